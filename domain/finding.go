@@ -1,0 +1,131 @@
+package domain
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// Level says what follows when a rule is broken.
+type Level uint8
+
+// The levels.
+const (
+	// Violation refuses the configuration.
+	Violation Level = iota + 1
+	// Warning accepts it and reports.
+	Warning
+)
+
+// String returns "violation" or "warning".
+func (l Level) String() string {
+	if l == Violation {
+		return "violation"
+	}
+	return "warning"
+}
+
+// Finding is one rule broken in one place.
+type Finding struct {
+	// Rule is the rule's id, e.g. "redirect-uri-fragment".
+	Rule string
+	// Level says whether the finding refuses the configuration.
+	Level Level
+	// Pointer is the JSON Pointer (RFC 6901) of the place, e.g.
+	// "/redirect_uris/0", in a request body or in the stored client.
+	Pointer string
+	// Message says what is wrong and what to do. It never holds key material.
+	Message string
+	// Source names the text that rules it, e.g. "RFC 6749 §3.1.2".
+	Source string
+	// Standing marks a violation that stood before the change and is not
+	// touched by it, which is why it came down to a warning.
+	Standing bool
+
+	// subject is the offending value of a finding about one element: it tells
+	// the element apart wherever it moves in its array. Empty for a finding
+	// about the configuration as a whole.
+	subject string
+	// needs are the members that decide the rule.
+	needs []Field
+}
+
+// sameAs reports whether f and g are the same rule broken by the same thing.
+func (f Finding) sameAs(g Finding) bool {
+	if f.Rule != g.Rule || f.subject != g.subject {
+		return false
+	}
+	return f.subject != "" || f.Pointer == g.Pointer
+}
+
+// Findings is all that a judgement found, in the order of the rulebook.
+type Findings []Finding
+
+// Violations returns the findings that refuse the configuration.
+func (f Findings) Violations() Findings { return f.only(Violation) }
+
+// Warnings returns the findings that do not.
+func (f Findings) Warnings() Findings { return f.only(Warning) }
+
+func (f Findings) only(level Level) Findings {
+	var some Findings
+	for _, finding := range f {
+		if finding.Level == level {
+			some = append(some, finding)
+		}
+	}
+	return some
+}
+
+// Refuse reports whether any finding is a violation.
+func (f Findings) Refuse() bool {
+	return slices.ContainsFunc(f, func(finding Finding) bool { return finding.Level == Violation })
+}
+
+// report collects the findings of a judgement.
+type report struct {
+	rule     *Rule
+	findings Findings
+}
+
+// at notes that the rule under judgement is broken by element i, whose value
+// is subject, of the array member field.
+func (r *report) at(field Field, i int, subject, format string, args ...any) {
+	r.add(r.rule.Level, field.element(i), subject, format, args...)
+}
+
+// on notes that the rule under judgement is broken by the member field as a
+// whole.
+func (r *report) on(field Field, format string, args ...any) {
+	r.add(r.rule.Level, field.pointer(), "", format, args...)
+}
+
+// add is at and on with a level of its own, for the rules whose level depends
+// on the case.
+func (r *report) add(level Level, pointer, subject, format string, args ...any) {
+	message := format
+	if len(args) > 0 {
+		message = fmt.Sprintf(format, args...)
+	}
+	r.findings = append(r.findings, Finding{
+		Rule:    r.rule.ID,
+		Level:   level,
+		Pointer: pointer,
+		Message: message,
+		Source:  r.rule.Source,
+		subject: subject,
+		needs:   r.rule.needs,
+	})
+}
+
+// maxQuoted bounds how much of a submitted value a message repeats.
+const maxQuoted = 80
+
+// quoted renders a submitted value for a message: escaped, so that nothing in
+// it can act on a terminal or a log, and shortened.
+func quoted[S ~string](s S) string {
+	if len(s) > maxQuoted {
+		return strconv.QuoteToASCII(string(s[:maxQuoted])) + "…"
+	}
+	return strconv.QuoteToASCII(string(s))
+}

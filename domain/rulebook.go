@@ -1,0 +1,283 @@
+package domain
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Rule is one row of the rulebook.
+type Rule struct {
+	// ID is the stable, public name of the rule, e.g. "redirect-uri-fragment".
+	ID string
+	// Source names the text that rules it; "own" is a rule without one.
+	Source string
+	// Level is the rule's level; where Softens is set, its strictest one.
+	Level Level
+	// Softens says that the rule is only a warning in some cases that its
+	// Summary names.
+	Softens bool
+	// Summary completes the sentence "broken when …".
+	Summary string
+	// Subject is the part of the rulebook that the row stands in, e.g.
+	// "Redirect URIs".
+	Subject string
+
+	in    profileSet
+	needs []Field // the members that decide it
+	keys  bool    // it judges what is known about keys
+	check func(*judged, *report)
+}
+
+// Profiles lists the FAPI profiles that the rule is limited to; empty for a
+// rule that applies to every client.
+func (r Rule) Profiles() []Profile {
+	if r.in == everywhere {
+		return nil
+	}
+	return r.in.profiles()
+}
+
+// ExceptProfiles reports whether the rule also applies to clients without a
+// profile, though not to those of every profile.
+func (r Rule) ExceptProfiles() bool { return r.in != everywhere && r.in&inNone != 0 }
+
+// KeyPreflight says what is made of keys that could not be fetched.
+type KeyPreflight string
+
+// The policies for keys behind a URI.
+const (
+	// PreflightOff does not look at them when a client is changed.
+	PreflightOff KeyPreflight = "off"
+	// PreflightWarn looks, and warns where they cannot be seen; under a FAPI
+	// profile whose rules depend on them it refuses.
+	PreflightWarn KeyPreflight = "warn"
+	// PreflightRequire refuses a client whose keys cannot be seen.
+	PreflightRequire KeyPreflight = "require"
+)
+
+// Policy is what a deployment may decide about the rules.
+type Policy struct {
+	// GrantTypes are extension grants (RFC 6749 §4.5) beside [GrantTypes];
+	// each is an absolute URI.
+	GrantTypes []GrantType
+	// KeyNetworks are networks that are not public and may hold clients' keys
+	// all the same.
+	KeyNetworks []netip.Prefix
+	// KeyHosts are names of hosts whose addresses need not be public to hold
+	// clients' keys.
+	KeyHosts []string
+	// KeyPreflight is the policy for keys behind a URI; empty is
+	// [PreflightWarn].
+	KeyPreflight KeyPreflight
+}
+
+// Rulebook judges configurations: the rows of [Rules] under the policy of a
+// deployment. It is safe for concurrent use.
+type Rulebook struct {
+	policy Policy
+	rules  []Rule
+}
+
+// NewRulebook returns the rulebook under policy, and an error where the policy
+// itself makes no sense.
+func NewRulebook(policy Policy) (*Rulebook, error) {
+	for _, g := range policy.GrantTypes {
+		if u := parseURI(string(g)); u.fault != "" {
+			return nil, fmt.Errorf("extension grant type %s is not an absolute URI (RFC 6749 §4.5): %s", quoted(g), u.fault)
+		}
+	}
+	switch policy.KeyPreflight {
+	case "":
+		policy.KeyPreflight = PreflightWarn
+	case PreflightOff, PreflightWarn, PreflightRequire:
+	default:
+		return nil, fmt.Errorf("key preflight %s is none of off, warn and require", quoted(policy.KeyPreflight))
+	}
+	return &Rulebook{policy: policy, rules: Rules()}, nil
+}
+
+// Rules returns the rows of the rulebook in the order in which they are judged
+// and published.
+func Rules() []Rule {
+	subjects := []struct {
+		name  string
+		rules []Rule
+	}{
+		{"Redirect URIs", redirectURIRules()},
+		{"Grants", grantRules()},
+		{"Client authentication", authenticationRules()},
+		{"Scopes", scopeRules()},
+		{"Keys", keyRules()},
+		{"Metadata", metadataRules()},
+	}
+	var all []Rule
+	for _, s := range subjects {
+		for _, r := range s.rules {
+			r.Subject = s.name
+			if r.in == 0 {
+				r.in = everywhere
+			}
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// judged is a configuration on the table: the settings, and what the checks
+// of several rules need to know of them.
+type judged struct {
+	draft
+	policy  *Policy
+	profile Profile // one that [Profile.JudgedAs] returned
+	keys    Keys
+	now     time.Time
+	uris    []uri // RedirectURIs, cut into parts
+}
+
+// judge runs every rule that applies to d under profile.
+func (b *Rulebook) judge(d draft, profile Profile, keys Keys, now time.Time) Findings {
+	judgedAs, _ := profile.JudgedAs()
+	j := &judged{draft: d, policy: &b.policy, profile: judgedAs, keys: keys, now: now}
+	j.uris = make([]uri, len(d.RedirectURIs))
+	for i, raw := range d.RedirectURIs {
+		j.uris[i] = parseURI(string(raw))
+	}
+	var r report
+	for i := range b.rules {
+		rule := &b.rules[i]
+		if rule.in&judgedAs.bit() == 0 {
+			continue
+		}
+		r.rule = rule
+		rule.check(j, &r)
+	}
+	return r.findings
+}
+
+// Judge runs every rule over settings, as they would be judged for a client
+// that is created with them.
+func (b *Rulebook) Judge(settings Settings, keys Keys, now time.Time) Findings {
+	return b.judge(draft{Settings: settings}, settings.Profile, keys, now)
+}
+
+// defaults is the configuration that a registration starts from (RFC 7591 §2
+// for the omitted members; the authentication method is chosen once it is
+// known whether the client is confidential).
+func defaults() Settings {
+	return Settings{
+		Status:       StatusActive,
+		Confidential: true,
+		GrantTypes:   []GrantType{GrantAuthorizationCode},
+	}
+}
+
+// draftOf is what a registration asks for.
+func draftOf(wish Change) draft {
+	d := wish.apply(defaults())
+	if wish.AuthMethods == nil {
+		d.AuthMethods = []AuthMethod{AuthSecretBasic}
+		if !d.Confidential {
+			d.AuthMethods = []AuthMethod{AuthNone}
+		}
+	}
+	return d
+}
+
+// RegistrationKeys returns where the keys of a client registered by wish would
+// be, so that they can be resolved before the rulebook is asked.
+func RegistrationKeys(wish Change) KeySource { return draftOf(wish).Keys }
+
+// Register makes a new client of revision 1 from the wish, over the defaults
+// of RFC 7591 §2: authorization_code, confidential, and client_secret_basic or,
+// for a public client, none. Where the findings refuse it, the client is the
+// zero one.
+func (b *Rulebook) Register(id Identity, wish Change, keys Keys, now time.Time) (Client, Findings) {
+	d := draftOf(wish)
+	findings := b.judge(d, d.Profile, keys, now)
+	if findings.Refuse() {
+		return Client{}, findings
+	}
+	return Client{state: State{
+		Identity:  id,
+		Settings:  d.Settings,
+		Revision:  1,
+		CreatedAt: now,
+		UpdatedAt: now,
+	}}, findings
+}
+
+// RevisionKeys returns where the keys of c would be after change, and whether
+// the change makes it matter what they are: whether it touches anything that a
+// rule about keys depends on.
+func (b *Rulebook) RevisionKeys(c Client, change Change) (source KeySource, matters bool) {
+	d := change.apply(c.state.Settings)
+	if demandsAll(c.state.Settings, d.Settings) {
+		return d.Keys, true
+	}
+	changed := differences(c.state.Settings, d.Settings)
+	for i := range b.rules {
+		if b.rules[i].keys && changed.hasAny(b.rules[i].needs) {
+			return d.Keys, true
+		}
+	}
+	return d.Keys, false
+}
+
+// demandsAll reports whether the step from one configuration to the other is
+// one that everything must hold for: reactivating a client, or choosing a
+// profile.
+func demandsAll(from, to Settings) bool {
+	reactivates := from.Status != StatusActive && to.Status == StatusActive
+	chooses := from.Profile != to.Profile && to.Profile != ProfileNone
+	return reactivates || chooses
+}
+
+// Revise returns c as change makes it, one revision further; c itself where
+// the change changes nothing. keys is what is known about the keys after the
+// change ([Rulebook.RevisionKeys]).
+//
+// A violation that stood before and is not touched by the change comes back
+// as a standing warning: rules tighten over time, and a newer one must not
+// keep an operator from mending something else. Reactivating a client and
+// choosing a profile demand that everything holds. Where the findings refuse
+// the change, c is returned unchanged.
+func (b *Rulebook) Revise(c Client, change Change, keys Keys, now time.Time) (Client, Findings) {
+	before := c.state.Settings
+	d := change.apply(before)
+	findings := b.judge(d, d.Profile, keys, now)
+	changed := differences(before, d.Settings)
+	if findings.Refuse() && !demandsAll(before, d.Settings) {
+		findings = b.soften(findings, before, changed, keys, now)
+	}
+	if findings.Refuse() || len(changed) == 0 {
+		return c, findings
+	}
+	revised := c
+	revised.state.Settings = d.Settings
+	revised.state.Revision++
+	revised.state.UpdatedAt = now
+	return revised, findings
+}
+
+// soften turns the violations that stood in the settings before and are not
+// touched by the change into warnings.
+func (b *Rulebook) soften(findings Findings, before Settings, changed fields, keys Keys, now time.Time) Findings {
+	if changed.has(FieldJWKS) || changed.has(FieldJWKSURI) {
+		keys = KeysUnexamined() // what is known is about the new keys
+	}
+	stood := b.judge(draft{Settings: before}, before.Profile, keys, now)
+	for i := range findings {
+		f := &findings[i]
+		if f.Level != Violation || !slices.ContainsFunc(stood, func(s Finding) bool { return s.Level == Violation && s.sameAs(*f) }) {
+			continue
+		}
+		if f.subject != "" || !changed.hasAny(f.needs) {
+			f.Level = Warning
+			f.Standing = true
+			f.Message += " (it stood before this change, which is accepted; mend it)"
+		}
+	}
+	return findings
+}

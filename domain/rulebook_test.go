@@ -1,0 +1,376 @@
+package domain
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// stored is a client as a store would hand it out, legal or not.
+func stored(edit func(*Settings)) Client {
+	settings := legal()
+	if edit != nil {
+		edit(&settings)
+	}
+	return Restore(State{Identity: Identity{ID: "1", TenantID: "t", ClientID: "c"}, Settings: settings, Revision: 3, CreatedAt: testNow, UpdatedAt: testNow})
+}
+
+func rulesOf(findings Findings) []string {
+	var ids []string
+	for _, f := range findings {
+		ids = append(ids, f.Rule)
+	}
+	return ids
+}
+
+func TestRegisterFillsInTheDefaultsOfRFC7591(t *testing.T) {
+	book := testBook(t, Policy{})
+	client, findings := book.Register(Identity{ID: "1"}, Change{
+		Name: new("App"), RedirectURIs: &[]RedirectURI{"https://a.example/"},
+	}, KeysUnexamined(), testNow)
+	require.Empty(t, findings)
+	settings := client.Settings()
+	assert.Equal(t, StatusActive, settings.Status)
+	assert.True(t, settings.Confidential)
+	assert.Equal(t, []GrantType{GrantAuthorizationCode}, settings.GrantTypes)
+	assert.Equal(t, []AuthMethod{AuthSecretBasic}, settings.AuthMethods)
+	assert.Equal(t, RevisionNumber(1), client.Revision())
+
+	client, findings = book.Register(Identity{ID: "1"}, Change{
+		Name: new("App"), RedirectURIs: &[]RedirectURI{"https://a.example/"}, Confidential: new(false),
+	}, KeysUnexamined(), testNow)
+	require.Empty(t, findings)
+	assert.Equal(t, []AuthMethod{AuthNone}, client.Settings().AuthMethods)
+}
+
+func TestRegisterRefusesAndReturnsNoClient(t *testing.T) {
+	client, findings := testBook(t, Policy{}).Register(Identity{ID: "1"}, Change{}, KeysUnexamined(), testNow)
+	assert.True(t, findings.Refuse())
+	assert.ElementsMatch(t, []string{"name-required", "grant-needs-redirect-uri"}, rulesOf(findings.Violations()))
+	assert.Zero(t, client.Revision())
+}
+
+func TestReviseLeavesAloneWhatTheChangeDoesNotName(t *testing.T) {
+	before := stored(nil)
+	after, findings := testBook(t, Policy{}).Revise(before, Change{Name: new("Another")}, KeysUnexamined(), testNow.AddDate(0, 0, 1))
+	require.Empty(t, findings)
+	want := before.State()
+	want.Settings.Name = "Another"
+	want.Revision = 4
+	want.UpdatedAt = testNow.AddDate(0, 0, 1)
+	assert.Equal(t, want, after.State())
+	assert.Equal(t, "My App", before.Settings().Name, "the client before is not touched")
+}
+
+func TestAChangeThatChangesNothingMakesNoRevision(t *testing.T) {
+	before := stored(nil)
+	for name, change := range map[string]Change{
+		"empty":       {},
+		"same values": {Name: new("My App"), RedirectURIs: &[]RedirectURI{"https://app.example.com/callback"}, CORSOrigins: &[]Origin{}},
+	} {
+		after, findings := testBook(t, Policy{}).Revise(before, change, KeysSeen(*keySet(ecKey())), testNow.AddDate(0, 0, 1))
+		assert.Empty(t, findings, name)
+		assert.Equal(t, before.State(), after.State(), name)
+	}
+}
+
+func TestOneKeySourceExcludesTheOtherUnlessClearedInTheSameChange(t *testing.T) {
+	book := testBook(t, Policy{})
+	inline := stored(nil)
+
+	same, findings := book.Revise(inline, Change{JWKSURI: new("https://a.example/jwks")}, KeysUnexamined(), testNow)
+	assert.Equal(t, []string{"jwks-exclusive"}, rulesOf(findings.Violations()))
+	assert.Equal(t, inline.State(), same.State())
+
+	moved, findings := book.Revise(inline, Change{JWKS: new(""), JWKSURI: new("https://a.example/jwks")}, KeysUnexamined(), testNow)
+	require.Empty(t, findings)
+	assert.Equal(t, KeysAt("https://a.example/jwks"), moved.Settings().Keys)
+
+	back, findings := book.Revise(moved, Change{JWKS: new("{}"), JWKSURI: new("")}, KeysSeen(*keySet(ecKey())), testNow)
+	require.Empty(t, findings)
+	assert.Equal(t, InlineKeys("{}"), back.Settings().Keys)
+}
+
+func TestStandingViolations(t *testing.T) {
+	wild := func(s *Settings) {
+		s.RedirectURIs = []RedirectURI{"https://*.example.com/", "https://app.example.com/callback"}
+		s.GrantTypes = []GrantType{GrantAuthorizationCode, GrantPassword}
+	}
+	suspendedWild := all(wild, func(s *Settings) { s.Status = StatusSuspended })
+	tests := []struct {
+		name     string
+		stored   func(*Settings)
+		change   Change
+		refused  []string
+		standing []string
+	}{
+		{"an unrelated member may be changed", wild, Change{Name: new("x")}, nil, []string{"redirect-uri-wildcard", "grant-password"}},
+		{"suspending is never refused", wild, Change{Status: new(StatusSuspended)}, nil, []string{"redirect-uri-wildcard", "grant-password"}},
+		{
+			"an element may be added beside the standing one", wild,
+			Change{RedirectURIs: &[]RedirectURI{"https://new.example.com/", "https://*.example.com/"}},
+			nil,
+			[]string{"redirect-uri-wildcard", "grant-password"},
+		},
+		{
+			"a second element that breaks the same rule is refused", wild,
+			Change{RedirectURIs: &[]RedirectURI{"https://*.example.com/", "https://*.example.org/"}},
+			[]string{"redirect-uri-wildcard"},
+			[]string{"redirect-uri-wildcard", "grant-password"},
+		},
+		{"mending one leaves the other standing", wild, Change{GrantTypes: &[]GrantType{GrantAuthorizationCode}}, nil, []string{"redirect-uri-wildcard"}},
+		{"reactivating demands everything", suspendedWild, Change{Status: new(StatusActive)}, []string{"redirect-uri-wildcard", "grant-password"}, nil},
+		{"choosing a profile demands everything", wild, Change{Profile: new(ProfileFAPI2Security)}, []string{"redirect-uri-wildcard", "grant-password"}, nil},
+		{
+			"leaving a profile does not", all(wild, func(s *Settings) { s.Profile = ProfileFAPI2Security }),
+			Change{Profile: new(ProfileNone)},
+			nil,
+			[]string{"redirect-uri-wildcard", "grant-password"},
+		},
+		{
+			"a rule over several members is touched by each of them",
+			func(s *Settings) { s.RedirectURIs = nil; s.GrantTypes = []GrantType{GrantAuthorizationCode} },
+			Change{GrantTypes: &[]GrantType{GrantAuthorizationCode, GrantRefreshToken}},
+			[]string{"grant-needs-redirect-uri"},
+			nil,
+		},
+		{
+			"a link that stands does not refuse another link",
+			func(s *Settings) { s.LogoURL = "/logo" },
+			Change{Website: new(Link("https://a.example/"))},
+			nil,
+			[]string{"link-syntax"},
+		},
+		{
+			"what the change breaks is refused beside what stands", wild,
+			Change{Name: new("")},
+			[]string{"name-required"},
+			[]string{"redirect-uri-wildcard", "grant-password"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := stored(tt.stored)
+			after, findings := testBook(t, Policy{}).Revise(before, tt.change, KeysSeen(*keySet(ecKey())), testNow)
+			assert.Equal(t, tt.refused, rulesOf(findings.Violations()))
+			var standing []string
+			for _, f := range findings {
+				if f.Standing {
+					assert.Equal(t, Warning, f.Level)
+					standing = append(standing, f.Rule)
+				}
+			}
+			assert.Equal(t, tt.standing, standing)
+			if tt.refused != nil {
+				assert.Equal(t, before.State(), after.State())
+			} else {
+				assert.Equal(t, before.Revision()+1, after.Revision())
+			}
+		})
+	}
+}
+
+func TestKeysThatStandDoNotRefuseAnUnrelatedChange(t *testing.T) {
+	small := KeysSeen(*keySet(with(rsaKey(), func(k *Key) { k.Bits = 1024 })))
+	before := stored(nil)
+	book := testBook(t, Policy{})
+
+	_, findings := book.Revise(before, Change{Name: new("x")}, small, testNow)
+	assert.False(t, findings.Refuse())
+	assert.Equal(t, []string{"jwk-rsa-size"}, rulesOf(findings.Warnings()))
+
+	_, findings = book.Revise(before, Change{JWKS: new(`{"other":1}`)}, small, testNow)
+	assert.Equal(t, []string{"jwk-rsa-size"}, rulesOf(findings.Violations()), "new keys do not inherit what stood in the old ones")
+}
+
+func TestRevisionKeysTellsWhetherKeysMatter(t *testing.T) {
+	book := testBook(t, Policy{})
+	before := stored(keysAt("https://a.example/jwks"))
+	tests := []struct {
+		name    string
+		change  Change
+		source  KeySource
+		matters bool
+	}{
+		{"a name", Change{Name: new("x")}, KeysAt("https://a.example/jwks"), false},
+		{"suspending", Change{Status: new(StatusSuspended)}, KeysAt("https://a.example/jwks"), false},
+		{"another URI", Change{JWKSURI: new("https://b.example/jwks")}, KeysAt("https://b.example/jwks"), true},
+		{"a method", Change{AuthMethods: &[]AuthMethod{AuthSelfSignedTLS}}, KeysAt("https://a.example/jwks"), true},
+		{"a profile", Change{Profile: new(ProfileFAPI2)}, KeysAt("https://a.example/jwks"), true},
+		{"clearing", Change{JWKSURI: new("")}, KeySource{}, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			source, matters := book.RevisionKeys(before, tt.change)
+			assert.Equal(t, tt.source, source)
+			assert.Equal(t, tt.matters, matters)
+		})
+	}
+	_, matters := book.RevisionKeys(stored(func(s *Settings) { s.Status = StatusSuspended }), Change{Status: new(StatusActive)})
+	assert.True(t, matters, "reactivating")
+}
+
+func TestAPolicyThatMakesNoSenseIsRefused(t *testing.T) {
+	_, err := NewRulebook(Policy{GrantTypes: []GrantType{"magic"}})
+	require.ErrorContains(t, err, "magic")
+	_, err = NewRulebook(Policy{KeyPreflight: "maybe"})
+	require.ErrorContains(t, err, "maybe")
+}
+
+// Values for random configurations: for each member some that are legal, some
+// that are not, and some that are legal only beside others.
+var (
+	anyURI = rapid.SampledFrom([]RedirectURI{
+		"https://a.example/", "https://A.example", "https://b.example/cb?x=1", "http://127.0.0.1/", "http://a.example/",
+		"com.example.app:/cb", "myapp://cb", "https://a.example/#", "", "https://*.a.example/", "javascript:1", "https://[::1/",
+	})
+	anyGrant = rapid.SampledFrom(append(GrantTypes(), "magic"))
+	anyScope = rapid.SampledFrom([]Scope{"openid", "offline_access", "profile", "a b", ""})
+	anyAuth  = rapid.SampledFrom(append(AuthMethods(), "magic"))
+	anyState = rapid.SampledFrom([]Status{StatusActive, StatusSuspended, "paused"})
+	anyLevel = rapid.SampledFrom(append(Profiles(), ProfileNone, ProfileFAPI1, ProfileFAPI2, "fapi3"))
+	anyLink  = rapid.SampledFrom([]Link{"", "https://a.example/", "http://a.example/", "/x"})
+	anyName  = rapid.SampledFrom([]string{"", "App", "a\u202eb"})
+	anyKeys  = rapid.SampledFrom([]string{"", "{}", `{"keys":[]}`})
+	anyWhere = rapid.SampledFrom([]string{"", "https://a.example/jwks", "http://a.example/jwks", "https://10.0.0.1/"})
+)
+
+// maybe draws an optional value.
+func maybe[T any](t *rapid.T, g *rapid.Generator[T], label string) *T {
+	if !rapid.Bool().Draw(t, label+"?") {
+		return nil
+	}
+	return new(g.Draw(t, label))
+}
+
+func anyChange(t *rapid.T) Change {
+	return Change{
+		Name:         maybe(t, anyName, "name"),
+		Status:       maybe(t, anyState, "status"),
+		Confidential: maybe(t, rapid.Bool(), "confidential"),
+		RedirectURIs: maybe(t, rapid.SliceOfN(anyURI, 0, 3), "redirect URIs"),
+		GrantTypes:   maybe(t, rapid.SliceOfN(anyGrant, 0, 3), "grants"),
+		Scopes:       maybe(t, rapid.SliceOfN(anyScope, 0, 3), "scopes"),
+		AuthMethods:  maybe(t, rapid.SliceOfN(anyAuth, 0, 2), "methods"),
+		Profile:      maybe(t, anyLevel, "profile"),
+		JWKS:         maybe(t, anyKeys, "jwks"),
+		JWKSURI:      maybe(t, anyWhere, "jwks_uri"),
+		TLSSubjectDN: maybe(t, rapid.SampledFrom([]string{"", "CN=a"}), "dn"),
+		LogoURL:      maybe(t, anyLink, "logo"),
+		Website:      maybe(t, anyLink, "website"),
+	}
+}
+
+func anyFacts(t *rapid.T) Keys {
+	return rapid.SampledFrom([]Keys{
+		KeysUnexamined(),
+		KeysSeen(*keySet(ecKey())),
+		KeysSeen(*keySet(ecKey(), rsaKey(), edKey())),
+		KeysSeen(*keySet(with(rsaKey(), func(k *Key) { k.Bits = 1024 }))),
+		KeysSeen(KeySet{Fault: KeySetMalformed}),
+		KeysUnreachable("no answer in time"),
+		KeysRefused(),
+	}).Draw(t, "facts")
+}
+
+func TestNoSequenceOfAcceptedRevisionsYieldsARefusedClient(t *testing.T) {
+	book := testBook(t, Policy{})
+	rapid.Check(t, func(t *rapid.T) {
+		facts := anyFacts(t)
+		client, findings := book.Register(Identity{ID: "1"}, Change{
+			Name: new("App"), GrantTypes: &[]GrantType{GrantClientCredentials},
+		}, facts, testNow)
+		if findings.Refuse() {
+			return
+		}
+		for range rapid.IntRange(1, 8).Draw(t, "steps") {
+			revised, findings := book.Revise(client, anyChange(t), facts, testNow)
+			if findings.Refuse() {
+				require.Equal(t, client.State(), revised.State(), "a refused change changed something")
+				continue
+			}
+			for _, f := range findings {
+				require.False(t, f.Standing, "nothing can stand in a client that was always legal: %+v", f)
+			}
+			client = revised
+			require.False(t, book.Judge(client.Settings(), facts, testNow).Refuse(), "%+v", client.Settings())
+		}
+	})
+}
+
+func TestJudgingIsDeterministicAndIndependentOfTheOrderOfRules(t *testing.T) {
+	book := testBook(t, Policy{})
+	rapid.Check(t, func(t *rapid.T) {
+		settings := anyChange(t).apply(legal()).Settings
+		facts := anyFacts(t)
+		first := book.Judge(settings, facts, testNow)
+		require.Equal(t, first, book.Judge(settings, facts, testNow))
+
+		shuffled := &Rulebook{policy: book.policy, rules: rapid.Permutation(book.rules).Draw(t, "order")}
+		require.ElementsMatch(t, first, shuffled.Judge(settings, facts, testNow))
+	})
+}
+
+func TestAStoredClientStaysAsItIsUnderAnEmptyChange(t *testing.T) {
+	book := testBook(t, Policy{})
+	rapid.Check(t, func(t *rapid.T) {
+		before := stored(func(s *Settings) { *s = anyChange(t).apply(*s).Settings })
+		after, findings := book.Revise(before, Change{}, anyFacts(t), testNow)
+		require.False(t, findings.Refuse(), "%+v", findings)
+		require.Equal(t, before.State(), after.State())
+	})
+}
+
+func TestSuspendingIsNeverRefused(t *testing.T) {
+	book := testBook(t, Policy{})
+	rapid.Check(t, func(t *rapid.T) {
+		before := stored(func(s *Settings) { *s = anyChange(t).apply(*s).Settings })
+		after, findings := book.Revise(before, Change{Status: new(StatusSuspended)}, anyFacts(t), testNow)
+		require.False(t, findings.Refuse(), "%+v", findings)
+		require.Equal(t, StatusSuspended, after.Settings().Status)
+	})
+}
+
+func TestDifferencesNamesExactlyTheMembersThatDiffer(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		change := anyChange(t)
+		before := legal()
+		after := change.apply(before).Settings
+		changed := differences(before, after)
+		require.Empty(t, differences(after, after.clone()))
+		for _, f := range changed.sorted() {
+			require.Contains(t, named(change), f)
+		}
+	})
+}
+
+// named lists the members that the change names.
+func named(c Change) []Field {
+	list := []Field{FieldJWKS, FieldJWKSURI} // setting one can clear the other
+	for field, given := range map[Field]bool{
+		FieldName: c.Name != nil, FieldStatus: c.Status != nil, FieldConfidential: c.Confidential != nil,
+		FieldRedirectURIs: c.RedirectURIs != nil, FieldGrantTypes: c.GrantTypes != nil, FieldScopes: c.Scopes != nil,
+		FieldAuthMethods: c.AuthMethods != nil, FieldProfile: c.Profile != nil, FieldTLSSubjectDN: c.TLSSubjectDN != nil,
+		FieldLogoURL: c.LogoURL != nil, FieldWebsite: c.Website != nil,
+	} {
+		if given {
+			list = append(list, field)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+func BenchmarkJudge(b *testing.B) {
+	book := testBook(b, Policy{})
+	settings := legal()
+	settings.RedirectURIs = []RedirectURI{"https://app.example.com/callback", "https://app.example.com/silent", "https://stage.example.com/callback"}
+	settings.GrantTypes = append(settings.GrantTypes, GrantRefreshToken)
+	facts := KeysSeen(*keySet(ecKey()))
+	for b.Loop() {
+		book.Judge(settings, facts, testNow)
+	}
+}

@@ -1,0 +1,432 @@
+package domain
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// The rows on public keys, inline and fetched alike: RFC 7517, RFC 7518,
+// OIDC Core §9 and §10.1, OIDC Registration §2, FAPI on algorithms.
+func keyRules() []Rule {
+	source := []Field{FieldJWKS, FieldJWKSURI}
+	sourceAndMethods := []Field{FieldJWKS, FieldJWKSURI, FieldAuthMethods}
+	sourceAndProfile := []Field{FieldJWKS, FieldJWKSURI, FieldProfile}
+	all := []Field{FieldJWKS, FieldJWKSURI, FieldAuthMethods, FieldProfile}
+	return []Rule{
+		{
+			ID: "jwks-exclusive", Level: Violation, Source: "RFC 7591 §2", needs: source,
+			Summary: "both jwks and jwks_uri are set",
+			check: func(j *judged, r *report) {
+				if !j.rivalKeys.IsNone() {
+					r.on(FieldJWKS, `a client has jwks or jwks_uri, not both; to switch, send "jwks_uri": "" (or "jwks": "") in the same request`)
+				}
+			},
+		},
+		{
+			ID: "jwks-syntax", Level: Violation, Source: "RFC 7517 §5", needs: source, keys: true,
+			Summary: "it is not the JSON text of an object with an array keys, has duplicate members, or has trailing bytes",
+			check: func(j *judged, r *report) {
+				if set, seen := j.keys.Set(); seen && set.Fault == KeySetMalformed {
+					r.on(j.Keys.field(), "this is not a JWK Set: %s", set.Detail)
+				}
+			},
+		},
+		{
+			ID: "jwks-empty", Level: Violation, Source: "own", needs: source, keys: true,
+			Summary: "keys is empty",
+			check: func(j *judged, r *report) {
+				if set, seen := j.keys.Set(); seen && set.Fault == KeySetReadable && len(set.Keys) == 0 {
+					r.on(j.Keys.field(), "the JWK Set has no key; add one, or clear it")
+				}
+			},
+		},
+		{
+			ID: "jwks-bounds", Level: Violation, Source: "own", needs: source, keys: true,
+			Summary: "it is over 64 KiB, or has over 50 keys",
+			check: func(j *judged, r *report) {
+				if set, seen := j.keys.Set(); seen && set.Fault == KeySetTooLarge {
+					r.on(j.Keys.field(), "the JWK Set is too large: %s", set.Detail)
+				}
+			},
+		},
+		{
+			ID: "jwk-malformed", Level: Violation, Source: "RFC 7518 §6", needs: source, keys: true,
+			Summary: "members are missing or not canonical base64url, a point is not on its curve, or the modulus is even",
+			check: eachKey(func(_ *judged, k *Key) string {
+				return k.Malformed
+			}),
+		},
+		{
+			ID: "jwk-private", Level: Violation, Source: "OIDC Registration §2, RFC 7591 §2", needs: source, keys: true,
+			Summary: "it has private members (d, p, q, dp, dq, qi, oth, priv), whatever its kty",
+			check: eachKey(func(_ *judged, k *Key) string {
+				return when(k.Private, "it holds private members; whoever saw it owns the key now, so make a new pair and register the public part alone")
+			}),
+		},
+		{
+			ID: "jwk-symmetric", Level: Violation, Source: "OIDC Registration §2", needs: source, keys: true,
+			Summary: "kty is oct, or it has a member k",
+			check: eachKey(func(_ *judged, k *Key) string {
+				return when(k.Symmetric, "it is a symmetric key, which is a secret; register public keys only")
+			}),
+		},
+		{
+			ID: "jwk-rsa-size", Level: Violation, Source: "RFC 7518 §3.3; FAPI 1.0 Part 1 §5.2.2-5; FAPI 2.0 SP §5.4.1-2",
+			needs: source, keys: true,
+			Summary: "it is RSA under 2048 bits, or over 8192",
+			check: eachKey(func(_ *judged, k *Key) string {
+				if !k.usable() || k.Type != ktyRSA || k.Bits >= 2048 && k.Bits <= 8192 {
+					return ""
+				}
+				return fmt.Sprintf("it is an RSA key of %d bits; use 2048 to 8192", k.Bits)
+			}),
+		},
+		{
+			ID: "jwk-rsa-exponent", Level: Violation, Softens: true, Source: "RFC 8017 §3.1, NIST SP 800-56B §6.2",
+			needs: source, keys: true,
+			Summary: "the public exponent is even or below 3; a warning below 65537",
+			check:   checkExponent,
+		},
+		{
+			ID: "jwk-unsupported", Level: Warning, Source: "RFC 7517 §5", needs: source, keys: true,
+			Summary: "its kty or crv is unknown (known: RSA; P-256, P-384, P-521; Ed25519, Ed448, X25519, X448): the key is ignored",
+			check: eachKey(func(_ *judged, k *Key) string {
+				return when(k.Unsupported, "its type or curve is not known here, so it is ignored")
+			}),
+		},
+		{
+			ID: "jwk-alg", Level: Violation, Source: "RFC 7518 §3.1, RFC 8725 §3.1", needs: source, keys: true,
+			Summary: "alg is unknown, none or symmetric, or not possible with its kty and crv",
+			check: eachKey(func(_ *judged, k *Key) string {
+				if !k.usable() || k.Algorithm == "" {
+					return ""
+				}
+				if _, ok := algorithmFor(k.Algorithm, k.Type, k.Curve); ok {
+					return ""
+				}
+				return "its alg " + quoted(k.Algorithm) + " is none that a key of this type and curve can serve"
+			}),
+		},
+		{
+			ID: "jwk-use-key-ops", Level: Violation, Source: "RFC 7517 §4.3", needs: source, keys: true,
+			Summary: "use and key_ops disagree, or key_ops lists a value twice",
+			check: eachKey(func(_ *judged, k *Key) string {
+				return operationsFault(k)
+			}),
+		},
+		{
+			ID: "jwk-use-required", Level: Violation, Source: "OIDC Registration §2", needs: source, keys: true,
+			Summary: "the set has signature and encryption keys, and it has no use",
+			check:   checkUseRequired,
+		},
+		{
+			ID: "jwk-kid-missing", Level: Violation, Softens: true, Source: "OIDC Core §10.1", needs: source, keys: true,
+			Summary: "it has no kid; a warning where it is the only key",
+			check: func(j *judged, r *report) {
+				set, _ := j.keys.Set()
+				level := Violation
+				if len(set.Keys) == 1 {
+					level = Warning
+				}
+				for i := range set.Keys {
+					if set.Keys[i].KeyID == "" {
+						r.key(j, level, i, &set.Keys[i], "it has no kid, by which a signature names the key; add one")
+					}
+				}
+			},
+		},
+		{
+			ID: "jwk-kid-duplicate", Level: Violation, Softens: true,
+			Source: "RFC 7517 §4.5; FAPI 1.0 Part 2 §8.9-3; FAPI 2.0 SP §5.4.2-3", needs: source, keys: true,
+			Summary: "two keys have one kid; a warning where they differ in kty or use",
+			check:   checkKeyIDs,
+		},
+		{
+			ID: "jwk-x5c-mismatch", Level: Violation, Source: "RFC 7517 §4.7", needs: source, keys: true,
+			Summary: "the first certificate's key is not the key, or it is not base64 DER",
+			check: eachKey(func(_ *judged, k *Key) string {
+				switch {
+				case !k.usable() || k.Certificate == nil:
+					return ""
+				case k.Certificate.Malformed != "":
+					return k.Certificate.Malformed
+				default:
+					return when(!k.Certificate.Matches, "the first certificate of x5c is for another key")
+				}
+			}),
+		},
+		{
+			ID: "jwk-x5c-expired", Level: Warning, Softens: true, Source: "RFC 8705 §2.2", needs: sourceAndMethods, keys: true,
+			Summary: "the first certificate has expired or is not yet valid; a violation with self_signed_tls_client_auth",
+			check:   checkCertificateDates,
+		},
+		{
+			ID: "jwk-x5u", Level: Warning, Source: "FAPI 2.0 SP §5.4.2-2", needs: source, keys: true,
+			Summary: "it has x5u or jku, which is never followed",
+			check: eachKey(func(_ *judged, k *Key) string {
+				if len(k.References) == 0 {
+					return ""
+				}
+				return "its " + strings.Join(k.References, " and ") + " is never followed; remove it"
+			}),
+		},
+		{
+			ID: "jwks-no-signing-key", Level: Violation, Source: "OIDC Core §9", needs: sourceAndMethods, keys: true,
+			Summary: "there is private_key_jwt, and no key can verify a signature",
+			check: func(j *judged, r *report) {
+				set, seen := j.keys.Set()
+				if seen && set.Fault == KeySetReadable && j.hasMethod(AuthPrivateKeyJWT) && !slices.ContainsFunc(set.Keys, Key.verifies) {
+					r.on(j.Keys.field(), "private_key_jwt is checked with a signature key, and no key of the set can serve as one; add one")
+				}
+			},
+		},
+		{
+			ID: "jwks-fapi-alg", Level: Violation, Source: "FAPI 1.0 Part 2 §8.6; FAPI 2.0 SP §5.4.1-1",
+			in: inAdvanced | inFAPI2, needs: all, keys: true,
+			Summary: "there is private_key_jwt, and no key can serve PS256 or ES256 (FAPI 2.0: or EdDSA with Ed25519)",
+			check: func(j *judged, r *report) {
+				set, seen := j.keys.Set()
+				if !seen || set.Fault != KeySetReadable || !j.hasMethod(AuthPrivateKeyJWT) {
+					return
+				}
+				algorithms := profileAlgorithms(j.profile)
+				if !slices.ContainsFunc(set.Keys, func(k Key) bool { return k.Curve != crvEd448 && k.verifiesWith(algorithms) }) {
+					r.on(j.Keys.field(), "no key can serve one of the profile's signature algorithms, %s; add one", strings.Join(algorithms, ", "))
+				}
+			},
+		},
+		{
+			ID: "jwk-fapi-alg", Level: Violation, Source: "FAPI 1.0 Part 2 §8.6; FAPI 2.0 SP §5.4.1-1",
+			in: inAdvanced | inFAPI2, needs: sourceAndProfile, keys: true,
+			Summary: "it is a signature key whose alg is another than PS256 or ES256 (FAPI 2.0: or EdDSA with Ed25519)",
+			check: eachKey(func(j *judged, k *Key) string {
+				if does, ok := algorithmFor(k.Algorithm, k.Type, k.Curve); !k.usable() || !ok || does != signs {
+					return ""
+				}
+				algorithms := profileAlgorithms(j.profile)
+				if slices.Contains(algorithms, k.Algorithm) && k.Curve != crvEd448 {
+					return ""
+				}
+				return "its alg " + quoted(k.Algorithm) + " is none of the profile's signature algorithms, " + strings.Join(algorithms, ", ")
+			}),
+		},
+		{
+			ID: "jwk-fapi-rsa1_5", Level: Violation, Source: "FAPI 1.0 Part 2 §8.6.1",
+			in: inAdvanced | inFAPI2, needs: sourceAndProfile, keys: true,
+			Summary: "it is an encryption key with alg RSA1_5",
+			check: eachKey(func(_ *judged, k *Key) string {
+				return when(k.usable() && k.Algorithm == "RSA1_5", "FAPI does not allow RSA1_5; use RSA-OAEP or ECDH-ES")
+			}),
+		},
+		{
+			ID: "jwks-signing-required", Level: Violation, Softens: true,
+			Source: "FAPI 1.0 Part 2 §5.2.2-1; FAPI 2.0 MS §5.1, §5.3.1-1", in: inAdvanced | inMessageSigning,
+			needs:   []Field{FieldJWKS, FieldJWKSURI, FieldGrantTypes, FieldProfile},
+			Summary: "there is authorization_code and no keys at all, also with mTLS: signed request objects need them; a warning in fapi2-message-signing, whose parts can be used apart",
+			check: func(j *judged, r *report) {
+				if !j.hasGrant(GrantAuthorizationCode) || !j.Keys.IsNone() {
+					return
+				}
+				level := Violation
+				if j.profile == ProfileFAPI2MessageSigning {
+					level = Warning
+				}
+				r.add(level, FieldJWKS.pointer(), "", "signed request objects are checked with the client's public keys; register jwks or jwks_uri")
+			},
+		},
+		{
+			ID: "jwks-uri-syntax", Level: Violation, Source: "RFC 7591 §2, OIDC Registration §2", needs: []Field{FieldJWKSURI},
+			Summary: "it is not an absolute https URI with a host, has user information or a fragment, or breaks the host rules of redirect-uri-host",
+			check: eachKeyURI(func(_ *judged, u *uri) string {
+				switch {
+				case u.fault != "":
+					return "this is not an absolute URI: " + u.fault
+				case u.scheme != "https":
+					return "keys are fetched over https only"
+				case u.userinfo:
+					return "a jwks_uri has no user information; remove what stands before the @"
+				case u.hasFragment:
+					return "a jwks_uri has no fragment; remove the # and what follows"
+				default:
+					return u.hostFault()
+				}
+			}),
+		},
+		{
+			ID: "jwks-uri-address", Level: Violation, Source: "own; RFC 7591 §5", needs: []Field{FieldJWKSURI}, keys: true,
+			Summary: "the host is, or resolves to, an address that is not public",
+			check: eachKeyURI(func(j *judged, u *uri) string {
+				return when(j.keys.state == keysRefused || !j.policy.allowsKeyHost(u),
+					"the host is not a public one, and keys are fetched from public hosts only; publish them there, or send them inline as jwks")
+			}),
+		},
+		{
+			ID: "jwks-uri-unreachable", Level: Warning, Softens: true, Source: "own", needs: []Field{FieldJWKSURI, FieldProfile}, keys: true,
+			Summary: "it could not be fetched or read within the limits; a violation in fapi1-advanced, fapi2-security and fapi2-message-signing, or where the deployment requires it",
+			check: func(j *judged, r *report) {
+				if j.keys.state != keysUnreachable {
+					return
+				}
+				level := Warning
+				if (inAdvanced|inFAPI2)&j.profile.bit() != 0 || j.policy.KeyPreflight == PreflightRequire {
+					level = Violation
+				}
+				r.add(level, FieldJWKSURI.pointer(), "", "the keys could not be fetched: %s", j.keys.reason)
+			},
+		},
+	}
+}
+
+// key notes a finding about one key of the set. The pointer names the member
+// that holds the set, since nothing points into the text of a string or into a
+// remote document; the message names the key.
+func (r *report) key(j *judged, level Level, i int, k *Key, message string) {
+	name := fmt.Sprintf("key %d", i)
+	if k.KeyID != "" {
+		name += " (kid " + quoted(k.KeyID) + ")"
+	}
+	r.add(level, j.Keys.field().pointer(), "", "%s: %s", name, message)
+}
+
+// eachKey makes a check of one that judges a single key and returns the
+// message where it is broken, "" where not.
+func eachKey(check func(*judged, *Key) string) func(*judged, *report) {
+	return func(j *judged, r *report) {
+		set, _ := j.keys.Set()
+		for i := range set.Keys {
+			if message := check(j, &set.Keys[i]); message != "" {
+				r.key(j, r.rule.Level, i, &set.Keys[i], message)
+			}
+		}
+	}
+}
+
+// eachKeyURI makes a check of one that judges where the keys are, which may be
+// beside an inline set.
+func eachKeyURI(check func(*judged, *uri) string) func(*judged, *report) {
+	return func(j *judged, r *report) {
+		for _, source := range []KeySource{j.Keys, j.rivalKeys} {
+			if source.uri == "" {
+				continue
+			}
+			u := parseURI(source.uri)
+			if message := check(j, &u); message != "" {
+				r.on(FieldJWKSURI, "%s", message)
+			}
+		}
+	}
+}
+
+// profileAlgorithms lists the signature algorithms that a FAPI profile allows.
+func profileAlgorithms(p Profile) []string {
+	if inFAPI2&p.bit() != 0 {
+		return []string{"PS256", "ES256", "EdDSA", crvEd25519}
+	}
+	return []string{"PS256", "ES256"}
+}
+
+// allowsKeyHost reports whether keys may be fetched from the host as it is
+// written; what a name resolves to is found out by the resolver.
+func (p *Policy) allowsKeyHost(u *uri) bool {
+	host := strings.ToLower(u.host)
+	if slices.Contains(p.KeyHosts, host) {
+		return true
+	}
+	if ip, ok := u.address(); ok {
+		return p.AllowsKeyAddress(ip)
+	}
+	return host != "localhost" && !strings.HasSuffix(host, ".localhost") // RFC 6761 §6.3
+}
+
+// AllowsKeyAddress reports whether keys may be fetched from the address.
+func (p *Policy) AllowsKeyAddress(ip netip.Addr) bool {
+	return IsPublicAddress(ip) || slices.ContainsFunc(p.KeyNetworks, func(n netip.Prefix) bool { return n.Contains(ip.Unmap()) })
+}
+
+func checkExponent(j *judged, r *report) {
+	set, _ := j.keys.Set()
+	for i := range set.Keys {
+		k := &set.Keys[i]
+		switch {
+		case !k.usable() || k.Type != ktyRSA:
+		case k.Exponent < 3 || k.Exponent%2 == 0:
+			r.key(j, Violation, i, k, "its public exponent is even or below 3, so it protects nothing; make a new pair with 65537")
+		case k.Exponent < 65537:
+			r.key(j, Warning, i, k, "its public exponent is below 65537; make a new pair with 65537")
+		}
+	}
+}
+
+func operationsFault(k *Key) string {
+	for i, op := range k.Operations {
+		if slices.Index(k.Operations, op) < i {
+			return "its key_ops lists a value twice"
+		}
+		does := operationPurpose(op)
+		if k.Use == useSignature && does == encrypts || k.Use == useEncryption && does == signs {
+			return "its use and key_ops disagree; keep use alone"
+		}
+	}
+	return ""
+}
+
+func checkUseRequired(j *judged, r *report) {
+	set, _ := j.keys.Set()
+	purposes := map[algorithmPurpose]bool{}
+	for i := range set.Keys {
+		purposes[set.Keys[i].purpose()] = true
+	}
+	if !purposes[signs] || !purposes[encrypts] {
+		return
+	}
+	for i := range set.Keys {
+		if set.Keys[i].Use == "" {
+			r.key(j, r.rule.Level, i, &set.Keys[i], "the set has signature and encryption keys, so every key needs a use; add it")
+		}
+	}
+}
+
+func checkKeyIDs(j *judged, r *report) {
+	set, _ := j.keys.Set()
+	for i := range set.Keys {
+		k := &set.Keys[i]
+		if k.KeyID == "" {
+			continue
+		}
+		level := Level(0)
+		for before := range i {
+			other := &set.Keys[before]
+			if other.KeyID != k.KeyID {
+				continue
+			}
+			if other.Type == k.Type && other.Use == k.Use {
+				level = Violation
+				break
+			}
+			level = Warning
+		}
+		if level != 0 {
+			r.key(j, level, i, k, "an earlier key of the set has the same kid; give each its own")
+		}
+	}
+}
+
+func checkCertificateDates(j *judged, r *report) {
+	set, _ := j.keys.Set()
+	level := Warning
+	if j.hasMethod(AuthSelfSignedTLS) {
+		level = Violation
+	}
+	for i := range set.Keys {
+		k := &set.Keys[i]
+		switch c := k.Certificate; {
+		case !k.usable() || c == nil || c.Malformed != "":
+		case j.now.After(c.NotAfter):
+			r.key(j, level, i, k, "its certificate has expired; replace it")
+		case j.now.Before(c.NotBefore):
+			r.key(j, level, i, k, "its certificate is not yet valid; replace it, or wait")
+		}
+	}
+}

@@ -1,0 +1,245 @@
+package domain
+
+import (
+	"strings"
+)
+
+// The rows on redirection endpoints: RFC 6749 §3.1.2, RFC 8252, RFC 9700 §2.1
+// and §4.1, FAPI 1.0 Part 1 §5.2.2.
+func redirectURIRules() []Rule {
+	uris := []Field{FieldRedirectURIs}
+	urisAndType := []Field{FieldRedirectURIs, FieldConfidential}
+	return []Rule{
+		{
+			ID: "redirect-uri-syntax", Level: Violation, Source: "RFC 6749 §3.1.2, RFC 3986 §4.3", needs: uris,
+			Summary: "it is not an absolute URI of RFC 3986: no scheme, a character outside ASCII, a space, a control character, a bad percent-encoding, a bad port",
+			check: eachURI(func(_ *judged, u *uri) string {
+				if u.fault == "" {
+					return ""
+				}
+				return "this is not an absolute URI: " + u.fault
+			}),
+		},
+		{
+			ID: "redirect-uri-fragment", Level: Violation, Source: "RFC 6749 §3.1.2", needs: uris,
+			Summary: "it has a fragment, even an empty one",
+			check: eachURI(func(_ *judged, u *uri) string {
+				return when(u.hasFragment, "a redirect URI has no fragment; remove the # and what follows")
+			}),
+		},
+		{
+			ID: "redirect-uri-userinfo", Level: Violation, Source: "RFC 3986 §3.2.1, RFC 9700 §4.1", needs: uris,
+			Summary: "it has user information",
+			check: eachURI(func(_ *judged, u *uri) string {
+				return when(u.userinfo, "a redirect URI has no user information; remove what stands before the @")
+			}),
+		},
+		{
+			ID: "redirect-uri-host", Level: Violation, Source: "RFC 3986 §3.2.2", needs: uris,
+			Summary: "it is http or https and has no host, or the host is not a DNS name, an IPv4 address or an IPv6 address in brackets, is percent-encoded, ends in a dot, or is not ASCII (give the A-label)",
+			check: eachURI(func(_ *judged, u *uri) string {
+				if !u.isWeb() {
+					return ""
+				}
+				named := *u
+				named.host = strings.ReplaceAll(u.host, "*", "x") // a wildcard has a rule of its own
+				return named.hostFault()
+			}),
+		},
+		{
+			ID: "redirect-uri-wildcard", Level: Violation, Source: "RFC 9700 §2.1", needs: uris,
+			Summary: "it has a * in the host or the path: redirect URIs are matched exactly",
+			check: eachURI(func(_ *judged, u *uri) string {
+				return when(strings.Contains(u.host+u.path, "*"),
+					"redirect URIs are compared exactly, so a * matches nothing; register each URI in full")
+			}),
+		},
+		{
+			ID: "redirect-uri-path-tricks", Level: Violation, Source: "RFC 3986 §6.2.2.3, RFC 9700 §4.1", needs: uris,
+			Summary: "its path has . or .. segments (also encoded), a backslash, an encoded slash or backslash, or an empty first segment",
+			check: eachURI(func(_ *judged, u *uri) string {
+				trick := u.pathTrick()
+				if trick == "" {
+					return ""
+				}
+				return trick + ", which parsers read differently; register the plain path"
+			}),
+		},
+		{
+			ID: "redirect-uri-http", Level: Violation, Source: "RFC 9700 §2.6, RFC 8252 §7.3", needs: uris,
+			Summary: "it is http and the host is not exactly 127.0.0.1, [::1] or localhost",
+			check: eachURI(func(_ *judged, u *uri) string {
+				return when(u.scheme == "http" && !u.isLoopback(),
+					"an authorization response must not travel over http; use https, or a loopback address for a native app")
+			}),
+		},
+		{
+			ID: "redirect-uri-loopback-confidential", Level: Warning, Source: "RFC 8252 §8.4", needs: urisAndType,
+			Summary: "it is loopback http on a confidential client",
+			check: eachURI(func(j *judged, u *uri) string {
+				return when(j.Confidential && u.scheme == "http" && u.isLoopback(),
+					"a loopback redirect belongs to a native app, which cannot keep a secret; register it as a public client")
+			}),
+		},
+		{
+			ID: "redirect-uri-localhost", Level: Warning, Source: "RFC 8252 §8.3", needs: uris,
+			Summary: "the host is the name localhost",
+			check: eachURI(func(_ *judged, u *uri) string {
+				return when(u.host == "localhost", "localhost may resolve to another interface; use 127.0.0.1 or [::1]")
+			}),
+		},
+		{
+			ID: "redirect-uri-scheme", Level: Violation, Source: "own; RFC 3986 §7, RFC 9700 §4.11", needs: uris,
+			Summary: "its scheme executes, embeds, or reaches the local machine or another protocol (javascript, data, file, blob, ftp, ws, mailto, intent and their kind)",
+			check: eachURI(func(_ *judged, u *uri) string {
+				if !isDangerousScheme(u.scheme) {
+					return ""
+				}
+				return "the scheme " + u.scheme + " does not lead back to a client; use https"
+			}),
+		},
+		{
+			ID: "redirect-uri-oob", Level: Violation, Source: "RFC 8252 §7", needs: uris,
+			Summary: "it is urn:ietf:wg:oauth:2.0:oob or one of its kind",
+			check: eachURI(func(_ *judged, u *uri) string {
+				return when(isOutOfBand(u),
+					"showing the code to copy is not one of the three ways back to a native app; use https, a loopback address or a private-use scheme")
+			}),
+		},
+		{
+			ID: "redirect-uri-private-scheme", Level: Violation, Source: "RFC 8252 §7.1, §8.4", needs: uris,
+			Summary: "its scheme is a custom one without a dot, so no reversed domain name",
+			check: eachURI(func(_ *judged, u *uri) string {
+				return when(isPrivateUse(u) && !strings.Contains(u.scheme, "."),
+					"a private-use scheme is a domain name under your control, reversed, e.g. com.example.app:/callback")
+			}),
+		},
+		{
+			ID: "redirect-uri-private-scheme-form", Level: Warning, Source: "RFC 8252 §7.1", needs: uris,
+			Summary: "a custom scheme is followed by //",
+			check: eachURI(func(_ *judged, u *uri) string {
+				return when(isPrivateUse(u) && u.hasAuthority,
+					"a private-use scheme has no naming authority; write one slash, e.g. com.example.app:/callback")
+			}),
+		},
+		{
+			ID: "redirect-uri-private-scheme-confidential", Level: Warning, Source: "RFC 8252 §8.4", needs: urisAndType,
+			Summary: "it has a custom scheme on a confidential client",
+			check: eachURI(func(j *judged, u *uri) string {
+				return when(j.Confidential && isPrivateUse(u),
+					"a private-use scheme belongs to a native app, which cannot keep a secret; register it as a public client")
+			}),
+		},
+		{
+			ID: "redirect-uri-address", Level: Warning, Source: "own", needs: uris,
+			Summary: "it is https to a private, link-local or unspecified IP address",
+			check: eachURI(func(_ *judged, u *uri) string {
+				ip, ok := u.address()
+				return when(ok && u.scheme == "https" && (ip.IsPrivate() || ip.IsLinkLocalUnicast() || ip.IsUnspecified()),
+					"this address means another machine on every network; use a name")
+			}),
+		},
+		{
+			ID: "redirect-uri-reserved-parameter", Level: Warning, Source: "RFC 6749 §4.1.2, RFC 9207 §2", needs: uris,
+			Summary: "its query holds a parameter of an authorization response (code, state, iss, error, error_description, id_token, access_token, response)",
+			check: eachURI(func(_ *judged, u *uri) string {
+				name := reservedParameter(u.query)
+				if name == "" {
+					return ""
+				}
+				return "the query holds " + name + ", which the authorization response adds too; name it otherwise"
+			}),
+		},
+		{
+			ID: "redirect-uri-duplicate", Level: Violation, Source: "RFC 3986 §6.2.2", needs: uris,
+			Summary: "it equals another after the normalisation of RFC 3986 §6.2.2",
+			check:   checkDuplicateURIs,
+		},
+		{
+			ID: "redirect-uri-https", Level: Violation, Source: "FAPI 1.0 Part 1 §5.2.2-20", in: inFAPI1,
+			needs:   []Field{FieldRedirectURIs, FieldProfile},
+			Summary: "its scheme is not https",
+			check: eachURI(func(_ *judged, u *uri) string {
+				return when(u.scheme != "https", "FAPI 1.0 allows only https redirect URIs")
+			}),
+		},
+	}
+}
+
+// eachURI makes a check of one that judges a single redirect URI and returns
+// the message where it is broken, "" where not.
+func eachURI(check func(*judged, *uri) string) func(*judged, *report) {
+	return func(j *judged, r *report) {
+		for i := range j.uris {
+			if message := check(j, &j.uris[i]); message != "" {
+				r.at(FieldRedirectURIs, i, j.uris[i].raw, "%s", message)
+			}
+		}
+	}
+}
+
+// when returns message if broken, "" if not.
+func when(broken bool, message string) string {
+	if broken {
+		return message
+	}
+	return ""
+}
+
+func checkDuplicateURIs(j *judged, r *report) {
+	if len(j.uris) < 2 {
+		return
+	}
+	first := make(map[string]int, len(j.uris))
+	for i := range j.uris {
+		normalised := j.uris[i].normalised()
+		if k, ok := first[normalised]; ok {
+			r.at(FieldRedirectURIs, i, j.uris[i].raw, "this is the same URI as redirect_uris/%d; remove one", k)
+			continue
+		}
+		first[normalised] = i
+	}
+}
+
+// isDangerousScheme knows the schemes that make a browser run, show or open
+// something instead of calling a client.
+func isDangerousScheme(scheme string) bool {
+	switch scheme {
+	case "javascript", "vbscript", "livescript", "data", "blob", "filesystem", "file", "about", "view-source",
+		"chrome", "chrome-extension", "chrome-search", "chrome-untrusted", "devtools", "edge", "brave", "opera",
+		"moz-extension", "resource", "safari-web-extension", "ms-browser-extension", "wyciwyg",
+		"ftp", "ftps", "sftp", "tftp", "ssh", "telnet", "gopher", "ws", "wss", "ldap", "ldaps", "smb", "nfs", "dict",
+		"imap", "pop", "nntp", "news", "irc", "rtsp", "sip", "sips", "xmpp", "git", "svn",
+		"mailto", "tel", "sms", "mms", "facetime", "callto", "skype", "maps", "geo",
+		"intent", "android-app", "market", "content", "ms-settings", "ms-appinstaller", "ms-msdt", "search-ms",
+		"itms-services", "jar", "mhtml", "mk", "res", "shell", "cid", "mid", "feed":
+		return true
+	default:
+		return false
+	}
+}
+
+// isOutOfBand knows the pseudo URIs by which a code was once shown to be
+// copied by hand.
+func isOutOfBand(u *uri) bool {
+	return u.scheme == "urn" && strings.HasPrefix(strings.ToLower(u.path), "ietf:wg:oauth:2.0:oob")
+}
+
+// isPrivateUse reports whether the scheme is neither a web scheme nor one that
+// another rule refuses.
+func isPrivateUse(u *uri) bool {
+	return u.scheme != "" && !u.isWeb() && !isDangerousScheme(u.scheme) && !isOutOfBand(u)
+}
+
+// reservedParameter returns the first parameter of an authorization response
+// that the query holds.
+func reservedParameter(query string) string {
+	for pair := range strings.SplitSeq(query, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		switch name = percentDecoded(name); name {
+		case "code", "state", "iss", "error", "error_description", "id_token", "access_token", "response":
+			return name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,794 @@
+package domain
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var testNow = time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
+
+func testBook(tb testing.TB, policy Policy) *Rulebook {
+	tb.Helper()
+	book, err := NewRulebook(policy)
+	require.NoError(tb, err)
+	return book
+}
+
+// legal is a configuration that breaks no rule of any kind, warnings included.
+func legal() Settings {
+	return Settings{
+		Name:         "My App",
+		Status:       StatusActive,
+		Confidential: true,
+		RedirectURIs: []RedirectURI{"https://app.example.com/callback"},
+		GrantTypes:   []GrantType{GrantAuthorizationCode},
+		Scopes:       []Scope{"openid", "profile"},
+		AuthMethods:  []AuthMethod{AuthPrivateKeyJWT},
+		Keys:         InlineKeys("{}"),
+	}
+}
+
+// Keys that break no rule.
+func ecKey() Key { return Key{KeyID: "ec", Type: ktyEC, Curve: crvP256} }
+
+func rsaKey() Key { return Key{KeyID: "rsa", Type: ktyRSA, Bits: 2048, Exponent: 65537} }
+
+func edKey() Key { return Key{KeyID: "ed", Type: ktyOKP, Curve: crvEd25519} }
+
+func keySet(keys ...Key) *KeySet { return &KeySet{Keys: keys} }
+
+// with returns the key after an edit.
+func with(k Key, edit func(*Key)) Key {
+	edit(&k)
+	return k
+}
+
+// example is a configuration that breaks a rule, or comes close.
+type example struct {
+	name    string
+	profile Profile
+	edit    func(*Settings)
+	rival   string  // a jwks_uri beside the inline keys
+	set     *KeySet // the keys that were seen; nil for one good key
+	keys    *Keys   // what is known of the keys instead of a set
+	policy  Policy
+	at      string // where the rule is broken; "" where it is not
+	level   Level  // of the finding; 0 for the rule's
+}
+
+// judgement runs the rulebook over the example.
+func (e example) judgement(t *testing.T) Findings {
+	t.Helper()
+	settings := legal()
+	settings.Profile = e.profile
+	if e.edit != nil {
+		e.edit(&settings)
+	}
+	keys := KeysUnexamined()
+	switch {
+	case e.keys != nil:
+		keys = *e.keys
+	case e.set != nil:
+		keys = KeysSeen(*e.set)
+	case !settings.Keys.IsNone():
+		keys = KeysSeen(*keySet(ecKey()))
+	}
+	d := draft{Settings: settings, rivalKeys: KeysAt(e.rival)}
+	return testBook(t, e.policy).judge(d, settings.Profile, keys, testNow)
+}
+
+func redirect(uris ...RedirectURI) func(*Settings) {
+	return func(s *Settings) { s.RedirectURIs = uris }
+}
+
+func grants(list ...GrantType) func(*Settings) {
+	return func(s *Settings) {
+		s.GrantTypes = list
+		s.Scopes = nil
+		redirects := false
+		for _, g := range list {
+			redirects = redirects || g.redirects()
+		}
+		if !redirects {
+			s.RedirectURIs = nil
+		}
+	}
+}
+
+func methods(list ...AuthMethod) func(*Settings) {
+	return func(s *Settings) { s.AuthMethods = list }
+}
+
+func public(edits ...func(*Settings)) func(*Settings) {
+	return func(s *Settings) {
+		for _, edit := range edits {
+			edit(s)
+		}
+		s.Confidential = false
+		s.AuthMethods = []AuthMethod{AuthNone}
+		s.Keys = KeySource{}
+	}
+}
+
+func all(edits ...func(*Settings)) func(*Settings) {
+	return func(s *Settings) {
+		for _, edit := range edits {
+			edit(s)
+		}
+	}
+}
+
+func scopes(list ...Scope) func(*Settings) { return func(s *Settings) { s.Scopes = list } }
+
+func noKeys(s *Settings) { s.Keys = KeySource{} }
+
+func keysAt(uri string) func(*Settings) { return func(s *Settings) { s.Keys = KeysAt(uri) } }
+
+func certificate(c Certificate) Key {
+	return with(ecKey(), func(k *Key) { k.Certificate = &c })
+}
+
+func validCertificate() Certificate {
+	return Certificate{Matches: true, NotBefore: testNow.Add(-time.Hour), NotAfter: testNow.Add(time.Hour)}
+}
+
+// examples holds, for every row, what breaks it and what comes close.
+func examples() map[string][]example {
+	return map[string][]example{
+		"redirect-uri-syntax": {
+			{name: "relative", edit: redirect("/callback"), at: "/redirect_uris/0"},
+			{name: "empty", edit: redirect(""), at: "/redirect_uris/0"},
+			{name: "scheme begins with a digit", edit: redirect("1a://app.example.com/"), at: "/redirect_uris/0"},
+			{name: "space", edit: redirect("https://app.example.com/a b"), at: "/redirect_uris/0"},
+			{name: "control", edit: redirect("https://app.example.com/\n"), at: "/redirect_uris/0"},
+			{name: "not ASCII", edit: redirect("https://app.example.com/größe"), at: "/redirect_uris/0"},
+			{name: "bad percent-encoding", edit: redirect("https://app.example.com/%zz"), at: "/redirect_uris/0"},
+			{name: "percent at the end", edit: redirect("https://app.example.com/%4"), at: "/redirect_uris/0"},
+			{name: "port is a word", edit: redirect("https://app.example.com:https/"), at: "/redirect_uris/0"},
+			{name: "port is too large", edit: redirect("https://app.example.com:65536/"), at: "/redirect_uris/0"},
+			{name: "port zero", edit: redirect("https://app.example.com:0/"), at: "/redirect_uris/0"},
+			{name: "bytes behind the bracket", edit: redirect("https://[2001:db8::1]x/"), at: "/redirect_uris/0"},
+			{name: "bracket in the path", edit: redirect("https://app.example.com/[a]"), at: "/redirect_uris/0"},
+			{name: "the second of two", edit: redirect("https://a.example/", "https://b.example/ "), at: "/redirect_uris/1"},
+			{name: "plain", edit: redirect("https://app.example.com:8443/cb?a=%20b")},
+		},
+		"redirect-uri-fragment": {
+			{name: "fragment", edit: redirect("https://app.example.com/cb#part"), at: "/redirect_uris/0"},
+			{name: "empty fragment", edit: redirect("https://app.example.com/cb#"), at: "/redirect_uris/0"},
+			{name: "encoded number sign", edit: redirect("https://app.example.com/cb%23part")},
+		},
+		"redirect-uri-userinfo": {
+			{name: "user and password", edit: redirect("https://a:b@app.example.com/"), at: "/redirect_uris/0"},
+			{name: "host as user", edit: redirect("https://app.example.com@evil.example/"), at: "/redirect_uris/0"},
+			{name: "at sign in the path", edit: redirect("https://app.example.com/@me")},
+		},
+		"redirect-uri-host": {
+			{name: "none", edit: redirect("https:///cb"), at: "/redirect_uris/0"},
+			{name: "no authority", edit: redirect("https:app.example.com"), at: "/redirect_uris/0"},
+			{name: "Unicode", edit: redirect("https://größe.example/"), at: "/redirect_uris/0"},
+			{name: "percent-encoded", edit: redirect("https://app%2eexample.com/"), at: "/redirect_uris/0"},
+			{name: "trailing dot", edit: redirect("https://app.example.com./"), at: "/redirect_uris/0"},
+			{name: "empty label", edit: redirect("https://app..example.com/"), at: "/redirect_uris/0"},
+			{name: "label ends in a hyphen", edit: redirect("https://app-.example.com/"), at: "/redirect_uris/0"},
+			{name: "underscore", edit: redirect("https://my_app.example.com/"), at: "/redirect_uris/0"},
+			{name: "short IPv4", edit: redirect("https://127.1/"), at: "/redirect_uris/0"},
+			{name: "decimal IPv4", edit: redirect("https://2130706433/"), at: "/redirect_uris/0"},
+			{name: "hexadecimal IPv4", edit: redirect("https://0x7f.0.0.0x1/"), at: "/redirect_uris/0"},
+			{name: "octal IPv4", edit: redirect("https://0177.0.0.1/"), at: "/redirect_uris/0"},
+			{name: "IPv4 in brackets", edit: redirect("https://[127.0.0.1]/"), at: "/redirect_uris/0"},
+			{name: "zone", edit: redirect("https://[fe80::1%25eth0]/"), at: "/redirect_uris/0"},
+			{name: "bracket left open", edit: redirect("https://[2001:db8::1/"), at: "/redirect_uris/0"},
+			{name: "A-label", edit: redirect("https://xn--gre-6ka8l.example/")},
+			{name: "IPv4", edit: redirect("https://192.0.2.1/")},
+			{name: "IPv6", edit: redirect("https://[2001:db8::1]:8443/")},
+			{name: "custom schemes have none", edit: redirect("com.example.app:/cb")},
+		},
+		"redirect-uri-wildcard": {
+			{name: "host", edit: redirect("https://*.example.com/"), at: "/redirect_uris/0"},
+			{name: "path", edit: redirect("https://app.example.com/*"), at: "/redirect_uris/0"},
+			{name: "query", edit: redirect("https://app.example.com/?q=*")},
+		},
+		"redirect-uri-path-tricks": {
+			{name: "dot-dot", edit: redirect("https://app.example.com/a/../b"), at: "/redirect_uris/0"},
+			{name: "dot at the end", edit: redirect("https://app.example.com/a/."), at: "/redirect_uris/0"},
+			{name: "encoded dots", edit: redirect("https://app.example.com/a/%2E%2e/b"), at: "/redirect_uris/0"},
+			{name: "half encoded dots", edit: redirect("https://app.example.com/a/.%2e/b"), at: "/redirect_uris/0"},
+			{name: "backslash", edit: redirect(`https://app.example.com/a\b`), at: "/redirect_uris/0"},
+			{name: "encoded backslash", edit: redirect("https://app.example.com/a%5Cb"), at: "/redirect_uris/0"},
+			{name: "encoded slash", edit: redirect("https://app.example.com/a%2Fb"), at: "/redirect_uris/0"},
+			{name: "empty first segment", edit: redirect("https://app.example.com//cb"), at: "/redirect_uris/0"},
+			{name: "dots inside a segment", edit: redirect("https://app.example.com/a..b/.well-known/c")},
+			{name: "dots in the query", edit: redirect("https://app.example.com/?a=../b")},
+		},
+		"redirect-uri-http": {
+			{name: "http", edit: redirect("http://app.example.com/"), at: "/redirect_uris/0"},
+			{name: "HTTP", edit: redirect("HTTP://app.example.com/"), at: "/redirect_uris/0"},
+			{name: "another loopback address", edit: redirect("http://127.0.0.2/"), at: "/redirect_uris/0"},
+			{name: "a name that begins like one", edit: redirect("http://localhost.evil.example/"), at: "/redirect_uris/0"},
+			{name: "upper-case localhost", edit: redirect("http://LOCALHOST/"), at: "/redirect_uris/0"},
+			{name: "loopback IPv4", edit: redirect("http://127.0.0.1:49152/cb")},
+			{name: "loopback IPv6", edit: redirect("http://[::1]/cb")},
+			{name: "localhost", edit: redirect("http://localhost:3000/cb")},
+			{name: "https", edit: redirect("https://app.example.com/")},
+		},
+		"redirect-uri-loopback-confidential": {
+			{name: "confidential", edit: redirect("http://127.0.0.1/cb"), at: "/redirect_uris/0"},
+			{name: "public", edit: public(redirect("http://127.0.0.1/cb"))},
+		},
+		"redirect-uri-localhost": {
+			{name: "http", edit: public(redirect("http://localhost/cb")), at: "/redirect_uris/0"},
+			{name: "https", edit: redirect("https://localhost/cb"), at: "/redirect_uris/0"},
+			{name: "address", edit: public(redirect("http://127.0.0.1/cb"))},
+		},
+		"redirect-uri-scheme": {
+			{name: "javascript", edit: redirect("javascript:alert(1)"), at: "/redirect_uris/0"},
+			{name: "upper case", edit: redirect("JavaScript:alert(1)"), at: "/redirect_uris/0"},
+			{name: "data", edit: redirect("data:text/html,x"), at: "/redirect_uris/0"},
+			{name: "file", edit: redirect("file:///etc/passwd"), at: "/redirect_uris/0"},
+			{name: "intent", edit: redirect("intent://scan/"), at: "/redirect_uris/0"},
+			{name: "https", edit: redirect("https://app.example.com/")},
+			{name: "private-use", edit: public(redirect("com.example.app:/cb"))},
+		},
+		"redirect-uri-oob": {
+			{name: "oob", edit: redirect("urn:ietf:wg:oauth:2.0:oob"), at: "/redirect_uris/0"},
+			{name: "oob:auto", edit: redirect("urn:ietf:wg:oauth:2.0:oob:auto"), at: "/redirect_uris/0"},
+			{name: "upper case", edit: redirect("URN:IETF:wg:oauth:2.0:OOB"), at: "/redirect_uris/0"},
+			{name: "https", edit: redirect("https://app.example.com/urn:ietf:wg:oauth:2.0:oob")},
+		},
+		"redirect-uri-private-scheme": {
+			{name: "no dot", edit: public(redirect("myapp:/cb")), at: "/redirect_uris/0"},
+			{name: "another urn", edit: public(redirect("urn:example:a")), at: "/redirect_uris/0"},
+			{name: "reversed domain", edit: public(redirect("com.example.app:/cb"))},
+		},
+		"redirect-uri-private-scheme-form": {
+			{name: "two slashes", edit: public(redirect("com.example.app://cb")), at: "/redirect_uris/0"},
+			{name: "one slash", edit: public(redirect("com.example.app:/cb"))},
+		},
+		"redirect-uri-private-scheme-confidential": {
+			{name: "confidential", edit: redirect("com.example.app:/cb"), at: "/redirect_uris/0"},
+			{name: "public", edit: public(redirect("com.example.app:/cb"))},
+		},
+		"redirect-uri-address": {
+			{name: "private", edit: redirect("https://10.0.0.1/"), at: "/redirect_uris/0"},
+			{name: "link-local", edit: redirect("https://[fe80::1]/"), at: "/redirect_uris/0"},
+			{name: "unspecified", edit: redirect("https://0.0.0.0/"), at: "/redirect_uris/0"},
+			{name: "public", edit: redirect("https://8.8.8.8/")},
+			{name: "a name", edit: redirect("https://app.example.com/")},
+		},
+		"redirect-uri-reserved-parameter": {
+			{name: "code", edit: redirect("https://app.example.com/?code=1"), at: "/redirect_uris/0"},
+			{name: "encoded", edit: redirect("https://app.example.com/?a=1&%73tate"), at: "/redirect_uris/0"},
+			{name: "as a value", edit: redirect("https://app.example.com/?a=code")},
+			{name: "as a part of a name", edit: redirect("https://app.example.com/?my_code=1")},
+		},
+		"redirect-uri-duplicate": {
+			{name: "the same", edit: redirect("https://a.example/", "https://a.example/"), at: "/redirect_uris/1"},
+			{name: "case of scheme and host", edit: redirect("https://a.example/", "HTTPS://A.example/"), at: "/redirect_uris/1"},
+			{name: "default port", edit: redirect("https://a.example/", "https://a.example:443/"), at: "/redirect_uris/1"},
+			{name: "empty path", edit: redirect("https://a.example/", "https://a.example"), at: "/redirect_uris/1"},
+			{name: "encoded letter", edit: redirect("https://a.example/a", "https://a.example/%61"), at: "/redirect_uris/1"},
+			{name: "case of an encoding", edit: redirect("https://a.example/%c3", "https://a.example/%C3"), at: "/redirect_uris/1"},
+			{name: "case of the path", edit: redirect("https://a.example/a", "https://a.example/A")},
+			{name: "empty query", edit: redirect("https://a.example/a", "https://a.example/a?")},
+			{name: "another port", edit: redirect("https://a.example/", "https://a.example:8443/")},
+		},
+		"redirect-uri-https": {
+			{name: "loopback http", profile: ProfileFAPI1Baseline, edit: redirect("http://127.0.0.1/"), at: "/redirect_uris/0"},
+			{name: "private-use", profile: ProfileFAPI1Advanced, edit: redirect("com.example.app:/cb"), at: "/redirect_uris/0"},
+			{name: "https", profile: ProfileFAPI1Advanced},
+			{name: "FAPI 2.0 knows native apps", profile: ProfileFAPI2Security, edit: redirect("http://127.0.0.1/")},
+		},
+
+		"grant-type-unknown": {
+			{name: "unknown", edit: grants("magic"), at: "/grant_types/0"},
+			{name: "another case", edit: grants("Authorization_Code"), at: "/grant_types/0"},
+			{name: "allowed by the deployment", edit: grants("urn:example:grant"), policy: Policy{GrantTypes: []GrantType{"urn:example:grant"}}},
+			{name: "known", edit: grants(GrantDeviceCode)},
+		},
+		"grant-type-duplicate": {
+			{name: "twice", edit: grants(GrantAuthorizationCode, GrantAuthorizationCode), at: "/grant_types/1"},
+			{name: "once", edit: grants(GrantAuthorizationCode)},
+		},
+		"grant-types-empty": {
+			{name: "none", edit: grants(), at: "/grant_types"},
+			{name: "one", edit: grants(GrantClientCredentials)},
+		},
+		"grant-needs-redirect-uri": {
+			{name: "authorization_code", edit: redirect(), at: "/redirect_uris"},
+			{name: "implicit", edit: all(grants(GrantImplicit), redirect()), at: "/redirect_uris"},
+			{name: "in FAPI 1.0", profile: ProfileFAPI1Advanced, edit: redirect(), at: "/redirect_uris"},
+			{name: "in FAPI 2.0 it is advice", profile: ProfileFAPI2Security, edit: redirect()},
+			{name: "client_credentials", edit: grants(GrantClientCredentials)},
+		},
+		"grant-needs-redirect-uri-fapi2": {
+			{name: "authorization_code", profile: ProfileFAPI2Security, edit: redirect(), at: "/redirect_uris"},
+			{name: "with one", profile: ProfileFAPI2Security},
+			{name: "without a profile another rule decides", edit: redirect()},
+		},
+		"redirect-uri-unused": {
+			{name: "client_credentials", edit: all(grants(GrantClientCredentials), redirect("https://a.example/")), at: "/redirect_uris"},
+			{name: "authorization_code"},
+		},
+		"grant-password": {
+			{name: "password", edit: grants(GrantPassword), at: "/grant_types/0"},
+			{name: "another", edit: grants(GrantClientCredentials)},
+		},
+		"grant-implicit": {
+			{name: "implicit", edit: grants(GrantAuthorizationCode, GrantImplicit), at: "/grant_types/1"},
+			{name: "code", edit: grants(GrantAuthorizationCode)},
+		},
+		"grant-implicit-alone": {
+			{name: "alone", profile: ProfileFAPI1Baseline, edit: grants(GrantImplicit), at: "/grant_types/0"},
+			{name: "beside code", profile: ProfileFAPI1Advanced, edit: grants(GrantAuthorizationCode, GrantImplicit)},
+			{name: "without a profile", edit: grants(GrantImplicit)},
+		},
+		"grant-implicit-fapi2": {
+			{name: "beside code", profile: ProfileFAPI2Security, edit: grants(GrantAuthorizationCode, GrantImplicit), at: "/grant_types/1"},
+			{name: "fapi2 is judged as fapi2-security", profile: ProfileFAPI2, edit: grants(GrantImplicit), at: "/grant_types/0"},
+			{name: "code", profile: ProfileFAPI2MessageSigning, edit: grants(GrantAuthorizationCode)},
+		},
+		"grant-refresh-alone": {
+			{name: "alone", edit: grants(GrantRefreshToken), at: "/grant_types/0"},
+			{name: "with client_credentials", edit: grants(GrantClientCredentials, GrantRefreshToken), at: "/grant_types/1"},
+			{name: "with implicit", edit: grants(GrantImplicit, GrantRefreshToken), at: "/grant_types/1"},
+			{name: "with jwt-bearer", edit: grants(GrantJWTBearer, GrantRefreshToken), at: "/grant_types/1", level: Warning},
+			{name: "with saml2-bearer", edit: grants(GrantRefreshToken, GrantSAML2Bearer), at: "/grant_types/0", level: Warning},
+			{name: "with an extension", edit: grants("urn:example:grant", GrantRefreshToken), at: "/grant_types/1", level: Warning},
+			{name: "with code", edit: grants(GrantRefreshToken, GrantAuthorizationCode)},
+			{name: "with device_code", edit: grants(GrantDeviceCode, GrantRefreshToken)},
+			{name: "with CIBA", edit: grants(GrantCIBA, GrantRefreshToken)},
+			{name: "with token-exchange", edit: grants(GrantTokenExchange, GrantRefreshToken)},
+		},
+		"grant-client-credentials-public": {
+			{name: "public", edit: public(grants(GrantClientCredentials)), at: "/grant_types/0"},
+			{name: "confidential", edit: grants(GrantClientCredentials)},
+		},
+		"grant-ciba-public": {
+			{name: "public", edit: public(grants(GrantCIBA)), at: "/grant_types/0"},
+			{name: "confidential", edit: grants(GrantCIBA)},
+		},
+		"grant-token-exchange-public": {
+			{name: "public", edit: public(grants(GrantTokenExchange)), at: "/grant_types/0"},
+			{name: "confidential", edit: grants(GrantTokenExchange)},
+		},
+		"grant-unanalysed": {
+			{name: "device_code", profile: ProfileFAPI2Security, edit: grants(GrantAuthorizationCode, GrantDeviceCode), at: "/grant_types/1"},
+			{name: "jwt-bearer", profile: ProfileFAPI2MessageSigning, edit: grants(GrantJWTBearer), at: "/grant_types/0"},
+			{name: "in FAPI 1.0", profile: ProfileFAPI1Advanced, edit: grants(GrantDeviceCode)},
+			{name: "code", profile: ProfileFAPI2Security},
+		},
+		"grant-hybrid-openid": {
+			{name: "without openid", profile: ProfileFAPI1Advanced, edit: all(grants(GrantAuthorizationCode, GrantImplicit), scopes("profile")), at: "/scopes"},
+			{name: "with openid", profile: ProfileFAPI1Advanced, edit: all(grants(GrantAuthorizationCode, GrantImplicit), scopes("openid"))},
+			{name: "code alone", profile: ProfileFAPI1Advanced, edit: scopes("accounts")},
+			{name: "in Baseline", profile: ProfileFAPI1Baseline, edit: grants(GrantAuthorizationCode, GrantImplicit)},
+		},
+		"grant-ciba-openid": {
+			{name: "without openid", edit: grants(GrantCIBA), at: "/scopes"},
+			{name: "with openid", edit: all(grants(GrantCIBA), scopes("openid"))},
+		},
+		"grant-ciba-keys": {
+			{name: "without keys", profile: ProfileFAPI1Advanced, edit: all(grants(GrantCIBA), noKeys), at: "/jwks"},
+			{name: "with keys", profile: ProfileFAPI1Advanced, edit: grants(GrantCIBA)},
+			{name: "without a profile", edit: all(grants(GrantCIBA), noKeys)},
+		},
+
+		"auth-method-unknown": {
+			{name: "unknown", edit: methods("magic"), at: "/client_auth_methods/0"},
+			{name: "known", edit: methods(AuthSecretPost)},
+		},
+		"auth-method-duplicate": {
+			{name: "twice", edit: methods(AuthSecretBasic, AuthSecretBasic), at: "/client_auth_methods/1"},
+			{name: "two", edit: methods(AuthSecretBasic, AuthSecretPost)},
+		},
+		"auth-method-public": {
+			{name: "secret", edit: func(s *Settings) { s.Confidential = false; s.AuthMethods = []AuthMethod{AuthSecretBasic} }, at: "/client_auth_methods/0"},
+			{name: "none", edit: public()},
+			{name: "no method at all", edit: func(s *Settings) { s.Confidential = false; s.AuthMethods = nil }},
+		},
+		"auth-method-confidential": {
+			{name: "no method", edit: methods(), at: "/client_auth_methods"},
+			{name: "none", edit: methods(AuthSecretBasic, AuthNone), at: "/client_auth_methods/1"},
+			{name: "secret", edit: methods(AuthSecretBasic)},
+			{name: "public", edit: public()},
+		},
+		"auth-method-needs-keys": {
+			{name: "private_key_jwt", edit: noKeys, at: "/client_auth_methods/0"},
+			{name: "self-signed", edit: all(methods(AuthSelfSignedTLS), noKeys), at: "/client_auth_methods/0"},
+			{name: "with keys behind a URI", edit: keysAt("https://a.example/jwks")},
+			{name: "secret", edit: all(methods(AuthSecretBasic), noKeys)},
+		},
+		"auth-method-needs-certificate": {
+			{name: "no x5c", edit: methods(AuthSelfSignedTLS), at: "/jwks"},
+			{name: "no x5c behind a URI", edit: all(methods(AuthSelfSignedTLS), keysAt("https://a.example/jwks")), at: "/jwks_uri"},
+			{name: "with x5c", edit: methods(AuthSelfSignedTLS), set: keySet(certificate(validCertificate()))},
+			{name: "another method", edit: methods(AuthPrivateKeyJWT)},
+		},
+		"auth-method-tls-subject": {
+			{name: "none", edit: methods(AuthTLS), at: "/client_auth_methods/0"},
+			{
+				name: "two", edit: all(methods(AuthTLS), func(s *Settings) { s.TLSSubject = TLSSubject{DN: "CN=a", SANIP: "192.0.2.1"} }),
+				at: "/tls_client_auth_san_ip",
+			},
+			{name: "without the method", edit: func(s *Settings) { s.TLSSubject.SANDNS = "a.example" }, at: "/tls_client_auth_san_dns"},
+			{name: "exactly one", edit: all(methods(AuthTLS), func(s *Settings) { s.TLSSubject.SANURI = "https://a.example" })},
+			{name: "neither"},
+		},
+		"auth-method-secret-jwt": {
+			{name: "client_secret_jwt", edit: methods(AuthSecretJWT), at: "/client_auth_methods/0"},
+			{name: "private_key_jwt", edit: methods(AuthPrivateKeyJWT)},
+		},
+		"auth-method-mixed": {
+			{name: "mixed", edit: methods(AuthSecretBasic, AuthPrivateKeyJWT), at: "/client_auth_methods"},
+			{name: "two secrets", edit: methods(AuthSecretBasic, AuthSecretPost)},
+		},
+		"auth-method-baseline": {
+			{name: "secret", profile: ProfileFAPI1Baseline, edit: methods(AuthSecretPost), at: "/client_auth_methods/0"},
+			{name: "fapi1 is judged as baseline", profile: ProfileFAPI1, edit: methods(AuthSecretBasic), at: "/client_auth_methods/0"},
+			{name: "key", profile: ProfileFAPI1Baseline},
+			{name: "public", profile: ProfileFAPI1Baseline, edit: public()},
+		},
+		"auth-method-fapi": {
+			{name: "secret in Advanced", profile: ProfileFAPI1Advanced, edit: methods(AuthSecretBasic), at: "/client_auth_methods/0"},
+			{name: "none in FAPI 2.0", profile: ProfileFAPI2Security, edit: public(), at: "/client_auth_methods/0"},
+			{name: "secret JWT", profile: ProfileFAPI2MessageSigning, edit: methods(AuthPrivateKeyJWT, AuthSecretJWT), at: "/client_auth_methods/1"},
+			{name: "key", profile: ProfileFAPI2Security},
+			{name: "in Baseline", profile: ProfileFAPI1Baseline, edit: methods(AuthSecretBasic)},
+		},
+		"confidential-required": {
+			{name: "public", profile: ProfileFAPI2Security, edit: public(), at: "/is_confidential"},
+			{name: "confidential", profile: ProfileFAPI2Security},
+			{name: "Baseline has public clients", profile: ProfileFAPI1Baseline, edit: public()},
+		},
+
+		"scope-syntax": {
+			{name: "two in one", edit: scopes("openid profile"), at: "/scopes/0"},
+			{name: "empty", edit: scopes("openid", ""), at: "/scopes/1"},
+			{name: "quotation mark", edit: scopes(`a"b`), at: "/scopes/0"},
+			{name: "backslash", edit: scopes(`a\b`), at: "/scopes/0"},
+			{name: "not ASCII", edit: scopes("größe"), at: "/scopes/0"},
+			{name: "delete character", edit: scopes("a\x7f"), at: "/scopes/0"},
+			{name: "the edges of the range", edit: scopes("!#[]~")},
+			{name: "a URI", edit: scopes("https://api.example.com/read")},
+		},
+		"scope-duplicate": {
+			{name: "twice", edit: scopes("a", "b", "a"), at: "/scopes/2"},
+			{name: "another case", edit: scopes("a", "A")},
+		},
+		"scope-offline-access": {
+			{name: "without refresh_token", edit: scopes("openid", "offline_access"), at: "/scopes/1"},
+			{name: "with it", edit: all(grants(GrantAuthorizationCode, GrantRefreshToken), scopes("openid", "offline_access"))},
+		},
+		"scope-openid-grant": {
+			{name: "client_credentials", edit: all(grants(GrantClientCredentials), scopes("openid")), at: "/scopes/0"},
+			{name: "device_code", edit: all(grants(GrantDeviceCode), scopes("openid"))},
+		},
+
+		"jwks-exclusive": {
+			{name: "both", rival: "https://a.example/jwks", at: "/jwks"},
+			{name: "inline"},
+			{name: "URI", edit: keysAt("https://a.example/jwks")},
+		},
+		"jwks-syntax": {
+			{name: "malformed", set: &KeySet{Fault: KeySetMalformed, Detail: "it is not JSON"}, at: "/jwks"},
+			{name: "readable"},
+		},
+		"jwks-empty": {
+			{name: "empty", set: keySet(), at: "/jwks"},
+			{name: "empty behind a URI", edit: keysAt("https://a.example/jwks"), set: keySet(), at: "/jwks_uri"},
+			{name: "one"},
+		},
+		"jwks-bounds": {
+			{name: "too large", set: &KeySet{Fault: KeySetTooLarge, Detail: "it has over 50 keys"}, at: "/jwks"},
+			{name: "one"},
+		},
+		"jwk-malformed": {
+			{name: "malformed", set: keySet(Key{KeyID: "a", Type: ktyEC, Malformed: "its x is missing"}), at: "/jwks"},
+			{name: "whole"},
+		},
+		"jwk-private": {
+			{name: "private", set: keySet(Key{KeyID: "a", Type: ktyEC, Private: true}), at: "/jwks"},
+			{name: "public"},
+		},
+		"jwk-symmetric": {
+			{name: "symmetric", set: keySet(Key{KeyID: "a", Type: "oct", Symmetric: true}), at: "/jwks"},
+			{name: "public"},
+		},
+		"jwk-rsa-size": {
+			{name: "small", set: keySet(with(rsaKey(), func(k *Key) { k.Bits = 2047 })), at: "/jwks"},
+			{name: "huge", set: keySet(with(rsaKey(), func(k *Key) { k.Bits = 8193 })), at: "/jwks"},
+			{name: "2048", set: keySet(rsaKey())},
+			{name: "8192", set: keySet(with(rsaKey(), func(k *Key) { k.Bits = 8192 }))},
+		},
+		"jwk-rsa-exponent": {
+			{name: "one", set: keySet(with(rsaKey(), func(k *Key) { k.Exponent = 1 })), at: "/jwks"},
+			{name: "even", set: keySet(with(rsaKey(), func(k *Key) { k.Exponent = 65536 })), at: "/jwks"},
+			{name: "three", set: keySet(with(rsaKey(), func(k *Key) { k.Exponent = 3 })), at: "/jwks", level: Warning},
+			{name: "65537", set: keySet(rsaKey())},
+		},
+		"jwk-unsupported": {
+			{name: "unknown", set: keySet(ecKey(), Key{KeyID: "b", Type: "AKP", Unsupported: true}), at: "/jwks"},
+			{name: "known"},
+		},
+		"jwk-alg": {
+			{name: "none", set: keySet(with(ecKey(), func(k *Key) { k.Algorithm = "none" })), at: "/jwks"},
+			{name: "symmetric", set: keySet(with(ecKey(), func(k *Key) { k.Algorithm = "HS256" })), at: "/jwks"},
+			{name: "of another type", set: keySet(with(ecKey(), func(k *Key) { k.Algorithm = "RS256" })), at: "/jwks"},
+			{name: "of another curve", set: keySet(with(ecKey(), func(k *Key) { k.Algorithm = "ES384" })), at: "/jwks"},
+			{name: "signature with an agreement curve", set: keySet(ecKey(), Key{KeyID: "x", Type: ktyOKP, Curve: crvX25519, Algorithm: "EdDSA"}), at: "/jwks"},
+			{name: "ES256", set: keySet(with(ecKey(), func(k *Key) { k.Algorithm = "ES256" }))},
+			{name: "Ed25519 by its own name", set: keySet(with(edKey(), func(k *Key) { k.Algorithm = "Ed25519" }))},
+			{name: "key agreement", set: keySet(with(ecKey(), func(k *Key) { k.Algorithm = "ECDH-ES+A256KW" }))},
+		},
+		"jwk-use-key-ops": {
+			{name: "disagree", set: keySet(with(ecKey(), func(k *Key) { k.Use = "sig"; k.Operations = []string{"encrypt"} })), at: "/jwks"},
+			{name: "disagree the other way", set: keySet(with(ecKey(), func(k *Key) { k.Use = "enc"; k.Operations = []string{"verify"} })), at: "/jwks"},
+			{name: "twice", set: keySet(with(ecKey(), func(k *Key) { k.Operations = []string{"verify", "verify"} })), at: "/jwks"},
+			{name: "agree", set: keySet(with(ecKey(), func(k *Key) { k.Use = "sig"; k.Operations = []string{"verify"} }))},
+		},
+		"jwk-use-required": {
+			{
+				name: "mixed, one without", at: "/jwks",
+				set: keySet(ecKey(), with(rsaKey(), func(k *Key) { k.Use = "enc" }), with(edKey(), func(k *Key) { k.Use = "sig" })),
+			},
+			{name: "mixed, all with", set: keySet(with(ecKey(), func(k *Key) { k.Use = "sig" }), with(rsaKey(), func(k *Key) { k.Use = "enc" }))},
+			{name: "signature keys alone", set: keySet(ecKey(), edKey())},
+		},
+		"jwk-kid-missing": {
+			{name: "one of two", set: keySet(ecKey(), with(rsaKey(), func(k *Key) { k.KeyID = "" })), at: "/jwks"},
+			{name: "the only one", set: keySet(with(ecKey(), func(k *Key) { k.KeyID = "" })), at: "/jwks", level: Warning},
+			{name: "both have one", set: keySet(ecKey(), rsaKey())},
+		},
+		"jwk-kid-duplicate": {
+			{name: "same type and use", set: keySet(ecKey(), ecKey()), at: "/jwks"},
+			{name: "another type", set: keySet(ecKey(), with(rsaKey(), func(k *Key) { k.KeyID = "ec" })), at: "/jwks", level: Warning},
+			{
+				name: "another use", at: "/jwks", level: Warning,
+				set: keySet(with(ecKey(), func(k *Key) { k.Use = "sig" }), with(ecKey(), func(k *Key) { k.Use = "enc" })),
+			},
+			{name: "two names", set: keySet(ecKey(), rsaKey())},
+		},
+		"jwk-x5c-mismatch": {
+			{name: "another key", set: keySet(certificate(Certificate{NotBefore: testNow, NotAfter: testNow})), at: "/jwks"},
+			{name: "malformed", set: keySet(certificate(Certificate{Malformed: "its x5c is not base64"})), at: "/jwks"},
+			{name: "the key", set: keySet(certificate(validCertificate()))},
+		},
+		"jwk-x5c-expired": {
+			{name: "expired", set: keySet(certificate(Certificate{Matches: true, NotAfter: testNow.Add(-time.Second)})), at: "/jwks"},
+			{name: "not yet valid", set: keySet(certificate(Certificate{Matches: true, NotBefore: testNow.Add(time.Second), NotAfter: testNow.Add(time.Hour)})), at: "/jwks"},
+			{
+				name: "expired, and the client authenticates with it", edit: methods(AuthSelfSignedTLS), level: Violation, at: "/jwks",
+				set: keySet(certificate(Certificate{Matches: true, NotAfter: testNow.Add(-time.Second)})),
+			},
+			{name: "valid", set: keySet(certificate(validCertificate()))},
+		},
+		"jwk-x5u": {
+			{name: "x5u", set: keySet(with(ecKey(), func(k *Key) { k.References = []string{"x5u"} })), at: "/jwks"},
+			{name: "none"},
+		},
+		"jwks-no-signing-key": {
+			{name: "encryption key", set: keySet(with(ecKey(), func(k *Key) { k.Use = "enc" })), at: "/jwks"},
+			{name: "agreement curve", set: keySet(Key{KeyID: "x", Type: ktyOKP, Curve: crvX25519}), at: "/jwks"},
+			{name: "unsupported", set: keySet(Key{KeyID: "x", Type: "AKP", Unsupported: true}), at: "/jwks"},
+			{name: "cannot verify by its operations", set: keySet(with(ecKey(), func(k *Key) { k.Operations = []string{"sign"} })), at: "/jwks"},
+			{name: "one of two", set: keySet(with(rsaKey(), func(k *Key) { k.Use = "enc" }), with(ecKey(), func(k *Key) { k.Use = "sig" }))},
+			{name: "another method", edit: methods(AuthSecretBasic), set: keySet(with(ecKey(), func(k *Key) { k.Use = "enc" }))},
+		},
+		"jwks-fapi-alg": {
+			{name: "P-384", profile: ProfileFAPI1Advanced, set: keySet(with(ecKey(), func(k *Key) { k.Curve = crvP384 })), at: "/jwks"},
+			{name: "RSA bound to RS256", profile: ProfileFAPI2Security, set: keySet(with(rsaKey(), func(k *Key) { k.Algorithm = "RS256" })), at: "/jwks"},
+			{name: "Ed25519 in FAPI 1.0", profile: ProfileFAPI1Advanced, set: keySet(edKey()), at: "/jwks"},
+			{name: "Ed448", profile: ProfileFAPI2Security, set: keySet(with(edKey(), func(k *Key) { k.Curve = crvEd448 })), at: "/jwks"},
+			{name: "Ed25519 in FAPI 2.0", profile: ProfileFAPI2Security, set: keySet(edKey())},
+			{name: "RSA for PS256", profile: ProfileFAPI1Advanced, set: keySet(rsaKey())},
+			{name: "P-256", profile: ProfileFAPI2MessageSigning},
+			{name: "without a profile", set: keySet(with(ecKey(), func(k *Key) { k.Curve = crvP384 }))},
+		},
+		"jwk-fapi-alg": {
+			{name: "RS256", profile: ProfileFAPI2Security, set: keySet(ecKey(), with(rsaKey(), func(k *Key) { k.Algorithm = "RS256" })), at: "/jwks"},
+			{name: "PS512", profile: ProfileFAPI1Advanced, set: keySet(ecKey(), with(rsaKey(), func(k *Key) { k.Algorithm = "PS512" })), at: "/jwks"},
+			{name: "EdDSA in FAPI 1.0", profile: ProfileFAPI1Advanced, set: keySet(ecKey(), with(edKey(), func(k *Key) { k.Algorithm = "EdDSA" })), at: "/jwks"},
+			{name: "EdDSA with Ed448", profile: ProfileFAPI2Security, set: keySet(ecKey(), with(edKey(), func(k *Key) { k.Curve = crvEd448; k.Algorithm = "EdDSA" })), at: "/jwks"},
+			{name: "PS256", profile: ProfileFAPI1Advanced, set: keySet(with(rsaKey(), func(k *Key) { k.Algorithm = "PS256" }))},
+			{name: "EdDSA in FAPI 2.0", profile: ProfileFAPI2Security, set: keySet(with(edKey(), func(k *Key) { k.Algorithm = "EdDSA" }))},
+			{name: "an encryption key", profile: ProfileFAPI2Security, set: keySet(ecKey(), with(rsaKey(), func(k *Key) { k.Algorithm = "RSA-OAEP" }))},
+		},
+		"jwk-fapi-rsa1_5": {
+			{name: "RSA1_5", profile: ProfileFAPI1Advanced, set: keySet(ecKey(), with(rsaKey(), func(k *Key) { k.Algorithm = "RSA1_5" })), at: "/jwks"},
+			{name: "RSA-OAEP", profile: ProfileFAPI1Advanced, set: keySet(ecKey(), with(rsaKey(), func(k *Key) { k.Algorithm = "RSA-OAEP" }))},
+		},
+		"jwks-signing-required": {
+			{name: "Advanced with mTLS", profile: ProfileFAPI1Advanced, edit: all(methods(AuthTLS), noKeys), at: "/jwks"},
+			{name: "Message Signing", profile: ProfileFAPI2MessageSigning, edit: all(methods(AuthTLS), noKeys), at: "/jwks", level: Warning},
+			{name: "with keys", profile: ProfileFAPI1Advanced},
+			{name: "no front channel", profile: ProfileFAPI1Advanced, edit: all(grants(GrantClientCredentials), methods(AuthTLS), noKeys)},
+			{name: "Security Profile", profile: ProfileFAPI2Security, edit: all(methods(AuthTLS), noKeys)},
+		},
+		"jwks-uri-syntax": {
+			{name: "http", edit: keysAt("http://a.example/jwks"), at: "/jwks_uri"},
+			{name: "relative", edit: keysAt("/jwks"), at: "/jwks_uri"},
+			{name: "userinfo", edit: keysAt("https://a:b@a.example/jwks"), at: "/jwks_uri"},
+			{name: "fragment", edit: keysAt("https://a.example/jwks#1"), at: "/jwks_uri"},
+			{name: "no host", edit: keysAt("https:///jwks"), at: "/jwks_uri"},
+			{name: "short IPv4", edit: keysAt("https://127.1/jwks"), at: "/jwks_uri"},
+			{name: "beside inline keys", rival: "http://a.example/jwks", at: "/jwks_uri"},
+			{name: "https", edit: keysAt("https://a.example:8443/jwks?v=1")},
+		},
+		"jwks-uri-address": {
+			{name: "loopback", edit: keysAt("https://127.0.0.1/jwks"), at: "/jwks_uri"},
+			{name: "localhost", edit: keysAt("https://localhost/jwks"), at: "/jwks_uri"},
+			{name: "a name below localhost", edit: keysAt("https://a.LOCALHOST/jwks"), at: "/jwks_uri"},
+			{name: "private", edit: keysAt("https://10.1.2.3/jwks"), at: "/jwks_uri"},
+			{name: "cloud metadata", edit: keysAt("https://169.254.169.254/latest"), at: "/jwks_uri"},
+			{name: "mapped", edit: keysAt("https://[::ffff:10.0.0.1]/jwks"), at: "/jwks_uri"},
+			{name: "NAT64", edit: keysAt("https://[64:ff9b::a00:1]/jwks"), at: "/jwks_uri"},
+			{name: "refused by the resolver", edit: keysAt("https://a.example/jwks"), keys: new(KeysRefused()), at: "/jwks_uri"},
+			{name: "public", edit: keysAt("https://8.8.8.8/jwks")},
+			{
+				name: "allowed by the deployment", edit: keysAt("https://10.1.2.3/jwks"),
+				policy: Policy{KeyNetworks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}},
+			},
+			{
+				name: "a host allowed by the deployment", edit: keysAt("https://localhost/jwks"),
+				policy: Policy{KeyHosts: []string{"localhost"}},
+			},
+		},
+		"jwks-uri-unreachable": {
+			{name: "without a profile", edit: keysAt("https://a.example/jwks"), keys: new(KeysUnreachable("no answer in time")), at: "/jwks_uri"},
+			{name: "in Baseline", profile: ProfileFAPI1Baseline, edit: keysAt("https://a.example/jwks"), keys: new(KeysUnreachable("no answer in time")), at: "/jwks_uri"},
+			{name: "in FAPI 2.0", profile: ProfileFAPI2Security, edit: keysAt("https://a.example/jwks"), keys: new(KeysUnreachable("no answer in time")), at: "/jwks_uri", level: Violation},
+			{
+				name: "required by the deployment", edit: keysAt("https://a.example/jwks"), keys: new(KeysUnreachable("no answer in time")),
+				policy: Policy{KeyPreflight: PreflightRequire}, at: "/jwks_uri", level: Violation,
+			},
+			{name: "reached", edit: keysAt("https://a.example/jwks")},
+		},
+
+		"name-required": {
+			{name: "empty", edit: func(s *Settings) { s.Name = "" }, at: "/name"},
+			{name: "blank", edit: func(s *Settings) { s.Name = " \u3000" }, at: "/name"},
+			{name: "one letter", edit: func(s *Settings) { s.Name = "x" }},
+		},
+		"name-text": {
+			{name: "control", edit: func(s *Settings) { s.Name = "a\x00b" }, at: "/name"},
+			{name: "bidirectional override", edit: func(s *Settings) { s.Name = "a\u202eb" }, at: "/name"},
+			{name: "isolate", edit: func(s *Settings) { s.Name = "a\u2066b" }, at: "/name"},
+			{name: "zero-width", edit: func(s *Settings) { s.Name = "Pay\u200bPal" }, at: "/name"},
+			{name: "private use", edit: func(s *Settings) { s.Name = "\ue000" }, at: "/name"},
+			{name: "not UTF-8", edit: func(s *Settings) { s.Name = "a\xffb" }, at: "/name"},
+			{name: "other scripts", edit: func(s *Settings) { s.Name = "Größe 東京 😀 – שלום" }},
+		},
+		"link-syntax": {
+			{name: "relative", edit: func(s *Settings) { s.LogoURL = "/logo.png" }, at: "/logo_url"},
+			{name: "javascript", edit: func(s *Settings) { s.Website = "javascript:alert(1)" }, at: "/website"},
+			{name: "userinfo", edit: func(s *Settings) { s.PrivacyPolicy = "https://a@b.example/" }, at: "/privacy_policy"},
+			{name: "no host", edit: func(s *Settings) { s.TermsURL = "https://" }, at: "/terms_url"},
+			{name: "with a fragment", edit: func(s *Settings) { s.TermsURL = "https://a.example/terms#1" }},
+			{name: "empty", edit: func(s *Settings) { s.TermsURL = "" }},
+		},
+		"link-https": {
+			{name: "http", edit: func(s *Settings) { s.LogoURL = "http://a.example/logo.png" }, at: "/logo_url"},
+			{name: "https", edit: func(s *Settings) { s.LogoURL = "https://a.example/logo.png" }},
+		},
+		"cors-origin-syntax": {
+			{name: "null", edit: func(s *Settings) { s.CORSOrigins = []Origin{"null"} }, at: "/cors_origins/0"},
+			{name: "wildcard", edit: func(s *Settings) { s.CORSOrigins = []Origin{"*"} }, at: "/cors_origins/0"},
+			{name: "wildcard host", edit: func(s *Settings) { s.CORSOrigins = []Origin{"https://*.a.example"} }, at: "/cors_origins/0"},
+			{name: "slash at the end", edit: func(s *Settings) { s.CORSOrigins = []Origin{"https://a.example/"} }, at: "/cors_origins/0"},
+			{name: "empty query", edit: func(s *Settings) { s.CORSOrigins = []Origin{"https://a.example?"} }, at: "/cors_origins/0"},
+			{name: "upper case", edit: func(s *Settings) { s.CORSOrigins = []Origin{"https://a.example", "https://A.example"} }, at: "/cors_origins/1"},
+			{name: "default port", edit: func(s *Settings) { s.CORSOrigins = []Origin{"https://a.example:443"} }, at: "/cors_origins/0"},
+			{name: "empty port", edit: func(s *Settings) { s.CORSOrigins = []Origin{"https://a.example:"} }, at: "/cors_origins/0"},
+			{name: "long IPv6", edit: func(s *Settings) { s.CORSOrigins = []Origin{"https://[2001:0db8::1]"} }, at: "/cors_origins/0"},
+			{name: "http", edit: func(s *Settings) { s.CORSOrigins = []Origin{"http://a.example"} }, at: "/cors_origins/0"},
+			{name: "loopback http", edit: func(s *Settings) { s.CORSOrigins = []Origin{"http://localhost:3000", "http://[::1]:3000"} }},
+			{name: "https", edit: func(s *Settings) { s.CORSOrigins = []Origin{"https://a.example", "https://a.example:8443"} }},
+		},
+		"status-unknown": {
+			{name: "unknown", edit: func(s *Settings) { s.Status = "paused" }, at: "/status"},
+			{name: "empty", edit: func(s *Settings) { s.Status = "" }, at: "/status"},
+			{name: "suspended", edit: func(s *Settings) { s.Status = StatusSuspended }},
+		},
+		"fapi-profile-unknown": {
+			{name: "unknown", profile: "fapi3", at: "/fapi_profile"},
+			{name: "another case", profile: "FAPI1", at: "/fapi_profile"},
+			{name: "fapi2", profile: ProfileFAPI2},
+			{name: "none"},
+		},
+		"fapi-profile-ambiguous": {
+			{name: "fapi1", profile: ProfileFAPI1, at: "/fapi_profile"},
+			{name: "fapi1-baseline", profile: ProfileFAPI1Baseline},
+			{name: "fapi2", profile: ProfileFAPI2},
+		},
+	}
+}
+
+func TestEveryRowIsBrokenByWhatBreaksItAndByNothingElse(t *testing.T) {
+	for _, rule := range Rules() {
+		cases := examples()[rule.ID]
+		refused, accepted := 0, 0
+		for _, e := range cases {
+			t.Run(rule.ID+"/"+e.name, func(t *testing.T) {
+				var found Findings
+				for _, f := range e.judgement(t) {
+					if f.Rule == rule.ID {
+						found = append(found, f)
+					}
+				}
+				if e.at == "" {
+					assert.Empty(t, found)
+					return
+				}
+				require.NotEmpty(t, found, "the rule is not broken")
+				level := e.level
+				if level == 0 {
+					level = rule.Level
+				}
+				assert.Equal(t, e.at, found[0].Pointer)
+				assert.Equal(t, level, found[0].Level)
+				assert.Equal(t, rule.Source, found[0].Source)
+				assert.NotEmpty(t, found[0].Message)
+				if level != rule.Level {
+					assert.True(t, rule.Softens, "the rule has two levels and does not say so")
+				}
+			})
+			if e.at == "" {
+				accepted++
+			} else {
+				refused++
+			}
+		}
+		assert.Positive(t, refused, "%s has no example that breaks it", rule.ID)
+		assert.Positive(t, accepted, "%s has no example that does not break it", rule.ID)
+	}
+}
+
+func TestEveryExampleIsOfARow(t *testing.T) {
+	ids := map[string]bool{}
+	for _, rule := range Rules() {
+		assert.False(t, ids[rule.ID], "two rows are called %s", rule.ID)
+		ids[rule.ID] = true
+	}
+	for id := range examples() {
+		assert.True(t, ids[id], "there is no row %s", id)
+	}
+}
+
+func TestALegalConfigurationHasNoFindingInAnyProfile(t *testing.T) {
+	for _, profile := range append(Profiles(), ProfileNone) {
+		assert.Empty(t, example{profile: profile}.judgement(t), "%q", profile)
+	}
+}
+
+func TestEveryRowSaysWhatPeopleNeed(t *testing.T) {
+	for _, rule := range Rules() {
+		assert.NotEmpty(t, rule.Source, rule.ID)
+		assert.NotEmpty(t, rule.Summary, rule.ID)
+		assert.NotEmpty(t, rule.Subject, rule.ID)
+		assert.NotEmpty(t, rule.needs, rule.ID)
+		assert.Contains(t, []Level{Violation, Warning}, rule.Level, rule.ID)
+		assert.Equal(t, strings.ToLower(rule.ID), rule.ID)
+	}
+}
+
+// A finding must name a member that its rule says it depends on: standing
+// violations are told from new ones by that.
+func TestFindingsPointIntoTheMembersThatTheirRuleNeeds(t *testing.T) {
+	needs := map[string][]Field{}
+	for _, rule := range Rules() {
+		needs[rule.ID] = rule.needs
+	}
+	for id, cases := range examples() {
+		for _, e := range cases {
+			for _, f := range e.judgement(t) {
+				field := Field(strings.SplitN(f.Pointer, "/", 3)[1])
+				assert.Contains(t, needs[f.Rule], field, "%s/%s: %s", id, e.name, f.Rule)
+			}
+		}
+	}
+}

@@ -1,0 +1,379 @@
+package domain
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// uri is a raw string cut along RFC 3986 §3. Nothing is decoded and nothing
+// normalised, since clients are matched by the raw string; net/url would drop
+// an empty fragment, lower-case the scheme and decode the path. The parts are
+// the best reading of the string also where it is no URI (fault is set), so
+// that every other rule can still say what it sees.
+type uri struct {
+	raw          string
+	fault        string // why raw is no absolute URI of RFC 3986 §4.3, "" where it is one
+	scheme       string // lower case
+	hasAuthority bool
+	userinfo     bool
+	host         string // raw
+	port         string
+	path         string
+	query        string
+	hasFragment  bool
+}
+
+// parseURI cuts raw into its parts. It never fails: what keeps raw from being
+// an absolute URI is in the fault.
+func parseURI(raw string) uri {
+	u := uri{raw: raw}
+	rest := raw
+	if i := strings.IndexByte(rest, '#'); i >= 0 {
+		u.hasFragment = true
+		rest = rest[:i]
+	}
+	u.fault = characterFault(raw)
+	colon := strings.IndexByte(rest, ':')
+	if colon <= 0 || !wellFormedScheme(rest[:colon]) {
+		u.note("it has no scheme")
+		colon = -1
+	} else {
+		u.scheme = strings.ToLower(rest[:colon])
+	}
+	rest = rest[colon+1:]
+	rest, u.query, _ = strings.Cut(rest, "?")
+	if after, ok := strings.CutPrefix(rest, "//"); ok {
+		u.hasAuthority = true
+		authority := after
+		if i := strings.IndexByte(after, '/'); i >= 0 {
+			authority, rest = after[:i], after[i:]
+		} else {
+			rest = ""
+		}
+		u.cutAuthority(authority)
+	}
+	u.path = rest
+	if strings.ContainsAny(u.path+u.query, "[]") {
+		u.note("it has a bracket outside the host")
+	}
+	return u
+}
+
+// note keeps the first fault.
+func (u *uri) note(fault string) {
+	if u.fault == "" {
+		u.fault = fault
+	}
+}
+
+// cutAuthority reads [ userinfo "@" ] host [ ":" port ], RFC 3986 §3.2.
+func (u *uri) cutAuthority(authority string) {
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		u.userinfo = true
+		authority = authority[i+1:]
+	}
+	u.host = authority
+	if end := strings.IndexByte(authority, ']'); strings.HasPrefix(authority, "[") && end > 0 {
+		u.host, authority = authority[:end+1], authority[end+1:]
+		if authority == "" {
+			return
+		}
+		if authority[0] != ':' {
+			u.note("its host is malformed")
+			return
+		}
+		u.port = authority[1:]
+	} else if i := strings.IndexByte(authority, ':'); i >= 0 {
+		u.host, u.port = authority[:i], authority[i+1:]
+	}
+	if !wellFormedPort(u.port) {
+		u.note("its port is not a number from 1 to 65535")
+	}
+}
+
+// wellFormedPort accepts what a TCP connection can be made to, and the empty
+// port, which RFC 3986 §3.2.3 allows.
+func wellFormedPort(port string) bool {
+	if port == "" {
+		return true
+	}
+	number := 0
+	for _, c := range []byte(port) {
+		if c < '0' || c > '9' {
+			return false
+		}
+		if number = number*10 + int(c-'0'); number > 65535 {
+			return false
+		}
+	}
+	return number > 0
+}
+
+// wellFormedScheme is ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ), RFC 3986 §3.1.
+func wellFormedScheme(s string) bool {
+	for i, c := range []byte(s) {
+		switch {
+		case isAlpha(c):
+		case i > 0 && (isDigit(c) || c == '+' || c == '-' || c == '.'):
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
+
+// characterFault finds what RFC 3986 §2 does not allow in any place of a URI.
+func characterFault(raw string) string {
+	for i := 0; i < len(raw); i++ {
+		c := raw[i]
+		switch {
+		case c == '%':
+			if i+2 >= len(raw) || !isHex(raw[i+1]) || !isHex(raw[i+2]) {
+				return "it has a % that two hexadecimal digits do not follow"
+			}
+			i += 2
+		case c >= 0x80:
+			return "it has a character outside ASCII (percent-encode it; in a host give the A-label)"
+		case c == ' ':
+			return "it has a space"
+		case c < 0x20 || c == 0x7f:
+			return "it has a control character"
+		case strings.IndexByte("\"<>\\^`{|}", c) >= 0:
+			return "it has a character that URIs do not allow"
+		}
+	}
+	return ""
+}
+
+func isAlpha(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func isHex(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }
+
+// address is the IP address that the host is, and false where it is a name.
+func (u *uri) address() (netip.Addr, bool) {
+	host := u.host
+	if strings.HasPrefix(host, "[") {
+		host = strings.Trim(host, "[]")
+	}
+	ip, err := netip.ParseAddr(host)
+	return ip, err == nil
+}
+
+// isWeb reports whether the scheme is http or https.
+func (u *uri) isWeb() bool { return u.scheme == "http" || u.scheme == "https" }
+
+// isLoopback reports whether the host is one of the three spellings by which
+// a native app listens on its own machine, exactly (RFC 8252 §7.3 and §8.3).
+func (u *uri) isLoopback() bool {
+	return u.host == "127.0.0.1" || u.host == "[::1]" || u.host == "localhost"
+}
+
+// hostFault says why the host is none that DNS or an IP stack resolves the
+// same way everywhere, "" where it is one. Hosts that end in a number are
+// IPv4 addresses to browsers, whatever their form, so they must be the
+// canonical dotted four.
+func (u *uri) hostFault() string {
+	host := u.host
+	switch {
+	case host == "":
+		return "it has no host"
+	case host[0] == '[':
+		ip, ok := u.address()
+		if !ok || !ip.Is6() || ip.Zone() != "" || host[len(host)-1] != ']' {
+			return "the host in brackets is not an IPv6 address"
+		}
+		return ""
+	case strings.IndexByte(host, '%') >= 0:
+		return "the host is percent-encoded"
+	case strings.IndexFunc(host, func(r rune) bool { return r >= 0x80 }) >= 0:
+		return "the host is not ASCII; give its A-label (xn--…)"
+	case host[len(host)-1] == '.':
+		return "the host ends in a dot"
+	case len(host) > 253:
+		return "the host is longer than 253 characters"
+	}
+	labels := strings.Split(host, ".")
+	if isNumeric(labels[len(labels)-1]) {
+		if ip, ok := u.address(); !ok || !ip.Is4() {
+			return "the host ends in a number and is not an IPv4 address in its dotted form"
+		}
+		return ""
+	}
+	for _, label := range labels {
+		if !wellFormedLabel(label) {
+			return "the host is not a DNS name"
+		}
+	}
+	return ""
+}
+
+// isNumeric reports whether browsers take the label for a number, also in
+// hexadecimal (WHATWG URL, "ends in a number").
+func isNumeric(label string) bool {
+	if len(label) >= 2 && label[0] == '0' && label[1]|0x20 == 'x' {
+		return strings.Trim(strings.ToLower(label[2:]), "0123456789abcdef") == ""
+	}
+	return label != "" && strings.Trim(label, "0123456789") == ""
+}
+
+// wellFormedLabel is the letters-digits-hyphen rule of RFC 1123 §2.1.
+func wellFormedLabel(label string) bool {
+	if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+		return false
+	}
+	for _, c := range []byte(label) {
+		if !isAlpha(c) && !isDigit(c) && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// pathTrick says what in the path is read differently by different parsers,
+// "" where nothing is (RFC 3986 §6.2.2.3, RFC 9700 §4.1).
+func (u *uri) pathTrick() string {
+	if strings.HasPrefix(u.path, "//") {
+		return "the path begins with an empty segment"
+	}
+	lower := strings.ToLower(u.path)
+	switch {
+	case strings.IndexByte(lower, '\\') >= 0 || strings.Contains(lower, "%5c"):
+		return "the path holds a backslash"
+	case strings.Contains(lower, "%2f"):
+		return "the path holds an encoded slash"
+	}
+	for segment := range strings.SplitSeq(lower, "/") {
+		if s := strings.ReplaceAll(segment, "%2e", "."); s == "." || s == ".." {
+			return "the path holds a dot segment"
+		}
+	}
+	return ""
+}
+
+// normalised is the syntax-based normalisation of RFC 3986 §6.2.2 and the
+// scheme-based one of §6.2.3 for http and https.
+func (u *uri) normalised() string {
+	var b strings.Builder
+	b.Grow(len(u.raw) + 1)
+	b.WriteString(u.scheme)
+	b.WriteByte(':')
+	if u.hasAuthority {
+		b.WriteString("//")
+		b.WriteString(strings.ToLower(u.host))
+		if u.port != "" && !u.isDefaultPort() {
+			b.WriteByte(':')
+			b.WriteString(strings.TrimLeft(u.port, "0"))
+		}
+	}
+	if u.path == "" && u.isWeb() {
+		b.WriteByte('/')
+	}
+	writeNormalised(&b, u.path)
+	if len(u.raw) > 0 && strings.IndexByte(u.raw, '?') >= 0 {
+		b.WriteByte('?')
+		writeNormalised(&b, u.query)
+	}
+	return b.String()
+}
+
+func (u *uri) isDefaultPort() bool {
+	port := strings.TrimLeft(u.port, "0")
+	return u.scheme == "https" && port == "443" || u.scheme == "http" && port == "80"
+}
+
+// writeNormalised upper-cases the hexadecimal digits of percent-encodings and
+// decodes those of unreserved characters (RFC 3986 §6.2.2.1 and §6.2.2.2).
+func writeNormalised(b *strings.Builder, s string) {
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' || i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
+			b.WriteByte(s[i])
+			continue
+		}
+		if c := unhex(s[i+1])<<4 | unhex(s[i+2]); isUnreserved(c) {
+			b.WriteByte(c)
+		} else {
+			b.WriteString(strings.ToUpper(s[i : i+3]))
+		}
+		i += 2
+	}
+}
+
+func unhex(c byte) byte {
+	if isDigit(c) {
+		return c - '0'
+	}
+	return c | 0x20 - 'a' + 10
+}
+
+// percentDecoded returns s with every well-formed percent-encoding decoded.
+func percentDecoded(s string) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]) {
+			b.WriteByte(unhex(s[i+1])<<4 | unhex(s[i+2]))
+			i += 2
+			continue
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+func isUnreserved(c byte) bool {
+	return isAlpha(c) || isDigit(c) || c == '-' || c == '.' || c == '_' || c == '~'
+}
+
+// specialPurpose lists the addresses that no client's keys are fetched from:
+// those that the IANA special-purpose registries (RFC 6890) do not call
+// globally reachable, the forms that carry an IPv4 address inside an IPv6 one,
+// multicast, and the address at which a large cloud serves its machines'
+// metadata.
+var specialPurpose = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),
+	netip.MustParsePrefix("10.0.0.0/8"),
+	netip.MustParsePrefix("100.64.0.0/10"),
+	netip.MustParsePrefix("127.0.0.0/8"),
+	netip.MustParsePrefix("168.63.129.16/32"),
+	netip.MustParsePrefix("169.254.0.0/16"),
+	netip.MustParsePrefix("172.16.0.0/12"),
+	netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("192.0.2.0/24"),
+	netip.MustParsePrefix("192.31.196.0/24"),
+	netip.MustParsePrefix("192.52.193.0/24"),
+	netip.MustParsePrefix("192.88.99.0/24"),
+	netip.MustParsePrefix("192.168.0.0/16"),
+	netip.MustParsePrefix("192.175.48.0/24"),
+	netip.MustParsePrefix("198.18.0.0/15"),
+	netip.MustParsePrefix("198.51.100.0/24"),
+	netip.MustParsePrefix("203.0.113.0/24"),
+	netip.MustParsePrefix("224.0.0.0/4"),
+	netip.MustParsePrefix("240.0.0.0/4"),
+	netip.MustParsePrefix("2001::/23"),
+	netip.MustParsePrefix("2001:db8::/32"),
+	netip.MustParsePrefix("2002::/16"),
+	netip.MustParsePrefix("3fff::/20"),
+}
+
+// globalUnicast6 is the one block from which public IPv6 addresses are
+// allocated; all else, mapped, translated (64:ff9b::/96), local and multicast
+// forms among it, is not.
+var globalUnicast6 = netip.MustParsePrefix("2000::/3")
+
+// IsPublicAddress reports whether ip is a globally reachable unicast address,
+// one that may be asked for a client's keys.
+func IsPublicAddress(ip netip.Addr) bool {
+	if ip.Is6() && !globalUnicast6.Contains(ip) {
+		return false
+	}
+	for _, p := range specialPurpose {
+		if p.Contains(ip) {
+			return false
+		}
+	}
+	return ip.IsValid() && ip.Zone() == ""
+}

@@ -1,0 +1,79 @@
+package domain
+
+import (
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func FuzzRedirectURI(f *testing.F) {
+	for _, cases := range examples() {
+		for _, e := range cases {
+			settings := legal()
+			if e.edit != nil {
+				e.edit(&settings)
+			}
+			for _, u := range settings.RedirectURIs {
+				f.Add(string(u))
+			}
+		}
+	}
+	book, err := NewRulebook(Policy{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		settings := legal()
+		settings.RedirectURIs = []RedirectURI{RedirectURI(raw)}
+		if book.Judge(settings, KeysUnexamined(), testNow).Refuse() {
+			return
+		}
+		u := parseURI(raw)
+		if !u.isWeb() {
+			return // what stands behind a private-use scheme is the app's own
+		}
+		// What is accepted must read the same to a parser of another kind.
+		other, err := url.Parse(raw)
+		if err != nil {
+			t.Fatalf("accepted %q, which net/url cannot read: %v", raw, err)
+		}
+		if other.Host != u.hostPort() || other.Scheme != u.scheme || other.User != nil || strings.Contains(raw, "#") {
+			t.Fatalf("accepted %q, which net/url reads as %#v", raw, other)
+		}
+		if n := u.normalised(); n != new(parseURI(n)).normalised() {
+			t.Fatalf("normalising %q is not idempotent: %q", raw, n)
+		}
+	})
+}
+
+// hostPort is the authority as net/url shows it.
+func (u *uri) hostPort() string {
+	_, after, _ := strings.Cut(u.raw, "://")
+	if !u.hasAuthority {
+		return ""
+	}
+	end := strings.IndexAny(after, "/?#")
+	if end < 0 {
+		end = len(after)
+	}
+	return after[:end]
+}
+
+func TestPublicAddresses(t *testing.T) {
+	for _, refused := range []string{
+		"0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "127.0.0.1", "127.255.255.254", "168.63.129.16", "169.254.169.254",
+		"172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.168.1.1", "198.18.0.1", "198.51.100.1", "203.0.113.1",
+		"224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
+		"::", "::1", "::ffff:10.0.0.1", "::ffff:8.8.8.8", "64:ff9b::808:808", "64:ff9b:1::1", "100::1", "2001::1", "2001:db8::1",
+		"2002:a00:1::1", "3fff::1", "5f00::1", "fc00::1", "fd12:3456::1", "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1",
+	} {
+		assert.False(t, IsPublicAddress(netip.MustParseAddr(refused)), refused)
+	}
+	for _, public := range []string{"1.1.1.1", "8.8.8.8", "172.32.0.1", "2606:4700::1111", "2a00:1450:4001::1"} {
+		assert.True(t, IsPublicAddress(netip.MustParseAddr(public)), public)
+	}
+	assert.False(t, IsPublicAddress(netip.Addr{}))
+}
