@@ -1,0 +1,6 @@
+package pgtest
+
+import "syscall"
+
+// dieWithParent ends the server also where the test is killed.
+func dieWithParent(attributes *syscall.SysProcAttr) { attributes.Pdeathsig = syscall.SIGQUIT }

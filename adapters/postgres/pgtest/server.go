@@ -1,0 +1,213 @@
+// Package pgtest starts throw-away PostgreSQL servers for tests and
+// benchmarks: real ones, from the binaries that are on the machine, listening
+// on a Unix socket in a temporary folder alone.
+package pgtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// startTimeout bounds how long a server may take until it answers.
+const startTimeout = 30 * time.Second
+
+// Server is a running PostgreSQL.
+type Server struct {
+	dir     string
+	command *exec.Cmd
+	base    *url.URL // of a server that is not ours (TEST_DATABASE_URL); nil otherwise
+	serial  atomic.Int64
+}
+
+// Binary finds a program of PostgreSQL: in $PG_BIN, on the PATH, or where
+// Debian and its kin keep it.
+func Binary(name string) (string, error) {
+	if dir := os.Getenv("PG_BIN"); dir != "" {
+		return exec.LookPath(filepath.Join(dir, name))
+	}
+	if path, err := exec.LookPath(name); err == nil {
+		return path, nil
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
+	if len(found) == 0 {
+		return "", fmt.Errorf("PostgreSQL's %s is missing: install PostgreSQL (Debian: apt-get install postgresql), or name its folder in PG_BIN", name)
+	}
+	slices.Sort(found)
+	return found[len(found)-1], nil
+}
+
+// Start makes a cluster and starts it, with the settings given as
+// "name=value". Where TEST_DATABASE_URL is set, that server is used instead.
+func Start(settings ...string) (*Server, error) {
+	if given := os.Getenv("TEST_DATABASE_URL"); given != "" {
+		base, err := url.Parse(given)
+		if err != nil {
+			return nil, errors.New("TEST_DATABASE_URL is not a URL")
+		}
+		return &Server{base: base}, nil
+	}
+	initdb, err := Binary("initdb")
+	if err != nil {
+		return nil, err
+	}
+	postgres, err := Binary("postgres")
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "pg")
+	if err != nil {
+		return nil, fmt.Errorf("PostgreSQL: %w", err)
+	}
+	s := &Server{dir: dir}
+	process, err := unprivileged(dir)
+	if err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	data := filepath.Join(dir, "data")
+	initialise := exec.CommandContext(context.Background(), initdb, "--no-sync", "-A", "trust", "--locale=C", "-E", "UTF8", "-U", "postgres", "-D", data)
+	initialise.SysProcAttr = process
+	initialise.Dir = dir
+	if output, err := initialise.CombinedOutput(); err != nil {
+		return nil, errors.Join(fmt.Errorf("initdb: %w: %s", err, output), s.Stop())
+	}
+	args := []string{"-D", data, "-k", dir, "-c", "listen_addresses="}
+	for _, setting := range settings {
+		args = append(args, "-c", setting)
+	}
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("PostgreSQL: %w", err), s.Stop())
+	}
+	defer log.Close()
+	s.command = exec.CommandContext(context.Background(), postgres, args...)
+	s.command.SysProcAttr = process
+	s.command.Dir = dir
+	s.command.Stdout, s.command.Stderr = log, log
+	if err := s.command.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("PostgreSQL: %w", err), s.Stop())
+	}
+	if err := s.awaitAnswer(); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+// unprivileged returns how to start a process that PostgreSQL agrees to run
+// in: as root, under the account of postgres or nobody, which then owns dir.
+func unprivileged(dir string) (*syscall.SysProcAttr, error) {
+	attributes := &syscall.SysProcAttr{}
+	dieWithParent(attributes)
+	if os.Getuid() != 0 {
+		return attributes, nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		account, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err := strconv.ParseUint(account.Uid, 10, 32)
+		if err != nil {
+			continue
+		}
+		gid, err := strconv.ParseUint(account.Gid, 10, 32)
+		if err != nil {
+			continue
+		}
+		attributes.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+		return attributes, os.Chown(dir, int(uid), int(gid))
+	}
+	return nil, errors.New("PostgreSQL does not run as root, and there is neither a postgres nor a nobody account")
+}
+
+// awaitAnswer asks until the server answers.
+func (s *Server) awaitAnswer() error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	for {
+		conn, err := pgx.Connect(ctx, s.URL("postgres"))
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
+			return fmt.Errorf("PostgreSQL does not answer: %w: %s", err, log)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// URL is the connection string of a database.
+func (s *Server) URL(database string) string {
+	if s.base != nil {
+		named := *s.base
+		named.Path = "/" + database
+		return named.String()
+	}
+	query := url.Values{"host": {s.dir}, "user": {"postgres"}}
+	return (&url.URL{Scheme: "postgres", Path: "/" + database, RawQuery: query.Encode()}).String()
+}
+
+// Socket returns the folder of the server's socket.
+func (s *Server) Socket() string { return s.dir }
+
+// NewDatabase makes an empty database and returns its connection string.
+func (s *Server) NewDatabase(ctx context.Context) (string, error) {
+	maintenance := s.URL("postgres")
+	if s.base != nil {
+		maintenance = s.base.String()
+	}
+	conn, err := pgx.Connect(ctx, maintenance)
+	if err != nil {
+		return "", fmt.Errorf("new database: %w", err)
+	}
+	defer conn.Close(ctx)
+	name := fmt.Sprintf("clientele_test_%d_%d", os.Getpid(), s.serial.Add(1))
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize()); err != nil {
+		return "", fmt.Errorf("new database: %w", err)
+	}
+	return s.URL(name), nil
+}
+
+// Stop ends the server at once and removes what it left.
+func (s *Server) Stop() error {
+	if s.command != nil && s.command.Process != nil {
+		_ = s.command.Process.Signal(syscall.SIGQUIT) // immediate shutdown; if it has ended already, so much the better
+		_ = s.command.Wait()
+	}
+	if s.dir == "" {
+		return nil
+	}
+	return os.RemoveAll(s.dir)
+}
+
+// Main runs the tests of a package beside a server of their own, which the
+// tests find in *server, and returns the exit status. The server keeps nothing
+// safe from a power cut, which no test needs and which makes it fast.
+func Main(m interface{ Run() int }, server **Server) int {
+	started, err := Start("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	*server = started
+	status := m.Run()
+	if err := started.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return status
+}

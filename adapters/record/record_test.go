@@ -1,0 +1,80 @@
+package record_test
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/adapters/record"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// full is a client with a different value in every member, so that a member
+// mapped to its neighbour shows.
+func full() domain.State {
+	at := time.Date(2026, 4, 15, 10, 30, 0, 123456000, time.UTC)
+	return domain.State{
+		Identity: domain.Identity{ID: "id", TenantID: "tenant", ClientID: "client"},
+		Settings: domain.Settings{
+			Name:          "name",
+			Status:        domain.StatusSuspended,
+			Confidential:  true,
+			RedirectURIs:  []domain.RedirectURI{"https://a.example/cb", "https://b.example/cb"},
+			GrantTypes:    []domain.GrantType{domain.GrantAuthorizationCode},
+			Scopes:        []domain.Scope{"openid"},
+			AuthMethods:   []domain.AuthMethod{domain.AuthTLS},
+			Profile:       domain.ProfileFAPI2,
+			Keys:          domain.InlineKeys(`{"keys":[]}`),
+			TLSSubject:    domain.TLSSubject{DN: "dn", SANDNS: "dns", SANURI: "uri", SANIP: "ip", SANEmail: "email"},
+			LogoURL:       "https://a.example/logo",
+			Website:       "https://a.example/",
+			PrivacyPolicy: "https://a.example/privacy",
+			TermsURL:      "https://a.example/terms",
+			CORSOrigins:   []domain.Origin{"https://a.example"},
+		},
+		Secrets:   []domain.Secret{{ID: "s", Hash: []byte{1, 2}, KeyID: "k", LastFour: "abcd", CreatedAt: at}},
+		Revision:  7,
+		CreatedAt: at,
+		UpdatedAt: at.Add(time.Hour),
+	}
+}
+
+func TestEveryMemberSurvivesTheRoundTrip(t *testing.T) {
+	state := full()
+	settings := reflect.ValueOf(state.Settings)
+	for i := range settings.NumField() {
+		require.False(t, settings.Field(i).IsZero(), "the test client needs a value for %s", settings.Type().Field(i).Name)
+	}
+
+	doc, secrets, err := record.Encode(domain.Restore(state))
+	require.NoError(t, err)
+	back, err := record.Decode(doc, secrets)
+	require.NoError(t, err)
+	assert.Equal(t, state, back.State())
+
+	state.Settings.Keys = domain.KeysAt("https://a.example/jwks")
+	doc, secrets, err = record.Encode(domain.Restore(state))
+	require.NoError(t, err)
+	back, err = record.Decode(doc, secrets)
+	require.NoError(t, err)
+	assert.Equal(t, state.Settings.Keys, back.Settings().Keys)
+}
+
+func TestADocumentHoldsNoSecret(t *testing.T) {
+	doc, _, err := record.Encode(domain.Restore(full()))
+	require.NoError(t, err)
+	back, err := record.Decode(doc, nil)
+	require.NoError(t, err)
+	assert.Empty(t, back.State().Secrets)
+	assert.NotContains(t, string(doc), "abcd")
+}
+
+func TestADamagedDocumentIsAnError(t *testing.T) {
+	_, err := record.Decode([]byte(`{"id":`), nil)
+	require.Error(t, err)
+	_, err = record.Decode([]byte(`{}`), []byte(`{`))
+	require.Error(t, err)
+}

@@ -1,0 +1,279 @@
+// Package storetest is the conformance suite of [application.Store]: what the
+// port's comments promise, sentence by sentence. Both stores run it.
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// Run runs the suite over stores that open makes: empty, and closed when the
+// test ends.
+func Run(t *testing.T, open func(t *testing.T) application.Store) {
+	t.Helper()
+	tests := []struct {
+		name string
+		test func(*testing.T, application.Store)
+	}{
+		{"a committed client is found as it was committed", committedIsFound},
+		{"a client is found in its own tenant only", foundInItsTenantOnly},
+		{"an update replaces the client", updateReplaces},
+		{"a revision that does not follow the newest is a conflict", staleCommit},
+		{"an identifier is taken once in all tenants", identifierTaken},
+		{"an update of a client that is not there is a conflict", updateOfNothing},
+		{"the log holds every revision newest first", logIsComplete},
+		{"the log is paged", logIsPaged},
+		{"the log holds no secret", logHoldsNoSecret},
+		{"concurrent commits of one revision have one winner", oneWinner},
+		{"concurrent writers of one client lose nothing", writersLoseNothing},
+		{"a store that serves answers a ping", ping},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { tt.test(t, open(t)) })
+	}
+}
+
+const tenant domain.TenantID = "tenant_a"
+
+var now = time.Date(2026, 4, 15, 10, 30, 0, 123456000, time.UTC)
+
+// book is the rulebook that the suite's clients are made with.
+func book(t *testing.T) *domain.Rulebook {
+	t.Helper()
+	b, err := domain.NewRulebook(domain.Policy{})
+	require.NoError(t, err)
+	return b
+}
+
+// register makes a client with a secret, not yet committed.
+func register(t *testing.T, of domain.TenantID, id domain.ClientID) domain.Client {
+	t.Helper()
+	wish := domain.Change{
+		Name:         new("My App – Größe 😀"),
+		RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb?a=1&b=%22"},
+		Scopes:       &[]domain.Scope{"openid", "profile"},
+		JWKSURI:      new("https://app.example.com/jwks"),
+	}
+	identity := domain.Identity{ID: "client_" + string(id), TenantID: of, ClientID: id}
+	client, findings := book(t).Register(identity, wish, domain.KeysUnexamined(), now)
+	require.False(t, findings.Refuse(), "%v", findings)
+	secret, _ := domain.NewSecret("secret_1", [domain.SecretEntropy]byte{1, 2, 3}, domain.Pepper{ID: "k", Key: []byte("pepper")}, now)
+	return client.WithFirstSecret(secret)
+}
+
+// rename makes the client's next revision, not yet committed.
+func rename(t *testing.T, c domain.Client, name string) domain.Client {
+	t.Helper()
+	revised, findings := book(t).Revise(c, domain.Change{Name: &name}, domain.KeysUnexamined(), now.Add(time.Minute))
+	require.False(t, findings.Refuse(), "%v", findings)
+	return revised
+}
+
+func created(c domain.Client) domain.Revision {
+	return domain.Revision{Action: domain.ActionCreate, Actor: domain.Actor{Subject: "alice"}, At: c.UpdatedAt(), Client: c}
+}
+
+func updated(c domain.Client) domain.Revision {
+	return domain.Revision{Action: domain.ActionUpdate, Actor: domain.Actor{Subject: "bob"}, At: c.UpdatedAt(), Client: c}
+}
+
+func committedIsFound(t *testing.T, store application.Store) {
+	client := register(t, tenant, "app-1")
+	require.NoError(t, store.Commit(t.Context(), created(client)))
+
+	found, err := store.Find(t.Context(), tenant, "app-1")
+	require.NoError(t, err)
+	assert.Equal(t, client.State(), found.State())
+}
+
+func foundInItsTenantOnly(t *testing.T, store application.Store) {
+	require.NoError(t, store.Commit(t.Context(), created(register(t, tenant, "app-1"))))
+
+	_, err := store.Find(t.Context(), "tenant_b", "app-1")
+	require.ErrorIs(t, err, application.ErrNotFound)
+	_, err = store.Find(t.Context(), tenant, "app-2")
+	require.ErrorIs(t, err, application.ErrNotFound)
+	log, err := store.Revisions(t.Context(), "tenant_b", "app-1", 0, 10)
+	require.NoError(t, err)
+	assert.Empty(t, log)
+}
+
+func updateReplaces(t *testing.T, store application.Store) {
+	first := register(t, tenant, "app-1")
+	second := rename(t, first, "Another")
+	require.NoError(t, store.Commit(t.Context(), created(first)))
+	require.NoError(t, store.Commit(t.Context(), updated(second)))
+
+	found, err := store.Find(t.Context(), tenant, "app-1")
+	require.NoError(t, err)
+	assert.Equal(t, second.State(), found.State())
+}
+
+func staleCommit(t *testing.T, store application.Store) {
+	first := register(t, tenant, "app-1")
+	second := rename(t, first, "second")
+	third := rename(t, second, "third")
+	require.NoError(t, store.Commit(t.Context(), created(first)))
+
+	require.ErrorIs(t, store.Commit(t.Context(), updated(third)), application.ErrConflict, "a revision is left out")
+	require.NoError(t, store.Commit(t.Context(), updated(second)))
+	require.ErrorIs(t, store.Commit(t.Context(), updated(rename(t, first, "rival"))), application.ErrConflict)
+
+	found, err := store.Find(t.Context(), tenant, "app-1")
+	require.NoError(t, err)
+	assert.Equal(t, "second", found.Settings().Name)
+	log, err := store.Revisions(t.Context(), tenant, "app-1", 0, 10)
+	require.NoError(t, err)
+	assert.Len(t, log, 2)
+}
+
+func identifierTaken(t *testing.T, store application.Store) {
+	require.NoError(t, store.Commit(t.Context(), created(register(t, tenant, "app-1"))))
+	require.ErrorIs(t, store.Commit(t.Context(), created(register(t, tenant, "app-1"))), application.ErrConflict)
+	require.ErrorIs(t, store.Commit(t.Context(), created(register(t, "tenant_b", "app-1"))), application.ErrConflict)
+
+	log, err := store.Revisions(t.Context(), tenant, "app-1", 0, 10)
+	require.NoError(t, err)
+	assert.Len(t, log, 1)
+}
+
+func updateOfNothing(t *testing.T, store application.Store) {
+	client := rename(t, register(t, tenant, "app-1"), "Another")
+	require.ErrorIs(t, store.Commit(t.Context(), updated(client)), application.ErrConflict)
+
+	log, err := store.Revisions(t.Context(), tenant, "app-1", 0, 10)
+	require.NoError(t, err)
+	assert.Empty(t, log)
+}
+
+func logIsComplete(t *testing.T, store application.Store) {
+	first := register(t, tenant, "app-1")
+	second := rename(t, first, "Another")
+	require.NoError(t, store.Commit(t.Context(), created(first)))
+	require.NoError(t, store.Commit(t.Context(), updated(second)))
+
+	log, err := store.Revisions(t.Context(), tenant, "app-1", 0, 10)
+	require.NoError(t, err)
+	require.Len(t, log, 2)
+	assert.Equal(t, domain.ActionUpdate, log[0].Action)
+	assert.Equal(t, domain.Actor{Subject: "bob"}, log[0].Actor)
+	assert.Equal(t, now.Add(time.Minute), log[0].At)
+	assert.Equal(t, second.Settings(), log[0].Client.Settings())
+	assert.Equal(t, second.Revision(), log[0].Client.Revision())
+	assert.Equal(t, domain.ActionCreate, log[1].Action)
+	assert.Equal(t, first.Settings(), log[1].Client.Settings())
+}
+
+func logIsPaged(t *testing.T, store application.Store) {
+	client := register(t, tenant, "app-1")
+	require.NoError(t, store.Commit(t.Context(), created(client)))
+	for i := range 4 {
+		client = rename(t, client, fmt.Sprintf("name %d", i))
+		require.NoError(t, store.Commit(t.Context(), updated(client)))
+	}
+
+	var numbers []domain.RevisionNumber
+	before := domain.RevisionNumber(0)
+	for {
+		page, err := store.Revisions(t.Context(), tenant, "app-1", before, 2)
+		require.NoError(t, err)
+		if len(page) == 0 {
+			break
+		}
+		for _, r := range page {
+			numbers = append(numbers, r.Client.Revision())
+		}
+		before = numbers[len(numbers)-1]
+	}
+	assert.Equal(t, []domain.RevisionNumber{5, 4, 3, 2, 1}, numbers)
+}
+
+func logHoldsNoSecret(t *testing.T, store application.Store) {
+	require.NoError(t, store.Commit(t.Context(), created(register(t, tenant, "app-1"))))
+
+	log, err := store.Revisions(t.Context(), tenant, "app-1", 0, 10)
+	require.NoError(t, err)
+	require.Len(t, log, 1)
+	assert.Empty(t, log[0].Client.State().Secrets)
+}
+
+func oneWinner(t *testing.T, store application.Store) {
+	const rivals = 16
+	first := register(t, tenant, "app-1")
+	require.NoError(t, store.Commit(t.Context(), created(first)))
+
+	errs := make([]error, rivals)
+	var group sync.WaitGroup
+	for i := range rivals {
+		rival := rename(t, first, fmt.Sprintf("rival %d", i))
+		group.Go(func() { errs[i] = store.Commit(t.Context(), updated(rival)) })
+	}
+	group.Wait()
+
+	winner := -1
+	for i, err := range errs {
+		if err == nil {
+			assert.Equal(t, -1, winner, "two commits of one revision were acknowledged")
+			winner = i
+			continue
+		}
+		require.ErrorIs(t, err, application.ErrConflict)
+	}
+	found, err := store.Find(t.Context(), tenant, "app-1")
+	require.NoError(t, err)
+	assert.Equal(t, fmt.Sprintf("rival %d", winner), found.Settings().Name)
+}
+
+func writersLoseNothing(t *testing.T, store application.Store) {
+	const writers, each = 8, 5
+	require.NoError(t, store.Commit(t.Context(), created(register(t, tenant, "app-1"))))
+
+	var group sync.WaitGroup
+	for i := range writers {
+		group.Go(func() {
+			for k := 0; k < each; {
+				client, err := store.Find(t.Context(), tenant, "app-1")
+				if err != nil {
+					t.Errorf("find: %v", err)
+					return
+				}
+				err = store.Commit(t.Context(), updated(rename(t, client, fmt.Sprintf("writer %d, %d", i, k))))
+				if err == nil {
+					k++
+				} else if !errors.Is(err, application.ErrConflict) {
+					t.Errorf("commit: %v", err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+
+	found, err := store.Find(t.Context(), tenant, "app-1")
+	require.NoError(t, err)
+	assert.Equal(t, domain.RevisionNumber(1+writers*each), found.Revision())
+	log, err := store.Revisions(t.Context(), tenant, "app-1", 0, 1000)
+	require.NoError(t, err)
+	seen := map[string]bool{}
+	for _, r := range log {
+		seen[r.Client.Settings().Name] = true
+	}
+	for i := range writers {
+		for k := range each {
+			assert.True(t, seen[fmt.Sprintf("writer %d, %d", i, k)], "the log lacks change %d of writer %d", k, i)
+		}
+	}
+}
+
+func ping(t *testing.T, store application.Store) {
+	require.NoError(t, store.Ping(t.Context()))
+}
