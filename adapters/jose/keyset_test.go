@@ -1,0 +1,316 @@
+package jose_test
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v2/jwk"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/adapters/jose"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// members is a JWK as its members.
+type members map[string]any
+
+// publicJWK is the JWK of a key's public part.
+func publicJWK(tb testing.TB, public crypto.PublicKey) members {
+	tb.Helper()
+	key, err := jwk.FromRaw(public)
+	require.NoError(tb, err)
+	text, err := json.Marshal(key)
+	require.NoError(tb, err)
+	var m members
+	require.NoError(tb, json.Unmarshal(text, &m))
+	m["kid"] = "a"
+	return m
+}
+
+// and returns the key with another member set.
+func (m members) and(name string, value any) members {
+	changed := maps.Clone(m)
+	changed[name] = value
+	return changed
+}
+
+func (m members) without(name string) members {
+	changed := maps.Clone(m)
+	delete(changed, name)
+	return changed
+}
+
+// set is the JSON text of a JWK Set.
+func set(tb testing.TB, keys ...members) string {
+	tb.Helper()
+	text, err := json.Marshal(map[string]any{"keys": keys})
+	require.NoError(tb, err)
+	return string(text)
+}
+
+func newEC(tb testing.TB) *ecdsa.PrivateKey {
+	tb.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(tb, err)
+	return key
+}
+
+func newRSA(tb testing.TB) *rsa.PrivateKey {
+	tb.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(tb, err)
+	return key
+}
+
+// x5c is the chain of a certificate for public, signed by signer.
+func x5c(t *testing.T, public crypto.PublicKey, signer crypto.Signer) []string {
+	t.Helper()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"},
+		NotBefore: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, signer)
+	require.NoError(t, err)
+	return []string{base64.StdEncoding.EncodeToString(der)}
+}
+
+func b64(octets ...byte) string { return base64.RawURLEncoding.EncodeToString(octets) }
+
+func TestKeysOfEveryTypeAreRead(t *testing.T) {
+	ec, private := newEC(t), newRSA(t)
+	ed, _, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	facts := jose.Resolver{}.Parse(set(
+		t,
+		publicJWK(t, ec.Public()).and("use", "sig").and("alg", "ES256").and("key_ops", []string{"verify"}),
+		publicJWK(t, private.Public()),
+		publicJWK(t, ed),
+		members{"kty": "OKP", "crv": "Ed448", "x": b64(make([]byte, 57)...)},
+		members{"kty": "OKP", "crv": "X448", "x": b64(make([]byte, 56)...)},
+		members{"kty": "OKP", "crv": "X25519", "x": b64(make([]byte, 32)...)},
+		members{"kty": "AKP"},
+		members{"kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA"},
+	))
+	require.Equal(t, domain.KeySetReadable, facts.Fault)
+	require.Len(t, facts.Keys, 8)
+	for i, key := range facts.Keys {
+		assert.Empty(t, key.Malformed, "key %d", i)
+		assert.Equal(t, i >= 6, key.Unsupported, "key %d", i)
+	}
+	first, second := facts.Keys[0], facts.Keys[1]
+	assert.Equal(t, "a", first.KeyID)
+	assert.Equal(t, "EC", first.Type)
+	assert.Equal(t, "P-256", first.Curve)
+	assert.Equal(t, "sig", first.Use)
+	assert.Equal(t, "ES256", first.Algorithm)
+	assert.Equal(t, []string{"verify"}, first.Operations)
+	assert.Equal(t, 2048, second.Bits)
+	assert.Equal(t, uint64(65537), second.Exponent)
+
+	key, err := jwk.FromRaw(ec.Public())
+	require.NoError(t, err)
+	thumbprint, err := key.Thumbprint(crypto.SHA256)
+	require.NoError(t, err)
+	assert.Equal(t, base64.RawURLEncoding.EncodeToString(thumbprint), first.Thumbprint)
+}
+
+func TestTextsThatAreNoKeySet(t *testing.T) {
+	tests := map[string]struct {
+		text  string
+		fault domain.KeySetFault
+	}{
+		"not JSON":             {`keys`, domain.KeySetMalformed},
+		"an array":             {`[]`, domain.KeySetMalformed},
+		"no keys":              {`{}`, domain.KeySetMalformed},
+		"keys is an object":    {`{"keys":{}}`, domain.KeySetMalformed},
+		"another case":         {`{"KEYS":[]}`, domain.KeySetMalformed},
+		"trailing bytes":       {`{"keys":[]}x`, domain.KeySetMalformed},
+		"a second text":        {`{"keys":[]}{"keys":[]}`, domain.KeySetMalformed},
+		"duplicate keys":       {`{"keys":[],"keys":[]}`, domain.KeySetMalformed},
+		"duplicate in a key":   {`{"keys":[{"kty":"EC","kty":"RSA"}]}`, domain.KeySetMalformed},
+		"duplicate by escapes": {`{"keys":[],"ke\u0079s":[]}`, domain.KeySetMalformed},
+		"cut short":            {`{"keys":[{"kty":`, domain.KeySetMalformed},
+		"invalid UTF-8":        {"{\"keys\":[],\"a\":\"\xff\"}", domain.KeySetMalformed},
+		"deep nesting":         {`{"keys":` + strings.Repeat("[", 30000) + strings.Repeat("]", 30000) + `}`, domain.KeySetMalformed},
+		"10,000 keys":          {`{"keys":[` + strings.Repeat("{},", 9999) + `{}]}`, domain.KeySetTooLarge},
+		"over 64 KiB":          {`{"keys":[]` + strings.Repeat(" ", 64<<10) + `}`, domain.KeySetTooLarge},
+		"empty":                {`{"keys":[]}`, domain.KeySetReadable},
+		"further members":      {`{"keys":[],"note":"x"}`, domain.KeySetReadable},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			facts := jose.Resolver{}.Parse(tt.text)
+			assert.Equal(t, tt.fault, facts.Fault)
+			assert.Equal(t, tt.fault == domain.KeySetReadable, facts.Detail == "")
+		})
+	}
+}
+
+func TestKeysThatAreMalformed(t *testing.T) {
+	ec := publicJWK(t, newEC(t).Public())
+	other := publicJWK(t, newEC(t).Public())
+	rsaKey := publicJWK(t, newRSA(t).Public())
+	modulus, err := base64.RawURLEncoding.DecodeString(rsaKey["n"].(string))
+	require.NoError(t, err)
+	even := append([]byte{}, modulus...)
+	even[len(even)-1] &^= 1
+	tests := map[string]members{
+		"no kty":                      ec.without("kty"),
+		"kty is a number":             ec.and("kty", 1),
+		"kid is a number":             ec.and("kid", 7),
+		"use is an array":             ec.and("use", []string{"sig"}),
+		"key_ops is a string":         ec.and("key_ops", "verify"),
+		"key_ops holds a number":      ec.and("key_ops", []any{"verify", 1}),
+		"no crv":                      ec.without("crv"),
+		"crv of another type":         ec.and("crv", "Ed25519"),
+		"no x":                        ec.without("x"),
+		"x is null":                   ec.and("x", nil),
+		"x is padded":                 ec.and("x", ec["x"].(string)+"="),
+		"x has a line break":          ec.and("x", ec["x"].(string)[:10]+"\n"+ec["x"].(string)[10:]),
+		"x is standard base64":        ec.and("x", "+/"+ec["x"].(string)[2:]),
+		"x is short":                  ec.and("x", b64(1, 2, 3)),
+		"not on the curve":            ec.and("y", other["y"]),
+		"the point at infinity":       ec.and("x", b64(make([]byte, 32)...)).and("y", b64(make([]byte, 32)...)),
+		"no n":                        rsaKey.without("n"),
+		"n begins with zero":          rsaKey.and("n", b64(append([]byte{0}, modulus...)...)),
+		"n is even":                   rsaKey.and("n", b64(even...)),
+		"e is empty":                  rsaKey.and("e", ""),
+		"e has stray bits at its end": rsaKey.and("e", "AQAC"[:3]+"-").and("e", "AR"),
+		"Ed25519 of another length":   {"kty": "OKP", "crv": "Ed25519", "x": b64(1, 2, 3)},
+		"Ed448 of Ed25519's length":   {"kty": "OKP", "crv": "Ed448", "x": b64(make([]byte, 32)...)},
+		"the other case of a member":  ec.without("x").and("X", ec["x"]),
+	}
+	for name, key := range tests {
+		t.Run(name, func(t *testing.T) {
+			facts := jose.Resolver{}.Parse(set(t, key))
+			require.Len(t, facts.Keys, 1)
+			assert.NotEmpty(t, facts.Keys[0].Malformed)
+			for _, material := range []string{"n", "x", "y"} {
+				if s, ok := key[material].(string); ok && len(s) > 4 {
+					assert.NotContains(t, facts.Keys[0].Malformed, s)
+				}
+			}
+		})
+	}
+	facts := jose.Resolver{}.Parse(`{"keys":[1,"x",null,[]]}`)
+	require.Len(t, facts.Keys, 4)
+	for _, key := range facts.Keys {
+		assert.NotEmpty(t, key.Malformed)
+	}
+}
+
+func TestPrivateAndSymmetricKeysAreKnownByAnyOfTheirMembers(t *testing.T) {
+	ec := publicJWK(t, newEC(t).Public())
+	for _, member := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "priv"} {
+		for _, value := range []any{"AQ", "", nil, 1, []any{}} {
+			facts := jose.Resolver{}.Parse(set(t, ec.and(member, value)))
+			assert.True(t, facts.Keys[0].Private, "%s: %v", member, value)
+			assert.Empty(t, facts.Keys[0].Thumbprint)
+		}
+	}
+	assert.True(t, jose.Resolver{}.Parse(set(t, members{"kty": "oct"})).Keys[0].Symmetric)
+	assert.True(t, jose.Resolver{}.Parse(set(t, ec.and("k", "AQ"))).Keys[0].Symmetric)
+	assert.True(t, jose.Resolver{}.Parse(`{"keys":[{"kty":"RSA","\u0064":"AQ"}]}`).Keys[0].Private, "escapes hide nothing")
+}
+
+func TestExponents(t *testing.T) {
+	key := publicJWK(t, newRSA(t).Public())
+	for e, want := range map[string]uint64{
+		b64(1): 1, b64(3): 3, b64(1, 0, 1): 65537, b64(0xff, 0xff, 0xff, 0xff, 0xff): 1<<40 - 1,
+		b64(1, 0, 0, 0, 0, 0, 0, 0, 1): 1<<64 - 1,
+	} {
+		facts := jose.Resolver{}.Parse(set(t, key.and("e", e)))
+		assert.Empty(t, facts.Keys[0].Malformed)
+		assert.Equal(t, want, facts.Keys[0].Exponent)
+	}
+}
+
+func TestCertificates(t *testing.T) {
+	ec, other, private := newEC(t), newEC(t), newRSA(t)
+	edPublic, edPrivate, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	for name, key := range map[string]members{
+		"EC":      publicJWK(t, ec.Public()).and("x5c", x5c(t, ec.Public(), ec)),
+		"RSA":     publicJWK(t, private.Public()).and("x5c", x5c(t, private.Public(), private)),
+		"Ed25519": publicJWK(t, edPublic).and("x5c", x5c(t, edPublic, edPrivate)),
+	} {
+		facts := jose.Resolver{}.Parse(set(t, key)).Keys[0]
+		require.NotNil(t, facts.Certificate, name)
+		assert.Empty(t, facts.Certificate.Malformed, name)
+		assert.True(t, facts.Certificate.Matches, name)
+		assert.Equal(t, 2027, facts.Certificate.NotAfter.Year(), name)
+		assert.Equal(t, 2026, facts.Certificate.NotBefore.Year(), name)
+	}
+	key := publicJWK(t, ec.Public())
+	mismatch := jose.Resolver{}.Parse(set(t, key.and("x5c", x5c(t, other.Public(), other)))).Keys[0]
+	assert.False(t, mismatch.Certificate.Matches)
+	good := x5c(t, ec.Public(), ec)[0]
+	for name, chain := range map[string]any{
+		"a string": good, "empty": []string{}, "not base64": []string{"%"}, "base64url": []string{strings.NewReplacer("+", "-", "/", "_").Replace(good) + "-_"},
+		"not DER": []string{"AQID"}, "the second is not DER": []string{good, "AQID"}, "numbers": []int{1},
+	} {
+		facts := jose.Resolver{}.Parse(set(t, key.and("x5c", chain))).Keys[0]
+		require.NotNil(t, facts.Certificate, name)
+		assert.NotEmpty(t, facts.Certificate.Malformed, name)
+	}
+}
+
+// The library's advisory GHSA-4cf7-xm37-g63h: a crafted member name comes back
+// as another member when a parsed key is serialised. Nothing that is read here
+// is ever serialised, and the crafted name adds nothing to the facts.
+func TestACraftedMemberNameAddsNothing(t *testing.T) {
+	key := publicJWK(t, newEC(t).Public())
+	crafted := key.and(`x":"","d":"AQ`, "y").and(`alg","use":"enc`, "z")
+	assert.Equal(t, jose.Resolver{}.Parse(set(t, key)), jose.Resolver{}.Parse(set(t, crafted)))
+}
+
+func FuzzKeySet(f *testing.F) {
+	f.Add(set(f, publicJWK(f, newEC(f).Public()), publicJWK(f, newRSA(f).Public())))
+	f.Add(`{"keys":[{"kty":"oct","k":"AQ"}]}`)
+	f.Add(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
+	f.Add(`{"keys":[{"kty":"RSA","n":"AQ","e":"AQAB","x5c":["AQ=="]}]}`)
+	book, err := domain.NewRulebook(domain.Policy{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	now := time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, text string) {
+		facts := jose.Resolver{}.Parse(text)
+		settings := domain.Settings{
+			Name: "App", Status: domain.StatusActive, Confidential: true,
+			GrantTypes:  []domain.GrantType{domain.GrantClientCredentials},
+			AuthMethods: []domain.AuthMethod{domain.AuthPrivateKeyJWT},
+			Keys:        domain.InlineKeys(text),
+		}
+		if text == "" || book.Judge(settings, domain.KeysSeen(facts), now).Refuse() {
+			return
+		}
+		// What is accepted is a set that the library reads too, without a
+		// private or symmetric key.
+		parsed, err := jwk.ParseString(text, jwk.WithIgnoreParseError(true))
+		if err != nil {
+			t.Fatalf("accepted %q: %v", text, err)
+		}
+		for i := range parsed.Len() {
+			key, _ := parsed.Key(i)
+			switch key.(type) {
+			case jwk.SymmetricKey, jwk.RSAPrivateKey, jwk.ECDSAPrivateKey, jwk.OKPPrivateKey:
+				t.Fatalf("accepted a %T", key)
+			}
+		}
+	})
+}

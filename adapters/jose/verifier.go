@@ -1,0 +1,168 @@
+package jose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v2/jwa"
+	"github.com/lestrrat-go/jwx/v2/jws"
+	"github.com/lestrrat-go/jwx/v2/jwt"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// maxTokenBytes bounds the access tokens that are looked at.
+const maxTokenBytes = 16 << 10
+
+// clockSkew is by how much the issuer's clock may differ.
+const clockSkew = 30 * time.Second
+
+// acceptedAlgorithms are the signature algorithms of access tokens: no
+// symmetric one, no "none".
+func acceptedAlgorithms() []jwa.SignatureAlgorithm {
+	return []jwa.SignatureAlgorithm{jwa.RS256, jwa.PS256, jwa.ES256, jwa.EdDSA}
+}
+
+// TokenRules say what an access token must be and which of its claims say who
+// the caller is.
+type TokenRules struct {
+	Issuer   string // "iss", exactly
+	Audience string // one of "aud"
+	// Types are the accepted "typ" header values, compared without regard to
+	// case, e.g. "at+jwt" (RFC 9068 §2.1) and "JWT".
+	Types []string
+	// TenantClaim names the claim with the tenant, RoleClaim the one with the
+	// roles, a string or an array of strings. A dot leads into an object, as in
+	// "realm_access.roles", where no claim has that very name.
+	TenantClaim string
+	RoleClaim   string
+	// AdminRole is the role that makes an administrator of the tenant.
+	AdminRole string
+}
+
+// Verifier verifies access tokens (RFC 9068, RFC 7519, RFC 8725).
+type Verifier struct {
+	rules TokenRules
+	keys  *IssuerKeys
+	now   func() time.Time
+}
+
+// NewVerifier returns a verifier of tokens by rules, signed with keys.
+func NewVerifier(rules TokenRules, keys *IssuerKeys, now func() time.Time) *Verifier {
+	return &Verifier{rules: rules, keys: keys, now: now}
+}
+
+// Verify returns who the token speaks for. The error is
+// [application.ErrUnauthenticated] with the reason, or
+// [application.ErrUnavailable] where the issuer's keys cannot be had. A valid
+// token without a tenant gives a caller that may do nothing.
+func (v *Verifier) Verify(ctx context.Context, token string) (application.Caller, error) {
+	kid, err := v.header(token)
+	if err != nil {
+		return application.Caller{}, fmt.Errorf("%w: %w", application.ErrUnauthenticated, err)
+	}
+	set, err := v.keys.Set(ctx, kid)
+	if err != nil {
+		return application.Caller{}, err
+	}
+	parsed, err := jwt.Parse([]byte(token),
+		jwt.WithKeySet(set, jws.WithRequireKid(true), jws.WithInferAlgorithmFromKey(true)),
+		jwt.WithIssuer(v.rules.Issuer),
+		jwt.WithAudience(v.rules.Audience),
+		jwt.WithRequiredClaim(jwt.ExpirationKey),
+		jwt.WithRequiredClaim(jwt.SubjectKey),
+		jwt.WithAcceptableSkew(clockSkew),
+		jwt.WithClock(jwt.ClockFunc(v.now)),
+		jwt.WithContext(ctx),
+	)
+	if err != nil {
+		return application.Caller{}, fmt.Errorf("%w: %w", application.ErrUnauthenticated, err)
+	}
+	return v.caller(parsed), nil
+}
+
+// header reads the protected header before any key is touched. Only the
+// compact form is a bearer token, and its own "jku", "jwk" and "x5u" are never
+// used.
+func (v *Verifier) header(token string) (kid string, err error) {
+	if len(token) > maxTokenBytes {
+		return "", errors.New("the token is too long")
+	}
+	message, err := jws.Parse([]byte(token), jws.WithCompact())
+	if err != nil || len(message.Signatures()) != 1 {
+		return "", errors.New("the token is not a compact JWS")
+	}
+	header := message.Signatures()[0].ProtectedHeaders()
+	if !slices.Contains(acceptedAlgorithms(), header.Algorithm()) {
+		return "", errors.New("the token's algorithm is not accepted")
+	}
+	if !slices.ContainsFunc(v.rules.Types, func(t string) bool {
+		return strings.EqualFold(strings.TrimPrefix(strings.ToLower(header.Type()), "application/"), t)
+	}) {
+		return "", errors.New("the token's typ is not accepted")
+	}
+	if header.KeyID() == "" {
+		return "", errors.New("the token names no key")
+	}
+	return header.KeyID(), nil
+}
+
+// caller reads who the token speaks for.
+func (v *Verifier) caller(token jwt.Token) application.Caller {
+	caller := application.Caller{Subject: token.Subject()}
+	claims := token.PrivateClaims()
+	if tenant, ok := claim(claims, v.rules.TenantClaim).(string); ok {
+		caller.Tenant = domain.TenantID(tenant)
+	}
+	if slices.Contains(texts(claim(claims, v.rules.RoleClaim)), v.rules.AdminRole) {
+		caller.Permissions = application.Permissions()
+		return caller
+	}
+	granted := texts(claims["scope"])
+	for _, p := range application.Permissions() {
+		if slices.Contains(granted, string(p)) {
+			caller.Permissions = append(caller.Permissions, p)
+		}
+	}
+	return caller
+}
+
+// claim finds a claim by its name or, where there is none, by its path.
+func claim(claims map[string]any, name string) any {
+	if value, ok := claims[name]; ok {
+		return value
+	}
+	first, rest, nested := strings.Cut(name, ".")
+	if !nested {
+		return nil
+	}
+	inner, ok := claims[first].(map[string]any)
+	if !ok {
+		return nil
+	}
+	return claim(inner, rest)
+}
+
+// texts reads a claim that is an array of strings, or one string of words
+// (RFC 9068 §2.2.3 for "scope").
+func texts(value any) []string {
+	switch value := value.(type) {
+	case string:
+		return strings.Fields(value)
+	case []any:
+		var list []string
+		for _, element := range value {
+			if s, ok := element.(string); ok {
+				list = append(list, s)
+			}
+		}
+		return list
+	default:
+		return nil
+	}
+}
