@@ -1,0 +1,299 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/go-chi/chi/v5"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/clientele-oauth/clientele/api"
+)
+
+// contract is openapi.yaml, ready to hold requests against it. The routes of
+// the generated server are those of the document, so an operation is found by
+// the method and the pattern of the route that was taken.
+type contract struct {
+	operations map[string]*operation
+}
+
+// operation is what the document says about the requests of one operation.
+type operation struct {
+	parameters openapi3.Parameters
+	body       *openapi3.Schema // nil where there is none
+}
+
+func newContract(document []byte) (*contract, error) {
+	doc, err := openapi3.NewLoader().LoadFromData(document)
+	if err != nil {
+		return nil, err
+	}
+	c := &contract{operations: map[string]*operation{}}
+	for path, item := range doc.Paths.Map() {
+		for method, described := range item.Operations() {
+			op := &operation{parameters: slices.Concat(item.Parameters, described.Parameters)}
+			if described.RequestBody != nil {
+				op.body = described.RequestBody.Value.Content.Get("application/json").Schema.Value
+			}
+			c.operations[method+" "+path] = op
+		}
+	}
+	return c, nil
+}
+
+// checkContract refuses requests that the document does not allow, before
+// anything is done for them, and tells everything that is wrong.
+func (s *server) checkContract(c *contract) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			op, ok := c.operations[r.Method+" "+chi.RouteContext(r.Context()).RoutePattern()]
+			if !ok {
+				s.writeError(w, r, fmt.Errorf("openapi.yaml has no operation for the route %s", chi.RouteContext(r.Context()).RoutePattern()))
+				return
+			}
+			if err := op.check(w, r); err != nil {
+				s.writeError(w, r, err)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// check holds the request against the operation, and leaves the body to be
+// read again.
+func (op *operation) check(w http.ResponseWriter, r *http.Request) error {
+	violations := op.checkParameters(r)
+	if op.body != nil {
+		text, err := readBody(w, r)
+		if err != nil {
+			return err
+		}
+		found, err := op.checkBody(text)
+		if err != nil {
+			return err
+		}
+		violations = append(violations, found...)
+		r.Body = io.NopCloser(bytes.NewReader(text))
+	}
+	if len(violations) == 0 {
+		return nil
+	}
+	return &contractError{
+		status:     http.StatusBadRequest,
+		message:    "the request breaks the contract in " + count(len(violations), "place"),
+		violations: violations,
+	}
+}
+
+// breach is one place in which a request breaks the contract.
+func breach(pointer, message string) api.Finding {
+	return api.Finding{Field: &pointer, Rule: new("contract"), Message: &message, Source: new("openapi.yaml")}
+}
+
+// checkParameters judges what the generated binding does not: bounds, and
+// query parameters that nobody knows, since a misspelt dry_run must not become
+// a real change.
+func (op *operation) checkParameters(r *http.Request) []api.Finding {
+	var violations []api.Finding
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return []api.Finding{breach("", "the query cannot be read")}
+	}
+	known := map[string]bool{}
+	for _, ref := range op.parameters {
+		p := ref.Value
+		var values []string
+		switch p.In {
+		case openapi3.ParameterInQuery:
+			known[p.Name] = true
+			values = query[p.Name]
+		case openapi3.ParameterInPath:
+			value, err := url.PathUnescape(chi.URLParam(r, p.Name))
+			if err != nil {
+				violations = append(violations, breach("", "the path parameter "+p.Name+" cannot be read"))
+				continue
+			}
+			values = []string{value}
+		case openapi3.ParameterInHeader:
+			values = r.Header.Values(p.Name)
+			if len(values) > 1 { // RFC 9110 §5.3
+				values = []string{strings.Join(values, ", ")}
+			}
+		}
+		violations = append(violations, checkValues(p, values)...)
+	}
+	for name := range query {
+		if !known[name] {
+			violations = append(violations, breach("", fmt.Sprintf("the query parameter %s is not known here", shortened(name))))
+		}
+	}
+	return sorted(violations)
+}
+
+func checkValues(p *openapi3.Parameter, values []string) []api.Finding {
+	if len(values) > 1 {
+		return []api.Finding{breach("", "the parameter "+p.Name+" is given more than once")}
+	}
+	for _, value := range values {
+		if !p.Schema.Value.Type.Is(openapi3.TypeString) {
+			continue // the binding reads it, and refuses what it cannot read
+		}
+		if err := p.Schema.Value.VisitJSONString(value); err != nil {
+			reason := "it breaks its bounds"
+			if schema, ok := errors.AsType[*openapi3.SchemaError](err); ok {
+				reason = schema.Reason
+			}
+			return []api.Finding{breach("", "the parameter "+p.Name+" is not valid: "+reason)}
+		}
+	}
+	return nil
+}
+
+// readBody reads the whole body, or refuses its kind or size.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	kind, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	charset := strings.ToLower(parameters["charset"])
+	if err != nil || kind != "application/json" || charset != "" && charset != "utf-8" {
+		return nil, &contractError{status: http.StatusUnsupportedMediaType, message: "send the body as application/json"}
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBodyBytes))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, &contractError{
+			status:  http.StatusRequestEntityTooLarge,
+			message: "the body is larger than " + strconv.Itoa(MaxBodyBytes) + " bytes",
+		}
+	case err != nil:
+		return nil, &contractError{status: http.StatusBadRequest, message: "the body ended before it was complete"}
+	case len(text) == 0:
+		return nil, &contractError{status: http.StatusBadRequest, message: "the request has no body; send a JSON object"}
+	}
+	return text, nil
+}
+
+// checkBody judges the body: strict JSON first, since what has two readings
+// must not be judged by one, then the schema.
+func (op *operation) checkBody(text []byte) ([]api.Finding, error) {
+	if err := checkJSON(text); err != nil {
+		return nil, err
+	}
+	var value any
+	if err := json.Unmarshal(text, &value); err != nil {
+		return nil, &contractError{status: http.StatusBadRequest, message: "the body is not JSON"}
+	}
+	var violations []api.Finding
+	if members, ok := value.(map[string]any); ok {
+		for name := range members {
+			if _, known := op.body.Properties[name]; !known {
+				violations = append(violations, breach(pointer([]string{name}), "this member is not known here"))
+				delete(members, name)
+			}
+		}
+	}
+	err := op.body.VisitJSON(value, openapi3.MultiErrors(), openapi3.VisitAsRequest())
+	for _, broken := range flatten(err) {
+		violations = append(violations, breach(pointer(broken.JSONPointer()), explain(broken)))
+	}
+	if err != nil && len(violations) == 0 {
+		violations = append(violations, breach("", "the body is not of the expected form"))
+	}
+	return sorted(violations), nil
+}
+
+// checkJSON refuses what JSON parsers read differently (RFC 8259 §4, §8.1):
+// duplicate members, invalid UTF-8, bytes behind the text.
+func checkJSON(text []byte) error {
+	dec := jsontext.NewDecoder(bytes.NewReader(text))
+	err := dec.SkipValue()
+	refuse := func(message string) error {
+		return &contractError{status: http.StatusBadRequest, message: message}
+	}
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		at := string(dec.StackPointer())
+		if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+			at = string(syntactic.JSONPointer)
+		}
+		return &contractError{
+			status:     http.StatusBadRequest,
+			message:    "a member stands in the body twice",
+			violations: []api.Finding{breach(shortened(at), "this member stands in the body twice")},
+		}
+	case err != nil:
+		return refuse("the body is not JSON, near byte " + strconv.FormatInt(dec.InputOffset(), 10))
+	}
+	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
+		return refuse("bytes follow the JSON text of the body, at byte " + strconv.FormatInt(dec.InputOffset(), 10))
+	}
+	return nil
+}
+
+// flatten lists the schema errors in err.
+func flatten(err error) []*openapi3.SchemaError {
+	var list openapi3.MultiError
+	var one *openapi3.SchemaError
+	switch {
+	case errors.As(err, &list):
+		var all []*openapi3.SchemaError
+		for _, e := range list {
+			all = append(all, flatten(e)...)
+		}
+		return all
+	case errors.As(err, &one):
+		return []*openapi3.SchemaError{one}
+	default:
+		return nil
+	}
+}
+
+// explain says what is wrong without repeating the value.
+func explain(e *openapi3.SchemaError) string {
+	switch e.SchemaField {
+	case "nullable":
+		return "null is not a value here; leave the member out to keep the setting, or send an empty value to clear it"
+	case "type":
+		return "this is not of the type " + strings.Join(e.Schema.Type.Slice(), " or ")
+	default:
+		return e.Reason
+	}
+}
+
+// pointer renders a JSON Pointer (RFC 6901 §3), shortened where a caller made
+// it long.
+func pointer(path []string) string {
+	var b strings.Builder
+	for _, token := range path {
+		b.WriteByte('/')
+		b.WriteString(shortened(strings.NewReplacer("~", "~0", "/", "~1").Replace(token)))
+	}
+	return b.String()
+}
+
+// shortened keeps a name that a caller invented from filling the answer.
+func shortened(name string) string {
+	const most = 100
+	if len(name) <= most {
+		return name
+	}
+	return strings.ToValidUTF8(name[:most], "") + "…"
+}
+
+// sorted gives violations an order that does not depend on that of a map.
+func sorted(violations []api.Finding) []api.Finding {
+	slices.SortStableFunc(violations, func(a, b api.Finding) int {
+		return strings.Compare(*a.Field+"\x00"+*a.Message, *b.Field+"\x00"+*b.Message)
+	})
+	return violations
+}

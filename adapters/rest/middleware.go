@@ -1,0 +1,112 @@
+package rest
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/google/uuid"
+
+	"github.com/clientele-oauth/clientele/application"
+)
+
+// requestIDHeader carries the id by which a request is found in the logs of
+// all services that it passed.
+const requestIDHeader = "X-Request-Id"
+
+// acceptableRequestID keeps what a caller sends from forging log lines.
+var acceptableRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// exchange is what the layers learn about one request on its way in.
+type exchange struct {
+	requestID string
+	caller    application.Caller
+}
+
+type exchangeKey struct{}
+
+// exchangeOf returns what is known about the request; the middleware identify
+// put it there.
+func exchangeOf(ctx context.Context) *exchange {
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+		return x
+	}
+	return &exchange{}
+}
+
+// identify gives the request its id, the caller's own where it sent one.
+func (s *server) identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := &exchange{requestID: r.Header.Get(requestIDHeader)}
+		if !acceptableRequestID.MatchString(x.requestID) {
+			x.requestID = uuid.NewString()
+		}
+		w.Header().Set(requestIDHeader, x.requestID)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
+	})
+}
+
+// logAccess writes one line a request. The path is logged as its route, and
+// the query not at all.
+func (s *server) logAccess(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		started := time.Now()
+		recorder := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		next.ServeHTTP(recorder, r)
+		x := exchangeOf(r.Context())
+		s.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+			slog.String("request_id", x.requestID),
+			slog.String("method", r.Method),
+			slog.String("route", chi.RouteContext(r.Context()).RoutePattern()),
+			slog.Int("status", recorder.Status()),
+			slog.Int("bytes", recorder.BytesWritten()),
+			slog.Int64("took_us", time.Since(started).Microseconds()),
+			slog.String("subject", x.caller.Subject),
+			slog.String("tenant", string(x.caller.Tenant)),
+		)
+	})
+}
+
+// recoverPanic makes a panic one failed request instead of a dead service.
+func (s *server) recoverPanic(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() { //nolint:contextcheck // the context comes with the request
+			switch cause := recover(); cause {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(cause)
+			default:
+				s.log.ErrorContext(r.Context(), "panic", "request_id", exchangeOf(r.Context()).requestID,
+					"cause", cause, "stack", string(debug.Stack()))
+				s.writeProblem(w, r, problem{status: http.StatusInternalServerError, message: "internal server error"})
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// deadline bounds the work on a request.
+func deadline(after time.Duration) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithTimeout(r.Context(), after)
+			defer cancel()
+			next.ServeHTTP(w, r.WithContext(ctx))
+		})
+	}
+}
+
+// keepEncodedPath makes the router match the path as it was sent. The router
+// would otherwise see it decoded in some cases, and the generated binding
+// decodes what it gets: %2561 would end as "a".
+func keepEncodedPath(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.URL.RawPath = r.URL.EscapedPath()
+		next.ServeHTTP(w, r)
+	})
+}

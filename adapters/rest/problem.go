@@ -1,0 +1,143 @@
+package rest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/clientele-oauth/clientele/api"
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// problem is an error answer: openapi.yaml's SimpleResponse and its headers.
+type problem struct {
+	status     int
+	message    string
+	violations []api.Finding
+	challenge  string // WWW-Authenticate
+	retryAfter int    // seconds; 0 for none
+}
+
+// contractError is a request that openapi.yaml does not allow.
+type contractError struct {
+	status     int
+	message    string
+	violations []api.Finding
+}
+
+func (e *contractError) Error() string { return e.message }
+
+// challenge begins every WWW-Authenticate header (RFC 6750 §3).
+const challenge = `Bearer realm="clientele"`
+
+// problemOf maps an error to the answer that tells the caller about it. This
+// is the only place that does. known is false for a defect of ours, of which
+// the answer says nothing.
+func problemOf(err error) (p problem, known bool) {
+	var invalid *application.InvalidError
+	var broken *contractError
+	switch {
+	case errors.As(err, &invalid):
+		violations := invalid.Findings.Violations()
+		return problem{
+			status:     http.StatusBadRequest,
+			message:    "the client is refused for " + count(len(violations), "violation"),
+			violations: presentFindings(violations),
+		}, true
+	case errors.As(err, &broken):
+		return problem{status: broken.status, message: broken.message, violations: broken.violations}, true
+	case errors.Is(err, errNoToken):
+		return problem{status: http.StatusUnauthorized, message: "a bearer token is required", challenge: challenge}, true
+	case errors.Is(err, application.ErrUnauthenticated):
+		return problem{
+			status:    http.StatusUnauthorized,
+			message:   "a valid bearer token is required",
+			challenge: challenge + `, error="invalid_token", error_description="the access token is malformed, expired or not for this service"`,
+		}, true
+	case errors.Is(err, application.ErrForbidden):
+		return problem{
+			status:    http.StatusForbidden,
+			message:   "administrator role required",
+			challenge: challenge + `, error="insufficient_scope"`,
+		}, true
+	case errors.Is(err, application.ErrNotFound):
+		return problem{status: http.StatusNotFound, message: "client not found"}, true
+	case errors.Is(err, application.ErrPreconditionFailed):
+		return problem{
+			status:  http.StatusPreconditionFailed,
+			message: "the client has been changed since; read it again and repeat the update",
+		}, true
+	case errors.Is(err, application.ErrConflict):
+		return problem{
+			status:     http.StatusServiceUnavailable,
+			message:    "the client is being changed by too many at once; nothing was changed by this request",
+			retryAfter: 1,
+		}, true
+	case errors.Is(err, application.ErrUnavailable):
+		return problem{status: http.StatusServiceUnavailable, message: "temporarily unavailable", retryAfter: 1}, true
+	default:
+		return problem{status: http.StatusInternalServerError, message: "internal server error"}, false
+	}
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}
+
+// writeError answers with the problem that err is.
+func (s *server) writeError(w http.ResponseWriter, r *http.Request, err error) {
+	p, known := problemOf(err)
+	switch {
+	case !known:
+		s.log.ErrorContext(r.Context(), "defect", "request_id", exchangeOf(r.Context()).requestID, "error", err)
+	case p.status >= http.StatusInternalServerError, p.status == http.StatusUnauthorized:
+		s.log.WarnContext(r.Context(), "refused", "request_id", exchangeOf(r.Context()).requestID, "error", err)
+	}
+	s.writeProblem(w, r, p)
+}
+
+// writeBindingError answers where the generated binding could not read a
+// parameter; bodies were read by then, see checkContract.
+func (s *server) writeBindingError(w http.ResponseWriter, r *http.Request, err error) {
+	broken := &contractError{status: http.StatusBadRequest, message: "a parameter of the request cannot be read"}
+	if format, ok := errors.AsType[*api.InvalidParamFormatError](err); ok {
+		broken.message = fmt.Sprintf("the parameter %s cannot be read", format.ParamName)
+	}
+	s.writeError(w, r, broken)
+}
+
+func (s *server) writeProblem(w http.ResponseWriter, r *http.Request, p problem) {
+	if p.challenge != "" {
+		w.Header().Set("WWW-Authenticate", p.challenge)
+	}
+	if p.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
+	}
+	body := api.SimpleResponse{
+		Code:      new(int32(p.status)), //nolint:gosec // an HTTP status has three digits
+		Message:   &p.message,
+		Timestamp: new(wireTime(s.clock.Now())),
+	}
+	if len(p.violations) > 0 {
+		body.Violations = &p.violations
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(p.status)
+	if err := json.NewEncoder(w).Encode(body); err != nil {
+		s.log.DebugContext(r.Context(), "the caller is gone", "error", err)
+	}
+}
+
+func presentFindings(findings domain.Findings) []api.Finding {
+	presented := make([]api.Finding, len(findings))
+	for i, f := range findings {
+		presented[i] = api.Finding{Field: new(f.Pointer), Rule: new(f.Rule), Message: new(f.Message), Source: new(f.Source)}
+	}
+	return presented
+}
