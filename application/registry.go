@@ -4,14 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// maxAttempts bounds how often an update that lost a race is decided anew. A
-// client that loses more often in one request is told so; nothing is lost.
-const maxAttempts = 64
+// An update that lost a race is decided anew, after a random pause that grows
+// from minPause to maxPause so that the rivals spread out. One that still loses
+// after maxAttempts is told so; nothing is lost.
+const (
+	maxAttempts = 100
+	minPause    = time.Millisecond
+	maxPause    = 50 * time.Millisecond
+)
 
 // Registry is the use cases around clients. It is safe for concurrent use.
 type Registry struct {
@@ -122,6 +128,23 @@ func (r *Registry) Revise(
 		case attempt == maxAttempts:
 			return Revised{}, fmt.Errorf("revise client: gave up after %d attempts: %w", attempt, err)
 		}
+		if err := pause(ctx, attempt); err != nil {
+			return Revised{}, fmt.Errorf("revise client: %w", err)
+		}
+	}
+}
+
+// pause waits before the next attempt; the error is [ErrConflict] where the
+// context ends first.
+func pause(ctx context.Context, attempt int) error {
+	longest := min(minPause<<min(attempt, 10), maxPause)
+	timer := time.NewTimer(rand.N(longest)) //nolint:gosec // nothing depends on anybody not guessing a pause
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return errors.Join(ErrConflict, ctx.Err())
 	}
 }
 

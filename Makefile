@@ -1,0 +1,52 @@
+# What can be done here; `make` alone lists it.
+
+GO ?= go
+TOOL = $(GO) tool -modfile=tools.mod
+GENERATED = api/api.gen.go api/openapi.gen.yaml api/client/client.gen.go
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Start the service for development on port 8080, with its data in ./data
+	$(GO) run ./cmd/clientele serve --dev --listen 127.0.0.1:8080 --data ./data
+
+.PHONY: build
+build: ## Build dist/clientele
+	CGO_ENABLED=0 $(GO) build -trimpath -o dist/clientele ./cmd/clientele
+
+.PHONY: test
+test: ## Run everything that must hold: generated code, formatting, lint, tests with the race detector
+	@$(MAKE) --no-print-directory fresh tidy lint
+	$(GO) test -race -shuffle=on ./...
+
+.PHONY: generate
+generate: ## Regenerate code from openapi.yaml
+	$(GO) generate ./...
+
+.PHONY: fresh
+fresh: ## Fail where generated code is stale (and bring it up to date)
+	@before=$$(cksum $(GENERATED)); $(GO) generate ./... || exit 1; \
+	[ "$$before" = "$$(cksum $(GENERATED))" ] || { echo "generated code was stale; it is up to date now, commit it" >&2; exit 1; }
+
+.PHONY: tidy
+tidy: ## Fail where go.mod or go.sum is not tidy
+	$(GO) mod tidy -diff
+
+.PHONY: lint
+lint: ## Run go vet and the linters
+	$(GO) vet ./...
+	$(TOOL) golangci-lint run ./...
+
+.PHONY: fuzz
+fuzz: ## Fuzz each parser for a minute
+	$(GO) test ./domain -run '^$$' -fuzz FuzzRedirectURI -fuzztime 1m
+	$(GO) test ./adapters/jose -run '^$$' -fuzz FuzzKeySet -fuzztime 1m
+	$(GO) test ./adapters/rest -run '^$$' -fuzz FuzzBody -fuzztime 1m
+
+.PHONY: bench
+bench: ## Measure updates and reads over HTTP beside the bare statements in pgbench
+	$(GO) run ./cmd/clientele-bench

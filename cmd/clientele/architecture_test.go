@@ -1,0 +1,99 @@
+package main_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/clientele-oauth/clientele"
+
+// list asks the go command about packages, a line each.
+func list(t *testing.T, args ...string) []string {
+	t.Helper()
+	output, err := exec.Command("go", append([]string{"list"}, args...)...).Output()
+	require.NoError(t, err)
+	return strings.Fields(string(output))
+}
+
+// imports lists what a package imports itself.
+func imports(t *testing.T, pattern string) map[string][]string {
+	t.Helper()
+	all := map[string][]string{}
+	for _, pkg := range list(t, module+pattern) {
+		all[strings.TrimPrefix(pkg, module)] = list(t, "-f", `{{join .Imports "\n"}}`, pkg)
+	}
+	return all
+}
+
+func TestTheDomainImportsTheStandardLibraryAlone(t *testing.T) {
+	outside := list(t, "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", module+"/domain/...")
+	assert.Equal(t, []string{module + "/domain"}, outside)
+	for _, pkg := range imports(t, "/domain/...")["/domain"] {
+		assert.NotContains(t, []string{"context", "database/sql", "encoding/json", "log", "log/slog", "math/rand", "math/rand/v2", "net/http", "os"}, pkg,
+			"the domain does no input or output")
+	}
+}
+
+func TestTheApplicationImportsTheDomainAlone(t *testing.T) {
+	outside := list(t, "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", module+"/application/...")
+	assert.ElementsMatch(t, []string{module + "/application", module + "/domain"}, outside)
+}
+
+// What an adapter may import of ours, beside the application and the domain.
+func TestAnAdapterNeverImportsAnother(t *testing.T) {
+	further := map[string][]string{
+		"/adapters/rest":     {"/api"},
+		"/adapters/postgres": {"/adapters/record"},
+		"/adapters/sqlite":   {"/adapters/record"},
+	}
+	for pkg, imported := range imports(t, "/adapters/...") {
+		for _, path := range imported {
+			ours, ok := strings.CutPrefix(path, module)
+			if !ok || ours == "/application" || ours == "/domain" {
+				continue
+			}
+			assert.True(t, slices.Contains(further[pkg], ours), "%s imports %s", pkg, ours)
+		}
+	}
+}
+
+func TestLibrariesStayWhereTheyBelong(t *testing.T) {
+	homes := map[string][]string{
+		"github.com/lestrrat-go/jwx":         {"/adapters/jose"},
+		"github.com/jackc/pgx":               {"/adapters/postgres"},
+		"modernc.org/sqlite":                 {"/adapters/sqlite"},
+		"github.com/go-chi/chi":              {"/adapters/rest", "/api"},
+		"github.com/getkin/kin-openapi":      {"/adapters/rest", "/api"},
+		module + "/api":                      {"/adapters/rest"},
+		"github.com/alecthomas/kong":         {"/cmd/"},
+		"github.com/pressly/goose":           {"/adapters/postgres", "/adapters/sqlite"},
+		"github.com/oapi-codegen/runtime":    {"/api"},
+		"github.com/stretchr/testify":        {"/adapters/storetest"},
+		"github.com/go-json-experiment/json": {"/adapters/jose", "/adapters/rest"},
+	}
+	for pkg, imported := range imports(t, "/...") {
+		for _, path := range imported {
+			for library, at := range homes {
+				if path != library && !strings.HasPrefix(path, library+"/") || strings.HasPrefix(pkg, "/cmd/clientele-bench") {
+					continue
+				}
+				assert.True(t, slices.ContainsFunc(at, func(home string) bool { return strings.HasPrefix(pkg, home) }),
+					"%s imports %s", pkg, path)
+			}
+		}
+	}
+}
+
+func TestNoTestCodeIsShipped(t *testing.T) {
+	for _, pkg := range list(t, "-deps", module+"/cmd/clientele") {
+		assert.NotEqual(t, "testing", pkg)
+		assert.NotContains(t, pkg, "testify")
+		assert.NotContains(t, pkg, "storetest")
+		assert.NotContains(t, pkg, "pgtest")
+	}
+}

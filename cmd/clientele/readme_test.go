@@ -1,0 +1,116 @@
+package main_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// step is a command of the README and the answer shown behind it, "" where
+// none is.
+type step struct {
+	command, shown string
+}
+
+var fenced = regexp.MustCompile("(?s)```(sh|json)\n(.*?)```")
+
+// steps reads the commands of a section of the README.
+func steps(t *testing.T, heading string) []step {
+	t.Helper()
+	text, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(text), "\n## "+heading+"\n")
+	require.True(t, found, "the README has no section %s", heading)
+	section, _, _ = strings.Cut(section, "\n## ")
+	var list []step
+	for _, block := range fenced.FindAllStringSubmatch(section, -1) {
+		if block[1] == "sh" {
+			list = append(list, step{command: block[2]})
+		} else {
+			list[len(list)-1].shown = block[2]
+		}
+	}
+	return list
+}
+
+// What differs from one run to the next.
+var volatile = []struct {
+	pattern *regexp.Regexp
+	as      string
+}{
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`), "TIME"},
+	{regexp.MustCompile(`(app-|client_)[0-9a-f]{8}-[0-9a-f-]{27}`), "${1}ID"},
+	{regexp.MustCompile(`clientele_[A-Za-z0-9_-]{43}[0-9a-f]{8}`), "SECRET"},
+	{regexp.MustCompile(`("secret_last_four": ?)"[0-9a-f]{4}"`), `$1"LAST"`},
+}
+
+func normalised(text string) string {
+	for _, v := range volatile {
+		text = v.pattern.ReplaceAllString(text, v.as)
+	}
+	return text
+}
+
+func TestTheREADMEShowsWhatHappens(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, "--dev", "--data", filepath.Join(dir, "data"))
+	const mark = "----- step -----"
+	list := steps(t, "The first update")
+	var script strings.Builder
+	script.WriteString("set -euo pipefail\n")
+	for _, s := range list {
+		script.WriteString(strings.NewReplacer(
+			"http://127.0.0.1:8080", p.url, "go run ./cmd/clientele", binary,
+		).Replace(s.command))
+		script.WriteString("\nprintf '\\n%s\\n' '" + mark + "'\n")
+	}
+	command := exec.Command("bash", "-c", script.String())
+	command.Dir = dir
+	command.Env = append(os.Environ(), "no_proxy=*")
+	output, err := command.CombinedOutput()
+	require.NoError(t, err, string(output))
+	answers := strings.Split(string(output), mark)
+	shown := 0
+	for i, s := range list {
+		if s.shown == "" {
+			continue
+		}
+		shown++
+		require.True(t, json.Valid([]byte(s.shown)), s.shown)
+		assert.JSONEq(t, normalised(s.shown), normalised(answers[i]), s.command)
+	}
+	assert.Equal(t, 7, shown)
+}
+
+// The table of the configuration has every flag of serve, and no other.
+func TestTheREADMEListsEveryFlag(t *testing.T) {
+	help, err := exec.Command(binary, "serve", "--help").Output()
+	require.NoError(t, err)
+	flags := func(text, pattern string) []string {
+		var list []string
+		for _, found := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+			list = append(list, found[1])
+		}
+		slices.Sort(list)
+		return slices.Compact(list) // the help mentions some again
+	}
+	text, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	var known []string
+	for _, flag := range flags(string(help), `(?m)^ +(?:-h, )?--(?:\[no-\])?([a-z-]+)`) {
+		if flag != "help" {
+			known = append(known, flag)
+		}
+	}
+	assert.ElementsMatch(t, known, flags(string(text), "(?m)^\\| `--([a-z-]+)`"))
+	environment := flags(string(help), `\$([A-Z_]+)\)`)
+	assert.ElementsMatch(t, environment, flags(string(text), "(?m)^\\| `--[a-z-]+` \\| `([A-Z_]+)`"))
+}

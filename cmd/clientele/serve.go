@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/clientele-oauth/clientele/adapters/jose"
+	"github.com/clientele-oauth/clientele/adapters/rest"
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// How long the HTTP server waits for its peers.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 30 * time.Second
+	idleTimeout       = 2 * time.Minute
+	writeMargin       = 15 * time.Second // on top of the request's deadline
+	maxHeaderBytes    = 32 << 10
+)
+
+// minPepperBytes is the least length of a pepper: that of the hash.
+const minPepperBytes = sha256.Size
+
+type serveCommand struct {
+	Listen     string `default:"127.0.0.1:8080" env:"CLIENTELE_LISTEN" placeholder:"ADDR" help:"Address to listen on (${default})."`
+	Dev        bool   `env:"CLIENTELE_DEV" help:"Development: make a signing key of its own, and leave an administrator token in the data directory."`
+	storeFlags `embed:""`
+	tokenFlags `embed:"" group:"Access tokens"`
+
+	GrantType       []string      `env:"CLIENTELE_GRANT_TYPE" placeholder:"URI" help:"Extension grant types to allow (RFC 6749 §4.5)."`
+	PepperFile      string        `env:"CLIENTELE_PEPPER_FILE" type:"existingfile" placeholder:"FILE" help:"Key of at least 32 bytes under which client secrets are hashed."`
+	AutoMigrate     bool          `default:"true" negatable:"" env:"CLIENTELE_AUTO_MIGRATE" help:"Bring the schema up to date at start (on)."`
+	RequestTimeout  time.Duration `default:"15s" env:"CLIENTELE_REQUEST_TIMEOUT" help:"Longest work on one request (${default})."`
+	ShutdownTimeout time.Duration `default:"30s" env:"CLIENTELE_SHUTDOWN_TIMEOUT" help:"Longest wait for requests in flight at the end (${default})."`
+	LogLevel        slog.Level    `default:"info" env:"CLIENTELE_LOG_LEVEL" help:"Least level of log lines: debug, info, warn, error (${default})."`
+}
+
+// Validate refuses configurations that cannot serve, or not safely.
+func (c *serveCommand) Validate() error {
+	switch {
+	case c.Dev && (c.Issuer != "" || c.IssuerKeys != ""):
+		return errors.New("--dev trusts its own signing key alone; leave out --issuer and --issuer-keys, or --dev")
+	case !c.Dev && (c.Issuer == "" || c.IssuerKeys == ""):
+		return errors.New("set --issuer and --issuer-keys (CLIENTELE_ISSUER, CLIENTELE_ISSUER_KEYS), or --dev to try it out")
+	case c.RequestTimeout <= 0 || c.ShutdownTimeout <= 0:
+		return errors.New("--request-timeout and --shutdown-timeout are longer than nothing")
+	case len(c.TokenType) == 0 || c.TenantClaim == "" || c.RoleClaim == "" || c.AdminRole == "" || c.Audience == "":
+		return errors.New("--token-type, --tenant-claim, --role-claim, --admin-role and --audience are not empty")
+	}
+	return nil
+}
+
+// systemClock is the machine's clock.
+type systemClock struct{}
+
+// Now implements [application.Clock].
+func (systemClock) Now() time.Time { return time.Now() }
+
+// systemRandom is the operating system's randomness.
+type systemRandom struct{}
+
+// ID implements [application.Random] with a UUID of version 7 (RFC 9562 §5.7).
+func (systemRandom) ID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// Entropy implements [application.Random].
+func (systemRandom) Entropy() (entropy [domain.SecretEntropy]byte) {
+	_, _ = rand.Read(entropy[:]) // never fails: crypto/rand ends the program rather than return an error
+	return entropy
+}
+
+// Run serves until the context ends, and then finishes the requests in flight.
+func (c *serveCommand) Run(ctx context.Context) (err error) {
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
+
+	db, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.close()) }()
+	if c.AutoMigrate {
+		steps, err := db.migrate(ctx)
+		if err != nil {
+			return err
+		}
+		log.InfoContext(ctx, "schema is up to date", "steps", steps)
+	}
+	verifier, err := c.verifier()
+	if err != nil {
+		return err
+	}
+	book, err := domain.NewRulebook(domain.Policy{GrantTypes: grantTypes(c.GrantType)})
+	if err != nil {
+		return err
+	}
+	pepper, err := readPepper(c.PepperFile)
+	if err != nil {
+		return err
+	}
+	var draining atomic.Bool
+	handler, err := rest.NewHandler(rest.Config{
+		Registry: &application.Registry{
+			Book:   book,
+			Store:  db,
+			Keys:   jose.Resolver{},
+			Clock:  systemClock{},
+			Random: systemRandom{},
+			Pepper: pepper,
+		},
+		Tokens: verifier,
+		Ready: func(ctx context.Context) error {
+			if draining.Load() {
+				return errors.New("shutting down")
+			}
+			return db.Ping(ctx)
+		},
+		Clock:    systemClock{},
+		Log:      log,
+		Deadline: c.RequestTimeout,
+	})
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      c.RequestTimeout + writeMargin,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	log.InfoContext(ctx, "listening", "address", listener.Addr().String(), "dev", c.Dev)
+	if c.Dev {
+		c.greet(listener.Addr())
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	draining.Store(true)
+	log.Info("finishing requests in flight")
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.ShutdownTimeout)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		return fmt.Errorf("requests were still in flight after %s: %w", c.ShutdownTimeout, err)
+	}
+	return nil
+}
+
+// verifier returns the verifier of access tokens: in development of those
+// signed with the key of the data directory, which it makes where there is
+// none, together with a token.
+func (c *serveCommand) verifier() (*jose.Verifier, error) {
+	if !c.Dev {
+		return jose.NewVerifier(c.rules(), jose.NewIssuerKeys(c.source(), time.Now), time.Now), nil
+	}
+	if err := c.makeData(); err != nil {
+		return nil, err
+	}
+	signer, err := jose.OpenOrCreateSigner(devKeyFile(c.Data), devRules())
+	if err != nil {
+		return nil, err
+	}
+	if err := writeDevToken(signer, c.Data); err != nil {
+		return nil, err
+	}
+	keys := jose.NewIssuerKeys(jose.KeysFromFile(devKeyFile(c.Data)), time.Now)
+	return jose.NewVerifier(devRules(), keys, time.Now), nil
+}
+
+// greet tells a newcomer what to do next.
+func (c *serveCommand) greet(address net.Addr) {
+	fmt.Printf(`Clientele is listening on http://%[1]s in development mode.
+An administrator token is in %[2]s. A first call:
+
+  curl -s http://%[1]s/admin/oauth/clients \
+    -H "Authorization: Bearer $(cat %[2]s)" -H 'Content-Type: application/json' \
+    -d '{"name": "My App", "redirect_uris": ["https://app.example.com/callback"]}'
+
+`, address, devTokenFile(c.Data))
+}
+
+func grantTypes(given []string) []domain.GrantType {
+	types := make([]domain.GrantType, len(given))
+	for i, g := range given {
+		types[i] = domain.GrantType(g)
+	}
+	return types
+}
+
+// readPepper reads the key of the secrets' hashes; its id is derived from it,
+// so that a hash tells under which key it was made.
+func readPepper(path string) (domain.Pepper, error) {
+	if path == "" {
+		return domain.Pepper{}, nil
+	}
+	key, err := os.ReadFile(path)
+	if err != nil {
+		return domain.Pepper{}, fmt.Errorf("pepper: %w", err)
+	}
+	if len(key) < minPepperBytes {
+		return domain.Pepper{}, fmt.Errorf("pepper: %s has %d bytes; it needs %d", path, len(key), minPepperBytes)
+	}
+	sum := sha256.Sum256(append([]byte("pepper id "), key...))
+	return domain.Pepper{ID: hex.EncodeToString(sum[:4]), Key: key}, nil
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/clientele-oauth/clientele/adapters/postgres"
+	"github.com/clientele-oauth/clientele/adapters/sqlite"
+	"github.com/clientele-oauth/clientele/application"
+)
+
+// storeFlags say where clients are kept.
+type storeFlags struct {
+	Data        string `default:"./data" env:"CLIENTELE_DATA" placeholder:"DIR" help:"Data directory: the SQLite file, and with --dev the signing key and the token (${default})."`
+	DatabaseURL string `env:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL to use instead of SQLite: postgres://user@host:5432/name; several hosts may stand in it."`
+}
+
+// database is a store with what the composition root does to it.
+type database struct {
+	application.Store
+	migrate func(context.Context) (int, error)
+	close   func() error
+}
+
+// open opens the store that the flags name.
+func (f storeFlags) open(ctx context.Context) (database, error) {
+	if f.DatabaseURL != "" {
+		if !strings.HasPrefix(f.DatabaseURL, "postgres://") && !strings.HasPrefix(f.DatabaseURL, "postgresql://") {
+			return database{}, errors.New("--database-url (DATABASE_URL) begins with postgres://")
+		}
+		store, err := postgres.Open(ctx, f.DatabaseURL)
+		if err != nil {
+			return database{}, err
+		}
+		return database{Store: store, migrate: store.Migrate, close: func() error { store.Close(); return nil }}, nil
+	}
+	if err := f.makeData(); err != nil {
+		return database{}, err
+	}
+	store, err := sqlite.Open(filepath.Join(f.Data, "clientele.db"))
+	if err != nil {
+		return database{}, err
+	}
+	return database{Store: store, migrate: store.Migrate, close: store.Close}, nil
+}
+
+// makeData makes the data directory, for its owner alone.
+func (f storeFlags) makeData() error {
+	if err := os.MkdirAll(f.Data, 0o700); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	return nil
+}
+
+type migrateCommand struct {
+	storeFlags `embed:""`
+}
+
+// Run brings the schema up to date.
+func (c *migrateCommand) Run(ctx context.Context) error {
+	db, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	steps, err := db.migrate(ctx)
+	if err := errors.Join(err, db.close()); err != nil {
+		return err
+	}
+	_, err = fmt.Printf("the schema is up to date (%d steps taken)\n", steps)
+	return err
+}
