@@ -51,7 +51,7 @@ func Binary(name string) (string, error) {
 
 // Start makes a cluster and starts it, with the settings given as
 // "name=value". Where TEST_DATABASE_URL is set, that server is used instead.
-func Start(settings ...string) (*Server, error) {
+func Start(ctx context.Context, settings ...string) (*Server, error) {
 	if given := os.Getenv("TEST_DATABASE_URL"); given != "" {
 		base, err := url.Parse(given)
 		if err != nil {
@@ -77,7 +77,7 @@ func Start(settings ...string) (*Server, error) {
 		return nil, errors.Join(err, s.Stop())
 	}
 	data := filepath.Join(dir, "data")
-	initialise := exec.CommandContext(context.Background(), initdb, "--no-sync", "-A", "trust", "--locale=C", "-E", "UTF8", "-U", "postgres", "-D", data)
+	initialise := exec.CommandContext(ctx, initdb, "--no-sync", "-A", "trust", "--locale=C", "-E", "UTF8", "-U", "postgres", "-D", data)
 	initialise.SysProcAttr = process
 	initialise.Dir = dir
 	if output, err := initialise.CombinedOutput(); err != nil {
@@ -92,14 +92,14 @@ func Start(settings ...string) (*Server, error) {
 		return nil, errors.Join(fmt.Errorf("PostgreSQL: %w", err), s.Stop())
 	}
 	defer log.Close()
-	s.command = exec.CommandContext(context.Background(), postgres, args...)
+	s.command = exec.CommandContext(context.WithoutCancel(ctx), postgres, args...) // ended by Stop alone
 	s.command.SysProcAttr = process
 	s.command.Dir = dir
 	s.command.Stdout, s.command.Stderr = log, log
 	if err := s.command.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("PostgreSQL: %w", err), s.Stop())
 	}
-	if err := s.awaitAnswer(); err != nil {
+	if err := s.awaitAnswer(ctx); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
@@ -133,8 +133,8 @@ func unprivileged(dir string) (*syscall.SysProcAttr, error) {
 }
 
 // awaitAnswer asks until the server answers.
-func (s *Server) awaitAnswer() error {
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+func (s *Server) awaitAnswer(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
 		conn, err := pgx.Connect(ctx, s.URL("postgres"))
@@ -198,7 +198,7 @@ func (s *Server) Stop() error {
 // tests find in *server, and returns the exit status. The server keeps nothing
 // safe from a power cut, which no test needs and which makes it fast.
 func Main(m interface{ Run() int }, server **Server) int {
-	started, err := Start("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
+	started, err := Start(context.Background(), "fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
