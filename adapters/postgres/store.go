@@ -23,6 +23,11 @@ type Store struct {
 	pool *pgxpool.Pool
 }
 
+// defaultMaxConns is the size of the pool where the connection string has no
+// pool_max_conns. Commits that wait for the disk together share one write of
+// it, so a few more connections than processors pay.
+const defaultMaxConns = 16
+
 // Open prepares a store on the database that url names (a libpq connection
 // string or URL; several hosts may stand in it, of which the one that takes
 // writes is chosen). Nothing is connected yet, so that the service starts also
@@ -31,6 +36,9 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, errors.New("the database URL cannot be read") // the error of pgx may repeat the password
+	}
+	if !strings.Contains(url, "pool_max_conns") {
+		config.MaxConns = defaultMaxConns
 	}
 	if len(config.ConnConfig.Fallbacks) > 0 && config.ConnConfig.ValidateConnect == nil {
 		config.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
