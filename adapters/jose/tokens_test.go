@@ -149,7 +149,8 @@ func TestTokensThatAreAccepted(t *testing.T) {
 }
 
 func TestTokensThatAreRefused(t *testing.T) {
-	is, stranger := newIssuer(t), newIssuer(t)
+	is, stranger, unknown := newIssuer(t), newIssuer(t), newIssuer(t)
+	require.NoError(t, unknown.key.Set(jwk.KeyIDKey, "k2"))
 	verifier := jose.NewVerifier(rules(), jose.NewIssuerKeys(is.source(t), clock), clock)
 	good := sign(t, jwa.RS256, is.key, header(), claims())
 	parts := strings.Split(good, ".")
@@ -168,7 +169,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 		"an algorithm off list":  sign(t, jwa.RS512, is.key, header(), claims()),
 		"shared secret":          sign(t, jwa.HS256, is.shared, map[string]any{"typ": "at+jwt", "kid": "shared"}, claims()),
 		"another's key":          sign(t, jwa.RS256, stranger.key, header(), claims()),
-		"unknown kid":            sign(t, jwa.RS256, stranger.key, map[string]any{"typ": "at+jwt", "kid": "k2"}, claims()),
+		"unknown kid":            sign(t, jwa.RS256, unknown.key, map[string]any{"typ": "at+jwt"}, claims()),
 		"its own key":            sign(t, jwa.RS256, stranger.key, map[string]any{"typ": "at+jwt", "kid": "k1", "jwk": public}, claims()),
 		"another typ":            sign(t, jwa.RS256, is.key, map[string]any{"typ": "logout+jwt", "kid": "k1"}, claims()),
 		"no typ":                 sign(t, jwa.RS256, is.key, map[string]any{"kid": "k1"}, claims()),
@@ -306,6 +307,37 @@ func TestAnIssuerThatWasNeverReachedIsUnavailableUntilItAnswers(t *testing.T) {
 	answer = func() ([]byte, error) { return text, nil }
 	_, err := keys.Set(t.Context(), "k1")
 	require.NoError(t, err)
+}
+
+func TestATokenThatWasVerifiedIsRefusedOnceItExpiresOrItsKeyIsGone(t *testing.T) {
+	first, second := newIssuer(t), newIssuer(t)
+	require.NoError(t, second.key.Set(jwk.KeyIDKey, "k2"))
+	text := first.keys(t)
+	var c movingClock
+	verifier := jose.NewVerifier(rules(), jose.NewIssuerKeys(func(context.Context) ([]byte, error) { return text, nil }, c.now), c.now)
+	short := sign(t, jwa.RS256, first.key, header(), claims())
+	long := sign(t, jwa.RS256, first.key, header(), edited(func(c map[string]any) { c["exp"] = tokenNow.Add(time.Hour).Unix() }))
+	for range 2 {
+		for _, token := range []string{short, long} {
+			caller, err := verifier.Verify(t.Context(), token)
+			require.NoError(t, err)
+			assert.Equal(t, "alice", caller.Subject)
+		}
+	}
+	c.forward(90 * time.Second)
+	_, err := verifier.Verify(t.Context(), short)
+	require.ErrorIs(t, err, application.ErrUnauthenticated)
+	_, err = verifier.Verify(t.Context(), long)
+	require.NoError(t, err)
+
+	text = second.keys(t)
+	c.forward(20 * time.Second)
+	_, err = verifier.Verify(t.Context(), sign(t, jwa.RS256, second.key, map[string]any{"typ": "at+jwt"}, edited(func(c map[string]any) {
+		c["exp"] = tokenNow.Add(time.Hour).Unix()
+	})))
+	require.NoError(t, err, "a new key has the keys read again")
+	_, err = verifier.Verify(t.Context(), long)
+	require.ErrorIs(t, err, application.ErrUnauthenticated)
 }
 
 func TestKeysFromURL(t *testing.T) {

@@ -2,13 +2,16 @@ package jose
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
+	"github.com/lestrrat-go/jwx/v2/jwk"
 	"github.com/lestrrat-go/jwx/v2/jws"
 	"github.com/lestrrat-go/jwx/v2/jwt"
 
@@ -50,11 +53,27 @@ type Verifier struct {
 	rules TokenRules
 	keys  *IssuerKeys
 	now   func() time.Time
+
+	mu       sync.RWMutex
+	verified map[[sha256.Size]byte]verified
+}
+
+// maxVerified bounds the tokens whose verification is remembered.
+const maxVerified = 4096
+
+// verified is the outcome of a token's verification: most of a request's
+// cost, and the same for the same token as long as it has not expired and the
+// issuer's keys are the same ones.
+type verified struct {
+	caller  application.Caller
+	kid     string
+	keys    jwk.Set
+	expires time.Time
 }
 
 // NewVerifier returns a verifier of tokens by rules, signed with keys.
 func NewVerifier(rules TokenRules, keys *IssuerKeys, now func() time.Time) *Verifier {
-	return &Verifier{rules: rules, keys: keys, now: now}
+	return &Verifier{rules: rules, keys: keys, now: now, verified: map[[sha256.Size]byte]verified{}}
 }
 
 // Verify returns who the token speaks for. The error is
@@ -62,6 +81,10 @@ func NewVerifier(rules TokenRules, keys *IssuerKeys, now func() time.Time) *Veri
 // [application.ErrUnavailable] where the issuer's keys cannot be had. A valid
 // token without a tenant gives a caller that may do nothing.
 func (v *Verifier) Verify(ctx context.Context, token string) (application.Caller, error) {
+	digest := sha256.Sum256([]byte(token))
+	if caller, ok := v.remembered(ctx, digest); ok {
+		return caller, nil
+	}
 	kid, err := v.header(token)
 	if err != nil {
 		return application.Caller{}, fmt.Errorf("%w: %w", application.ErrUnauthenticated, err)
@@ -83,7 +106,31 @@ func (v *Verifier) Verify(ctx context.Context, token string) (application.Caller
 	if err != nil {
 		return application.Caller{}, fmt.Errorf("%w: %w", application.ErrUnauthenticated, err)
 	}
-	return v.caller(parsed), nil
+	caller := v.caller(parsed)
+	v.remember(digest, verified{caller: caller, kid: kid, keys: set, expires: parsed.Expiration().Add(clockSkew)})
+	return caller, nil
+}
+
+// remembered returns who a token speaks for that was verified before, with the
+// keys that the issuer still has.
+func (v *Verifier) remembered(ctx context.Context, digest [sha256.Size]byte) (application.Caller, bool) {
+	v.mu.RLock()
+	known, ok := v.verified[digest]
+	v.mu.RUnlock()
+	if !ok || !v.now().Before(known.expires) {
+		return application.Caller{}, false
+	}
+	set, err := v.keys.Set(ctx, known.kid)
+	return known.caller, err == nil && set == known.keys
+}
+
+func (v *Verifier) remember(digest [sha256.Size]byte, outcome verified) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.verified) >= maxVerified {
+		clear(v.verified)
+	}
+	v.verified[digest] = outcome
 }
 
 // header reads the protected header before any key is touched. Only the
