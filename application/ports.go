@@ -37,6 +37,11 @@ type KeyResolver interface {
 	// Parse reads the JSON text of a JWK Set. What is wrong with the text is in
 	// the facts; it never fails.
 	Parse(jwks string) domain.KeySet
+
+	// Fetch reads the JWK Set behind a URI, or remembers what it read a short
+	// while ago; at is when that was. It returns in a few seconds whatever the
+	// host does, and never asks an address that is not allowed to hold keys.
+	Fetch(ctx context.Context, uri string) (keys domain.Keys, at time.Time)
 }
 
 // Clock tells the time.

@@ -60,7 +60,8 @@ func (r *Registry) Register(ctx context.Context, caller Caller, wish domain.Chan
 	if err := caller.may(PermissionWrite); err != nil {
 		return Registered{}, err
 	}
-	keys := r.resolve(domain.RegistrationKeys(wish))
+	source, matters := r.Book.RegistrationKeys(wish)
+	keys := r.resolve(ctx, source, matters)
 	now := r.now()
 	identity := domain.Identity{TenantID: caller.Tenant}
 	if !opts.DryRun {
@@ -160,8 +161,8 @@ func (r *Registry) reviseOnce(
 	if !opts.met(client) {
 		return Revised{}, ErrPreconditionFailed
 	}
-	source, _ := r.Book.RevisionKeys(client, change)
-	keys := r.resolve(source)
+	source, matters := r.Book.RevisionKeys(client, change)
+	keys := r.resolve(ctx, source, matters)
 	now := r.now()
 	after, findings := r.Book.Revise(client, change, keys, now)
 	if findings.Refuse() {
@@ -176,12 +177,18 @@ func (r *Registry) reviseOnce(
 	})
 }
 
-// resolve finds out about the keys at source.
-func (r *Registry) resolve(source domain.KeySource) domain.Keys {
-	if jwks := source.Inline(); jwks != "" {
-		return domain.KeysSeen(r.Keys.Parse(jwks))
+// resolve finds out about the keys at source; those behind a URI only where
+// they matter. No lock is held and no transaction open meanwhile.
+func (r *Registry) resolve(ctx context.Context, source domain.KeySource, matters bool) domain.Keys {
+	switch {
+	case source.Inline() != "":
+		return domain.KeysSeen(r.Keys.Parse(source.Inline()))
+	case source.URI() != "" && matters:
+		keys, _ := r.Keys.Fetch(ctx, source.URI())
+		return keys
+	default:
+		return domain.KeysUnexamined()
 	}
-	return domain.KeysUnexamined()
 }
 
 // now is the time in UTC with the resolution that every store keeps.

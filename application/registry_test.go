@@ -45,10 +45,10 @@ func newRegistry(t *testing.T) *application.Registry {
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })
 	_, err = store.Migrate(t.Context())
 	require.NoError(t, err)
-	book, err := domain.NewRulebook(domain.Policy{})
+	book, err := domain.NewRulebook(domain.Policy{KeyPreflight: domain.PreflightOff})
 	require.NoError(t, err)
 	return &application.Registry{
-		Book: book, Store: store, Keys: jose.Resolver{}, Clock: fixedClock{}, Random: &counter{},
+		Book: book, Store: store, Keys: jose.NewResolver(jose.FetchRules{}), Clock: fixedClock{}, Random: &counter{},
 	}
 }
 

@@ -40,6 +40,9 @@ type Key struct {
 	Algorithm  string   // "alg"
 	Operations []string // "key_ops"
 	Thumbprint string   // RFC 7638, SHA-256; empty where the key cannot be read
+	// Public holds the members that make the public key (RFC 7518 §6), and no
+	// others; nil where the key cannot be read.
+	Public map[string]string
 
 	// Private and Symmetric say that the JWK holds what must never be
 	// published; nothing else was read of such a key.
@@ -220,6 +223,13 @@ func KeysSeen(set KeySet) Keys { return Keys{state: keysSeen, set: set} }
 // within the limits; reason says why in words that tell nothing about the
 // inside of the network.
 func KeysUnreachable(reason string) Keys { return Keys{state: keysUnreachable, reason: reason} }
+
+// Unreachable returns why the keys could not be fetched, and false where they
+// could, or nobody tried.
+func (k Keys) Unreachable() (reason string, ok bool) { return k.reason, k.state == keysUnreachable }
+
+// Refused reports whether the keys are at an address that is never asked.
+func (k Keys) Refused() bool { return k.state == keysRefused }
 
 // KeysRefused is the knowledge that the keys are at an address that is never
 // asked.

@@ -186,8 +186,11 @@ func draftOf(wish Change) draft {
 }
 
 // RegistrationKeys returns where the keys of a client registered by wish would
-// be, so that they can be resolved before the rulebook is asked.
-func RegistrationKeys(wish Change) KeySource { return draftOf(wish).Keys }
+// be, so that they can be resolved before the rulebook is asked, and whether
+// the policy wants keys behind a URI to be looked at.
+func (b *Rulebook) RegistrationKeys(wish Change) (source KeySource, matters bool) {
+	return draftOf(wish).Keys, b.policy.KeyPreflight != PreflightOff
+}
 
 // Register makes a new client of revision 1 from the wish, over the defaults
 // of RFC 7591 §2: authorization_code, confidential, and client_secret_basic or,
@@ -210,9 +213,13 @@ func (b *Rulebook) Register(id Identity, wish Change, keys Keys, now time.Time) 
 
 // RevisionKeys returns where the keys of c would be after change, and whether
 // the change makes it matter what they are: whether it touches anything that a
-// rule about keys depends on.
+// rule about keys depends on, and the policy wants keys behind a URI to be
+// looked at.
 func (b *Rulebook) RevisionKeys(c Client, change Change) (source KeySource, matters bool) {
 	d := change.apply(c.state.Settings)
+	if b.policy.KeyPreflight == PreflightOff {
+		return d.Keys, false
+	}
 	if demandsAll(c.state.Settings, d.Settings) {
 		return d.Keys, true
 	}

@@ -211,6 +211,10 @@ func TestRevisionKeysTellsWhetherKeysMatter(t *testing.T) {
 	}
 	_, matters := book.RevisionKeys(stored(func(s *Settings) { s.Status = StatusSuspended }), Change{Status: new(StatusActive)})
 	assert.True(t, matters, "reactivating")
+	_, matters = testBook(t, Policy{KeyPreflight: PreflightOff}).RevisionKeys(before, Change{JWKSURI: new("https://b.example/jwks")})
+	assert.False(t, matters, "the policy does not look")
+	_, matters = book.RegistrationKeys(Change{JWKSURI: new("https://b.example/jwks")})
+	assert.True(t, matters)
 }
 
 func TestAPolicyThatMakesNoSenseIsRefused(t *testing.T) {

@@ -26,14 +26,11 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Resolver reads clients' public keys.
-type Resolver struct{}
-
 // Parse reads the JSON text of a JWK Set (RFC 7517 §5) strictly: no duplicate
 // member at any depth, no invalid UTF-8, no byte behind the text, member names
 // compared by case. What is wrong is in the facts; none of them repeats key
 // material.
-func (Resolver) Parse(jwks string) domain.KeySet {
+func (*Resolver) Parse(jwks string) domain.KeySet {
 	return parseKeySet([]byte(jwks))
 }
 
@@ -165,12 +162,15 @@ func parseKey(text jsontext.Value) domain.Key {
 	key.Operations = k.texts("key_ops")
 	k.readPublic(&key)
 	if key.Malformed = k.fault; key.Malformed != "" || key.Unsupported {
+		key.Thumbprint = ""
 		return key
 	}
+	key.Public = k.public
 	var public crypto.PublicKey
 	if hasCryptoKey(key) {
 		if public, err = cryptoKey(k.required); err != nil {
 			key.Malformed = "its members make no key, or a point that is not on its curve"
+			key.Thumbprint, key.Public = "", nil
 			return key
 		}
 	}
@@ -185,7 +185,8 @@ func parseKey(text jsontext.Value) domain.Key {
 type reader struct {
 	members  map[string]jsontext.Value
 	fault    string
-	required string // the JSON text of the members that make the key, and no others
+	required string            // the JSON text of the members that make the key, and no others
+	public   map[string]string // the same members
 }
 
 func (r *reader) note(fault string) {
@@ -320,8 +321,10 @@ func (r *reader) readPublic(key *domain.Key) {
 // type, in lexicographic order. Their text, which it leaves in r.required, is
 // what the key is made of: no other member can disturb or add to that.
 func (r *reader) thumbprint(members ...string) string {
+	r.public = make(map[string]string, len(members))
 	required := make([]string, len(members))
 	for i, member := range members {
+		r.public[member] = r.text(member)
 		required[i] = `"` + member + `":"` + r.text(member) + `"`
 	}
 	r.required = "{" + strings.Join(required, ",") + "}"

@@ -94,7 +94,7 @@ func TestKeysOfEveryTypeAreRead(t *testing.T) {
 	ec, private := newEC(t), newRSA(t)
 	ed, _, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
-	facts := jose.Resolver{}.Parse(set(
+	facts := new(jose.Resolver).Parse(set(
 		t,
 		publicJWK(t, ec.Public()).and("use", "sig").and("alg", "ES256").and("key_ops", []string{"verify"}),
 		publicJWK(t, private.Public()),
@@ -153,7 +153,7 @@ func TestTextsThatAreNoKeySet(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			facts := jose.Resolver{}.Parse(tt.text)
+			facts := new(jose.Resolver).Parse(tt.text)
 			assert.Equal(t, tt.fault, facts.Fault)
 			assert.Equal(t, tt.fault == domain.KeySetReadable, facts.Detail == "")
 		})
@@ -196,7 +196,7 @@ func TestKeysThatAreMalformed(t *testing.T) {
 	}
 	for name, key := range tests {
 		t.Run(name, func(t *testing.T) {
-			facts := jose.Resolver{}.Parse(set(t, key))
+			facts := new(jose.Resolver).Parse(set(t, key))
 			require.Len(t, facts.Keys, 1)
 			assert.NotEmpty(t, facts.Keys[0].Malformed)
 			for _, material := range []string{"n", "x", "y"} {
@@ -206,7 +206,7 @@ func TestKeysThatAreMalformed(t *testing.T) {
 			}
 		})
 	}
-	facts := jose.Resolver{}.Parse(`{"keys":[1,"x",null,[]]}`)
+	facts := new(jose.Resolver).Parse(`{"keys":[1,"x",null,[]]}`)
 	require.Len(t, facts.Keys, 4)
 	for _, key := range facts.Keys {
 		assert.NotEmpty(t, key.Malformed)
@@ -217,14 +217,14 @@ func TestPrivateAndSymmetricKeysAreKnownByAnyOfTheirMembers(t *testing.T) {
 	ec := publicJWK(t, newEC(t).Public())
 	for _, member := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "priv"} {
 		for _, value := range []any{"AQ", "", nil, 1, []any{}} {
-			facts := jose.Resolver{}.Parse(set(t, ec.and(member, value)))
+			facts := new(jose.Resolver).Parse(set(t, ec.and(member, value)))
 			assert.True(t, facts.Keys[0].Private, "%s: %v", member, value)
 			assert.Empty(t, facts.Keys[0].Thumbprint)
 		}
 	}
-	assert.True(t, jose.Resolver{}.Parse(set(t, members{"kty": "oct"})).Keys[0].Symmetric)
-	assert.True(t, jose.Resolver{}.Parse(set(t, ec.and("k", "AQ"))).Keys[0].Symmetric)
-	assert.True(t, jose.Resolver{}.Parse(`{"keys":[{"kty":"RSA","\u0064":"AQ"}]}`).Keys[0].Private, "escapes hide nothing")
+	assert.True(t, new(jose.Resolver).Parse(set(t, members{"kty": "oct"})).Keys[0].Symmetric)
+	assert.True(t, new(jose.Resolver).Parse(set(t, ec.and("k", "AQ"))).Keys[0].Symmetric)
+	assert.True(t, new(jose.Resolver).Parse(`{"keys":[{"kty":"RSA","\u0064":"AQ"}]}`).Keys[0].Private, "escapes hide nothing")
 }
 
 func TestExponents(t *testing.T) {
@@ -233,7 +233,7 @@ func TestExponents(t *testing.T) {
 		b64(1): 1, b64(3): 3, b64(1, 0, 1): 65537, b64(0xff, 0xff, 0xff, 0xff, 0xff): 1<<40 - 1,
 		b64(1, 0, 0, 0, 0, 0, 0, 0, 1): 1<<64 - 1,
 	} {
-		facts := jose.Resolver{}.Parse(set(t, key.and("e", e)))
+		facts := new(jose.Resolver).Parse(set(t, key.and("e", e)))
 		assert.Empty(t, facts.Keys[0].Malformed)
 		assert.Equal(t, want, facts.Keys[0].Exponent)
 	}
@@ -248,7 +248,7 @@ func TestCertificates(t *testing.T) {
 		"RSA":     publicJWK(t, private.Public()).and("x5c", x5c(t, private.Public(), private)),
 		"Ed25519": publicJWK(t, edPublic).and("x5c", x5c(t, edPublic, edPrivate)),
 	} {
-		facts := jose.Resolver{}.Parse(set(t, key)).Keys[0]
+		facts := new(jose.Resolver).Parse(set(t, key)).Keys[0]
 		require.NotNil(t, facts.Certificate, name)
 		assert.Empty(t, facts.Certificate.Malformed, name)
 		assert.True(t, facts.Certificate.Matches, name)
@@ -256,14 +256,14 @@ func TestCertificates(t *testing.T) {
 		assert.Equal(t, 2026, facts.Certificate.NotBefore.Year(), name)
 	}
 	key := publicJWK(t, ec.Public())
-	mismatch := jose.Resolver{}.Parse(set(t, key.and("x5c", x5c(t, other.Public(), other)))).Keys[0]
+	mismatch := new(jose.Resolver).Parse(set(t, key.and("x5c", x5c(t, other.Public(), other)))).Keys[0]
 	assert.False(t, mismatch.Certificate.Matches)
 	good := x5c(t, ec.Public(), ec)[0]
 	for name, chain := range map[string]any{
 		"a string": good, "empty": []string{}, "not base64": []string{"%"}, "base64url": []string{strings.NewReplacer("+", "-", "/", "_").Replace(good) + "-_"},
 		"not DER": []string{"AQID"}, "the second is not DER": []string{good, "AQID"}, "numbers": []int{1},
 	} {
-		facts := jose.Resolver{}.Parse(set(t, key.and("x5c", chain))).Keys[0]
+		facts := new(jose.Resolver).Parse(set(t, key.and("x5c", chain))).Keys[0]
 		require.NotNil(t, facts.Certificate, name)
 		assert.NotEmpty(t, facts.Certificate.Malformed, name)
 	}
@@ -275,7 +275,7 @@ func TestCertificates(t *testing.T) {
 func TestACraftedMemberNameAddsNothing(t *testing.T) {
 	key := publicJWK(t, newEC(t).Public())
 	crafted := key.and(`x":"","d":"AQ`, "y").and(`alg","use":"enc`, "z")
-	assert.Equal(t, jose.Resolver{}.Parse(set(t, key)), jose.Resolver{}.Parse(set(t, crafted)))
+	assert.Equal(t, new(jose.Resolver).Parse(set(t, key)), new(jose.Resolver).Parse(set(t, crafted)))
 }
 
 func FuzzKeySet(f *testing.F) {
@@ -289,7 +289,7 @@ func FuzzKeySet(f *testing.F) {
 	}
 	now := time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, text string) {
-		facts := jose.Resolver{}.Parse(text)
+		facts := new(jose.Resolver).Parse(text)
 		settings := domain.Settings{
 			Name: "App", Status: domain.StatusActive, Confidential: true,
 			GrantTypes:  []domain.GrantType{domain.GrantClientCredentials},

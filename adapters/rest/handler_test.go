@@ -71,11 +71,11 @@ func newService(t *testing.T) service {
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })
 	_, err = store.Migrate(t.Context())
 	require.NoError(t, err)
-	book, err := domain.NewRulebook(domain.Policy{})
+	book, err := domain.NewRulebook(domain.Policy{KeyPreflight: domain.PreflightOff})
 	require.NoError(t, err)
 	logs := &bytes.Buffer{}
 	handler, err := rest.NewHandler(rest.Config{
-		Registry: &application.Registry{Book: book, Store: store, Keys: jose.Resolver{}, Clock: realTime{}, Random: random{}},
+		Registry: &application.Registry{Book: book, Store: store, Keys: jose.NewResolver(jose.FetchRules{}), Clock: realTime{}, Random: random{}},
 		Tokens: names{
 			"admin":    {Subject: "alice", Tenant: "tenant_a", Permissions: application.Permissions()},
 			"stranger": {Subject: "eve", Tenant: "tenant_b", Permissions: application.Permissions()},

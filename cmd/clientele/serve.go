@@ -40,7 +40,9 @@ type serveCommand struct {
 	storeFlags `embed:""`
 	tokenFlags `embed:"" group:"Access tokens"`
 
-	GrantType       []string      `env:"CLIENTELE_GRANT_TYPE" placeholder:"URI" help:"Extension grant types to allow (RFC 6749 §4.5)."`
+	ruleFlags       `embed:"" group:"Rules"`
+	keyFlags        `embed:"" group:"Keys behind a jwks_uri"`
+	KeyPreflight    string        `default:"warn" enum:"off,warn,require" env:"CLIENTELE_KEY_PREFLIGHT" group:"Keys behind a jwks_uri" help:"What is made of keys that cannot be fetched when a client is changed: off, warn, require (${default})."`
 	PepperFile      string        `env:"CLIENTELE_PEPPER_FILE" type:"existingfile" placeholder:"FILE" help:"Key of at least 32 bytes under which client secrets are hashed."`
 	AutoMigrate     bool          `default:"true" negatable:"" env:"CLIENTELE_AUTO_MIGRATE" help:"Bring the schema up to date at start (on)."`
 	RequestTimeout  time.Duration `default:"15s" env:"CLIENTELE_REQUEST_TIMEOUT" help:"Longest work on one request (${default})."`
@@ -55,8 +57,8 @@ func (c *serveCommand) Validate() error {
 		return errors.New("--dev trusts its own signing key alone; leave out --issuer and --issuer-keys, or --dev")
 	case !c.Dev && (c.Issuer == "" || c.IssuerKeys == ""):
 		return errors.New("set --issuer and --issuer-keys (CLIENTELE_ISSUER, CLIENTELE_ISSUER_KEYS), or --dev to try it out")
-	case c.RequestTimeout <= 0 || c.ShutdownTimeout <= 0:
-		return errors.New("--request-timeout and --shutdown-timeout are longer than nothing")
+	case c.RequestTimeout <= 0 || c.ShutdownTimeout <= 0 || c.KeyTimeout <= 0:
+		return errors.New("--request-timeout, --shutdown-timeout and --key-timeout are longer than nothing")
 	case len(c.TokenType) == 0 || c.TenantClaim == "" || c.RoleClaim == "" || c.AdminRole == "" || c.Audience == "":
 		return errors.New("--token-type, --tenant-claim, --role-claim, --admin-role and --audience are not empty")
 	}
@@ -101,7 +103,12 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	book, err := domain.NewRulebook(domain.Policy{GrantTypes: grantTypes(c.GrantType)})
+	policy := rulePolicy(c.ruleFlags, c.keyFlags, c.KeyPreflight)
+	book, err := domain.NewRulebook(policy)
+	if err != nil {
+		return err
+	}
+	resolver, err := c.resolver(policy)
 	if err != nil {
 		return err
 	}
@@ -114,7 +121,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		Registry: &application.Registry{
 			Book:   book,
 			Store:  db,
-			Keys:   jose.Resolver{},
+			Keys:   resolver,
 			Clock:  systemClock{},
 			Random: systemRandom{},
 			Pepper: pepper,
@@ -198,14 +205,6 @@ An administrator token is in %[2]s. A first call:
     -d '{"name": "My App", "redirect_uris": ["https://app.example.com/callback"]}'
 
 `, address, devTokenFile(c.Data))
-}
-
-func grantTypes(given []string) []domain.GrantType {
-	types := make([]domain.GrantType, len(given))
-	for i, g := range given {
-		types[i] = domain.GrantType(g)
-	}
-	return types
 }
 
 // readPepper reads the key of the secrets' hashes; its id is derived from it,

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"crypto/x509"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/clientele-oauth/clientele/adapters/jose"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// ruleFlags say what a deployment decides about the rules.
+type ruleFlags struct {
+	GrantType []string `env:"CLIENTELE_GRANT_TYPE" placeholder:"URI" help:"Extension grant types to allow (RFC 6749 §4.5)."`
+}
+
+// keyFlags say from where and how the keys of clients are fetched.
+type keyFlags struct {
+	KeyNetwork []netip.Prefix `env:"CLIENTELE_KEY_NETWORK" placeholder:"CIDR" help:"Networks that are not public and may hold clients' keys all the same, e.g. 10.1.0.0/16."`
+	KeyHost    []string       `env:"CLIENTELE_KEY_HOST" placeholder:"NAME" help:"Hosts that may hold clients' keys whatever their addresses."`
+	KeyCAFile  string         `name:"key-ca-file" env:"CLIENTELE_KEY_CA_FILE" type:"existingfile" placeholder:"FILE" help:"Certificate authorities of the hosts of keys, in PEM, instead of the system's."`
+	KeyTimeout time.Duration  `default:"3s" env:"CLIENTELE_KEY_TIMEOUT" help:"Longest fetch of a client's keys, redirects included (${default})."`
+}
+
+// rulePolicy is what the rulebook is to know of the flags.
+func rulePolicy(rules ruleFlags, keys keyFlags, preflight string) domain.Policy {
+	policy := domain.Policy{KeyNetworks: keys.KeyNetwork, KeyPreflight: domain.KeyPreflight(preflight)}
+	for _, grant := range rules.GrantType {
+		policy.GrantTypes = append(policy.GrantTypes, domain.GrantType(grant))
+	}
+	for _, host := range keys.KeyHost {
+		policy.KeyHosts = append(policy.KeyHosts, strings.ToLower(host))
+	}
+	return policy
+}
+
+// resolver is the resolver of clients' keys that the flags ask for.
+func (f keyFlags) resolver(policy domain.Policy) (*jose.Resolver, error) {
+	rules := jose.FetchRules{Policy: policy, Timeout: f.KeyTimeout}
+	if f.KeyCAFile != "" {
+		text, err := os.ReadFile(f.KeyCAFile)
+		if err != nil {
+			return nil, fmt.Errorf("certificate authorities: %w", err)
+		}
+		rules.Roots = x509.NewCertPool()
+		if !rules.Roots.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("certificate authorities: %s holds no certificate in PEM", f.KeyCAFile)
+		}
+	}
+	return jose.NewResolver(rules), nil
+}
