@@ -15,6 +15,197 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for ProfileName.
+const (
+	ProfileNameFapi1               ProfileName = "fapi1"
+	ProfileNameFapi1Advanced       ProfileName = "fapi1-advanced"
+	ProfileNameFapi1Baseline       ProfileName = "fapi1-baseline"
+	ProfileNameFapi2               ProfileName = "fapi2"
+	ProfileNameFapi2MessageSigning ProfileName = "fapi2-message-signing"
+	ProfileNameFapi2Security       ProfileName = "fapi2-security"
+	ProfileNameNone                ProfileName = "none"
+)
+
+// Valid indicates whether the value is a known member of the ProfileName enum.
+func (e ProfileName) Valid() bool {
+	switch e {
+	case ProfileNameFapi1:
+		return true
+	case ProfileNameFapi1Advanced:
+		return true
+	case ProfileNameFapi1Baseline:
+		return true
+	case ProfileNameFapi2:
+		return true
+	case ProfileNameFapi2MessageSigning:
+		return true
+	case ProfileNameFapi2Security:
+		return true
+	case ProfileNameNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// ClientKey One public key (RFC 7517).
+type ClientKey struct {
+	// Alg The algorithm that the key is for.
+	//
+	// Example: EdDSA
+	Alg *string `json:"alg,omitempty"`
+
+	// CertificateNotAfter Until when the first certificate of x5c is valid, RFC 3339 in UTC.
+	CertificateNotAfter *string `json:"certificate_not_after,omitempty"`
+
+	// CertificateNotBefore Since when the first certificate of x5c is valid, RFC 3339 in UTC.
+	CertificateNotBefore *string `json:"certificate_not_before,omitempty"`
+
+	// Crv The curve, for EC and OKP keys.
+	//
+	// Example: Ed25519
+	Crv *string `json:"crv,omitempty"`
+
+	// KeyOps The operations that the key is for.
+	KeyOps *[]string `json:"key_ops,omitempty"`
+
+	// Kid The key id.
+	//
+	// Example: 2026-04
+	Kid *string `json:"kid,omitempty"`
+
+	// Kty The key type.
+	//
+	// Example: OKP
+	Kty *string `json:"kty,omitempty"`
+
+	// PublicKey The members that make the key (RFC 7518 §6), and no others.
+	PublicKey *map[string]string `json:"public_key,omitempty"`
+
+	// Size The length of the modulus in bits, for RSA keys.
+	//
+	// Example: 2048
+	Size *int32 `json:"size,omitempty"`
+
+	// Thumbprint The SHA-256 thumbprint (RFC 7638).
+	//
+	// Example: kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k
+	Thumbprint *string `json:"thumbprint,omitempty"`
+
+	// Use `sig` or `enc`.
+	//
+	// Example: sig
+	Use *string `json:"use,omitempty"`
+
+	// Violations What the rules refuse about the key.
+	Violations *[]Finding `json:"violations,omitempty"`
+
+	// Warnings What the rules advise against about the key.
+	Warnings *[]Finding `json:"warnings,omitempty"`
+}
+
+// ClientKeys The keys of a client.
+type ClientKeys struct {
+	// Detail Why the keys cannot be seen.
+	Detail *string `json:"detail,omitempty"`
+
+	// FetchedAt When keys behind a URI were last fetched, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	FetchedAt *string `json:"fetched_at,omitempty"`
+
+	// JwksURI The URI, where the keys are behind one.
+	//
+	// Example: https://client.example.com/.well-known/jwks.json
+	JwksURI *string `json:"jwks_uri,omitempty"`
+
+	// Keys The keys of the set, in its order.
+	Keys *[]ClientKey `json:"keys,omitempty"`
+
+	// Source Where the keys are: `none`, `jwks` or `jwks_uri`.
+	//
+	// Example: jwks
+	Source *string `json:"source,omitempty"`
+
+	// State `none`; `seen`; `unreachable`: could not be fetched, see `detail`; `refused`: at an address that is never asked.
+	//
+	// Example: seen
+	State *string `json:"state,omitempty"`
+
+	// Violations What the rules refuse about the set as a whole.
+	Violations *[]Finding `json:"violations,omitempty"`
+
+	// Warnings What the rules advise against about the set as a whole.
+	Warnings *[]Finding `json:"warnings,omitempty"`
+}
+
+// ClientKeysDetailResponse The success envelope around keys.
+type ClientKeysDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data The keys of a client.
+	Data *ClientKeys `json:"data,omitempty"`
+
+	// Message What was done, for people.
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// Compliance A configuration held against profiles.
+type Compliance struct {
+	// Reports A report for each profile.
+	Reports *[]ComplianceReport `json:"reports,omitempty"`
+}
+
+// ComplianceDetailResponse The success envelope around compliance reports.
+type ComplianceDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data A configuration held against profiles.
+	Data *Compliance `json:"data,omitempty"`
+
+	// Message What was done, for people.
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// ComplianceReport A configuration held against one profile.
+type ComplianceReport struct {
+	// Compliant Whether no rule is violated.
+	Compliant *bool `json:"compliant,omitempty"`
+
+	// Failed The rules that are violated, and what to change.
+	Failed *[]RuleResult `json:"failed,omitempty"`
+
+	// Obligations What the profile demands at run time, and no registration can show.
+	Obligations *[]Obligation `json:"obligations,omitempty"`
+
+	// Passed The rules that are kept.
+	Passed *[]RuleResult `json:"passed,omitempty"`
+
+	// Profile The profile; `none` is the rules for every client.
+	//
+	// Example: fapi2-security
+	Profile *string `json:"profile,omitempty"`
+
+	// Warned The rules that only warn.
+	Warned *[]RuleResult `json:"warned,omitempty"`
+}
+
 // CreateClientDetailResponse The success envelope around a new client.
 type CreateClientDetailResponse struct {
 	// Code 0 on success.
@@ -455,6 +646,91 @@ type OAuthClientItemDetailResponse struct {
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
+// Obligation A demand of a profile on the authorization server and the client when they run.
+type Obligation struct {
+	// Demand What is demanded.
+	//
+	// Example: require PKCE with S256
+	Demand *string `json:"demand,omitempty"`
+
+	// Source The text that rules it.
+	//
+	// Example: FAPI 2.0 SP §5.3.2.2-5
+	Source *string `json:"source,omitempty"`
+}
+
+// ProfileName A profile to judge by.
+type ProfileName string
+
+// Rule One rule.
+type Rule struct {
+	// AppliesTo The profiles that the rule applies in; `none` stands for clients without one.
+	AppliesTo *[]string `json:"applies_to,omitempty"`
+
+	// ID The stable name of the rule.
+	//
+	// Example: redirect-uri-fragment
+	ID *string `json:"id,omitempty"`
+
+	// Levels `violation`, `warning`, or both, where the summary says which when.
+	Levels *[]string `json:"levels,omitempty"`
+
+	// Source The text that rules it; `own` is a rule of this registry.
+	//
+	// Example: RFC 6749 §3.1.2
+	Source *string `json:"source,omitempty"`
+
+	// Subject The part of the rulebook.
+	//
+	// Example: Redirect URIs
+	Subject *string `json:"subject,omitempty"`
+
+	// Summary Completes the sentence “broken when …”.
+	Summary *string `json:"summary,omitempty"`
+}
+
+// RuleList The rulebook.
+type RuleList struct {
+	// Rules The rules, in the order in which they are judged.
+	Rules *[]Rule `json:"rules,omitempty"`
+}
+
+// RuleListResponse The success envelope around the rulebook.
+type RuleListResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data The rulebook.
+	Data *RuleList `json:"data,omitempty"`
+
+	// Message What was done, for people.
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// RuleResult What one rule found.
+type RuleResult struct {
+	// Findings Where it is broken and what to do; empty where it is kept.
+	Findings *[]Finding `json:"findings,omitempty"`
+
+	// Rule The id of the rule.
+	//
+	// Example: auth-method-fapi
+	Rule *string `json:"rule,omitempty"`
+
+	// Source The text that rules it.
+	Source *string `json:"source,omitempty"`
+
+	// Summary Completes the sentence “broken when …”.
+	Summary *string `json:"summary,omitempty"`
+}
+
 // SimpleResponse Every error.
 type SimpleResponse struct {
 	// Code The HTTP status.
@@ -591,6 +867,9 @@ type IfMatch = string
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
 
+// Profile A profile to judge by.
+type Profile = ProfileName
+
 // BadRequest Every error.
 type BadRequest = SimpleResponse
 
@@ -641,11 +920,28 @@ type UpdateClientParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// GetClientComplianceParams defines parameters for GetClientCompliance.
+type GetClientComplianceParams struct {
+	// Profile The profile to judge by; `none` is the rules for every client. `fapi1` and `fapi2` are judged as
+	// `fapi1-baseline` and `fapi2-security`.
+	Profile *Profile `form:"profile,omitempty" json:"profile,omitempty"`
+}
+
+// CheckComplianceParams defines parameters for CheckCompliance.
+type CheckComplianceParams struct {
+	// Profile The profile to judge by; `none` is the rules for every client. `fapi1` and `fapi2` are judged as
+	// `fapi1-baseline` and `fapi2-security`.
+	Profile *Profile `form:"profile,omitempty" json:"profile,omitempty"`
+}
+
 // CreateClientJSONRequestBody defines body for CreateClient for application/json ContentType.
 type CreateClientJSONRequestBody = CreateClientRequest
 
 // UpdateClientJSONRequestBody defines body for UpdateClient for application/json ContentType.
 type UpdateClientJSONRequestBody = UpdateClientRequest
+
+// CheckComplianceJSONRequestBody defines body for CheckCompliance for application/json ContentType.
+type CheckComplianceJSONRequestBody = CreateClientRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -658,6 +954,18 @@ type ServerInterface interface {
 	// UpdateClient Update a client's configuration
 	// (PUT /admin/oauth/clients/{client_id})
 	UpdateClient(w http.ResponseWriter, r *http.Request, clientID ClientID, params UpdateClientParams)
+	// GetClientCompliance Hold a client against a profile
+	// (GET /admin/oauth/clients/{client_id}/compliance)
+	GetClientCompliance(w http.ResponseWriter, r *http.Request, clientID ClientID, params GetClientComplianceParams)
+	// GetClientKeys The keys in force
+	// (GET /admin/oauth/clients/{client_id}/keys)
+	GetClientKeys(w http.ResponseWriter, r *http.Request, clientID ClientID)
+	// CheckCompliance Hold a configuration that is not stored against a profile
+	// (POST /admin/oauth/compliance)
+	CheckCompliance(w http.ResponseWriter, r *http.Request, params CheckComplianceParams)
+	// ListRules The rulebook
+	// (GET /admin/oauth/rules)
+	ListRules(w http.ResponseWriter, r *http.Request)
 }
 
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
@@ -679,6 +987,30 @@ func (_ Unimplemented) GetClient(w http.ResponseWriter, r *http.Request, clientI
 // UpdateClient Update a client's configuration
 // (PUT /admin/oauth/clients/{client_id})
 func (_ Unimplemented) UpdateClient(w http.ResponseWriter, r *http.Request, clientID ClientID, params UpdateClientParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetClientCompliance Hold a client against a profile
+// (GET /admin/oauth/clients/{client_id}/compliance)
+func (_ Unimplemented) GetClientCompliance(w http.ResponseWriter, r *http.Request, clientID ClientID, params GetClientComplianceParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetClientKeys The keys in force
+// (GET /admin/oauth/clients/{client_id}/keys)
+func (_ Unimplemented) GetClientKeys(w http.ResponseWriter, r *http.Request, clientID ClientID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CheckCompliance Hold a configuration that is not stored against a profile
+// (POST /admin/oauth/compliance)
+func (_ Unimplemented) CheckCompliance(w http.ResponseWriter, r *http.Request, params CheckComplianceParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListRules The rulebook
+// (GET /admin/oauth/rules)
+func (_ Unimplemented) ListRules(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -837,6 +1169,121 @@ func (siw *ServerInterfaceWrapper) UpdateClient(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// GetClientCompliance operation middleware
+func (siw *ServerInterfaceWrapper) GetClientCompliance(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetClientComplianceParams
+
+	// ------------- Optional query parameter "profile" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "profile", r.URL.Query(), &params.Profile, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "profile"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "profile", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetClientCompliance(w, r, clientID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetClientKeys operation middleware
+func (siw *ServerInterfaceWrapper) GetClientKeys(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetClientKeys(w, r, clientID)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CheckCompliance operation middleware
+func (siw *ServerInterfaceWrapper) CheckCompliance(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CheckComplianceParams
+
+	// ------------- Optional query parameter "profile" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "profile", r.URL.Query(), &params.Profile, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "profile"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "profile", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CheckCompliance(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListRules operation middleware
+func (siw *ServerInterfaceWrapper) ListRules(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListRules(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -958,6 +1405,18 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Put(options.BaseURL+"/admin/oauth/clients/{client_id}", wrapper.UpdateClient)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/admin/oauth/clients/{client_id}/keys", wrapper.GetClientKeys)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/admin/oauth/clients/{client_id}/compliance", wrapper.GetClientCompliance)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/admin/oauth/compliance", wrapper.CheckCompliance)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/admin/oauth/rules", wrapper.ListRules)
 	})
 
 	return r
@@ -1481,6 +1940,477 @@ func (response UpdateClient503JSONResponse) VisitUpdateClientResponse(w http.Res
 	return err
 }
 
+type GetClientComplianceRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+	Params   GetClientComplianceParams
+}
+
+type GetClientComplianceResponseObject interface {
+	VisitGetClientComplianceResponse(w http.ResponseWriter) error
+}
+
+type GetClientCompliance200JSONResponse ComplianceDetailResponse
+
+func (response GetClientCompliance200JSONResponse) VisitGetClientComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientCompliance400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response GetClientCompliance400JSONResponse) VisitGetClientComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientCompliance401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response GetClientCompliance401JSONResponse) VisitGetClientComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientCompliance403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response GetClientCompliance403JSONResponse) VisitGetClientComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientCompliance404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response GetClientCompliance404JSONResponse) VisitGetClientComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientCompliance500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response GetClientCompliance500JSONResponse) VisitGetClientComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientCompliance503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response GetClientCompliance503JSONResponse) VisitGetClientComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientKeysRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+}
+
+type GetClientKeysResponseObject interface {
+	VisitGetClientKeysResponse(w http.ResponseWriter) error
+}
+
+type GetClientKeys200JSONResponse ClientKeysDetailResponse
+
+func (response GetClientKeys200JSONResponse) VisitGetClientKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientKeys400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response GetClientKeys400JSONResponse) VisitGetClientKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientKeys401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response GetClientKeys401JSONResponse) VisitGetClientKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientKeys403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response GetClientKeys403JSONResponse) VisitGetClientKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientKeys404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response GetClientKeys404JSONResponse) VisitGetClientKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientKeys500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response GetClientKeys500JSONResponse) VisitGetClientKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientKeys503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response GetClientKeys503JSONResponse) VisitGetClientKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckComplianceRequestObject struct {
+	Params CheckComplianceParams
+	Body   *CheckComplianceJSONRequestBody
+}
+
+type CheckComplianceResponseObject interface {
+	VisitCheckComplianceResponse(w http.ResponseWriter) error
+}
+
+type CheckCompliance200JSONResponse ComplianceDetailResponse
+
+func (response CheckCompliance200JSONResponse) VisitCheckComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCompliance400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response CheckCompliance400JSONResponse) VisitCheckComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCompliance401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response CheckCompliance401JSONResponse) VisitCheckComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCompliance403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response CheckCompliance403JSONResponse) VisitCheckComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCompliance413JSONResponse struct{ PayloadTooLargeJSONResponse }
+
+func (response CheckCompliance413JSONResponse) VisitCheckComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCompliance415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response CheckCompliance415JSONResponse) VisitCheckComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCompliance500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response CheckCompliance500JSONResponse) VisitCheckComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCompliance503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response CheckCompliance503JSONResponse) VisitCheckComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRulesRequestObject struct {
+}
+
+type ListRulesResponseObject interface {
+	VisitListRulesResponse(w http.ResponseWriter) error
+}
+
+type ListRules200JSONResponse RuleListResponse
+
+func (response ListRules200JSONResponse) VisitListRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRules400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response ListRules400JSONResponse) VisitListRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRules401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListRules401JSONResponse) VisitListRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRules403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListRules403JSONResponse) VisitListRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRules500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListRules500JSONResponse) VisitListRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRules503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListRules503JSONResponse) VisitListRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// CreateClient Register a client
@@ -1492,6 +2422,18 @@ type StrictServerInterface interface {
 	// UpdateClient Update a client's configuration
 	// (PUT /admin/oauth/clients/{client_id})
 	UpdateClient(ctx context.Context, request UpdateClientRequestObject) (UpdateClientResponseObject, error)
+	// GetClientCompliance Hold a client against a profile
+	// (GET /admin/oauth/clients/{client_id}/compliance)
+	GetClientCompliance(ctx context.Context, request GetClientComplianceRequestObject) (GetClientComplianceResponseObject, error)
+	// GetClientKeys The keys in force
+	// (GET /admin/oauth/clients/{client_id}/keys)
+	GetClientKeys(ctx context.Context, request GetClientKeysRequestObject) (GetClientKeysResponseObject, error)
+	// CheckCompliance Hold a configuration that is not stored against a profile
+	// (POST /admin/oauth/compliance)
+	CheckCompliance(ctx context.Context, request CheckComplianceRequestObject) (CheckComplianceResponseObject, error)
+	// ListRules The rulebook
+	// (GET /admin/oauth/rules)
+	ListRules(ctx context.Context, request ListRulesRequestObject) (ListRulesResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -1620,6 +2562,116 @@ func (sh *strictHandler) UpdateClient(w http.ResponseWriter, r *http.Request, cl
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(UpdateClientResponseObject); ok {
 		if err := validResponse.VisitUpdateClientResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetClientCompliance operation middleware
+func (sh *strictHandler) GetClientCompliance(w http.ResponseWriter, r *http.Request, clientID ClientID, params GetClientComplianceParams) {
+	var request GetClientComplianceRequestObject
+
+	request.ClientID = clientID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetClientCompliance(ctx, request.(GetClientComplianceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetClientCompliance")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetClientComplianceResponseObject); ok {
+		if err := validResponse.VisitGetClientComplianceResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetClientKeys operation middleware
+func (sh *strictHandler) GetClientKeys(w http.ResponseWriter, r *http.Request, clientID ClientID) {
+	var request GetClientKeysRequestObject
+
+	request.ClientID = clientID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetClientKeys(ctx, request.(GetClientKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetClientKeys")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetClientKeysResponseObject); ok {
+		if err := validResponse.VisitGetClientKeysResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CheckCompliance operation middleware
+func (sh *strictHandler) CheckCompliance(w http.ResponseWriter, r *http.Request, params CheckComplianceParams) {
+	var request CheckComplianceRequestObject
+
+	request.Params = params
+
+	var body CheckComplianceJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CheckCompliance(ctx, request.(CheckComplianceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CheckCompliance")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CheckComplianceResponseObject); ok {
+		if err := validResponse.VisitCheckComplianceResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListRules operation middleware
+func (sh *strictHandler) ListRules(w http.ResponseWriter, r *http.Request) {
+	var request ListRulesRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRules(ctx, request.(ListRulesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRules")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListRulesResponseObject); ok {
+		if err := validResponse.VisitListRulesResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

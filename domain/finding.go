@@ -25,6 +25,9 @@ func (l Level) String() string {
 	return "warning"
 }
 
+// NoKey is the [Finding.KeyIndex] of a finding that is about no single key.
+const NoKey = -1
+
 // Finding is one rule broken in one place.
 type Finding struct {
 	// Rule is the rule's id, e.g. "redirect-uri-fragment".
@@ -38,6 +41,9 @@ type Finding struct {
 	Message string
 	// Source names the text that rules it, e.g. "RFC 6749 §3.1.2".
 	Source string
+	// KeyIndex is the position in the key set of the key that the finding is
+	// about, [NoKey] where it is about no single key.
+	KeyIndex int
 	// Standing marks a violation that stood before the change and is not
 	// touched by it, which is why it came down to a warning.
 	Standing bool
@@ -66,6 +72,17 @@ func (f Findings) Violations() Findings { return f.only(Violation) }
 
 // Warnings returns the findings that do not.
 func (f Findings) Warnings() Findings { return f.only(Warning) }
+
+// AboutKeys returns the findings that point at the keys.
+func (f Findings) AboutKeys() Findings {
+	var some Findings
+	for _, finding := range f {
+		if finding.Pointer == FieldJWKS.pointer() || finding.Pointer == FieldJWKSURI.pointer() {
+			some = append(some, finding)
+		}
+	}
+	return some
+}
 
 func (f Findings) only(level Level) Findings {
 	var some Findings
@@ -108,13 +125,14 @@ func (r *report) add(level Level, pointer, subject, format string, args ...any) 
 		message = fmt.Sprintf(format, args...)
 	}
 	r.findings = append(r.findings, Finding{
-		Rule:    r.rule.ID,
-		Level:   level,
-		Pointer: pointer,
-		Message: message,
-		Source:  r.rule.Source,
-		subject: subject,
-		needs:   r.rule.needs,
+		Rule:     r.rule.ID,
+		Level:    level,
+		Pointer:  pointer,
+		Message:  message,
+		Source:   r.rule.Source,
+		KeyIndex: NoKey,
+		subject:  subject,
+		needs:    r.rule.needs,
 	})
 }
 

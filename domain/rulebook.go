@@ -30,18 +30,17 @@ type Rule struct {
 	check func(*judged, *report)
 }
 
-// Profiles lists the FAPI profiles that the rule is limited to; empty for a
-// rule that applies to every client.
-func (r Rule) Profiles() []Profile {
-	if r.in == everywhere {
-		return nil
-	}
-	return r.in.profiles()
-}
+// AppliesTo lists the profiles that the rule applies in; [ProfileNone] stands
+// for clients without one.
+func (r Rule) AppliesTo() []Profile { return r.in.profiles() }
 
-// ExceptProfiles reports whether the rule also applies to clients without a
-// profile, though not to those of every profile.
-func (r Rule) ExceptProfiles() bool { return r.in != everywhere && r.in&inNone != 0 }
+// Levels lists the levels that the rule can have, the strictest first.
+func (r Rule) Levels() []Level {
+	if r.Softens {
+		return []Level{Violation, Warning}
+	}
+	return []Level{r.Level}
+}
 
 // KeyPreflight says what is made of keys that could not be fetched.
 type KeyPreflight string

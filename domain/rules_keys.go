@@ -7,6 +7,10 @@ import (
 	"strings"
 )
 
+// ruleJWKSExclusive is the id of the rule that the type of settings holds by
+// itself.
+const ruleJWKSExclusive = "jwks-exclusive"
+
 // The rows on public keys, inline and fetched alike: RFC 7517, RFC 7518,
 // OIDC Core §9 and §10.1, OIDC Registration §2, FAPI on algorithms.
 func keyRules() []Rule {
@@ -16,7 +20,7 @@ func keyRules() []Rule {
 	all := []Field{FieldJWKS, FieldJWKSURI, FieldAuthMethods, FieldProfile}
 	return []Rule{
 		{
-			ID: "jwks-exclusive", Level: Violation, Source: "RFC 7591 §2", needs: source,
+			ID: ruleJWKSExclusive, Level: Violation, Source: "RFC 7591 §2", needs: source,
 			Summary: "both jwks and jwks_uri are set",
 			check: func(j *judged, r *report) {
 				if !j.rivalKeys.IsNone() {
@@ -213,7 +217,7 @@ func keyRules() []Rule {
 			}),
 		},
 		{
-			ID: "jwk-fapi-rsa1_5", Level: Violation, Source: "FAPI 1.0 Part 2 §8.6.1",
+			ID: "jwk-fapi-rsa1_5", Level: Violation, Source: "FAPI 1.0 Part 2 §8.6.1; FAPI 2.0 SP §5.4.1-1 with RFC 8725 §3.2",
 			in: inAdvanced | inFAPI2, needs: sourceAndProfile, keys: true,
 			Summary: "it is an encryption key with alg RSA1_5",
 			check: eachKey(func(_ *judged, k *Key) string {
@@ -288,6 +292,7 @@ func (r *report) key(j *judged, level Level, i int, k *Key, message string) {
 		name += " (kid " + quoted(k.KeyID) + ")"
 	}
 	r.add(level, j.Keys.field().pointer(), "", "%s: %s", name, message)
+	r.findings[len(r.findings)-1].KeyIndex = i
 }
 
 // eachKey makes a check of one that judges a single key and returns the

@@ -66,7 +66,7 @@ func redirectURIRules() []Rule {
 			}),
 		},
 		{
-			ID: "redirect-uri-http", Level: Violation, Source: "RFC 9700 §2.6, RFC 8252 §7.3", needs: uris,
+			ID: "redirect-uri-http", Level: Violation, Source: "RFC 9700 §2.6, RFC 8252 §7.3; FAPI 2.0 SP §5.3.2.2-8", needs: uris,
 			Summary: "it is http and the host is not exactly 127.0.0.1, [::1] or localhost",
 			check: eachURI(func(_ *judged, u *uri) string {
 				return when(u.scheme == "http" && !u.isLoopback(),

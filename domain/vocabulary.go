@@ -159,10 +159,10 @@ func (p Profile) bit() profileSet {
 	}
 }
 
-// profiles lists the set without none.
+// profiles lists the set, none first.
 func (s profileSet) profiles() []Profile {
 	var list []Profile
-	for _, p := range Profiles() {
+	for _, p := range append([]Profile{ProfileNone}, Profiles()...) {
 		if s&p.bit() != 0 {
 			list = append(list, p)
 		}

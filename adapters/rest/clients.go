@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clientele-oauth/clientele/adapters/wire"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -14,7 +15,7 @@ import (
 // CreateClient implements POST /admin/oauth/clients.
 func (s *server) CreateClient(ctx context.Context, r api.CreateClientRequestObject) (api.CreateClientResponseObject, error) {
 	dryRun := r.Params.DryRun != nil && *r.Params.DryRun
-	registered, err := s.registry.Register(ctx, exchangeOf(ctx).caller, registrationOf(r.Body), application.Options{DryRun: dryRun})
+	registered, err := s.registry.Register(ctx, exchangeOf(ctx).caller, wire.RegistrationOf(r.Body), application.Options{DryRun: dryRun})
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +69,7 @@ func (s *server) UpdateClient(ctx context.Context, r api.UpdateClientRequestObje
 			opts.IfMatch = demanded
 		}
 	}
-	revised, err := s.registry.Revise(ctx, exchangeOf(ctx).caller, domain.ClientID(r.ClientID), changeOf(r.Body), opts)
+	revised, err := s.registry.Revise(ctx, exchangeOf(ctx).caller, domain.ClientID(r.ClientID), wire.ChangeOf(r.Body), opts)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/clientele-oauth/clientele/adapters/wire"
 	"github.com/clientele-oauth/clientele/api"
 )
 
@@ -30,7 +31,7 @@ type contract struct {
 // operation is what the document says about the requests of one operation.
 type operation struct {
 	parameters openapi3.Parameters
-	body       *openapi3.Schema // nil where there is none
+	body       *wire.Schema // nil where there is none
 }
 
 func newContract(document []byte) (*contract, error) {
@@ -43,7 +44,7 @@ func newContract(document []byte) (*contract, error) {
 		for method, described := range item.Operations() {
 			op := &operation{parameters: slices.Concat(item.Parameters, described.Parameters)}
 			if described.RequestBody != nil {
-				op.body = described.RequestBody.Value.Content.Get("application/json").Schema.Value
+				op.body = wire.NewSchema(described.RequestBody.Value.Content.Get("application/json").Schema.Value)
 			}
 			c.operations[method+" "+path] = op
 		}
@@ -135,7 +136,7 @@ func (op *operation) checkParameters(r *http.Request) []api.Finding {
 	}
 	for name := range query {
 		if !known[name] {
-			violations = append(violations, breach("", fmt.Sprintf("the query parameter %s is not known here", shortened(name))))
+			violations = append(violations, breach("", fmt.Sprintf("the query parameter %s is not known here", wire.Shortened(name))))
 		}
 	}
 	return sorted(violations)
@@ -149,7 +150,7 @@ func checkValues(p *openapi3.Parameter, values []string) []api.Finding {
 		if !p.Schema.Value.Type.Is(openapi3.TypeString) {
 			continue // the binding reads it, and refuses what it cannot read
 		}
-		if err := p.Schema.Value.VisitJSONString(value); err != nil {
+		if err := p.Schema.Value.VisitJSON(value); err != nil {
 			reason := "it breaks its bounds"
 			if schema, ok := errors.AsType[*openapi3.SchemaError](err); ok {
 				reason = schema.Reason
@@ -194,22 +195,10 @@ func (op *operation) checkBody(text []byte) ([]api.Finding, error) {
 		return nil, &contractError{status: http.StatusBadRequest, message: "the body is not JSON"}
 	}
 	var violations []api.Finding
-	if members, ok := value.(map[string]any); ok {
-		for name := range members {
-			if _, known := op.body.Properties[name]; !known {
-				violations = append(violations, breach(pointer([]string{name}), "this member is not known here"))
-				delete(members, name)
-			}
-		}
+	for _, b := range op.body.Check(value) {
+		violations = append(violations, breach(b.Pointer, b.Message))
 	}
-	err := op.body.VisitJSON(value, openapi3.MultiErrors(), openapi3.VisitAsRequest())
-	for _, broken := range flatten(err) {
-		violations = append(violations, breach(pointer(broken.JSONPointer()), explain(broken)))
-	}
-	if err != nil && len(violations) == 0 {
-		violations = append(violations, breach("", "the body is not of the expected form"))
-	}
-	return sorted(violations), nil
+	return violations, nil
 }
 
 // checkJSON refuses what JSON parsers read differently (RFC 8259 §4, §8.1):
@@ -229,7 +218,7 @@ func checkJSON(text []byte) error {
 		return &contractError{
 			status:     http.StatusBadRequest,
 			message:    "a member stands in the body twice",
-			violations: []api.Finding{breach(shortened(at), "this member stands in the body twice")},
+			violations: []api.Finding{breach(wire.Shortened(at), "this member stands in the body twice")},
 		}
 	case err != nil:
 		return refuse("the body is not JSON, near byte " + strconv.FormatInt(dec.InputOffset(), 10))
@@ -238,56 +227,6 @@ func checkJSON(text []byte) error {
 		return refuse("bytes follow the JSON text of the body, at byte " + strconv.FormatInt(dec.InputOffset(), 10))
 	}
 	return nil
-}
-
-// flatten lists the schema errors in err.
-func flatten(err error) []*openapi3.SchemaError {
-	var list openapi3.MultiError
-	var one *openapi3.SchemaError
-	switch {
-	case errors.As(err, &list):
-		var all []*openapi3.SchemaError
-		for _, e := range list {
-			all = append(all, flatten(e)...)
-		}
-		return all
-	case errors.As(err, &one):
-		return []*openapi3.SchemaError{one}
-	default:
-		return nil
-	}
-}
-
-// explain says what is wrong without repeating the value.
-func explain(e *openapi3.SchemaError) string {
-	switch e.SchemaField {
-	case "nullable":
-		return "null is not a value here; leave the member out to keep the setting, or send an empty value to clear it"
-	case "type":
-		return "this is not of the type " + strings.Join(e.Schema.Type.Slice(), " or ")
-	default:
-		return e.Reason
-	}
-}
-
-// pointer renders a JSON Pointer (RFC 6901 §3), shortened where a caller made
-// it long.
-func pointer(path []string) string {
-	var b strings.Builder
-	for _, token := range path {
-		b.WriteByte('/')
-		b.WriteString(shortened(strings.NewReplacer("~", "~0", "/", "~1").Replace(token)))
-	}
-	return b.String()
-}
-
-// shortened keeps a name that a caller invented from filling the answer.
-func shortened(name string) string {
-	const most = 100
-	if len(name) <= most {
-		return name
-	}
-	return strings.ToValidUTF8(name[:most], "") + "…"
 }
 
 // sorted gives violations an order that does not depend on that of a map.

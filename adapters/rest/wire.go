@@ -13,58 +13,6 @@ import (
 // seconds.
 func wireTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// changeOf reads the body of an update.
-func changeOf(body *api.UpdateClientRequest) domain.Change {
-	return domain.Change{
-		Name:          body.Name,
-		Status:        typed[domain.Status](body.Status),
-		Confidential:  body.IsConfidential,
-		RedirectURIs:  typedList[domain.RedirectURI](body.RedirectUris),
-		GrantTypes:    typedList[domain.GrantType](body.GrantTypes),
-		Scopes:        typedList[domain.Scope](body.Scopes),
-		AuthMethods:   typedList[domain.AuthMethod](body.ClientAuthMethods),
-		Profile:       typed[domain.Profile](body.FapiProfile),
-		JWKS:          body.Jwks,
-		JWKSURI:       body.JwksURI,
-		TLSSubjectDN:  body.TLSClientAuthSubjectDn,
-		TLSSANDNS:     body.TLSClientAuthSanDNS,
-		TLSSANURI:     body.TLSClientAuthSanURI,
-		TLSSANIP:      body.TLSClientAuthSanIP,
-		TLSSANEmail:   body.TLSClientAuthSanEmail,
-		LogoURL:       typed[domain.Link](body.LogoURL),
-		Website:       typed[domain.Link](body.Website),
-		PrivacyPolicy: typed[domain.Link](body.PrivacyPolicy),
-		TermsURL:      typed[domain.Link](body.TermsURL),
-		CORSOrigins:   typedList[domain.Origin](body.CorsOrigins),
-	}
-}
-
-// registrationOf reads the body of a registration, which is that of an update
-// without the status.
-func registrationOf(body *api.CreateClientRequest) domain.Change {
-	return changeOf(&api.UpdateClientRequest{
-		ClientAuthMethods:      body.ClientAuthMethods,
-		CorsOrigins:            body.CorsOrigins,
-		FapiProfile:            body.FapiProfile,
-		GrantTypes:             body.GrantTypes,
-		IsConfidential:         body.IsConfidential,
-		Jwks:                   body.Jwks,
-		JwksURI:                body.JwksURI,
-		LogoURL:                body.LogoURL,
-		Name:                   body.Name,
-		PrivacyPolicy:          body.PrivacyPolicy,
-		RedirectUris:           body.RedirectUris,
-		Scopes:                 body.Scopes,
-		TermsURL:               body.TermsURL,
-		TLSClientAuthSanDNS:    body.TLSClientAuthSanDNS,
-		TLSClientAuthSanEmail:  body.TLSClientAuthSanEmail,
-		TLSClientAuthSanIP:     body.TLSClientAuthSanIP,
-		TLSClientAuthSanURI:    body.TLSClientAuthSanURI,
-		TLSClientAuthSubjectDn: body.TLSClientAuthSubjectDn,
-		Website:                body.Website,
-	})
-}
-
 // presentClient shows a client.
 func presentClient(c domain.Client) api.OAuthClientItem {
 	identity, settings := c.Identity(), c.Settings()
@@ -153,26 +101,6 @@ func jsonText(methods []domain.AuthMethod) string {
 		return "[]" // strings always have a JSON text
 	}
 	return string(text)
-}
-
-// typed changes the type of an optional string.
-func typed[To ~string](s *string) *To {
-	if s == nil {
-		return nil
-	}
-	return new(To(*s))
-}
-
-// typedList changes the type of an optional list; an empty one stays there.
-func typedList[To ~string](list *[]string) *[]To {
-	if list == nil {
-		return nil
-	}
-	converted := make([]To, len(*list))
-	for i, s := range *list {
-		converted[i] = To(s)
-	}
-	return &converted
 }
 
 // plainList shows a list; an empty one is [], never null.

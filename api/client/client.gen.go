@@ -16,6 +16,197 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for ProfileName.
+const (
+	ProfileNameFapi1               ProfileName = "fapi1"
+	ProfileNameFapi1Advanced       ProfileName = "fapi1-advanced"
+	ProfileNameFapi1Baseline       ProfileName = "fapi1-baseline"
+	ProfileNameFapi2               ProfileName = "fapi2"
+	ProfileNameFapi2MessageSigning ProfileName = "fapi2-message-signing"
+	ProfileNameFapi2Security       ProfileName = "fapi2-security"
+	ProfileNameNone                ProfileName = "none"
+)
+
+// Valid indicates whether the value is a known member of the ProfileName enum.
+func (e ProfileName) Valid() bool {
+	switch e {
+	case ProfileNameFapi1:
+		return true
+	case ProfileNameFapi1Advanced:
+		return true
+	case ProfileNameFapi1Baseline:
+		return true
+	case ProfileNameFapi2:
+		return true
+	case ProfileNameFapi2MessageSigning:
+		return true
+	case ProfileNameFapi2Security:
+		return true
+	case ProfileNameNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// ClientKey One public key (RFC 7517).
+type ClientKey struct {
+	// Alg The algorithm that the key is for.
+	//
+	// Example: EdDSA
+	Alg *string `json:"alg,omitempty"`
+
+	// CertificateNotAfter Until when the first certificate of x5c is valid, RFC 3339 in UTC.
+	CertificateNotAfter *string `json:"certificate_not_after,omitempty"`
+
+	// CertificateNotBefore Since when the first certificate of x5c is valid, RFC 3339 in UTC.
+	CertificateNotBefore *string `json:"certificate_not_before,omitempty"`
+
+	// Crv The curve, for EC and OKP keys.
+	//
+	// Example: Ed25519
+	Crv *string `json:"crv,omitempty"`
+
+	// KeyOps The operations that the key is for.
+	KeyOps *[]string `json:"key_ops,omitempty"`
+
+	// Kid The key id.
+	//
+	// Example: 2026-04
+	Kid *string `json:"kid,omitempty"`
+
+	// Kty The key type.
+	//
+	// Example: OKP
+	Kty *string `json:"kty,omitempty"`
+
+	// PublicKey The members that make the key (RFC 7518 §6), and no others.
+	PublicKey *map[string]string `json:"public_key,omitempty"`
+
+	// Size The length of the modulus in bits, for RSA keys.
+	//
+	// Example: 2048
+	Size *int32 `json:"size,omitempty"`
+
+	// Thumbprint The SHA-256 thumbprint (RFC 7638).
+	//
+	// Example: kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k
+	Thumbprint *string `json:"thumbprint,omitempty"`
+
+	// Use `sig` or `enc`.
+	//
+	// Example: sig
+	Use *string `json:"use,omitempty"`
+
+	// Violations What the rules refuse about the key.
+	Violations *[]Finding `json:"violations,omitempty"`
+
+	// Warnings What the rules advise against about the key.
+	Warnings *[]Finding `json:"warnings,omitempty"`
+}
+
+// ClientKeys The keys of a client.
+type ClientKeys struct {
+	// Detail Why the keys cannot be seen.
+	Detail *string `json:"detail,omitempty"`
+
+	// FetchedAt When keys behind a URI were last fetched, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	FetchedAt *string `json:"fetched_at,omitempty"`
+
+	// JwksURI The URI, where the keys are behind one.
+	//
+	// Example: https://client.example.com/.well-known/jwks.json
+	JwksURI *string `json:"jwks_uri,omitempty"`
+
+	// Keys The keys of the set, in its order.
+	Keys *[]ClientKey `json:"keys,omitempty"`
+
+	// Source Where the keys are: `none`, `jwks` or `jwks_uri`.
+	//
+	// Example: jwks
+	Source *string `json:"source,omitempty"`
+
+	// State `none`; `seen`; `unreachable`: could not be fetched, see `detail`; `refused`: at an address that is never asked.
+	//
+	// Example: seen
+	State *string `json:"state,omitempty"`
+
+	// Violations What the rules refuse about the set as a whole.
+	Violations *[]Finding `json:"violations,omitempty"`
+
+	// Warnings What the rules advise against about the set as a whole.
+	Warnings *[]Finding `json:"warnings,omitempty"`
+}
+
+// ClientKeysDetailResponse The success envelope around keys.
+type ClientKeysDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data The keys of a client.
+	Data *ClientKeys `json:"data,omitempty"`
+
+	// Message What was done, for people.
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// Compliance A configuration held against profiles.
+type Compliance struct {
+	// Reports A report for each profile.
+	Reports *[]ComplianceReport `json:"reports,omitempty"`
+}
+
+// ComplianceDetailResponse The success envelope around compliance reports.
+type ComplianceDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data A configuration held against profiles.
+	Data *Compliance `json:"data,omitempty"`
+
+	// Message What was done, for people.
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// ComplianceReport A configuration held against one profile.
+type ComplianceReport struct {
+	// Compliant Whether no rule is violated.
+	Compliant *bool `json:"compliant,omitempty"`
+
+	// Failed The rules that are violated, and what to change.
+	Failed *[]RuleResult `json:"failed,omitempty"`
+
+	// Obligations What the profile demands at run time, and no registration can show.
+	Obligations *[]Obligation `json:"obligations,omitempty"`
+
+	// Passed The rules that are kept.
+	Passed *[]RuleResult `json:"passed,omitempty"`
+
+	// Profile The profile; `none` is the rules for every client.
+	//
+	// Example: fapi2-security
+	Profile *string `json:"profile,omitempty"`
+
+	// Warned The rules that only warn.
+	Warned *[]RuleResult `json:"warned,omitempty"`
+}
+
 // CreateClientDetailResponse The success envelope around a new client.
 type CreateClientDetailResponse struct {
 	// Code 0 on success.
@@ -456,6 +647,91 @@ type OAuthClientItemDetailResponse struct {
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
+// Obligation A demand of a profile on the authorization server and the client when they run.
+type Obligation struct {
+	// Demand What is demanded.
+	//
+	// Example: require PKCE with S256
+	Demand *string `json:"demand,omitempty"`
+
+	// Source The text that rules it.
+	//
+	// Example: FAPI 2.0 SP §5.3.2.2-5
+	Source *string `json:"source,omitempty"`
+}
+
+// ProfileName A profile to judge by.
+type ProfileName string
+
+// Rule One rule.
+type Rule struct {
+	// AppliesTo The profiles that the rule applies in; `none` stands for clients without one.
+	AppliesTo *[]string `json:"applies_to,omitempty"`
+
+	// ID The stable name of the rule.
+	//
+	// Example: redirect-uri-fragment
+	ID *string `json:"id,omitempty"`
+
+	// Levels `violation`, `warning`, or both, where the summary says which when.
+	Levels *[]string `json:"levels,omitempty"`
+
+	// Source The text that rules it; `own` is a rule of this registry.
+	//
+	// Example: RFC 6749 §3.1.2
+	Source *string `json:"source,omitempty"`
+
+	// Subject The part of the rulebook.
+	//
+	// Example: Redirect URIs
+	Subject *string `json:"subject,omitempty"`
+
+	// Summary Completes the sentence “broken when …”.
+	Summary *string `json:"summary,omitempty"`
+}
+
+// RuleList The rulebook.
+type RuleList struct {
+	// Rules The rules, in the order in which they are judged.
+	Rules *[]Rule `json:"rules,omitempty"`
+}
+
+// RuleListResponse The success envelope around the rulebook.
+type RuleListResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data The rulebook.
+	Data *RuleList `json:"data,omitempty"`
+
+	// Message What was done, for people.
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// RuleResult What one rule found.
+type RuleResult struct {
+	// Findings Where it is broken and what to do; empty where it is kept.
+	Findings *[]Finding `json:"findings,omitempty"`
+
+	// Rule The id of the rule.
+	//
+	// Example: auth-method-fapi
+	Rule *string `json:"rule,omitempty"`
+
+	// Source The text that rules it.
+	Source *string `json:"source,omitempty"`
+
+	// Summary Completes the sentence “broken when …”.
+	Summary *string `json:"summary,omitempty"`
+}
+
 // SimpleResponse Every error.
 type SimpleResponse struct {
 	// Code The HTTP status.
@@ -592,6 +868,9 @@ type IfMatch = string
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
 
+// Profile A profile to judge by.
+type Profile = ProfileName
+
 // BadRequest Every error.
 type BadRequest = SimpleResponse
 
@@ -642,11 +921,28 @@ type UpdateClientParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// GetClientComplianceParams defines parameters for GetClientCompliance.
+type GetClientComplianceParams struct {
+	// Profile The profile to judge by; `none` is the rules for every client. `fapi1` and `fapi2` are judged as
+	// `fapi1-baseline` and `fapi2-security`.
+	Profile *Profile `form:"profile,omitempty" json:"profile,omitempty"`
+}
+
+// CheckComplianceParams defines parameters for CheckCompliance.
+type CheckComplianceParams struct {
+	// Profile The profile to judge by; `none` is the rules for every client. `fapi1` and `fapi2` are judged as
+	// `fapi1-baseline` and `fapi2-security`.
+	Profile *Profile `form:"profile,omitempty" json:"profile,omitempty"`
+}
+
 // CreateClientJSONRequestBody defines body for CreateClient for application/json ContentType.
 type CreateClientJSONRequestBody = CreateClientRequest
 
 // UpdateClientJSONRequestBody defines body for UpdateClient for application/json ContentType.
 type UpdateClientJSONRequestBody = UpdateClientRequest
+
+// CheckComplianceJSONRequestBody defines body for CheckCompliance for application/json ContentType.
+type CheckComplianceJSONRequestBody = CreateClientRequest
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -788,6 +1084,51 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /admin/oauth/clients/{client_id} (the `UpdateClient` operationId).
 	UpdateClient(ctx context.Context, clientID ClientID, params *UpdateClientParams, body UpdateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetClientCompliance Hold a client against a profile
+	//
+	// Judges the client as if it claimed the profile, and tells which rules it keeps, which it breaks and what to
+	// change, and what the profile demands beyond a registration. Without `profile`, against the rules for
+	// every client (`none`) and each of the four profiles.
+	//
+	// Corresponds with GET /admin/oauth/clients/{client_id}/compliance (the `GetClientCompliance` operationId).
+	GetClientCompliance(ctx context.Context, clientID ClientID, params *GetClientComplianceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetClientKeys The keys in force
+	//
+	// Shows the client's public keys, inline or fetched from its `jwks_uri`, with what the rules find about
+	// each. Only public members are shown. Fetched keys are remembered for a short while; `fetched_at` says since
+	// when.
+	//
+	// Corresponds with GET /admin/oauth/clients/{client_id}/keys (the `GetClientKeys` operationId).
+	GetClientKeys(ctx context.Context, clientID ClientID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckComplianceWithBody Hold a configuration that is not stored against a profile
+	//
+	// Judges the body as a registration would be, without registering anything. `jwks` and `jwks_uri` together
+	// are refused with 400: they are no configuration.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /admin/oauth/compliance (the `CheckCompliance` operationId).
+	CheckComplianceWithBody(ctx context.Context, params *CheckComplianceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckCompliance Hold a configuration that is not stored against a profile
+	//
+	// Judges the body as a registration would be, without registering anything. `jwks` and `jwks_uri` together
+	// are refused with 400: they are no configuration.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /admin/oauth/compliance (the `CheckCompliance` operationId).
+	CheckCompliance(ctx context.Context, params *CheckComplianceParams, body CheckComplianceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListRules The rulebook
+	//
+	// Every rule that clients are judged by, from the table that judges them.
+	//
+	// Corresponds with GET /admin/oauth/rules (the `ListRules` operationId).
+	ListRules(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // CreateClientWithBody Register a client
@@ -897,6 +1238,101 @@ func (c *Client) UpdateClientWithBody(ctx context.Context, clientID ClientID, pa
 // Corresponds with PUT /admin/oauth/clients/{client_id} (the `UpdateClient` operationId).
 func (c *Client) UpdateClient(ctx context.Context, clientID ClientID, params *UpdateClientParams, body UpdateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateClientRequest(c.Server, clientID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetClientCompliance Hold a client against a profile
+//
+// Judges the client as if it claimed the profile, and tells which rules it keeps, which it breaks and what to
+// change, and what the profile demands beyond a registration. Without `profile`, against the rules for
+// every client (`none`) and each of the four profiles.
+//
+// Corresponds with GET /admin/oauth/clients/{client_id}/compliance (the `GetClientCompliance` operationId).
+func (c *Client) GetClientCompliance(ctx context.Context, clientID ClientID, params *GetClientComplianceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetClientComplianceRequest(c.Server, clientID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetClientKeys The keys in force
+//
+// Shows the client's public keys, inline or fetched from its `jwks_uri`, with what the rules find about
+// each. Only public members are shown. Fetched keys are remembered for a short while; `fetched_at` says since
+// when.
+//
+// Corresponds with GET /admin/oauth/clients/{client_id}/keys (the `GetClientKeys` operationId).
+func (c *Client) GetClientKeys(ctx context.Context, clientID ClientID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetClientKeysRequest(c.Server, clientID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckComplianceWithBody Hold a configuration that is not stored against a profile
+//
+// Judges the body as a registration would be, without registering anything. `jwks` and `jwks_uri` together
+// are refused with 400: they are no configuration.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /admin/oauth/compliance (the `CheckCompliance` operationId).
+func (c *Client) CheckComplianceWithBody(ctx context.Context, params *CheckComplianceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckComplianceRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckCompliance Hold a configuration that is not stored against a profile
+//
+// Judges the body as a registration would be, without registering anything. `jwks` and `jwks_uri` together
+// are refused with 400: they are no configuration.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /admin/oauth/compliance (the `CheckCompliance` operationId).
+func (c *Client) CheckCompliance(ctx context.Context, params *CheckComplianceParams, body CheckComplianceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckComplianceRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListRules The rulebook
+//
+// Every rule that clients are judged by, from the table that judges them.
+//
+// Corresponds with GET /admin/oauth/rules (the `ListRules` operationId).
+func (c *Client) ListRules(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListRulesRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -1112,6 +1548,195 @@ func NewUpdateClientRequestWithBody(server string, clientID ClientID, params *Up
 	return req, nil
 }
 
+// NewGetClientComplianceRequest constructs an http.Request for the GetClientCompliance method
+func NewGetClientComplianceRequest(server string, clientID ClientID, params *GetClientComplianceParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/clients/%s/compliance", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Profile != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "profile", *params.Profile, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetClientKeysRequest constructs an http.Request for the GetClientKeys method
+func NewGetClientKeysRequest(server string, clientID ClientID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/clients/%s/keys", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCheckComplianceRequest calls the generic CheckCompliance builder with application/json body
+func NewCheckComplianceRequest(server string, params *CheckComplianceParams, body CheckComplianceJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCheckComplianceRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCheckComplianceRequestWithBody constructs an http.Request for the CheckCompliance method, with any body, and a specified content type
+func NewCheckComplianceRequestWithBody(server string, params *CheckComplianceParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/compliance")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Profile != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "profile", *params.Profile, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListRulesRequest constructs an http.Request for the ListRules method
+func NewListRulesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/rules")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -1224,6 +1849,57 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /admin/oauth/clients/{client_id} (the `UpdateClient` operationId).
 	UpdateClientWithResponse(ctx context.Context, clientID ClientID, params *UpdateClientParams, body UpdateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateClientResult, error)
+
+	// GetClientComplianceWithResponse Hold a client against a profile
+	//
+	// Judges the client as if it claimed the profile, and tells which rules it keeps, which it breaks and what to
+	// change, and what the profile demands beyond a registration. Without `profile`, against the rules for
+	// every client (`none`) and each of the four profiles.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /admin/oauth/clients/{client_id}/compliance (the `GetClientCompliance` operationId).
+	GetClientComplianceWithResponse(ctx context.Context, clientID ClientID, params *GetClientComplianceParams, reqEditors ...RequestEditorFn) (*GetClientComplianceResult, error)
+
+	// GetClientKeysWithResponse The keys in force
+	//
+	// Shows the client's public keys, inline or fetched from its `jwks_uri`, with what the rules find about
+	// each. Only public members are shown. Fetched keys are remembered for a short while; `fetched_at` says since
+	// when.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /admin/oauth/clients/{client_id}/keys (the `GetClientKeys` operationId).
+	GetClientKeysWithResponse(ctx context.Context, clientID ClientID, reqEditors ...RequestEditorFn) (*GetClientKeysResult, error)
+
+	// CheckComplianceWithBodyWithResponse Hold a configuration that is not stored against a profile
+	//
+	// Judges the body as a registration would be, without registering anything. `jwks` and `jwks_uri` together
+	// are refused with 400: they are no configuration.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/oauth/compliance (the `CheckCompliance` operationId).
+	CheckComplianceWithBodyWithResponse(ctx context.Context, params *CheckComplianceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckComplianceResult, error)
+
+	// CheckComplianceWithResponse Hold a configuration that is not stored against a profile
+	//
+	// Judges the body as a registration would be, without registering anything. `jwks` and `jwks_uri` together
+	// are refused with 400: they are no configuration.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/oauth/compliance (the `CheckCompliance` operationId).
+	CheckComplianceWithResponse(ctx context.Context, params *CheckComplianceParams, body CheckComplianceJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckComplianceResult, error)
+
+	// ListRulesWithResponse The rulebook
+	//
+	// Every rule that clients are judged by, from the table that judges them.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /admin/oauth/rules (the `ListRules` operationId).
+	ListRulesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListRulesResult, error)
 }
 
 // CreateClientResult201Headers the declared response headers of an HTTP 201 response for CreateClient
@@ -1602,6 +2278,422 @@ func (r UpdateClientResult) ContentType() string {
 	return ""
 }
 
+// GetClientComplianceResult401Headers the declared response headers of an HTTP 401 response for GetClientCompliance
+type GetClientComplianceResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetClientComplianceResult403Headers the declared response headers of an HTTP 403 response for GetClientCompliance
+type GetClientComplianceResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetClientComplianceResult503Headers the declared response headers of an HTTP 503 response for GetClientCompliance
+type GetClientComplianceResult503Headers struct {
+	RetryAfter *int
+}
+
+type GetClientComplianceResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ComplianceDetailResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetClientComplianceResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *GetClientComplianceResult403Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetClientComplianceResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetClientComplianceResult) GetJSON200() *ComplianceDetailResponse {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetClientComplianceResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetClientComplianceResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetClientComplianceResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetClientComplianceResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetClientComplianceResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetClientComplianceResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetClientComplianceResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetClientComplianceResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetClientComplianceResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetClientComplianceResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetClientKeysResult401Headers the declared response headers of an HTTP 401 response for GetClientKeys
+type GetClientKeysResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetClientKeysResult403Headers the declared response headers of an HTTP 403 response for GetClientKeys
+type GetClientKeysResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetClientKeysResult503Headers the declared response headers of an HTTP 503 response for GetClientKeys
+type GetClientKeysResult503Headers struct {
+	RetryAfter *int
+}
+
+type GetClientKeysResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ClientKeysDetailResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetClientKeysResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *GetClientKeysResult403Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetClientKeysResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetClientKeysResult) GetJSON200() *ClientKeysDetailResponse {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetClientKeysResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetClientKeysResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetClientKeysResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetClientKeysResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetClientKeysResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetClientKeysResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetClientKeysResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetClientKeysResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetClientKeysResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetClientKeysResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CheckComplianceResult401Headers the declared response headers of an HTTP 401 response for CheckCompliance
+type CheckComplianceResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// CheckComplianceResult403Headers the declared response headers of an HTTP 403 response for CheckCompliance
+type CheckComplianceResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// CheckComplianceResult503Headers the declared response headers of an HTTP 503 response for CheckCompliance
+type CheckComplianceResult503Headers struct {
+	RetryAfter *int
+}
+
+type CheckComplianceResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ComplianceDetailResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *PayloadTooLarge
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CheckComplianceResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *CheckComplianceResult403Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CheckComplianceResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CheckComplianceResult) GetJSON200() *ComplianceDetailResponse {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CheckComplianceResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CheckComplianceResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r CheckComplianceResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r CheckComplianceResult) GetJSON413() *PayloadTooLarge {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CheckComplianceResult) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r CheckComplianceResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r CheckComplianceResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CheckComplianceResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CheckComplianceResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CheckComplianceResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CheckComplianceResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListRulesResult401Headers the declared response headers of an HTTP 401 response for ListRules
+type ListRulesResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListRulesResult403Headers the declared response headers of an HTTP 403 response for ListRules
+type ListRulesResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListRulesResult503Headers the declared response headers of an HTTP 503 response for ListRules
+type ListRulesResult503Headers struct {
+	RetryAfter *int
+}
+
+type ListRulesResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RuleListResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListRulesResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *ListRulesResult403Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListRulesResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListRulesResult) GetJSON200() *RuleListResponse {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ListRulesResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListRulesResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListRulesResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListRulesResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListRulesResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListRulesResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListRulesResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListRulesResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListRulesResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // CreateClientWithBodyWithResponse Register a client
 //
 // Registers a client in the caller's tenant. `name` is required by the rules; `redirect_uris`
@@ -1699,6 +2791,87 @@ func (c *ClientWithResponses) UpdateClientWithResponse(ctx context.Context, clie
 		return nil, err
 	}
 	return ParseUpdateClientResult(rsp)
+}
+
+// GetClientComplianceWithResponse Hold a client against a profile
+//
+// Judges the client as if it claimed the profile, and tells which rules it keeps, which it breaks and what to
+// change, and what the profile demands beyond a registration. Without `profile`, against the rules for
+// every client (`none`) and each of the four profiles.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /admin/oauth/clients/{client_id}/compliance (the `GetClientCompliance` operationId).
+func (c *ClientWithResponses) GetClientComplianceWithResponse(ctx context.Context, clientID ClientID, params *GetClientComplianceParams, reqEditors ...RequestEditorFn) (*GetClientComplianceResult, error) {
+	rsp, err := c.GetClientCompliance(ctx, clientID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetClientComplianceResult(rsp)
+}
+
+// GetClientKeysWithResponse The keys in force
+//
+// Shows the client's public keys, inline or fetched from its `jwks_uri`, with what the rules find about
+// each. Only public members are shown. Fetched keys are remembered for a short while; `fetched_at` says since
+// when.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /admin/oauth/clients/{client_id}/keys (the `GetClientKeys` operationId).
+func (c *ClientWithResponses) GetClientKeysWithResponse(ctx context.Context, clientID ClientID, reqEditors ...RequestEditorFn) (*GetClientKeysResult, error) {
+	rsp, err := c.GetClientKeys(ctx, clientID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetClientKeysResult(rsp)
+}
+
+// CheckComplianceWithBodyWithResponse Hold a configuration that is not stored against a profile
+//
+// Judges the body as a registration would be, without registering anything. `jwks` and `jwks_uri` together
+// are refused with 400: they are no configuration.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/oauth/compliance (the `CheckCompliance` operationId).
+func (c *ClientWithResponses) CheckComplianceWithBodyWithResponse(ctx context.Context, params *CheckComplianceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckComplianceResult, error) {
+	rsp, err := c.CheckComplianceWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckComplianceResult(rsp)
+}
+
+// CheckComplianceWithResponse Hold a configuration that is not stored against a profile
+//
+// Judges the body as a registration would be, without registering anything. `jwks` and `jwks_uri` together
+// are refused with 400: they are no configuration.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/oauth/compliance (the `CheckCompliance` operationId).
+func (c *ClientWithResponses) CheckComplianceWithResponse(ctx context.Context, params *CheckComplianceParams, body CheckComplianceJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckComplianceResult, error) {
+	rsp, err := c.CheckCompliance(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckComplianceResult(rsp)
+}
+
+// ListRulesWithResponse The rulebook
+//
+// Every rule that clients are judged by, from the table that judges them.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /admin/oauth/rules (the `ListRules` operationId).
+func (c *ClientWithResponses) ListRulesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListRulesResult, error) {
+	rsp, err := c.ListRules(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListRulesResult(rsp)
 }
 
 // ParseCreateClientResult parses an HTTP response from a CreateClientWithResponse call
@@ -2076,6 +3249,410 @@ func ParseUpdateClientResult(rsp *http.Response) (*UpdateClientResult, error) {
 		response.Headers403 = &headers
 	case rsp.StatusCode == 503:
 		var headers UpdateClientResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetClientComplianceResult parses an HTTP response from a GetClientComplianceWithResponse call
+func ParseGetClientComplianceResult(rsp *http.Response) (*GetClientComplianceResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetClientComplianceResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ComplianceDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetClientComplianceResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers GetClientComplianceResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetClientComplianceResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetClientKeysResult parses an HTTP response from a GetClientKeysWithResponse call
+func ParseGetClientKeysResult(rsp *http.Response) (*GetClientKeysResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetClientKeysResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ClientKeysDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetClientKeysResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers GetClientKeysResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetClientKeysResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCheckComplianceResult parses an HTTP response from a CheckComplianceWithResponse call
+func ParseCheckComplianceResult(rsp *http.Response) (*CheckComplianceResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CheckComplianceResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ComplianceDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest PayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers CheckComplianceResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers CheckComplianceResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 503:
+		var headers CheckComplianceResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListRulesResult parses an HTTP response from a ListRulesWithResponse call
+func ParseListRulesResult(rsp *http.Response) (*ListRulesResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListRulesResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RuleListResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListRulesResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers ListRulesResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListRulesResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

@@ -47,7 +47,8 @@ func TestTheApplicationImportsTheDomainAlone(t *testing.T) {
 // What an adapter may import of ours, beside the application and the domain.
 func TestAnAdapterNeverImportsAnother(t *testing.T) {
 	further := map[string][]string{
-		"/adapters/rest":     {"/api"},
+		"/adapters/rest":     {"/api", "/adapters/wire"},
+		"/adapters/wire":     {"/api"},
 		"/adapters/postgres": {"/adapters/record"},
 		"/adapters/sqlite":   {"/adapters/record"},
 	}
@@ -68,8 +69,8 @@ func TestLibrariesStayWhereTheyBelong(t *testing.T) {
 		"github.com/jackc/pgx":               {"/adapters/postgres"},
 		"modernc.org/sqlite":                 {"/adapters/sqlite"},
 		"github.com/go-chi/chi":              {"/adapters/rest", "/api"},
-		"github.com/getkin/kin-openapi":      {"/adapters/rest", "/api"},
-		module + "/api":                      {"/adapters/rest"},
+		"github.com/getkin/kin-openapi":      {"/adapters/rest", "/adapters/wire", "/api"},
+		module + "/api":                      {"/adapters/rest", "/adapters/wire"},
 		"github.com/alecthomas/kong":         {"/cmd/"},
 		"github.com/pressly/goose":           {"/adapters/postgres", "/adapters/sqlite"},
 		"github.com/oapi-codegen/runtime":    {"/api"},

@@ -1,0 +1,194 @@
+package rest
+
+import (
+	"context"
+
+	"github.com/clientele-oauth/clientele/adapters/wire"
+	"github.com/clientele-oauth/clientele/api"
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// ListRules implements GET /admin/oauth/rules.
+func (s *server) ListRules(ctx context.Context, _ api.ListRulesRequestObject) (api.ListRulesResponseObject, error) {
+	rules, err := s.registry.Rules(exchangeOf(ctx).caller)
+	if err != nil {
+		return nil, err
+	}
+	presented := make([]api.Rule, len(rules))
+	for i, rule := range rules {
+		levels := make([]string, 0, 2)
+		for _, level := range rule.Levels() {
+			levels = append(levels, level.String())
+		}
+		profiles := make([]string, 0, 5)
+		for _, profile := range rule.AppliesTo() {
+			profiles = append(profiles, profileName(profile))
+		}
+		presented[i] = api.Rule{
+			ID: new(rule.ID), Subject: new(rule.Subject), Levels: &levels, AppliesTo: &profiles,
+			Summary: new(rule.Summary), Source: new(rule.Source),
+		}
+	}
+	return api.ListRules200JSONResponse{
+		Code: new(int32(0)), Message: new("the rulebook"), Timestamp: new(wireTime(s.clock.Now())),
+		Data: &api.RuleList{Rules: &presented},
+	}, nil
+}
+
+// GetClientCompliance implements GET /admin/oauth/clients/{client_id}/compliance.
+func (s *server) GetClientCompliance(
+	ctx context.Context, r api.GetClientComplianceRequestObject,
+) (api.GetClientComplianceResponseObject, error) {
+	assessed, err := s.registry.Assess(ctx, exchangeOf(ctx).caller, domain.ClientID(r.ClientID), profiles(r.Params.Profile))
+	if err != nil {
+		return nil, err
+	}
+	return api.GetClientCompliance200JSONResponse(s.compliance(assessed)), nil
+}
+
+// CheckCompliance implements POST /admin/oauth/compliance.
+func (s *server) CheckCompliance(
+	ctx context.Context, r api.CheckComplianceRequestObject,
+) (api.CheckComplianceResponseObject, error) {
+	assessed, err := s.registry.AssessDraft(ctx, exchangeOf(ctx).caller, wire.RegistrationOf(r.Body), profiles(r.Params.Profile))
+	if err != nil {
+		return nil, err
+	}
+	return api.CheckCompliance200JSONResponse(s.compliance(assessed)), nil
+}
+
+// noProfile is how the wire names the rules that hold for every client.
+const noProfile = "none"
+
+// profileName is how the wire names a profile.
+func profileName(p domain.Profile) string {
+	if p == domain.ProfileNone {
+		return noProfile
+	}
+	return string(p)
+}
+
+// profiles are the ones to judge by: the one that is asked for, or all.
+func profiles(asked *api.ProfileName) []domain.Profile {
+	switch {
+	case asked == nil:
+		return append([]domain.Profile{domain.ProfileNone}, domain.Profiles()...)
+	case *asked == noProfile:
+		return []domain.Profile{domain.ProfileNone}
+	default:
+		return []domain.Profile{domain.Profile(*asked)}
+	}
+}
+
+// compliance is the success envelope around assessments.
+func (s *server) compliance(assessed []domain.Assessment) api.ComplianceDetailResponse {
+	reports := make([]api.ComplianceReport, len(assessed))
+	for i, a := range assessed {
+		reports[i] = presentAssessment(a)
+	}
+	return api.ComplianceDetailResponse{
+		Code: new(int32(0)), Message: new("judged"), Timestamp: new(wireTime(s.clock.Now())),
+		Data: &api.Compliance{Reports: &reports},
+	}
+}
+
+func presentAssessment(a domain.Assessment) api.ComplianceReport {
+	failed, warned, passed := []api.RuleResult{}, []api.RuleResult{}, []api.RuleResult{}
+	for _, result := range a.Results {
+		presented := api.RuleResult{
+			Rule: new(result.Rule.ID), Summary: new(result.Rule.Summary), Source: new(result.Rule.Source),
+			Findings: new(presentFindings(result.Findings)),
+		}
+		switch {
+		case result.Findings.Refuse():
+			failed = append(failed, presented)
+		case len(result.Findings) > 0:
+			warned = append(warned, presented)
+		default:
+			passed = append(passed, presented)
+		}
+	}
+	obligations := make([]api.Obligation, len(a.Obligations))
+	for i, o := range a.Obligations {
+		obligations[i] = api.Obligation{Demand: new(o.Demand), Source: new(o.Source)}
+	}
+	return api.ComplianceReport{
+		Profile: new(profileName(a.Profile)), Compliant: new(a.Compliant()),
+		Failed: &failed, Warned: &warned, Passed: &passed, Obligations: &obligations,
+	}
+}
+
+// GetClientKeys implements GET /admin/oauth/clients/{client_id}/keys.
+func (s *server) GetClientKeys(ctx context.Context, r api.GetClientKeysRequestObject) (api.GetClientKeysResponseObject, error) {
+	inForce, err := s.registry.ClientKeys(ctx, exchangeOf(ctx).caller, domain.ClientID(r.ClientID))
+	if err != nil {
+		return nil, err
+	}
+	return api.GetClientKeys200JSONResponse{
+		Code: new(int32(0)), Message: new("keys in force"), Timestamp: new(wireTime(s.clock.Now())),
+		Data: new(presentKeys(inForce)),
+	}, nil
+}
+
+func presentKeys(k application.KeysInForce) api.ClientKeys {
+	presented := api.ClientKeys{Source: new("none"), State: new("none")}
+	switch {
+	case k.Source.URI() != "":
+		presented.Source, presented.JwksURI = new("jwks_uri"), new(k.Source.URI())
+		presented.FetchedAt = new(wireTime(k.FetchedAt))
+	case k.Source.Inline() != "":
+		presented.Source = new("jwks")
+	}
+	set, seen := k.Keys.Set()
+	reason, unreachable := k.Keys.Unreachable()
+	switch {
+	case seen:
+		presented.State = new("seen")
+		presented.Detail = filled(set.Detail)
+	case unreachable:
+		presented.State, presented.Detail = new("unreachable"), &reason
+	case k.Keys.Refused():
+		presented.State = new("refused")
+	}
+	keys := make([]api.ClientKey, len(set.Keys))
+	for i, key := range set.Keys {
+		keys[i] = presentKey(key)
+		keys[i].Violations, keys[i].Warnings = about(k.Findings, i)
+	}
+	presented.Keys = &keys
+	presented.Violations, presented.Warnings = about(k.Findings, domain.NoKey)
+	return presented
+}
+
+func presentKey(key domain.Key) api.ClientKey {
+	presented := api.ClientKey{
+		Kid: filled(key.KeyID), Kty: filled(key.Type), Crv: filled(key.Curve), Alg: filled(key.Algorithm),
+		Use: filled(key.Use), Thumbprint: filled(key.Thumbprint),
+	}
+	if key.Bits > 0 {
+		presented.Size = new(int32(key.Bits)) //nolint:gosec // at most the bits of a key set of 64 KiB
+	}
+	if key.Operations != nil {
+		presented.KeyOps = &key.Operations
+	}
+	if key.Public != nil {
+		presented.PublicKey = &key.Public
+	}
+	if c := key.Certificate; c != nil && c.Malformed == "" {
+		presented.CertificateNotBefore = new(wireTime(c.NotBefore))
+		presented.CertificateNotAfter = new(wireTime(c.NotAfter))
+	}
+	return presented
+}
+
+// about picks the findings about one key, or about none.
+func about(findings domain.Findings, keyIndex int) (violations, warnings *[]api.Finding) {
+	var some domain.Findings
+	for _, f := range findings {
+		if f.KeyIndex == keyIndex {
+			some = append(some, f)
+		}
+	}
+	return new(presentFindings(some.Violations())), new(presentFindings(some.Warnings()))
+}

@@ -1,0 +1,83 @@
+package application
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// KeysInForce is what the registry knows about the keys of a client now.
+type KeysInForce struct {
+	Source    domain.KeySource
+	Keys      domain.Keys
+	FetchedAt time.Time       // zero where the keys are not behind a URI
+	Findings  domain.Findings // those that are about keys
+}
+
+// ClientKeys returns the keys of a client of the caller's tenant, fetching those
+// behind a URI whatever the policy for updates is. The error is as that of
+// [Registry.Find].
+func (r *Registry) ClientKeys(ctx context.Context, caller Caller, id domain.ClientID) (KeysInForce, error) {
+	client, err := r.Find(ctx, caller, id)
+	if err != nil {
+		return KeysInForce{}, err
+	}
+	settings := client.Settings()
+	inForce := KeysInForce{Source: settings.Keys}
+	if uri := settings.Keys.URI(); uri != "" {
+		inForce.Keys, inForce.FetchedAt = r.Keys.Fetch(ctx, uri)
+	} else {
+		inForce.Keys = r.resolve(ctx, settings.Keys, false)
+	}
+	inForce.Findings = r.Book.Judge(settings, inForce.Keys, r.now()).AboutKeys()
+	return inForce, nil
+}
+
+// Assess holds a client of the caller's tenant against profiles. The error is
+// as that of [Registry.Find].
+func (r *Registry) Assess(
+	ctx context.Context, caller Caller, id domain.ClientID, profiles []domain.Profile,
+) ([]domain.Assessment, error) {
+	client, err := r.Find(ctx, caller, id)
+	if err != nil {
+		return nil, err
+	}
+	return r.assess(ctx, client.Settings(), profiles), nil
+}
+
+// AssessDraft holds a configuration that is not stored against profiles: what
+// a registration by wish would be. The error is [ErrForbidden], or an
+// [*InvalidError] where both jwks and jwks_uri are given, which is no
+// configuration at all.
+func (r *Registry) AssessDraft(
+	ctx context.Context, caller Caller, wish domain.Change, profiles []domain.Profile,
+) ([]domain.Assessment, error) {
+	if err := caller.may(PermissionRead); err != nil {
+		return nil, err
+	}
+	settings, findings := r.Book.Draft(wish)
+	if findings.Refuse() {
+		return nil, fmt.Errorf("assess a draft: %w", &InvalidError{Findings: findings})
+	}
+	return r.assess(ctx, settings, profiles), nil
+}
+
+func (r *Registry) assess(ctx context.Context, settings domain.Settings, profiles []domain.Profile) []domain.Assessment {
+	keys := r.resolve(ctx, settings.Keys, true)
+	now := r.now()
+	assessed := make([]domain.Assessment, len(profiles))
+	for i, profile := range profiles {
+		assessed[i] = r.Book.Assess(settings, profile, keys, now)
+	}
+	return assessed
+}
+
+// Rules returns the rulebook. The error is [ErrForbidden].
+func (r *Registry) Rules(caller Caller) ([]domain.Rule, error) {
+	if err := caller.may(PermissionRead); err != nil {
+		return nil, err
+	}
+	return domain.Rules(), nil
+}

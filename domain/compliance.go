@@ -1,0 +1,97 @@
+package domain
+
+import (
+	"slices"
+	"time"
+)
+
+// Assessment is a configuration held against one profile: every rule that
+// applies, passed or not, and what the profile demands beyond a registration.
+type Assessment struct {
+	// Profile is the one judged by; [ProfileNone] stands for the rules that
+	// hold for every client.
+	Profile     Profile
+	Results     []Result
+	Obligations []Obligation
+}
+
+// Result is what one rule found.
+type Result struct {
+	Rule     Rule
+	Findings Findings // empty where the rule is kept
+}
+
+// Compliant reports whether no rule is violated.
+func (a Assessment) Compliant() bool {
+	for _, r := range a.Results {
+		if r.Findings.Refuse() {
+			return false
+		}
+	}
+	return true
+}
+
+// Obligation is something that a profile demands of the authorization server
+// and the client when they run, and that no registration can show.
+type Obligation struct {
+	Demand string
+	Source string
+}
+
+// Assess holds the settings against the profile, as if they claimed it.
+func (b *Rulebook) Assess(settings Settings, profile Profile, keys Keys, now time.Time) Assessment {
+	settings.Profile = profile
+	judgedAs, _ := profile.JudgedAs()
+	found := map[string]Findings{}
+	for _, f := range b.Judge(settings, keys, now) {
+		found[f.Rule] = append(found[f.Rule], f)
+	}
+	a := Assessment{Profile: profile, Obligations: obligations(judgedAs)}
+	for _, rule := range b.rules {
+		if rule.in&judgedAs.bit() != 0 {
+			a.Results = append(a.Results, Result{Rule: rule, Findings: found[rule.ID]})
+		}
+	}
+	return a
+}
+
+// Draft returns the settings that a registration by wish would have, legal or
+// not. Two key sources are no settings at all; the findings then say so.
+func (b *Rulebook) Draft(wish Change) (Settings, Findings) {
+	d := draftOf(wish)
+	if d.rivalKeys.IsNone() {
+		return d.Settings, nil
+	}
+	findings := b.judge(d, d.Profile, KeysUnexamined(), time.Time{})
+	return Settings{}, slices.DeleteFunc(findings, func(f Finding) bool { return f.Rule != ruleJWKSExclusive })
+}
+
+// obligations lists what a profile demands at run time.
+func obligations(p Profile) []Obligation {
+	fapi2 := []Obligation{
+		{"accept authorization requests only when they were pushed by the authenticated client (PAR)", "FAPI 2.0 SP §5.3.2.2-2 to -4"},
+		{"require PKCE with S256", "FAPI 2.0 SP §5.3.2.2-5"},
+		{"require redirect_uri in the pushed request", "FAPI 2.0 SP §5.3.2.2-6"},
+		{"return iss in the authorization response", "FAPI 2.0 SP §5.3.2.2-7"},
+		{"issue sender-constrained access tokens only, by mTLS or DPoP", "FAPI 2.0 SP §5.3.2.1-4"},
+	}
+	switch p {
+	case ProfileFAPI1Baseline:
+		return []Obligation{{"require PKCE with S256", "FAPI 1.0 Part 1 §5.2.2-7"}}
+	case ProfileFAPI1Advanced:
+		return []Obligation{
+			{"require signed request objects", "FAPI 1.0 Part 2 §5.2.2-1"},
+			{"answer with code id_token, or with code and a signed response (JARM)", "FAPI 1.0 Part 2 §5.2.2-2"},
+			{"issue sender-constrained access tokens only, by mTLS", "FAPI 1.0 Part 2 §5.2.2-5, -6"},
+		}
+	case ProfileFAPI2Security:
+		return fapi2
+	case ProfileFAPI2MessageSigning:
+		return append(fapi2,
+			Obligation{"require signed request objects in pushed requests, where request signing is used", "FAPI 2.0 MS §5.3"},
+			Obligation{"sign authorization responses (JARM), where response signing is used", "FAPI 2.0 MS §5.4"},
+		)
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,48 @@
+package domain
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestAssessTellsEveryRuleThatAppliesAndWhatItFound(t *testing.T) {
+	book := testBook(t, Policy{})
+	settings := legal()
+	settings.AuthMethods = []AuthMethod{AuthSecretBasic}
+	settings.Profile = ProfileFAPI1Baseline
+	facts := KeysSeen(*keySet(ecKey()))
+
+	base := book.Assess(settings, ProfileNone, facts, testNow)
+	assert.True(t, base.Compliant(), "the profile that is claimed is not the one judged by")
+	assert.Empty(t, base.Obligations)
+
+	fapi2 := book.Assess(settings, ProfileFAPI2Security, facts, testNow)
+	assert.False(t, fapi2.Compliant())
+	assert.NotEmpty(t, fapi2.Obligations)
+	assert.Greater(t, len(fapi2.Results), len(base.Results))
+	var broken []string
+	for _, result := range fapi2.Results {
+		if result.Findings.Refuse() {
+			broken = append(broken, result.Rule.ID)
+		}
+	}
+	assert.Equal(t, []string{"auth-method-fapi"}, broken)
+	assert.Equal(t, ProfileFAPI1Baseline, settings.Profile)
+
+	settings.AuthMethods = []AuthMethod{AuthPrivateKeyJWT}
+	for _, profile := range Profiles() {
+		assessed := book.Assess(settings, profile, facts, testNow)
+		assert.True(t, assessed.Compliant(), profile)
+		assert.NotEmpty(t, assessed.Obligations, profile)
+	}
+}
+
+func TestFindingsAboutOneKeySayWhich(t *testing.T) {
+	book := testBook(t, Policy{})
+	findings := book.Judge(legal(), KeysSeen(*keySet(ecKey(), with(rsaKey(), func(k *Key) { k.Bits = 1024 }))), testNow)
+	assert.Len(t, findings, 1)
+	assert.Equal(t, 1, findings[0].KeyIndex)
+	findings = book.Judge(legal(), KeysSeen(*keySet()), testNow)
+	assert.Equal(t, NoKey, findings[0].KeyIndex)
+}
