@@ -2,7 +2,7 @@
 
 GO ?= go
 TOOL = $(GO) tool -modfile=tools.mod
-GENERATED = api/api.gen.go api/openapi.gen.yaml api/client/client.gen.go
+GENERATED = api/api.gen.go api/openapi.gen.yaml api/client/client.gen.go docs/rules.md
 
 .DEFAULT_GOAL := help
 
@@ -45,6 +45,7 @@ lint: ## Run go vet and the linters
 fuzz: ## Fuzz each parser for a minute
 	$(GO) test ./domain -run '^$$' -fuzz FuzzRedirectURI -fuzztime 1m
 	$(GO) test ./adapters/jose -run '^$$' -fuzz FuzzKeySet -fuzztime 1m
+	$(GO) test ./adapters/clientfile -run '^$$' -fuzz FuzzRead -fuzztime 1m
 	$(GO) test ./adapters/rest -run '^$$' -fuzz FuzzBody -fuzztime 1m
 
 .PHONY: bench

@@ -29,7 +29,7 @@ func (r *Registry) ClientKeys(ctx context.Context, caller Caller, id domain.Clie
 	if uri := settings.Keys.URI(); uri != "" {
 		inForce.Keys, inForce.FetchedAt = r.Keys.Fetch(ctx, uri)
 	} else {
-		inForce.Keys = r.resolve(ctx, settings.Keys, false)
+		inForce.Keys = resolve(ctx, r.Keys, settings.Keys, false)
 	}
 	inForce.Findings = r.Book.Judge(settings, inForce.Keys, r.now()).AboutKeys()
 	return inForce, nil
@@ -65,7 +65,7 @@ func (r *Registry) AssessDraft(
 }
 
 func (r *Registry) assess(ctx context.Context, settings domain.Settings, profiles []domain.Profile) []domain.Assessment {
-	keys := r.resolve(ctx, settings.Keys, true)
+	keys := resolve(ctx, r.Keys, settings.Keys, true)
 	now := r.now()
 	assessed := make([]domain.Assessment, len(profiles))
 	for i, profile := range profiles {

@@ -61,7 +61,7 @@ func (r *Registry) Register(ctx context.Context, caller Caller, wish domain.Chan
 		return Registered{}, err
 	}
 	source, matters := r.Book.RegistrationKeys(wish)
-	keys := r.resolve(ctx, source, matters)
+	keys := resolve(ctx, r.Keys, source, matters)
 	now := r.now()
 	identity := domain.Identity{TenantID: caller.Tenant}
 	if !opts.DryRun {
@@ -162,7 +162,7 @@ func (r *Registry) reviseOnce(
 		return Revised{}, ErrPreconditionFailed
 	}
 	source, matters := r.Book.RevisionKeys(client, change)
-	keys := r.resolve(ctx, source, matters)
+	keys := resolve(ctx, r.Keys, source, matters)
 	now := r.now()
 	after, findings := r.Book.Revise(client, change, keys, now)
 	if findings.Refuse() {
@@ -179,20 +179,23 @@ func (r *Registry) reviseOnce(
 
 // resolve finds out about the keys at source; those behind a URI only where
 // they matter. No lock is held and no transaction open meanwhile.
-func (r *Registry) resolve(ctx context.Context, source domain.KeySource, matters bool) domain.Keys {
+func resolve(ctx context.Context, resolver KeyResolver, source domain.KeySource, matters bool) domain.Keys {
 	switch {
 	case source.Inline() != "":
-		return domain.KeysSeen(r.Keys.Parse(source.Inline()))
+		return domain.KeysSeen(resolver.Parse(source.Inline()))
 	case source.URI() != "" && matters:
-		keys, _ := r.Keys.Fetch(ctx, source.URI())
+		keys, _ := resolver.Fetch(ctx, source.URI())
 		return keys
 	default:
 		return domain.KeysUnexamined()
 	}
 }
 
-// now is the time in UTC with the resolution that every store keeps.
-func (r *Registry) now() time.Time { return r.Clock.Now().UTC().Truncate(time.Microsecond) }
+// now is the time of the registry's clock, see [nowBy].
+func (r *Registry) now() time.Time { return nowBy(r.Clock) }
+
+// nowBy is the time in UTC with the resolution that every store keeps.
+func nowBy(c Clock) time.Time { return c.Now().UTC().Truncate(time.Microsecond) }
 
 func (o Options) met(c domain.Client) bool {
 	if o.IfMatch == nil {

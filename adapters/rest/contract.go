@@ -99,7 +99,7 @@ func (op *operation) check(w http.ResponseWriter, r *http.Request) error {
 
 // breach is one place in which a request breaks the contract.
 func breach(pointer, message string) api.Finding {
-	return api.Finding{Field: &pointer, Rule: new("contract"), Message: &message, Source: new("openapi.yaml")}
+	return api.Finding{Field: &pointer, Rule: new(wire.RuleContract), Message: &message, Source: new(wire.SourceContract)}
 }
 
 // checkParameters judges what the generated binding does not: bounds, and

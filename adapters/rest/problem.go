@@ -7,9 +7,9 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/clientele-oauth/clientele/adapters/wire"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
-	"github.com/clientele-oauth/clientele/domain"
 )
 
 // problem is an error answer: openapi.yaml's SimpleResponse and its headers.
@@ -45,7 +45,7 @@ func problemOf(err error) (p problem, known bool) {
 		return problem{
 			status:     http.StatusBadRequest,
 			message:    "the client is refused for " + count(len(violations), "violation"),
-			violations: presentFindings(violations),
+			violations: wire.FindingsOf(violations),
 		}, true
 	case errors.As(err, &broken):
 		return problem{status: broken.status, message: broken.message, violations: broken.violations}, true
@@ -132,12 +132,4 @@ func (s *server) writeProblem(w http.ResponseWriter, r *http.Request, p problem)
 	if err := json.NewEncoder(w).Encode(body); err != nil {
 		s.log.DebugContext(r.Context(), "the caller is gone", "error", err)
 	}
-}
-
-func presentFindings(findings domain.Findings) []api.Finding {
-	presented := make([]api.Finding, len(findings))
-	for i, f := range findings {
-		presented[i] = api.Finding{Field: new(f.Pointer), Rule: new(f.Rule), Message: new(f.Message), Source: new(f.Source)}
-	}
-	return presented
 }

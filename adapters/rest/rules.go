@@ -15,24 +15,9 @@ func (s *server) ListRules(ctx context.Context, _ api.ListRulesRequestObject) (a
 	if err != nil {
 		return nil, err
 	}
-	presented := make([]api.Rule, len(rules))
-	for i, rule := range rules {
-		levels := make([]string, 0, 2)
-		for _, level := range rule.Levels() {
-			levels = append(levels, level.String())
-		}
-		profiles := make([]string, 0, 5)
-		for _, profile := range rule.AppliesTo() {
-			profiles = append(profiles, profileName(profile))
-		}
-		presented[i] = api.Rule{
-			ID: new(rule.ID), Subject: new(rule.Subject), Levels: &levels, AppliesTo: &profiles,
-			Summary: new(rule.Summary), Source: new(rule.Source),
-		}
-	}
 	return api.ListRules200JSONResponse{
 		Code: new(int32(0)), Message: new("the rulebook"), Timestamp: new(wireTime(s.clock.Now())),
-		Data: &api.RuleList{Rules: &presented},
+		Data: new(wire.RuleListOf(rules)),
 	}, nil
 }
 
@@ -58,23 +43,12 @@ func (s *server) CheckCompliance(
 	return api.CheckCompliance200JSONResponse(s.compliance(assessed)), nil
 }
 
-// noProfile is how the wire names the rules that hold for every client.
-const noProfile = "none"
-
-// profileName is how the wire names a profile.
-func profileName(p domain.Profile) string {
-	if p == domain.ProfileNone {
-		return noProfile
-	}
-	return string(p)
-}
-
 // profiles are the ones to judge by: the one that is asked for, or all.
 func profiles(asked *api.ProfileName) []domain.Profile {
 	switch {
 	case asked == nil:
 		return append([]domain.Profile{domain.ProfileNone}, domain.Profiles()...)
-	case *asked == noProfile:
+	case *asked == wire.NoProfile:
 		return []domain.Profile{domain.ProfileNone}
 	default:
 		return []domain.Profile{domain.Profile(*asked)}
@@ -98,7 +72,7 @@ func presentAssessment(a domain.Assessment) api.ComplianceReport {
 	for _, result := range a.Results {
 		presented := api.RuleResult{
 			Rule: new(result.Rule.ID), Summary: new(result.Rule.Summary), Source: new(result.Rule.Source),
-			Findings: new(presentFindings(result.Findings)),
+			Findings: new(wire.FindingsOf(result.Findings)),
 		}
 		switch {
 		case result.Findings.Refuse():
@@ -114,7 +88,7 @@ func presentAssessment(a domain.Assessment) api.ComplianceReport {
 		obligations[i] = api.Obligation{Demand: new(o.Demand), Source: new(o.Source)}
 	}
 	return api.ComplianceReport{
-		Profile: new(profileName(a.Profile)), Compliant: new(a.Compliant()),
+		Profile: new(wire.ProfileName(a.Profile)), Compliant: new(a.Compliant()),
 		Failed: &failed, Warned: &warned, Passed: &passed, Obligations: &obligations,
 	}
 }
@@ -190,5 +164,5 @@ func about(findings domain.Findings, keyIndex int) (violations, warnings *[]api.
 			some = append(some, f)
 		}
 	}
-	return new(presentFindings(some.Violations())), new(presentFindings(some.Warnings()))
+	return new(wire.FindingsOf(some.Violations())), new(wire.FindingsOf(some.Warnings()))
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/clientele-oauth/clientele/adapters/wire"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -87,7 +88,7 @@ func presentWarnings(warnings domain.Findings) *[]api.Finding {
 	if len(warnings) == 0 {
 		return nil
 	}
-	return new(presentFindings(warnings))
+	return new(wire.FindingsOf(warnings))
 }
 
 // jsonText is the contract's form of the authentication methods in answers: a

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/clientele-oauth/clientele/domain"
 )
 
 // Schema is one of openapi.yaml's, to hold values against.
@@ -33,6 +35,20 @@ func RequestSchema(document []byte, name string) (*Schema, error) {
 type Breach struct {
 	Pointer string // JSON Pointer (RFC 6901)
 	Message string // repeats no value
+}
+
+// The rule and the source of a finding about the contract itself.
+const (
+	RuleContract   = "contract"
+	SourceContract = "openapi.yaml"
+)
+
+// Finding is the breach as a violation of the contract.
+func (b Breach) Finding() domain.Finding {
+	return domain.Finding{
+		Rule: RuleContract, Source: SourceContract, Level: domain.Violation,
+		Pointer: b.Pointer, Message: b.Message, KeyIndex: domain.NoKey,
+	}
 }
 
 // Check returns every place in which a decoded JSON value breaks the schema,

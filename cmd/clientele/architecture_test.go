@@ -47,10 +47,12 @@ func TestTheApplicationImportsTheDomainAlone(t *testing.T) {
 // What an adapter may import of ours, beside the application and the domain.
 func TestAnAdapterNeverImportsAnother(t *testing.T) {
 	further := map[string][]string{
-		"/adapters/rest":     {"/api", "/adapters/wire"},
-		"/adapters/wire":     {"/api"},
-		"/adapters/postgres": {"/adapters/record"},
-		"/adapters/sqlite":   {"/adapters/record"},
+		"/adapters/rest":       {"/api", "/adapters/wire"},
+		"/adapters/clientfile": {"/api", "/adapters/wire"},
+		"/adapters/report":     {"/api", "/adapters/wire"},
+		"/adapters/wire":       {"/api"},
+		"/adapters/postgres":   {"/adapters/record"},
+		"/adapters/sqlite":     {"/adapters/record"},
 	}
 	for pkg, imported := range imports(t, "/adapters/...") {
 		for _, path := range imported {
@@ -70,12 +72,13 @@ func TestLibrariesStayWhereTheyBelong(t *testing.T) {
 		"modernc.org/sqlite":                 {"/adapters/sqlite"},
 		"github.com/go-chi/chi":              {"/adapters/rest", "/api"},
 		"github.com/getkin/kin-openapi":      {"/adapters/rest", "/adapters/wire", "/api"},
-		module + "/api":                      {"/adapters/rest", "/adapters/wire"},
+		module + "/api":                      {"/adapters/rest", "/adapters/clientfile", "/adapters/report", "/adapters/wire"},
 		"github.com/alecthomas/kong":         {"/cmd/"},
 		"github.com/pressly/goose":           {"/adapters/postgres", "/adapters/sqlite"},
 		"github.com/oapi-codegen/runtime":    {"/api"},
 		"github.com/stretchr/testify":        {"/adapters/storetest"},
-		"github.com/go-json-experiment/json": {"/adapters/jose", "/adapters/rest"},
+		"github.com/go-json-experiment/json": {"/adapters/jose", "/adapters/rest", "/adapters/clientfile"},
+		"go.yaml.in/yaml":                    {"/adapters/clientfile"},
 	}
 	for pkg, imported := range imports(t, "/...") {
 		for _, path := range imported {

@@ -5,14 +5,20 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/clientele-oauth/clientele/domain"
 )
+
+//go:generate sh -c "go run . rules --format markdown > ../../docs/rules.md"
 
 // version is set by release builds.
 var version = ""
@@ -21,21 +27,30 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the service."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database schema up to date."`
 	Token   tokenCommand   `cmd:"" help:"Print an access token signed with the development key of a data directory."`
+	Rules   rulesCommand   `cmd:"" help:"Print the rules that clients are judged by."`
+	Check   checkCommand   `cmd:"" help:"Judge client configurations in files, as the service would."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
+
+// exitUsage is how the program ends where its arguments make no sense.
+const exitUsage = 2
 
 func main() {
 	var cli commands
 	parsed := kong.Parse(&cli,
 		kong.Name("clientele"),
 		kong.Description("An OAuth client registry that no call can leave in a state that the OAuth, OpenID Connect and FAPI texts forbid."),
-		kong.Vars{"devSubject": devSubject, "devTenant": devTenant, "devRole": devRole},
+		kong.Vars{"devSubject": devSubject, "devTenant": devTenant, "devRole": devRole, "profiles": profileNames()},
+		kong.Exit(func(status int) { os.Exit(min(status, exitUsage)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	err := parsed.Run()
 	stop()
+	if status, ok := errors.AsType[exitError](err); ok {
+		os.Exit(int(status))
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "clientele:", err)
 		os.Exit(1)
@@ -46,10 +61,23 @@ type versionCommand struct{}
 
 // Run prints the version.
 func (versionCommand) Run() error {
-	v := version
-	if info, ok := debug.ReadBuildInfo(); ok && v == "" {
-		v = info.Main.Version
-	}
-	_, err := fmt.Println("clientele", v)
+	_, err := fmt.Println("clientele", buildVersion())
 	return err
+}
+
+// buildVersion is the version of a release, or what the go command noted.
+func buildVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && version == "" {
+		return info.Main.Version
+	}
+	return version
+}
+
+// profileNames lists the profiles as an enumeration of kong's.
+func profileNames() string {
+	var names []string
+	for _, p := range domain.Profiles() {
+		names = append(names, string(p))
+	}
+	return strings.Join(names, ",")
 }

@@ -20,7 +20,7 @@ type step struct {
 	command, shown string
 }
 
-var fenced = regexp.MustCompile("(?s)```(sh|json)\n(.*?)```")
+var fenced = regexp.MustCompile("(?s)```(sh|json|text)\n(.*?)```")
 
 // steps reads the commands of a section of the README.
 func steps(t *testing.T, heading string) []step {

@@ -1,0 +1,179 @@
+package clientfile_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/adapters/clientfile"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+func newReader(tb testing.TB) *clientfile.Reader {
+	tb.Helper()
+	reader, err := clientfile.NewReader()
+	require.NoError(tb, err)
+	return reader
+}
+
+// The same configuration in every form that a file may have.
+func TestEveryFormIsTheSameConfiguration(t *testing.T) {
+	want := domain.Change{
+		Name:         new("Shop \U0001f600"),
+		Confidential: new(false),
+		RedirectURIs: &[]domain.RedirectURI{"https://shop.example.com/cb"},
+		AuthMethods:  &[]domain.AuthMethod{"none"},
+		JWKS:         new(`{"keys":[]}`),
+	}
+	forms := map[string]struct{ name, text string }{
+		"JSON": {"a.json", `{"client_id": "app-1", "name": "Shop \ud83d\ude00", "is_confidential": false,
+			"redirect_uris": ["https://shop.example.com/cb"], "client_auth_methods": ["none"], "jwks": "{\"keys\":[]}"}`},
+		"keys as an object": {"a.json", `{"client_id": "app-1", "name": "Shop 😀", "is_confidential": false,
+			"redirect_uris": ["https://shop.example.com/cb"], "client_auth_methods": ["none"], "jwks": {"keys": []}}`},
+		"as the service answers": {"-", `{"client_id": "app-1", "id": "client_1", "tenant_id": "t", "name": "Shop 😀", "is_confidential": false,
+			"created_at": "2026-04-15T10:30:00Z", "updated_at": "2026-04-15T10:30:00Z", "secret_last_four": "abcd",
+			"redirect_uris": ["https://shop.example.com/cb"], "client_auth_methods": "[\"none\"]", "jwks": {"keys": []}}`},
+		"a list": {"-", `[{"client_id": "app-1", "name": "Shop 😀", "is_confidential": false,
+			"redirect_uris": ["https://shop.example.com/cb"], "client_auth_methods": ["none"], "jwks": {"keys": []}}]`},
+		"YAML": {"a.yaml", `---
+client_id: app-1
+name: Shop 😀
+is_confidential: false
+redirect_uris:
+  - https://shop.example.com/cb
+client_auth_methods: [none]
+jwks:
+  keys: []
+---
+`},
+		"YAML with an anchor and a merge": {"a.yml", `
+client_id: app-1
+<<: [{name: Shop 😀, is_confidential: true}, {name: unused}]
+is_confidential: false
+redirect_uris: &uris ["https://shop.example.com/cb"]
+client_auth_methods: ["none"]
+jwks: '{"keys":[]}'
+`},
+	}
+	reader := newReader(t)
+	for name, form := range forms {
+		t.Run(name, func(t *testing.T) {
+			documents, err := reader.Read(form.name, []byte(form.text))
+			require.NoError(t, err)
+			require.Len(t, documents, 1)
+			assert.Empty(t, documents[0].Breaches)
+			assert.Equal(t, "app-1", documents[0].ClientID)
+			assert.Equal(t, want, documents[0].Wish)
+		})
+	}
+}
+
+func TestLines(t *testing.T) {
+	texts := map[string]string{
+		"a.json": "[\n{\"name\": \"one\",\n\"redirect_uris\": [\n\"https://a.example/\",\n\"https://b.example/\"]},\n{\"name\":\n\"two\"}]",
+		"a.yaml": "-\n  name: one\n  redirect_uris:\n  - https://a.example/\n  - https://b.example/\n- name:\n    two",
+	}
+	for name, text := range texts {
+		documents, err := newReader(t).Read(name, []byte(text))
+		require.NoError(t, err)
+		require.Len(t, documents, 2)
+		assert.Equal(t, 2, documents[0].Line(""), name)
+		assert.Equal(t, 2, documents[0].Line("/name"), name)
+		assert.Equal(t, 3, documents[0].Line("/redirect_uris"), name)
+		assert.Equal(t, 4, documents[0].Line("/redirect_uris/0"), name)
+		assert.Equal(t, 5, documents[0].Line("/redirect_uris/1"), name)
+		assert.Equal(t, 2, documents[0].Line("/grant_types/0"), "what is not there is blamed on what would hold it")
+		assert.Equal(t, 6, documents[1].Line("/name"), name)
+	}
+}
+
+func TestWhatIsNoConfiguration(t *testing.T) {
+	tests := []struct {
+		text, pointer, says string
+	}{
+		{`"text"`, "", "a client configuration is an object"},
+		{`{"name": null}`, "/name", "null is not a value here"},
+		{`{"naem": "x"}`, "/naem", "this member is not known here"},
+		{`{"redirect_uris": [1]}`, "/redirect_uris/0", "not of the type string"},
+		{`{"client_id": 1}`, "/client_id", "not of the type string"},
+		{`{"jwks": 1}`, "/jwks", "not of the type string"},
+		{`{"client_auth_methods": "none"}`, "/client_auth_methods", "not of the type array"},
+		{"name: 2026-01-01\nis_confidential: yes", "/is_confidential", "not of the type boolean"},
+		{"name: 0x1f", "/name", "not of the type string"},
+	}
+	for _, tt := range tests {
+		documents, err := newReader(t).Read("-", []byte(tt.text))
+		require.NoError(t, err, tt.text)
+		require.Len(t, documents, 1, tt.text)
+		require.Len(t, documents[0].Breaches, 1, tt.text)
+		breach := documents[0].Breaches[0]
+		assert.Equal(t, tt.pointer, breach.Pointer, tt.text)
+		assert.Contains(t, breach.Message, tt.says, tt.text)
+		assert.True(t, documents[0].Breaches.Refuse())
+	}
+}
+
+func TestWhatCannotBeRead(t *testing.T) {
+	laughs := strings.Builder{}
+	laughs.WriteString("a0: &a0 [x, x, x, x, x, x, x, x]\n")
+	for i := 1; i < 12; i++ {
+		aliases := strings.Repeat("*a"+string(rune('a'+i-2))+", ", 8)
+		if i == 1 {
+			aliases = strings.Repeat("*a0, ", 8)
+		}
+		laughs.WriteString("a" + string(rune('a'+i-1)) + ": &a" + string(rune('a'+i-1)) + " [" + aliases + "]\n")
+	}
+	tests := []struct {
+		name, text string
+		line       int
+		says       string
+	}{
+		{"a.json", "", 0, "there is no client configuration in it"},
+		{"a.yaml", "# nothing\n", 0, "there is no client configuration in it"},
+		{"a.json", "{\n\"name\": \"x\"\n", 3, "this is not JSON"},
+		{"a.json", "{\"name\": \"x\",\n\"name\": \"y\"}", 2, "the member /name stands there twice"},
+		{"a.json", "{\"name\": \"\xff\"}", 1, "this is not JSON"},
+		{"a.json", strings.Repeat("[", 1000), 1, "nested too deeply"},
+		{"a.yaml", "name: x\nname: y\n", 2, "the member /name stands there twice"},
+		{"a.yaml", "name: [x\nb: 2", 2, "this is not YAML"},
+		{"a.yaml", "[a]: 1\n", 1, "the name of a member is a string"},
+		{"a.yaml", "<<: 1\n", 1, "<< merges mappings"},
+		{"a.yaml", "a: &a [*a]\n", 1, "nested too deeply"},
+		{"a.yaml", laughs.String(), 0, "nested too deeply"},
+	}
+	for _, tt := range tests {
+		documents, err := newReader(t).Read(tt.name, []byte(tt.text))
+		assert.Empty(t, documents)
+		var refused *clientfile.SyntaxError
+		require.ErrorAs(t, err, &refused, "%q", tt.text)
+		assert.Contains(t, refused.Message, tt.says)
+		if tt.line > 0 {
+			assert.Equal(t, tt.line, refused.Line, "%q", tt.text)
+			assert.Contains(t, refused.Error(), "line ")
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	reader := newReader(f)
+	f.Add("a.json", `[{"name": "x", "redirect_uris": ["https://a.example/"]}, {"jwks": {"keys": []}}]`)
+	f.Add("a.yaml", "a: &a {name: x}\nb:\n  <<: *a\n---\n- [1, ~, true, 2026-01-01]\n")
+	f.Add("-", "{name: x")
+	f.Fuzz(func(t *testing.T, name, text string) {
+		documents, err := reader.Read(name, []byte(text))
+		if err != nil {
+			var refused *clientfile.SyntaxError
+			require.ErrorAs(t, err, &refused)
+			return
+		}
+		require.NotEmpty(t, documents)
+		lines := strings.Count(text, "\n") + strings.Count(text, "\r") + 1
+		for _, d := range documents {
+			for _, finding := range d.Breaches {
+				assert.LessOrEqual(t, d.Line(finding.Pointer), lines+1)
+			}
+		}
+	})
+}

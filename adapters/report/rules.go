@@ -1,0 +1,76 @@
+// Package report writes the rulebook and judgements for people, programs and
+// code scanners.
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/clientele-oauth/clientele/adapters/wire"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// RulesTable writes the rules as columns of text.
+func RulesTable(w io.Writer, rules []domain.Rule) error {
+	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(columns, "RULE\tLEVEL\tPROFILES\tSOURCE\tBROKEN WHEN")
+	for _, r := range rules {
+		fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\n", r.ID, levels(r), profiles(r), r.Source, r.Summary)
+	}
+	return columns.Flush()
+}
+
+// RulesJSON writes the rules as the data of GET /admin/oauth/rules has them.
+func RulesJSON(w io.Writer, rules []domain.Rule) error {
+	return indented(w, wire.RuleListOf(rules))
+}
+
+// RulesMarkdown writes the rules as a page: a table for each subject.
+func RulesMarkdown(w io.Writer, rules []domain.Rule) error {
+	var page strings.Builder
+	page.WriteString(`# The rules
+
+Printed by ` + "`clientele rules --format markdown`" + ` from the table that the service judges by. A *violation* refuses
+a client, a *warning* is reported. A rule named with profiles holds for clients of these profiles only; ` + "`none`" + `
+stands for clients without one. The source ` + "`own`" + ` is a rule of this registry.
+`)
+	subject := ""
+	for _, r := range rules {
+		if r.Subject != subject {
+			subject = r.Subject
+			page.WriteString("\n## " + subject + "\n\n| rule | level | profiles | broken when | source |\n|---|---|---|---|---|\n")
+		}
+		cells := []string{"`" + r.ID + "`", levels(r), profiles(r), r.Summary, r.Source}
+		page.WriteString("| " + strings.Join(escapedCells(cells), " | ") + " |\n")
+	}
+	_, err := io.WriteString(w, page.String())
+	return err
+}
+
+func escapedCells(cells []string) []string {
+	for i := range cells {
+		cells[i] = strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`).Replace(cells[i])
+	}
+	return cells
+}
+
+func levels(r domain.Rule) string { return strings.Join(wire.LevelNames(r), " or ") }
+
+// profiles names where the rule applies; "all" where it does everywhere.
+func profiles(r domain.Rule) string {
+	names := wire.ProfileNames(r)
+	if len(names) == len(domain.Profiles())+1 {
+		return "all"
+	}
+	return strings.Join(names, ", ")
+}
+
+func indented(w io.Writer, value any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}
