@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/oapi-codegen/runtime"
@@ -46,6 +48,131 @@ func (e ProfileName) Valid() bool {
 	default:
 		return false
 	}
+}
+
+// Defines values for Status.
+const (
+	StatusActive    Status = "active"
+	StatusSuspended Status = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the Status enum.
+func (e Status) Valid() bool {
+	switch e {
+	case StatusActive:
+		return true
+	case StatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListClientsParamsStatus.
+const (
+	ListClientsParamsStatusActive    ListClientsParamsStatus = "active"
+	ListClientsParamsStatusSuspended ListClientsParamsStatus = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the ListClientsParamsStatus enum.
+func (e ListClientsParamsStatus) Valid() bool {
+	switch e {
+	case ListClientsParamsStatusActive:
+		return true
+	case ListClientsParamsStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Actor Who made a change.
+type Actor struct {
+	// ClientID The client that the access token was issued to; absent where it names none.
+	//
+	// Example: console
+	ClientID *string `json:"client_id,omitempty"`
+
+	// Subject The subject of the access token.
+	//
+	// Example: alice
+	Subject *string `json:"subject,omitempty"`
+}
+
+// Change One change in the feed.
+type Change struct {
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	//
+	// Example: update
+	Action *string `json:"action,omitempty"`
+
+	// Actor Who made a change.
+	Actor *Actor `json:"actor,omitempty"`
+
+	// At When.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	At *string `json:"at,omitempty"`
+
+	// Client A client as answers show it.
+	Client *OAuthClientItem `json:"client,omitempty"`
+
+	// ClientID The client.
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
+
+	// Jwks The inline key set that it has since; absent where there is none.
+	//
+	// Example: {"keys":[]}
+	Jwks *string `json:"jwks,omitempty"`
+
+	// Reason What the caller gave as `X-Change-Reason`.
+	//
+	// Example: ticket 4711
+	Reason *string `json:"reason,omitempty"`
+
+	// RequestID The request, as logs know it.
+	//
+	// Example: 4d2f7a1e
+	RequestID *string `json:"request_id,omitempty"`
+
+	// Revision Its revision since.
+	//
+	// Example: 7
+	Revision *int64 `json:"revision,omitempty"`
+}
+
+// ChangeList Some changes.
+type ChangeList struct {
+	// Changes The changes, in the order of the feed.
+	Changes *[]Change `json:"changes,omitempty"`
+
+	// Next The `after` of the next call.
+	//
+	// Example: p1234.56
+	Next *string `json:"next,omitempty"`
+}
+
+// ChangeListDetailResponse The success envelope around changes.
+type ChangeListDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data Some changes.
+	Data *ChangeList `json:"data,omitempty"`
+
+	// Message What was done, for people.
+	//
+	// Example: changes found
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
 }
 
 // ClientKey One public key (RFC 7517).
@@ -236,6 +363,11 @@ type CreateClientRequest struct {
 	//
 	// Example: ["client_secret_basic"]
 	ClientAuthMethods *[]string `json:"client_auth_methods,omitempty"`
+
+	// ClientID The identifier that the client is to have; one is made where it is not given. One that is or was taken in the tenant is refused with 409.
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
 
 	// CorsOrigins The web origins that may call the authorization server for this client (RFC 6454 §6.2).
 	//
@@ -466,6 +598,87 @@ type CreateClientResponse struct {
 	Website *string `json:"website,omitempty"`
 }
 
+// CreateSecretDetailResponse The success envelope around a new secret.
+type CreateSecretDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data A new secret.
+	Data *CreatedSecret `json:"data,omitempty"`
+
+	// Message What was done, for people.
+	//
+	// Example: secret created
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// CreateSecretRequest What is to be known of the secret.
+type CreateSecretRequest struct {
+	// Description What the secret is for.
+	//
+	// Example: Frankfurt
+	Description *string `json:"description,omitempty"`
+
+	// ExpiresAt When it ends (RFC 3339); never where it is not given.
+	//
+	// Example: 2027-04-15T10:30:00Z
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+}
+
+// CreatedSecret A new secret.
+type CreatedSecret struct {
+	// CreatedAt When it was made.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	CreatedAt *string `json:"created_at,omitempty"`
+
+	// Description What it is for.
+	//
+	// Example: Frankfurt
+	Description *string `json:"description,omitempty"`
+
+	// ExpiresAt When it ends; absent where it does not.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	ExpiresAt *string `json:"expires_at,omitempty"`
+
+	// SecretID The id of the secret.
+	//
+	// Example: secret_abc123
+	SecretID *string `json:"secret_id,omitempty"`
+
+	// SecretValue Its value, shown this once; absent where an earlier request made it.
+	//
+	// Example: clientele_…
+	SecretValue *string `json:"secret_value,omitempty"`
+
+	// Status `active`.
+	//
+	// Example: active
+	Status *string `json:"status,omitempty"`
+}
+
+// Difference One member that differs. A member with one value has one here, one that is not set has none.
+type Difference struct {
+	// After Its values since.
+	After *[]string `json:"after,omitempty"`
+
+	// Before Its values before.
+	Before *[]string `json:"before,omitempty"`
+
+	// Field JSON Pointer (RFC 6901) into the client.
+	//
+	// Example: /redirect_uris
+	Field *string `json:"field,omitempty"`
+}
+
 // Finding A rule that is broken, and where.
 type Finding struct {
 	// Field JSON Pointer (RFC 6901) into the request body or, for a stored setting, into the client.
@@ -646,6 +859,45 @@ type OAuthClientItemDetailResponse struct {
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
+// OAuthClientListResponse A page of clients.
+type OAuthClientListResponse struct {
+	// ChangesCursor Where to go on in the change feed.
+	//
+	// Example: p1234.0
+	ChangesCursor *string `json:"changes_cursor,omitempty"`
+
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Items The clients.
+	Items *[]OAuthClientItem `json:"items,omitempty"`
+
+	// Message What was done, for people.
+	//
+	// Example: clients found
+	Message *string `json:"message,omitempty"`
+
+	// Next In a walk, the `after` of the next answer; absent at the end.
+	//
+	// Example: app-123
+	Next *string `json:"next,omitempty"`
+
+	// Pagination Where a page stands; absent in a walk.
+	Pagination *Pagination `json:"pagination,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+
+	// Total All clients that the filters select; absent in a walk.
+	//
+	// Example: 42
+	Total *int64 `json:"total,omitempty"`
+}
+
 // Obligation A demand of a profile on the authorization server and the client when they run.
 type Obligation struct {
 	// Demand What is demanded.
@@ -659,8 +911,219 @@ type Obligation struct {
 	Source *string `json:"source,omitempty"`
 }
 
+// Pagination Where a page stands; absent in a walk.
+type Pagination struct {
+	// HasNext Whether a page follows.
+	//
+	// Example: true
+	HasNext *bool `json:"has_next,omitempty"`
+
+	// HasPrev Whether a page is before.
+	//
+	// Example: false
+	HasPrev *bool `json:"has_prev,omitempty"`
+
+	// Page This page.
+	//
+	// Example: 1
+	Page *int64 `json:"page,omitempty"`
+
+	// PageSize Clients on a page.
+	//
+	// Example: 20
+	PageSize *int64 `json:"page_size,omitempty"`
+
+	// Total All clients.
+	//
+	// Example: 42
+	Total *int64 `json:"total,omitempty"`
+
+	// TotalPages All pages.
+	//
+	// Example: 3
+	TotalPages *int64 `json:"total_pages,omitempty"`
+}
+
 // ProfileName A profile to judge by.
 type ProfileName string
+
+// Revision One change of a client.
+type Revision struct {
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	//
+	// Example: update
+	Action *string `json:"action,omitempty"`
+
+	// Actor Who made a change.
+	Actor *Actor `json:"actor,omitempty"`
+
+	// At When.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	At *string `json:"at,omitempty"`
+
+	// Differences What differs from the revision before.
+	Differences *[]Difference `json:"differences,omitempty"`
+
+	// Number Its number, from 1.
+	//
+	// Example: 7
+	Number *int64 `json:"number,omitempty"`
+
+	// Reason What the caller gave as `X-Change-Reason`.
+	//
+	// Example: ticket 4711
+	Reason *string `json:"reason,omitempty"`
+
+	// RequestID The request, as logs know it.
+	//
+	// Example: 4d2f7a1e
+	RequestID *string `json:"request_id,omitempty"`
+}
+
+// RevisionDetail A client as it was.
+type RevisionDetail struct {
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	//
+	// Example: update
+	Action *string `json:"action,omitempty"`
+
+	// Actor Who made a change.
+	Actor *Actor `json:"actor,omitempty"`
+
+	// At When.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	At *string `json:"at,omitempty"`
+
+	// Client A client as answers show it.
+	Client *OAuthClientItem `json:"client,omitempty"`
+
+	// Jwks The inline key set that it had; absent where there was none.
+	//
+	// Example: {"keys":[]}
+	Jwks *string `json:"jwks,omitempty"`
+
+	// Number The number of the revision.
+	//
+	// Example: 7
+	Number *int64 `json:"number,omitempty"`
+
+	// Reason What the caller gave as `X-Change-Reason`.
+	//
+	// Example: ticket 4711
+	Reason *string `json:"reason,omitempty"`
+
+	// RequestID The request, as logs know it.
+	//
+	// Example: 4d2f7a1e
+	RequestID *string `json:"request_id,omitempty"`
+}
+
+// RevisionDetailResponse The success envelope around a revision.
+type RevisionDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data A client as it was.
+	Data *RevisionDetail `json:"data,omitempty"`
+
+	// Message What was done, for people.
+	//
+	// Example: revision found
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// RevisionList A page of a history.
+type RevisionList struct {
+	// NextBefore The `before` of the next page; absent at the end.
+	//
+	// Example: 7
+	NextBefore *int64 `json:"next_before,omitempty"`
+
+	// Revisions The revisions, newest first.
+	Revisions *[]Revision `json:"revisions,omitempty"`
+}
+
+// RevisionListDetailResponse The success envelope around a history.
+type RevisionListDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data A page of a history.
+	Data *RevisionList `json:"data,omitempty"`
+
+	// Message What was done, for people.
+	//
+	// Example: history found
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// RotateSecretDetailResponse The success envelope around a rotated secret.
+type RotateSecretDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data A rotated secret.
+	Data *RotatedSecret `json:"data,omitempty"`
+
+	// Message What was done, for people.
+	//
+	// Example: secret rotated
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// RotateSecretRequest How the secret is to be rotated.
+type RotateSecretRequest struct {
+	// GraceSeconds How long the secrets until now still verify.
+	//
+	// Example: 14400
+	GraceSeconds *int32 `json:"grace_seconds,omitempty"`
+}
+
+// RotatedSecret A rotated secret.
+type RotatedSecret struct {
+	// ClientID The client.
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
+
+	// NewSecret Its value, shown this once; absent where an earlier request made it.
+	//
+	// Example: clientele_…
+	NewSecret *string `json:"new_secret,omitempty"`
+
+	// RotatedAt When it was made.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	RotatedAt *string `json:"rotated_at,omitempty"`
+
+	// SecretID The id of the secret.
+	//
+	// Example: secret_abc123
+	SecretID *string `json:"secret_id,omitempty"`
+}
 
 // Rule One rule.
 type Rule struct {
@@ -729,6 +1192,76 @@ type RuleResult struct {
 
 	// Summary Completes the sentence “broken when …”.
 	Summary *string `json:"summary,omitempty"`
+}
+
+// Secret What is known of a secret.
+type Secret struct {
+	// CreatedAt When it was made.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	CreatedAt *string `json:"created_at,omitempty"`
+
+	// Description What it is for.
+	//
+	// Example: Frankfurt
+	Description *string `json:"description,omitempty"`
+
+	// ExpiresAt When it ends; absent where it does not.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	ExpiresAt *string `json:"expires_at,omitempty"`
+
+	// LastFour The end of its value.
+	//
+	// Example: bcde
+	LastFour *string `json:"last_four,omitempty"`
+
+	// LastUsedAt When it last verified, some seconds behind; absent where it never did.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	LastUsedAt *string `json:"last_used_at,omitempty"`
+
+	// SecretID The id of the secret.
+	//
+	// Example: secret_abc123
+	SecretID *string `json:"secret_id,omitempty"`
+
+	// Status `active`, `retiring` (rotated away, verifies until `expires_at`) or `expired`.
+	//
+	// Example: active
+	Status *string `json:"status,omitempty"`
+
+	// UpdatedAt When it was last changed.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	UpdatedAt *string `json:"updated_at,omitempty"`
+}
+
+// SecretList The secrets of a client.
+type SecretList struct {
+	// Secrets The secrets, oldest first.
+	Secrets *[]Secret `json:"secrets,omitempty"`
+}
+
+// SecretListDetailResponse The success envelope around secrets.
+type SecretListDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data The secrets of a client.
+	Data *SecretList `json:"data,omitempty"`
+
+	// Message What was done, for people.
+	//
+	// Example: secrets found
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
 }
 
 // SimpleResponse Every error.
@@ -855,11 +1388,80 @@ type UpdateClientRequest struct {
 	Website *string `json:"website,omitempty"`
 }
 
+// Verification The outcome of a verification.
+type Verification struct {
+	// SecretID Which one it is; absent where it is none.
+	//
+	// Example: secret_abc123
+	SecretID *string `json:"secret_id,omitempty"`
+
+	// Valid Whether the value is a secret of the client that verifies now.
+	//
+	// Example: true
+	Valid *bool `json:"valid,omitempty"`
+}
+
+// VerifySecretDetailResponse The success envelope around a verification.
+type VerifySecretDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data The outcome of a verification.
+	Data *Verification `json:"data,omitempty"`
+
+	// Message What was done, for people.
+	//
+	// Example: the secret is not valid
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// VerifySecretRequest The value to verify.
+type VerifySecretRequest struct {
+	// Secret The value that a client sent for its secret.
+	//
+	// Example: clientele_wrong
+	Secret string `json:"secret"`
+}
+
+// After defines model for After.
+type After = string
+
+// AuthMethod defines model for AuthMethod.
+type AuthMethod = string
+
+// Before defines model for Before.
+type Before = int64
+
+// ChangeReason defines model for ChangeReason.
+type ChangeReason = string
+
+// ChangesAfter defines model for ChangesAfter.
+type ChangesAfter = string
+
+// ChangesLimit defines model for ChangesLimit.
+type ChangesLimit = int32
+
 // ClientID defines model for ClientId.
 type ClientID = string
 
 // DryRun defines model for DryRun.
 type DryRun = bool
+
+// FapiProfile defines model for FapiProfile.
+type FapiProfile = string
+
+// GrantType defines model for GrantType.
+type GrantType = string
+
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
 
 // IfMatch defines model for IfMatch.
 type IfMatch = string
@@ -867,11 +1469,53 @@ type IfMatch = string
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
 
+// Limit defines model for Limit.
+type Limit = int32
+
+// Name defines model for Name.
+type Name = string
+
+// Number defines model for Number.
+type Number = int64
+
+// Page defines model for Page.
+type Page = int32
+
+// PageSize defines model for PageSize.
+type PageSize = int32
+
 // Profile A profile to judge by.
 type Profile = ProfileName
 
+// RedirectHost defines model for RedirectHost.
+type RedirectHost = string
+
+// RevisionLimit defines model for RevisionLimit.
+type RevisionLimit = int32
+
+// Scope defines model for Scope.
+type Scope = string
+
+// SecretID defines model for SecretId.
+type SecretID = string
+
+// Status defines model for Status.
+type Status string
+
+// TenantID defines model for TenantId.
+type TenantID = string
+
+// UpdatedSince defines model for UpdatedSince.
+type UpdatedSince = time.Time
+
+// Wait defines model for Wait.
+type Wait = int32
+
 // BadRequest Every error.
 type BadRequest = SimpleResponse
+
+// Conflict Every error.
+type Conflict = SimpleResponse
 
 // Forbidden Every error.
 type Forbidden = SimpleResponse
@@ -891,20 +1535,116 @@ type PreconditionFailed = SimpleResponse
 // ServiceUnavailable Every error.
 type ServiceUnavailable = SimpleResponse
 
+// TooManyRequests Every error.
+type TooManyRequests = SimpleResponse
+
 // Unauthorized Every error.
 type Unauthorized = SimpleResponse
 
 // UnsupportedMediaType Every error.
 type UnsupportedMediaType = SimpleResponse
 
+// ListChangesParams defines parameters for ListChanges.
+type ListChangesParams struct {
+	// After The `next` of the answer before, or the `changes_cursor` of a list.
+	After *ChangesAfter `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit Changes in an answer; 100 where it is not given.
+	Limit *ChangesLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Wait Seconds to wait where there is nothing yet; 0 where it is not given.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// ListClientsParams defines parameters for ListClients.
+type ListClientsParams struct {
+	// Page The page, from 1; 1 where it is not given.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// PageSize Clients on a page; 20 where it is not given.
+	PageSize *PageSize `form:"page_size,omitempty" json:"page_size,omitempty"`
+
+	// After For a walk, the `next` of the answer before.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit For a walk, clients in an answer; 100 where only `after` is given.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Name Part of the name, in whatever case; every character stands for itself.
+	Name *Name `form:"name,omitempty" json:"name,omitempty"`
+
+	// Status The status.
+	Status *ListClientsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// GrantType A grant type that the client has.
+	GrantType *GrantType `form:"grant_type,omitempty" json:"grant_type,omitempty"`
+
+	// ClientAuthMethod An authentication method that the client has.
+	ClientAuthMethod *AuthMethod `form:"client_auth_method,omitempty" json:"client_auth_method,omitempty"`
+
+	// FapiProfile The profile that the client claims, as it was sent.
+	FapiProfile *FapiProfile `form:"fapi_profile,omitempty" json:"fapi_profile,omitempty"`
+
+	// Scope A scope that the client has.
+	Scope *Scope `form:"scope,omitempty" json:"scope,omitempty"`
+
+	// RedirectHost The host of one of the client's redirect URIs, whole, in whatever case.
+	RedirectHost *RedirectHost `form:"redirect_host,omitempty" json:"redirect_host,omitempty"`
+
+	// UpdatedSince Only clients that were changed at or after this time (RFC 3339).
+	UpdatedSince *UpdatedSince `form:"updated_since,omitempty" json:"updated_since,omitempty"`
+
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// ListClientsParamsStatus defines parameters for ListClients.
+type ListClientsParamsStatus string
+
 // CreateClientParams defines parameters for CreateClient.
 type CreateClientParams struct {
 	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason Why the change is made, for the history.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
+	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
+	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
+	// key with another request is refused with 409.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteClientParams defines parameters for DeleteClient.
+type DeleteClientParams struct {
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason Why the change is made, for the history.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
+	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // GetClientParams defines parameters for GetClient.
 type GetClientParams struct {
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
 	// IfNoneMatch The `ETag` of the client as it was read: the answer is 304 without a body if it is still at
 	// that revision (RFC 9110 §13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -914,6 +1654,13 @@ type GetClientParams struct {
 type UpdateClientParams struct {
 	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason Why the change is made, for the history.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
 	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
 	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1).
@@ -925,6 +1672,135 @@ type GetClientComplianceParams struct {
 	// Profile The profile to judge by; `none` is the rules for every client. `fapi1` and `fapi2` are judged as
 	// `fapi1-baseline` and `fapi2-security`.
 	Profile *Profile `form:"profile,omitempty" json:"profile,omitempty"`
+
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// GetClientKeysParams defines parameters for GetClientKeys.
+type GetClientKeysParams struct {
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// RestoreClientParams defines parameters for RestoreClient.
+type RestoreClientParams struct {
+	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason Why the change is made, for the history.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+}
+
+// ListRevisionsParams defines parameters for ListRevisions.
+type ListRevisionsParams struct {
+	// Before Only revisions with smaller numbers, for the next page.
+	Before *Before `form:"before,omitempty" json:"before,omitempty"`
+
+	// Limit Revisions in an answer; 20 where it is not given.
+	Limit *RevisionLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// GetRevisionParams defines parameters for GetRevision.
+type GetRevisionParams struct {
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// RestoreRevisionParams defines parameters for RestoreRevision.
+type RestoreRevisionParams struct {
+	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason Why the change is made, for the history.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
+	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// RotateSecretParams defines parameters for RotateSecret.
+type RotateSecretParams struct {
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason Why the change is made, for the history.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
+	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
+	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
+	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
+	// key with another request is refused with 409.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListSecretsParams defines parameters for ListSecrets.
+type ListSecretsParams struct {
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// CreateSecretParams defines parameters for CreateSecret.
+type CreateSecretParams struct {
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason Why the change is made, for the history.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
+	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
+	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
+	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
+	// key with another request is refused with 409.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteSecretParams defines parameters for DeleteSecret.
+type DeleteSecretParams struct {
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason Why the change is made, for the history.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
+	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// VerifySecretParams defines parameters for VerifySecret.
+type VerifySecretParams struct {
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // CheckComplianceParams defines parameters for CheckCompliance.
@@ -932,6 +1808,17 @@ type CheckComplianceParams struct {
 	// Profile The profile to judge by; `none` is the rules for every client. `fapi1` and `fapi2` are judged as
 	// `fapi1-baseline` and `fapi2-security`.
 	Profile *Profile `form:"profile,omitempty" json:"profile,omitempty"`
+
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// ListRulesParams defines parameters for ListRules.
+type ListRulesParams struct {
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // CreateClientJSONRequestBody defines body for CreateClient for application/json ContentType.
@@ -940,14 +1827,32 @@ type CreateClientJSONRequestBody = CreateClientRequest
 // UpdateClientJSONRequestBody defines body for UpdateClient for application/json ContentType.
 type UpdateClientJSONRequestBody = UpdateClientRequest
 
+// RotateSecretJSONRequestBody defines body for RotateSecret for application/json ContentType.
+type RotateSecretJSONRequestBody = RotateSecretRequest
+
+// CreateSecretJSONRequestBody defines body for CreateSecret for application/json ContentType.
+type CreateSecretJSONRequestBody = CreateSecretRequest
+
+// VerifySecretJSONRequestBody defines body for VerifySecret for application/json ContentType.
+type VerifySecretJSONRequestBody = VerifySecretRequest
+
 // CheckComplianceJSONRequestBody defines body for CheckCompliance for application/json ContentType.
 type CheckComplianceJSONRequestBody = CreateClientRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListChanges Follow changes
+	// (GET /admin/oauth/changes)
+	ListChanges(w http.ResponseWriter, r *http.Request, params ListChangesParams)
+	// ListClients List and search clients
+	// (GET /admin/oauth/clients)
+	ListClients(w http.ResponseWriter, r *http.Request, params ListClientsParams)
 	// CreateClient Register a client
 	// (POST /admin/oauth/clients)
 	CreateClient(w http.ResponseWriter, r *http.Request, params CreateClientParams)
+	// DeleteClient Delete a client
+	// (DELETE /admin/oauth/clients/{client_id})
+	DeleteClient(w http.ResponseWriter, r *http.Request, clientID ClientID, params DeleteClientParams)
 	// GetClient Read a client
 	// (GET /admin/oauth/clients/{client_id})
 	GetClient(w http.ResponseWriter, r *http.Request, clientID ClientID, params GetClientParams)
@@ -959,22 +1864,67 @@ type ServerInterface interface {
 	GetClientCompliance(w http.ResponseWriter, r *http.Request, clientID ClientID, params GetClientComplianceParams)
 	// GetClientKeys The keys in force
 	// (GET /admin/oauth/clients/{client_id}/keys)
-	GetClientKeys(w http.ResponseWriter, r *http.Request, clientID ClientID)
+	GetClientKeys(w http.ResponseWriter, r *http.Request, clientID ClientID, params GetClientKeysParams)
+	// RestoreClient Restore a deleted client
+	// (POST /admin/oauth/clients/{client_id}/restore)
+	RestoreClient(w http.ResponseWriter, r *http.Request, clientID ClientID, params RestoreClientParams)
+	// ListRevisions The history of a client
+	// (GET /admin/oauth/clients/{client_id}/revisions)
+	ListRevisions(w http.ResponseWriter, r *http.Request, clientID ClientID, params ListRevisionsParams)
+	// GetRevision A client as it was
+	// (GET /admin/oauth/clients/{client_id}/revisions/{number})
+	GetRevision(w http.ResponseWriter, r *http.Request, clientID ClientID, number Number, params GetRevisionParams)
+	// RestoreRevision Go back to a revision
+	// (POST /admin/oauth/clients/{client_id}/revisions/{number}/restore)
+	RestoreRevision(w http.ResponseWriter, r *http.Request, clientID ClientID, number Number, params RestoreRevisionParams)
+	// RotateSecret Rotate the secret
+	// (POST /admin/oauth/clients/{client_id}/rotate-secret)
+	RotateSecret(w http.ResponseWriter, r *http.Request, clientID ClientID, params RotateSecretParams)
+	// ListSecrets List secrets
+	// (GET /admin/oauth/clients/{client_id}/secrets)
+	ListSecrets(w http.ResponseWriter, r *http.Request, clientID ClientID, params ListSecretsParams)
+	// CreateSecret Create a further secret
+	// (POST /admin/oauth/clients/{client_id}/secrets)
+	CreateSecret(w http.ResponseWriter, r *http.Request, clientID ClientID, params CreateSecretParams)
+	// DeleteSecret Delete a secret
+	// (DELETE /admin/oauth/clients/{client_id}/secrets/{secret_id})
+	DeleteSecret(w http.ResponseWriter, r *http.Request, clientID ClientID, secretID SecretID, params DeleteSecretParams)
+	// VerifySecret Verify a secret
+	// (POST /admin/oauth/clients/{client_id}/verify-secret)
+	VerifySecret(w http.ResponseWriter, r *http.Request, clientID ClientID, params VerifySecretParams)
 	// CheckCompliance Hold a configuration that is not stored against a profile
 	// (POST /admin/oauth/compliance)
 	CheckCompliance(w http.ResponseWriter, r *http.Request, params CheckComplianceParams)
 	// ListRules The rulebook
 	// (GET /admin/oauth/rules)
-	ListRules(w http.ResponseWriter, r *http.Request)
+	ListRules(w http.ResponseWriter, r *http.Request, params ListRulesParams)
 }
 
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
 
 type Unimplemented struct{}
 
+// ListChanges Follow changes
+// (GET /admin/oauth/changes)
+func (_ Unimplemented) ListChanges(w http.ResponseWriter, r *http.Request, params ListChangesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListClients List and search clients
+// (GET /admin/oauth/clients)
+func (_ Unimplemented) ListClients(w http.ResponseWriter, r *http.Request, params ListClientsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // CreateClient Register a client
 // (POST /admin/oauth/clients)
 func (_ Unimplemented) CreateClient(w http.ResponseWriter, r *http.Request, params CreateClientParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteClient Delete a client
+// (DELETE /admin/oauth/clients/{client_id})
+func (_ Unimplemented) DeleteClient(w http.ResponseWriter, r *http.Request, clientID ClientID, params DeleteClientParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -998,7 +1948,61 @@ func (_ Unimplemented) GetClientCompliance(w http.ResponseWriter, r *http.Reques
 
 // GetClientKeys The keys in force
 // (GET /admin/oauth/clients/{client_id}/keys)
-func (_ Unimplemented) GetClientKeys(w http.ResponseWriter, r *http.Request, clientID ClientID) {
+func (_ Unimplemented) GetClientKeys(w http.ResponseWriter, r *http.Request, clientID ClientID, params GetClientKeysParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RestoreClient Restore a deleted client
+// (POST /admin/oauth/clients/{client_id}/restore)
+func (_ Unimplemented) RestoreClient(w http.ResponseWriter, r *http.Request, clientID ClientID, params RestoreClientParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListRevisions The history of a client
+// (GET /admin/oauth/clients/{client_id}/revisions)
+func (_ Unimplemented) ListRevisions(w http.ResponseWriter, r *http.Request, clientID ClientID, params ListRevisionsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetRevision A client as it was
+// (GET /admin/oauth/clients/{client_id}/revisions/{number})
+func (_ Unimplemented) GetRevision(w http.ResponseWriter, r *http.Request, clientID ClientID, number Number, params GetRevisionParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RestoreRevision Go back to a revision
+// (POST /admin/oauth/clients/{client_id}/revisions/{number}/restore)
+func (_ Unimplemented) RestoreRevision(w http.ResponseWriter, r *http.Request, clientID ClientID, number Number, params RestoreRevisionParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RotateSecret Rotate the secret
+// (POST /admin/oauth/clients/{client_id}/rotate-secret)
+func (_ Unimplemented) RotateSecret(w http.ResponseWriter, r *http.Request, clientID ClientID, params RotateSecretParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListSecrets List secrets
+// (GET /admin/oauth/clients/{client_id}/secrets)
+func (_ Unimplemented) ListSecrets(w http.ResponseWriter, r *http.Request, clientID ClientID, params ListSecretsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateSecret Create a further secret
+// (POST /admin/oauth/clients/{client_id}/secrets)
+func (_ Unimplemented) CreateSecret(w http.ResponseWriter, r *http.Request, clientID ClientID, params CreateSecretParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteSecret Delete a secret
+// (DELETE /admin/oauth/clients/{client_id}/secrets/{secret_id})
+func (_ Unimplemented) DeleteSecret(w http.ResponseWriter, r *http.Request, clientID ClientID, secretID SecretID, params DeleteSecretParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// VerifySecret Verify a secret
+// (POST /admin/oauth/clients/{client_id}/verify-secret)
+func (_ Unimplemented) VerifySecret(w http.ResponseWriter, r *http.Request, clientID ClientID, params VerifySecretParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1010,7 +2014,7 @@ func (_ Unimplemented) CheckCompliance(w http.ResponseWriter, r *http.Request, p
 
 // ListRules The rulebook
 // (GET /admin/oauth/rules)
-func (_ Unimplemented) ListRules(w http.ResponseWriter, r *http.Request) {
+func (_ Unimplemented) ListRules(w http.ResponseWriter, r *http.Request, params ListRulesParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1022,6 +2026,283 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// ListChanges operation middleware
+func (siw *ServerInterfaceWrapper) ListChanges(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListChangesParams
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", r.URL.Query(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "wait"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "wait", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListChanges(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListClients operation middleware
+func (siw *ServerInterfaceWrapper) ListClients(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListClientsParams
+
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", r.URL.Query(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "page"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "page", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "page_size" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", r.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "page_size"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "page_size", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name", r.URL.Query(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "name"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "grant_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "grant_type", r.URL.Query(), &params.GrantType, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "grant_type"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "grant_type", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "client_auth_method" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "client_auth_method", r.URL.Query(), &params.ClientAuthMethod, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "client_auth_method"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_auth_method", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "fapi_profile" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fapi_profile", r.URL.Query(), &params.FapiProfile, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "fapi_profile"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "fapi_profile", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "scope" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "scope", r.URL.Query(), &params.Scope, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "scope"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "scope", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "redirect_host" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "redirect_host", r.URL.Query(), &params.RedirectHost, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "redirect_host"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "redirect_host", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "updated_since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_since", r.URL.Query(), &params.UpdatedSince, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "updated_since"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "updated_since", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListClients(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // CreateClient operation middleware
 func (siw *ServerInterfaceWrapper) CreateClient(w http.ResponseWriter, r *http.Request) {
@@ -1045,8 +2326,155 @@ func (siw *ServerInterfaceWrapper) CreateClient(w http.ResponseWriter, r *http.R
 		return
 	}
 
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	// ------------- Optional header parameter "X-Change-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Change-Reason")]; found {
+		var XChangeReason ChangeReason
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Change-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Change-Reason", valueList[0], &XChangeReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Change-Reason", Err: err})
+			return
+		}
+
+		params.XChangeReason = &XChangeReason
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CreateClient(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteClient operation middleware
+func (siw *ServerInterfaceWrapper) DeleteClient(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteClientParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	// ------------- Optional header parameter "X-Change-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Change-Reason")]; found {
+		var XChangeReason ChangeReason
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Change-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Change-Reason", valueList[0], &XChangeReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Change-Reason", Err: err})
+			return
+		}
+
+		params.XChangeReason = &XChangeReason
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteClient(w, r, clientID, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -1075,6 +2503,25 @@ func (siw *ServerInterfaceWrapper) GetClient(w http.ResponseWriter, r *http.Requ
 	var params GetClientParams
 
 	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
 
 	// ------------- Optional header parameter "If-None-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
@@ -1139,6 +2586,44 @@ func (siw *ServerInterfaceWrapper) UpdateClient(w http.ResponseWriter, r *http.R
 
 	headers := r.Header
 
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	// ------------- Optional header parameter "X-Change-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Change-Reason")]; found {
+		var XChangeReason ChangeReason
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Change-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Change-Reason", valueList[0], &XChangeReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Change-Reason", Err: err})
+			return
+		}
+
+		params.XChangeReason = &XChangeReason
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatch
@@ -1200,6 +2685,27 @@ func (siw *ServerInterfaceWrapper) GetClientCompliance(w http.ResponseWriter, r 
 		return
 	}
 
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetClientCompliance(w, r, clientID, params)
 	}))
@@ -1226,8 +2732,770 @@ func (siw *ServerInterfaceWrapper) GetClientKeys(w http.ResponseWriter, r *http.
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetClientKeysParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetClientKeys(w, r, clientID)
+		siw.Handler.GetClientKeys(w, r, clientID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RestoreClient operation middleware
+func (siw *ServerInterfaceWrapper) RestoreClient(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RestoreClientParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", r.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dry_run"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dry_run", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	// ------------- Optional header parameter "X-Change-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Change-Reason")]; found {
+		var XChangeReason ChangeReason
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Change-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Change-Reason", valueList[0], &XChangeReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Change-Reason", Err: err})
+			return
+		}
+
+		params.XChangeReason = &XChangeReason
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RestoreClient(w, r, clientID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListRevisions operation middleware
+func (siw *ServerInterfaceWrapper) ListRevisions(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRevisionsParams
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListRevisions(w, r, clientID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetRevision operation middleware
+func (siw *ServerInterfaceWrapper) GetRevision(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "number" -------------
+	var number Number
+
+	err = runtime.BindStyledParameterWithOptions("simple", "number", chi.URLParam(r, "number"), &number, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int64", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "number", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetRevisionParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetRevision(w, r, clientID, number, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RestoreRevision operation middleware
+func (siw *ServerInterfaceWrapper) RestoreRevision(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "number" -------------
+	var number Number
+
+	err = runtime.BindStyledParameterWithOptions("simple", "number", chi.URLParam(r, "number"), &number, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int64", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "number", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RestoreRevisionParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", r.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dry_run"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dry_run", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	// ------------- Optional header parameter "X-Change-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Change-Reason")]; found {
+		var XChangeReason ChangeReason
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Change-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Change-Reason", valueList[0], &XChangeReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Change-Reason", Err: err})
+			return
+		}
+
+		params.XChangeReason = &XChangeReason
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RestoreRevision(w, r, clientID, number, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RotateSecret operation middleware
+func (siw *ServerInterfaceWrapper) RotateSecret(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RotateSecretParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	// ------------- Optional header parameter "X-Change-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Change-Reason")]; found {
+		var XChangeReason ChangeReason
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Change-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Change-Reason", valueList[0], &XChangeReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Change-Reason", Err: err})
+			return
+		}
+
+		params.XChangeReason = &XChangeReason
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RotateSecret(w, r, clientID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListSecrets operation middleware
+func (siw *ServerInterfaceWrapper) ListSecrets(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSecretsParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSecrets(w, r, clientID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateSecret operation middleware
+func (siw *ServerInterfaceWrapper) CreateSecret(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateSecretParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	// ------------- Optional header parameter "X-Change-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Change-Reason")]; found {
+		var XChangeReason ChangeReason
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Change-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Change-Reason", valueList[0], &XChangeReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Change-Reason", Err: err})
+			return
+		}
+
+		params.XChangeReason = &XChangeReason
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateSecret(w, r, clientID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteSecret operation middleware
+func (siw *ServerInterfaceWrapper) DeleteSecret(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "secret_id" -------------
+	var secretID SecretID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "secret_id", chi.URLParam(r, "secret_id"), &secretID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "secret_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteSecretParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	// ------------- Optional header parameter "X-Change-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Change-Reason")]; found {
+		var XChangeReason ChangeReason
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Change-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Change-Reason", valueList[0], &XChangeReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Change-Reason", Err: err})
+			return
+		}
+
+		params.XChangeReason = &XChangeReason
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteSecret(w, r, clientID, secretID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// VerifySecret operation middleware
+func (siw *ServerInterfaceWrapper) VerifySecret(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params VerifySecretParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.VerifySecret(w, r, clientID, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -1259,6 +3527,27 @@ func (siw *ServerInterfaceWrapper) CheckCompliance(w http.ResponseWriter, r *htt
 		return
 	}
 
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CheckCompliance(w, r, params)
 	}))
@@ -1273,8 +3562,35 @@ func (siw *ServerInterfaceWrapper) CheckCompliance(w http.ResponseWriter, r *htt
 // ListRules operation middleware
 func (siw *ServerInterfaceWrapper) ListRules(w http.ResponseWriter, r *http.Request) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRulesParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ListRules(w, r)
+		siw.Handler.ListRules(w, r, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -1398,7 +3714,13 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	}
 
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/admin/oauth/clients", wrapper.ListClients)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/admin/oauth/clients", wrapper.CreateClient)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/admin/oauth/clients/{client_id}", wrapper.DeleteClient)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/admin/oauth/clients/{client_id}", wrapper.GetClient)
@@ -1407,10 +3729,40 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Put(options.BaseURL+"/admin/oauth/clients/{client_id}", wrapper.UpdateClient)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/admin/oauth/clients/{client_id}/restore", wrapper.RestoreClient)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/admin/oauth/clients/{client_id}/secrets", wrapper.ListSecrets)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/admin/oauth/clients/{client_id}/secrets", wrapper.CreateSecret)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/admin/oauth/clients/{client_id}/secrets/{secret_id}", wrapper.DeleteSecret)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/admin/oauth/clients/{client_id}/rotate-secret", wrapper.RotateSecret)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/admin/oauth/clients/{client_id}/verify-secret", wrapper.VerifySecret)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/admin/oauth/clients/{client_id}/revisions", wrapper.ListRevisions)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/admin/oauth/clients/{client_id}/revisions/{number}", wrapper.GetRevision)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/admin/oauth/clients/{client_id}/revisions/{number}/restore", wrapper.RestoreRevision)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/admin/oauth/clients/{client_id}/keys", wrapper.GetClientKeys)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/admin/oauth/clients/{client_id}/compliance", wrapper.GetClientCompliance)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/admin/oauth/changes", wrapper.ListChanges)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/admin/oauth/compliance", wrapper.CheckCompliance)
@@ -1423,6 +3775,8 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 }
 
 type BadRequestJSONResponse SimpleResponse
+
+type ConflictJSONResponse SimpleResponse
 
 type ForbiddenResponseHeaders struct {
 	WWWAuthenticate *string
@@ -1450,6 +3804,15 @@ type ServiceUnavailableJSONResponse struct {
 	Headers ServiceUnavailableResponseHeaders
 }
 
+type TooManyRequestsResponseHeaders struct {
+	RetryAfter *int
+}
+type TooManyRequestsJSONResponse struct {
+	Body SimpleResponse
+
+	Headers TooManyRequestsResponseHeaders
+}
+
 type UnauthorizedResponseHeaders struct {
 	WWWAuthenticate *string
 }
@@ -1460,6 +3823,212 @@ type UnauthorizedJSONResponse struct {
 }
 
 type UnsupportedMediaTypeJSONResponse SimpleResponse
+
+type ListChangesRequestObject struct {
+	Params ListChangesParams
+}
+
+type ListChangesResponseObject interface {
+	VisitListChangesResponse(w http.ResponseWriter) error
+}
+
+type ListChanges200JSONResponse ChangeListDetailResponse
+
+func (response ListChanges200JSONResponse) VisitListChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChanges400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response ListChanges400JSONResponse) VisitListChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChanges401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListChanges401JSONResponse) VisitListChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChanges403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListChanges403JSONResponse) VisitListChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChanges500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListChanges500JSONResponse) VisitListChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChanges503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListChanges503JSONResponse) VisitListChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListClientsRequestObject struct {
+	Params ListClientsParams
+}
+
+type ListClientsResponseObject interface {
+	VisitListClientsResponse(w http.ResponseWriter) error
+}
+
+type ListClients200JSONResponse OAuthClientListResponse
+
+func (response ListClients200JSONResponse) VisitListClientsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListClients400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response ListClients400JSONResponse) VisitListClientsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListClients401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListClients401JSONResponse) VisitListClientsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListClients403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListClients403JSONResponse) VisitListClientsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListClients500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListClients500JSONResponse) VisitListClientsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListClients503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListClients503JSONResponse) VisitListClientsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
 type CreateClientRequestObject struct {
 	Params CreateClientParams
@@ -1485,8 +4054,9 @@ func (response CreateClient200JSONResponse) VisitCreateClientResponse(w http.Res
 }
 
 type CreateClient201ResponseHeaders struct {
-	ETag     *string
-	Location *string
+	ETag               *string
+	IdempotentReplayed *string
+	Location           *string
 }
 
 type CreateClient201JSONResponse struct {
@@ -1503,6 +4073,9 @@ func (response CreateClient201JSONResponse) VisitCreateClientResponse(w http.Res
 	w.Header().Set("Content-Type", "application/json")
 	if response.Headers.ETag != nil {
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
 	}
 	if response.Headers.Location != nil {
 		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
@@ -1560,6 +4133,20 @@ func (response CreateClient403JSONResponse) VisitCreateClientResponse(w http.Res
 	return err
 }
 
+type CreateClient409JSONResponse struct{ ConflictJSONResponse }
+
+func (response CreateClient409JSONResponse) VisitCreateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateClient413JSONResponse struct{ PayloadTooLargeJSONResponse }
 
 func (response CreateClient413JSONResponse) VisitCreateClientResponse(w http.ResponseWriter) error {
@@ -1609,6 +4196,132 @@ func (response CreateClient500JSONResponse) VisitCreateClientResponse(w http.Res
 type CreateClient503JSONResponse struct{ ServiceUnavailableJSONResponse }
 
 func (response CreateClient503JSONResponse) VisitCreateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClientRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+	Params   DeleteClientParams
+}
+
+type DeleteClientResponseObject interface {
+	VisitDeleteClientResponse(w http.ResponseWriter) error
+}
+
+type DeleteClient204Response struct {
+}
+
+func (response DeleteClient204Response) VisitDeleteClientResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteClient400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response DeleteClient400JSONResponse) VisitDeleteClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClient401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response DeleteClient401JSONResponse) VisitDeleteClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClient403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response DeleteClient403JSONResponse) VisitDeleteClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClient404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response DeleteClient404JSONResponse) VisitDeleteClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClient412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response DeleteClient412JSONResponse) VisitDeleteClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClient500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response DeleteClient500JSONResponse) VisitDeleteClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClient503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response DeleteClient503JSONResponse) VisitDeleteClientResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2060,6 +4773,7 @@ func (response GetClientCompliance503JSONResponse) VisitGetClientComplianceRespo
 
 type GetClientKeysRequestObject struct {
 	ClientID ClientID `json:"client_id"`
+	Params   GetClientKeysParams
 }
 
 type GetClientKeysResponseObject interface {
@@ -2161,6 +4875,1313 @@ func (response GetClientKeys500JSONResponse) VisitGetClientKeysResponse(w http.R
 type GetClientKeys503JSONResponse struct{ ServiceUnavailableJSONResponse }
 
 func (response GetClientKeys503JSONResponse) VisitGetClientKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreClientRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+	Params   RestoreClientParams
+}
+
+type RestoreClientResponseObject interface {
+	VisitRestoreClientResponse(w http.ResponseWriter) error
+}
+
+type RestoreClient200ResponseHeaders struct {
+	ETag *string
+}
+
+type RestoreClient200JSONResponse struct {
+	Body    OAuthClientItemDetailResponse
+	Headers RestoreClient200ResponseHeaders
+}
+
+func (response RestoreClient200JSONResponse) VisitRestoreClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreClient400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response RestoreClient400JSONResponse) VisitRestoreClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreClient401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response RestoreClient401JSONResponse) VisitRestoreClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreClient403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response RestoreClient403JSONResponse) VisitRestoreClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreClient404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response RestoreClient404JSONResponse) VisitRestoreClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreClient409JSONResponse struct{ ConflictJSONResponse }
+
+func (response RestoreClient409JSONResponse) VisitRestoreClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreClient500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response RestoreClient500JSONResponse) VisitRestoreClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreClient503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response RestoreClient503JSONResponse) VisitRestoreClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevisionsRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+	Params   ListRevisionsParams
+}
+
+type ListRevisionsResponseObject interface {
+	VisitListRevisionsResponse(w http.ResponseWriter) error
+}
+
+type ListRevisions200JSONResponse RevisionListDetailResponse
+
+func (response ListRevisions200JSONResponse) VisitListRevisionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevisions400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response ListRevisions400JSONResponse) VisitListRevisionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevisions401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListRevisions401JSONResponse) VisitListRevisionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevisions403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListRevisions403JSONResponse) VisitListRevisionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevisions404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ListRevisions404JSONResponse) VisitListRevisionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevisions500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListRevisions500JSONResponse) VisitListRevisionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevisions503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListRevisions503JSONResponse) VisitListRevisionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevisionRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+	Number   Number   `json:"number"`
+	Params   GetRevisionParams
+}
+
+type GetRevisionResponseObject interface {
+	VisitGetRevisionResponse(w http.ResponseWriter) error
+}
+
+type GetRevision200JSONResponse RevisionDetailResponse
+
+func (response GetRevision200JSONResponse) VisitGetRevisionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevision400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response GetRevision400JSONResponse) VisitGetRevisionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevision401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response GetRevision401JSONResponse) VisitGetRevisionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevision403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response GetRevision403JSONResponse) VisitGetRevisionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevision404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response GetRevision404JSONResponse) VisitGetRevisionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevision500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response GetRevision500JSONResponse) VisitGetRevisionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevision503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response GetRevision503JSONResponse) VisitGetRevisionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreRevisionRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+	Number   Number   `json:"number"`
+	Params   RestoreRevisionParams
+}
+
+type RestoreRevisionResponseObject interface {
+	VisitRestoreRevisionResponse(w http.ResponseWriter) error
+}
+
+type RestoreRevision200ResponseHeaders struct {
+	ETag *string
+}
+
+type RestoreRevision200JSONResponse struct {
+	Body    OAuthClientItemDetailResponse
+	Headers RestoreRevision200ResponseHeaders
+}
+
+func (response RestoreRevision200JSONResponse) VisitRestoreRevisionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreRevision400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response RestoreRevision400JSONResponse) VisitRestoreRevisionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreRevision401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response RestoreRevision401JSONResponse) VisitRestoreRevisionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreRevision403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response RestoreRevision403JSONResponse) VisitRestoreRevisionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreRevision404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response RestoreRevision404JSONResponse) VisitRestoreRevisionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreRevision412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response RestoreRevision412JSONResponse) VisitRestoreRevisionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreRevision500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response RestoreRevision500JSONResponse) VisitRestoreRevisionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreRevision503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response RestoreRevision503JSONResponse) VisitRestoreRevisionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSecretRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+	Params   RotateSecretParams
+	Body     *RotateSecretJSONRequestBody
+}
+
+type RotateSecretResponseObject interface {
+	VisitRotateSecretResponse(w http.ResponseWriter) error
+}
+
+type RotateSecret200ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type RotateSecret200JSONResponse struct {
+	Body    RotateSecretDetailResponse
+	Headers RotateSecret200ResponseHeaders
+}
+
+func (response RotateSecret200JSONResponse) VisitRotateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSecret400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response RotateSecret400JSONResponse) VisitRotateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSecret401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response RotateSecret401JSONResponse) VisitRotateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSecret403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response RotateSecret403JSONResponse) VisitRotateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSecret404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response RotateSecret404JSONResponse) VisitRotateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSecret409JSONResponse struct{ ConflictJSONResponse }
+
+func (response RotateSecret409JSONResponse) VisitRotateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSecret412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response RotateSecret412JSONResponse) VisitRotateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSecret413JSONResponse struct{ PayloadTooLargeJSONResponse }
+
+func (response RotateSecret413JSONResponse) VisitRotateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSecret415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response RotateSecret415JSONResponse) VisitRotateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSecret500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response RotateSecret500JSONResponse) VisitRotateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSecret503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response RotateSecret503JSONResponse) VisitRotateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretsRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+	Params   ListSecretsParams
+}
+
+type ListSecretsResponseObject interface {
+	VisitListSecretsResponse(w http.ResponseWriter) error
+}
+
+type ListSecrets200JSONResponse SecretListDetailResponse
+
+func (response ListSecrets200JSONResponse) VisitListSecretsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecrets400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response ListSecrets400JSONResponse) VisitListSecretsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecrets401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListSecrets401JSONResponse) VisitListSecretsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecrets403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListSecrets403JSONResponse) VisitListSecretsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecrets404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ListSecrets404JSONResponse) VisitListSecretsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecrets500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListSecrets500JSONResponse) VisitListSecretsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecrets503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListSecrets503JSONResponse) VisitListSecretsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSecretRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+	Params   CreateSecretParams
+	Body     *CreateSecretJSONRequestBody
+}
+
+type CreateSecretResponseObject interface {
+	VisitCreateSecretResponse(w http.ResponseWriter) error
+}
+
+type CreateSecret201ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type CreateSecret201JSONResponse struct {
+	Body    CreateSecretDetailResponse
+	Headers CreateSecret201ResponseHeaders
+}
+
+func (response CreateSecret201JSONResponse) VisitCreateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSecret400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response CreateSecret400JSONResponse) VisitCreateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSecret401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response CreateSecret401JSONResponse) VisitCreateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSecret403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response CreateSecret403JSONResponse) VisitCreateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSecret404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response CreateSecret404JSONResponse) VisitCreateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSecret409JSONResponse struct{ ConflictJSONResponse }
+
+func (response CreateSecret409JSONResponse) VisitCreateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSecret412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response CreateSecret412JSONResponse) VisitCreateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSecret413JSONResponse struct{ PayloadTooLargeJSONResponse }
+
+func (response CreateSecret413JSONResponse) VisitCreateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSecret415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response CreateSecret415JSONResponse) VisitCreateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSecret500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response CreateSecret500JSONResponse) VisitCreateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSecret503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response CreateSecret503JSONResponse) VisitCreateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSecretRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+	SecretID SecretID `json:"secret_id"`
+	Params   DeleteSecretParams
+}
+
+type DeleteSecretResponseObject interface {
+	VisitDeleteSecretResponse(w http.ResponseWriter) error
+}
+
+type DeleteSecret204Response struct {
+}
+
+func (response DeleteSecret204Response) VisitDeleteSecretResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteSecret400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response DeleteSecret400JSONResponse) VisitDeleteSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSecret401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response DeleteSecret401JSONResponse) VisitDeleteSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSecret403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response DeleteSecret403JSONResponse) VisitDeleteSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSecret404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response DeleteSecret404JSONResponse) VisitDeleteSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSecret412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response DeleteSecret412JSONResponse) VisitDeleteSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSecret500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response DeleteSecret500JSONResponse) VisitDeleteSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSecret503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response DeleteSecret503JSONResponse) VisitDeleteSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifySecretRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+	Params   VerifySecretParams
+	Body     *VerifySecretJSONRequestBody
+}
+
+type VerifySecretResponseObject interface {
+	VisitVerifySecretResponse(w http.ResponseWriter) error
+}
+
+type VerifySecret200JSONResponse VerifySecretDetailResponse
+
+func (response VerifySecret200JSONResponse) VisitVerifySecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifySecret400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response VerifySecret400JSONResponse) VisitVerifySecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifySecret401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response VerifySecret401JSONResponse) VisitVerifySecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifySecret403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response VerifySecret403JSONResponse) VisitVerifySecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifySecret404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response VerifySecret404JSONResponse) VisitVerifySecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifySecret413JSONResponse struct{ PayloadTooLargeJSONResponse }
+
+func (response VerifySecret413JSONResponse) VisitVerifySecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifySecret415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response VerifySecret415JSONResponse) VisitVerifySecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifySecret429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response VerifySecret429JSONResponse) VisitVerifySecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifySecret500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response VerifySecret500JSONResponse) VisitVerifySecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifySecret503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response VerifySecret503JSONResponse) VisitVerifySecretResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2310,6 +6331,7 @@ func (response CheckCompliance503JSONResponse) VisitCheckComplianceResponse(w ht
 }
 
 type ListRulesRequestObject struct {
+	Params ListRulesParams
 }
 
 type ListRulesResponseObject interface {
@@ -2413,9 +6435,18 @@ func (response ListRules503JSONResponse) VisitListRulesResponse(w http.ResponseW
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ListChanges Follow changes
+	// (GET /admin/oauth/changes)
+	ListChanges(ctx context.Context, request ListChangesRequestObject) (ListChangesResponseObject, error)
+	// ListClients List and search clients
+	// (GET /admin/oauth/clients)
+	ListClients(ctx context.Context, request ListClientsRequestObject) (ListClientsResponseObject, error)
 	// CreateClient Register a client
 	// (POST /admin/oauth/clients)
 	CreateClient(ctx context.Context, request CreateClientRequestObject) (CreateClientResponseObject, error)
+	// DeleteClient Delete a client
+	// (DELETE /admin/oauth/clients/{client_id})
+	DeleteClient(ctx context.Context, request DeleteClientRequestObject) (DeleteClientResponseObject, error)
 	// GetClient Read a client
 	// (GET /admin/oauth/clients/{client_id})
 	GetClient(ctx context.Context, request GetClientRequestObject) (GetClientResponseObject, error)
@@ -2428,6 +6459,33 @@ type StrictServerInterface interface {
 	// GetClientKeys The keys in force
 	// (GET /admin/oauth/clients/{client_id}/keys)
 	GetClientKeys(ctx context.Context, request GetClientKeysRequestObject) (GetClientKeysResponseObject, error)
+	// RestoreClient Restore a deleted client
+	// (POST /admin/oauth/clients/{client_id}/restore)
+	RestoreClient(ctx context.Context, request RestoreClientRequestObject) (RestoreClientResponseObject, error)
+	// ListRevisions The history of a client
+	// (GET /admin/oauth/clients/{client_id}/revisions)
+	ListRevisions(ctx context.Context, request ListRevisionsRequestObject) (ListRevisionsResponseObject, error)
+	// GetRevision A client as it was
+	// (GET /admin/oauth/clients/{client_id}/revisions/{number})
+	GetRevision(ctx context.Context, request GetRevisionRequestObject) (GetRevisionResponseObject, error)
+	// RestoreRevision Go back to a revision
+	// (POST /admin/oauth/clients/{client_id}/revisions/{number}/restore)
+	RestoreRevision(ctx context.Context, request RestoreRevisionRequestObject) (RestoreRevisionResponseObject, error)
+	// RotateSecret Rotate the secret
+	// (POST /admin/oauth/clients/{client_id}/rotate-secret)
+	RotateSecret(ctx context.Context, request RotateSecretRequestObject) (RotateSecretResponseObject, error)
+	// ListSecrets List secrets
+	// (GET /admin/oauth/clients/{client_id}/secrets)
+	ListSecrets(ctx context.Context, request ListSecretsRequestObject) (ListSecretsResponseObject, error)
+	// CreateSecret Create a further secret
+	// (POST /admin/oauth/clients/{client_id}/secrets)
+	CreateSecret(ctx context.Context, request CreateSecretRequestObject) (CreateSecretResponseObject, error)
+	// DeleteSecret Delete a secret
+	// (DELETE /admin/oauth/clients/{client_id}/secrets/{secret_id})
+	DeleteSecret(ctx context.Context, request DeleteSecretRequestObject) (DeleteSecretResponseObject, error)
+	// VerifySecret Verify a secret
+	// (POST /admin/oauth/clients/{client_id}/verify-secret)
+	VerifySecret(ctx context.Context, request VerifySecretRequestObject) (VerifySecretResponseObject, error)
 	// CheckCompliance Hold a configuration that is not stored against a profile
 	// (POST /admin/oauth/compliance)
 	CheckCompliance(ctx context.Context, request CheckComplianceRequestObject) (CheckComplianceResponseObject, error)
@@ -2475,6 +6533,58 @@ type strictHandler struct {
 	options     StrictHTTPServerOptions
 }
 
+// ListChanges operation middleware
+func (sh *strictHandler) ListChanges(w http.ResponseWriter, r *http.Request, params ListChangesParams) {
+	var request ListChangesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListChanges(ctx, request.(ListChangesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListChanges")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListChangesResponseObject); ok {
+		if err := validResponse.VisitListChangesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListClients operation middleware
+func (sh *strictHandler) ListClients(w http.ResponseWriter, r *http.Request, params ListClientsParams) {
+	var request ListClientsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListClients(ctx, request.(ListClientsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListClients")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListClientsResponseObject); ok {
+		if err := validResponse.VisitListClientsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // CreateClient operation middleware
 func (sh *strictHandler) CreateClient(w http.ResponseWriter, r *http.Request, params CreateClientParams) {
 	var request CreateClientRequestObject
@@ -2501,6 +6611,33 @@ func (sh *strictHandler) CreateClient(w http.ResponseWriter, r *http.Request, pa
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CreateClientResponseObject); ok {
 		if err := validResponse.VisitCreateClientResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteClient operation middleware
+func (sh *strictHandler) DeleteClient(w http.ResponseWriter, r *http.Request, clientID ClientID, params DeleteClientParams) {
+	var request DeleteClientRequestObject
+
+	request.ClientID = clientID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteClient(ctx, request.(DeleteClientRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteClient")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteClientResponseObject); ok {
+		if err := validResponse.VisitDeleteClientResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -2597,10 +6734,11 @@ func (sh *strictHandler) GetClientCompliance(w http.ResponseWriter, r *http.Requ
 }
 
 // GetClientKeys operation middleware
-func (sh *strictHandler) GetClientKeys(w http.ResponseWriter, r *http.Request, clientID ClientID) {
+func (sh *strictHandler) GetClientKeys(w http.ResponseWriter, r *http.Request, clientID ClientID, params GetClientKeysParams) {
 	var request GetClientKeysRequestObject
 
 	request.ClientID = clientID
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.GetClientKeys(ctx, request.(GetClientKeysRequestObject))
@@ -2615,6 +6753,279 @@ func (sh *strictHandler) GetClientKeys(w http.ResponseWriter, r *http.Request, c
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetClientKeysResponseObject); ok {
 		if err := validResponse.VisitGetClientKeysResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RestoreClient operation middleware
+func (sh *strictHandler) RestoreClient(w http.ResponseWriter, r *http.Request, clientID ClientID, params RestoreClientParams) {
+	var request RestoreClientRequestObject
+
+	request.ClientID = clientID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RestoreClient(ctx, request.(RestoreClientRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RestoreClient")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RestoreClientResponseObject); ok {
+		if err := validResponse.VisitRestoreClientResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListRevisions operation middleware
+func (sh *strictHandler) ListRevisions(w http.ResponseWriter, r *http.Request, clientID ClientID, params ListRevisionsParams) {
+	var request ListRevisionsRequestObject
+
+	request.ClientID = clientID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRevisions(ctx, request.(ListRevisionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRevisions")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListRevisionsResponseObject); ok {
+		if err := validResponse.VisitListRevisionsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetRevision operation middleware
+func (sh *strictHandler) GetRevision(w http.ResponseWriter, r *http.Request, clientID ClientID, number Number, params GetRevisionParams) {
+	var request GetRevisionRequestObject
+
+	request.ClientID = clientID
+	request.Number = number
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetRevision(ctx, request.(GetRevisionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetRevision")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetRevisionResponseObject); ok {
+		if err := validResponse.VisitGetRevisionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RestoreRevision operation middleware
+func (sh *strictHandler) RestoreRevision(w http.ResponseWriter, r *http.Request, clientID ClientID, number Number, params RestoreRevisionParams) {
+	var request RestoreRevisionRequestObject
+
+	request.ClientID = clientID
+	request.Number = number
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RestoreRevision(ctx, request.(RestoreRevisionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RestoreRevision")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RestoreRevisionResponseObject); ok {
+		if err := validResponse.VisitRestoreRevisionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RotateSecret operation middleware
+func (sh *strictHandler) RotateSecret(w http.ResponseWriter, r *http.Request, clientID ClientID, params RotateSecretParams) {
+	var request RotateSecretRequestObject
+
+	request.ClientID = clientID
+	request.Params = params
+
+	var body RotateSecretJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateSecret(ctx, request.(RotateSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateSecret")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RotateSecretResponseObject); ok {
+		if err := validResponse.VisitRotateSecretResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSecrets operation middleware
+func (sh *strictHandler) ListSecrets(w http.ResponseWriter, r *http.Request, clientID ClientID, params ListSecretsParams) {
+	var request ListSecretsRequestObject
+
+	request.ClientID = clientID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSecrets(ctx, request.(ListSecretsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSecrets")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSecretsResponseObject); ok {
+		if err := validResponse.VisitListSecretsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateSecret operation middleware
+func (sh *strictHandler) CreateSecret(w http.ResponseWriter, r *http.Request, clientID ClientID, params CreateSecretParams) {
+	var request CreateSecretRequestObject
+
+	request.ClientID = clientID
+	request.Params = params
+
+	var body CreateSecretJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateSecret(ctx, request.(CreateSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateSecret")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateSecretResponseObject); ok {
+		if err := validResponse.VisitCreateSecretResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteSecret operation middleware
+func (sh *strictHandler) DeleteSecret(w http.ResponseWriter, r *http.Request, clientID ClientID, secretID SecretID, params DeleteSecretParams) {
+	var request DeleteSecretRequestObject
+
+	request.ClientID = clientID
+	request.SecretID = secretID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteSecret(ctx, request.(DeleteSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteSecret")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteSecretResponseObject); ok {
+		if err := validResponse.VisitDeleteSecretResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// VerifySecret operation middleware
+func (sh *strictHandler) VerifySecret(w http.ResponseWriter, r *http.Request, clientID ClientID, params VerifySecretParams) {
+	var request VerifySecretRequestObject
+
+	request.ClientID = clientID
+	request.Params = params
+
+	var body VerifySecretJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.VerifySecret(ctx, request.(VerifySecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "VerifySecret")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(VerifySecretResponseObject); ok {
+		if err := validResponse.VisitVerifySecretResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -2656,8 +7067,10 @@ func (sh *strictHandler) CheckCompliance(w http.ResponseWriter, r *http.Request,
 }
 
 // ListRules operation middleware
-func (sh *strictHandler) ListRules(w http.ResponseWriter, r *http.Request) {
+func (sh *strictHandler) ListRules(w http.ResponseWriter, r *http.Request, params ListRulesParams) {
 	var request ListRulesRequestObject
+
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.ListRules(ctx, request.(ListRulesRequestObject))

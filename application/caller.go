@@ -9,28 +9,90 @@ import (
 // Permission is what a caller may do in its tenant.
 type Permission string
 
-// The permissions. An administrator has all of them.
+// The permissions. An administrator has all of them; to others they are granted
+// as scopes of the access token.
 const (
-	PermissionRead  Permission = "clients:read"
-	PermissionWrite Permission = "clients:write"
+	PermissionRead   Permission = "clients:read"   // read clients, keys, history, rules; follow changes
+	PermissionVerify Permission = "clients:verify" // verify secrets
+	PermissionWrite  Permission = "clients:write"  // everything that changes a client
 )
 
 // Permissions lists every permission.
-func Permissions() []Permission { return []Permission{PermissionRead, PermissionWrite} }
+func Permissions() []Permission {
+	return []Permission{PermissionRead, PermissionVerify, PermissionWrite}
+}
+
+// Operation names a use case as the contract names its operation.
+type Operation string
+
+// The operations.
+const (
+	OpCheckCompliance     Operation = "checkCompliance"
+	OpCreateClient        Operation = "createClient"
+	OpCreateSecret        Operation = "createSecret"
+	OpDeleteClient        Operation = "deleteClient"
+	OpDeleteSecret        Operation = "deleteSecret"
+	OpGetClient           Operation = "getClient"
+	OpGetClientCompliance Operation = "getClientCompliance"
+	OpGetClientKeys       Operation = "getClientKeys"
+	OpGetRevision         Operation = "getRevision"
+	OpListChanges         Operation = "listChanges"
+	OpListClients         Operation = "listClients"
+	OpListRevisions       Operation = "listRevisions"
+	OpListRules           Operation = "listRules"
+	OpListSecrets         Operation = "listSecrets"
+	OpRestoreClient       Operation = "restoreClient"
+	OpRestoreRevision     Operation = "restoreRevision"
+	OpRotateSecret        Operation = "rotateSecret"
+	OpUpdateClient        Operation = "updateClient"
+	OpVerifySecret        Operation = "verifySecret"
+)
+
+// Needs is the table of permissions: what each operation asks for. It knows
+// every operation; one that it does not know is for nobody.
+func (o Operation) Needs() Permission {
+	switch o {
+	case OpCheckCompliance, OpGetClient, OpGetClientCompliance, OpGetClientKeys, OpGetRevision, OpListChanges,
+		OpListClients, OpListRevisions, OpListRules, OpListSecrets:
+		return PermissionRead
+	case OpVerifySecret:
+		return PermissionVerify
+	case OpCreateClient, OpCreateSecret, OpDeleteClient, OpDeleteSecret, OpRestoreClient, OpRestoreRevision,
+		OpRotateSecret, OpUpdateClient:
+		return PermissionWrite
+	default:
+		return ""
+	}
+}
 
 // Caller is who asks: what its access token said, verified.
 type Caller struct {
 	Subject     string
+	ClientID    domain.ClientID // the client that the token was issued to; may be empty
 	Tenant      domain.TenantID
 	Permissions []Permission
+	// Platform callers may choose the tenant to act in.
+	Platform bool
 }
 
-// may returns nil where the caller has the permission, [ErrForbidden] where not.
-func (c Caller) may(p Permission) error {
-	if c.Tenant == "" || !slices.Contains(c.Permissions, p) {
+// In returns the caller as it acts in the tenant; the error is [ErrForbidden]
+// where it may not.
+func (c Caller) In(tenant domain.TenantID) (Caller, error) {
+	if tenant != c.Tenant && !c.Platform {
+		return Caller{}, ErrForbidden
+	}
+	c.Tenant = tenant
+	return c, nil
+}
+
+// may returns nil where the caller has the permission for the operation,
+// [ErrForbidden] where not.
+func (c Caller) may(o Operation) error {
+	needed := o.Needs()
+	if c.Tenant == "" || needed == "" || !slices.Contains(c.Permissions, needed) {
 		return ErrForbidden
 	}
 	return nil
 }
 
-func (c Caller) actor() domain.Actor { return domain.Actor{Subject: c.Subject} }
+func (c Caller) actor() domain.Actor { return domain.Actor{Subject: c.Subject, ClientID: c.ClientID} }

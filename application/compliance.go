@@ -20,7 +20,7 @@ type KeysInForce struct {
 // behind a URI whatever the policy for updates is. The error is as that of
 // [Registry.Find].
 func (r *Registry) ClientKeys(ctx context.Context, caller Caller, id domain.ClientID) (KeysInForce, error) {
-	client, err := r.Find(ctx, caller, id)
+	client, err := r.find(ctx, caller, OpGetClientKeys, id)
 	if err != nil {
 		return KeysInForce{}, err
 	}
@@ -40,7 +40,7 @@ func (r *Registry) ClientKeys(ctx context.Context, caller Caller, id domain.Clie
 func (r *Registry) Assess(
 	ctx context.Context, caller Caller, id domain.ClientID, profiles []domain.Profile,
 ) ([]domain.Assessment, error) {
-	client, err := r.Find(ctx, caller, id)
+	client, err := r.find(ctx, caller, OpGetClientCompliance, id)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (r *Registry) Assess(
 func (r *Registry) AssessDraft(
 	ctx context.Context, caller Caller, wish domain.Change, profiles []domain.Profile,
 ) ([]domain.Assessment, error) {
-	if err := caller.may(PermissionRead); err != nil {
+	if err := caller.may(OpCheckCompliance); err != nil {
 		return nil, err
 	}
 	settings, findings := r.Book.Draft(wish)
@@ -76,7 +76,7 @@ func (r *Registry) assess(ctx context.Context, settings domain.Settings, profile
 
 // Rules returns the rulebook. The error is [ErrForbidden].
 func (r *Registry) Rules(caller Caller) ([]domain.Rule, error) {
-	if err := caller.may(PermissionRead); err != nil {
+	if err := caller.may(OpListRules); err != nil {
 		return nil, err
 	}
 	return domain.Rules(), nil

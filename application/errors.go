@@ -8,7 +8,8 @@ import (
 )
 
 // The kinds of failure that a use case or a port can end in; adapters tell
-// them apart with errors.Is.
+// them apart with errors.Is. Beside them stand the reasons of package domain for
+// which secrets cannot be changed.
 var (
 	// ErrUnauthenticated: no valid access token came with the request.
 	ErrUnauthenticated = errors.New("no valid access token")
@@ -16,12 +17,27 @@ var (
 	ErrForbidden = errors.New("not permitted")
 	// ErrNotFound: there is no such client in the caller's tenant.
 	ErrNotFound = errors.New("no such client")
+	// ErrNoSuchRevision: the client has no such revision.
+	ErrNoSuchRevision = errors.New("no such revision")
+	// ErrNotDeleted: only a deleted client can be restored.
+	ErrNotDeleted = errors.New("the client is not deleted")
 	// ErrPreconditionFailed: the client is not at the revision that the caller
 	// demanded.
 	ErrPreconditionFailed = errors.New("the client has been changed since")
 	// ErrConflict: the client moved on between read and commit, or the
 	// identifier of a new one is taken.
 	ErrConflict = errors.New("changed concurrently")
+	// ErrTaken: the identifier that the caller chose is taken, also where its
+	// client was deleted.
+	ErrTaken = errors.New("the client_id is taken")
+	// ErrDone: a request with this idempotency key was carried out before.
+	ErrDone = errors.New("done before")
+	// ErrKeyReused: the idempotency key came with another request before.
+	ErrKeyReused = errors.New("the idempotency key was used for another request")
+	// ErrCursor: the cursor is not one that the registry gave out.
+	ErrCursor = errors.New("not a cursor of this registry")
+	// ErrTooManyRequests: the caller is to slow down.
+	ErrTooManyRequests = errors.New("too many requests")
 	// ErrUnavailable: a store or the token issuer's keys cannot be reached
 	// now. Whether a change was committed is unknown.
 	ErrUnavailable = errors.New("temporarily unavailable")

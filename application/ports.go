@@ -10,16 +10,31 @@ import (
 // Store keeps clients and the log of their revisions.
 type Store interface {
 	// Find returns the client of that tenant with that identifier, as its last
-	// committed revision left it. Where there is none it returns [ErrNotFound].
+	// committed revision left it, deleted or not. Where there is none it returns
+	// [ErrNotFound].
 	Find(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (domain.Client, error)
+
+	// List returns the clients of the tenant that are not deleted and that the
+	// query asks for, in the order of their identifiers.
+	List(ctx context.Context, tenant domain.TenantID, q Query) (Page, error)
 
 	// Commit makes r the client's newest revision: it stores the client and
 	// appends r to the log, both or neither, durably before it returns. The
 	// revision before r's must be the newest one, otherwise nothing changes and
 	// it returns [ErrConflict]; so it does where revision 1 brings an
-	// identifier that is taken, in whichever tenant. A tie between concurrent
-	// commits is won by exactly one.
+	// identifier that is taken in the tenant. A tie between concurrent commits
+	// is won by exactly one. A purge removes the log before it.
 	Commit(ctx context.Context, r domain.Revision) error
+
+	// CommitOnce is Commit for a request that may come again: it keeps the
+	// attempt together with the revision, both or neither. Where an attempt of
+	// that caller and key is kept already, nothing changes and it returns
+	// [ErrDone]; a tie between concurrent attempts is won by exactly one.
+	CommitOnce(ctx context.Context, r domain.Revision, a Attempt) error
+
+	// FindAttempt returns the attempt kept under the key, [ErrNotFound] where
+	// there is none. Attempts are kept for [AttemptsKept] at least.
+	FindAttempt(ctx context.Context, tenant domain.TenantID, subject, key string) (Attempt, error)
 
 	// Revisions returns the log of a client, newest first, at most limit
 	// entries with numbers below before; a before of 0 is no bound. The clients
@@ -28,8 +43,101 @@ type Store interface {
 		ctx context.Context, tenant domain.TenantID, id domain.ClientID, before domain.RevisionNumber, limit int,
 	) ([]domain.Revision, error)
 
+	// Changes returns revisions of the tenant's clients behind the cursor, at
+	// most limit, in an order in which those of one client follow each other.
+	// Whoever goes on from the cursor that it gets sees every committed revision
+	// exactly once, however commits overlap; those that were purged meanwhile
+	// are left out. The empty cursor is the beginning. The error is [ErrCursor]
+	// for a cursor that no store gave out.
+	Changes(ctx context.Context, tenant domain.TenantID, after Cursor, limit int) (Changes, error)
+
+	// Watch returns a channel that is closed after the next commit that the
+	// store hears of, in whatever process; it may hear late, or of none.
+	Watch() <-chan struct{}
+
+	// NoteSecretUses remembers when secrets were last used; a later time that
+	// is known already stays.
+	NoteSecretUses(ctx context.Context, uses []SecretUse) error
+
+	// SecretUses returns when the secrets of a client were last used, by their
+	// ids; those that never were are absent.
+	SecretUses(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (map[string]time.Time, error)
+
+	// Purgeable returns at most limit clients, of all tenants, that were
+	// deleted before the time and are not purged.
+	Purgeable(ctx context.Context, before time.Time, limit int) ([]domain.Client, error)
+
+	// ForgetAttempts removes the attempts that were kept before the time.
+	ForgetAttempts(ctx context.Context, before time.Time) error
+
 	// Ping returns nil where the store can serve.
 	Ping(ctx context.Context) error
+}
+
+// Query says which clients a list has. The zero values ask for all.
+type Query struct {
+	Name         string // part of the name, in whatever case
+	Status       domain.Status
+	GrantType    domain.GrantType
+	AuthMethod   domain.AuthMethod
+	Profile      domain.Profile
+	Scope        domain.Scope
+	RedirectHost string // as [domain.Settings.RedirectHosts] has it
+	UpdatedSince time.Time
+
+	After  domain.ClientID // only identifiers behind this one
+	Offset int             // how many to skip
+	Limit  int
+	Count  bool // whether the total is wanted
+}
+
+// Selects reports whether the query asks for more than a status.
+func (q Query) Selects() bool {
+	return q.Name != "" || q.GrantType != "" || q.AuthMethod != "" || q.Profile != "" || q.Scope != "" ||
+		q.RedirectHost != "" || !q.UpdatedSince.IsZero()
+}
+
+// Page is one page of a list.
+type Page struct {
+	Clients []domain.Client
+	More    bool // whether clients follow
+	Total   int  // of all pages; 0 where it was not wanted
+	// Changes is where a reader of the whole list goes on in the change feed:
+	// what the page does not show yet comes behind it.
+	Changes Cursor
+}
+
+// Cursor is a place in the change feed, a text that only the store reads.
+type Cursor string
+
+// Changes is one page of the change feed.
+type Changes struct {
+	Revisions []domain.Revision // without secrets
+	Next      Cursor            // where to go on; that of the call where there are none
+}
+
+// Attempt is a request that its caller may send again when no answer came.
+type Attempt struct {
+	Subject     string // of the caller
+	Key         string // the caller's, for this request alone
+	Fingerprint [32]byte
+	At          time.Time
+
+	// What it did.
+	ClientID domain.ClientID
+	Revision domain.RevisionNumber
+	SecretID string
+}
+
+// AttemptsKept is how long a repeated request is recognised.
+const AttemptsKept = 24 * time.Hour
+
+// SecretUse is a successful verification of a secret.
+type SecretUse struct {
+	TenantID domain.TenantID
+	ClientID domain.ClientID
+	SecretID string
+	At       time.Time
 }
 
 // KeyResolver reads public keys into the facts that rules judge.
@@ -42,6 +150,12 @@ type KeyResolver interface {
 	// while ago; at is when that was. It returns in a few seconds whatever the
 	// host does, and never asks an address that is not allowed to hold keys.
 	Fetch(ctx context.Context, uri string) (keys domain.Keys, at time.Time)
+}
+
+// Limiter bounds how often something is done.
+type Limiter interface {
+	// Allow reports whether it may be done once more now for the client.
+	Allow(tenant domain.TenantID, id domain.ClientID) bool
 }
 
 // Clock tells the time.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/clientele-oauth/clientele/domain"
@@ -19,7 +20,8 @@ const (
 	maxPause    = 50 * time.Millisecond
 )
 
-// Registry is the use cases around clients. It is safe for concurrent use.
+// Registry is the use cases around clients. It is safe for concurrent use, and
+// not to be copied.
 type Registry struct {
 	Book   *domain.Rulebook
 	Store  Store
@@ -27,46 +29,102 @@ type Registry struct {
 	Clock  Clock
 	Random Random
 	Pepper domain.Pepper
+	// Grace is how long a secret verifies after it was rotated away, where the
+	// caller says nothing else.
+	Grace time.Duration
+	// Verifications bounds how often secrets are verified; nil bounds nothing.
+	Verifications Limiter
+
+	uses secretUses
 }
 
-// Options say how an update or a registration is to be done.
+// Options say how a change is to be done.
 type Options struct {
 	// DryRun judges and returns what would become, and changes nothing.
 	DryRun bool
 	// IfMatch demands that the client is at one of these revisions; nil
 	// demands nothing.
 	IfMatch []domain.RevisionNumber
+	// Reason and RequestID are kept in the log.
+	Reason    string
+	RequestID string
+	// Idempotency makes the change once, however often it is asked for; nil
+	// makes it each time. It has no meaning in a dry run.
+	Idempotency *Idempotency
+}
+
+// Idempotency recognises a request that comes again.
+type Idempotency struct {
+	Key         string
+	Fingerprint [32]byte // of everything that the request asks for
 }
 
 // Registered is the outcome of a registration.
 type Registered struct {
 	Client domain.Client
 	// Secret is the value of the client's first secret, shown this once; empty
-	// where no authentication method of the client uses one.
+	// where no authentication method of the client uses one, and where the
+	// registration was done by an earlier request.
 	Secret   string
 	Warnings domain.Findings
+	// Repeated says that an earlier request with the same idempotency key did
+	// it. The client is as it was registered.
+	Repeated bool
 }
 
-// Revised is the outcome of an update.
+// Revised is the outcome of a change.
 type Revised struct {
 	Client   domain.Client
 	Warnings domain.Findings
+	// RevokedSecrets counts the secrets that ended with the change, since no
+	// authentication method uses one any more.
+	RevokedSecrets int
 }
 
-// Register makes a new client in the caller's tenant. The error is
-// [ErrForbidden], an [*InvalidError] with every violation, or that of the
-// store. In a dry run the client has no identifiers and no secret.
-func (r *Registry) Register(ctx context.Context, caller Caller, wish domain.Change, opts Options) (Registered, error) {
-	if err := caller.may(PermissionWrite); err != nil {
+// Register makes a new client in the caller's tenant, with the given identifier
+// or, where that is empty, one of its own. The error is [ErrForbidden],
+// [ErrTaken], [ErrKeyReused], an [*InvalidError] with every violation, or that
+// of the store. In a dry run the client has no identifiers of its own and no
+// secret.
+func (r *Registry) Register(
+	ctx context.Context, caller Caller, id domain.ClientID, wish domain.Change, opts Options,
+) (Registered, error) {
+	if err := caller.may(OpCreateClient); err != nil {
 		return Registered{}, err
+	}
+	registered, err := r.register(ctx, caller, id, wish, opts)
+	if errors.Is(err, ErrDone) {
+		registered, err = r.registeredBefore(ctx, caller, opts)
+	}
+	if err != nil {
+		return Registered{}, fmt.Errorf("register a client: %w", err)
+	}
+	return registered, nil
+}
+
+func (r *Registry) register(
+	ctx context.Context, caller Caller, id domain.ClientID, wish domain.Change, opts Options,
+) (Registered, error) {
+	if err := r.doneBefore(ctx, caller, opts); err != nil {
+		return Registered{}, err
+	}
+	if id != "" {
+		switch _, err := r.Store.Find(ctx, caller.Tenant, id); {
+		case err == nil:
+			return Registered{}, ErrTaken
+		case !errors.Is(err, ErrNotFound):
+			return Registered{}, err
+		}
 	}
 	source, matters := r.Book.RegistrationKeys(wish)
 	keys := resolve(ctx, r.Keys, source, matters)
 	now := r.now()
-	identity := domain.Identity{TenantID: caller.Tenant}
+	identity := domain.Identity{TenantID: caller.Tenant, ClientID: id}
 	if !opts.DryRun {
 		identity.ID = "client_" + r.Random.ID()
-		identity.ClientID = domain.ClientID("app-" + r.Random.ID())
+		if id == "" {
+			identity.ClientID = domain.ClientID("app-" + r.Random.ID())
+		}
 	}
 	client, findings := r.Book.Register(identity, wish, keys, now)
 	if findings.Refuse() {
@@ -77,30 +135,60 @@ func (r *Registry) Register(ctx context.Context, caller Caller, wish domain.Chan
 		return registered, nil
 	}
 	if client.UsesSecret() {
-		secret, value := domain.NewSecret("secret_"+r.Random.ID(), r.Random.Entropy(), r.Pepper, now)
+		secret, value := r.newSecret(now)
 		registered.Client, registered.Secret = client.WithFirstSecret(secret), value
 	}
-	err := r.Store.Commit(ctx, domain.Revision{
-		Action: domain.ActionCreate, Actor: caller.actor(), At: now, Client: registered.Client,
-	})
-	if err != nil {
-		return Registered{}, fmt.Errorf("register a client: %w", err)
+	err := r.commit(ctx, caller, domain.ActionCreate, registered.Client, opts)
+	if errors.Is(err, ErrConflict) {
+		err = ErrTaken
 	}
-	return registered, nil
+	return registered, err
+}
+
+// registeredBefore is the outcome of the registration that an earlier request
+// made.
+func (r *Registry) registeredBefore(ctx context.Context, caller Caller, opts Options) (Registered, error) {
+	attempt, err := r.attempt(ctx, caller, opts)
+	if err != nil {
+		return Registered{}, err
+	}
+	first, err := r.revision(ctx, caller.Tenant, attempt.ClientID, attempt.Revision)
+	return Registered{Client: first.Client, Repeated: true}, err
 }
 
 // Find returns a client of the caller's tenant. The error is [ErrForbidden],
-// [ErrNotFound] also where the client is another tenant's, or that of the
-// store.
+// [ErrNotFound] also where the client is deleted or another tenant's, or that of
+// the store.
 func (r *Registry) Find(ctx context.Context, caller Caller, id domain.ClientID) (domain.Client, error) {
-	if err := caller.may(PermissionRead); err != nil {
+	return r.find(ctx, caller, OpGetClient, id)
+}
+
+// find is Find for whichever operation.
+func (r *Registry) find(ctx context.Context, caller Caller, op Operation, id domain.ClientID) (domain.Client, error) {
+	if err := caller.may(op); err != nil {
 		return domain.Client{}, err
 	}
 	client, err := r.Store.Find(ctx, caller.Tenant, id)
+	if err == nil && client.Deleted() {
+		err = ErrNotFound
+	}
 	if err != nil {
 		return domain.Client{}, fmt.Errorf("find client: %w", err)
 	}
 	return client, nil
+}
+
+// List returns a page of the clients of the caller's tenant. The error is
+// [ErrForbidden] or that of the store.
+func (r *Registry) List(ctx context.Context, caller Caller, q Query) (Page, error) {
+	if err := caller.may(OpListClients); err != nil {
+		return Page{}, err
+	}
+	page, err := r.Store.List(ctx, caller.Tenant, q)
+	if err != nil {
+		return Page{}, fmt.Errorf("list clients: %w", err)
+	}
+	return page, nil
 }
 
 // Revise changes a client of the caller's tenant. A change that changes
@@ -114,23 +202,89 @@ func (r *Registry) Find(ctx context.Context, caller Caller, id domain.ClientID) 
 func (r *Registry) Revise(
 	ctx context.Context, caller Caller, id domain.ClientID, change domain.Change, opts Options,
 ) (Revised, error) {
-	if err := caller.may(PermissionWrite); err != nil {
+	if err := caller.may(OpUpdateClient); err != nil {
 		return Revised{}, err
 	}
+	return r.change(ctx, caller, id, domain.ActionUpdate, opts, r.revising(change))
+}
+
+// Delete ends a client of the caller's tenant: it is gone from lists and reads
+// until it is restored or purged, and its identifier stays taken. The error is as
+// that of [Registry.Revise].
+func (r *Registry) Delete(ctx context.Context, caller Caller, id domain.ClientID, opts Options) error {
+	if err := caller.may(OpDeleteClient); err != nil {
+		return err
+	}
+	_, err := r.change(ctx, caller, id, domain.ActionDelete, opts, live(
+		func(_ context.Context, c domain.Client, now time.Time) (domain.Client, domain.Findings, error) {
+			return c.Delete(now), nil, nil
+		}))
+	return err
+}
+
+// Restore brings a deleted client back. That it is active demands that it keeps
+// today's rules. The error is as that of [Registry.Revise], or [ErrNotDeleted];
+// [ErrNotFound] where it was purged.
+func (r *Registry) Restore(ctx context.Context, caller Caller, id domain.ClientID, opts Options) (Revised, error) {
+	if err := caller.may(OpRestoreClient); err != nil {
+		return Revised{}, err
+	}
+	return r.change(ctx, caller, id, domain.ActionRestore, opts,
+		func(ctx context.Context, c domain.Client, now time.Time) (domain.Client, domain.Findings, error) {
+			switch {
+			case c.Purged():
+				return c, nil, ErrNotFound
+			case !c.Deleted():
+				return c, nil, ErrNotDeleted
+			}
+			source, matters := r.Book.RestorationKeys(c)
+			restored, findings := r.Book.Restore(c, resolve(ctx, r.Keys, source, matters), now)
+			return restored, findings, nil
+		})
+}
+
+// decision says what a client is to become. Findings that refuse it, or an
+// error, leave it as it is; so does a decision that returns it unchanged.
+type decision func(ctx context.Context, c domain.Client, now time.Time) (domain.Client, domain.Findings, error)
+
+// live makes a decision one about clients that are not deleted.
+func live(decide decision) decision {
+	return func(ctx context.Context, c domain.Client, now time.Time) (domain.Client, domain.Findings, error) {
+		if c.Deleted() {
+			return c, nil, ErrNotFound
+		}
+		return decide(ctx, c, now)
+	}
+}
+
+// revising is the decision to change settings.
+func (r *Registry) revising(change domain.Change) decision {
+	return live(func(ctx context.Context, c domain.Client, now time.Time) (domain.Client, domain.Findings, error) {
+		source, matters := r.Book.RevisionKeys(c, change)
+		revised, findings := r.Book.Revise(c, change, resolve(ctx, r.Keys, source, matters), now)
+		return revised, findings, nil
+	})
+}
+
+// change reads, decides and commits, and does so again where the client moved
+// on in between.
+func (r *Registry) change(
+	ctx context.Context, caller Caller, id domain.ClientID, action domain.Action, opts Options, decide decision,
+) (Revised, error) {
 	for attempt := 1; ; attempt++ {
-		revised, err := r.reviseOnce(ctx, caller, id, change, opts)
+		revised, err := r.changeOnce(ctx, caller, id, action, opts, decide)
 		switch {
 		case err == nil:
 			return revised, nil
 		case !errors.Is(err, ErrConflict):
-			return Revised{}, fmt.Errorf("revise client: %w", err)
+			return Revised{}, fmt.Errorf("%s client: %w", action, err)
 		case opts.IfMatch != nil:
-			return Revised{}, fmt.Errorf("revise client: %w", ErrPreconditionFailed)
+			return Revised{}, fmt.Errorf("%s client: %w", action, ErrPreconditionFailed)
 		case attempt == maxAttempts:
-			return Revised{}, fmt.Errorf("revise client: gave up after %d attempts: %w", attempt, err)
+			return Revised{}, fmt.Errorf("%s client: gave up after %d attempts: %w", action, attempt, err)
 		}
 		if err := pause(ctx, attempt); err != nil {
-			return Revised{}, fmt.Errorf("revise client: %w", err)
+			return Revised{}, fmt.Errorf("%s client: %w", action, err)
 		}
 	}
 }
@@ -149,32 +303,85 @@ func pause(ctx context.Context, attempt int) error {
 	}
 }
 
-// reviseOnce reads, decides and commits; [ErrConflict] tells that the client
+// changeOnce reads, decides and commits; [ErrConflict] tells that the client
 // moved on in between.
-func (r *Registry) reviseOnce(
-	ctx context.Context, caller Caller, id domain.ClientID, change domain.Change, opts Options,
+func (r *Registry) changeOnce(
+	ctx context.Context, caller Caller, id domain.ClientID, action domain.Action, opts Options, decide decision,
 ) (Revised, error) {
-	client, err := r.Store.Find(ctx, caller.Tenant, id)
+	before, err := r.Store.Find(ctx, caller.Tenant, id)
 	if err != nil {
 		return Revised{}, err
 	}
-	if !opts.met(client) {
-		return Revised{}, ErrPreconditionFailed
+	if !before.Deleted() && !opts.met(before) {
+		return Revised{}, ErrPreconditionFailed // before keys are fetched for nothing
 	}
-	source, matters := r.Book.RevisionKeys(client, change)
-	keys := resolve(ctx, r.Keys, source, matters)
-	now := r.now()
-	after, findings := r.Book.Revise(client, change, keys, now)
-	if findings.Refuse() {
+	after, findings, err := decide(ctx, before, r.now())
+	switch {
+	case err != nil:
+		return Revised{}, err
+	case !opts.met(before):
+		return Revised{}, ErrPreconditionFailed
+	case findings.Refuse():
 		return Revised{}, &InvalidError{Findings: findings}
 	}
 	revised := Revised{Client: after, Warnings: findings.Warnings()}
-	if opts.DryRun || after.Revision() == client.Revision() {
+	if !after.UsesSecret() {
+		revised.RevokedSecrets = len(before.Secrets())
+	}
+	if opts.DryRun || after.Revision() == before.Revision() {
 		return revised, nil
 	}
-	return revised, r.Store.Commit(ctx, domain.Revision{
-		Action: domain.ActionUpdate, Actor: caller.actor(), At: now, Client: after,
-	})
+	return revised, r.commit(ctx, caller, action, after, opts)
+}
+
+// commit writes a client's new revision.
+func (r *Registry) commit(ctx context.Context, caller Caller, action domain.Action, c domain.Client, opts Options) error {
+	revision := domain.Revision{
+		Action: action, Actor: caller.actor(), At: c.UpdatedAt(), Client: c, Reason: opts.Reason, RequestID: opts.RequestID,
+	}
+	if opts.Idempotency == nil {
+		return r.Store.Commit(ctx, revision)
+	}
+	attempt := Attempt{
+		Subject: caller.Subject, Key: opts.Idempotency.Key, Fingerprint: opts.Idempotency.Fingerprint, At: c.UpdatedAt(),
+		ClientID: c.Identity().ClientID, Revision: c.Revision(),
+	}
+	if secrets := c.Secrets(); len(secrets) > 0 { // what can be repeated made the newest one
+		attempt.SecretID = secrets[len(secrets)-1].ID
+	}
+	return r.Store.CommitOnce(ctx, revision, attempt)
+}
+
+// doneBefore returns [ErrDone] where an earlier request with the same
+// idempotency key was carried out.
+func (r *Registry) doneBefore(ctx context.Context, caller Caller, opts Options) error {
+	if opts.Idempotency == nil || opts.DryRun {
+		return nil
+	}
+	switch _, err := r.attempt(ctx, caller, opts); {
+	case err == nil:
+		return ErrDone
+	case errors.Is(err, ErrNotFound):
+		return nil
+	default:
+		return err
+	}
+}
+
+// attempt is what an earlier request with the same idempotency key did. The
+// error is [ErrNotFound] or, where it was another request, [ErrKeyReused].
+func (r *Registry) attempt(ctx context.Context, caller Caller, opts Options) (Attempt, error) {
+	attempt, err := r.Store.FindAttempt(ctx, caller.Tenant, caller.Subject, opts.Idempotency.Key)
+	switch {
+	case err != nil:
+		return Attempt{}, err
+	case r.now().Sub(attempt.At) > AttemptsKept:
+		return Attempt{}, ErrNotFound
+	case attempt.Fingerprint != opts.Idempotency.Fingerprint:
+		return Attempt{}, ErrKeyReused
+	default:
+		return attempt, nil
+	}
 }
 
 // resolve finds out about the keys at source; those behind a URI only where
@@ -198,13 +405,5 @@ func (r *Registry) now() time.Time { return nowBy(r.Clock) }
 func nowBy(c Clock) time.Time { return c.Now().UTC().Truncate(time.Microsecond) }
 
 func (o Options) met(c domain.Client) bool {
-	if o.IfMatch == nil {
-		return true
-	}
-	for _, n := range o.IfMatch {
-		if n == c.Revision() {
-			return true
-		}
-	}
-	return false
+	return o.IfMatch == nil || slices.Contains(o.IfMatch, c.Revision())
 }

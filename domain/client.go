@@ -26,10 +26,12 @@ type RevisionNumber int64
 type State struct {
 	Identity  Identity
 	Settings  Settings
-	Secrets   []Secret
+	Secrets   []Secret // oldest first
 	Revision  RevisionNumber
 	CreatedAt time.Time
 	UpdatedAt time.Time
+	DeletedAt time.Time // zero where it is not deleted
+	PurgedAt  time.Time // zero where its configuration is still there
 }
 
 // Client is a registered client. Its configuration is one that the rulebook
@@ -67,45 +69,91 @@ func (c Client) CreatedAt() time.Time { return c.state.CreatedAt }
 // UpdatedAt returns when the client was last changed.
 func (c Client) UpdatedAt() time.Time { return c.state.UpdatedAt }
 
-// SecretLastFour returns the last four characters of the newest secret, empty
-// where the client has none.
-func (c Client) SecretLastFour() string {
-	if len(c.state.Secrets) == 0 {
-		return ""
-	}
-	return c.state.Secrets[len(c.state.Secrets)-1].LastFour
+// Deleted reports whether the client was deleted and not restored since.
+func (c Client) Deleted() bool { return !c.state.DeletedAt.IsZero() }
+
+// DeletedAt returns when the client was deleted; zero where it was not.
+func (c Client) DeletedAt() time.Time { return c.state.DeletedAt }
+
+// Purged reports whether only the tombstone of the client is left.
+func (c Client) Purged() bool { return !c.state.PurgedAt.IsZero() }
+
+// Delete returns the client as deleted, one revision further. Its
+// configuration and secrets stay, so that it can be restored.
+func (c Client) Delete(now time.Time) Client {
+	c.state.DeletedAt = now
+	return c.next(now)
+}
+
+// Purge returns the tombstone of a deleted client, one revision further: who it
+// was, and nothing else.
+func (c Client) Purge(now time.Time) Client {
+	c.state.Settings = Settings{}
+	c.state.Secrets = nil
+	c.state.PurgedAt = now
+	return c.next(now)
+}
+
+// next is the client one revision further.
+func (c Client) next(now time.Time) Client {
+	c.state.Revision++
+	c.state.UpdatedAt = now
+	return c
 }
 
 // UsesSecret reports whether some authentication method of the client proves
 // a secret that the registry keeps the hash of.
 func (c Client) UsesSecret() bool { return c.state.Settings.usesSecret() }
 
-// WithFirstSecret returns the client as it is registered together with its
-// first secret: the revision stays.
-func (c Client) WithFirstSecret(s Secret) Client {
-	c.state.Secrets = []Secret{s}
-	return c
-}
-
 // Action says what a revision did.
 type Action string
 
 // The actions.
 const (
-	ActionCreate Action = "create"
-	ActionUpdate Action = "update"
+	ActionCreate       Action = "create"
+	ActionUpdate       Action = "update"
+	ActionDelete       Action = "delete"
+	ActionRestore      Action = "restore" // of a deleted client
+	ActionRevert       Action = "revert"  // to an earlier revision
+	ActionPurge        Action = "purge"   // of a deleted client; its log is gone
+	ActionCreateSecret Action = "create_secret"
+	ActionRotateSecret Action = "rotate_secret"
+	ActionDeleteSecret Action = "delete_secret"
 )
 
 // Actor is who made a change.
 type Actor struct {
-	Subject string // the token's subject
+	Subject  string   // the token's subject
+	ClientID ClientID // the client that the token was issued to; may be empty
 }
 
 // Revision is one entry of the log of a client: who made it what it then was.
 // The log holds every change, in order, and no secret.
 type Revision struct {
-	Action Action
-	Actor  Actor
-	At     time.Time
-	Client Client // as it became; its revision number is the entry's
+	Action    Action
+	Actor     Actor
+	At        time.Time
+	RequestID string // by which the request is found in logs
+	Reason    string // what the caller gave for one; may be empty
+	Client    Client // as it became; its revision number is the entry's
+}
+
+// Difference is one member in which two configurations differ. A value is a
+// string, a bool or a []string.
+type Difference struct {
+	Field         Field
+	Before, After any
+}
+
+// Pointer is the JSON Pointer (RFC 6901) of the member.
+func (d Difference) Pointer() string { return d.Field.pointer() }
+
+// Compare returns the members in which two configurations differ, in the order
+// of their names.
+func Compare(before, after Settings) []Difference {
+	var list []Difference
+	for _, f := range differences(before, after).sorted() {
+		list = append(list, Difference{f, before.value(f), after.value(f)})
+	}
+	return list
 }

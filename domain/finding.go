@@ -64,6 +64,13 @@ func (f Finding) sameAs(g Finding) bool {
 	return f.subject != "" || f.Pointer == g.Pointer
 }
 
+// stand turns a violation into the warning of one that stood before.
+func (f *Finding) stand() {
+	f.Level = Warning
+	f.Standing = true
+	f.Message += " (it stood before this change, which is accepted; mend it)"
+}
+
 // Findings is all that a judgement found, in the order of the rulebook.
 type Findings []Finding
 

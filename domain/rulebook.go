@@ -248,7 +248,8 @@ func demandsAll(from, to Settings) bool {
 // as a standing warning: rules tighten over time, and a newer one must not
 // keep an operator from mending something else. Reactivating a client and
 // choosing a profile demand that everything holds. Where the findings refuse
-// the change, c is returned unchanged.
+// the change, c is returned unchanged. Secrets that no authentication method
+// uses any more are revoked.
 func (b *Rulebook) Revise(c Client, change Change, keys Keys, now time.Time) (Client, Findings) {
 	before := c.state.Settings
 	d := change.apply(before)
@@ -260,11 +261,39 @@ func (b *Rulebook) Revise(c Client, change Change, keys Keys, now time.Time) (Cl
 	if findings.Refuse() || len(changed) == 0 {
 		return c, findings
 	}
-	revised := c
+	revised := c.next(now)
 	revised.state.Settings = d.Settings
-	revised.state.Revision++
-	revised.state.UpdatedAt = now
+	if !revised.UsesSecret() {
+		revised.state.Secrets = nil // they would come back to life with the method
+	}
 	return revised, findings
+}
+
+// RestorationKeys returns where the keys of a deleted client are, and whether
+// the policy wants keys behind a URI to be looked at before it is restored.
+func (b *Rulebook) RestorationKeys(c Client) (source KeySource, matters bool) {
+	active := c.state.Settings.Status == StatusActive
+	return c.state.Settings.Keys, active && b.policy.KeyPreflight != PreflightOff
+}
+
+// Restore returns a deleted client as it was, one revision further. That an
+// active client comes back demands that everything holds, by today's rules; a
+// suspended one comes back with what stands against it as warnings. Where the
+// findings refuse it, c is returned unchanged.
+func (b *Rulebook) Restore(c Client, keys Keys, now time.Time) (Client, Findings) {
+	findings := b.Judge(c.state.Settings, keys, now)
+	if c.state.Settings.Status != StatusActive {
+		for i := range findings {
+			if findings[i].Level == Violation {
+				findings[i].stand()
+			}
+		}
+	}
+	if findings.Refuse() {
+		return c, findings
+	}
+	c.state.DeletedAt = time.Time{}
+	return c.next(now), findings
 }
 
 // soften turns the violations that stood in the settings before and are not
@@ -280,9 +309,7 @@ func (b *Rulebook) soften(findings Findings, before Settings, changed fields, ke
 			continue
 		}
 		if f.subject != "" || !changed.hasAny(f.needs) {
-			f.Level = Warning
-			f.Standing = true
-			f.Message += " (it stood before this change, which is accepted; mend it)"
+			f.stand()
 		}
 	}
 	return findings

@@ -1,27 +1,203 @@
 package domain
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
-func TestASecretMatchesItsValueAlone(t *testing.T) {
-	pepper := Pepper{ID: "p1", Key: []byte("0123456789abcdef0123456789abcdef")}
-	for name, p := range map[string]Pepper{"peppered": pepper, "plain": {}} {
+var testPepper = Pepper{ID: "p1", Key: []byte("0123456789abcdef0123456789abcdef")}
+
+// secretOf makes the secret numbered n.
+func secretOf(n byte, now time.Time) (Secret, string) {
+	return NewSecret(fmt.Sprintf("s%d", n), [SecretEntropy]byte{n}, testPepper, now)
+}
+
+// holding is a client that uses secrets and has the first n.
+func holding(t *testing.T, n byte) Client {
+	t.Helper()
+	client := stored(func(s *Settings) { s.AuthMethods = []AuthMethod{AuthSecretBasic}; s.Status = StatusActive })
+	for i := range n {
+		secret, _ := secretOf(i+1, testNow)
+		var err error
+		client, err = client.IssueSecret(secret, testNow)
+		require.NoError(t, err)
+	}
+	return client
+}
+
+// verifies lists the secrets of the first nine that verify.
+func verifies(c Client, at time.Time) []string {
+	list := []string{}
+	for n := range byte(9) {
+		_, value := secretOf(n+1, testNow)
+		if id, ok := c.VerifySecret(value, testPepper, at); ok {
+			list = append(list, id)
+		}
+	}
+	return list
+}
+
+func TestASecretIsRecognisable(t *testing.T) {
+	kept, value := NewSecret("s1", [SecretEntropy]byte{1, 2, 3}, testPepper, testNow)
+	assert.True(t, strings.HasPrefix(value, "clientele_"), "secret scanners know it by its prefix")
+	assert.Equal(t, value[len(value)-4:], kept.LastFour)
+	assert.NotContains(t, string(kept.Hash), value)
+	plain, _ := NewSecret("s1", [SecretEntropy]byte{1, 2, 3}, Pepper{}, testNow)
+	assert.NotEqual(t, plain.Hash, kept.Hash)
+}
+
+func TestOnlyTheValueOfASecretVerifies(t *testing.T) {
+	for name, pepper := range map[string]Pepper{"peppered": testPepper, "plain": {}} {
 		t.Run(name, func(t *testing.T) {
-			kept, value := NewSecret("s1", [SecretEntropy]byte{1, 2, 3}, p, testNow)
-			assert.True(t, kept.Matches(value, p))
-			assert.False(t, kept.Matches(value[:len(value)-1]+"x", p))
-			assert.False(t, kept.Matches("", p))
-			assert.False(t, kept.Matches(value, Pepper{ID: "p2", Key: []byte("another")}))
-			assert.True(t, strings.HasPrefix(value, "clientele_"), "secret scanners know it by its prefix")
-			assert.Equal(t, value[len(value)-4:], kept.LastFour)
-			assert.NotContains(t, string(kept.Hash), value)
+			secret, value := NewSecret("s1", [SecretEntropy]byte{1, 2, 3}, pepper, testNow)
+			client := holding(t, 0).WithFirstSecret(secret)
+			id, ok := client.VerifySecret(value, pepper, testNow)
+			assert.True(t, ok)
+			assert.Equal(t, "s1", id)
+			for _, wrong := range []string{"", value + "x", value[:len(value)-1], strings.ToUpper(value), string(secret.Hash)} {
+				id, ok = client.VerifySecret(wrong, pepper, testNow)
+				assert.False(t, ok)
+				assert.Empty(t, id)
+			}
+			_, ok = client.VerifySecret(value, Pepper{ID: "p2", Key: []byte("another")}, testNow)
+			assert.Equal(t, pepper.ID == "", ok, "a secret kept without a pepper outlives the coming of one")
 		})
 	}
-	one, _ := NewSecret("s1", [SecretEntropy]byte{1}, pepper, testNow)
-	two, _ := NewSecret("s1", [SecretEntropy]byte{1}, Pepper{}, testNow)
-	assert.NotEqual(t, one.Hash, two.Hash)
+}
+
+func TestASuspendedClientHasNoValidSecret(t *testing.T) {
+	client := holding(t, 1)
+	suspended, findings := testBook(t, Policy{}).Revise(client, Change{Status: new(StatusSuspended)}, KeysUnexamined(), testNow)
+	require.False(t, findings.Refuse())
+	assert.Empty(t, verifies(suspended, testNow))
+	assert.Len(t, suspended.Secrets(), 1)
+}
+
+func TestAClientHasAtMostTwoActiveSecrets(t *testing.T) {
+	client := holding(t, 2)
+	third, _ := secretOf(3, testNow)
+	_, err := client.IssueSecret(third, testNow)
+	require.ErrorIs(t, err, ErrTooManySecrets)
+	assert.Equal(t, []string{"s1", "s2"}, verifies(client, testNow))
+	assert.Equal(t, third.LastFour[:0]+client.Secrets()[1].LastFour, client.SecretLastFour())
+}
+
+func TestASecretWithAnEndEnds(t *testing.T) {
+	client := holding(t, 1)
+	second, _ := secretOf(2, testNow)
+	second.ExpiresAt = testNow
+	_, err := client.IssueSecret(second, testNow)
+	require.ErrorIs(t, err, ErrSecretExpired)
+	second.ExpiresAt = testNow.Add(time.Hour)
+	client, err = client.IssueSecret(second, testNow)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"s1", "s2"}, verifies(client, testNow.Add(time.Hour-1)))
+	assert.Equal(t, []string{"s1"}, verifies(client, testNow.Add(time.Hour)))
+	third, _ := secretOf(3, testNow)
+	client, err = client.IssueSecret(third, testNow.Add(time.Hour))
+	require.NoError(t, err, "an expired one does not count")
+	assert.Len(t, client.Secrets(), 2, "and is dropped")
+}
+
+func TestRotation(t *testing.T) {
+	next, _ := secretOf(3, testNow)
+	rotated, err := holding(t, 2).RotateSecret(next, time.Hour, testNow)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"s1", "s2", "s3"}, verifies(rotated, testNow.Add(time.Hour-1)))
+	assert.Equal(t, []string{"s3"}, verifies(rotated, testNow.Add(time.Hour)))
+	assert.Equal(t, next.LastFour, rotated.SecretLastFour())
+	assert.Equal(t, SecretRetiring, rotated.Secrets()[0].Status(testNow))
+	assert.Equal(t, SecretActive, rotated.Secrets()[2].Status(testNow))
+
+	again, _ := secretOf(4, testNow)
+	rotated, err = rotated.RotateSecret(again, 2*time.Hour, testNow)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"s2", "s3", "s4"}, verifies(rotated, testNow), "the oldest of three retiring ones ends")
+	assert.Equal(t, []string{"s3", "s4"}, verifies(rotated, testNow.Add(time.Hour)), "nothing prolongs a retiring one")
+
+	atOnce, err := holding(t, 2).RotateSecret(next, 0, testNow)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"s3"}, verifies(atOnce, testNow))
+	assert.Len(t, atOnce.Secrets(), 1)
+
+	short := holding(t, 1)
+	short.state.Secrets[0].ExpiresAt = testNow.Add(time.Minute)
+	short, err = short.RotateSecret(next, time.Hour, testNow)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"s3"}, verifies(short, testNow.Add(time.Minute)), "grace does not prolong a secret's own end")
+}
+
+func TestDeletingSecrets(t *testing.T) {
+	client := holding(t, 2)
+	_, err := client.DeleteSecret("s9", testNow)
+	require.ErrorIs(t, err, ErrNoSuchSecret)
+	left, err := client.DeleteSecret("s1", testNow)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"s2"}, verifies(left, testNow))
+	assert.Equal(t, []string{"s1", "s2"}, verifies(client, testNow), "the client that was is not changed")
+	_, err = left.DeleteSecret("s2", testNow)
+	require.ErrorIs(t, err, ErrLastSecret)
+
+	next, _ := secretOf(3, testNow)
+	rotated, err := left.RotateSecret(next, time.Hour, testNow)
+	require.NoError(t, err)
+	rotated, err = rotated.DeleteSecret("s2", testNow)
+	require.NoError(t, err, "a retiring one can go")
+	_, err = rotated.DeleteSecret("s3", testNow)
+	require.ErrorIs(t, err, ErrLastSecret)
+}
+
+func TestClientsThatUseNoSecretHaveNone(t *testing.T) {
+	public := stored(func(s *Settings) { s.Confidential, s.AuthMethods = false, []AuthMethod{AuthNone} })
+	secret, _ := secretOf(1, testNow)
+	_, err := public.IssueSecret(secret, testNow)
+	require.ErrorIs(t, err, ErrNoSecretUse)
+	_, err = public.RotateSecret(secret, 0, testNow)
+	require.ErrorIs(t, err, ErrNoSecretUse)
+
+	keyed, findings := testBook(t, Policy{}).Revise(holding(t, 2), Change{
+		AuthMethods: &[]AuthMethod{AuthPrivateKeyJWT}, JWKSURI: new("https://a.example/jwks"), JWKS: new(""),
+	}, KeysUnexamined(), testNow)
+	require.False(t, findings.Refuse(), "%v", findings)
+	assert.Empty(t, keyed.Secrets(), "the end of the method is the end of the secrets")
+}
+
+func TestSecretsUnderAnySequenceOfChanges(t *testing.T) {
+	base := holding(t, 1)
+	rapid.Check(t, func(t *rapid.T) {
+		client, now := base, testNow
+		for n := range byte(rapid.IntRange(1, 12).Draw(t, "steps")) {
+			now = now.Add(time.Duration(rapid.IntRange(0, 90).Draw(t, "minutes")) * time.Minute)
+			secret, _ := NewSecret(fmt.Sprintf("n%d", n), [SecretEntropy]byte{n}, testPepper, now)
+			before := client.State()
+			var after Client
+			var err error
+			switch rapid.IntRange(0, 2).Draw(t, "what") {
+			case 0:
+				after, err = client.IssueSecret(secret, now)
+			case 1:
+				after, err = client.RotateSecret(secret, time.Duration(rapid.IntRange(0, 2).Draw(t, "grace"))*time.Hour, now)
+			default:
+				i := rapid.IntRange(0, len(before.Secrets)-1).Draw(t, "which")
+				after, err = client.DeleteSecret(before.Secrets[i].ID, now)
+			}
+			require.Equal(t, before, client.State(), "the client that was is not changed")
+			if err != nil {
+				require.Equal(t, before, after.State())
+				continue
+			}
+			require.Equal(t, client.Revision()+1, after.Revision())
+			client = after
+			active := count(client.Secrets(), SecretActive, now)
+			require.GreaterOrEqual(t, active, 1, "there is always one to authenticate with")
+			require.LessOrEqual(t, active, MaxActiveSecrets)
+			require.LessOrEqual(t, len(client.Secrets()), MaxActiveSecrets+maxRetiringSecrets+2)
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Field names one member of a client's configuration as the wire spells it.
@@ -286,4 +287,78 @@ func differences(a, b Settings) fields {
 	note(FieldTermsURL, a.TermsURL == b.TermsURL)
 	note(FieldCORSOrigins, slices.Equal(a.CORSOrigins, b.CORSOrigins))
 	return changed
+}
+
+// value is the value of a member: a string, a bool or a []string.
+func (s Settings) value(f Field) any {
+	switch f {
+	case FieldName:
+		return s.Name
+	case FieldStatus:
+		return string(s.Status)
+	case FieldConfidential:
+		return s.Confidential
+	case FieldRedirectURIs:
+		return texts(s.RedirectURIs)
+	case FieldGrantTypes:
+		return texts(s.GrantTypes)
+	case FieldScopes:
+		return texts(s.Scopes)
+	case FieldAuthMethods:
+		return texts(s.AuthMethods)
+	case FieldProfile:
+		return string(s.Profile)
+	case FieldJWKS:
+		return s.Keys.inline
+	case FieldJWKSURI:
+		return s.Keys.uri
+	case FieldTLSSubjectDN:
+		return s.TLSSubject.DN
+	case FieldTLSSANDNS:
+		return s.TLSSubject.SANDNS
+	case FieldTLSSANURI:
+		return s.TLSSubject.SANURI
+	case FieldTLSSANIP:
+		return s.TLSSubject.SANIP
+	case FieldTLSSANEmail:
+		return s.TLSSubject.SANEmail
+	case FieldCORSOrigins:
+		return texts(s.CORSOrigins)
+	default:
+		return string(s.link(f))
+	}
+}
+
+// texts is a list of plain strings; never nil.
+func texts[S ~string](list []S) []string {
+	plain := make([]string, len(list))
+	for i, s := range list {
+		plain[i] = string(s)
+	}
+	return plain
+}
+
+// ChangeTo returns the change that makes any configuration this one.
+func (s Settings) ChangeTo() Change {
+	s = s.clone()
+	return Change{
+		Name: &s.Name, Status: &s.Status, Confidential: &s.Confidential, RedirectURIs: &s.RedirectURIs,
+		GrantTypes: &s.GrantTypes, Scopes: &s.Scopes, AuthMethods: &s.AuthMethods, Profile: &s.Profile,
+		JWKS: &s.Keys.inline, JWKSURI: &s.Keys.uri, TLSSubjectDN: &s.TLSSubject.DN, TLSSANDNS: &s.TLSSubject.SANDNS,
+		TLSSANURI: &s.TLSSubject.SANURI, TLSSANIP: &s.TLSSubject.SANIP, TLSSANEmail: &s.TLSSubject.SANEmail,
+		LogoURL: &s.LogoURL, Website: &s.Website, PrivacyPolicy: &s.PrivacyPolicy, TermsURL: &s.TermsURL,
+		CORSOrigins: &s.CORSOrigins,
+	}
+}
+
+// RedirectHosts returns the hosts of the redirect URIs, in lower case, each
+// once; URIs without a host have none.
+func (s Settings) RedirectHosts() []string {
+	var hosts []string
+	for _, raw := range s.RedirectURIs {
+		if host := strings.ToLower(parseURI(string(raw)).host); host != "" && !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	return hosts
 }

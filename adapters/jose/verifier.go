@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	"github.com/lestrrat-go/jwx/v2/jwk"
@@ -45,7 +46,8 @@ type TokenRules struct {
 	TenantClaim string
 	RoleClaim   string
 	// AdminRole is the role that makes an administrator of the tenant.
-	AdminRole string
+	AdminRole    string
+	PlatformRole string // that makes an administrator of every tenant; empty for none
 }
 
 // Verifier verifies access tokens (RFC 9068, RFC 7519, RFC 8725).
@@ -57,6 +59,9 @@ type Verifier struct {
 	mu       sync.RWMutex
 	verified map[[sha256.Size]byte]verified
 }
+
+// maxClaimBytes bounds the names that a token brings into the log.
+const maxClaimBytes = 255
 
 // maxVerified bounds the tokens whose verification is remembered.
 const maxVerified = 4096
@@ -106,7 +111,10 @@ func (v *Verifier) Verify(ctx context.Context, token string) (application.Caller
 	if err != nil {
 		return application.Caller{}, fmt.Errorf("%w: %w", application.ErrUnauthenticated, err)
 	}
-	caller := v.caller(parsed)
+	caller, err := v.caller(parsed)
+	if err != nil {
+		return application.Caller{}, fmt.Errorf("%w: %w", application.ErrUnauthenticated, err)
+	}
 	v.remember(digest, verified{caller: caller, kid: kid, keys: set, expires: parsed.Expiration().Add(clockSkew)})
 	return caller, nil
 }
@@ -160,15 +168,24 @@ func (v *Verifier) header(token string) (kid string, err error) {
 }
 
 // caller reads who the token speaks for.
-func (v *Verifier) caller(token jwt.Token) application.Caller {
-	caller := application.Caller{Subject: token.Subject()}
+func (v *Verifier) caller(token jwt.Token) (application.Caller, error) {
 	claims := token.PrivateClaims()
-	if tenant, ok := claim(claims, v.rules.TenantClaim).(string); ok {
-		caller.Tenant = domain.TenantID(tenant)
+	tenant, _ := claim(claims, v.rules.TenantClaim).(string)
+	client, ok := claims["client_id"].(string) // RFC 9068 §2.2
+	if !ok {
+		client, _ = claims["azp"].(string) // OIDC Core §2
 	}
-	if slices.Contains(texts(claim(claims, v.rules.RoleClaim)), v.rules.AdminRole) {
+	for _, text := range []string{token.Subject(), tenant, client} {
+		if len(text) > maxClaimBytes || strings.ContainsFunc(text, unicode.IsControl) {
+			return application.Caller{}, errors.New("the token's subject, tenant or client_id is no name")
+		}
+	}
+	caller := application.Caller{Subject: token.Subject(), Tenant: domain.TenantID(tenant), ClientID: domain.ClientID(client)}
+	roles := texts(claim(claims, v.rules.RoleClaim))
+	caller.Platform = v.rules.PlatformRole != "" && slices.Contains(roles, v.rules.PlatformRole)
+	if caller.Platform || slices.Contains(roles, v.rules.AdminRole) {
 		caller.Permissions = application.Permissions()
-		return caller
+		return caller, nil
 	}
 	granted := texts(claims["scope"])
 	for _, p := range application.Permissions() {
@@ -176,7 +193,7 @@ func (v *Verifier) caller(token jwt.Token) application.Caller {
 			caller.Permissions = append(caller.Permissions, p)
 		}
 	}
-	return caller
+	return caller, nil
 }
 
 // claim finds a claim by its name or, where there is none, by its path.

@@ -2,13 +2,17 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+
+	"github.com/clientele-oauth/clientele/adapters/record"
 )
 
 //go:embed migrations/*.sql
@@ -18,6 +22,13 @@ var migrations embed.FS
 // Several replicas may do it at once: an advisory lock lets one through, and
 // the others find nothing to do. Each step is a transaction of its own.
 func (s *Store) Migrate(ctx context.Context) (steps int, err error) {
+	return s.migrate(ctx, (*goose.Provider).Up)
+}
+
+// migrate takes the steps that up takes.
+func (s *Store) migrate(
+	ctx context.Context, up func(*goose.Provider, context.Context) ([]*goose.MigrationResult, error),
+) (steps int, err error) {
 	locker, err := lock.NewPostgresSessionLocker()
 	if err != nil {
 		return 0, fmt.Errorf("migrate PostgreSQL: %w", err)
@@ -28,13 +39,40 @@ func (s *Store) Migrate(ctx context.Context) (steps int, err error) {
 	}
 	db := stdlib.OpenDBFromPool(s.pool)
 	defer db.Close()
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, dir, goose.WithSessionLocker(locker))
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, dir, goose.WithSessionLocker(locker),
+		goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: fillSearch}, nil)))
 	if err != nil {
 		return 0, fmt.Errorf("migrate PostgreSQL: %w", err)
 	}
-	results, err := provider.Up(ctx)
+	results, err := up(provider, ctx)
 	if err != nil {
 		return 0, fmt.Errorf("migrate PostgreSQL: %w", translate(err))
 	}
 	return len(results), nil
+}
+
+// fillSearch fills the columns that step 2 added to search clients by.
+func fillSearch(ctx context.Context, tx *sql.Tx) error {
+	const (
+		next   = `SELECT tenant_id, client_id, document FROM clients WHERE (tenant_id, client_id) > ($1, $2) ORDER BY tenant_id, client_id LIMIT 1`
+		update = `UPDATE clients SET name = $3, facets = $4 WHERE tenant_id = $1 AND client_id = $2`
+	)
+	var tenant, id string
+	for {
+		var document []byte
+		switch err := tx.QueryRowContext(ctx, next, tenant, id).Scan(&tenant, &id, &document); {
+		case errors.Is(err, sql.ErrNoRows):
+			return nil
+		case err != nil:
+			return err
+		}
+		client, err := record.Decode(document, nil)
+		if err != nil {
+			return err
+		}
+		search := record.SearchOf(client)
+		if _, err := tx.ExecContext(ctx, update, tenant, id, search.Name, search.Facets); err != nil {
+			return err
+		}
+	}
 }

@@ -21,6 +21,7 @@ import (
 // Store implements [application.Store] over a pool of connections.
 type Store struct {
 	pool *pgxpool.Pool
+	news *news
 }
 
 // defaultMaxConns is the size of the pool where the connection string has no
@@ -47,11 +48,14 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	return &Store{pool: pool}, nil
+	return &Store{pool: pool, news: startNews(pool)}, nil
 }
 
 // Close waits for the connections in use and closes all.
-func (s *Store) Close() { s.pool.Close() }
+func (s *Store) Close() {
+	s.news.stop()
+	s.pool.Close()
+}
 
 // Ping implements [application.Store].
 func (s *Store) Ping(ctx context.Context) error { return translate(s.pool.Ping(ctx)) }
@@ -69,38 +73,101 @@ func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.Clie
 	return record.Decode(doc, secrets)
 }
 
-// Commit implements [application.Store]: one statement, so one round trip, in
-// which the log entry is written only if the row took the step.
-func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
-	const create = `
+// The statements of a commit: one round trip, in which the log entry is
+// written only if the row took the step.
+const (
+	commitCreate = `
 		WITH moved AS (
-			INSERT INTO clients (client_id, tenant_id, revision, document, secrets)
-			VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (client_id) DO NOTHING
+			INSERT INTO clients (client_id, tenant_id, revision, document, secrets, name, status, facets)
+			VALUES ($1, $2, $3, $4, $5, $12, $13, $14)
+			ON CONFLICT (tenant_id, client_id) DO NOTHING
 			RETURNING client_id
-		)
-		INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, document)
-		SELECT client_id, $3, $2, $6, $7, $8, $4 FROM moved`
-	const update = `
+		)` + commitLog
+	commitUpdate = `
 		WITH moved AS (
-			UPDATE clients SET revision = $3, document = $4, secrets = $5
+			UPDATE clients SET revision = $3, document = $4, secrets = $5, name = $12, status = $13, facets = $14
 			WHERE client_id = $1 AND tenant_id = $2 AND revision = $3 - 1
 			RETURNING client_id
-		)
-		INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, document)
-		SELECT client_id, $3, $2, $6, $7, $8, $4 FROM moved`
+		)` + commitLog
+	// The end of a life, and the way back from there, stand in columns as well.
+	commitEnd = `
+		WITH moved AS (
+			UPDATE clients SET revision = $3, document = $4, secrets = $5, name = $12, status = $13, facets = $14,
+				deleted_at = $15, purged = $16
+			WHERE client_id = $1 AND tenant_id = $2 AND revision = $3 - 1
+			RETURNING client_id
+		), forgotten AS (
+			DELETE FROM revisions WHERE $16 AND tenant_id = $2 AND client_id = (SELECT client_id FROM moved)
+		), unused AS (
+			DELETE FROM secret_uses WHERE $16 AND tenant_id = $2 AND client_id = (SELECT client_id FROM moved)
+		)` + commitLog
+	commitLog = `
+		INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, document, actor_client, request_id, reason)
+		SELECT client_id, $3, $2, $6, $7, $8, $4, $9, $10, $11 FROM moved`
+)
+
+// Commit implements [application.Store].
+func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
+	if err := commit(ctx, s.pool, r); err != nil {
+		return err
+	}
+	s.news.committed()
+	return nil
+}
+
+// CommitOnce implements [application.Store]. The attempt is written first: a
+// rival waits there until it is known which of the two is the one.
+func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application.Attempt) error {
+	const keep = `
+		INSERT INTO attempts AS kept (tenant_id, subject, key, fingerprint, at, client_id, revision, secret_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (tenant_id, subject, key) DO UPDATE
+			SET fingerprint = $4, at = $5, client_id = $6, revision = $7, secret_id = $8
+			WHERE kept.at < $9`
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, keep, string(r.Client.Identity().TenantID), a.Subject, a.Key, a.Fingerprint[:], a.At,
+			string(a.ClientID), int64(a.Revision), a.SecretID, a.At.Add(-application.AttemptsKept))
+		switch {
+		case err != nil:
+			return err
+		case tag.RowsAffected() == 0:
+			return application.ErrDone
+		default:
+			return commit(ctx, tx, r)
+		}
+	})
+	if err != nil {
+		return translate(err)
+	}
+	s.news.committed()
+	return nil
+}
+
+// executor is a pool or a transaction.
+type executor interface {
+	Exec(ctx context.Context, statement string, args ...any) (pgconn.CommandTag, error)
+}
+
+func commit(ctx context.Context, on executor, r domain.Revision) error {
 	doc, secrets, err := record.Encode(r.Client)
 	if err != nil {
 		return err
 	}
-	statement := update
-	if r.Client.Revision() == 1 {
-		statement = create
-	}
-	identity := r.Client.Identity()
-	tag, err := s.pool.Exec(ctx, statement,
+	identity, search := r.Client.Identity(), record.SearchOf(r.Client)
+	args := []any{
 		string(identity.ClientID), string(identity.TenantID), int64(r.Client.Revision()), doc, secrets,
-		r.At, string(r.Action), r.Actor.Subject)
+		r.At, string(r.Action), r.Actor.Subject, string(r.Actor.ClientID), r.RequestID, r.Reason,
+		search.Name, search.Status, search.Facets,
+	}
+	statement := commitUpdate
+	switch {
+	case r.Action == domain.ActionCreate:
+		statement = commitCreate
+	case r.Action == domain.ActionRestore, r.Client.Deleted():
+		statement = commitEnd
+		args = append(args, nullTime(r.Client.DeletedAt()), r.Client.Purged())
+	}
+	tag, err := on.Exec(ctx, statement, args...)
 	if err != nil {
 		return translate(err)
 	}
@@ -110,38 +177,96 @@ func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
 	return nil
 }
 
-// Revisions implements [application.Store].
-func (s *Store) Revisions(
-	ctx context.Context, tenant domain.TenantID, id domain.ClientID, before domain.RevisionNumber, limit int,
-) ([]domain.Revision, error) {
+// nullTime is a time as a column has it, NULL where it is zero.
+func nullTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// FindAttempt implements [application.Store].
+func (s *Store) FindAttempt(ctx context.Context, tenant domain.TenantID, subject, key string) (application.Attempt, error) {
 	const query = `
-		SELECT at, action, actor, document FROM revisions
-		WHERE client_id = $1 AND tenant_id = $2 AND ($3 = 0 OR number < $3)
-		ORDER BY number DESC LIMIT $4`
-	rows, err := s.pool.Query(ctx, query, string(id), string(tenant), int64(before), limit)
+		SELECT fingerprint, at, client_id, revision, secret_id FROM attempts
+		WHERE tenant_id = $1 AND subject = $2 AND key = $3`
+	a := application.Attempt{Subject: subject, Key: key}
+	var fingerprint []byte
+	err := s.pool.QueryRow(ctx, query, string(tenant), subject, key).
+		Scan(&fingerprint, &a.At, &a.ClientID, &a.Revision, &a.SecretID)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return application.Attempt{}, application.ErrNotFound
+	case err != nil:
+		return application.Attempt{}, translate(err)
+	}
+	copy(a.Fingerprint[:], fingerprint)
+	a.At = a.At.UTC()
+	return a, nil
+}
+
+// ForgetAttempts implements [application.Store].
+func (s *Store) ForgetAttempts(ctx context.Context, before time.Time) error {
+	_, err := s.pool.Exec(ctx, `DELETE FROM attempts WHERE at < $1`, before)
+	return translate(err)
+}
+
+// NoteSecretUses implements [application.Store], in one round trip.
+func (s *Store) NoteSecretUses(ctx context.Context, uses []application.SecretUse) error {
+	const statement = `
+		INSERT INTO secret_uses AS known (tenant_id, client_id, secret_id, last_used_at)
+		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS uses (t, c, s, at)
+		ORDER BY t, c, s
+		ON CONFLICT (tenant_id, client_id, secret_id) DO UPDATE
+			SET last_used_at = greatest(known.last_used_at, excluded.last_used_at)`
+	var tenants, clients, secrets []string
+	var times []time.Time
+	for _, use := range uses {
+		tenants = append(tenants, string(use.TenantID))
+		clients = append(clients, string(use.ClientID))
+		secrets = append(secrets, use.SecretID)
+		times = append(times, use.At)
+	}
+	_, err := s.pool.Exec(ctx, statement, tenants, clients, secrets, times)
+	return translate(err)
+}
+
+// SecretUses implements [application.Store].
+func (s *Store) SecretUses(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (map[string]time.Time, error) {
+	const query = `SELECT secret_id, last_used_at FROM secret_uses WHERE tenant_id = $1 AND client_id = $2`
+	rows, err := s.pool.Query(ctx, query, string(tenant), string(id))
 	if err != nil {
 		return nil, translate(err)
 	}
-	revisions, err := pgx.CollectRows(rows, readRevision)
-	return revisions, translate(err)
+	used := map[string]time.Time{}
+	var secret string
+	var at time.Time
+	_, err = pgx.ForEachRow(rows, []any{&secret, &at}, func() error {
+		used[secret] = at.UTC()
+		return nil
+	})
+	return used, translate(err)
 }
 
-func readRevision(row pgx.CollectableRow) (domain.Revision, error) {
-	var (
-		at            time.Time
-		action, actor string
-		doc           []byte
-	)
-	if err := row.Scan(&at, &action, &actor, &doc); err != nil {
-		return domain.Revision{}, err
+// Purgeable implements [application.Store].
+func (s *Store) Purgeable(ctx context.Context, before time.Time, limit int) ([]domain.Client, error) {
+	const query = `
+		SELECT document, secrets FROM clients
+		WHERE deleted_at IS NOT NULL AND NOT purged AND deleted_at < $1 ORDER BY deleted_at LIMIT $2`
+	rows, err := s.pool.Query(ctx, query, before, limit)
+	if err != nil {
+		return nil, translate(err)
 	}
-	client, err := record.Decode(doc, nil)
-	return domain.Revision{
-		Action: domain.Action(action),
-		Actor:  domain.Actor{Subject: actor},
-		At:     at.UTC(),
-		Client: client,
-	}, err
+	clients, err := pgx.CollectRows(rows, readClient)
+	return clients, translate(err)
+}
+
+func readClient(row pgx.CollectableRow) (domain.Client, error) {
+	var doc, secrets []byte
+	if err := row.Scan(&doc, &secrets); err != nil {
+		return domain.Client{}, err
+	}
+	return record.Decode(doc, secrets)
 }
 
 // translate tells what may pass by itself from what is a defect: a server that
@@ -150,8 +275,8 @@ func readRevision(row pgx.CollectableRow) (domain.Revision, error) {
 func translate(err error) error {
 	var answered *pgconn.PgError
 	switch {
-	case err == nil:
-		return nil
+	case err == nil, errors.Is(err, application.ErrConflict), errors.Is(err, application.ErrDone), errors.Is(err, record.ErrUnreadable):
+		return err
 	case !errors.As(err, &answered):
 		return errors.Join(application.ErrUnavailable, err)
 	case temporary(answered.Code):

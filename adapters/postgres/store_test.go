@@ -83,3 +83,9 @@ func TestAnUnreadableURLIsRefusedWithoutRepeatingIt(t *testing.T) {
 	require.Error(t, err)
 	assert.NotContains(t, err.Error(), "hunter2")
 }
+
+func TestUpgradeFromTheFirstVersion(t *testing.T) {
+	url, err := server.NewDatabase(t.Context())
+	require.NoError(t, err)
+	storetest.RunUpgrade(t, open(t, url))
+}

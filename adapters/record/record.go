@@ -9,6 +9,7 @@ package record
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,6 +24,8 @@ type document struct {
 	Revision      int64     `json:"revision"`
 	CreatedAt     time.Time `json:"created_at"`
 	UpdatedAt     time.Time `json:"updated_at"`
+	DeletedAt     time.Time `json:"deleted_at,omitzero"`
+	PurgedAt      time.Time `json:"purged_at,omitzero"`
 	Name          string    `json:"name"`
 	Status        string    `json:"status"`
 	Confidential  bool      `json:"is_confidential"`
@@ -47,11 +50,15 @@ type document struct {
 
 // secret is what is kept of one secret. It never stands in a document.
 type secret struct {
-	ID        string    `json:"id"`
-	Hash      []byte    `json:"hash"`
-	KeyID     string    `json:"key_id,omitempty"`
-	LastFour  string    `json:"last_four"`
-	CreatedAt time.Time `json:"created_at"`
+	ID          string    `json:"id"`
+	Description string    `json:"description,omitempty"`
+	Hash        []byte    `json:"hash"`
+	KeyID       string    `json:"key_id,omitempty"`
+	LastFour    string    `json:"last_four"`
+	CreatedAt   time.Time `json:"created_at"`
+	UpdatedAt   time.Time `json:"updated_at,omitzero"` // documents of version 1 lack it
+	ExpiresAt   time.Time `json:"expires_at,omitzero"`
+	Retiring    bool      `json:"retiring,omitempty"`
 }
 
 // Encode returns the document of the client and, apart from it, its secrets.
@@ -65,6 +72,8 @@ func Encode(c domain.Client) (doc, secrets []byte, err error) {
 		Revision:      int64(state.Revision),
 		CreatedAt:     state.CreatedAt,
 		UpdatedAt:     state.UpdatedAt,
+		DeletedAt:     state.DeletedAt,
+		PurgedAt:      state.PurgedAt,
 		Name:          settings.Name,
 		Status:        string(settings.Status),
 		Confidential:  settings.Confidential,
@@ -91,7 +100,7 @@ func Encode(c domain.Client) (doc, secrets []byte, err error) {
 	}
 	kept := make([]secret, len(state.Secrets))
 	for i, s := range state.Secrets {
-		kept[i] = secret{ID: s.ID, Hash: s.Hash, KeyID: s.KeyID, LastFour: s.LastFour, CreatedAt: s.CreatedAt}
+		kept[i] = secret(s)
 	}
 	if secrets, err = json.Marshal(kept); err != nil {
 		return nil, nil, fmt.Errorf("encode client secrets: %w", err)
@@ -99,16 +108,20 @@ func Encode(c domain.Client) (doc, secrets []byte, err error) {
 	return doc, secrets, nil
 }
 
-// Decode is the inverse of [Encode]. Nil secrets are none.
+// ErrUnreadable is a record that nobody of us has written.
+var ErrUnreadable = errors.New("a stored record cannot be read")
+
+// Decode is the inverse of [Encode]. Nil secrets are none. The error is
+// [ErrUnreadable].
 func Decode(doc, secrets []byte) (domain.Client, error) {
 	var d document
 	if err := json.Unmarshal(doc, &d); err != nil {
-		return domain.Client{}, fmt.Errorf("decode client document: %w", err)
+		return domain.Client{}, fmt.Errorf("%w: client document: %w", ErrUnreadable, err)
 	}
 	var kept []secret
 	if secrets != nil {
 		if err := json.Unmarshal(secrets, &kept); err != nil {
-			return domain.Client{}, fmt.Errorf("decode client secrets: %w", err)
+			return domain.Client{}, fmt.Errorf("%w: client secrets: %w", ErrUnreadable, err)
 		}
 	}
 	keys := domain.InlineKeys(d.JWKS)
@@ -147,11 +160,14 @@ func Decode(doc, secrets []byte) (domain.Client, error) {
 		Revision:  domain.RevisionNumber(d.Revision),
 		CreatedAt: d.CreatedAt,
 		UpdatedAt: d.UpdatedAt,
+		DeletedAt: d.DeletedAt,
+		PurgedAt:  d.PurgedAt,
 	}
 	for _, s := range kept {
-		state.Secrets = append(state.Secrets, domain.Secret{
-			ID: s.ID, Hash: s.Hash, KeyID: s.KeyID, LastFour: s.LastFour, CreatedAt: s.CreatedAt,
-		})
+		if s.UpdatedAt.IsZero() {
+			s.UpdatedAt = s.CreatedAt
+		}
+		state.Secrets = append(state.Secrets, domain.Secret(s))
 	}
 	return domain.Restore(state), nil
 }

@@ -35,7 +35,12 @@ func full() domain.State {
 			TermsURL:      "https://a.example/terms",
 			CORSOrigins:   []domain.Origin{"https://a.example"},
 		},
-		Secrets:   []domain.Secret{{ID: "s", Hash: []byte{1, 2}, KeyID: "k", LastFour: "abcd", CreatedAt: at}},
+		Secrets: []domain.Secret{{
+			ID: "s", Description: "d", Hash: []byte{1, 2}, KeyID: "k", LastFour: "abcd",
+			CreatedAt: at, UpdatedAt: at.Add(1), ExpiresAt: at.Add(2), Retiring: true,
+		}},
+		DeletedAt: at.Add(3),
+		PurgedAt:  at.Add(4),
 		Revision:  7,
 		CreatedAt: at,
 		UpdatedAt: at.Add(time.Hour),

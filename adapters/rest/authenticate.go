@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
 )
 
 // authenticate finds out who calls (RFC 6750 §2.1); what the caller may do is
@@ -16,6 +17,9 @@ func (s *server) authenticate(next http.Handler) http.Handler {
 		if err == nil {
 			x := exchangeOf(r.Context())
 			x.caller, err = s.tokens.Verify(r.Context(), token)
+			if tenant := r.Header.Get("X-Tenant-Id"); tenant != "" && err == nil {
+				x.caller, err = x.caller.In(domain.TenantID(tenant))
+			}
 		}
 		if err != nil {
 			s.writeError(w, r, err)

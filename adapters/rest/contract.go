@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
@@ -30,8 +32,9 @@ type contract struct {
 
 // operation is what the document says about the requests of one operation.
 type operation struct {
-	parameters openapi3.Parameters
-	body       *wire.Schema // nil where there is none
+	parameters   openapi3.Parameters
+	body         *wire.Schema // nil where there is none
+	bodyRequired bool
 }
 
 func newContract(document []byte) (*contract, error) {
@@ -45,6 +48,7 @@ func newContract(document []byte) (*contract, error) {
 			op := &operation{parameters: slices.Concat(item.Parameters, described.Parameters)}
 			if described.RequestBody != nil {
 				op.body = wire.NewSchema(described.RequestBody.Value.Content.Get("application/json").Schema.Value)
+				op.bodyRequired = described.RequestBody.Value.Required
 			}
 			c.operations[method+" "+path] = op
 		}
@@ -76,16 +80,19 @@ func (s *server) checkContract(c *contract) func(http.Handler) http.Handler {
 func (op *operation) check(w http.ResponseWriter, r *http.Request) error {
 	violations := op.checkParameters(r)
 	if op.body != nil {
-		text, err := readBody(w, r)
+		text, err := op.readBody(w, r)
 		if err != nil {
 			return err
 		}
-		found, err := op.checkBody(text)
-		if err != nil {
-			return err
+		if len(text) > 0 {
+			found, err := op.checkBody(text)
+			if err != nil {
+				return err
+			}
+			violations = append(violations, found...)
 		}
-		violations = append(violations, found...)
 		r.Body = io.NopCloser(bytes.NewReader(text))
+		exchangeOf(r.Context()).fingerprint = fingerprint(r, text)
 	}
 	if len(violations) == 0 {
 		return nil
@@ -95,6 +102,15 @@ func (op *operation) check(w http.ResponseWriter, r *http.Request) error {
 		message:    "the request breaks the contract in " + count(len(violations), "place"),
 		violations: violations,
 	}
+}
+
+// fingerprint tells whether a request asks for the same thing as another one. It
+// is nothing where the caller does not want to know.
+func fingerprint(r *http.Request, body []byte) (sum [sha256.Size]byte) {
+	if r.Header.Get("Idempotency-Key") == "" {
+		return sum
+	}
+	return sha256.Sum256([]byte(r.Method + " " + r.URL.RequestURI() + "\n" + string(body)))
 }
 
 // breach is one place in which a request breaks the contract.
@@ -146,8 +162,18 @@ func checkValues(p *openapi3.Parameter, values []string) []api.Finding {
 	if len(values) > 1 {
 		return []api.Finding{breach("", "the parameter "+p.Name+" is given more than once")}
 	}
-	for _, value := range values {
-		if !p.Schema.Value.Type.Is(openapi3.TypeString) {
+	for _, text := range values {
+		var value any = text
+		switch {
+		case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
+			return []api.Finding{breach("", "the parameter "+p.Name+" is not valid: it is not text")}
+		case p.Schema.Value.Type.Is(openapi3.TypeInteger):
+			number, err := strconv.ParseInt(text, 10, 64)
+			if err != nil {
+				return []api.Finding{breach("", "the parameter "+p.Name+" is not valid: it is not a number")}
+			}
+			value = float64(number)
+		case !p.Schema.Value.Type.Is(openapi3.TypeString):
 			continue // the binding reads it, and refuses what it cannot read
 		}
 		if err := p.Schema.Value.VisitJSON(value); err != nil {
@@ -161,8 +187,12 @@ func checkValues(p *openapi3.Parameter, values []string) []api.Finding {
 	return nil
 }
 
-// readBody reads the whole body, or refuses its kind or size.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// readBody reads the whole body, or refuses its kind or size. It is empty only
+// where the operation does without one.
+func (op *operation) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if !op.bodyRequired && r.ContentLength == 0 {
+		return nil, nil
+	}
 	kind, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := strings.ToLower(parameters["charset"])
 	if err != nil || kind != "application/json" || charset != "" && charset != "utf-8" {
@@ -178,7 +208,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		}
 	case err != nil:
 		return nil, &contractError{status: http.StatusBadRequest, message: "the body ended before it was complete"}
-	case len(text) == 0:
+	case len(text) == 0 && op.bodyRequired:
 		return nil, &contractError{status: http.StatusBadRequest, message: "the request has no body; send a JSON object"}
 	}
 	return text, nil

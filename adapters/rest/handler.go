@@ -34,6 +34,9 @@ type Config struct {
 	Log   *slog.Logger
 	// Deadline bounds the work on one request.
 	Deadline time.Duration
+	// Draining is closed when the service is about to stop: then nobody waits
+	// for changes any more. Nil never is.
+	Draining <-chan struct{}
 }
 
 // server holds what the middlewares and operations share.
@@ -42,6 +45,7 @@ type server struct {
 	tokens   TokenVerifier
 	clock    application.Clock
 	log      *slog.Logger
+	draining <-chan struct{}
 }
 
 // NewHandler returns the whole HTTP surface of the service.
@@ -50,7 +54,7 @@ func NewHandler(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("openapi.yaml: %w", err)
 	}
-	s := &server{registry: c.Registry, tokens: c.Tokens, clock: c.Clock, log: c.Log}
+	s := &server{registry: c.Registry, tokens: c.Tokens, clock: c.Clock, log: c.Log, draining: c.Draining}
 
 	r := chi.NewRouter()
 	r.Use(s.identify, s.logAccess, s.recoverPanic, deadline(c.Deadline), keepEncodedPath)

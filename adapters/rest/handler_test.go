@@ -3,6 +3,7 @@ package rest_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,7 +38,10 @@ type random struct{}
 
 func (random) ID() string { return uuid.NewString() }
 
-func (random) Entropy() (entropy [domain.SecretEntropy]byte) { return entropy }
+func (random) Entropy() (entropy [domain.SecretEntropy]byte) {
+	_, _ = rand.Read(entropy[:]) // never fails
+	return entropy
+}
 
 // names is a verifier whose tokens are the names of callers; the real one has
 // tests of its own.
@@ -80,6 +84,10 @@ func newService(t *testing.T) service {
 			"admin":    {Subject: "alice", Tenant: "tenant_a", Permissions: application.Permissions()},
 			"stranger": {Subject: "eve", Tenant: "tenant_b", Permissions: application.Permissions()},
 			"nobody":   {Subject: "noah", Tenant: "tenant_a"},
+			"platform": {Subject: "root", Permissions: application.Permissions(), Platform: true},
+			"read":     {Subject: "rita", Tenant: "tenant_a", Permissions: []application.Permission{application.PermissionRead}},
+			"verify":   {Subject: "vera", Tenant: "tenant_a", Permissions: []application.Permission{application.PermissionVerify}},
+			"write":    {Subject: "will", Tenant: "tenant_a", Permissions: []application.Permission{application.PermissionWrite}},
 		},
 		Ready:    store.Ping,
 		Clock:    realTime{},
@@ -240,54 +248,82 @@ func TestBadRequestsAreRefusedAndChangeNothing(t *testing.T) {
 		status int
 		places []string
 	}{
-		"no body":                {put(""), http.StatusUnsupportedMediaType, nil},
-		"no body but its type":   {call{method: "PUT", path: clients + "/" + id, token: "admin", header: http.Header{"Content-Type": {"application/json"}}}, 400, nil},
-		"not JSON":               {put("name=x"), 400, nil},
-		"cut short":              {put(`{"name":"x"`), 400, nil},
-		"trailing bytes":         {put(`{"name":"x"}]`), 400, nil},
-		"a second text":          {put(`{"name":"x"}{"name":"y"}`), 400, nil},
-		"duplicate members":      {put(`{"name":"x","name":"y"}`), 400, []string{"/name contract"}},
-		"duplicates by escape":   {put(`{"name":"x","n\u0061me":"y"}`), 400, []string{"/name contract"}},
-		"an array":               {put(`[]`), 400, []string{" contract"}},
-		"null":                   {put(`null`), 400, []string{" contract"}},
-		"a null member":          {put(`{"name":null}`), 400, []string{"/name contract"}},
-		"a null element":         {put(`{"scopes":["a",null]}`), 400, []string{"/scopes/1 contract"}},
-		"wrong types":            {put(`{"name":1,"scopes":"a","is_confidential":"true"}`), 400, []string{"/is_confidential contract", "/name contract", "/scopes contract"}},
-		"unknown members":        {put(`{"redirect_uri":[],"nme":"x"}`), 400, []string{"/nme contract", "/redirect_uri contract"}},
-		"another case":           {put(`{"Name":"x"}`), 400, []string{"/Name contract"}},
-		"a member of the answer": {put(`{"client_id":"x"}`), 400, []string{"/client_id contract"}},
-		"a slash in a name":      {put(`{"a/b~c":1}`), 400, []string{"/a~1b~0c contract"}},
-		"methods as a string":    {put(`{"client_auth_methods":"[\"none\"]"}`), 400, []string{"/client_auth_methods contract"}},
-		"jwks as an object":      {put(`{"jwks":{"keys":[]}}`), 400, []string{"/jwks contract"}},
-		"a long name":            {put(`{"name":"` + long + `"}`), 400, []string{"/name contract"}},
-		"a long URI":             {put(`{"redirect_uris":["https://a.example/` + long + `"]}`), 400, []string{"/redirect_uris/0 contract"}},
-		"too many URIs":          {put(`{"redirect_uris":["x"` + strings.Repeat(`,"x"`, 100) + `]}`), 400, []string{"/redirect_uris contract"}},
-		"invalid UTF-8":          {put("{\"name\":\"a\xff\"}"), 400, nil},
-		"a lone surrogate":       {put(`{"name":"\ud800"}`), 400, nil},
-		"a NUL in a name":        {put(`{"name":"a\u0000"}`), 400, []string{"/name name-text"}},
-		"a NUL in a subject":     {put(`{"tls_client_auth_subject_dn":"a\u0000"}`), 400, []string{"/tls_client_auth_subject_dn contract"}},
-		"a NUL in a scope":       {put(`{"scopes":["\u0000"]}`), 400, []string{"/scopes/0 scope-syntax"}},
-		"a NUL in a key id":      {put(`{"jwks":"{\"keys\":[{\"kid\":\"\\u0000\",\"kty\":\"X\"},{}]}"}`), 400, nil},
-		"deep nesting":           {put(`{"name":` + strings.Repeat("[", 100000) + strings.Repeat("]", 100000) + `}`), 400, nil},
-		"half a MiB and a byte":  {put(`{"name":"` + strings.Repeat("a", rest.MaxBodyBytes) + `"}`), http.StatusRequestEntityTooLarge, nil},
-		"form encoding":          {call{method: "PUT", path: clients + "/" + id, token: "admin", body: "{}", header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}}, http.StatusUnsupportedMediaType, nil},
-		"another charset":        {call{method: "PUT", path: clients + "/" + id, token: "admin", body: "{}", header: http.Header{"Content-Type": {"application/json; charset=utf-16"}}}, http.StatusUnsupportedMediaType, nil},
-		"a misspelt dry run":     {call{method: "PUT", path: clients + "/" + id + "?dryrun=true", token: "admin", body: `{"name":"x"}`}, 400, []string{" contract"}},
-		"dry run is a word":      {call{method: "PUT", path: clients + "/" + id + "?dry_run=maybe", token: "admin", body: `{"name":"x"}`}, 400, nil},
-		"dry run twice":          {call{method: "PUT", path: clients + "/" + id + "?dry_run=true&dry_run=false", token: "admin", body: `{"name":"x"}`}, 400, []string{" contract"}},
-		"a bad query":            {call{method: "PUT", path: clients + "/" + id + "?%zz", token: "admin", body: `{"name":"x"}`}, 400, []string{" contract"}},
-		"a long If-Match":        {call{method: "PUT", path: clients + "/" + id, token: "admin", body: `{"name":"x"}`, header: http.Header{"If-Match": {long}}}, 400, []string{" contract"}},
-		"a status on creation":   {call{method: "POST", path: clients, token: "admin", body: `{"name":"x","status":"active"}`}, 400, []string{"/status contract"}},
-		"a long client_id":       {at(clients + "/" + long), 400, []string{" contract"}},
-		"NUL in the path":        {at(clients + "/%00"), 400, []string{" contract"}},
-		"a space in the path":    {at(clients + "/%20"), 400, []string{" contract"}},
-		"not UTF-8 in the path":  {at(clients + "/%ff"), 400, []string{" contract"}},
-		"dot segments":           {at(clients + "/../" + id), 404, nil},
-		"encoded dot segments":   {at(clients + "/%2e%2e%2f" + id), 404, nil},
-		"a slash in the id":      {at(clients + "/a%2Fb"), 404, nil},
-		"an id encoded twice":    {at(clients + "/" + strings.Replace(id, "app", "%2561pp", 1)), 404, nil},
-		"an empty client_id":     {at(clients + "/"), 404, nil},
-		"a path that is not":     {at("/admin"), 404, nil},
+		"no body":                  {put(""), http.StatusUnsupportedMediaType, nil},
+		"no body but its type":     {call{method: "PUT", path: clients + "/" + id, token: "admin", header: http.Header{"Content-Type": {"application/json"}}}, 400, nil},
+		"not JSON":                 {put("name=x"), 400, nil},
+		"cut short":                {put(`{"name":"x"`), 400, nil},
+		"trailing bytes":           {put(`{"name":"x"}]`), 400, nil},
+		"a second text":            {put(`{"name":"x"}{"name":"y"}`), 400, nil},
+		"duplicate members":        {put(`{"name":"x","name":"y"}`), 400, []string{"/name contract"}},
+		"duplicates by escape":     {put(`{"name":"x","n\u0061me":"y"}`), 400, []string{"/name contract"}},
+		"an array":                 {put(`[]`), 400, []string{" contract"}},
+		"null":                     {put(`null`), 400, []string{" contract"}},
+		"a null member":            {put(`{"name":null}`), 400, []string{"/name contract"}},
+		"a null element":           {put(`{"scopes":["a",null]}`), 400, []string{"/scopes/1 contract"}},
+		"wrong types":              {put(`{"name":1,"scopes":"a","is_confidential":"true"}`), 400, []string{"/is_confidential contract", "/name contract", "/scopes contract"}},
+		"unknown members":          {put(`{"redirect_uri":[],"nme":"x"}`), 400, []string{"/nme contract", "/redirect_uri contract"}},
+		"another case":             {put(`{"Name":"x"}`), 400, []string{"/Name contract"}},
+		"a member of the answer":   {put(`{"client_id":"x"}`), 400, []string{"/client_id contract"}},
+		"a slash in a name":        {put(`{"a/b~c":1}`), 400, []string{"/a~1b~0c contract"}},
+		"methods as a string":      {put(`{"client_auth_methods":"[\"none\"]"}`), 400, []string{"/client_auth_methods contract"}},
+		"jwks as an object":        {put(`{"jwks":{"keys":[]}}`), 400, []string{"/jwks contract"}},
+		"a long name":              {put(`{"name":"` + long + `"}`), 400, []string{"/name contract"}},
+		"a long URI":               {put(`{"redirect_uris":["https://a.example/` + long + `"]}`), 400, []string{"/redirect_uris/0 contract"}},
+		"too many URIs":            {put(`{"redirect_uris":["x"` + strings.Repeat(`,"x"`, 100) + `]}`), 400, []string{"/redirect_uris contract"}},
+		"invalid UTF-8":            {put("{\"name\":\"a\xff\"}"), 400, nil},
+		"a lone surrogate":         {put(`{"name":"\ud800"}`), 400, nil},
+		"a NUL in a name":          {put(`{"name":"a\u0000"}`), 400, []string{"/name name-text"}},
+		"a NUL in a subject":       {put(`{"tls_client_auth_subject_dn":"a\u0000"}`), 400, []string{"/tls_client_auth_subject_dn contract"}},
+		"a NUL in a scope":         {put(`{"scopes":["\u0000"]}`), 400, []string{"/scopes/0 scope-syntax"}},
+		"a NUL in a key id":        {put(`{"jwks":"{\"keys\":[{\"kid\":\"\\u0000\",\"kty\":\"X\"},{}]}"}`), 400, nil},
+		"deep nesting":             {put(`{"name":` + strings.Repeat("[", 100000) + strings.Repeat("]", 100000) + `}`), 400, nil},
+		"half a MiB and a byte":    {put(`{"name":"` + strings.Repeat("a", rest.MaxBodyBytes) + `"}`), http.StatusRequestEntityTooLarge, nil},
+		"form encoding":            {call{method: "PUT", path: clients + "/" + id, token: "admin", body: "{}", header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}}, http.StatusUnsupportedMediaType, nil},
+		"another charset":          {call{method: "PUT", path: clients + "/" + id, token: "admin", body: "{}", header: http.Header{"Content-Type": {"application/json; charset=utf-16"}}}, http.StatusUnsupportedMediaType, nil},
+		"a misspelt dry run":       {call{method: "PUT", path: clients + "/" + id + "?dryrun=true", token: "admin", body: `{"name":"x"}`}, 400, []string{" contract"}},
+		"dry run is a word":        {call{method: "PUT", path: clients + "/" + id + "?dry_run=maybe", token: "admin", body: `{"name":"x"}`}, 400, nil},
+		"dry run twice":            {call{method: "PUT", path: clients + "/" + id + "?dry_run=true&dry_run=false", token: "admin", body: `{"name":"x"}`}, 400, []string{" contract"}},
+		"a bad query":              {call{method: "PUT", path: clients + "/" + id + "?%zz", token: "admin", body: `{"name":"x"}`}, 400, []string{" contract"}},
+		"a long If-Match":          {call{method: "PUT", path: clients + "/" + id, token: "admin", body: `{"name":"x"}`, header: http.Header{"If-Match": {long}}}, 400, []string{" contract"}},
+		"a status on creation":     {call{method: "POST", path: clients, token: "admin", body: `{"name":"x","status":"active"}`}, 400, []string{"/status contract"}},
+		"a long client_id":         {at(clients + "/" + long), 400, []string{" contract"}},
+		"NUL in the path":          {at(clients + "/%00"), 400, []string{" contract"}},
+		"a space in the path":      {at(clients + "/%20"), 400, []string{" contract"}},
+		"not UTF-8 in the path":    {at(clients + "/%ff"), 400, []string{" contract"}},
+		"dot segments":             {at(clients + "/../" + id), 404, nil},
+		"encoded dot segments":     {at(clients + "/%2e%2e%2f" + id), 404, nil},
+		"a slash in the id":        {at(clients + "/a%2Fb"), 404, nil},
+		"page 0":                   {at(clients + "?page=0"), 400, []string{" contract"}},
+		"a page that is no number": {at(clients + "?page=one"), 400, []string{" contract"}},
+		"a page beyond numbers":    {at(clients + "?page=99999999999999999999"), 400, []string{" contract"}},
+		"too large a page":         {at(clients + "?page_size=201"), 400, []string{" contract"}},
+		"a page and a walk":        {at(clients + "?page=1&after=x"), 400, nil},
+		"a status that is not":     {at(clients + "?status=paused"), 400, []string{" contract"}},
+		"NUL in a name":            {at(clients + "?name=%00"), 400, []string{" contract"}},
+		"not UTF-8 in a name":      {at(clients + "?name=%ff"), 400, []string{" contract"}},
+		"a time that is not":       {at(clients + "?updated_since=2026-13-45T00:00:00Z"), 400, nil},
+		"a cursor of nobody":       {at("/admin/oauth/changes?after=s1x"), 400, []string{" contract"}},
+		"a wait without end":       {at("/admin/oauth/changes?wait=31"), 400, []string{" contract"}},
+		"revision 0":               {at(clients + "/" + id + "/revisions/0"), 400, []string{" contract"}},
+		"a revision in words":      {at(clients + "/" + id + "/revisions/first"), 400, []string{" contract"}},
+		"no such revision":         {at(clients + "/" + id + "/revisions/99"), 404, nil},
+		"no such secret":           {call{method: "DELETE", path: clients + "/" + id + "/secrets/x", token: "admin"}, 404, nil},
+		"a secret of the past":     {call{method: "POST", path: clients + "/" + id + "/secrets", token: "admin", body: `{"expires_at":"2001-01-01T00:00:00Z"}`}, 400, []string{"/expires_at contract"}},
+		"an end that is no time":   {call{method: "POST", path: clients + "/" + id + "/secrets", token: "admin", body: `{"expires_at":"soon"}`}, 400, []string{"/expires_at contract"}},
+		"a NUL in a description":   {call{method: "POST", path: clients + "/" + id + "/secrets", token: "admin", body: `{"description":"\u0000"}`}, 400, []string{"/description contract"}},
+		"an endless grace":         {call{method: "POST", path: clients + "/" + id + "/rotate-secret", token: "admin", body: `{"grace_seconds":2592001}`}, 400, []string{"/grace_seconds contract"}},
+		"half a second of grace":   {call{method: "POST", path: clients + "/" + id + "/rotate-secret", token: "admin", body: `{"grace_seconds":0.5}`}, 400, []string{"/grace_seconds contract"}},
+		"no secret to verify":      {call{method: "POST", path: clients + "/" + id + "/verify-secret", token: "admin", body: `{}`}, 400, []string{"/secret contract"}},
+		"no body to verify":        {call{method: "POST", path: clients + "/" + id + "/verify-secret", token: "admin"}, http.StatusUnsupportedMediaType, nil},
+		"a key with a space":       {call{method: "POST", path: clients, token: "admin", body: webApp, header: http.Header{"Idempotency-Key": {"a b"}}}, 400, []string{" contract"}},
+		"an empty key":             {call{method: "POST", path: clients, token: "admin", body: webApp, header: http.Header{"Idempotency-Key": {""}}}, 400, []string{" contract"}},
+		"a reason not of text":     {call{method: "PUT", path: clients + "/" + id, token: "admin", body: `{"name":"x"}`, header: http.Header{"X-Change-Reason": {"\xff"}}}, 400, []string{" contract"}},
+		"an id of its own":         {call{method: "POST", path: clients, token: "admin", body: `{"name":"x","client_id":"a/b"}`}, 400, []string{"/client_id contract"}},
+		"restoring what lives":     {call{method: "POST", path: clients + "/" + id + "/restore", token: "admin"}, 409, nil},
+		"another's tenant":         {call{method: "GET", path: clients, token: "admin", header: http.Header{"X-Tenant-Id": {"tenant_b"}}}, 403, nil},
+		"an id encoded twice":      {at(clients + "/" + strings.Replace(id, "app", "%2561pp", 1)), 404, nil},
+		"an empty client_id":       {at(clients + "/"), 404, nil},
+		"a path that is not":       {at("/admin"), 404, nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -385,16 +421,10 @@ func TestConditionalRequests(t *testing.T) {
 func TestWhoIsLetIn(t *testing.T) {
 	s := newService(t)
 	id := s.create(t)
-	operations := []call{
-		{method: "POST", path: clients, body: webApp},
-		{method: "GET", path: clients + "/" + id},
-		{method: "PUT", path: clients + "/" + id, body: `{"name":"x"}`},
-	}
-	for _, c := range operations {
-		for token, want := range map[string]int{"": 401, "unknown": 401, "nobody": 403, "unavailable": 503, "defect": 500, "panic": 500} {
-			t.Run(c.method+" as "+token, func(t *testing.T) {
-				c.token = token
-				a := s.do(t, c)
+	for token, want := range map[string]int{"": 401, "unknown": 401, "nobody": 403, "unavailable": 503, "defect": 500, "panic": 500} {
+		for _, o := range operations(t) {
+			t.Run(o.id+" as "+token, func(t *testing.T) {
+				a := s.do(t, o.call(id, token))
 				assert.Equal(t, want, a.status)
 				assert.EqualValues(t, want, a.body["code"])
 				assert.NotContains(t, a.text, "password")
@@ -429,7 +459,7 @@ func TestWhatNeedsNoToken(t *testing.T) {
 	assert.Contains(t, document.text, "openapi: 3.0.3")
 	a := s.do(t, call{method: "PATCH", path: clients + "/x"})
 	assert.Equal(t, 405, a.status)
-	assert.Equal(t, "GET, PUT", a.header.Get("Allow"))
+	assert.Equal(t, "GET, PUT, DELETE", a.header.Get("Allow"))
 }
 
 func TestRequestIDs(t *testing.T) {

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"crypto/sha256"
 	"log/slog"
 	"net/http"
 	"regexp"
@@ -24,8 +25,24 @@ var acceptableRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // exchange is what the layers learn about one request on its way in.
 type exchange struct {
-	requestID string
-	caller    application.Caller
+	requestID   string
+	caller      application.Caller
+	reason      string
+	fingerprint [sha256.Size]byte // of what is asked for; see [application.Idempotency]
+}
+
+// options say how a change is to be done that this request asks for.
+func (x *exchange) options(dryRun *bool, ifMatch, idempotencyKey *string) application.Options {
+	opts := application.Options{DryRun: dryRun != nil && *dryRun, Reason: x.reason, RequestID: x.requestID}
+	if ifMatch != nil {
+		if demanded, anything := entityTags(*ifMatch); !anything {
+			opts.IfMatch = demanded
+		}
+	}
+	if idempotencyKey != nil {
+		opts.Idempotency = &application.Idempotency{Key: *idempotencyKey, Fingerprint: x.fingerprint}
+	}
+	return opts
 }
 
 type exchangeKey struct{}
@@ -42,7 +59,7 @@ func exchangeOf(ctx context.Context) *exchange {
 // identify gives the request its id, the caller's own where it sent one.
 func (s *server) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{requestID: r.Header.Get(requestIDHeader)}
+		x := &exchange{requestID: r.Header.Get(requestIDHeader), reason: r.Header.Get("X-Change-Reason")}
 		if !acceptableRequestID.MatchString(x.requestID) {
 			x.requestID = uuid.NewString()
 		}
@@ -90,11 +107,21 @@ func (s *server) recoverPanic(next http.Handler) http.Handler {
 	})
 }
 
-// deadline bounds the work on a request.
+// changesPath is where a request may wait for what is to come.
+const changesPath = "/admin/oauth/changes"
+
+// deadline bounds the work on a request; that waiting is none is for the server
+// to know as well.
 func deadline(after time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ctx, cancel := context.WithTimeout(r.Context(), after)
+			longest := after
+			if r.URL.Path == changesPath {
+				longest += application.MaxWait
+				// Where it cannot be set, as in tests, there is no deadline to move.
+				_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * longest))
+			}
+			ctx, cancel := context.WithTimeout(r.Context(), longest)
 			defer cancel()
 			next.ServeHTTP(w, r.WithContext(ctx))
 		})

@@ -10,6 +10,7 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/wire"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
 )
 
 // problem is an error answer: openapi.yaml's SimpleResponse and its headers.
@@ -63,6 +64,40 @@ func problemOf(err error) (p problem, known bool) {
 			message:   "administrator role required",
 			challenge: challenge + `, error="insufficient_scope"`,
 		}, true
+	case errors.Is(err, application.ErrNoSuchRevision):
+		return problem{status: http.StatusNotFound, message: "the client has no such revision"}, true
+	case errors.Is(err, domain.ErrNoSuchSecret):
+		return problem{status: http.StatusNotFound, message: "the client has no such secret"}, true
+	case errors.Is(err, domain.ErrNoSecretUse):
+		return problem{
+			status:  http.StatusBadRequest,
+			message: "no authentication method of the client uses a secret; add client_secret_basic or client_secret_post first",
+		}, true
+	case errors.Is(err, domain.ErrLastSecret):
+		return problem{
+			status:  http.StatusBadRequest,
+			message: "the last active secret cannot be deleted; rotate it, or change the authentication methods",
+		}, true
+	case errors.Is(err, domain.ErrSecretExpired):
+		return problem{
+			status: http.StatusBadRequest, message: "the secret would have expired already",
+			violations: []api.Finding{breach("/expires_at", "this is not in the future")},
+		}, true
+	case errors.Is(err, application.ErrCursor):
+		return problem{
+			status: http.StatusBadRequest, message: "the parameter after is no cursor of this registry; begin with a list",
+			violations: []api.Finding{breach("", "the parameter after is not valid: it was not given out here")},
+		}, true
+	case errors.Is(err, domain.ErrTooManySecrets):
+		return problem{status: http.StatusConflict, message: "the client has two active secrets; delete one, or rotate"}, true
+	case errors.Is(err, application.ErrTaken):
+		return problem{status: http.StatusConflict, message: "the client_id is taken, or was by a client that is deleted"}, true
+	case errors.Is(err, application.ErrNotDeleted):
+		return problem{status: http.StatusConflict, message: "the client is not deleted"}, true
+	case errors.Is(err, application.ErrKeyReused):
+		return problem{status: http.StatusConflict, message: "the Idempotency-Key came with another request; use one key for one thing"}, true
+	case errors.Is(err, application.ErrTooManyRequests):
+		return problem{status: http.StatusTooManyRequests, message: "too many requests; slow down", retryAfter: 1}, true
 	case errors.Is(err, application.ErrNotFound):
 		return problem{status: http.StatusNotFound, message: "client not found"}, true
 	case errors.Is(err, application.ErrPreconditionFailed):

@@ -43,6 +43,7 @@ func presentClient(c domain.Client) api.OAuthClientItem {
 		SecretLastFour:         filled(c.SecretLastFour()),
 		CreatedAt:              new(wireTime(c.CreatedAt())),
 		UpdatedAt:              new(wireTime(c.UpdatedAt())),
+		DeletedAt:              filledTime(c.DeletedAt()),
 	}
 }
 
@@ -119,4 +120,13 @@ func filled(s string) *string {
 		return nil
 	}
 	return &s
+}
+
+// filledTime shows a time, or nil where there is none and the member is better
+// absent.
+func filledTime(t time.Time) *string {
+	if t.IsZero() {
+		return nil
+	}
+	return new(wireTime(t))
 }

@@ -2,11 +2,16 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"embed"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 
 	"github.com/pressly/goose/v3"
+
+	"github.com/clientele-oauth/clientele/adapters/record"
 )
 
 //go:embed migrations/*.sql
@@ -15,17 +20,57 @@ var migrations embed.FS
 // Migrate brings the schema up to date and returns how many steps that took.
 // Each step is a transaction of its own.
 func (s *Store) Migrate(ctx context.Context) (steps int, err error) {
+	return s.migrate(ctx, (*goose.Provider).Up)
+}
+
+// migrate takes the steps that up takes.
+func (s *Store) migrate(
+	ctx context.Context, up func(*goose.Provider, context.Context) ([]*goose.MigrationResult, error),
+) (steps int, err error) {
 	dir, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return 0, fmt.Errorf("migrate SQLite: %w", err)
 	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, s.writer, dir)
+	provider, err := goose.NewProvider(goose.DialectSQLite3, s.writer, dir,
+		goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: fillSearch}, nil)))
 	if err != nil {
 		return 0, fmt.Errorf("migrate SQLite: %w", err)
 	}
-	results, err := provider.Up(ctx)
+	results, err := up(provider, ctx)
 	if err != nil {
 		return 0, fmt.Errorf("migrate SQLite: %w", translate(err))
 	}
 	return len(results), nil
+}
+
+// fillSearch fills the columns that step 2 added to search clients by.
+func fillSearch(ctx context.Context, tx *sql.Tx) error {
+	n := 0
+	for {
+		var document []byte
+		err := tx.QueryRowContext(ctx, `SELECT n, document FROM clients WHERE n > ? ORDER BY n LIMIT 1`, n).Scan(&n, &document)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return nil
+		case err != nil:
+			return err
+		}
+		client, err := record.Decode(document, nil)
+		if err != nil {
+			return err
+		}
+		name, facets, err := searchColumns(record.SearchOf(client))
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE clients SET name = ?, facets = ? WHERE n = ?`, name, facets, n); err != nil {
+			return err
+		}
+	}
+}
+
+// searchColumns are the name and the facets as the table has them.
+func searchColumns(s record.Search) (name, facets string, err error) {
+	text, err := json.Marshal(s.Facets)
+	return s.Name, string(text), err
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"sync"
 	"time"
 
 	"modernc.org/sqlite"
@@ -25,6 +26,9 @@ const maxReaders = 8
 type Store struct {
 	writer *sql.DB // one connection: SQLite has one writer, and waiting in Go is fairer than its busy loop
 	reader *sql.DB
+
+	mu      sync.Mutex
+	waiters chan struct{} // closed at the next commit
 }
 
 // Open opens the file at path and makes it where there is none. A commit is on
@@ -41,7 +45,7 @@ func Open(path string) (*Store, error) {
 	}
 	reader.SetMaxOpenConns(maxReaders)
 	reader.SetMaxIdleConns(maxReaders)
-	return &Store{writer: writer, reader: reader}, nil
+	return &Store{writer: writer, reader: reader, waiters: make(chan struct{})}, nil
 }
 
 func open(path, lock string) (*sql.DB, error) {
@@ -55,6 +59,13 @@ func open(path, lock string) (*sql.DB, error) {
 		return nil, fmt.Errorf("open SQLite: %w", err)
 	}
 	return db, nil
+}
+
+// Watch implements [application.Store].
+func (s *Store) Watch() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waiters
 }
 
 // Close closes the file.
@@ -79,94 +90,225 @@ func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.Clie
 // Commit implements [application.Store]: one transaction, which takes the
 // write lock before it looks.
 func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
-	doc, secrets, err := record.Encode(r.Client)
-	if err != nil {
-		return err
-	}
+	return s.write(ctx, func(tx *sql.Tx) error { return commit(ctx, tx, r) })
+}
+
+// CommitOnce implements [application.Store].
+func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application.Attempt) error {
+	const keep = `
+		INSERT INTO attempts (tenant_id, subject, key, fingerprint, at, client_id, revision, secret_id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET
+			fingerprint = excluded.fingerprint, at = excluded.at, client_id = excluded.client_id,
+			revision = excluded.revision, secret_id = excluded.secret_id
+			WHERE attempts.at < ?`
+	return s.write(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, keep, string(r.Client.Identity().TenantID), a.Subject, a.Key, a.Fingerprint[:],
+			timeText(a.At), string(a.ClientID), int64(a.Revision), a.SecretID, timeText(a.At.Add(-application.AttemptsKept)))
+		if err := took(result, err, application.ErrDone); err != nil {
+			return err
+		}
+		return commit(ctx, tx, r)
+	})
+}
+
+// write does what changes something in a transaction, and tells of it.
+func (s *Store) write(ctx context.Context, do func(tx *sql.Tx) error) error {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return translate(err)
 	}
-	if err := commit(ctx, tx, r, string(doc), string(secrets)); err != nil {
+	if err := do(tx); err != nil {
 		return errors.Join(translate(err), tx.Rollback())
 	}
-	return translate(tx.Commit())
+	if err := tx.Commit(); err != nil {
+		return translate(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.waiters)
+	s.waiters = make(chan struct{})
+	return nil
 }
 
-func commit(ctx context.Context, tx *sql.Tx, r domain.Revision, doc, secrets string) error {
+// took returns otherwise where a statement changed no row.
+func took(result sql.Result, err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	switch rows, err := result.RowsAffected(); {
+	case err != nil:
+		return err
+	case rows == 0:
+		return otherwise
+	default:
+		return nil
+	}
+}
+
+func commit(ctx context.Context, tx *sql.Tx, r domain.Revision) error {
 	const create = `
-		INSERT INTO clients (revision, document, secrets, client_id, tenant_id) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (client_id) DO NOTHING`
+		INSERT INTO clients (revision, document, secrets, name, status, facets, deleted_at, purged, client_id, tenant_id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (tenant_id, client_id) DO NOTHING`
 	const update = `
-		UPDATE clients SET revision = ?, document = ?, secrets = ?
+		UPDATE clients SET revision = ?, document = ?, secrets = ?, name = ?, status = ?, facets = ?, deleted_at = ?, purged = ?
 		WHERE client_id = ? AND tenant_id = ? AND revision = ?`
 	const log = `
-		INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, document)
-		VALUES (?, ?, ?, ?, ?, ?, ?)`
+		INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, actor_client, request_id, reason, document)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	doc, secrets, err := record.Encode(r.Client)
+	if err != nil {
+		return err
+	}
+	search := record.SearchOf(r.Client)
+	name, facets, err := searchColumns(search)
+	if err != nil {
+		return err
+	}
 	identity, number := r.Client.Identity(), int64(r.Client.Revision())
+	client, tenant := string(identity.ClientID), string(identity.TenantID)
+	var deletedAt sql.NullString
+	if r.Client.Deleted() {
+		deletedAt = sql.NullString{String: timeText(r.Client.DeletedAt()), Valid: true}
+	}
 	statement := create
-	args := []any{number, doc, secrets, string(identity.ClientID), string(identity.TenantID)}
+	args := []any{number, string(doc), string(secrets), name, search.Status, facets, deletedAt, r.Client.Purged(), client, tenant}
 	if number > 1 {
 		statement, args = update, append(args, number-1)
 	}
 	result, err := tx.ExecContext(ctx, statement, args...)
-	if err != nil {
+	if err := took(result, err, application.ErrConflict); err != nil {
 		return err
 	}
-	moved, err := result.RowsAffected()
-	if err != nil {
-		return err
+	if r.Action == domain.ActionPurge {
+		for _, forget := range []string{
+			`DELETE FROM revisions WHERE tenant_id = ? AND client_id = ?`,
+			`DELETE FROM secret_uses WHERE tenant_id = ? AND client_id = ?`,
+		} {
+			if _, err := tx.ExecContext(ctx, forget, tenant, client); err != nil {
+				return err
+			}
+		}
 	}
-	if moved == 0 {
-		return application.ErrConflict
-	}
-	_, err = tx.ExecContext(ctx, log,
-		string(identity.ClientID), number, string(identity.TenantID), r.At.UTC().Format(time.RFC3339Nano),
-		string(r.Action), r.Actor.Subject, doc)
+	_, err = tx.ExecContext(ctx, log, client, number, tenant, timeText(r.At), string(r.Action),
+		r.Actor.Subject, string(r.Actor.ClientID), r.RequestID, r.Reason, string(doc))
 	return err
 }
 
-// Revisions implements [application.Store].
-func (s *Store) Revisions(
-	ctx context.Context, tenant domain.TenantID, id domain.ClientID, before domain.RevisionNumber, limit int,
-) ([]domain.Revision, error) {
-	const query = `
-		SELECT at, action, actor, document FROM revisions
-		WHERE client_id = ? AND tenant_id = ? AND (? = 0 OR number < ?)
-		ORDER BY number DESC LIMIT ?`
-	rows, err := s.reader.QueryContext(ctx, query, string(id), string(tenant), int64(before), int64(before), limit)
+// timeText is a time as the tables have it: of one length, so that the order
+// of texts is that of times.
+func timeText(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
+
+// textTime is the time that timeText wrote.
+func textTime(text string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		return nil, translate(err)
+		return time.Time{}, fmt.Errorf("%w: %w", record.ErrUnreadable, err)
 	}
-	defer rows.Close()
-	var revisions []domain.Revision
-	for rows.Next() {
-		r, err := readRevision(rows)
-		if err != nil {
-			return nil, err
-		}
-		revisions = append(revisions, r)
-	}
-	return revisions, translate(rows.Err())
+	return t.UTC(), nil
 }
 
-func readRevision(rows *sql.Rows) (domain.Revision, error) {
-	var at, action, actor string
-	var doc []byte
-	if err := rows.Scan(&at, &action, &actor, &doc); err != nil {
-		return domain.Revision{}, err
+// FindAttempt implements [application.Store].
+func (s *Store) FindAttempt(ctx context.Context, tenant domain.TenantID, subject, key string) (application.Attempt, error) {
+	const query = `
+		SELECT fingerprint, at, client_id, revision, secret_id FROM attempts WHERE tenant_id = ? AND subject = ? AND key = ?`
+	a := application.Attempt{Subject: subject, Key: key}
+	var fingerprint []byte
+	var at string
+	err := s.reader.QueryRowContext(ctx, query, string(tenant), subject, key).
+		Scan(&fingerprint, &at, &a.ClientID, &a.Revision, &a.SecretID)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return application.Attempt{}, application.ErrNotFound
+	case err != nil:
+		return application.Attempt{}, translate(err)
 	}
-	when, err := time.Parse(time.RFC3339Nano, at)
+	copy(a.Fingerprint[:], fingerprint)
+	a.At, err = textTime(at)
+	return a, err
+}
+
+// ForgetAttempts implements [application.Store].
+func (s *Store) ForgetAttempts(ctx context.Context, before time.Time) error {
+	_, err := s.writer.ExecContext(ctx, `DELETE FROM attempts WHERE at < ?`, timeText(before))
+	return translate(err)
+}
+
+// NoteSecretUses implements [application.Store].
+func (s *Store) NoteSecretUses(ctx context.Context, uses []application.SecretUse) error {
+	const statement = `
+		INSERT INTO secret_uses (tenant_id, client_id, secret_id, last_used_at) VALUES (?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET last_used_at = max(last_used_at, excluded.last_used_at)`
+	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
-		return domain.Revision{}, fmt.Errorf("read a revision: %w", err)
+		return translate(err)
 	}
-	client, err := record.Decode(doc, nil)
-	return domain.Revision{
-		Action: domain.Action(action),
-		Actor:  domain.Actor{Subject: actor},
-		At:     when,
-		Client: client,
-	}, err
+	for _, use := range uses {
+		_, err := tx.ExecContext(ctx, statement, string(use.TenantID), string(use.ClientID), use.SecretID, timeText(use.At))
+		if err != nil {
+			return errors.Join(translate(err), tx.Rollback())
+		}
+	}
+	return translate(tx.Commit())
+}
+
+// SecretUses implements [application.Store].
+func (s *Store) SecretUses(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (map[string]time.Time, error) {
+	const query = `SELECT secret_id, last_used_at FROM secret_uses WHERE tenant_id = ? AND client_id = ?`
+	used := map[string]time.Time{}
+	err := s.each(ctx, s.reader, query, []any{string(tenant), string(id)}, func(rows *sql.Rows) error {
+		var secret, text string
+		if err := rows.Scan(&secret, &text); err != nil {
+			return err
+		}
+		at, err := textTime(text)
+		used[secret] = at
+		return err
+	})
+	return used, err
+}
+
+// Purgeable implements [application.Store].
+func (s *Store) Purgeable(ctx context.Context, before time.Time, limit int) ([]domain.Client, error) {
+	const query = `
+		SELECT document, secrets FROM clients
+		WHERE deleted_at IS NOT NULL AND NOT purged AND deleted_at < ? ORDER BY deleted_at LIMIT ?`
+	var clients []domain.Client
+	err := s.each(ctx, s.reader, query, []any{timeText(before), limit}, func(rows *sql.Rows) error {
+		client, err := readClient(rows)
+		clients = append(clients, client)
+		return err
+	})
+	return clients, err
+}
+
+func readClient(rows *sql.Rows) (domain.Client, error) {
+	var doc, secrets []byte
+	if err := rows.Scan(&doc, &secrets); err != nil {
+		return domain.Client{}, err
+	}
+	return record.Decode(doc, secrets)
+}
+
+// querier is a database or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// each calls do for every row of the query.
+func (*Store) each(ctx context.Context, on querier, query string, args []any, do func(*sql.Rows) error) error {
+	rows, err := on.QueryContext(ctx, query, args...)
+	if err != nil {
+		return translate(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := do(rows); err != nil {
+			return translate(err)
+		}
+	}
+	return translate(rows.Err())
 }
 
 // translate tells what may pass by itself from what is a defect: a file that
@@ -175,7 +317,7 @@ func readRevision(rows *sql.Rows) (domain.Revision, error) {
 func translate(err error) error {
 	var answered *sqlite.Error
 	switch {
-	case err == nil, errors.Is(err, application.ErrConflict):
+	case err == nil, errors.Is(err, application.ErrConflict), errors.Is(err, application.ErrDone):
 		return err
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return errors.Join(application.ErrUnavailable, err)

@@ -43,3 +43,10 @@ func TestMigratingTwiceTakesNoFurtherStep(t *testing.T) {
 func TestAFileThatCannotBeOpenedIsUnavailable(t *testing.T) {
 	require.ErrorIs(t, open(t).Ping(t.Context()), application.ErrUnavailable)
 }
+
+func TestUpgradeFromTheFirstVersion(t *testing.T) {
+	store, err := sqlite.Open(filepath.Join(t.TempDir(), "x.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, store.Close()) })
+	storetest.RunUpgrade(t, store)
+}

@@ -28,13 +28,30 @@ func Run(t *testing.T, open func(t *testing.T) application.Store) {
 		{"a client is found in its own tenant only", foundInItsTenantOnly},
 		{"an update replaces the client", updateReplaces},
 		{"a revision that does not follow the newest is a conflict", staleCommit},
-		{"an identifier is taken once in all tenants", identifierTaken},
+		{"an identifier is taken once in its tenant, for ever", identifierTaken},
 		{"an update of a client that is not there is a conflict", updateOfNothing},
 		{"the log holds every revision newest first", logIsComplete},
 		{"the log is paged", logIsPaged},
 		{"the log holds no secret", logHoldsNoSecret},
 		{"concurrent commits of one revision have one winner", oneWinner},
 		{"concurrent writers of one client lose nothing", writersLoseNothing},
+		{"a deleted client is found, and is in no list", deletedClient},
+		{"a purge leaves the tombstone alone", purged},
+		{"what can be purged is what was deleted before", purgeable},
+		{"a list is walked in order and from page to page", listIsWalked},
+		{"a walk under concurrent change misses no client", walkUnderChange},
+		{"a list has what the query selects", listSelects},
+		{"a part of a name is found literally and in any case", namesAreLiteral},
+		{"totals follow every change", totalsFollow},
+		{"the feed has every revision of the tenant once and in order", feedIsComplete},
+		{"the feed goes on where a list ends", feedFollowsList},
+		{"a cursor that nobody gave out is refused", unknownCursor},
+		{"readers of the feed miss nothing under concurrent commits", feedUnderLoad},
+		{"who watches hears of a commit", watchers},
+		{"an attempt is kept with its revision, both or neither", attemptKept},
+		{"concurrent attempts of one key have one winner", oneAttempt},
+		{"an attempt is forgotten after its time", attemptForgotten},
+		{"the last use of a secret is the latest one", secretUses},
 		{"a store that serves answers a ping", ping},
 	}
 	for _, tt := range tests {
@@ -83,7 +100,14 @@ func created(c domain.Client) domain.Revision {
 }
 
 func updated(c domain.Client) domain.Revision {
-	return domain.Revision{Action: domain.ActionUpdate, Actor: domain.Actor{Subject: "bob"}, At: c.UpdatedAt(), Client: c}
+	return domain.Revision{
+		Action: domain.ActionUpdate, Actor: domain.Actor{Subject: "bob", ClientID: "console"}, At: c.UpdatedAt(), Client: c,
+		RequestID: "r-1", Reason: "as asked for – Größe",
+	}
+}
+
+func ended(action domain.Action, c domain.Client) domain.Revision {
+	return domain.Revision{Action: action, Actor: domain.Actor{Subject: "carol"}, At: c.UpdatedAt(), Client: c}
 }
 
 func committedIsFound(t *testing.T, store application.Store) {
@@ -139,11 +163,15 @@ func staleCommit(t *testing.T, store application.Store) {
 func identifierTaken(t *testing.T, store application.Store) {
 	require.NoError(t, store.Commit(t.Context(), created(register(t, tenant, "app-1"))))
 	require.ErrorIs(t, store.Commit(t.Context(), created(register(t, tenant, "app-1"))), application.ErrConflict)
-	require.ErrorIs(t, store.Commit(t.Context(), created(register(t, "tenant_b", "app-1"))), application.ErrConflict)
+	require.NoError(t, store.Commit(t.Context(), created(register(t, "tenant_b", "app-1"))), "another tenant has its own")
+	client, err := store.Find(t.Context(), tenant, "app-1")
+	require.NoError(t, err)
+	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, client.Delete(now))))
+	require.ErrorIs(t, store.Commit(t.Context(), created(register(t, tenant, "app-1"))), application.ErrConflict)
 
 	log, err := store.Revisions(t.Context(), tenant, "app-1", 0, 10)
 	require.NoError(t, err)
-	assert.Len(t, log, 1)
+	assert.Len(t, log, 2)
 }
 
 func updateOfNothing(t *testing.T, store application.Store) {
@@ -165,7 +193,9 @@ func logIsComplete(t *testing.T, store application.Store) {
 	require.NoError(t, err)
 	require.Len(t, log, 2)
 	assert.Equal(t, domain.ActionUpdate, log[0].Action)
-	assert.Equal(t, domain.Actor{Subject: "bob"}, log[0].Actor)
+	assert.Equal(t, domain.Actor{Subject: "bob", ClientID: "console"}, log[0].Actor)
+	assert.Equal(t, "r-1", log[0].RequestID)
+	assert.Equal(t, "as asked for – Größe", log[0].Reason)
 	assert.Equal(t, now.Add(time.Minute), log[0].At)
 	assert.Equal(t, second.Settings(), log[0].Client.Settings())
 	assert.Equal(t, second.Revision(), log[0].Client.Revision())

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/oapi-codegen/runtime"
 )
@@ -47,6 +48,131 @@ func (e ProfileName) Valid() bool {
 	default:
 		return false
 	}
+}
+
+// Defines values for Status.
+const (
+	StatusActive    Status = "active"
+	StatusSuspended Status = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the Status enum.
+func (e Status) Valid() bool {
+	switch e {
+	case StatusActive:
+		return true
+	case StatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListClientsParamsStatus.
+const (
+	ListClientsParamsStatusActive    ListClientsParamsStatus = "active"
+	ListClientsParamsStatusSuspended ListClientsParamsStatus = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the ListClientsParamsStatus enum.
+func (e ListClientsParamsStatus) Valid() bool {
+	switch e {
+	case ListClientsParamsStatusActive:
+		return true
+	case ListClientsParamsStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Actor Who made a change.
+type Actor struct {
+	// ClientID The client that the access token was issued to; absent where it names none.
+	//
+	// Example: console
+	ClientID *string `json:"client_id,omitempty"`
+
+	// Subject The subject of the access token.
+	//
+	// Example: alice
+	Subject *string `json:"subject,omitempty"`
+}
+
+// Change One change in the feed.
+type Change struct {
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	//
+	// Example: update
+	Action *string `json:"action,omitempty"`
+
+	// Actor Who made a change.
+	Actor *Actor `json:"actor,omitempty"`
+
+	// At When.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	At *string `json:"at,omitempty"`
+
+	// Client A client as answers show it.
+	Client *OAuthClientItem `json:"client,omitempty"`
+
+	// ClientID The client.
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
+
+	// Jwks The inline key set that it has since; absent where there is none.
+	//
+	// Example: {"keys":[]}
+	Jwks *string `json:"jwks,omitempty"`
+
+	// Reason What the caller gave as `X-Change-Reason`.
+	//
+	// Example: ticket 4711
+	Reason *string `json:"reason,omitempty"`
+
+	// RequestID The request, as logs know it.
+	//
+	// Example: 4d2f7a1e
+	RequestID *string `json:"request_id,omitempty"`
+
+	// Revision Its revision since.
+	//
+	// Example: 7
+	Revision *int64 `json:"revision,omitempty"`
+}
+
+// ChangeList Some changes.
+type ChangeList struct {
+	// Changes The changes, in the order of the feed.
+	Changes *[]Change `json:"changes,omitempty"`
+
+	// Next The `after` of the next call.
+	//
+	// Example: p1234.56
+	Next *string `json:"next,omitempty"`
+}
+
+// ChangeListDetailResponse The success envelope around changes.
+type ChangeListDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data Some changes.
+	Data *ChangeList `json:"data,omitempty"`
+
+	// Message What was done, for people.
+	//
+	// Example: changes found
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
 }
 
 // ClientKey One public key (RFC 7517).
@@ -237,6 +363,11 @@ type CreateClientRequest struct {
 	//
 	// Example: ["client_secret_basic"]
 	ClientAuthMethods *[]string `json:"client_auth_methods,omitempty"`
+
+	// ClientID The identifier that the client is to have; one is made where it is not given. One that is or was taken in the tenant is refused with 409.
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
 
 	// CorsOrigins The web origins that may call the authorization server for this client (RFC 6454 §6.2).
 	//
@@ -467,6 +598,87 @@ type CreateClientResponse struct {
 	Website *string `json:"website,omitempty"`
 }
 
+// CreateSecretDetailResponse The success envelope around a new secret.
+type CreateSecretDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data A new secret.
+	Data *CreatedSecret `json:"data,omitempty"`
+
+	// Message What was done, for people.
+	//
+	// Example: secret created
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// CreateSecretRequest What is to be known of the secret.
+type CreateSecretRequest struct {
+	// Description What the secret is for.
+	//
+	// Example: Frankfurt
+	Description *string `json:"description,omitempty"`
+
+	// ExpiresAt When it ends (RFC 3339); never where it is not given.
+	//
+	// Example: 2027-04-15T10:30:00Z
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+}
+
+// CreatedSecret A new secret.
+type CreatedSecret struct {
+	// CreatedAt When it was made.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	CreatedAt *string `json:"created_at,omitempty"`
+
+	// Description What it is for.
+	//
+	// Example: Frankfurt
+	Description *string `json:"description,omitempty"`
+
+	// ExpiresAt When it ends; absent where it does not.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	ExpiresAt *string `json:"expires_at,omitempty"`
+
+	// SecretID The id of the secret.
+	//
+	// Example: secret_abc123
+	SecretID *string `json:"secret_id,omitempty"`
+
+	// SecretValue Its value, shown this once; absent where an earlier request made it.
+	//
+	// Example: clientele_…
+	SecretValue *string `json:"secret_value,omitempty"`
+
+	// Status `active`.
+	//
+	// Example: active
+	Status *string `json:"status,omitempty"`
+}
+
+// Difference One member that differs. A member with one value has one here, one that is not set has none.
+type Difference struct {
+	// After Its values since.
+	After *[]string `json:"after,omitempty"`
+
+	// Before Its values before.
+	Before *[]string `json:"before,omitempty"`
+
+	// Field JSON Pointer (RFC 6901) into the client.
+	//
+	// Example: /redirect_uris
+	Field *string `json:"field,omitempty"`
+}
+
 // Finding A rule that is broken, and where.
 type Finding struct {
 	// Field JSON Pointer (RFC 6901) into the request body or, for a stored setting, into the client.
@@ -647,6 +859,45 @@ type OAuthClientItemDetailResponse struct {
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
+// OAuthClientListResponse A page of clients.
+type OAuthClientListResponse struct {
+	// ChangesCursor Where to go on in the change feed.
+	//
+	// Example: p1234.0
+	ChangesCursor *string `json:"changes_cursor,omitempty"`
+
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Items The clients.
+	Items *[]OAuthClientItem `json:"items,omitempty"`
+
+	// Message What was done, for people.
+	//
+	// Example: clients found
+	Message *string `json:"message,omitempty"`
+
+	// Next In a walk, the `after` of the next answer; absent at the end.
+	//
+	// Example: app-123
+	Next *string `json:"next,omitempty"`
+
+	// Pagination Where a page stands; absent in a walk.
+	Pagination *Pagination `json:"pagination,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+
+	// Total All clients that the filters select; absent in a walk.
+	//
+	// Example: 42
+	Total *int64 `json:"total,omitempty"`
+}
+
 // Obligation A demand of a profile on the authorization server and the client when they run.
 type Obligation struct {
 	// Demand What is demanded.
@@ -660,8 +911,219 @@ type Obligation struct {
 	Source *string `json:"source,omitempty"`
 }
 
+// Pagination Where a page stands; absent in a walk.
+type Pagination struct {
+	// HasNext Whether a page follows.
+	//
+	// Example: true
+	HasNext *bool `json:"has_next,omitempty"`
+
+	// HasPrev Whether a page is before.
+	//
+	// Example: false
+	HasPrev *bool `json:"has_prev,omitempty"`
+
+	// Page This page.
+	//
+	// Example: 1
+	Page *int64 `json:"page,omitempty"`
+
+	// PageSize Clients on a page.
+	//
+	// Example: 20
+	PageSize *int64 `json:"page_size,omitempty"`
+
+	// Total All clients.
+	//
+	// Example: 42
+	Total *int64 `json:"total,omitempty"`
+
+	// TotalPages All pages.
+	//
+	// Example: 3
+	TotalPages *int64 `json:"total_pages,omitempty"`
+}
+
 // ProfileName A profile to judge by.
 type ProfileName string
+
+// Revision One change of a client.
+type Revision struct {
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	//
+	// Example: update
+	Action *string `json:"action,omitempty"`
+
+	// Actor Who made a change.
+	Actor *Actor `json:"actor,omitempty"`
+
+	// At When.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	At *string `json:"at,omitempty"`
+
+	// Differences What differs from the revision before.
+	Differences *[]Difference `json:"differences,omitempty"`
+
+	// Number Its number, from 1.
+	//
+	// Example: 7
+	Number *int64 `json:"number,omitempty"`
+
+	// Reason What the caller gave as `X-Change-Reason`.
+	//
+	// Example: ticket 4711
+	Reason *string `json:"reason,omitempty"`
+
+	// RequestID The request, as logs know it.
+	//
+	// Example: 4d2f7a1e
+	RequestID *string `json:"request_id,omitempty"`
+}
+
+// RevisionDetail A client as it was.
+type RevisionDetail struct {
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	//
+	// Example: update
+	Action *string `json:"action,omitempty"`
+
+	// Actor Who made a change.
+	Actor *Actor `json:"actor,omitempty"`
+
+	// At When.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	At *string `json:"at,omitempty"`
+
+	// Client A client as answers show it.
+	Client *OAuthClientItem `json:"client,omitempty"`
+
+	// Jwks The inline key set that it had; absent where there was none.
+	//
+	// Example: {"keys":[]}
+	Jwks *string `json:"jwks,omitempty"`
+
+	// Number The number of the revision.
+	//
+	// Example: 7
+	Number *int64 `json:"number,omitempty"`
+
+	// Reason What the caller gave as `X-Change-Reason`.
+	//
+	// Example: ticket 4711
+	Reason *string `json:"reason,omitempty"`
+
+	// RequestID The request, as logs know it.
+	//
+	// Example: 4d2f7a1e
+	RequestID *string `json:"request_id,omitempty"`
+}
+
+// RevisionDetailResponse The success envelope around a revision.
+type RevisionDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data A client as it was.
+	Data *RevisionDetail `json:"data,omitempty"`
+
+	// Message What was done, for people.
+	//
+	// Example: revision found
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// RevisionList A page of a history.
+type RevisionList struct {
+	// NextBefore The `before` of the next page; absent at the end.
+	//
+	// Example: 7
+	NextBefore *int64 `json:"next_before,omitempty"`
+
+	// Revisions The revisions, newest first.
+	Revisions *[]Revision `json:"revisions,omitempty"`
+}
+
+// RevisionListDetailResponse The success envelope around a history.
+type RevisionListDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data A page of a history.
+	Data *RevisionList `json:"data,omitempty"`
+
+	// Message What was done, for people.
+	//
+	// Example: history found
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// RotateSecretDetailResponse The success envelope around a rotated secret.
+type RotateSecretDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data A rotated secret.
+	Data *RotatedSecret `json:"data,omitempty"`
+
+	// Message What was done, for people.
+	//
+	// Example: secret rotated
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// RotateSecretRequest How the secret is to be rotated.
+type RotateSecretRequest struct {
+	// GraceSeconds How long the secrets until now still verify.
+	//
+	// Example: 14400
+	GraceSeconds *int32 `json:"grace_seconds,omitempty"`
+}
+
+// RotatedSecret A rotated secret.
+type RotatedSecret struct {
+	// ClientID The client.
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
+
+	// NewSecret Its value, shown this once; absent where an earlier request made it.
+	//
+	// Example: clientele_…
+	NewSecret *string `json:"new_secret,omitempty"`
+
+	// RotatedAt When it was made.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	RotatedAt *string `json:"rotated_at,omitempty"`
+
+	// SecretID The id of the secret.
+	//
+	// Example: secret_abc123
+	SecretID *string `json:"secret_id,omitempty"`
+}
 
 // Rule One rule.
 type Rule struct {
@@ -730,6 +1192,76 @@ type RuleResult struct {
 
 	// Summary Completes the sentence “broken when …”.
 	Summary *string `json:"summary,omitempty"`
+}
+
+// Secret What is known of a secret.
+type Secret struct {
+	// CreatedAt When it was made.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	CreatedAt *string `json:"created_at,omitempty"`
+
+	// Description What it is for.
+	//
+	// Example: Frankfurt
+	Description *string `json:"description,omitempty"`
+
+	// ExpiresAt When it ends; absent where it does not.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	ExpiresAt *string `json:"expires_at,omitempty"`
+
+	// LastFour The end of its value.
+	//
+	// Example: bcde
+	LastFour *string `json:"last_four,omitempty"`
+
+	// LastUsedAt When it last verified, some seconds behind; absent where it never did.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	LastUsedAt *string `json:"last_used_at,omitempty"`
+
+	// SecretID The id of the secret.
+	//
+	// Example: secret_abc123
+	SecretID *string `json:"secret_id,omitempty"`
+
+	// Status `active`, `retiring` (rotated away, verifies until `expires_at`) or `expired`.
+	//
+	// Example: active
+	Status *string `json:"status,omitempty"`
+
+	// UpdatedAt When it was last changed.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	UpdatedAt *string `json:"updated_at,omitempty"`
+}
+
+// SecretList The secrets of a client.
+type SecretList struct {
+	// Secrets The secrets, oldest first.
+	Secrets *[]Secret `json:"secrets,omitempty"`
+}
+
+// SecretListDetailResponse The success envelope around secrets.
+type SecretListDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data The secrets of a client.
+	Data *SecretList `json:"data,omitempty"`
+
+	// Message What was done, for people.
+	//
+	// Example: secrets found
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
 }
 
 // SimpleResponse Every error.
@@ -856,11 +1388,80 @@ type UpdateClientRequest struct {
 	Website *string `json:"website,omitempty"`
 }
 
+// Verification The outcome of a verification.
+type Verification struct {
+	// SecretID Which one it is; absent where it is none.
+	//
+	// Example: secret_abc123
+	SecretID *string `json:"secret_id,omitempty"`
+
+	// Valid Whether the value is a secret of the client that verifies now.
+	//
+	// Example: true
+	Valid *bool `json:"valid,omitempty"`
+}
+
+// VerifySecretDetailResponse The success envelope around a verification.
+type VerifySecretDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data The outcome of a verification.
+	Data *Verification `json:"data,omitempty"`
+
+	// Message What was done, for people.
+	//
+	// Example: the secret is not valid
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp When the answer was made, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// VerifySecretRequest The value to verify.
+type VerifySecretRequest struct {
+	// Secret The value that a client sent for its secret.
+	//
+	// Example: clientele_wrong
+	Secret string `json:"secret"`
+}
+
+// After defines model for After.
+type After = string
+
+// AuthMethod defines model for AuthMethod.
+type AuthMethod = string
+
+// Before defines model for Before.
+type Before = int64
+
+// ChangeReason defines model for ChangeReason.
+type ChangeReason = string
+
+// ChangesAfter defines model for ChangesAfter.
+type ChangesAfter = string
+
+// ChangesLimit defines model for ChangesLimit.
+type ChangesLimit = int32
+
 // ClientID defines model for ClientId.
 type ClientID = string
 
 // DryRun defines model for DryRun.
 type DryRun = bool
+
+// FapiProfile defines model for FapiProfile.
+type FapiProfile = string
+
+// GrantType defines model for GrantType.
+type GrantType = string
+
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
 
 // IfMatch defines model for IfMatch.
 type IfMatch = string
@@ -868,11 +1469,53 @@ type IfMatch = string
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
 
+// Limit defines model for Limit.
+type Limit = int32
+
+// Name defines model for Name.
+type Name = string
+
+// Number defines model for Number.
+type Number = int64
+
+// Page defines model for Page.
+type Page = int32
+
+// PageSize defines model for PageSize.
+type PageSize = int32
+
 // Profile A profile to judge by.
 type Profile = ProfileName
 
+// RedirectHost defines model for RedirectHost.
+type RedirectHost = string
+
+// RevisionLimit defines model for RevisionLimit.
+type RevisionLimit = int32
+
+// Scope defines model for Scope.
+type Scope = string
+
+// SecretID defines model for SecretId.
+type SecretID = string
+
+// Status defines model for Status.
+type Status string
+
+// TenantID defines model for TenantId.
+type TenantID = string
+
+// UpdatedSince defines model for UpdatedSince.
+type UpdatedSince = time.Time
+
+// Wait defines model for Wait.
+type Wait = int32
+
 // BadRequest Every error.
 type BadRequest = SimpleResponse
+
+// Conflict Every error.
+type Conflict = SimpleResponse
 
 // Forbidden Every error.
 type Forbidden = SimpleResponse
@@ -892,20 +1535,116 @@ type PreconditionFailed = SimpleResponse
 // ServiceUnavailable Every error.
 type ServiceUnavailable = SimpleResponse
 
+// TooManyRequests Every error.
+type TooManyRequests = SimpleResponse
+
 // Unauthorized Every error.
 type Unauthorized = SimpleResponse
 
 // UnsupportedMediaType Every error.
 type UnsupportedMediaType = SimpleResponse
 
+// ListChangesParams defines parameters for ListChanges.
+type ListChangesParams struct {
+	// After The `next` of the answer before, or the `changes_cursor` of a list.
+	After *ChangesAfter `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit Changes in an answer; 100 where it is not given.
+	Limit *ChangesLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Wait Seconds to wait where there is nothing yet; 0 where it is not given.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// ListClientsParams defines parameters for ListClients.
+type ListClientsParams struct {
+	// Page The page, from 1; 1 where it is not given.
+	Page *Page `form:"page,omitempty" json:"page,omitempty"`
+
+	// PageSize Clients on a page; 20 where it is not given.
+	PageSize *PageSize `form:"page_size,omitempty" json:"page_size,omitempty"`
+
+	// After For a walk, the `next` of the answer before.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit For a walk, clients in an answer; 100 where only `after` is given.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Name Part of the name, in whatever case; every character stands for itself.
+	Name *Name `form:"name,omitempty" json:"name,omitempty"`
+
+	// Status The status.
+	Status *ListClientsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// GrantType A grant type that the client has.
+	GrantType *GrantType `form:"grant_type,omitempty" json:"grant_type,omitempty"`
+
+	// ClientAuthMethod An authentication method that the client has.
+	ClientAuthMethod *AuthMethod `form:"client_auth_method,omitempty" json:"client_auth_method,omitempty"`
+
+	// FapiProfile The profile that the client claims, as it was sent.
+	FapiProfile *FapiProfile `form:"fapi_profile,omitempty" json:"fapi_profile,omitempty"`
+
+	// Scope A scope that the client has.
+	Scope *Scope `form:"scope,omitempty" json:"scope,omitempty"`
+
+	// RedirectHost The host of one of the client's redirect URIs, whole, in whatever case.
+	RedirectHost *RedirectHost `form:"redirect_host,omitempty" json:"redirect_host,omitempty"`
+
+	// UpdatedSince Only clients that were changed at or after this time (RFC 3339).
+	UpdatedSince *UpdatedSince `form:"updated_since,omitempty" json:"updated_since,omitempty"`
+
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// ListClientsParamsStatus defines parameters for ListClients.
+type ListClientsParamsStatus string
+
 // CreateClientParams defines parameters for CreateClient.
 type CreateClientParams struct {
 	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason Why the change is made, for the history.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
+	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
+	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
+	// key with another request is refused with 409.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteClientParams defines parameters for DeleteClient.
+type DeleteClientParams struct {
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason Why the change is made, for the history.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
+	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // GetClientParams defines parameters for GetClient.
 type GetClientParams struct {
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
 	// IfNoneMatch The `ETag` of the client as it was read: the answer is 304 without a body if it is still at
 	// that revision (RFC 9110 §13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -915,6 +1654,13 @@ type GetClientParams struct {
 type UpdateClientParams struct {
 	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason Why the change is made, for the history.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
 	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
 	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1).
@@ -926,6 +1672,135 @@ type GetClientComplianceParams struct {
 	// Profile The profile to judge by; `none` is the rules for every client. `fapi1` and `fapi2` are judged as
 	// `fapi1-baseline` and `fapi2-security`.
 	Profile *Profile `form:"profile,omitempty" json:"profile,omitempty"`
+
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// GetClientKeysParams defines parameters for GetClientKeys.
+type GetClientKeysParams struct {
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// RestoreClientParams defines parameters for RestoreClient.
+type RestoreClientParams struct {
+	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason Why the change is made, for the history.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+}
+
+// ListRevisionsParams defines parameters for ListRevisions.
+type ListRevisionsParams struct {
+	// Before Only revisions with smaller numbers, for the next page.
+	Before *Before `form:"before,omitempty" json:"before,omitempty"`
+
+	// Limit Revisions in an answer; 20 where it is not given.
+	Limit *RevisionLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// GetRevisionParams defines parameters for GetRevision.
+type GetRevisionParams struct {
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// RestoreRevisionParams defines parameters for RestoreRevision.
+type RestoreRevisionParams struct {
+	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason Why the change is made, for the history.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
+	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// RotateSecretParams defines parameters for RotateSecret.
+type RotateSecretParams struct {
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason Why the change is made, for the history.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
+	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
+	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
+	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
+	// key with another request is refused with 409.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListSecretsParams defines parameters for ListSecrets.
+type ListSecretsParams struct {
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// CreateSecretParams defines parameters for CreateSecret.
+type CreateSecretParams struct {
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason Why the change is made, for the history.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
+	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
+	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
+	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
+	// key with another request is refused with 409.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteSecretParams defines parameters for DeleteSecret.
+type DeleteSecretParams struct {
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason Why the change is made, for the history.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
+	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// VerifySecretParams defines parameters for VerifySecret.
+type VerifySecretParams struct {
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // CheckComplianceParams defines parameters for CheckCompliance.
@@ -933,6 +1808,17 @@ type CheckComplianceParams struct {
 	// Profile The profile to judge by; `none` is the rules for every client. `fapi1` and `fapi2` are judged as
 	// `fapi1-baseline` and `fapi2-security`.
 	Profile *Profile `form:"profile,omitempty" json:"profile,omitempty"`
+
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// ListRulesParams defines parameters for ListRules.
+type ListRulesParams struct {
+	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// another one.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // CreateClientJSONRequestBody defines body for CreateClient for application/json ContentType.
@@ -940,6 +1826,15 @@ type CreateClientJSONRequestBody = CreateClientRequest
 
 // UpdateClientJSONRequestBody defines body for UpdateClient for application/json ContentType.
 type UpdateClientJSONRequestBody = UpdateClientRequest
+
+// RotateSecretJSONRequestBody defines body for RotateSecret for application/json ContentType.
+type RotateSecretJSONRequestBody = RotateSecretRequest
+
+// CreateSecretJSONRequestBody defines body for CreateSecret for application/json ContentType.
+type CreateSecretJSONRequestBody = CreateSecretRequest
+
+// VerifySecretJSONRequestBody defines body for VerifySecret for application/json ContentType.
+type VerifySecretJSONRequestBody = VerifySecretRequest
 
 // CheckComplianceJSONRequestBody defines body for CheckCompliance for application/json ContentType.
 type CheckComplianceJSONRequestBody = CreateClientRequest
@@ -1018,6 +1913,31 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
+	// ListChanges Follow changes
+	//
+	// Every committed revision of the tenant's clients exactly once, those of one client in their order, for readers who
+	// go on from `next`. Where there is none yet, the answer waits up to `wait` seconds for one. Without `after` it
+	// begins at the beginning; a reader that starts cold walks the list first, and goes on from its `changes_cursor`.
+	// What an operator purged is left out, but for the purge itself.
+	//
+	// Corresponds with GET /admin/oauth/changes (the `ListChanges` operationId).
+	ListChanges(ctx context.Context, params *ListChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListClients List and search clients
+	//
+	// Lists the clients of the caller's tenant that are not deleted, in the order of their identifiers. Filters combine:
+	// a client is in the list if it has all that is asked for.
+	//
+	// **Pages**, with `page` and `page_size`, come with the total. To **walk** everything use `limit` and, from the
+	// second call on, `after` with the `next` of the answer before: that costs the same however far one is, and
+	// shows every client that is there all the while, however others change. Both at once are refused.
+	//
+	// `changes_cursor` is where to go on in `GET /admin/oauth/changes`: whoever walks the list and then follows the
+	// changes from the cursor of the *first* page misses nothing.
+	//
+	// Corresponds with GET /admin/oauth/clients (the `ListClients` operationId).
+	ListClients(ctx context.Context, params *ListClientsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CreateClientWithBody Register a client
 	//
 	// Registers a client in the caller's tenant. `name` is required by the rules; `redirect_uris`
@@ -1047,6 +1967,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /admin/oauth/clients (the `CreateClient` operationId).
 	CreateClient(ctx context.Context, params *CreateClientParams, body CreateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteClient Delete a client
+	//
+	// Takes the client out of lists and reads. Its `client_id` is never given again. It can be restored until an
+	// operator purges it.
+	//
+	// Corresponds with DELETE /admin/oauth/clients/{client_id} (the `DeleteClient` operationId).
+	DeleteClient(ctx context.Context, clientID ClientID, params *DeleteClientParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetClient Read a client
 	//
@@ -1101,7 +2029,114 @@ type ClientInterface interface {
 	// when.
 	//
 	// Corresponds with GET /admin/oauth/clients/{client_id}/keys (the `GetClientKeys` operationId).
-	GetClientKeys(ctx context.Context, clientID ClientID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetClientKeys(ctx context.Context, clientID ClientID, params *GetClientKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RestoreClient Restore a deleted client
+	//
+	// Brings a deleted client back as it was, with its secrets. An active one is judged by today's rules and refused
+	// with 400 where it breaks one; a suspended one comes back with what stands against it in `warnings`.
+	//
+	// Corresponds with POST /admin/oauth/clients/{client_id}/restore (the `RestoreClient` operationId).
+	RestoreClient(ctx context.Context, clientID ClientID, params *RestoreClientParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListRevisions The history of a client
+	//
+	// Lists every change of the client, deleted or not, newest first: who, when, why, and what differs from the revision
+	// before. Secrets never appear in it. The next page is asked for with `before`.
+	//
+	// Corresponds with GET /admin/oauth/clients/{client_id}/revisions (the `ListRevisions` operationId).
+	ListRevisions(ctx context.Context, clientID ClientID, params *ListRevisionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetRevision A client as it was
+	//
+	// Returns the client as a revision left it.
+	//
+	// Corresponds with GET /admin/oauth/clients/{client_id}/revisions/{number} (the `GetRevision` operationId).
+	GetRevision(ctx context.Context, clientID ClientID, number Number, params *GetRevisionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RestoreRevision Go back to a revision
+	//
+	// Gives the client the configuration that it had at the revision, as a new revision, judged by today's rules as any
+	// other update. Secrets stay as they are.
+	//
+	// Corresponds with POST /admin/oauth/clients/{client_id}/revisions/{number}/restore (the `RestoreRevision` operationId).
+	RestoreRevision(ctx context.Context, clientID ClientID, number Number, params *RestoreRevisionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateSecretWithBody Rotate the secret
+	//
+	// Makes a new secret, the client's only active one. Those that were active verify for the grace period (4 hours
+	// where nothing else is configured or asked for; 0 ends them at once).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /admin/oauth/clients/{client_id}/rotate-secret (the `RotateSecret` operationId).
+	RotateSecretWithBody(ctx context.Context, clientID ClientID, params *RotateSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateSecret Rotate the secret
+	//
+	// Makes a new secret, the client's only active one. Those that were active verify for the grace period (4 hours
+	// where nothing else is configured or asked for; 0 ends them at once).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /admin/oauth/clients/{client_id}/rotate-secret (the `RotateSecret` operationId).
+	RotateSecret(ctx context.Context, clientID ClientID, params *RotateSecretParams, body RotateSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSecrets List secrets
+	//
+	// Lists what is kept of the client's secrets, oldest first, never a value. `active` and `retiring` secrets verify;
+	// a retiring one was rotated away and does until `expires_at`. `last_used_at` is some seconds behind.
+	//
+	// Corresponds with GET /admin/oauth/clients/{client_id}/secrets (the `ListSecrets` operationId).
+	ListSecrets(ctx context.Context, clientID ClientID, params *ListSecretsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateSecretWithBody Create a further secret
+	//
+	// Gives the client one more secret. Its value is shown this once; only a hash of it is kept. A client has at most
+	// two active secrets, one further is refused with 409; and none where no authentication method uses one (400).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /admin/oauth/clients/{client_id}/secrets (the `CreateSecret` operationId).
+	CreateSecretWithBody(ctx context.Context, clientID ClientID, params *CreateSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateSecret Create a further secret
+	//
+	// Gives the client one more secret. Its value is shown this once; only a hash of it is kept. A client has at most
+	// two active secrets, one further is refused with 409; and none where no authentication method uses one (400).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /admin/oauth/clients/{client_id}/secrets (the `CreateSecret` operationId).
+	CreateSecret(ctx context.Context, clientID ClientID, params *CreateSecretParams, body CreateSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteSecret Delete a secret
+	//
+	// The secret verifies no longer from now on. The last active one cannot be deleted (400): rotate it, or end the use
+	// of secrets by another authentication method.
+	//
+	// Corresponds with DELETE /admin/oauth/clients/{client_id}/secrets/{secret_id} (the `DeleteSecret` operationId).
+	DeleteSecret(ctx context.Context, clientID ClientID, secretID SecretID, params *DeleteSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifySecretWithBody Verify a secret
+	//
+	// For authorization servers: tells whether the value is a secret of the client that verifies now, and which. It takes
+	// the same time whether it is or not. A suspended client has no valid secret; a deleted one is not found.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
+	VerifySecretWithBody(ctx context.Context, clientID ClientID, params *VerifySecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifySecret Verify a secret
+	//
+	// For authorization servers: tells whether the value is a secret of the client that verifies now, and which. It takes
+	// the same time whether it is or not. A suspended client has no valid secret; a deleted one is not found.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
+	VerifySecret(ctx context.Context, clientID ClientID, params *VerifySecretParams, body VerifySecretJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CheckComplianceWithBody Hold a configuration that is not stored against a profile
 	//
@@ -1128,7 +2163,52 @@ type ClientInterface interface {
 	// Every rule that clients are judged by, from the table that judges them.
 	//
 	// Corresponds with GET /admin/oauth/rules (the `ListRules` operationId).
-	ListRules(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListRules(ctx context.Context, params *ListRulesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// ListChanges Follow changes
+//
+// Every committed revision of the tenant's clients exactly once, those of one client in their order, for readers who
+// go on from `next`. Where there is none yet, the answer waits up to `wait` seconds for one. Without `after` it
+// begins at the beginning; a reader that starts cold walks the list first, and goes on from its `changes_cursor`.
+// What an operator purged is left out, but for the purge itself.
+//
+// Corresponds with GET /admin/oauth/changes (the `ListChanges` operationId).
+func (c *Client) ListChanges(ctx context.Context, params *ListChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListChangesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListClients List and search clients
+//
+// Lists the clients of the caller's tenant that are not deleted, in the order of their identifiers. Filters combine:
+// a client is in the list if it has all that is asked for.
+//
+// **Pages**, with `page` and `page_size`, come with the total. To **walk** everything use `limit` and, from the
+// second call on, `after` with the `next` of the answer before: that costs the same however far one is, and
+// shows every client that is there all the while, however others change. Both at once are refused.
+//
+// `changes_cursor` is where to go on in `GET /admin/oauth/changes`: whoever walks the list and then follows the
+// changes from the cursor of the *first* page misses nothing.
+//
+// Corresponds with GET /admin/oauth/clients (the `ListClients` operationId).
+func (c *Client) ListClients(ctx context.Context, params *ListClientsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListClientsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // CreateClientWithBody Register a client
@@ -1171,6 +2251,24 @@ func (c *Client) CreateClientWithBody(ctx context.Context, params *CreateClientP
 // Corresponds with POST /admin/oauth/clients (the `CreateClient` operationId).
 func (c *Client) CreateClient(ctx context.Context, params *CreateClientParams, body CreateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateClientRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteClient Delete a client
+//
+// Takes the client out of lists and reads. Its `client_id` is never given again. It can be restored until an
+// operator purges it.
+//
+// Corresponds with DELETE /admin/oauth/clients/{client_id} (the `DeleteClient` operationId).
+func (c *Client) DeleteClient(ctx context.Context, clientID ClientID, params *DeleteClientParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteClientRequest(c.Server, clientID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1274,8 +2372,235 @@ func (c *Client) GetClientCompliance(ctx context.Context, clientID ClientID, par
 // when.
 //
 // Corresponds with GET /admin/oauth/clients/{client_id}/keys (the `GetClientKeys` operationId).
-func (c *Client) GetClientKeys(ctx context.Context, clientID ClientID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetClientKeysRequest(c.Server, clientID)
+func (c *Client) GetClientKeys(ctx context.Context, clientID ClientID, params *GetClientKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetClientKeysRequest(c.Server, clientID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RestoreClient Restore a deleted client
+//
+// Brings a deleted client back as it was, with its secrets. An active one is judged by today's rules and refused
+// with 400 where it breaks one; a suspended one comes back with what stands against it in `warnings`.
+//
+// Corresponds with POST /admin/oauth/clients/{client_id}/restore (the `RestoreClient` operationId).
+func (c *Client) RestoreClient(ctx context.Context, clientID ClientID, params *RestoreClientParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestoreClientRequest(c.Server, clientID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListRevisions The history of a client
+//
+// Lists every change of the client, deleted or not, newest first: who, when, why, and what differs from the revision
+// before. Secrets never appear in it. The next page is asked for with `before`.
+//
+// Corresponds with GET /admin/oauth/clients/{client_id}/revisions (the `ListRevisions` operationId).
+func (c *Client) ListRevisions(ctx context.Context, clientID ClientID, params *ListRevisionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListRevisionsRequest(c.Server, clientID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetRevision A client as it was
+//
+// Returns the client as a revision left it.
+//
+// Corresponds with GET /admin/oauth/clients/{client_id}/revisions/{number} (the `GetRevision` operationId).
+func (c *Client) GetRevision(ctx context.Context, clientID ClientID, number Number, params *GetRevisionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRevisionRequest(c.Server, clientID, number, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RestoreRevision Go back to a revision
+//
+// Gives the client the configuration that it had at the revision, as a new revision, judged by today's rules as any
+// other update. Secrets stay as they are.
+//
+// Corresponds with POST /admin/oauth/clients/{client_id}/revisions/{number}/restore (the `RestoreRevision` operationId).
+func (c *Client) RestoreRevision(ctx context.Context, clientID ClientID, number Number, params *RestoreRevisionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestoreRevisionRequest(c.Server, clientID, number, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateSecretWithBody Rotate the secret
+//
+// Makes a new secret, the client's only active one. Those that were active verify for the grace period (4 hours
+// where nothing else is configured or asked for; 0 ends them at once).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /admin/oauth/clients/{client_id}/rotate-secret (the `RotateSecret` operationId).
+func (c *Client) RotateSecretWithBody(ctx context.Context, clientID ClientID, params *RotateSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateSecretRequestWithBody(c.Server, clientID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateSecret Rotate the secret
+//
+// Makes a new secret, the client's only active one. Those that were active verify for the grace period (4 hours
+// where nothing else is configured or asked for; 0 ends them at once).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /admin/oauth/clients/{client_id}/rotate-secret (the `RotateSecret` operationId).
+func (c *Client) RotateSecret(ctx context.Context, clientID ClientID, params *RotateSecretParams, body RotateSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateSecretRequest(c.Server, clientID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSecrets List secrets
+//
+// Lists what is kept of the client's secrets, oldest first, never a value. `active` and `retiring` secrets verify;
+// a retiring one was rotated away and does until `expires_at`. `last_used_at` is some seconds behind.
+//
+// Corresponds with GET /admin/oauth/clients/{client_id}/secrets (the `ListSecrets` operationId).
+func (c *Client) ListSecrets(ctx context.Context, clientID ClientID, params *ListSecretsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSecretsRequest(c.Server, clientID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateSecretWithBody Create a further secret
+//
+// Gives the client one more secret. Its value is shown this once; only a hash of it is kept. A client has at most
+// two active secrets, one further is refused with 409; and none where no authentication method uses one (400).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /admin/oauth/clients/{client_id}/secrets (the `CreateSecret` operationId).
+func (c *Client) CreateSecretWithBody(ctx context.Context, clientID ClientID, params *CreateSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSecretRequestWithBody(c.Server, clientID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateSecret Create a further secret
+//
+// Gives the client one more secret. Its value is shown this once; only a hash of it is kept. A client has at most
+// two active secrets, one further is refused with 409; and none where no authentication method uses one (400).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /admin/oauth/clients/{client_id}/secrets (the `CreateSecret` operationId).
+func (c *Client) CreateSecret(ctx context.Context, clientID ClientID, params *CreateSecretParams, body CreateSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSecretRequest(c.Server, clientID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteSecret Delete a secret
+//
+// The secret verifies no longer from now on. The last active one cannot be deleted (400): rotate it, or end the use
+// of secrets by another authentication method.
+//
+// Corresponds with DELETE /admin/oauth/clients/{client_id}/secrets/{secret_id} (the `DeleteSecret` operationId).
+func (c *Client) DeleteSecret(ctx context.Context, clientID ClientID, secretID SecretID, params *DeleteSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteSecretRequest(c.Server, clientID, secretID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifySecretWithBody Verify a secret
+//
+// For authorization servers: tells whether the value is a secret of the client that verifies now, and which. It takes
+// the same time whether it is or not. A suspended client has no valid secret; a deleted one is not found.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
+func (c *Client) VerifySecretWithBody(ctx context.Context, clientID ClientID, params *VerifySecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifySecretRequestWithBody(c.Server, clientID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifySecret Verify a secret
+//
+// For authorization servers: tells whether the value is a secret of the client that verifies now, and which. It takes
+// the same time whether it is or not. A suspended client has no valid secret; a deleted one is not found.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
+func (c *Client) VerifySecret(ctx context.Context, clientID ClientID, params *VerifySecretParams, body VerifySecretJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifySecretRequest(c.Server, clientID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1331,8 +2656,8 @@ func (c *Client) CheckCompliance(ctx context.Context, params *CheckCompliancePar
 // Every rule that clients are judged by, from the table that judges them.
 //
 // Corresponds with GET /admin/oauth/rules (the `ListRules` operationId).
-func (c *Client) ListRules(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListRulesRequest(c.Server)
+func (c *Client) ListRules(ctx context.Context, params *ListRulesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListRulesRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1341,6 +2666,300 @@ func (c *Client) ListRules(ctx context.Context, reqEditors ...RequestEditorFn) (
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewListChangesRequest constructs an http.Request for the ListChanges method
+func NewListChangesRequest(server string, params *ListChangesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/changes")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Wait != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListClientsRequest constructs an http.Request for the ListClients method
+func NewListClientsRequest(server string, params *ListClientsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/clients")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.PageSize != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page_size", *params.PageSize, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Name != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "name", *params.Name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.GrantType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "grant_type", *params.GrantType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ClientAuthMethod != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "client_auth_method", *params.ClientAuthMethod, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.FapiProfile != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "fapi_profile", *params.FapiProfile, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Scope != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "scope", *params.Scope, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.RedirectHost != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "redirect_host", *params.RedirectHost, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.UpdatedSince != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "updated_since", *params.UpdatedSince, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+	}
+
+	return req, nil
 }
 
 // NewCreateClientRequest calls the generic CreateClient builder with application/json body
@@ -1407,6 +3026,114 @@ func NewCreateClientRequestWithBody(server string, params *CreateClientParams, c
 
 	req.Header.Add("Content-Type", contentType)
 
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+		if params.XChangeReason != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "X-Change-Reason", *params.XChangeReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Change-Reason", headerParam1)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam2)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteClientRequest constructs an http.Request for the DeleteClient method
+func NewDeleteClientRequest(server string, clientID ClientID, params *DeleteClientParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/clients/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+		if params.XChangeReason != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "X-Change-Reason", *params.XChangeReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Change-Reason", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+	}
+
 	return req, nil
 }
 
@@ -1443,15 +3170,26 @@ func NewGetClientRequest(server string, clientID ClientID, params *GetClientPara
 
 	if params != nil {
 
-		if params.IfNoneMatch != nil {
+		if params.XTenantID != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("If-None-Match", headerParam0)
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam1)
 		}
 
 	}
@@ -1532,15 +3270,37 @@ func NewUpdateClientRequestWithBody(server string, clientID ClientID, params *Up
 
 	if params != nil {
 
-		if params.IfMatch != nil {
+		if params.XTenantID != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("If-Match", headerParam0)
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+		if params.XChangeReason != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "X-Change-Reason", *params.XChangeReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Change-Reason", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
 		}
 
 	}
@@ -1606,11 +3366,26 @@ func NewGetClientComplianceRequest(server string, clientID ClientID, params *Get
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewGetClientKeysRequest constructs an http.Request for the GetClientKeys method
-func NewGetClientKeysRequest(server string, clientID ClientID) (*http.Request, error) {
+func NewGetClientKeysRequest(server string, clientID ClientID, params *GetClientKeysParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -1638,6 +3413,736 @@ func NewGetClientKeysRequest(server string, clientID ClientID) (*http.Request, e
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRestoreClientRequest constructs an http.Request for the RestoreClient method
+func NewRestoreClientRequest(server string, clientID ClientID, params *RestoreClientParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/clients/%s/restore", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+		if params.XChangeReason != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "X-Change-Reason", *params.XChangeReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Change-Reason", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListRevisionsRequest constructs an http.Request for the ListRevisions method
+func NewListRevisionsRequest(server string, clientID ClientID, params *ListRevisionsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/clients/%s/revisions", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Before != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", *params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetRevisionRequest constructs an http.Request for the GetRevision method
+func NewGetRevisionRequest(server string, clientID ClientID, number Number, params *GetRevisionParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "number", number, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/clients/%s/revisions/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRestoreRevisionRequest constructs an http.Request for the RestoreRevision method
+func NewRestoreRevisionRequest(server string, clientID ClientID, number Number, params *RestoreRevisionParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "number", number, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/clients/%s/revisions/%s/restore", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+		if params.XChangeReason != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "X-Change-Reason", *params.XChangeReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Change-Reason", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRotateSecretRequest calls the generic RotateSecret builder with application/json body
+func NewRotateSecretRequest(server string, clientID ClientID, params *RotateSecretParams, body RotateSecretJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRotateSecretRequestWithBody(server, clientID, params, "application/json", bodyReader)
+}
+
+// NewRotateSecretRequestWithBody constructs an http.Request for the RotateSecret method, with any body, and a specified content type
+func NewRotateSecretRequestWithBody(server string, clientID ClientID, params *RotateSecretParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/clients/%s/rotate-secret", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+		if params.XChangeReason != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "X-Change-Reason", *params.XChangeReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Change-Reason", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam3)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListSecretsRequest constructs an http.Request for the ListSecrets method
+func NewListSecretsRequest(server string, clientID ClientID, params *ListSecretsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/clients/%s/secrets", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCreateSecretRequest calls the generic CreateSecret builder with application/json body
+func NewCreateSecretRequest(server string, clientID ClientID, params *CreateSecretParams, body CreateSecretJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateSecretRequestWithBody(server, clientID, params, "application/json", bodyReader)
+}
+
+// NewCreateSecretRequestWithBody constructs an http.Request for the CreateSecret method, with any body, and a specified content type
+func NewCreateSecretRequestWithBody(server string, clientID ClientID, params *CreateSecretParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/clients/%s/secrets", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+		if params.XChangeReason != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "X-Change-Reason", *params.XChangeReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Change-Reason", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam3)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteSecretRequest constructs an http.Request for the DeleteSecret method
+func NewDeleteSecretRequest(server string, clientID ClientID, secretID SecretID, params *DeleteSecretParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "secret_id", secretID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/clients/%s/secrets/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+		if params.XChangeReason != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "X-Change-Reason", *params.XChangeReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Change-Reason", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewVerifySecretRequest calls the generic VerifySecret builder with application/json body
+func NewVerifySecretRequest(server string, clientID ClientID, params *VerifySecretParams, body VerifySecretJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewVerifySecretRequestWithBody(server, clientID, params, "application/json", bodyReader)
+}
+
+// NewVerifySecretRequestWithBody constructs an http.Request for the VerifySecret method, with any body, and a specified content type
+func NewVerifySecretRequestWithBody(server string, clientID ClientID, params *VerifySecretParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/clients/%s/verify-secret", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -1707,11 +4212,26 @@ func NewCheckComplianceRequestWithBody(server string, params *CheckCompliancePar
 
 	req.Header.Add("Content-Type", contentType)
 
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewListRulesRequest constructs an http.Request for the ListRules method
-func NewListRulesRequest(server string) (*http.Request, error) {
+func NewListRulesRequest(server string, params *ListRulesParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -1732,6 +4252,21 @@ func NewListRulesRequest(server string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -1781,6 +4316,35 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// ListChangesWithResponse Follow changes
+	//
+	// Every committed revision of the tenant's clients exactly once, those of one client in their order, for readers who
+	// go on from `next`. Where there is none yet, the answer waits up to `wait` seconds for one. Without `after` it
+	// begins at the beginning; a reader that starts cold walks the list first, and goes on from its `changes_cursor`.
+	// What an operator purged is left out, but for the purge itself.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /admin/oauth/changes (the `ListChanges` operationId).
+	ListChangesWithResponse(ctx context.Context, params *ListChangesParams, reqEditors ...RequestEditorFn) (*ListChangesResult, error)
+
+	// ListClientsWithResponse List and search clients
+	//
+	// Lists the clients of the caller's tenant that are not deleted, in the order of their identifiers. Filters combine:
+	// a client is in the list if it has all that is asked for.
+	//
+	// **Pages**, with `page` and `page_size`, come with the total. To **walk** everything use `limit` and, from the
+	// second call on, `after` with the `next` of the answer before: that costs the same however far one is, and
+	// shows every client that is there all the while, however others change. Both at once are refused.
+	//
+	// `changes_cursor` is where to go on in `GET /admin/oauth/changes`: whoever walks the list and then follows the
+	// changes from the cursor of the *first* page misses nothing.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /admin/oauth/clients (the `ListClients` operationId).
+	ListClientsWithResponse(ctx context.Context, params *ListClientsParams, reqEditors ...RequestEditorFn) (*ListClientsResult, error)
+
 	// CreateClientWithBodyWithResponse Register a client
 	//
 	// Registers a client in the caller's tenant. `name` is required by the rules; `redirect_uris`
@@ -1810,6 +4374,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /admin/oauth/clients (the `CreateClient` operationId).
 	CreateClientWithResponse(ctx context.Context, params *CreateClientParams, body CreateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClientResult, error)
+
+	// DeleteClientWithResponse Delete a client
+	//
+	// Takes the client out of lists and reads. Its `client_id` is never given again. It can be restored until an
+	// operator purges it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /admin/oauth/clients/{client_id} (the `DeleteClient` operationId).
+	DeleteClientWithResponse(ctx context.Context, clientID ClientID, params *DeleteClientParams, reqEditors ...RequestEditorFn) (*DeleteClientResult, error)
 
 	// GetClientWithResponse Read a client
 	//
@@ -1870,7 +4444,126 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /admin/oauth/clients/{client_id}/keys (the `GetClientKeys` operationId).
-	GetClientKeysWithResponse(ctx context.Context, clientID ClientID, reqEditors ...RequestEditorFn) (*GetClientKeysResult, error)
+	GetClientKeysWithResponse(ctx context.Context, clientID ClientID, params *GetClientKeysParams, reqEditors ...RequestEditorFn) (*GetClientKeysResult, error)
+
+	// RestoreClientWithResponse Restore a deleted client
+	//
+	// Brings a deleted client back as it was, with its secrets. An active one is judged by today's rules and refused
+	// with 400 where it breaks one; a suspended one comes back with what stands against it in `warnings`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/oauth/clients/{client_id}/restore (the `RestoreClient` operationId).
+	RestoreClientWithResponse(ctx context.Context, clientID ClientID, params *RestoreClientParams, reqEditors ...RequestEditorFn) (*RestoreClientResult, error)
+
+	// ListRevisionsWithResponse The history of a client
+	//
+	// Lists every change of the client, deleted or not, newest first: who, when, why, and what differs from the revision
+	// before. Secrets never appear in it. The next page is asked for with `before`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /admin/oauth/clients/{client_id}/revisions (the `ListRevisions` operationId).
+	ListRevisionsWithResponse(ctx context.Context, clientID ClientID, params *ListRevisionsParams, reqEditors ...RequestEditorFn) (*ListRevisionsResult, error)
+
+	// GetRevisionWithResponse A client as it was
+	//
+	// Returns the client as a revision left it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /admin/oauth/clients/{client_id}/revisions/{number} (the `GetRevision` operationId).
+	GetRevisionWithResponse(ctx context.Context, clientID ClientID, number Number, params *GetRevisionParams, reqEditors ...RequestEditorFn) (*GetRevisionResult, error)
+
+	// RestoreRevisionWithResponse Go back to a revision
+	//
+	// Gives the client the configuration that it had at the revision, as a new revision, judged by today's rules as any
+	// other update. Secrets stay as they are.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/oauth/clients/{client_id}/revisions/{number}/restore (the `RestoreRevision` operationId).
+	RestoreRevisionWithResponse(ctx context.Context, clientID ClientID, number Number, params *RestoreRevisionParams, reqEditors ...RequestEditorFn) (*RestoreRevisionResult, error)
+
+	// RotateSecretWithBodyWithResponse Rotate the secret
+	//
+	// Makes a new secret, the client's only active one. Those that were active verify for the grace period (4 hours
+	// where nothing else is configured or asked for; 0 ends them at once).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/oauth/clients/{client_id}/rotate-secret (the `RotateSecret` operationId).
+	RotateSecretWithBodyWithResponse(ctx context.Context, clientID ClientID, params *RotateSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateSecretResult, error)
+
+	// RotateSecretWithResponse Rotate the secret
+	//
+	// Makes a new secret, the client's only active one. Those that were active verify for the grace period (4 hours
+	// where nothing else is configured or asked for; 0 ends them at once).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/oauth/clients/{client_id}/rotate-secret (the `RotateSecret` operationId).
+	RotateSecretWithResponse(ctx context.Context, clientID ClientID, params *RotateSecretParams, body RotateSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateSecretResult, error)
+
+	// ListSecretsWithResponse List secrets
+	//
+	// Lists what is kept of the client's secrets, oldest first, never a value. `active` and `retiring` secrets verify;
+	// a retiring one was rotated away and does until `expires_at`. `last_used_at` is some seconds behind.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /admin/oauth/clients/{client_id}/secrets (the `ListSecrets` operationId).
+	ListSecretsWithResponse(ctx context.Context, clientID ClientID, params *ListSecretsParams, reqEditors ...RequestEditorFn) (*ListSecretsResult, error)
+
+	// CreateSecretWithBodyWithResponse Create a further secret
+	//
+	// Gives the client one more secret. Its value is shown this once; only a hash of it is kept. A client has at most
+	// two active secrets, one further is refused with 409; and none where no authentication method uses one (400).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/oauth/clients/{client_id}/secrets (the `CreateSecret` operationId).
+	CreateSecretWithBodyWithResponse(ctx context.Context, clientID ClientID, params *CreateSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSecretResult, error)
+
+	// CreateSecretWithResponse Create a further secret
+	//
+	// Gives the client one more secret. Its value is shown this once; only a hash of it is kept. A client has at most
+	// two active secrets, one further is refused with 409; and none where no authentication method uses one (400).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/oauth/clients/{client_id}/secrets (the `CreateSecret` operationId).
+	CreateSecretWithResponse(ctx context.Context, clientID ClientID, params *CreateSecretParams, body CreateSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSecretResult, error)
+
+	// DeleteSecretWithResponse Delete a secret
+	//
+	// The secret verifies no longer from now on. The last active one cannot be deleted (400): rotate it, or end the use
+	// of secrets by another authentication method.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /admin/oauth/clients/{client_id}/secrets/{secret_id} (the `DeleteSecret` operationId).
+	DeleteSecretWithResponse(ctx context.Context, clientID ClientID, secretID SecretID, params *DeleteSecretParams, reqEditors ...RequestEditorFn) (*DeleteSecretResult, error)
+
+	// VerifySecretWithBodyWithResponse Verify a secret
+	//
+	// For authorization servers: tells whether the value is a secret of the client that verifies now, and which. It takes
+	// the same time whether it is or not. A suspended client has no valid secret; a deleted one is not found.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
+	VerifySecretWithBodyWithResponse(ctx context.Context, clientID ClientID, params *VerifySecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*VerifySecretResult, error)
+
+	// VerifySecretWithResponse Verify a secret
+	//
+	// For authorization servers: tells whether the value is a secret of the client that verifies now, and which. It takes
+	// the same time whether it is or not. A suspended client has no valid secret; a deleted one is not found.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
+	VerifySecretWithResponse(ctx context.Context, clientID ClientID, params *VerifySecretParams, body VerifySecretJSONRequestBody, reqEditors ...RequestEditorFn) (*VerifySecretResult, error)
 
 	// CheckComplianceWithBodyWithResponse Hold a configuration that is not stored against a profile
 	//
@@ -1899,13 +4592,208 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /admin/oauth/rules (the `ListRules` operationId).
-	ListRulesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListRulesResult, error)
+	ListRulesWithResponse(ctx context.Context, params *ListRulesParams, reqEditors ...RequestEditorFn) (*ListRulesResult, error)
+}
+
+// ListChangesResult401Headers the declared response headers of an HTTP 401 response for ListChanges
+type ListChangesResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListChangesResult403Headers the declared response headers of an HTTP 403 response for ListChanges
+type ListChangesResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListChangesResult503Headers the declared response headers of an HTTP 503 response for ListChanges
+type ListChangesResult503Headers struct {
+	RetryAfter *int
+}
+
+type ListChangesResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChangeListDetailResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListChangesResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *ListChangesResult403Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListChangesResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListChangesResult) GetJSON200() *ChangeListDetailResponse {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ListChangesResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListChangesResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListChangesResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListChangesResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListChangesResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListChangesResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListChangesResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListChangesResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListChangesResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListClientsResult401Headers the declared response headers of an HTTP 401 response for ListClients
+type ListClientsResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListClientsResult403Headers the declared response headers of an HTTP 403 response for ListClients
+type ListClientsResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListClientsResult503Headers the declared response headers of an HTTP 503 response for ListClients
+type ListClientsResult503Headers struct {
+	RetryAfter *int
+}
+
+type ListClientsResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OAuthClientListResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListClientsResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *ListClientsResult403Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListClientsResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListClientsResult) GetJSON200() *OAuthClientListResponse {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ListClientsResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListClientsResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListClientsResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListClientsResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListClientsResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListClientsResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListClientsResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListClientsResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListClientsResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
 }
 
 // CreateClientResult201Headers the declared response headers of an HTTP 201 response for CreateClient
 type CreateClientResult201Headers struct {
-	ETag     *string
-	Location *string
+	ETag               *string
+	IdempotentReplayed *string
+	Location           *string
 }
 
 // CreateClientResult401Headers the declared response headers of an HTTP 401 response for CreateClient
@@ -1936,6 +4824,8 @@ type CreateClientResult struct {
 	JSON401 *Unauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
 	// JSON413 the response for an HTTP 413 `application/json` response
 	JSON413 *PayloadTooLarge
 	// JSON415 the response for an HTTP 415 `application/json` response
@@ -1977,6 +4867,11 @@ func (r CreateClientResult) GetJSON401() *Unauthorized {
 // GetJSON403 returns the response for an HTTP 403 `application/json` response
 func (r CreateClientResult) GetJSON403() *Forbidden {
 	return r.JSON403
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CreateClientResult) GetJSON409() *Conflict {
+	return r.JSON409
 }
 
 // GetJSON413 returns the response for an HTTP 413 `application/json` response
@@ -2022,6 +4917,110 @@ func (r CreateClientResult) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CreateClientResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteClientResult401Headers the declared response headers of an HTTP 401 response for DeleteClient
+type DeleteClientResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// DeleteClientResult403Headers the declared response headers of an HTTP 403 response for DeleteClient
+type DeleteClientResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// DeleteClientResult503Headers the declared response headers of an HTTP 503 response for DeleteClient
+type DeleteClientResult503Headers struct {
+	RetryAfter *int
+}
+
+type DeleteClientResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteClientResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *DeleteClientResult403Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteClientResult503Headers
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r DeleteClientResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r DeleteClientResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r DeleteClientResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r DeleteClientResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r DeleteClientResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r DeleteClientResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r DeleteClientResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteClientResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteClientResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteClientResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteClientResult) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -2486,6 +5485,1068 @@ func (r GetClientKeysResult) ContentType() string {
 	return ""
 }
 
+// RestoreClientResult200Headers the declared response headers of an HTTP 200 response for RestoreClient
+type RestoreClientResult200Headers struct {
+	ETag *string
+}
+
+// RestoreClientResult401Headers the declared response headers of an HTTP 401 response for RestoreClient
+type RestoreClientResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// RestoreClientResult403Headers the declared response headers of an HTTP 403 response for RestoreClient
+type RestoreClientResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// RestoreClientResult503Headers the declared response headers of an HTTP 503 response for RestoreClient
+type RestoreClientResult503Headers struct {
+	RetryAfter *int
+}
+
+type RestoreClientResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OAuthClientItemDetailResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RestoreClientResult200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RestoreClientResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *RestoreClientResult403Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RestoreClientResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RestoreClientResult) GetJSON200() *OAuthClientItemDetailResponse {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r RestoreClientResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r RestoreClientResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r RestoreClientResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r RestoreClientResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r RestoreClientResult) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r RestoreClientResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r RestoreClientResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r RestoreClientResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RestoreClientResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RestoreClientResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RestoreClientResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListRevisionsResult401Headers the declared response headers of an HTTP 401 response for ListRevisions
+type ListRevisionsResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListRevisionsResult403Headers the declared response headers of an HTTP 403 response for ListRevisions
+type ListRevisionsResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListRevisionsResult503Headers the declared response headers of an HTTP 503 response for ListRevisions
+type ListRevisionsResult503Headers struct {
+	RetryAfter *int
+}
+
+type ListRevisionsResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RevisionListDetailResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListRevisionsResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *ListRevisionsResult403Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListRevisionsResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListRevisionsResult) GetJSON200() *RevisionListDetailResponse {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ListRevisionsResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListRevisionsResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListRevisionsResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ListRevisionsResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListRevisionsResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListRevisionsResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListRevisionsResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListRevisionsResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListRevisionsResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListRevisionsResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetRevisionResult401Headers the declared response headers of an HTTP 401 response for GetRevision
+type GetRevisionResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetRevisionResult403Headers the declared response headers of an HTTP 403 response for GetRevision
+type GetRevisionResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetRevisionResult503Headers the declared response headers of an HTTP 503 response for GetRevision
+type GetRevisionResult503Headers struct {
+	RetryAfter *int
+}
+
+type GetRevisionResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RevisionDetailResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetRevisionResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *GetRevisionResult403Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetRevisionResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetRevisionResult) GetJSON200() *RevisionDetailResponse {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetRevisionResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetRevisionResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetRevisionResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetRevisionResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetRevisionResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetRevisionResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetRevisionResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetRevisionResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetRevisionResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetRevisionResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RestoreRevisionResult200Headers the declared response headers of an HTTP 200 response for RestoreRevision
+type RestoreRevisionResult200Headers struct {
+	ETag *string
+}
+
+// RestoreRevisionResult401Headers the declared response headers of an HTTP 401 response for RestoreRevision
+type RestoreRevisionResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// RestoreRevisionResult403Headers the declared response headers of an HTTP 403 response for RestoreRevision
+type RestoreRevisionResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// RestoreRevisionResult503Headers the declared response headers of an HTTP 503 response for RestoreRevision
+type RestoreRevisionResult503Headers struct {
+	RetryAfter *int
+}
+
+type RestoreRevisionResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OAuthClientItemDetailResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RestoreRevisionResult200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RestoreRevisionResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *RestoreRevisionResult403Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RestoreRevisionResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RestoreRevisionResult) GetJSON200() *OAuthClientItemDetailResponse {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r RestoreRevisionResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r RestoreRevisionResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r RestoreRevisionResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r RestoreRevisionResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r RestoreRevisionResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r RestoreRevisionResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r RestoreRevisionResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r RestoreRevisionResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RestoreRevisionResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RestoreRevisionResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RestoreRevisionResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RotateSecretResult200Headers the declared response headers of an HTTP 200 response for RotateSecret
+type RotateSecretResult200Headers struct {
+	IdempotentReplayed *string
+}
+
+// RotateSecretResult401Headers the declared response headers of an HTTP 401 response for RotateSecret
+type RotateSecretResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// RotateSecretResult403Headers the declared response headers of an HTTP 403 response for RotateSecret
+type RotateSecretResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// RotateSecretResult503Headers the declared response headers of an HTTP 503 response for RotateSecret
+type RotateSecretResult503Headers struct {
+	RetryAfter *int
+}
+
+type RotateSecretResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RotateSecretDetailResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *PayloadTooLarge
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RotateSecretResult200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RotateSecretResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *RotateSecretResult403Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RotateSecretResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RotateSecretResult) GetJSON200() *RotateSecretDetailResponse {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r RotateSecretResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r RotateSecretResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r RotateSecretResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r RotateSecretResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r RotateSecretResult) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r RotateSecretResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r RotateSecretResult) GetJSON413() *PayloadTooLarge {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r RotateSecretResult) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r RotateSecretResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r RotateSecretResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r RotateSecretResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RotateSecretResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RotateSecretResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RotateSecretResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListSecretsResult401Headers the declared response headers of an HTTP 401 response for ListSecrets
+type ListSecretsResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListSecretsResult403Headers the declared response headers of an HTTP 403 response for ListSecrets
+type ListSecretsResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListSecretsResult503Headers the declared response headers of an HTTP 503 response for ListSecrets
+type ListSecretsResult503Headers struct {
+	RetryAfter *int
+}
+
+type ListSecretsResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SecretListDetailResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListSecretsResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *ListSecretsResult403Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListSecretsResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSecretsResult) GetJSON200() *SecretListDetailResponse {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ListSecretsResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListSecretsResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListSecretsResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ListSecretsResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListSecretsResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListSecretsResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSecretsResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSecretsResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSecretsResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSecretsResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateSecretResult201Headers the declared response headers of an HTTP 201 response for CreateSecret
+type CreateSecretResult201Headers struct {
+	IdempotentReplayed *string
+}
+
+// CreateSecretResult401Headers the declared response headers of an HTTP 401 response for CreateSecret
+type CreateSecretResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// CreateSecretResult403Headers the declared response headers of an HTTP 403 response for CreateSecret
+type CreateSecretResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// CreateSecretResult503Headers the declared response headers of an HTTP 503 response for CreateSecret
+type CreateSecretResult503Headers struct {
+	RetryAfter *int
+}
+
+type CreateSecretResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *CreateSecretDetailResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *PayloadTooLarge
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateSecretResult201Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateSecretResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *CreateSecretResult403Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateSecretResult503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateSecretResult) GetJSON201() *CreateSecretDetailResponse {
+	return r.JSON201
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CreateSecretResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CreateSecretResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r CreateSecretResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r CreateSecretResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CreateSecretResult) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r CreateSecretResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r CreateSecretResult) GetJSON413() *PayloadTooLarge {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CreateSecretResult) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r CreateSecretResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r CreateSecretResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateSecretResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateSecretResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateSecretResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateSecretResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteSecretResult401Headers the declared response headers of an HTTP 401 response for DeleteSecret
+type DeleteSecretResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// DeleteSecretResult403Headers the declared response headers of an HTTP 403 response for DeleteSecret
+type DeleteSecretResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// DeleteSecretResult503Headers the declared response headers of an HTTP 503 response for DeleteSecret
+type DeleteSecretResult503Headers struct {
+	RetryAfter *int
+}
+
+type DeleteSecretResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteSecretResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *DeleteSecretResult403Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteSecretResult503Headers
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r DeleteSecretResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r DeleteSecretResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r DeleteSecretResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r DeleteSecretResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r DeleteSecretResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r DeleteSecretResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r DeleteSecretResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteSecretResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteSecretResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteSecretResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteSecretResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// VerifySecretResult401Headers the declared response headers of an HTTP 401 response for VerifySecret
+type VerifySecretResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// VerifySecretResult403Headers the declared response headers of an HTTP 403 response for VerifySecret
+type VerifySecretResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// VerifySecretResult429Headers the declared response headers of an HTTP 429 response for VerifySecret
+type VerifySecretResult429Headers struct {
+	RetryAfter *int
+}
+
+// VerifySecretResult503Headers the declared response headers of an HTTP 503 response for VerifySecret
+type VerifySecretResult503Headers struct {
+	RetryAfter *int
+}
+
+type VerifySecretResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *VerifySecretDetailResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *PayloadTooLarge
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *VerifySecretResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *VerifySecretResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *VerifySecretResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *VerifySecretResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r VerifySecretResult) GetJSON200() *VerifySecretDetailResponse {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r VerifySecretResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r VerifySecretResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r VerifySecretResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r VerifySecretResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r VerifySecretResult) GetJSON413() *PayloadTooLarge {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r VerifySecretResult) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r VerifySecretResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r VerifySecretResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r VerifySecretResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r VerifySecretResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r VerifySecretResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r VerifySecretResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r VerifySecretResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // CheckComplianceResult401Headers the declared response headers of an HTTP 401 response for CheckCompliance
 type CheckComplianceResult401Headers struct {
 	WWWAuthenticate *string
@@ -2694,6 +6755,47 @@ func (r ListRulesResult) ContentType() string {
 	return ""
 }
 
+// ListChangesWithResponse Follow changes
+//
+// Every committed revision of the tenant's clients exactly once, those of one client in their order, for readers who
+// go on from `next`. Where there is none yet, the answer waits up to `wait` seconds for one. Without `after` it
+// begins at the beginning; a reader that starts cold walks the list first, and goes on from its `changes_cursor`.
+// What an operator purged is left out, but for the purge itself.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /admin/oauth/changes (the `ListChanges` operationId).
+func (c *ClientWithResponses) ListChangesWithResponse(ctx context.Context, params *ListChangesParams, reqEditors ...RequestEditorFn) (*ListChangesResult, error) {
+	rsp, err := c.ListChanges(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListChangesResult(rsp)
+}
+
+// ListClientsWithResponse List and search clients
+//
+// Lists the clients of the caller's tenant that are not deleted, in the order of their identifiers. Filters combine:
+// a client is in the list if it has all that is asked for.
+//
+// **Pages**, with `page` and `page_size`, come with the total. To **walk** everything use `limit` and, from the
+// second call on, `after` with the `next` of the answer before: that costs the same however far one is, and
+// shows every client that is there all the while, however others change. Both at once are refused.
+//
+// `changes_cursor` is where to go on in `GET /admin/oauth/changes`: whoever walks the list and then follows the
+// changes from the cursor of the *first* page misses nothing.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /admin/oauth/clients (the `ListClients` operationId).
+func (c *ClientWithResponses) ListClientsWithResponse(ctx context.Context, params *ListClientsParams, reqEditors ...RequestEditorFn) (*ListClientsResult, error) {
+	rsp, err := c.ListClients(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListClientsResult(rsp)
+}
+
 // CreateClientWithBodyWithResponse Register a client
 //
 // Registers a client in the caller's tenant. `name` is required by the rules; `redirect_uris`
@@ -2734,6 +6836,22 @@ func (c *ClientWithResponses) CreateClientWithResponse(ctx context.Context, para
 		return nil, err
 	}
 	return ParseCreateClientResult(rsp)
+}
+
+// DeleteClientWithResponse Delete a client
+//
+// Takes the client out of lists and reads. Its `client_id` is never given again. It can be restored until an
+// operator purges it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /admin/oauth/clients/{client_id} (the `DeleteClient` operationId).
+func (c *ClientWithResponses) DeleteClientWithResponse(ctx context.Context, clientID ClientID, params *DeleteClientParams, reqEditors ...RequestEditorFn) (*DeleteClientResult, error) {
+	rsp, err := c.DeleteClient(ctx, clientID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteClientResult(rsp)
 }
 
 // GetClientWithResponse Read a client
@@ -2819,12 +6937,203 @@ func (c *ClientWithResponses) GetClientComplianceWithResponse(ctx context.Contex
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /admin/oauth/clients/{client_id}/keys (the `GetClientKeys` operationId).
-func (c *ClientWithResponses) GetClientKeysWithResponse(ctx context.Context, clientID ClientID, reqEditors ...RequestEditorFn) (*GetClientKeysResult, error) {
-	rsp, err := c.GetClientKeys(ctx, clientID, reqEditors...)
+func (c *ClientWithResponses) GetClientKeysWithResponse(ctx context.Context, clientID ClientID, params *GetClientKeysParams, reqEditors ...RequestEditorFn) (*GetClientKeysResult, error) {
+	rsp, err := c.GetClientKeys(ctx, clientID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
 	return ParseGetClientKeysResult(rsp)
+}
+
+// RestoreClientWithResponse Restore a deleted client
+//
+// Brings a deleted client back as it was, with its secrets. An active one is judged by today's rules and refused
+// with 400 where it breaks one; a suspended one comes back with what stands against it in `warnings`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/oauth/clients/{client_id}/restore (the `RestoreClient` operationId).
+func (c *ClientWithResponses) RestoreClientWithResponse(ctx context.Context, clientID ClientID, params *RestoreClientParams, reqEditors ...RequestEditorFn) (*RestoreClientResult, error) {
+	rsp, err := c.RestoreClient(ctx, clientID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRestoreClientResult(rsp)
+}
+
+// ListRevisionsWithResponse The history of a client
+//
+// Lists every change of the client, deleted or not, newest first: who, when, why, and what differs from the revision
+// before. Secrets never appear in it. The next page is asked for with `before`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /admin/oauth/clients/{client_id}/revisions (the `ListRevisions` operationId).
+func (c *ClientWithResponses) ListRevisionsWithResponse(ctx context.Context, clientID ClientID, params *ListRevisionsParams, reqEditors ...RequestEditorFn) (*ListRevisionsResult, error) {
+	rsp, err := c.ListRevisions(ctx, clientID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListRevisionsResult(rsp)
+}
+
+// GetRevisionWithResponse A client as it was
+//
+// Returns the client as a revision left it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /admin/oauth/clients/{client_id}/revisions/{number} (the `GetRevision` operationId).
+func (c *ClientWithResponses) GetRevisionWithResponse(ctx context.Context, clientID ClientID, number Number, params *GetRevisionParams, reqEditors ...RequestEditorFn) (*GetRevisionResult, error) {
+	rsp, err := c.GetRevision(ctx, clientID, number, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetRevisionResult(rsp)
+}
+
+// RestoreRevisionWithResponse Go back to a revision
+//
+// Gives the client the configuration that it had at the revision, as a new revision, judged by today's rules as any
+// other update. Secrets stay as they are.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/oauth/clients/{client_id}/revisions/{number}/restore (the `RestoreRevision` operationId).
+func (c *ClientWithResponses) RestoreRevisionWithResponse(ctx context.Context, clientID ClientID, number Number, params *RestoreRevisionParams, reqEditors ...RequestEditorFn) (*RestoreRevisionResult, error) {
+	rsp, err := c.RestoreRevision(ctx, clientID, number, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRestoreRevisionResult(rsp)
+}
+
+// RotateSecretWithBodyWithResponse Rotate the secret
+//
+// Makes a new secret, the client's only active one. Those that were active verify for the grace period (4 hours
+// where nothing else is configured or asked for; 0 ends them at once).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/oauth/clients/{client_id}/rotate-secret (the `RotateSecret` operationId).
+func (c *ClientWithResponses) RotateSecretWithBodyWithResponse(ctx context.Context, clientID ClientID, params *RotateSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateSecretResult, error) {
+	rsp, err := c.RotateSecretWithBody(ctx, clientID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateSecretResult(rsp)
+}
+
+// RotateSecretWithResponse Rotate the secret
+//
+// Makes a new secret, the client's only active one. Those that were active verify for the grace period (4 hours
+// where nothing else is configured or asked for; 0 ends them at once).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/oauth/clients/{client_id}/rotate-secret (the `RotateSecret` operationId).
+func (c *ClientWithResponses) RotateSecretWithResponse(ctx context.Context, clientID ClientID, params *RotateSecretParams, body RotateSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateSecretResult, error) {
+	rsp, err := c.RotateSecret(ctx, clientID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateSecretResult(rsp)
+}
+
+// ListSecretsWithResponse List secrets
+//
+// Lists what is kept of the client's secrets, oldest first, never a value. `active` and `retiring` secrets verify;
+// a retiring one was rotated away and does until `expires_at`. `last_used_at` is some seconds behind.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /admin/oauth/clients/{client_id}/secrets (the `ListSecrets` operationId).
+func (c *ClientWithResponses) ListSecretsWithResponse(ctx context.Context, clientID ClientID, params *ListSecretsParams, reqEditors ...RequestEditorFn) (*ListSecretsResult, error) {
+	rsp, err := c.ListSecrets(ctx, clientID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSecretsResult(rsp)
+}
+
+// CreateSecretWithBodyWithResponse Create a further secret
+//
+// Gives the client one more secret. Its value is shown this once; only a hash of it is kept. A client has at most
+// two active secrets, one further is refused with 409; and none where no authentication method uses one (400).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/oauth/clients/{client_id}/secrets (the `CreateSecret` operationId).
+func (c *ClientWithResponses) CreateSecretWithBodyWithResponse(ctx context.Context, clientID ClientID, params *CreateSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSecretResult, error) {
+	rsp, err := c.CreateSecretWithBody(ctx, clientID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateSecretResult(rsp)
+}
+
+// CreateSecretWithResponse Create a further secret
+//
+// Gives the client one more secret. Its value is shown this once; only a hash of it is kept. A client has at most
+// two active secrets, one further is refused with 409; and none where no authentication method uses one (400).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/oauth/clients/{client_id}/secrets (the `CreateSecret` operationId).
+func (c *ClientWithResponses) CreateSecretWithResponse(ctx context.Context, clientID ClientID, params *CreateSecretParams, body CreateSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSecretResult, error) {
+	rsp, err := c.CreateSecret(ctx, clientID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateSecretResult(rsp)
+}
+
+// DeleteSecretWithResponse Delete a secret
+//
+// The secret verifies no longer from now on. The last active one cannot be deleted (400): rotate it, or end the use
+// of secrets by another authentication method.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /admin/oauth/clients/{client_id}/secrets/{secret_id} (the `DeleteSecret` operationId).
+func (c *ClientWithResponses) DeleteSecretWithResponse(ctx context.Context, clientID ClientID, secretID SecretID, params *DeleteSecretParams, reqEditors ...RequestEditorFn) (*DeleteSecretResult, error) {
+	rsp, err := c.DeleteSecret(ctx, clientID, secretID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteSecretResult(rsp)
+}
+
+// VerifySecretWithBodyWithResponse Verify a secret
+//
+// For authorization servers: tells whether the value is a secret of the client that verifies now, and which. It takes
+// the same time whether it is or not. A suspended client has no valid secret; a deleted one is not found.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
+func (c *ClientWithResponses) VerifySecretWithBodyWithResponse(ctx context.Context, clientID ClientID, params *VerifySecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*VerifySecretResult, error) {
+	rsp, err := c.VerifySecretWithBody(ctx, clientID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVerifySecretResult(rsp)
+}
+
+// VerifySecretWithResponse Verify a secret
+//
+// For authorization servers: tells whether the value is a secret of the client that verifies now, and which. It takes
+// the same time whether it is or not. A suspended client has no valid secret; a deleted one is not found.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
+func (c *ClientWithResponses) VerifySecretWithResponse(ctx context.Context, clientID ClientID, params *VerifySecretParams, body VerifySecretJSONRequestBody, reqEditors ...RequestEditorFn) (*VerifySecretResult, error) {
+	rsp, err := c.VerifySecret(ctx, clientID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVerifySecretResult(rsp)
 }
 
 // CheckComplianceWithBodyWithResponse Hold a configuration that is not stored against a profile
@@ -2866,12 +7175,200 @@ func (c *ClientWithResponses) CheckComplianceWithResponse(ctx context.Context, p
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /admin/oauth/rules (the `ListRules` operationId).
-func (c *ClientWithResponses) ListRulesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListRulesResult, error) {
-	rsp, err := c.ListRules(ctx, reqEditors...)
+func (c *ClientWithResponses) ListRulesWithResponse(ctx context.Context, params *ListRulesParams, reqEditors ...RequestEditorFn) (*ListRulesResult, error) {
+	rsp, err := c.ListRules(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
 	return ParseListRulesResult(rsp)
+}
+
+// ParseListChangesResult parses an HTTP response from a ListChangesWithResponse call
+func ParseListChangesResult(rsp *http.Response) (*ListChangesResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListChangesResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChangeListDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListChangesResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers ListChangesResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListChangesResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListClientsResult parses an HTTP response from a ListClientsWithResponse call
+func ParseListClientsResult(rsp *http.Response) (*ListClientsResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListClientsResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OAuthClientListResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListClientsResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers ListClientsResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListClientsResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
 }
 
 // ParseCreateClientResult parses an HTTP response from a CreateClientWithResponse call
@@ -2923,6 +7420,13 @@ func ParseCreateClientResult(rsp *http.Response) (*CreateClientResult, error) {
 		}
 		response.JSON403 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest PayloadTooLarge
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -2963,6 +7467,13 @@ func ParseCreateClientResult(rsp *http.Response) (*CreateClientResult, error) {
 			}
 			headers.ETag = &value
 		}
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -2993,6 +7504,110 @@ func ParseCreateClientResult(rsp *http.Response) (*CreateClientResult, error) {
 		response.Headers403 = &headers
 	case rsp.StatusCode == 503:
 		var headers CreateClientResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteClientResult parses an HTTP response from a DeleteClientWithResponse call
+func ParseDeleteClientResult(rsp *http.Response) (*DeleteClientResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteClientResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeleteClientResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers DeleteClientResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteClientResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -3451,6 +8066,1059 @@ func ParseGetClientKeysResult(rsp *http.Response) (*GetClientKeysResult, error) 
 		response.Headers403 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetClientKeysResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRestoreClientResult parses an HTTP response from a RestoreClientWithResponse call
+func ParseRestoreClientResult(rsp *http.Response) (*RestoreClientResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RestoreClientResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OAuthClientItemDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RestoreClientResult200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers RestoreClientResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers RestoreClientResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 503:
+		var headers RestoreClientResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListRevisionsResult parses an HTTP response from a ListRevisionsWithResponse call
+func ParseListRevisionsResult(rsp *http.Response) (*ListRevisionsResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListRevisionsResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RevisionListDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListRevisionsResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers ListRevisionsResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListRevisionsResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetRevisionResult parses an HTTP response from a GetRevisionWithResponse call
+func ParseGetRevisionResult(rsp *http.Response) (*GetRevisionResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetRevisionResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RevisionDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetRevisionResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers GetRevisionResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetRevisionResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRestoreRevisionResult parses an HTTP response from a RestoreRevisionWithResponse call
+func ParseRestoreRevisionResult(rsp *http.Response) (*RestoreRevisionResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RestoreRevisionResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OAuthClientItemDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RestoreRevisionResult200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers RestoreRevisionResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers RestoreRevisionResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 503:
+		var headers RestoreRevisionResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRotateSecretResult parses an HTTP response from a RotateSecretWithResponse call
+func ParseRotateSecretResult(rsp *http.Response) (*RotateSecretResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RotateSecretResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RotateSecretDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest PayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RotateSecretResult200Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers RotateSecretResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers RotateSecretResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 503:
+		var headers RotateSecretResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListSecretsResult parses an HTTP response from a ListSecretsWithResponse call
+func ParseListSecretsResult(rsp *http.Response) (*ListSecretsResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSecretsResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SecretListDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListSecretsResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers ListSecretsResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListSecretsResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateSecretResult parses an HTTP response from a CreateSecretWithResponse call
+func ParseCreateSecretResult(rsp *http.Response) (*CreateSecretResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateSecretResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest CreateSecretDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest PayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateSecretResult201Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 401:
+		var headers CreateSecretResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers CreateSecretResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateSecretResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteSecretResult parses an HTTP response from a DeleteSecretWithResponse call
+func ParseDeleteSecretResult(rsp *http.Response) (*DeleteSecretResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteSecretResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeleteSecretResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers DeleteSecretResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteSecretResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseVerifySecretResult parses an HTTP response from a VerifySecretWithResponse call
+func ParseVerifySecretResult(rsp *http.Response) (*VerifySecretResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &VerifySecretResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest VerifySecretDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest PayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers VerifySecretResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers VerifySecretResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers VerifySecretResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers VerifySecretResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

@@ -45,7 +45,7 @@ func TestKeysBehindAURIAreJudgedWhereTheDeploymentAllowsTheirHost(t *testing.T) 
 	require.NotNil(t, created.JSON201, string(created.Body))
 	id := *created.JSON201.Data.ClientID
 
-	keys, err := admin.GetClientKeysWithResponse(t.Context(), id)
+	keys, err := admin.GetClientKeysWithResponse(t.Context(), id, nil)
 	require.NoError(t, err)
 	require.NotNil(t, keys.JSON200, string(keys.Body))
 	assert.Equal(t, "seen", *keys.JSON200.Data.State)

@@ -11,12 +11,12 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/clientele-oauth/clientele/adapters/jose"
+	"github.com/clientele-oauth/clientele/adapters/ratelimit"
 	"github.com/clientele-oauth/clientele/adapters/rest"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -43,7 +43,9 @@ type serveCommand struct {
 	ruleFlags       `embed:"" group:"Rules"`
 	keyFlags        `embed:"" group:"Keys behind a jwks_uri"`
 	KeyPreflight    string        `default:"warn" enum:"off,warn,require" env:"CLIENTELE_KEY_PREFLIGHT" group:"Keys behind a jwks_uri" help:"What is made of keys that cannot be fetched when a client is changed: off, warn, require (${default})."`
-	PepperFile      string        `env:"CLIENTELE_PEPPER_FILE" type:"existingfile" placeholder:"FILE" help:"Key of at least 32 bytes under which client secrets are hashed."`
+	PepperFile      string        `env:"CLIENTELE_PEPPER_FILE" group:"Secrets" type:"existingfile" placeholder:"FILE" help:"Key of at least 32 bytes under which client secrets are hashed."`
+	SecretGrace     time.Duration `default:"4h" env:"CLIENTELE_SECRET_GRACE" group:"Secrets" help:"How long a secret verifies after it was rotated away (${default}); 0 ends it at once."`
+	VerifyRate      int           `default:"100" env:"CLIENTELE_VERIFY_RATE" group:"Secrets" placeholder:"N" help:"Verifications of secrets a second and client in this process (${default})."`
 	AutoMigrate     bool          `default:"true" negatable:"" env:"CLIENTELE_AUTO_MIGRATE" help:"Bring the schema up to date at start (on)."`
 	RequestTimeout  time.Duration `default:"15s" env:"CLIENTELE_REQUEST_TIMEOUT" help:"Longest work on one request (${default})."`
 	ShutdownTimeout time.Duration `default:"30s" env:"CLIENTELE_SHUTDOWN_TIMEOUT" help:"Longest wait for requests in flight at the end (${default})."`
@@ -59,6 +61,10 @@ func (c *serveCommand) Validate() error {
 		return errors.New("set --issuer and --issuer-keys (CLIENTELE_ISSUER, CLIENTELE_ISSUER_KEYS), or --dev to try it out")
 	case c.RequestTimeout <= 0 || c.ShutdownTimeout <= 0 || c.KeyTimeout <= 0:
 		return errors.New("--request-timeout, --shutdown-timeout and --key-timeout are longer than nothing")
+	case c.SecretGrace < 0 || c.SecretGrace > domain.MaxGrace:
+		return fmt.Errorf("--secret-grace is between 0 and %s", domain.MaxGrace)
+	case c.VerifyRate <= 0:
+		return errors.New("--verify-rate is at least 1")
 	case len(c.TokenType) == 0 || c.TenantClaim == "" || c.RoleClaim == "" || c.AdminRole == "" || c.Audience == "":
 		return errors.New("--token-type, --tenant-claim, --role-claim, --admin-role and --audience are not empty")
 	}
@@ -116,19 +122,23 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	var draining atomic.Bool
+	registry := &application.Registry{
+		Book:          book,
+		Store:         db,
+		Keys:          resolver,
+		Clock:         systemClock{},
+		Random:        systemRandom{},
+		Pepper:        pepper,
+		Grace:         c.SecretGrace,
+		Verifications: ratelimit.PerSecond(c.VerifyRate, time.Now),
+	}
+	draining, drain := context.WithCancel(context.WithoutCancel(ctx))
+	defer drain()
 	handler, err := rest.NewHandler(rest.Config{
-		Registry: &application.Registry{
-			Book:   book,
-			Store:  db,
-			Keys:   resolver,
-			Clock:  systemClock{},
-			Random: systemRandom{},
-			Pepper: pepper,
-		},
-		Tokens: verifier,
+		Registry: registry,
+		Tokens:   verifier,
 		Ready: func(ctx context.Context) error {
-			if draining.Load() {
+			if draining.Err() != nil {
 				return errors.New("shutting down")
 			}
 			return db.Ping(ctx)
@@ -136,6 +146,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		Clock:    systemClock{},
 		Log:      log,
 		Deadline: c.RequestTimeout,
+		Draining: draining.Done(),
 	})
 	if err != nil {
 		return err
@@ -157,6 +168,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	if c.Dev {
 		c.greet(listener.Addr())
 	}
+	defer flushSecretUses(ctx, registry, log)()
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	select {
@@ -164,7 +176,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		return err
 	case <-ctx.Done():
 	}
-	draining.Store(true)
+	drain()
 	log.Info("finishing requests in flight")
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.ShutdownTimeout)
 	defer cancel()
@@ -172,6 +184,44 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		return fmt.Errorf("requests were still in flight after %s: %w", c.ShutdownTimeout, err)
 	}
 	return nil
+}
+
+// How often the last uses of secrets are written, and how long that may take.
+const (
+	flushEvery   = 5 * time.Second
+	flushTimeout = 5 * time.Second
+)
+
+// flushSecretUses writes the last uses of secrets from time to time, until the
+// function that it returns is called: that writes what is left.
+func flushSecretUses(ctx context.Context, registry *application.Registry, log *slog.Logger) (end func()) {
+	ctx = context.WithoutCancel(ctx)
+	flush := func() {
+		ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+		defer cancel()
+		if err := registry.FlushSecretUses(ctx); err != nil {
+			log.WarnContext(ctx, "last uses of secrets are not written yet", "error", err)
+		}
+	}
+	ended, finished := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(finished)
+		ticker := time.NewTicker(flushEvery)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				flush()
+			case <-ended:
+				flush()
+				return
+			}
+		}
+	}()
+	return func() {
+		close(ended)
+		<-finished
+	}
 }
 
 // verifier returns the verifier of access tokens: in development of those

@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/clientele-oauth/clientele/adapters/postgres"
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
 	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
 )
 
 // storeFlags say where clients are kept.
@@ -71,5 +73,33 @@ func (c *migrateCommand) Run(ctx context.Context) error {
 		return err
 	}
 	_, err = fmt.Printf("the schema is up to date (%d steps taken)\n", steps)
+	return err
+}
+
+type purgeCommand struct {
+	storeFlags `embed:""`
+	Retention  time.Duration `default:"720h" env:"CLIENTELE_RETENTION" help:"How long ago a client must have been deleted (${default})."`
+}
+
+// Validate refuses a retention that is none.
+func (c *purgeCommand) Validate() error {
+	if c.Retention < 0 {
+		return errors.New("--retention is not negative")
+	}
+	return nil
+}
+
+// Run leaves only the tombstones of clients that were deleted long ago.
+func (c *purgeCommand) Run(ctx context.Context) error {
+	db, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	registry := &application.Registry{Store: db, Clock: systemClock{}}
+	purged, err := registry.Purge(ctx, domain.Actor{Subject: "clientele purge"}, c.Retention)
+	if err := errors.Join(err, db.close()); err != nil {
+		return err
+	}
+	_, err = fmt.Printf("%d clients purged\n", purged)
 	return err
 }

@@ -14,24 +14,26 @@ import (
 
 // tokenFlags say which access tokens the service accepts.
 type tokenFlags struct {
-	Issuer      string   `env:"CLIENTELE_ISSUER" placeholder:"URL" help:"Issuer of access tokens, the iss claim exactly."`
-	IssuerKeys  string   `env:"CLIENTELE_ISSUER_KEYS" placeholder:"URL|FILE" help:"JWK Set of the issuer: an http(s) URL, or a file."`
-	Audience    string   `default:"clientele" env:"CLIENTELE_AUDIENCE" help:"What the aud claim must hold (${default})."`
-	TokenType   []string `default:"at+jwt,JWT" env:"CLIENTELE_TOKEN_TYPE" help:"Accepted typ headers (${default})."`
-	TenantClaim string   `default:"tenant_id" env:"CLIENTELE_TENANT_CLAIM" help:"Claim that names the tenant; a dot leads into an object (${default})."`
-	RoleClaim   string   `default:"roles" env:"CLIENTELE_ROLE_CLAIM" help:"Claim with the roles; a dot leads into an object (${default})."`
-	AdminRole   string   `default:"admin" env:"CLIENTELE_ADMIN_ROLE" help:"Role that makes an administrator of the tenant (${default})."`
+	Issuer       string   `env:"CLIENTELE_ISSUER" placeholder:"URL" help:"Issuer of access tokens, the iss claim exactly."`
+	IssuerKeys   string   `env:"CLIENTELE_ISSUER_KEYS" placeholder:"URL|FILE" help:"JWK Set of the issuer: an http(s) URL, or a file."`
+	Audience     string   `default:"clientele" env:"CLIENTELE_AUDIENCE" help:"What the aud claim must hold (${default})."`
+	TokenType    []string `default:"at+jwt,JWT" env:"CLIENTELE_TOKEN_TYPE" help:"Accepted typ headers (${default})."`
+	TenantClaim  string   `default:"tenant_id" env:"CLIENTELE_TENANT_CLAIM" help:"Claim that names the tenant; a dot leads into an object (${default})."`
+	RoleClaim    string   `default:"roles" env:"CLIENTELE_ROLE_CLAIM" help:"Claim with the roles; a dot leads into an object (${default})."`
+	AdminRole    string   `default:"admin" env:"CLIENTELE_ADMIN_ROLE" help:"Role that makes an administrator of the tenant (${default})."`
+	PlatformRole string   `env:"CLIENTELE_PLATFORM_ROLE" help:"Role that makes an administrator of every tenant, who names the one to act in; none where it is not set."`
 }
 
 // rules are the token rules of the configuration.
 func (f tokenFlags) rules() jose.TokenRules {
 	return jose.TokenRules{
-		Issuer:      f.Issuer,
-		Audience:    f.Audience,
-		Types:       f.TokenType,
-		TenantClaim: f.TenantClaim,
-		RoleClaim:   f.RoleClaim,
-		AdminRole:   f.AdminRole,
+		Issuer:       f.Issuer,
+		Audience:     f.Audience,
+		Types:        f.TokenType,
+		TenantClaim:  f.TenantClaim,
+		RoleClaim:    f.RoleClaim,
+		AdminRole:    f.AdminRole,
+		PlatformRole: f.PlatformRole,
 	}
 }
 
@@ -45,23 +47,25 @@ func (f tokenFlags) source() jose.KeySource {
 
 // The tokens of development mode.
 const (
-	devIssuer   = "clientele-dev"
-	devTenant   = "tenant_dev"
-	devSubject  = "dev-admin"
-	devRole     = "admin"
-	devTokenTTL = 7 * 24 * time.Hour
+	devIssuer       = "clientele-dev"
+	devTenant       = "tenant_dev"
+	devSubject      = "dev-admin"
+	devRole         = "admin"
+	devPlatformRole = "platform-admin"
+	devTokenTTL     = 7 * 24 * time.Hour
 )
 
 // devRules are the token rules of development mode, in which the service
 // trusts its own key alone.
 func devRules() jose.TokenRules {
 	return jose.TokenRules{
-		Issuer:      devIssuer,
-		Audience:    "clientele",
-		Types:       []string{"at+jwt"},
-		TenantClaim: "tenant_id",
-		RoleClaim:   "roles",
-		AdminRole:   devRole,
+		Issuer:       devIssuer,
+		Audience:     "clientele",
+		Types:        []string{"at+jwt"},
+		TenantClaim:  "tenant_id",
+		RoleClaim:    "roles",
+		AdminRole:    devRole,
+		PlatformRole: devPlatformRole,
 	}
 }
 
@@ -74,7 +78,7 @@ type tokenCommand struct {
 	Subject string        `default:"${devSubject}" help:"Who the token speaks for (${default})."`
 	Tenant  string        `default:"${devTenant}" help:"Tenant, empty for none (${default})."`
 	Role    string        `default:"${devRole}" help:"Role, empty for none (${default} is the administrator's)."`
-	Scope   string        `help:"Scopes, space-separated: clients:read, clients:write."`
+	Scope   string        `help:"Scopes, space-separated: clients:read, clients:verify, clients:write."`
 	TTL     time.Duration `name:"ttl" default:"1h" help:"How long the token is valid (${default})."`
 }
 

@@ -1,0 +1,32 @@
+package postgres
+
+import (
+	"context"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pressly/goose/v3"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// MigrateToFirst makes the schema of the first version, and runs a statement there.
+func (s *Store) MigrateToFirst(ctx context.Context, statement string) error {
+	_, err := s.migrate(ctx, func(p *goose.Provider, ctx context.Context) ([]*goose.MigrationResult, error) { return p.UpTo(ctx, 1) })
+	if err == nil {
+		_, err = s.pool.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol)
+	}
+	return err
+}
+
+// Explain returns the plan of a list.
+func (s *Store) Explain(ctx context.Context, tenant domain.TenantID, q application.Query) (string, error) {
+	statement, args := listStatement(tenant, q)
+	rows, err := s.pool.Query(ctx, "EXPLAIN "+statement, args...)
+	if err != nil {
+		return "", err
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return strings.Join(lines, "\n"), err
+}

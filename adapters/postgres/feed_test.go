@@ -1,0 +1,213 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/adapters/postgres"
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+const tenant domain.TenantID = "tenant_a"
+
+var now = time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
+
+func newBook(tb testing.TB) *domain.Rulebook {
+	tb.Helper()
+	book, err := domain.NewRulebook(domain.Policy{})
+	require.NoError(tb, err)
+	return book
+}
+
+// newDatabase makes a migrated database and returns its URL, and runs
+// statements there.
+func newDatabase(t *testing.T, statements ...string) (database string) {
+	t.Helper()
+	database, err := server.NewDatabase(t.Context())
+	require.NoError(t, err)
+	migrated := open(t, database)
+	_, err = migrated.Migrate(t.Context())
+	require.NoError(t, err)
+	conn, err := pgx.Connect(t.Context(), database)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(context.Background()) }()
+	for _, statement := range statements {
+		_, err = conn.Exec(t.Context(), statement)
+		require.NoError(t, err, statement)
+	}
+	return database
+}
+
+// withConnections sets the size of the pool in the URL of a database.
+func withConnections(t *testing.T, database string, n int) string {
+	t.Helper()
+	u, err := url.Parse(database)
+	require.NoError(t, err)
+	query := u.Query()
+	query.Set("pool_max_conns", strconv.Itoa(n))
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
+// Commits end in another order than their transactions began, since each waits
+// a random while behind its last statement; and readers are cut off in the midst
+// of a call and go on from the last cursor that they got.
+func TestTheFeedMissesNothingWhenCommitsOvertakeEachOther(t *testing.T) {
+	const (
+		writers, each = 32, 12
+		readers       = 4
+	)
+	database := withConnections(t, newDatabase(t, `
+		CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS
+			$$ BEGIN PERFORM pg_sleep(random() * 0.03); RETURN NULL; END $$`, `
+		CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON revisions DEFERRABLE INITIALLY DEFERRED
+			FOR EACH ROW EXECUTE FUNCTION dawdle()`), writers+readers)
+	store := open(t, database)
+	book := newBook(t)
+
+	done := make(chan struct{})
+	seen := make([]map[string]int, readers)
+	var reading, writing sync.WaitGroup
+	for i := range readers {
+		seen[i] = map[string]int{}
+		reading.Go(func() { readUntil(t, store, done, seen[i]) })
+	}
+	for i := range writers {
+		writing.Go(func() {
+			wish := domain.Change{Name: new("App"), RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}
+			identity := domain.Identity{ID: strconv.Itoa(i), TenantID: tenant, ClientID: domain.ClientID(fmt.Sprintf("app-%d", i))}
+			client, _ := book.Register(identity, wish, domain.KeysUnexamined(), now)
+			action := domain.ActionCreate
+			for k := range each {
+				if err := store.Commit(t.Context(), domain.Revision{Action: action, At: now, Client: client}); err != nil {
+					t.Errorf("commit: %v", err)
+					return
+				}
+				action = domain.ActionUpdate
+				client, _ = book.Revise(client, domain.Change{Name: new(fmt.Sprintf("name %d", k))}, domain.KeysUnexamined(), now)
+			}
+		})
+	}
+	writing.Wait()
+	close(done)
+	reading.Wait()
+	for i := range readers {
+		assert.Len(t, seen[i], writers)
+		for id, newest := range seen[i] {
+			assert.Equal(t, each, newest, "reader %d, client %s", i, id)
+		}
+	}
+}
+
+// readUntil follows the feed until it is done and there is nothing more, and
+// notes the newest revision of each client; each must be the one behind the one
+// before.
+func readUntil(t *testing.T, store *postgres.Store, done <-chan struct{}, newest map[string]int) {
+	var after application.Cursor
+	ending := false
+	for {
+		ctx, cut := context.WithTimeout(t.Context(), time.Duration(rand.Int64N(int64(20*time.Millisecond))))
+		page, err := store.Changes(ctx, tenant, after, 7)
+		cut()
+		if err != nil {
+			if t.Context().Err() != nil {
+				return
+			}
+			continue // cut off: once more from the last cursor
+		}
+		for _, r := range page.Revisions {
+			id := string(r.Client.Identity().ClientID)
+			if got := int(r.Client.Revision()); got != newest[id]+1 {
+				t.Errorf("client %s: revision %d comes after %d", id, got, newest[id])
+			}
+			newest[id] = int(r.Client.Revision())
+		}
+		after = page.Next
+		if len(page.Revisions) > 0 {
+			continue
+		}
+		if ending {
+			return
+		}
+		select {
+		case <-done:
+			ending = true // and one look more
+		default:
+		}
+	}
+}
+
+func TestReplicasHearOfEachOthersCommits(t *testing.T) {
+	database := newDatabase(t)
+	one, other := open(t, database), open(t, database)
+	other.Watch()
+	book := newBook(t)
+	client, findings := book.Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"},
+		domain.Change{Name: new("App"), RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}, domain.KeysUnexamined(), now)
+	require.False(t, findings.Refuse())
+	require.NoError(t, one.Commit(t.Context(), domain.Revision{Action: domain.ActionCreate, At: now, Client: client}))
+
+	// The one may have committed before the other listened; so it goes on.
+	deadline := time.After(20 * time.Second)
+	for k := 0; ; k++ {
+		news := other.Watch()
+		client, _ = book.Revise(client, domain.Change{Name: new(fmt.Sprintf("name %d", k))}, domain.KeysUnexamined(), now)
+		require.NoError(t, one.Commit(t.Context(), domain.Revision{Action: domain.ActionUpdate, At: now, Client: client}))
+		select {
+		case <-news:
+			return
+		case <-time.After(200 * time.Millisecond):
+		case <-deadline:
+			require.Fail(t, "nothing was heard")
+		}
+	}
+}
+
+// The plans of the lists over many clients: an index leads to what is asked
+// for, and nothing reads the whole table.
+func TestListsUseTheirIndexes(t *testing.T) {
+	database := newDatabase(t, `ALTER TABLE clients DISABLE TRIGGER USER`, `
+		INSERT INTO clients (client_id, tenant_id, revision, document, secrets, name, status, facets)
+		SELECT 'app-' || lpad(n::text, 7, '0'), 'tenant_' || n % 2, 1, '{"name": "x"}', '[]', 'application ' || md5(n::text),
+			'active', ARRAY['status:active', 'scope:openid', 'redirect_host:h' || n % 5000 || '.example.com']
+		FROM generate_series(1, 100000) n`, `
+		INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, document)
+		SELECT client_id, 1, tenant_id, timestamptz '2026-01-01' + n * interval '1 second', 'create', 'x', '{}'
+		FROM clients, LATERAL (SELECT substr(client_id, 5)::int AS n) AS numbers ORDER BY n`,
+		`INSERT INTO client_counts SELECT tenant_id, status, 0, count(*) FROM clients GROUP BY tenant_id, status`,
+		`ANALYZE clients`, `ANALYZE revisions`, `ANALYZE client_counts`)
+	store := open(t, database)
+	tests := []struct {
+		name  string
+		q     application.Query
+		index string
+	}{
+		{"all", application.Query{}, "clients_pkey"},
+		{"from a cursor", application.Query{After: "app-0050000"}, "clients_pkey"},
+		{"what many have", application.Query{Scope: "openid"}, "clients_pkey"},
+		{"what few have", application.Query{RedirectHost: "h77.example.com"}, "clients_facets"},
+		{"a rare part of a name", application.Query{Name: "C4CA4238A0B9"}, "clients_name"},
+		{"a common part of a name", application.Query{Name: "application"}, "clients_pkey"},
+		{"lately updated", application.Query{UpdatedSince: time.Date(2026, 1, 2, 3, 46, 0, 0, time.UTC)}, "revisions_at"},
+		{"with a total", application.Query{Count: true}, "client_counts"},
+	}
+	for _, tt := range tests {
+		tt.q.Limit = 100
+		plan, err := store.Explain(t.Context(), "tenant_1", tt.q)
+		require.NoError(t, err)
+		assert.Contains(t, plan, tt.index, tt.name)
+		assert.NotContains(t, plan, "Seq Scan on clients", tt.name)
+		assert.NotContains(t, plan, "Seq Scan on revisions", tt.name)
+	}
+}

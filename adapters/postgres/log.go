@@ -1,0 +1,209 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/clientele-oauth/clientele/adapters/record"
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// revisionColumns are what readRevision reads.
+const revisionColumns = `at, action, actor, actor_client, request_id, reason, document`
+
+// Revisions implements [application.Store].
+func (s *Store) Revisions(
+	ctx context.Context, tenant domain.TenantID, id domain.ClientID, before domain.RevisionNumber, limit int,
+) ([]domain.Revision, error) {
+	const query = `
+		SELECT ` + revisionColumns + ` FROM revisions
+		WHERE client_id = $1 AND tenant_id = $2 AND number < $3
+		ORDER BY number DESC LIMIT $4`
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	rows, err := s.pool.Query(ctx, query, string(id), string(tenant), int64(before), limit)
+	if err != nil {
+		return nil, translate(err)
+	}
+	revisions, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (domain.Revision, error) { return readRevision(row) })
+	return revisions, translate(err)
+}
+
+// readRevision reads the revisionColumns and, before them, what more there is.
+func readRevision(row pgx.CollectableRow, more ...any) (domain.Revision, error) {
+	var (
+		r             domain.Revision
+		action, actor string
+		actorClient   string
+		doc           []byte
+	)
+	if err := row.Scan(append(more, &r.At, &action, &actor, &actorClient, &r.RequestID, &r.Reason, &doc)...); err != nil {
+		return domain.Revision{}, err
+	}
+	client, err := record.Decode(doc, nil)
+	r.At = r.At.UTC()
+	r.Action, r.Client = domain.Action(action), client
+	r.Actor = domain.Actor{Subject: actor, ClientID: domain.ClientID(actorClient)}
+	return r, err
+}
+
+// place is a place in the feed: a transaction and an entry of it.
+type place struct {
+	xid uint64
+	seq int64
+}
+
+func (p place) cursor() application.Cursor {
+	return application.Cursor(fmt.Sprintf("p%d.%d", p.xid, p.seq))
+}
+
+// placeOf reads a cursor that place.cursor wrote.
+func placeOf(c application.Cursor) (place, error) {
+	if c == "" {
+		return place{}, nil
+	}
+	text, ours := strings.CutPrefix(string(c), "p")
+	xid, seq, whole := strings.Cut(text, ".")
+	var p place
+	var err, err2 error
+	p.xid, err = strconv.ParseUint(xid, 10, 64)
+	p.seq, err2 = strconv.ParseInt(seq, 10, 64)
+	if !ours || !whole || err != nil || err2 != nil || p.cursor() != c {
+		return place{}, application.ErrCursor
+	}
+	return p, nil
+}
+
+// Changes implements [application.Store]. The order is that of transactions, not
+// that of commits. A transaction below the oldest running one has ended, and
+// none will ever come again below it; so nothing can appear behind a reader's
+// back where it has read. That of one client's revisions is right too: a commit
+// takes the number of its transaction after it saw the revision before.
+func (s *Store) Changes(
+	ctx context.Context, tenant domain.TenantID, after application.Cursor, limit int,
+) (application.Changes, error) {
+	const query = `
+		SELECT xid::text, seq, ` + revisionColumns + ` FROM revisions
+		WHERE tenant_id = $1 AND (xid, seq) > ($2::text::xid8, $3) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+		ORDER BY revisions.xid, seq LIMIT $4` // plain "xid" would be the text
+	from, err := placeOf(after)
+	if err != nil {
+		return application.Changes{}, err
+	}
+	rows, err := s.pool.Query(ctx, query, string(tenant), strconv.FormatUint(from.xid, 10), from.seq, limit)
+	if err != nil {
+		return application.Changes{}, translate(err)
+	}
+	changes := application.Changes{Next: after}
+	changes.Revisions, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (domain.Revision, error) {
+		var xid string
+		var seq int64
+		r, err := readRevision(row, &xid, &seq)
+		changes.Next = application.Cursor("p" + xid + "." + strconv.FormatInt(seq, 10))
+		return r, err
+	})
+	return changes, translate(err)
+}
+
+// listStatement is the statement of a list and its values: a row that tells the
+// place in the feed and the total, and the clients.
+func listStatement(tenant domain.TenantID, q application.Query) (statement string, args []any) {
+	where := conditions{args: []any{string(tenant)}}
+	where.add(`tenant_id = $1 AND deleted_at IS NULL`)
+	if q.Name != "" {
+		where.add(`name LIKE %s`, record.Pattern(record.Fold(q.Name)))
+	}
+	facets := record.Facets(q)
+	if len(facets) > 0 {
+		where.add(`facets @> %s::text[]`, facets)
+	}
+	if !q.UpdatedSince.IsZero() {
+		where.add(`client_id IN (SELECT client_id FROM revisions WHERE tenant_id = $1 AND at >= %s)`, q.UpdatedSince)
+	}
+	total := `NULL::bigint`
+	if q.Count {
+		total = where.total(q)
+	}
+	if q.After != "" {
+		where.add(`client_id > %s`, string(q.After))
+	}
+	statement = `
+		SELECT pg_snapshot_xmin(pg_current_snapshot())::text, ` + total + `, NULL::jsonb, NULL::jsonb
+		UNION ALL (
+			SELECT NULL, NULL, document, secrets FROM clients WHERE ` + where.text() + `
+			ORDER BY client_id LIMIT ` + strconv.Itoa(q.Limit+1) + ` OFFSET ` + strconv.Itoa(q.Offset) + `)`
+	return statement, where.args
+}
+
+// List implements [application.Store], in one statement and so of one moment.
+func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.Query) (application.Page, error) {
+	statement, args := listStatement(tenant, q)
+	// Planned for these values: which index serves depends on how many clients
+	// have what is asked for.
+	rows, err := s.pool.Query(ctx, statement, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
+	if err != nil {
+		return application.Page{}, translate(err)
+	}
+	var (
+		page         application.Page
+		xmin         *string
+		found        *int64
+		doc, secrets []byte
+	)
+	_, err = pgx.ForEachRow(rows, []any{&xmin, &found, &doc, &secrets}, func() error {
+		if xmin != nil {
+			page.Changes = application.Cursor("p" + *xmin + ".0")
+			if found != nil {
+				page.Total = int(*found)
+			}
+			return nil
+		}
+		if len(page.Clients) == q.Limit {
+			page.More = true
+			return nil
+		}
+		client, err := record.Decode(doc, secrets)
+		page.Clients = append(page.Clients, client)
+		return err
+	})
+	return page, translate(err)
+}
+
+// conditions collects the conditions of a query and their values.
+type conditions struct {
+	parts []string
+	args  []any
+}
+
+// add notes a condition; its verbs stand for the values.
+func (c *conditions) add(condition string, values ...any) {
+	places := make([]any, len(values))
+	for i, value := range values {
+		c.args = append(c.args, value)
+		places[i] = "$" + strconv.Itoa(len(c.args))
+	}
+	c.parts = append(c.parts, fmt.Sprintf(condition, places...))
+}
+
+func (c *conditions) text() string { return strings.Join(c.parts, " AND ") }
+
+// total is the expression that counts the clients of the query: those of a
+// tenant, or of one status of it, are counted as they change.
+func (c *conditions) total(q application.Query) string {
+	if q.Selects() {
+		return `(SELECT count(*) FROM clients WHERE ` + c.text() + `)`
+	}
+	counted := `tenant_id = $1`
+	if q.Status != "" {
+		c.args = append(c.args, string(q.Status))
+		counted += ` AND status = $` + strconv.Itoa(len(c.args))
+	}
+	return `(SELECT coalesce(sum(clients), 0)::bigint FROM client_counts WHERE ` + counted + `)`
+}

@@ -1,0 +1,136 @@
+package postgres
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/clientele-oauth/clientele/application"
+)
+
+// How commits are told to the other replicas. A notification inside of a
+// commit would make all commits wait for each other, since the server puts
+// notifications in one queue while it holds a lock; so they are sent afterwards,
+// one for all commits of a while.
+const (
+	channel      = "clientele_changes"
+	gather       = 20 * time.Millisecond
+	reconnect    = time.Second
+	sendDeadline = 5 * time.Second
+)
+
+// news hears of commits, in this process at once and in others a little later.
+// It is a courtesy: whoever waits looks from time to time all the same.
+type news struct {
+	pool *pgxpool.Pool
+	end  context.CancelFunc
+	done sync.WaitGroup
+	ctx  context.Context //nolint:containedctx // the life of the goroutines
+
+	listen sync.Once
+	send   chan struct{}
+
+	mu      sync.Mutex
+	waiters chan struct{}
+}
+
+func startNews(pool *pgxpool.Pool) *news {
+	ctx, cancel := context.WithCancel(context.Background())
+	n := &news{pool: pool, end: cancel, ctx: ctx, send: make(chan struct{}, 1), waiters: make(chan struct{})}
+	n.done.Go(n.sendAll)
+	return n
+}
+
+func (n *news) stop() {
+	n.end()
+	n.done.Wait()
+}
+
+// Watch implements [application.Store]. The first one who watches makes the
+// store listen to the other replicas, over a connection of its own.
+func (s *Store) Watch() <-chan struct{} {
+	s.news.listen.Do(func() { s.news.done.Go(s.news.listenOn) })
+	s.news.mu.Lock()
+	defer s.news.mu.Unlock()
+	return s.news.waiters
+}
+
+// committed tells of a commit of this process.
+func (n *news) committed() {
+	n.wake()
+	select {
+	case n.send <- struct{}{}:
+	default: // one that is about to be sent tells of this commit too
+	}
+}
+
+func (n *news) wake() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	close(n.waiters)
+	n.waiters = make(chan struct{})
+}
+
+// sendAll tells the other replicas of commits, those of a while at once. That
+// one of them does not hear of it costs it a second.
+func (n *news) sendAll() {
+	for {
+		select {
+		case <-n.send:
+		case <-n.ctx.Done():
+			return
+		}
+		if !n.sleep(gather) {
+			return
+		}
+		ctx, cancel := context.WithTimeout(n.ctx, sendDeadline)
+		// Nothing depends on its being on the disk.
+		_, _ = n.pool.Exec(ctx, `SET LOCAL synchronous_commit = off; NOTIFY `+channel, pgx.QueryExecModeSimpleProtocol)
+		cancel()
+	}
+}
+
+// listenOn hears of the commits of other replicas until the store is closed.
+func (n *news) listenOn() {
+	for n.ctx.Err() == nil {
+		n.listenOnce()
+		n.wake() // whatever was missed meanwhile
+		n.sleep(reconnect)
+	}
+}
+
+// listenOnce listens until the connection breaks.
+func (n *news) listenOnce() {
+	config := n.pool.Config().ConnConfig
+	conn, err := pgx.ConnectConfig(n.ctx, config)
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(n.ctx)) }()
+	if _, err := conn.Exec(n.ctx, "LISTEN "+channel); err != nil {
+		return
+	}
+	for {
+		if _, err := conn.WaitForNotification(n.ctx); err != nil {
+			return
+		}
+		n.wake()
+	}
+}
+
+// sleep reports whether the time passed before the store was closed.
+func (n *news) sleep(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-n.ctx.Done():
+		return false
+	}
+}
+
+var _ application.Store = (*Store)(nil)

@@ -1,0 +1,126 @@
+package rest
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/clientele-oauth/clientele/api"
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// How many entries an answer has where the caller says nothing.
+const (
+	defaultRevisions = 20
+	defaultChanges   = 100
+)
+
+// ListRevisions implements GET /admin/oauth/clients/{client_id}/revisions.
+func (s *server) ListRevisions(ctx context.Context, r api.ListRevisionsRequestObject) (api.ListRevisionsResponseObject, error) {
+	before := domain.RevisionNumber(valueOr(r.Params.Before, 0))
+	log, more, err := s.registry.History(ctx, exchangeOf(ctx).caller, domain.ClientID(r.ClientID), before,
+		int(valueOr(r.Params.Limit, defaultRevisions)))
+	if err != nil {
+		return nil, err
+	}
+	revisions := make([]api.Revision, len(log))
+	for i, entry := range log {
+		differences := make([]api.Difference, len(entry.Differences))
+		for k, d := range entry.Differences {
+			differences[k] = api.Difference{Field: new(d.Pointer()), Before: valuesOf(d.Before), After: valuesOf(d.After)}
+		}
+		revisions[i] = api.Revision{
+			Number: new(int64(entry.Client.Revision())), Differences: &differences,
+			Action: new(string(entry.Action)), At: new(wireTime(entry.At)), Actor: presentActor(entry.Actor),
+			RequestID: filled(entry.RequestID), Reason: filled(entry.Reason),
+		}
+	}
+	list := api.RevisionList{Revisions: &revisions}
+	if more {
+		list.NextBefore = revisions[len(revisions)-1].Number
+	}
+	return api.ListRevisions200JSONResponse{
+		Code: new(int32(0)), Message: new("history found"), Timestamp: new(wireTime(s.clock.Now())), Data: &list,
+	}, nil
+}
+
+// valuesOf shows the value of a member as the list of its values.
+func valuesOf(value any) *[]string {
+	values := []string{}
+	switch value := value.(type) {
+	case []string:
+		values = value
+	case bool:
+		values = []string{strconv.FormatBool(value)}
+	case string:
+		if value != "" {
+			values = []string{value}
+		}
+	}
+	return &values
+}
+
+func presentActor(a domain.Actor) *api.Actor {
+	return &api.Actor{Subject: &a.Subject, ClientID: filled(string(a.ClientID))}
+}
+
+// GetRevision implements GET /admin/oauth/clients/{client_id}/revisions/{number}.
+func (s *server) GetRevision(ctx context.Context, r api.GetRevisionRequestObject) (api.GetRevisionResponseObject, error) {
+	entry, err := s.registry.RevisionOf(ctx, exchangeOf(ctx).caller, domain.ClientID(r.ClientID), domain.RevisionNumber(r.Number))
+	if err != nil {
+		return nil, err
+	}
+	return api.GetRevision200JSONResponse{
+		Code: new(int32(0)), Message: new("revision found"), Timestamp: new(wireTime(s.clock.Now())),
+		Data: &api.RevisionDetail{
+			Number: new(int64(entry.Client.Revision())),
+			Action: new(string(entry.Action)), At: new(wireTime(entry.At)), Actor: presentActor(entry.Actor),
+			RequestID: filled(entry.RequestID), Reason: filled(entry.Reason),
+			Client: new(presentClient(entry.Client)), Jwks: filled(entry.Client.Settings().Keys.Inline()),
+		},
+	}, nil
+}
+
+// RestoreRevision implements POST /admin/oauth/clients/{client_id}/revisions/{number}/restore.
+func (s *server) RestoreRevision(ctx context.Context, r api.RestoreRevisionRequestObject) (api.RestoreRevisionResponseObject, error) {
+	x := exchangeOf(ctx)
+	opts := x.options(r.Params.DryRun, r.Params.IfMatch, nil)
+	restored, err := s.registry.RestoreRevision(ctx, x.caller, domain.ClientID(r.ClientID), domain.RevisionNumber(r.Number), opts)
+	if err != nil {
+		return nil, err
+	}
+	message := "client as it was at revision " + strconv.FormatInt(r.Number, 10)
+	if opts.DryRun {
+		message = "dry run: the " + message
+	}
+	return api.RestoreRevision200JSONResponse{
+		Body:    s.detail(message, restored.Client, restored.Warnings),
+		Headers: api.RestoreRevision200ResponseHeaders{ETag: new(etag(restored.Client.Revision()))},
+	}, nil
+}
+
+// ListChanges implements GET /admin/oauth/changes.
+func (s *server) ListChanges(ctx context.Context, r api.ListChangesRequestObject) (api.ListChangesResponseObject, error) {
+	patience := application.Patience{
+		Longest: time.Duration(valueOr(r.Params.Wait, 0)) * time.Second, End: s.draining,
+	}
+	found, err := s.registry.Changes(ctx, exchangeOf(ctx).caller, application.Cursor(valueOr(r.Params.After, "")),
+		int(valueOr(r.Params.Limit, defaultChanges)), patience)
+	if err != nil {
+		return nil, err
+	}
+	changes := make([]api.Change, len(found.Revisions))
+	for i, entry := range found.Revisions {
+		changes[i] = api.Change{
+			ClientID: new(string(entry.Client.Identity().ClientID)), Revision: new(int64(entry.Client.Revision())),
+			Action: new(string(entry.Action)), At: new(wireTime(entry.At)), Actor: presentActor(entry.Actor),
+			RequestID: filled(entry.RequestID), Reason: filled(entry.Reason),
+			Client: new(presentClient(entry.Client)), Jwks: filled(entry.Client.Settings().Keys.Inline()),
+		}
+	}
+	return api.ListChanges200JSONResponse{
+		Code: new(int32(0)), Message: new("changes found"), Timestamp: new(wireTime(s.clock.Now())),
+		Data: &api.ChangeList{Changes: &changes, Next: filled(string(found.Next))},
+	}, nil
+}

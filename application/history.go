@@ -1,0 +1,187 @@
+package application
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// LoggedRevision is an entry of a client's log and what it changed.
+type LoggedRevision struct {
+	domain.Revision
+	// Differences are the members that differ from the revision before; of the
+	// first one, from nothing.
+	Differences []domain.Difference
+}
+
+// History returns the log of a client, deleted or not, newest first: at most
+// limit entries with numbers below before; 0 is no bound. more tells whether
+// entries follow. The error is [ErrForbidden], [ErrNotFound] or that of the
+// store.
+func (r *Registry) History(
+	ctx context.Context, caller Caller, id domain.ClientID, before domain.RevisionNumber, limit int,
+) (log []LoggedRevision, more bool, err error) {
+	if err := caller.may(OpListRevisions); err != nil {
+		return nil, false, err
+	}
+	// One more, to compare the last one with.
+	entries, err := r.Store.Revisions(ctx, caller.Tenant, id, before, limit+1)
+	if err == nil && len(entries) == 0 {
+		_, err = r.Store.Find(ctx, caller.Tenant, id) // no client, or only no such revisions
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read the log: %w", err)
+	}
+	more = len(entries) > limit
+	for i, entry := range entries[:min(limit, len(entries))] {
+		var previous domain.Settings
+		if i+1 < len(entries) {
+			previous = entries[i+1].Client.Settings()
+		}
+		log = append(log, LoggedRevision{entry, domain.Compare(previous, entry.Client.Settings())})
+	}
+	return log, more, nil
+}
+
+// RevisionOf returns one entry of the log of a client, deleted or not. The error
+// is [ErrForbidden], [ErrNotFound], [ErrNoSuchRevision] or that of the store.
+func (r *Registry) RevisionOf(
+	ctx context.Context, caller Caller, id domain.ClientID, number domain.RevisionNumber,
+) (domain.Revision, error) {
+	if err := caller.may(OpGetRevision); err != nil {
+		return domain.Revision{}, err
+	}
+	return r.revision(ctx, caller.Tenant, id, number)
+}
+
+// revision is RevisionOf for whoever asks.
+func (r *Registry) revision(
+	ctx context.Context, tenant domain.TenantID, id domain.ClientID, number domain.RevisionNumber,
+) (domain.Revision, error) {
+	entries, err := r.Store.Revisions(ctx, tenant, id, number+1, 1)
+	if err == nil && len(entries) == 0 {
+		_, err = r.Store.Find(ctx, tenant, id)
+	}
+	switch {
+	case err != nil:
+		return domain.Revision{}, fmt.Errorf("read the log: %w", err)
+	case len(entries) == 0 || entries[0].Client.Revision() != number:
+		return domain.Revision{}, fmt.Errorf("read the log: %w", ErrNoSuchRevision)
+	default:
+		return entries[0], nil
+	}
+}
+
+// RestoreRevision gives a client the configuration that it had at a revision:
+// a new revision, judged as any other change, by today's rules. Secrets stay as
+// they are. The error is as that of [Registry.Revise], or [ErrNoSuchRevision].
+func (r *Registry) RestoreRevision(
+	ctx context.Context, caller Caller, id domain.ClientID, number domain.RevisionNumber, opts Options,
+) (Revised, error) {
+	if err := caller.may(OpRestoreRevision); err != nil {
+		return Revised{}, err
+	}
+	if _, err := r.find(ctx, caller, OpRestoreRevision, id); err != nil {
+		return Revised{}, err
+	}
+	earlier, err := r.revision(ctx, caller.Tenant, id, number)
+	if err != nil {
+		return Revised{}, err
+	}
+	change := earlier.Client.Settings().ChangeTo()
+	return r.change(ctx, caller, id, domain.ActionRevert, opts, r.revising(change))
+}
+
+// The change feed.
+const (
+	// MaxWait bounds how long a reader of the change feed waits for news.
+	MaxWait = 30 * time.Second
+	// lookAgain is how often a waiting reader looks even if it heard of no
+	// commit: news are heard promptly, but nothing depends on it.
+	lookAgain = time.Second
+	// lookSoon is how soon it looks again when it heard of a commit and saw
+	// none: an older transaction that is still open may hide it.
+	lookSoon = 20 * time.Millisecond
+)
+
+// Patience is how long a reader of the change feed waits for news.
+type Patience struct {
+	Longest time.Duration   // [MaxWait] at most
+	End     <-chan struct{} // ends it before; nil never does
+}
+
+// Changes returns what was committed in the caller's tenant behind the cursor,
+// in an order to go on from; where that is nothing yet, it waits as long as the
+// reader has patience. The error is [ErrForbidden], [ErrCursor] or that of the
+// store; that the context ends while it waits is none.
+func (r *Registry) Changes(
+	ctx context.Context, caller Caller, after Cursor, limit int, patience Patience,
+) (Changes, error) {
+	if err := caller.may(OpListChanges); err != nil {
+		return Changes{}, err
+	}
+	enough := time.NewTimer(min(patience.Longest, MaxWait))
+	defer enough.Stop()
+	again := time.NewTimer(lookAgain)
+	defer again.Stop()
+	for {
+		news := r.Store.Watch() // before looking: what comes afterwards is heard
+		changes, err := r.Store.Changes(ctx, caller.Tenant, after, limit)
+		if err != nil {
+			return Changes{}, fmt.Errorf("read the change feed: %w", err)
+		}
+		if len(changes.Revisions) > 0 || patience.Longest <= 0 {
+			return changes, nil
+		}
+		select {
+		case <-news:
+			again.Reset(lookSoon)
+		case <-again.C:
+			again.Reset(lookAgain)
+		case <-enough.C:
+			return changes, nil
+		case <-patience.End:
+			return changes, nil
+		case <-ctx.Done():
+			return changes, nil
+		}
+	}
+}
+
+// purgeBatch is how many clients are purged between two looks at the store.
+const purgeBatch = 100
+
+// Purge leaves only the tombstones of the clients, of all tenants, that have been
+// deleted for longer than the retention, and forgets old idempotency keys. It
+// returns how many clients it purged. It is for operators; no caller of the
+// service may do it.
+func (r *Registry) Purge(ctx context.Context, operator domain.Actor, retention time.Duration) (purged int, err error) {
+	now := r.now()
+	if err := r.Store.ForgetAttempts(ctx, now.Add(-AttemptsKept)); err != nil {
+		return 0, fmt.Errorf("forget idempotency keys: %w", err)
+	}
+	for {
+		clients, err := r.Store.Purgeable(ctx, now.Add(-retention), purgeBatch)
+		if err != nil {
+			return purged, fmt.Errorf("find clients to purge: %w", err)
+		}
+		for _, c := range clients {
+			err := r.Store.Commit(ctx, domain.Revision{
+				Action: domain.ActionPurge, Actor: operator, At: now, Client: c.Purge(now),
+			})
+			switch {
+			case errors.Is(err, ErrConflict): // restored, or purged by another, meanwhile
+			case err != nil:
+				return purged, fmt.Errorf("purge client: %w", err)
+			default:
+				purged++
+			}
+		}
+		if len(clients) == 0 {
+			return purged, nil
+		}
+	}
+}

@@ -1,0 +1,196 @@
+package application_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// uses calls each operation about a client; the identifier of a new one is fresh.
+func uses(r *application.Registry, id, fresh domain.ClientID) map[application.Operation]func(context.Context, application.Caller) error {
+	none := application.Options{}
+	return map[application.Operation]func(context.Context, application.Caller) error{
+		application.OpCreateClient: func(ctx context.Context, c application.Caller) error {
+			_, err := r.Register(ctx, c, fresh, wish(), none)
+			return err
+		},
+		application.OpGetClient: func(ctx context.Context, c application.Caller) error {
+			_, err := r.Find(ctx, c, id)
+			return err
+		},
+		application.OpListClients: func(ctx context.Context, c application.Caller) error {
+			page, err := r.List(ctx, c, application.Query{Limit: 1000})
+			return foundIn(page.Clients, id, err)
+		},
+		application.OpUpdateClient: func(ctx context.Context, c application.Caller) error {
+			_, err := r.Revise(ctx, c, id, domain.Change{Name: new("x")}, none)
+			return err
+		},
+		application.OpDeleteClient: func(ctx context.Context, c application.Caller) error { return r.Delete(ctx, c, id, none) },
+		application.OpRestoreClient: func(ctx context.Context, c application.Caller) error {
+			_, err := r.Restore(ctx, c, id, none)
+			return err
+		},
+		application.OpListSecrets: func(ctx context.Context, c application.Caller) error {
+			_, err := r.ListSecrets(ctx, c, id)
+			return err
+		},
+		application.OpCreateSecret: func(ctx context.Context, c application.Caller) error {
+			_, err := r.CreateSecret(ctx, c, id, application.SecretWish{}, none)
+			return err
+		},
+		application.OpRotateSecret: func(ctx context.Context, c application.Caller) error {
+			_, err := r.RotateSecret(ctx, c, id, nil, none)
+			return err
+		},
+		application.OpDeleteSecret: func(ctx context.Context, c application.Caller) error {
+			return r.DeleteSecret(ctx, c, id, "no such secret", none)
+		},
+		application.OpVerifySecret: func(ctx context.Context, c application.Caller) error {
+			_, _, err := r.VerifySecret(ctx, c, id, "x")
+			return err
+		},
+		application.OpListRevisions: func(ctx context.Context, c application.Caller) error {
+			_, _, err := r.History(ctx, c, id, 0, 10)
+			return err
+		},
+		application.OpGetRevision: func(ctx context.Context, c application.Caller) error {
+			_, err := r.RevisionOf(ctx, c, id, 1)
+			return err
+		},
+		application.OpRestoreRevision: func(ctx context.Context, c application.Caller) error {
+			_, err := r.RestoreRevision(ctx, c, id, 1, none)
+			return err
+		},
+		application.OpListChanges: func(ctx context.Context, c application.Caller) error {
+			changes, err := r.Changes(ctx, c, "", 1000, application.Patience{})
+			var clients []domain.Client
+			for _, revision := range changes.Revisions {
+				clients = append(clients, revision.Client)
+			}
+			return foundIn(clients, id, err)
+		},
+		application.OpGetClientKeys: func(ctx context.Context, c application.Caller) error {
+			_, err := r.ClientKeys(ctx, c, id)
+			return err
+		},
+		application.OpGetClientCompliance: func(ctx context.Context, c application.Caller) error {
+			_, err := r.Assess(ctx, c, id, domain.Profiles())
+			return err
+		},
+		application.OpCheckCompliance: func(ctx context.Context, c application.Caller) error {
+			_, err := r.AssessDraft(ctx, c, wish(), domain.Profiles())
+			return err
+		},
+		application.OpListRules: func(_ context.Context, c application.Caller) error {
+			_, err := r.Rules(c)
+			return err
+		},
+	}
+}
+
+// foundIn is what a list comes to for one client.
+func foundIn(clients []domain.Client, id domain.ClientID, err error) error {
+	if err != nil {
+		return err
+	}
+	for _, c := range clients {
+		if c.Identity().ClientID == id {
+			return nil
+		}
+	}
+	return application.ErrNotFound
+}
+
+// What an operation ends in for those who may do it, where that is no success.
+var outcomes = map[application.Operation]error{
+	application.OpRestoreClient: application.ErrNotDeleted,
+	application.OpDeleteSecret:  domain.ErrNoSuchSecret,
+}
+
+// Operations that are about no client of a tenant, so that a stranger is as
+// good as anybody.
+var aboutNoClient = map[application.Operation]bool{
+	application.OpCreateClient: true, application.OpCheckCompliance: true, application.OpListRules: true,
+}
+
+// The table of permissions, walked in full: every operation with every
+// permission alone, with none, without a tenant, and from another tenant.
+func TestWhoMayDoWhat(t *testing.T) {
+	onBothStores(t, func(t *testing.T, r *application.Registry) {
+		operations := uses(r, "", "")
+		for op := range operations {
+			attempt := func(c application.Caller) error {
+				id, fresh := register(t, r), domain.ClientID("own-"+r.Random.ID())
+				return uses(r, id, fresh)[op](t.Context(), c)
+			}
+			require.ErrorIs(t, attempt(nobody), application.ErrForbidden, op)
+			require.ErrorIs(t, attempt(homeless), application.ErrForbidden, op)
+			require.ErrorIs(t, attempt(admin), outcomes[op], op)
+			for _, p := range application.Permissions() {
+				err := attempt(application.Caller{Subject: "s", Tenant: "tenant_a", Permissions: []application.Permission{p}})
+				if p == op.Needs() {
+					require.ErrorIs(t, err, outcomes[op], "%s with %s", op, p)
+				} else {
+					require.ErrorIs(t, err, application.ErrForbidden, "%s with %s", op, p)
+				}
+			}
+			err := attempt(stranger)
+			if aboutNoClient[op] {
+				require.NoError(t, err, op)
+			} else {
+				require.ErrorIs(t, err, application.ErrNotFound, "%s: another tenant's client does not exist", op)
+			}
+		}
+		assert.Empty(t, application.Operation("magic").Needs())
+	})
+}
+
+func TestATenantMayHaveAnIdentifierThatAnotherHas(t *testing.T) {
+	onBothStores(t, func(t *testing.T, r *application.Registry) {
+		_, err := r.Register(t.Context(), admin, "app-x", wish(), application.Options{})
+		require.NoError(t, err)
+		_, err = r.Register(t.Context(), stranger, "app-x", wish(), application.Options{})
+		require.NoError(t, err, "otherwise a refusal would tell of the other's client")
+		require.NoError(t, r.Delete(t.Context(), stranger, "app-x", application.Options{}))
+		_, err = r.Find(t.Context(), admin, "app-x")
+		require.NoError(t, err)
+	})
+}
+
+func TestPlatformCallersChooseTheirTenant(t *testing.T) {
+	platform := application.Caller{Subject: "root", Permissions: application.Permissions(), Platform: true}
+	there, err := platform.In("tenant_b")
+	require.NoError(t, err)
+	assert.Equal(t, domain.TenantID("tenant_b"), there.Tenant)
+	_, err = admin.In("tenant_b")
+	require.ErrorIs(t, err, application.ErrForbidden)
+	same, err := admin.In("tenant_a")
+	require.NoError(t, err)
+	assert.Equal(t, admin, same)
+	_, err = newRegistry(t).List(t.Context(), platform, application.Query{Limit: 1})
+	require.ErrorIs(t, err, application.ErrForbidden, "without a tenant there is nothing to act in")
+}
+
+func TestVerificationsAreLimited(t *testing.T) {
+	r := newRegistry(t)
+	id := register(t, r)
+	r.Verifications = refusing{}
+	_, _, err := r.VerifySecret(t.Context(), nobody, id, "x")
+	require.ErrorIs(t, err, application.ErrForbidden, "who may not ask uses up nothing")
+	_, _, err = r.VerifySecret(t.Context(), admin, id, "x")
+	require.ErrorIs(t, err, application.ErrTooManyRequests)
+}
+
+type refusing struct{}
+
+func (refusing) Allow(domain.TenantID, domain.ClientID) bool { return false }
+
+// move moves the clock of a registry.
+func move(r *application.Registry, by time.Duration) { r.Clock.(*clock).move(by) }

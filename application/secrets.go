@@ -1,0 +1,238 @@
+package application
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// SecretWish is what a caller may say about a new secret.
+type SecretWish struct {
+	Description string
+	ExpiresAt   time.Time // zero for none
+}
+
+// IssuedSecret is a secret that was made.
+type IssuedSecret struct {
+	Client domain.Client
+	Secret domain.Secret
+	// Value is shown this once; empty where an earlier request made it.
+	Value    string
+	Repeated bool
+}
+
+// SecretState is a secret with what is known of its use.
+type SecretState struct {
+	domain.Secret
+	Status     domain.SecretStatus
+	LastUsedAt time.Time // zero where it never was
+}
+
+// ListSecrets returns what is kept of a client's secrets, oldest first. The
+// error is as that of [Registry.Find].
+func (r *Registry) ListSecrets(ctx context.Context, caller Caller, id domain.ClientID) ([]SecretState, error) {
+	client, err := r.find(ctx, caller, OpListSecrets, id)
+	if err != nil {
+		return nil, err
+	}
+	used, err := r.Store.SecretUses(ctx, caller.Tenant, id)
+	if err != nil {
+		return nil, fmt.Errorf("list secrets: %w", err)
+	}
+	now := r.now()
+	var states []SecretState
+	for _, s := range client.Secrets() {
+		state := SecretState{Secret: s, Status: s.Status(now), LastUsedAt: used[s.ID]}
+		if at := r.uses.last(caller.Tenant, id, s.ID); at.After(state.LastUsedAt) {
+			state.LastUsedAt = at
+		}
+		states = append(states, state)
+	}
+	return states, nil
+}
+
+// CreateSecret gives a client one more secret. The error is as that of
+// [Registry.Revise], [ErrKeyReused], [domain.ErrNoSecretUse],
+// [domain.ErrTooManySecrets] or [domain.ErrSecretExpired].
+func (r *Registry) CreateSecret(
+	ctx context.Context, caller Caller, id domain.ClientID, wish SecretWish, opts Options,
+) (IssuedSecret, error) {
+	if err := caller.may(OpCreateSecret); err != nil {
+		return IssuedSecret{}, err
+	}
+	return r.issue(ctx, caller, id, domain.ActionCreateSecret, opts,
+		func(c domain.Client, s *domain.Secret, now time.Time) (domain.Client, error) {
+			s.Description, s.ExpiresAt = wish.Description, wish.ExpiresAt.UTC().Truncate(time.Microsecond)
+			return c.IssueSecret(*s, now)
+		})
+}
+
+// RotateSecret gives a client a new secret in place of those that it has, which
+// still verify for the grace period; nil is the registry's. The error is as that
+// of [Registry.Revise], [ErrKeyReused] or [domain.ErrNoSecretUse].
+func (r *Registry) RotateSecret(
+	ctx context.Context, caller Caller, id domain.ClientID, grace *time.Duration, opts Options,
+) (IssuedSecret, error) {
+	if err := caller.may(OpRotateSecret); err != nil {
+		return IssuedSecret{}, err
+	}
+	if grace == nil {
+		grace = &r.Grace
+	}
+	return r.issue(ctx, caller, id, domain.ActionRotateSecret, opts,
+		func(c domain.Client, s *domain.Secret, now time.Time) (domain.Client, error) {
+			return c.RotateSecret(*s, *grace, now)
+		})
+}
+
+// issue makes a secret and puts it into the client.
+func (r *Registry) issue(
+	ctx context.Context, caller Caller, id domain.ClientID, action domain.Action, opts Options,
+	put func(domain.Client, *domain.Secret, time.Time) (domain.Client, error),
+) (IssuedSecret, error) {
+	err := r.doneBefore(ctx, caller, opts)
+	if err == nil {
+		var secret domain.Secret
+		var value string
+		var revised Revised
+		revised, err = r.change(ctx, caller, id, action, opts, live(
+			func(_ context.Context, c domain.Client, now time.Time) (domain.Client, domain.Findings, error) {
+				secret, value = r.newSecret(now)
+				after, err := put(c, &secret, now)
+				return after, nil, err
+			}))
+		if err == nil {
+			return IssuedSecret{Client: revised.Client, Secret: secret, Value: value}, nil
+		}
+	}
+	if !errors.Is(err, ErrDone) {
+		return IssuedSecret{}, err
+	}
+	return r.issuedBefore(ctx, caller, opts)
+}
+
+// issuedBefore is the secret that an earlier request made. It may be gone by
+// now; then only its id and the time are known.
+func (r *Registry) issuedBefore(ctx context.Context, caller Caller, opts Options) (IssuedSecret, error) {
+	attempt, err := r.attempt(ctx, caller, opts)
+	if err != nil {
+		return IssuedSecret{}, err
+	}
+	client, err := r.Store.Find(ctx, caller.Tenant, attempt.ClientID)
+	if err != nil {
+		return IssuedSecret{}, err
+	}
+	issued := IssuedSecret{Client: client, Repeated: true, Secret: domain.Secret{ID: attempt.SecretID, CreatedAt: attempt.At}}
+	for _, s := range client.Secrets() {
+		if s.ID == attempt.SecretID {
+			issued.Secret = s
+		}
+	}
+	return issued, nil
+}
+
+// DeleteSecret takes a secret from a client. The error is as that of
+// [Registry.Revise], [domain.ErrNoSuchSecret] or [domain.ErrLastSecret].
+func (r *Registry) DeleteSecret(ctx context.Context, caller Caller, id domain.ClientID, secretID string, opts Options) error {
+	if err := caller.may(OpDeleteSecret); err != nil {
+		return err
+	}
+	_, err := r.change(ctx, caller, id, domain.ActionDeleteSecret, opts, live(
+		func(_ context.Context, c domain.Client, now time.Time) (domain.Client, domain.Findings, error) {
+			after, err := c.DeleteSecret(secretID, now)
+			return after, nil, err
+		}))
+	return err
+}
+
+// VerifySecret tells whether value is a secret of the client that verifies now,
+// and which. It takes the same time whether it is or not. The error is as that of
+// [Registry.Find], or [ErrTooManyRequests].
+func (r *Registry) VerifySecret(
+	ctx context.Context, caller Caller, id domain.ClientID, value string,
+) (secretID string, valid bool, err error) {
+	if err := caller.may(OpVerifySecret); err != nil {
+		return "", false, err
+	}
+	if r.Verifications != nil && !r.Verifications.Allow(caller.Tenant, id) {
+		return "", false, ErrTooManyRequests
+	}
+	client, err := r.find(ctx, caller, OpVerifySecret, id)
+	if err != nil {
+		return "", false, err
+	}
+	now := r.now()
+	secretID, valid = client.VerifySecret(value, r.Pepper, now)
+	if valid {
+		r.uses.note(SecretUse{TenantID: caller.Tenant, ClientID: id, SecretID: secretID, At: now})
+	}
+	return secretID, valid, nil
+}
+
+func (r *Registry) newSecret(now time.Time) (secret domain.Secret, value string) {
+	return domain.NewSecret("secret_"+r.Random.ID(), r.Random.Entropy(), r.Pepper, now)
+}
+
+// FlushSecretUses writes when secrets were last used, as far as it is not
+// written yet. It is to be called every few seconds and at the end: between the
+// calls the uses are in memory alone, so that a verification writes nothing. What
+// could not be written is kept for the next call.
+func (r *Registry) FlushSecretUses(ctx context.Context) error {
+	uses := r.uses.take()
+	if len(uses) == 0 {
+		return nil
+	}
+	if err := r.Store.NoteSecretUses(ctx, uses); err != nil {
+		for _, use := range uses {
+			r.uses.note(use)
+		}
+		return fmt.Errorf("note uses of secrets: %w", err)
+	}
+	return nil
+}
+
+// secretUses remembers the latest use of each secret until it is written.
+type secretUses struct {
+	mu      sync.Mutex
+	pending map[secretKey]time.Time
+}
+
+type secretKey struct {
+	tenant domain.TenantID
+	client domain.ClientID
+	secret string
+}
+
+func (u *secretUses) note(use SecretUse) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.pending == nil {
+		u.pending = map[secretKey]time.Time{}
+	}
+	key := secretKey{use.TenantID, use.ClientID, use.SecretID}
+	if use.At.After(u.pending[key]) {
+		u.pending[key] = use.At
+	}
+}
+
+func (u *secretUses) last(tenant domain.TenantID, id domain.ClientID, secretID string) time.Time {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.pending[secretKey{tenant, id, secretID}]
+}
+
+// take empties the memory.
+func (u *secretUses) take() []SecretUse {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	uses := make([]SecretUse, 0, len(u.pending))
+	for key, at := range u.pending {
+		uses = append(uses, SecretUse{TenantID: key.tenant, ClientID: key.client, SecretID: key.secret, At: at})
+	}
+	u.pending = nil
+	return uses
+}

@@ -1,0 +1,226 @@
+package application_test
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+func verify(t *testing.T, r *application.Registry, id domain.ClientID, value string) string {
+	t.Helper()
+	secretID, valid, err := r.VerifySecret(t.Context(), admin, id, value)
+	require.NoError(t, err)
+	assert.Equal(t, valid, secretID != "")
+	return secretID
+}
+
+func TestTheLifeOfSecrets(t *testing.T) {
+	onBothStores(t, func(t *testing.T, r *application.Registry) {
+		first, err := r.Register(t.Context(), admin, "app", wish(), application.Options{})
+		require.NoError(t, err)
+		assert.NotEmpty(t, verify(t, r, "app", first.Secret))
+		assert.Empty(t, verify(t, r, "app", first.Secret+"x"))
+
+		second, err := r.CreateSecret(t.Context(), admin, "app", application.SecretWish{Description: "Frankfurt"}, application.Options{})
+		require.NoError(t, err)
+		assert.Equal(t, second.Secret.ID, verify(t, r, "app", second.Value))
+		_, err = r.CreateSecret(t.Context(), admin, "app", application.SecretWish{}, application.Options{})
+		require.ErrorIs(t, err, domain.ErrTooManySecrets)
+
+		third, err := r.RotateSecret(t.Context(), admin, "app", nil, application.Options{})
+		require.NoError(t, err)
+		for _, value := range []string{first.Secret, second.Value, third.Value} {
+			assert.NotEmpty(t, verify(t, r, "app", value))
+		}
+		move(r, 4*time.Hour-time.Second)
+		assert.NotEmpty(t, verify(t, r, "app", first.Secret), "within the grace period")
+		move(r, time.Second)
+		assert.Empty(t, verify(t, r, "app", first.Secret), "after it")
+		assert.NotEmpty(t, verify(t, r, "app", third.Value))
+
+		fourth, err := r.RotateSecret(t.Context(), admin, "app", new(time.Duration(0)), application.Options{})
+		require.NoError(t, err)
+		assert.Empty(t, verify(t, r, "app", third.Value), "no grace at all")
+
+		require.ErrorIs(t, r.DeleteSecret(t.Context(), admin, "app", fourth.Secret.ID, application.Options{}), domain.ErrLastSecret)
+		require.ErrorIs(t, r.DeleteSecret(t.Context(), admin, "app", "other", application.Options{}), domain.ErrNoSuchSecret)
+
+		revised, err := r.Revise(t.Context(), admin, "app", domain.Change{
+			AuthMethods: &[]domain.AuthMethod{domain.AuthPrivateKeyJWT}, JWKSURI: new("https://a.example/jwks"),
+		}, application.Options{})
+		require.NoError(t, err)
+		assert.Equal(t, 1, revised.RevokedSecrets)
+		assert.Empty(t, verify(t, r, "app", fourth.Value))
+		_, err = r.RotateSecret(t.Context(), admin, "app", nil, application.Options{})
+		require.ErrorIs(t, err, domain.ErrNoSecretUse)
+	})
+}
+
+func TestTheLastUseOfASecretIsKnownAtOnceAndWrittenLater(t *testing.T) {
+	onBothStores(t, func(t *testing.T, r *application.Registry) {
+		registered, err := r.Register(t.Context(), admin, "app", wish(), application.Options{})
+		require.NoError(t, err)
+		lastUsed := func(r *application.Registry) time.Time {
+			states, err := r.ListSecrets(t.Context(), admin, "app")
+			require.NoError(t, err)
+			require.Len(t, states, 1)
+			assert.Equal(t, domain.SecretActive, states[0].Status)
+			return states[0].LastUsedAt
+		}
+		assert.Zero(t, lastUsed(r))
+		verify(t, r, "app", "wrong")
+		assert.Zero(t, lastUsed(r), "a wrong value uses nothing")
+		verify(t, r, "app", registered.Secret)
+		assert.Equal(t, now, lastUsed(r))
+
+		replica := registryOver(t, r.Store)
+		assert.Zero(t, lastUsed(replica))
+		require.NoError(t, r.FlushSecretUses(t.Context()))
+		assert.Equal(t, now, lastUsed(replica))
+		assert.Equal(t, now, lastUsed(r))
+		require.NoError(t, r.FlushSecretUses(t.Context()), "nothing is left to write")
+
+		found, err := r.Find(t.Context(), admin, "app")
+		require.NoError(t, err)
+		assert.Equal(t, domain.RevisionNumber(1), found.Revision(), "a use is no change")
+	})
+}
+
+func once(key string, fingerprint byte) application.Options {
+	return application.Options{Idempotency: &application.Idempotency{Key: key, Fingerprint: [32]byte{fingerprint}}}
+}
+
+func TestARepeatedRequestIsDoneOnce(t *testing.T) {
+	onBothStores(t, func(t *testing.T, r *application.Registry) {
+		first, err := r.Register(t.Context(), admin, "", wish(), once("k1", 1))
+		require.NoError(t, err)
+		require.NotEmpty(t, first.Secret)
+		id := first.Client.Identity().ClientID
+		_, err = r.Revise(t.Context(), admin, id, domain.Change{Name: new("Another")}, application.Options{})
+		require.NoError(t, err)
+
+		again, err := r.Register(t.Context(), admin, "", wish(), once("k1", 1))
+		require.NoError(t, err)
+		assert.True(t, again.Repeated)
+		assert.Empty(t, again.Secret)
+		assert.Equal(t, first.Client.Identity(), again.Client.Identity())
+		assert.Equal(t, first.Client.Settings(), again.Client.Settings(), "as it was registered")
+		_, err = r.Register(t.Context(), admin, "", wish(), once("k1", 2))
+		require.ErrorIs(t, err, application.ErrKeyReused)
+		_, err = r.RotateSecret(t.Context(), admin, id, nil, once("k1", 3))
+		require.ErrorIs(t, err, application.ErrKeyReused)
+		other, err := r.Register(t.Context(), stranger, "", wish(), once("k1", 1))
+		require.NoError(t, err)
+		assert.False(t, other.Repeated, "a key is its caller's own")
+
+		rotated, err := r.RotateSecret(t.Context(), admin, id, nil, once("k2", 1))
+		require.NoError(t, err)
+		repeated, err := r.RotateSecret(t.Context(), admin, id, nil, once("k2", 1))
+		require.NoError(t, err)
+		assert.True(t, repeated.Repeated)
+		assert.Empty(t, repeated.Value)
+		assert.Equal(t, rotated.Secret.ID, repeated.Secret.ID)
+		assert.NotEmpty(t, verify(t, r, id, rotated.Value))
+
+		added, err := r.CreateSecret(t.Context(), admin, id, application.SecretWish{}, once("k3", 1))
+		require.NoError(t, err)
+		repeated, err = r.CreateSecret(t.Context(), admin, id, application.SecretWish{}, once("k3", 1))
+		require.NoError(t, err)
+		assert.Equal(t, added.Secret, repeated.Secret)
+		require.NoError(t, r.DeleteSecret(t.Context(), admin, id, added.Secret.ID, application.Options{}))
+		repeated, err = r.CreateSecret(t.Context(), admin, id, application.SecretWish{}, once("k3", 1))
+		require.NoError(t, err)
+		assert.Equal(t, added.Secret.ID, repeated.Secret.ID, "also when it is gone again")
+
+		log, _, err := r.History(t.Context(), admin, id, 0, 100)
+		require.NoError(t, err)
+		assert.Len(t, log, 5)
+
+		_, err = r.Register(t.Context(), admin, "", domain.Change{}, once("k4", 1))
+		var invalid *application.InvalidError
+		require.ErrorAs(t, err, &invalid)
+		mended, err := r.Register(t.Context(), admin, "", wish(), once("k4", 2))
+		require.NoError(t, err, "what was refused was not done")
+		assert.False(t, mended.Repeated)
+
+		move(r, application.AttemptsKept+time.Second)
+		late, err := r.Register(t.Context(), admin, "", wish(), once("k1", 1))
+		require.NoError(t, err)
+		assert.False(t, late.Repeated, "after a day the key is free again")
+	})
+}
+
+func TestConcurrentRepetitionsAreDoneOnce(t *testing.T) {
+	onBothStores(t, func(t *testing.T, r *application.Registry) {
+		const callers = 16
+		outcomes := make([]application.Registered, callers)
+		errs := make([]error, callers)
+		var group sync.WaitGroup
+		for i := range callers {
+			group.Go(func() { outcomes[i], errs[i] = r.Register(t.Context(), admin, "", wish(), once("k", 1)) })
+		}
+		group.Wait()
+		secrets := 0
+		for i, outcome := range outcomes {
+			require.NoError(t, errs[i])
+			assert.Equal(t, outcomes[0].Client.Identity(), outcome.Client.Identity())
+			if outcome.Secret != "" {
+				secrets++
+			}
+		}
+		assert.Equal(t, 1, secrets, "one of them was shown the secret")
+		page, err := r.List(t.Context(), admin, application.Query{Limit: 10, Count: true})
+		require.NoError(t, err)
+		assert.Equal(t, 1, page.Total)
+	})
+}
+
+func TestAChosenIdentifierIsTakenForEver(t *testing.T) {
+	onBothStores(t, func(t *testing.T, r *application.Registry) {
+		_, err := r.Register(t.Context(), admin, "app-1", wish(), application.Options{})
+		require.NoError(t, err)
+		taken := func() {
+			for _, dryRun := range []bool{false, true} {
+				_, err = r.Register(t.Context(), admin, "app-1", wish(), application.Options{DryRun: dryRun})
+				require.ErrorIs(t, err, application.ErrTaken)
+			}
+		}
+		taken()
+		require.NoError(t, r.Delete(t.Context(), admin, "app-1", application.Options{}))
+		taken()
+		move(r, time.Hour)
+		purged, err := r.Purge(t.Context(), domain.Actor{Subject: "operator"}, time.Minute)
+		require.NoError(t, err)
+		assert.Equal(t, 1, purged)
+		taken()
+		_, err = r.Restore(t.Context(), admin, "app-1", application.Options{})
+		require.ErrorIs(t, err, application.ErrNotFound)
+		log, _, err := r.History(t.Context(), admin, "app-1", 0, 10)
+		require.NoError(t, err)
+		require.Len(t, log, 1)
+		assert.Equal(t, domain.ActionPurge, log[0].Action)
+
+		errs := make([]error, 8)
+		var group sync.WaitGroup
+		for i := range errs {
+			group.Go(func() { _, errs[i] = r.Register(t.Context(), admin, "app-2", wish(), application.Options{}) })
+		}
+		group.Wait()
+		won := 0
+		for _, err := range errs {
+			if err == nil {
+				won++
+			} else if !errors.Is(err, application.ErrTaken) {
+				require.NoError(t, err)
+			}
+		}
+		assert.Equal(t, 1, won)
+	})
+}

@@ -1,0 +1,255 @@
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/adapters/postgres/pgtest"
+	"github.com/clientele-oauth/clientele/api/client"
+)
+
+// The value of a secret is in the answer that made it, and nowhere else: in no
+// other answer, no log line of any level, and nothing that the store keeps.
+func TestNoSecretIsKeptAnywhere(t *testing.T) {
+	onBothStores(t, func(t *testing.T, data string, flags ...string) {
+		p := start(t, append(flags, "--dev", "--data", data, "--log-level", "debug")...)
+		admin := p.as(t, adminToken(t, data))
+		created, err := admin.CreateClientWithResponse(t.Context(), &client.CreateClientParams{IdempotencyKey: new("k1")}, client.CreateClientRequest{
+			Name: new("My App"), RedirectUris: &[]string{"https://app.example.com/callback"},
+		})
+		require.NoError(t, err)
+		require.NotNil(t, created.JSON201, string(created.Body))
+		id := *created.JSON201.Data.ClientID
+		added, err := admin.CreateSecretWithResponse(t.Context(), id, nil, client.CreateSecretRequest{})
+		require.NoError(t, err)
+		require.NotNil(t, added.JSON201, string(added.Body))
+		rotated, err := admin.RotateSecretWithResponse(t.Context(), id, &client.RotateSecretParams{IdempotencyKey: new("k2")}, client.RotateSecretRequest{})
+		require.NoError(t, err)
+		require.NotNil(t, rotated.JSON200, string(rotated.Body))
+		values := []string{*created.JSON201.Data.ClientSecret, *added.JSON201.Data.SecretValue, *rotated.JSON200.Data.NewSecret}
+
+		var answers strings.Builder
+		for _, value := range values {
+			verified, err := admin.VerifySecretWithResponse(t.Context(), id, nil, client.VerifySecretRequest{Secret: value})
+			require.NoError(t, err)
+			require.NotNil(t, verified.JSON200, string(verified.Body))
+			assert.True(t, *verified.JSON200.Data.Valid)
+			answers.Write(verified.Body)
+			wrong, err := admin.VerifySecretWithResponse(t.Context(), id+"x", nil, client.VerifySecretRequest{Secret: value})
+			require.NoError(t, err)
+			answers.Write(wrong.Body)
+		}
+		_, err = admin.UpdateClientWithResponse(t.Context(), id, nil, client.UpdateClientRequest{Name: new("Another")})
+		require.NoError(t, err)
+		again, err := admin.RotateSecretWithResponse(t.Context(), id, &client.RotateSecretParams{IdempotencyKey: new("k2")}, client.RotateSecretRequest{})
+		require.NoError(t, err)
+		assert.Equal(t, "true", again.HTTPResponse.Header.Get("Idempotent-Replayed"))
+		answers.Write(again.Body)
+		for _, path := range []string{"", "/" + id, "/" + id + "/secrets", "/" + id + "/revisions", "/" + id + "/revisions/1"} {
+			answers.WriteString(get(t, p.url+"/admin/oauth/clients"+path, adminToken(t, data)))
+		}
+		answers.WriteString(get(t, p.url+"/admin/oauth/changes", adminToken(t, data)))
+		require.NoError(t, p.command.Process.Signal(syscall.SIGTERM)) // writes when the secrets were used
+		<-p.ended
+
+		for place, text := range map[string]string{"answers": answers.String(), "logs": p.logs.String(), "store": dump(t, data, flags)} {
+			require.NotEmpty(t, text)
+			for i, value := range values {
+				body := strings.TrimPrefix(value, "clientele_")
+				assert.NotContains(t, text, body[:len(body)-8], "value %d is in the %s", i, place)
+			}
+		}
+	})
+}
+
+func get(t *testing.T, url, token string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "Bearer "+token)
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer func() { _ = answer.Body.Close() }()
+	require.Equal(t, http.StatusOK, answer.StatusCode, url)
+	body, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	return fmt.Sprint(answer.Header, string(body))
+}
+
+// dump is everything that the store of a test keeps, every column of it.
+func dump(t *testing.T, data string, flags []string) string {
+	t.Helper()
+	if len(flags) == 0 {
+		var all strings.Builder
+		files, err := filepath.Glob(filepath.Join(data, "clientele.db*"))
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			all.Write(text)
+		}
+		return all.String()
+	}
+	program, err := pgtest.Binary("pg_dump")
+	require.NoError(t, err)
+	output, err := exec.Command(program, "--data-only", "--inserts", flags[1]).Output()
+	require.NoError(t, err)
+	return string(output)
+}
+
+// A reader that follows through several replicas, each of which is killed and
+// replaced, sees every change once and in order.
+func TestFollowingThroughReplicasThatAreKilled(t *testing.T) {
+	url, err := server.NewDatabase(t.Context())
+	require.NoError(t, err)
+	data := t.TempDir()
+	flags := []string{"--dev", "--data", data, "--database-url", url}
+	replicas := []*program{start(t, flags...), start(t, flags...)}
+	admin := adminToken(t, data)
+	ids := []string{create(t, replicas[0].as(t, admin)), create(t, replicas[1].as(t, admin))}
+
+	var mu sync.Mutex
+	replica := func(i int) *program {
+		mu.Lock()
+		defer mu.Unlock()
+		return replicas[i%len(replicas)]
+	}
+	const rounds = 3
+	acknowledged := make([]map[string]bool, len(ids))
+	stop := make(chan struct{})
+	var writing sync.WaitGroup
+	for w, id := range ids {
+		acknowledged[w] = map[string]bool{}
+		writing.Go(func() {
+			for k := 0; ; k++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				name := fmt.Sprintf("name %d %d", w, k)
+				answer, err := replica(k).as(t, admin).UpdateClientWithResponse(context.Background(), id, nil, client.UpdateClientRequest{Name: &name})
+				if err == nil && answer.JSON200 != nil {
+					acknowledged[w][name] = true
+				}
+			}
+		})
+	}
+
+	type change struct {
+		revision int64
+		name     string
+	}
+	seen := map[string][]change{}
+	after := ""
+	read := func(p *program, wait int32) (n int) {
+		params := &client.ListChangesParams{Wait: &wait, Limit: new(int32(3))}
+		if after != "" {
+			params.After = &after
+		}
+		answer, err := p.as(t, admin).ListChangesWithResponse(t.Context(), params)
+		if err != nil || answer.JSON200 == nil {
+			return -1 // killed meanwhile: once more from the same place
+		}
+		for _, c := range *answer.JSON200.Data.Changes {
+			seen[*c.ClientID] = append(seen[*c.ClientID], change{*c.Revision, *c.Client.Name})
+		}
+		if answer.JSON200.Data.Next != nil {
+			after = *answer.JSON200.Data.Next
+		}
+		return len(*answer.JSON200.Data.Changes)
+	}
+	for round := range rounds {
+		for k := range 20 {
+			read(replica(k), 1)
+		}
+		victim := replica(round)
+		victim.kill()
+		fresh := start(t, flags...)
+		mu.Lock()
+		replicas[round%len(replicas)] = fresh
+		mu.Unlock()
+	}
+	close(stop)
+	writing.Wait()
+	for read(replica(0), 0) != 0 {
+	}
+	for w, id := range ids {
+		names := map[string]bool{}
+		for i, c := range seen[id] {
+			require.EqualValues(t, i+1, c.revision, "client %d", w)
+			names[c.name] = true
+		}
+		for name := range acknowledged[w] {
+			assert.True(t, names[name], "%s was acknowledged and is not in the feed", name)
+		}
+		assert.NotEmpty(t, acknowledged[w])
+	}
+}
+
+func TestAWaitingReaderHoldsUpNoShutdown(t *testing.T) {
+	data := t.TempDir()
+	p := start(t, "--dev", "--data", data)
+	admin := p.as(t, adminToken(t, data))
+	answered := make(chan int, 1)
+	go func() {
+		answer, err := admin.ListChangesWithResponse(context.Background(), &client.ListChangesParams{Wait: new(int32(30))})
+		if err != nil {
+			t.Errorf("changes: %v", err)
+			answered <- 0
+			return
+		}
+		answered <- answer.StatusCode()
+	}()
+	awaitInFlight(t, p)
+	require.NoError(t, p.command.Process.Signal(syscall.SIGTERM))
+	select {
+	case status := <-answered:
+		assert.Equal(t, http.StatusOK, status)
+	case <-time.After(15 * time.Second):
+		assert.Fail(t, "the reader was not told to go on")
+	}
+	<-p.ended
+	assert.True(t, p.command.ProcessState.Success(), p.logs.String())
+}
+
+func TestPurge(t *testing.T) {
+	onBothStores(t, func(t *testing.T, data string, flags ...string) {
+		p := start(t, append(flags, "--dev", "--data", data)...)
+		admin := p.as(t, adminToken(t, data))
+		kept, gone := create(t, admin), create(t, admin)
+		_, err := admin.DeleteClientWithResponse(t.Context(), gone, nil)
+		require.NoError(t, err)
+
+		purge := func(retention string) string {
+			output, err := exec.Command(binary, append([]string{"purge", "--data", data, "--retention", retention}, flags...)...).CombinedOutput()
+			require.NoError(t, err, string(output))
+			return string(output)
+		}
+		assert.Equal(t, "0 clients purged\n", purge("1h"))
+		assert.Equal(t, "1 clients purged\n", purge("0s"))
+		assert.Equal(t, "0 clients purged\n", purge("0s"))
+		log, err := admin.ListRevisionsWithResponse(t.Context(), gone, nil)
+		require.NoError(t, err)
+		require.NotNil(t, log.JSON200, string(log.Body))
+		require.Len(t, *log.JSON200.Data.Revisions, 1)
+		assert.Equal(t, "purge", *(*log.JSON200.Data.Revisions)[0].Action)
+		read, err := admin.GetClientWithResponse(t.Context(), kept, nil)
+		require.NoError(t, err)
+		assert.NotNil(t, read.JSON200)
+	})
+}
