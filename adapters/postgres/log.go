@@ -135,7 +135,7 @@ func listStatement(tenant domain.TenantID, q application.Query) (statement strin
 		where.add(`client_id > %s`, string(q.After))
 	}
 	statement = `
-		SELECT pg_snapshot_xmin(pg_current_snapshot())::text, ` + total + `, NULL::jsonb, NULL::jsonb
+		SELECT pg_snapshot_xmin(pg_current_snapshot())::text, ` + total + `, NULL::json, NULL::json
 		UNION ALL (
 			SELECT NULL, NULL, document, secrets FROM clients WHERE ` + where.text() + `
 			ORDER BY client_id LIMIT ` + strconv.Itoa(q.Limit+1) + ` OFFSET ` + strconv.Itoa(q.Offset) + `)`

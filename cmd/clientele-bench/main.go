@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -26,7 +27,7 @@ type options struct {
 	Clients     int           `default:"1000" help:"Clients to update and read (${default})."`
 	Connections int           `default:"16" help:"Connections, also of pgbench (${default})."`
 	Rounds      int           `default:"3" help:"Interleaved rounds; the median counts (${default})."`
-	Duration    time.Duration `default:"5s" help:"Length of each measurement (${default})."`
+	Duration    time.Duration `default:"3s" help:"Length of each measurement (${default})."`
 	Seed        uint64        `default:"1" help:"Seed of the choice of clients (${default})."`
 	Out         string        `default:"dist/bench.json" help:"Where the ratios are written (${default})."`
 }
@@ -67,7 +68,7 @@ func run(ctx context.Context, opts options) (err error) {
 		return err
 	}
 	defer service.stop()
-	ids, err := service.populate(ctx, opts.Clients)
+	ids, secret, err := service.populate(ctx, opts.Clients)
 	if err != nil {
 		return err
 	}
@@ -75,13 +76,42 @@ func run(ctx context.Context, opts options) (err error) {
 	if err != nil {
 		return err
 	}
-	load := newLoad(service, ids, opts)
-
+	load := newLoad(service, ids, secret, opts)
+	tenants, err := newTenants(ctx, service, url, smallTenant, largeTenant)
+	if err != nil {
+		return err
+	}
+	over := func(next request) func(context.Context) (float64, error) {
+		return func(ctx context.Context) (float64, error) { return load.run(ctx, load.header, next) }
+	}
+	conditional := load.header.Clone()
+	conditional.Set("If-None-Match", "*")
 	measurements := []measurement{
 		{"T", func(ctx context.Context) (float64, error) { return floor.transactions(ctx, opts) }},
-		{"update", load.updates},
+		{"update", over(load.update)},
+		{"create", over(load.create)},
 		{"R", func(ctx context.Context) (float64, error) { return floor.reads(ctx, opts) }},
-		{"read", load.reads},
+		{"read", over(load.read)},
+		{"read, not modified", func(ctx context.Context) (float64, error) { return load.run(ctx, conditional, load.read) }},
+		{"verify a secret", over(load.verify)},
+		{"update of the name", over(load.rename)},
+	}
+	for _, t := range tenants {
+		for _, about := range []struct {
+			name    string
+			request request
+		}{
+			{"page of 100", t.page(load)},
+			{"walk by 100", t.walk(load)},
+			{"search by name", t.search(load)},
+			{"filter by host", t.filter(load)},
+			{"feed, nothing new", t.poll(load)},
+			{"feed, 100 changes", t.feed(load)},
+		} {
+			measurements = append(measurements, measurement{about.name + " of " + t.name, func(ctx context.Context) (float64, error) {
+				return load.run(ctx, headerOf(t.token), about.request)
+			}})
+		}
 	}
 	results := map[string][]float64{}
 	for round := range opts.Rounds + 1 {
@@ -98,24 +128,46 @@ func run(ctx context.Context, opts options) (err error) {
 	return report(opts, results)
 }
 
+// The sizes of the tenants that lists and feeds are measured on.
+const (
+	smallTenant = 1_000
+	largeTenant = 100_000
+)
+
 // report prints the medians, and writes the ratios.
 func report(opts options, results map[string][]float64) error {
 	median := func(name string) float64 {
 		sorted := slices.Sorted(slices.Values(results[name]))
 		return sorted[len(sorted)/2]
 	}
+	small, large := fmt.Sprintf(" of tenant_%d", smallTenant), fmt.Sprintf(" of tenant_%d", largeTenant)
 	ratios := map[string]float64{
 		"update_T": median("update") / median("T"),
+		"create_T": median("create") / median("T"),
 		"read_R":   median("read") / median("R"),
+		"feed_R":   median("feed, nothing new"+small) / median("R"),
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "\tover HTTP /s\tbare /s\tratio\t")
-	fmt.Fprintf(table, "update (T)\t%.0f\t%.0f\t%.2f\t\n", median("update"), median("T"), ratios["update_T"])
-	fmt.Fprintf(table, "read (R)\t%.0f\t%.0f\t%.2f\t\n", median("read"), median("R"), ratios["read_R"])
+	for _, row := range []struct{ name, floor string }{
+		{"update", "T"}, {"update of the name", "T"}, {"create", "T"},
+		{"read", "R"}, {"read, not modified", "R"}, {"verify a secret", "R"}, {"feed, nothing new" + small, "R"},
+	} {
+		fmt.Fprintf(table, "%s (%s)\t%.0f\t%.0f\t%.2f\t\n", strings.TrimSuffix(row.name, small), row.floor,
+			median(row.name), median(row.floor), median(row.name)/median(row.floor))
+	}
+	fmt.Fprintf(table, "\t\t\t\t\n\tof %d /s\tof %d /s\tratio\t\n", smallTenant, largeTenant)
+	for _, name := range []string{
+		"page of 100", "walk by 100", "search by name", "filter by host", "feed, nothing new", "feed, 100 changes",
+	} {
+		ratio := median(name+large) / median(name+small)
+		ratios[strings.NewReplacer(" ", "_", ",", "").Replace(name)+"_100k_1k"] = ratio
+		fmt.Fprintf(table, "%s\t%.0f\t%.0f\t%.2f\t\n", name, median(name+small), median(name+large), ratio)
+	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	fmt.Printf("%d connections, %d clients, medians of %d rounds of %s; service, database and load on one machine\n",
+	fmt.Printf("%d connections, %d clients to update and read, medians of %d rounds of %s; service, database and load on one machine\n",
 		opts.Connections, opts.Clients, opts.Rounds, opts.Duration)
 	text, err := json.MarshalIndent(map[string]any{"ratios": ratios}, "", "  ")
 	if err != nil {

@@ -20,7 +20,9 @@ import (
 type service struct {
 	command *exec.Cmd
 	url     string
-	token   string
+	token   string // of an administrator in the tenant of development
+	binary  string
+	data    string
 }
 
 // startService builds the program and starts it over the database, with its
@@ -32,8 +34,8 @@ func startService(ctx context.Context, dir, database string) (*service, error) {
 	if err := build.Run(); err != nil {
 		return nil, fmt.Errorf("build the service: %w", err)
 	}
-	s := &service{command: exec.CommandContext(ctx, binary, "serve", "--dev",
-		"--listen", "127.0.0.1:0", "--data", data, "--database-url", database)}
+	s := &service{binary: binary, data: data, command: exec.CommandContext(ctx, binary, "serve", "--dev",
+		"--listen", "127.0.0.1:0", "--data", data, "--database-url", database, "--verify-rate", "1000000")}
 	stderr, err := s.command.StderrPipe()
 	if err != nil {
 		return nil, err
@@ -73,16 +75,26 @@ func (s *service) stop() {
 	_ = s.command.Wait()
 }
 
-// populate registers n clients of an ordinary kind.
-func (s *service) populate(ctx context.Context, n int) ([]string, error) {
+// tokenFor returns an administrator's token for a tenant.
+func (s *service) tokenFor(ctx context.Context, tenant string) (string, error) {
+	output, err := exec.CommandContext(ctx, s.binary, "token", "--data", s.data, "--tenant", tenant).Output()
+	if err != nil {
+		return "", fmt.Errorf("a token: %w", err)
+	}
+	return strings.TrimSpace(string(output)), nil
+}
+
+// populate registers n clients of an ordinary kind. The secret is the first
+// one's.
+func (s *service) populate(ctx context.Context, n int) (ids []string, secret string, err error) {
 	c, err := client.NewClientWithResponses(s.url, client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Authorization", "Bearer "+s.token)
 		return nil
 	}))
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	ids := make([]string, n)
+	ids = make([]string, n)
 	for i := range ids {
 		created, err := c.CreateClientWithResponse(ctx, nil, client.CreateClientRequest{
 			Name:         new(fmt.Sprintf("Application %d", i)),
@@ -93,12 +105,15 @@ func (s *service) populate(ctx context.Context, n int) ([]string, error) {
 			Website:      new("https://app.example.com/"),
 		})
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		if created.JSON201 == nil {
-			return nil, fmt.Errorf("register a client: %s", created.Body)
+			return nil, "", fmt.Errorf("register a client: %s", created.Body)
+		}
+		if i == 0 {
+			secret = *created.JSON201.Data.ClientSecret
 		}
 		ids[i] = *created.JSON201.Data.ClientID
 	}
-	return ids, nil
+	return ids, secret, nil
 }

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// tenant is one with many clients, alike but for their names and hosts.
+type tenant struct {
+	name    string
+	clients int
+	token   string
+	changes string // the end of its change feed
+}
+
+// fillTenant makes n copies of a client that the service registered.
+const fillTenant = `
+	INSERT INTO clients (client_id, tenant_id, revision, document, secrets, name, status, facets)
+	SELECT 'app-' || lpad(n::text, 8, '0'), '%[1]s', 1,
+		(document::jsonb || jsonb_build_object('client_id', 'app-' || lpad(n::text, 8, '0'), 'tenant_id', '%[1]s', 'revision', 1,
+			'id', 'client_' || n, 'name', 'Application ' || substr(md5(n::text), 1, 12)))::json,
+		secrets, 'application ' || substr(md5(n::text), 1, 12), status, facets || ('redirect_host:h' || n / 10 || '.example.com')
+	FROM (SELECT * FROM clients ORDER BY tenant_id, client_id LIMIT 1) AS one, generate_series(1, %[2]d) AS n;
+	INSERT INTO client_counts SELECT '%[1]s', status, 0, count(*) FROM clients WHERE tenant_id = '%[1]s' GROUP BY status;
+	INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, document)
+	SELECT client_id, 1, tenant_id, now(), 'create', 'bench', document FROM clients WHERE tenant_id = '%[1]s' ORDER BY client_id`
+
+// newTenants fills tenants of the given sizes, behind the service's back and so
+// in no time.
+func newTenants(ctx context.Context, s *service, url string, sizes ...int) ([]tenant, error) {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, `ALTER TABLE clients DISABLE TRIGGER USER`); err != nil {
+		return nil, err
+	}
+	var tenants []tenant
+	for _, n := range sizes {
+		t := tenant{name: "tenant_" + strconv.Itoa(n), clients: n}
+		statements := fmt.Sprintf(fillTenant, t.name, n)
+		if _, err := conn.Exec(ctx, statements, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return nil, fmt.Errorf("fill a tenant: %w", err)
+		}
+		if t.token, err = s.tokenFor(ctx, t.name); err != nil {
+			return nil, err
+		}
+		tenants = append(tenants, t)
+	}
+	for _, statement := range []string{`ALTER TABLE clients ENABLE TRIGGER USER`, `VACUUM ANALYZE clients`, `VACUUM ANALYZE revisions`} {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			return nil, err
+		}
+	}
+	return tenants, s.ends(ctx, tenants)
+}
+
+// ends asks where the change feed of each tenant ends.
+func (s *service) ends(ctx context.Context, tenants []tenant) error {
+	for i := range tenants {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/admin/oauth/clients?limit=1", http.NoBody)
+		if err != nil {
+			return err
+		}
+		r.Header.Set("Authorization", "Bearer "+tenants[i].token)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return err
+		}
+		var list struct {
+			ChangesCursor string `json:"changes_cursor"`
+		}
+		err = errors.Join(json.NewDecoder(answer.Body).Decode(&list), answer.Body.Close())
+		if err != nil {
+			return err
+		}
+		tenants[i].changes = list.ChangesCursor
+	}
+	return nil
+}
