@@ -8,10 +8,11 @@
 package record
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -58,7 +59,7 @@ type secret struct {
 	CreatedAt   time.Time `json:"created_at"`
 	UpdatedAt   time.Time `json:"updated_at,omitzero"` // documents of version 1 lack it
 	ExpiresAt   time.Time `json:"expires_at,omitzero"`
-	Retiring    bool      `json:"retiring,omitempty"`
+	Retiring    bool      `json:"retiring,omitzero"`
 }
 
 // Encode returns the document of the client and, apart from it, its secrets.

@@ -83,3 +83,26 @@ func TestADamagedDocumentIsAnError(t *testing.T) {
 	_, err = record.Decode([]byte(`{}`), []byte(`{`))
 	require.Error(t, err)
 }
+
+func BenchmarkDecode(b *testing.B) {
+	state := full()
+	state.Settings.TLSSubject = domain.TLSSubject{}
+	doc, secrets, err := record.Encode(domain.Restore(state))
+	require.NoError(b, err)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := record.Decode(doc, secrets); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkEncode(b *testing.B) {
+	client := domain.Restore(full())
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := record.Encode(client); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -28,6 +28,7 @@ type options struct {
 	Connections int           `default:"16" help:"Connections, also of pgbench (${default})."`
 	Rounds      int           `default:"3" help:"Interleaved rounds; the median counts (${default})."`
 	Duration    time.Duration `default:"3s" help:"Length of each measurement (${default})."`
+	Only        []string      `placeholder:"NAME" help:"Measure these alone, by the beginnings of their names, and print no table."`
 	Seed        uint64        `default:"1" help:"Seed of the choice of clients (${default})."`
 	Out         string        `default:"dist/bench.json" help:"Where the ratios are written (${default})."`
 }
@@ -113,6 +114,11 @@ func run(ctx context.Context, opts options) (err error) {
 			}})
 		}
 	}
+	if len(opts.Only) > 0 {
+		measurements = slices.DeleteFunc(measurements, func(m measurement) bool {
+			return !slices.ContainsFunc(opts.Only, func(name string) bool { return strings.HasPrefix(m.name, name) })
+		})
+	}
 	results := map[string][]float64{}
 	for round := range opts.Rounds + 1 {
 		for _, m := range measurements {
@@ -124,6 +130,12 @@ func run(ctx context.Context, opts options) (err error) {
 				results[m.name] = append(results[m.name], perSecond)
 			}
 		}
+	}
+	if len(opts.Only) > 0 {
+		for _, m := range measurements {
+			fmt.Printf("%s: %.0f/s\n", m.name, results[m.name])
+		}
+		return nil
 	}
 	return report(opts, results)
 }

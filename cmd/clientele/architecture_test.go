@@ -77,7 +77,7 @@ func TestLibrariesStayWhereTheyBelong(t *testing.T) {
 		"github.com/pressly/goose":           {"/adapters/postgres", "/adapters/sqlite"},
 		"github.com/oapi-codegen/runtime":    {"/api"},
 		"github.com/stretchr/testify":        {"/adapters/storetest"},
-		"github.com/go-json-experiment/json": {"/adapters/jose", "/adapters/rest", "/adapters/clientfile"},
+		"github.com/go-json-experiment/json": {"/adapters/jose", "/adapters/rest", "/adapters/clientfile", "/adapters/record"},
 		"go.yaml.in/yaml":                    {"/adapters/clientfile"},
 	}
 	for pkg, imported := range imports(t, "/...") {

@@ -34,7 +34,7 @@ func TestTheREADMEShowsWhatCheckPrints(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "dist"), 0o700))
 	require.NoError(t, os.Symlink(binary, filepath.Join(dir, "dist", "clientele")))
-	list := steps(t, "The rules, and checking in a pipeline")
+	list := steps(t, "README.md", "The rules, and checking in a pipeline")
 	require.Len(t, list, 1)
 	script, built := strings.CutPrefix(list[0].command, "make build\n")
 	require.True(t, built)

@@ -14,21 +14,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// step is a command of the README and the answer shown behind it, "" where
-// none is.
+// step is a command of a page and the answer shown behind it, "" where none is.
 type step struct {
 	command, shown string
 }
 
 var fenced = regexp.MustCompile("(?s)```(sh|json|text)\n(.*?)```")
 
-// steps reads the commands of a section of the README.
-func steps(t *testing.T, heading string) []step {
+// steps reads the commands of a section of a page.
+func steps(t *testing.T, page, heading string) []step {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("../../" + page)
 	require.NoError(t, err)
 	_, section, found := strings.Cut(string(text), "\n## "+heading+"\n")
-	require.True(t, found, "the README has no section %s", heading)
+	require.True(t, found, "%s has no section %s", page, heading)
 	section, _, _ = strings.Cut(section, "\n## ")
 	var list []step
 	for _, block := range fenced.FindAllStringSubmatch(section, -1) {
@@ -47,7 +46,7 @@ var volatile = []struct {
 	as      string
 }{
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`), "TIME"},
-	{regexp.MustCompile(`(app-|client_)[0-9a-f]{8}-[0-9a-f-]{27}`), "${1}ID"},
+	{regexp.MustCompile(`(app-|client_|secret_|"request_id": ?")[0-9a-f]{8}-[0-9a-f-]{27}`), "${1}ID"},
 	{regexp.MustCompile(`clientele_[A-Za-z0-9_-]{43}[0-9a-f]{8}`), "SECRET"},
 	{regexp.MustCompile(`("secret_last_four": ?)"[0-9a-f]{4}"`), `$1"LAST"`},
 }
@@ -60,10 +59,20 @@ func normalised(text string) string {
 }
 
 func TestTheREADMEShowsWhatHappens(t *testing.T) {
+	assert.Equal(t, 7, walk(t, steps(t, "README.md", "The first update")))
+}
+
+func TestTheGuideShowsWhatHappens(t *testing.T) {
+	assert.Equal(t, 6, walk(t, steps(t, "docs/using.md", "A walk through")))
+}
+
+// walk runs the commands against a new service and compares each answer that is
+// shown; it returns how many are.
+func walk(t *testing.T, list []step) (shown int) {
+	t.Helper()
 	dir := t.TempDir()
 	p := start(t, "--dev", "--data", filepath.Join(dir, "data"))
 	const mark = "----- step -----"
-	list := steps(t, "The first update")
 	var script strings.Builder
 	script.WriteString("set -euo pipefail\n")
 	for _, s := range list {
@@ -78,7 +87,6 @@ func TestTheREADMEShowsWhatHappens(t *testing.T) {
 	output, err := command.CombinedOutput()
 	require.NoError(t, err, string(output))
 	answers := strings.Split(string(output), mark)
-	shown := 0
 	for i, s := range list {
 		if s.shown == "" {
 			continue
@@ -87,7 +95,7 @@ func TestTheREADMEShowsWhatHappens(t *testing.T) {
 		require.True(t, json.Valid([]byte(s.shown)), s.shown)
 		assert.JSONEq(t, normalised(s.shown), normalised(answers[i]), s.command)
 	}
-	assert.Equal(t, 7, shown)
+	return shown
 }
 
 // The table of the configuration has every flag of serve, and no other.
