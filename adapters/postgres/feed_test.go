@@ -211,3 +211,47 @@ func TestListsUseTheirIndexes(t *testing.T) {
 		assert.NotContains(t, plan, "Seq Scan on revisions", tt.name)
 	}
 }
+
+// A dump that is loaded into another server: its log names transactions that
+// this server has not counted to yet.
+func TestALoadedDumpIsMadeAtHome(t *testing.T) {
+	database := newDatabase(t)
+	store := open(t, database)
+	book := newBook(t)
+	wish := domain.Change{Name: new("App"), RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}
+	client, _ := book.Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"}, wish, domain.KeysUnexamined(), now)
+	commit := func(store *postgres.Store, action domain.Action) {
+		require.NoError(t, store.Commit(t.Context(), domain.Revision{Action: action, At: now, Client: client}))
+		client, _ = book.Revise(client, domain.Change{Name: new(fmt.Sprint("name ", client.Revision()))}, domain.KeysUnexamined(), now)
+	}
+	commit(store, domain.ActionCreate)
+	commit(store, domain.ActionUpdate)
+	before, err := store.Changes(t.Context(), tenant, "", 10)
+	require.NoError(t, err)
+
+	conn, err := pgx.Connect(t.Context(), database)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(context.Background()) }()
+	for _, statement := range []string{`UPDATE home SET server = 'another'`, `UPDATE revisions SET xid = (4000000000 - number)::text::xid8`} {
+		_, err = conn.Exec(t.Context(), statement)
+		require.NoError(t, err)
+	}
+	there := open(t, database)
+	_, err = there.Migrate(t.Context())
+	require.NoError(t, err)
+	commit(there, domain.ActionUpdate)
+	_, err = there.Changes(t.Context(), tenant, before.Next, 10)
+	require.ErrorIs(t, err, application.ErrCursor, "the other server's cursor")
+	page, err := there.Changes(t.Context(), tenant, "", 10)
+	require.NoError(t, err)
+	var numbers []domain.RevisionNumber
+	for _, r := range page.Revisions {
+		numbers = append(numbers, r.Client.Revision())
+	}
+	assert.Equal(t, []domain.RevisionNumber{1, 2, 3}, numbers)
+	_, err = there.Migrate(t.Context())
+	require.NoError(t, err)
+	rest, err := there.Changes(t.Context(), tenant, page.Next, 10)
+	require.NoError(t, err, "whoever is at home stays there")
+	assert.Empty(t, rest.Revisions)
+}

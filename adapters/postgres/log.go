@@ -54,14 +54,15 @@ func readRevision(row pgx.CollectableRow, more ...any) (domain.Revision, error) 
 	return r, err
 }
 
-// place is a place in the feed: a transaction and an entry of it.
+// place is a place in the feed: a transaction of a server, and an entry of it.
 type place struct {
-	xid uint64
-	seq int64
+	epoch int
+	xid   uint64
+	seq   int64
 }
 
 func (p place) cursor() application.Cursor {
-	return application.Cursor(fmt.Sprintf("p%d.%d", p.xid, p.seq))
+	return application.Cursor(fmt.Sprintf("p%d.%d.%d", p.epoch, p.xid, p.seq))
 }
 
 // placeOf reads a cursor that place.cursor wrote.
@@ -69,16 +70,25 @@ func placeOf(c application.Cursor) (place, error) {
 	if c == "" {
 		return place{}, nil
 	}
-	text, ours := strings.CutPrefix(string(c), "p")
-	xid, seq, whole := strings.Cut(text, ".")
 	var p place
-	var err, err2 error
-	p.xid, err = strconv.ParseUint(xid, 10, 64)
-	p.seq, err2 = strconv.ParseInt(seq, 10, 64)
-	if !ours || !whole || err != nil || err2 != nil || p.cursor() != c {
+	if _, err := fmt.Sscanf(string(c), "p%d.%d.%d", &p.epoch, &p.xid, &p.seq); err != nil || p.cursor() != c {
 		return place{}, application.ErrCursor
 	}
 	return p, nil
+}
+
+// serverEpoch is the epoch of the cursors that are good. It changes only when
+// the database is loaded anew, under no running service.
+func (s *Store) serverEpoch(ctx context.Context) (int, error) {
+	if known := s.epoch.Load(); known != 0 {
+		return int(known), nil
+	}
+	var epoch int32
+	if err := s.pool.QueryRow(ctx, `SELECT epoch FROM home`).Scan(&epoch); err != nil {
+		return 0, translate(err)
+	}
+	s.epoch.Store(epoch)
+	return int(epoch), nil
 }
 
 // Changes implements [application.Store]. The order is that of transactions, not
@@ -97,6 +107,13 @@ func (s *Store) Changes(
 	if err != nil {
 		return application.Changes{}, err
 	}
+	epoch, err := s.serverEpoch(ctx)
+	if err != nil {
+		return application.Changes{}, err
+	}
+	if after != "" && from.epoch != epoch {
+		return application.Changes{}, application.ErrCursor
+	}
 	rows, err := s.pool.Query(ctx, query, string(tenant), strconv.FormatUint(from.xid, 10), from.seq, limit)
 	if err != nil {
 		return application.Changes{}, translate(err)
@@ -104,9 +121,12 @@ func (s *Store) Changes(
 	changes := application.Changes{Next: after}
 	changes.Revisions, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (domain.Revision, error) {
 		var xid string
-		var seq int64
-		r, err := readRevision(row, &xid, &seq)
-		changes.Next = application.Cursor("p" + xid + "." + strconv.FormatInt(seq, 10))
+		last := place{epoch: epoch}
+		r, err := readRevision(row, &xid, &last.seq)
+		if err == nil {
+			last.xid, err = strconv.ParseUint(xid, 10, 64)
+		}
+		changes.Next = last.cursor()
 		return r, err
 	})
 	return changes, translate(err)
@@ -144,6 +164,10 @@ func listStatement(tenant domain.TenantID, q application.Query) (statement strin
 
 // List implements [application.Store], in one statement and so of one moment.
 func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.Query) (application.Page, error) {
+	epoch, err := s.serverEpoch(ctx)
+	if err != nil {
+		return application.Page{}, err
+	}
 	statement, args := listStatement(tenant, q)
 	// Planned for these values: which index serves depends on how many clients
 	// have what is asked for.
@@ -159,7 +183,11 @@ func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.
 	)
 	_, err = pgx.ForEachRow(rows, []any{&xmin, &found, &doc, &secrets}, func() error {
 		if xmin != nil {
-			page.Changes = application.Cursor("p" + *xmin + ".0")
+			number, err := strconv.ParseUint(*xmin, 10, 64)
+			if err != nil {
+				return err
+			}
+			page.Changes = place{epoch: epoch, xid: number}.cursor()
 			if found != nil {
 				page.Total = int(*found)
 			}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -18,11 +19,18 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Migrate brings the schema up to date and returns how many steps that took.
+// Migrate brings the schema up to date and returns how many steps that took. It
+// also makes a database that was loaded from a dump at home on its server.
 // Several replicas may do it at once: an advisory lock lets one through, and
 // the others find nothing to do. Each step is a transaction of its own.
 func (s *Store) Migrate(ctx context.Context) (steps int, err error) {
-	return s.migrate(ctx, (*goose.Provider).Up)
+	if steps, err = s.migrate(ctx, (*goose.Provider).Up); err != nil {
+		return steps, err
+	}
+	if err := s.settle(ctx); err != nil {
+		return steps, fmt.Errorf("migrate PostgreSQL: %w", translate(err))
+	}
+	return steps, nil
 }
 
 // migrate takes the steps that up takes.
@@ -49,6 +57,25 @@ func (s *Store) migrate(
 		return 0, fmt.Errorf("migrate PostgreSQL: %w", translate(err))
 	}
 	return len(results), nil
+}
+
+// settle notices that the database was loaded from the dump of another server.
+// The transactions that its log names are not this server's: they would be told
+// of, out of their order, when this one has counted that far. So they are put
+// before all of this server's, where the sequence alone keeps their order; and
+// cursors of the other server are good no more.
+func (s *Store) settle(ctx context.Context) error {
+	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		const moved = `
+			UPDATE home SET server = system_identifier::text, epoch = epoch + 1
+			FROM pg_control_system() WHERE server <> system_identifier::text`
+		tag, err := tx.Exec(ctx, moved)
+		if err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
+		_, err = tx.Exec(ctx, `UPDATE revisions SET xid = '0'`)
+		return err
+	})
 }
 
 // fillSearch fills the columns that step 2 added to search clients by.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -20,8 +21,9 @@ import (
 
 // Store implements [application.Store] over a pool of connections.
 type Store struct {
-	pool *pgxpool.Pool
-	news *news
+	pool  *pgxpool.Pool
+	news  *news
+	epoch atomic.Int32 // see serverEpoch; 0 where it is not known yet
 }
 
 // defaultMaxConns is the size of the pool where the connection string has no

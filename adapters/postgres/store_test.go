@@ -1,10 +1,13 @@
 package postgres_test
 
 import (
+	"context"
+	"net/url"
 	"os"
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -88,4 +91,25 @@ func TestUpgradeFromTheFirstVersion(t *testing.T) {
 	url, err := server.NewDatabase(t.Context())
 	require.NoError(t, err)
 	storetest.RunUpgrade(t, open(t, url))
+}
+
+// The service's account need not be more than the owner of its database.
+func TestAnOrdinaryOwnerCanMigrateAndServe(t *testing.T) {
+	admin, err := pgx.Connect(t.Context(), server.URL("postgres"))
+	require.NoError(t, err)
+	defer func() { _ = admin.Close(context.Background()) }()
+	for _, statement := range []string{`CREATE ROLE plain LOGIN`, `CREATE DATABASE plain OWNER plain`} {
+		_, err = admin.Exec(t.Context(), statement)
+		require.NoError(t, err)
+	}
+	u, err := url.Parse(server.URL("plain"))
+	require.NoError(t, err)
+	query := u.Query()
+	query.Set("user", "plain")
+	u.RawQuery = query.Encode()
+	store := open(t, u.String())
+	_, err = store.Migrate(t.Context())
+	require.NoError(t, err)
+	_, err = store.List(t.Context(), tenant, application.Query{Limit: 1, Count: true})
+	require.NoError(t, err)
 }

@@ -362,7 +362,7 @@ func feedFollowsList(t *testing.T, store application.Store) {
 }
 
 func unknownCursor(t *testing.T, store application.Store) {
-	for _, cursor := range []application.Cursor{"x", "p", "s", "p1", "p1.", "p.1", "s-1x", "p1.1.1", "p01.1", "s01", "p99999999999999999999999.1", "1", " s1"} {
+	for _, cursor := range []application.Cursor{"x", "p", "s", "p1", "p1.", "p.1", "s-1x", "p1.1", "p01.1.1", "p9.1.1", "p1.1.1.1", "p1.-1.1", "s01", "p99999999999999999999999.1", "1", " s1"} {
 		_, err := store.Changes(t.Context(), tenant, cursor, 10)
 		assert.ErrorIs(t, err, application.ErrCursor, "%q", cursor)
 	}

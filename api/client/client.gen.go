@@ -150,7 +150,7 @@ type ChangeList struct {
 
 	// Next The `after` of the next call.
 	//
-	// Example: p1234.56
+	// Example: p1.1234.56
 	Next *string `json:"next,omitempty"`
 }
 
@@ -863,7 +863,7 @@ type OAuthClientItemDetailResponse struct {
 type OAuthClientListResponse struct {
 	// ChangesCursor Where to go on in the change feed.
 	//
-	// Example: p1234.0
+	// Example: p1.1234.0
 	ChangesCursor *string `json:"changes_cursor,omitempty"`
 
 	// Code 0 on success.

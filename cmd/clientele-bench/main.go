@@ -162,8 +162,13 @@ func report(opts options, results map[string][]float64) error {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "\tover HTTP /s\tbare /s\tratio\t")
 	for _, row := range []struct{ name, floor string }{
-		{"update", "T"}, {"update of the name", "T"}, {"create", "T"},
-		{"read", "R"}, {"read, not modified", "R"}, {"verify a secret", "R"}, {"feed, nothing new" + small, "R"},
+		{"update", "T"},
+		{"update of the name", "T"},
+		{"create", "T"},
+		{"read", "R"},
+		{"read, not modified", "R"},
+		{"verify a secret", "R"},
+		{"feed, nothing new" + small, "R"},
 	} {
 		fmt.Fprintf(table, "%s (%s)\t%.0f\t%.0f\t%.2f\t\n", strings.TrimSuffix(row.name, small), row.floor,
 			median(row.name), median(row.floor), median(row.name)/median(row.floor))

@@ -48,6 +48,14 @@ ALTER TABLE revisions
     ADD COLUMN request_id   text   NOT NULL DEFAULT '',
     ADD COLUMN reason       text   NOT NULL DEFAULT '';
 
+-- The server whose transactions the log is numbered by, and which server that
+-- is: a dump that is loaded elsewhere finds itself among other numbers.
+CREATE TABLE home (
+    server text    NOT NULL,
+    epoch  integer NOT NULL
+);
+INSERT INTO home SELECT system_identifier::text, 1 FROM pg_control_system();
+
 CREATE INDEX revisions_feed ON revisions (tenant_id, xid, seq);
 CREATE INDEX revisions_at ON revisions USING brin (at);
 
