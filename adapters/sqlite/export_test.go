@@ -2,9 +2,24 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 
 	"github.com/pressly/goose/v3"
+
+	"github.com/clientele-oauth/clientele/domain"
 )
+
+// CommitAll commits many revisions at once.
+func (s *Store) CommitAll(ctx context.Context, revisions []domain.Revision) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		for _, r := range revisions {
+			if err := commit(ctx, tx, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
 
 // MigrateToFirst makes the schema of the first version, and runs a statement there.
 func (s *Store) MigrateToFirst(ctx context.Context, statement string) error {
