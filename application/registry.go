@@ -28,7 +28,9 @@ type Registry struct {
 	Keys   KeyResolver
 	Clock  Clock
 	Random Random
-	Pepper domain.Pepper
+	// Peppers are the keys that secrets are hashed under: the first hashes new
+	// ones, all verify. None hash without a key.
+	Peppers []domain.Pepper
 	// Grace is how long a secret verifies after it was rotated away, where the
 	// caller says nothing else.
 	Grace time.Duration

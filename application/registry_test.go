@@ -128,7 +128,7 @@ func TestRegister(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, registered.Client.State(), found.State())
 	require.Len(t, found.State().Secrets, 1)
-	_, valid := found.VerifySecret(registered.Secret, r.Pepper, now)
+	_, valid := found.VerifySecret(registered.Secret, r.Peppers, now)
 	assert.True(t, valid)
 	assert.Equal(t, domain.TenantID("tenant_a"), found.Identity().TenantID)
 }

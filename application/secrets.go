@@ -166,7 +166,7 @@ func (r *Registry) VerifySecret(
 		return "", false, err
 	}
 	now := r.now()
-	secretID, valid = client.VerifySecret(value, r.Pepper, now)
+	secretID, valid = client.VerifySecret(value, r.Peppers, now)
 	if valid {
 		r.uses.note(SecretUse{TenantID: caller.Tenant, ClientID: id, SecretID: secretID, At: now})
 	}
@@ -174,7 +174,11 @@ func (r *Registry) VerifySecret(
 }
 
 func (r *Registry) newSecret(now time.Time) (secret domain.Secret, value string) {
-	return domain.NewSecret("secret_"+r.Random.ID(), r.Random.Entropy(), r.Pepper, now)
+	var pepper domain.Pepper
+	if len(r.Peppers) > 0 {
+		pepper = r.Peppers[0]
+	}
+	return domain.NewSecret("secret_"+r.Random.ID(), r.Random.Entropy(), pepper, now)
 }
 
 // FlushSecretUses writes when secrets were last used, as far as it is not

@@ -187,11 +187,14 @@ func (c Client) DeleteSecret(id string, now time.Time) (Client, error) {
 	return c.next(now), nil
 }
 
-// VerifySecret tells which secret of the client value is. It takes the same
-// time whether it is one or not, and whichever it is. A suspended client has no
-// valid secret.
-func (c Client) VerifySecret(value string, pepper Pepper, now time.Time) (id string, ok bool) {
-	hashes := map[string][]byte{"": Pepper{}.hash(value), pepper.ID: pepper.hash(value)}
+// VerifySecret tells which secret of the client value is, of those that are
+// kept under one of the peppers or under none. It takes the same time whether it
+// is one or not, and whichever it is. A suspended client has no valid secret.
+func (c Client) VerifySecret(value string, peppers []Pepper, now time.Time) (id string, ok bool) {
+	hashes := map[string][]byte{"": Pepper{}.hash(value)}
+	for _, pepper := range peppers {
+		hashes[pepper.ID] = pepper.hash(value)
+	}
 	active := c.state.Settings.Status == StatusActive
 	for _, s := range c.state.Secrets {
 		hash, known := hashes[s.KeyID]

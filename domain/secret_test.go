@@ -36,7 +36,7 @@ func verifies(c Client, at time.Time) []string {
 	list := []string{}
 	for n := range byte(9) {
 		_, value := secretOf(n+1, testNow)
-		if id, ok := c.VerifySecret(value, testPepper, at); ok {
+		if id, ok := c.VerifySecret(value, []Pepper{testPepper}, at); ok {
 			list = append(list, id)
 		}
 	}
@@ -57,16 +57,19 @@ func TestOnlyTheValueOfASecretVerifies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			secret, value := NewSecret("s1", [SecretEntropy]byte{1, 2, 3}, pepper, testNow)
 			client := holding(t, 0).WithFirstSecret(secret)
-			id, ok := client.VerifySecret(value, pepper, testNow)
+			id, ok := client.VerifySecret(value, []Pepper{pepper}, testNow)
 			assert.True(t, ok)
 			assert.Equal(t, "s1", id)
 			for _, wrong := range []string{"", value + "x", value[:len(value)-1], strings.ToUpper(value), string(secret.Hash)} {
-				id, ok = client.VerifySecret(wrong, pepper, testNow)
+				id, ok = client.VerifySecret(wrong, []Pepper{pepper}, testNow)
 				assert.False(t, ok)
 				assert.Empty(t, id)
 			}
-			_, ok = client.VerifySecret(value, Pepper{ID: "p2", Key: []byte("another")}, testNow)
+			another := Pepper{ID: "p2", Key: []byte("another")}
+			_, ok = client.VerifySecret(value, []Pepper{another}, testNow)
 			assert.Equal(t, pepper.ID == "", ok, "a secret kept without a pepper outlives the coming of one")
+			_, ok = client.VerifySecret(value, []Pepper{another, pepper}, testNow)
+			assert.True(t, ok, "a pepper that was replaced still verifies what it hashed")
 		})
 	}
 }

@@ -253,3 +253,31 @@ func TestPurge(t *testing.T) {
 		assert.NotNil(t, read.JSON200)
 	})
 }
+
+// A pepper is replaced: what it hashed verifies as long as its file is still
+// named behind the new one.
+func TestReplacingThePepper(t *testing.T) {
+	data := t.TempDir()
+	pepper := func(name string) string {
+		path := filepath.Join(data, name)
+		require.NoError(t, os.WriteFile(path, []byte(strings.Repeat(name, 32)), 0o600))
+		return path
+	}
+	first, second := pepper("a"), pepper("b")
+	serve := func(files string) *client.ClientWithResponses {
+		p := start(t, "--dev", "--data", data, "--pepper-file", files)
+		return p.as(t, adminToken(t, data))
+	}
+	created, err := serve(first).CreateClientWithResponse(t.Context(), nil, client.CreateClientRequest{
+		Name: new("App"), RedirectUris: &[]string{"https://app.example.com/callback"},
+	})
+	require.NoError(t, err)
+	require.NotNil(t, created.JSON201, string(created.Body))
+	for files, want := range map[string]bool{first: true, second + "," + first: true, second: false} {
+		verified, err := serve(files).VerifySecretWithResponse(t.Context(), *created.JSON201.Data.ClientID, nil,
+			client.VerifySecretRequest{Secret: *created.JSON201.Data.ClientSecret})
+		require.NoError(t, err)
+		require.NotNil(t, verified.JSON200, string(verified.Body))
+		assert.Equal(t, want, *verified.JSON200.Data.Valid, files)
+	}
+}

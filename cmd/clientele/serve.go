@@ -43,7 +43,7 @@ type serveCommand struct {
 	ruleFlags       `embed:"" group:"Rules"`
 	keyFlags        `embed:"" group:"Keys behind a jwks_uri"`
 	KeyPreflight    string        `default:"warn" enum:"off,warn,require" env:"CLIENTELE_KEY_PREFLIGHT" group:"Keys behind a jwks_uri" help:"What is made of keys that cannot be fetched when a client is changed: off, warn, require (${default})."`
-	PepperFile      string        `env:"CLIENTELE_PEPPER_FILE" group:"Secrets" type:"existingfile" placeholder:"FILE" help:"Key of at least 32 bytes under which client secrets are hashed."`
+	PepperFile      []string      `env:"CLIENTELE_PEPPER_FILE" group:"Secrets" type:"existingfile" placeholder:"FILE" help:"Keys of at least 32 bytes under which client secrets are hashed: the first hashes new ones, all verify."`
 	SecretGrace     time.Duration `default:"4h" env:"CLIENTELE_SECRET_GRACE" group:"Secrets" help:"How long a secret verifies after it was rotated away (${default}); 0 ends it at once."`
 	VerifyRate      int           `default:"100" env:"CLIENTELE_VERIFY_RATE" group:"Secrets" placeholder:"N" help:"Verifications of secrets a second and client in this process (${default})."`
 	AutoMigrate     bool          `default:"true" negatable:"" env:"CLIENTELE_AUTO_MIGRATE" help:"Bring the schema up to date at start (on)."`
@@ -118,7 +118,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	pepper, err := readPepper(c.PepperFile)
+	peppers, err := readPeppers(c.PepperFile)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		Keys:          resolver,
 		Clock:         systemClock{},
 		Random:        systemRandom{},
-		Pepper:        pepper,
+		Peppers:       peppers,
 		Grace:         c.SecretGrace,
 		Verifications: ratelimit.PerSecond(c.VerifyRate, time.Now),
 	}
@@ -257,19 +257,20 @@ An administrator token is in %[2]s. A first call:
 `, address, devTokenFile(c.Data))
 }
 
-// readPepper reads the key of the secrets' hashes; its id is derived from it,
-// so that a hash tells under which key it was made.
-func readPepper(path string) (domain.Pepper, error) {
-	if path == "" {
-		return domain.Pepper{}, nil
+// readPeppers reads the keys of the secrets' hashes. The id of each is derived
+// from it, so that a hash tells under which key it was made.
+func readPeppers(paths []string) ([]domain.Pepper, error) {
+	var peppers []domain.Pepper
+	for _, path := range paths {
+		key, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("pepper: %w", err)
+		}
+		if len(key) < minPepperBytes {
+			return nil, fmt.Errorf("pepper: %s has %d bytes; it needs %d", path, len(key), minPepperBytes)
+		}
+		sum := sha256.Sum256(append([]byte("pepper id "), key...))
+		peppers = append(peppers, domain.Pepper{ID: hex.EncodeToString(sum[:4]), Key: key})
 	}
-	key, err := os.ReadFile(path)
-	if err != nil {
-		return domain.Pepper{}, fmt.Errorf("pepper: %w", err)
-	}
-	if len(key) < minPepperBytes {
-		return domain.Pepper{}, fmt.Errorf("pepper: %s has %d bytes; it needs %d", path, len(key), minPepperBytes)
-	}
-	sum := sha256.Sum256(append([]byte("pepper id "), key...))
-	return domain.Pepper{ID: hex.EncodeToString(sum[:4]), Key: key}, nil
+	return peppers, nil
 }
