@@ -61,7 +61,11 @@ func newContract(document []byte) (*contract, error) {
 func (s *server) checkContract(c *contract) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			op, ok := c.operations[r.Method+" "+chi.RouteContext(r.Context()).RoutePattern()]
+			method := r.Method
+			if method == http.MethodHead { // it is served, and judged, as the GET that it is
+				method = http.MethodGet
+			}
+			op, ok := c.operations[method+" "+chi.RouteContext(r.Context()).RoutePattern()]
 			if !ok {
 				s.writeError(w, r, fmt.Errorf("openapi.yaml has no operation for the route %s", chi.RouteContext(r.Context()).RoutePattern()))
 				return

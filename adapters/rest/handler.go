@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
@@ -57,7 +58,7 @@ func NewHandler(c Config) (http.Handler, error) {
 	s := &server{registry: c.Registry, tokens: c.Tokens, clock: c.Clock, log: c.Log, draining: c.Draining}
 
 	r := chi.NewRouter()
-	r.Use(s.identify, s.logAccess, s.recoverPanic, deadline(c.Deadline), keepEncodedPath)
+	r.Use(s.identify, s.logAccess, s.recoverPanic, deadline(c.Deadline), keepEncodedPath, middleware.GetHead)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		s.writeProblem(w, r, problem{status: http.StatusNotFound, message: "there is nothing at this path"})
 	})
@@ -95,6 +96,9 @@ func allowed(router chi.Routes, r *http.Request) []string {
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		if router.Match(chi.NewRouteContext(), method, r.URL.EscapedPath()) {
 			methods = append(methods, method)
+			if method == http.MethodGet {
+				methods = append(methods, http.MethodHead) // a GET without its body (RFC 9110 §9.3.2)
+			}
 		}
 	}
 	return slices.Clip(methods)

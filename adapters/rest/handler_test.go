@@ -450,6 +450,26 @@ func TestWhoIsLetIn(t *testing.T) {
 	assert.Equal(t, 200, a.status, "the scheme is compared without regard to case")
 }
 
+func TestHeadIsAGetWithoutItsBody(t *testing.T) {
+	s := newService(t)
+	server := httptest.NewServer(s.handler)
+	t.Cleanup(server.Close)
+	for path, want := range map[string]int{
+		clients + "/" + s.create(t): 200, clients + "/none": 404, clients: 200, clients + "?page=0": 400, "/healthz": 200, "/openapi.yaml": 200,
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodHead, server.URL+path, http.NoBody)
+		require.NoError(t, err)
+		r.Header.Set("Authorization", "Bearer admin")
+		answer, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		text, err := io.ReadAll(answer.Body)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		assert.Equal(t, want, answer.StatusCode, path)
+		assert.Empty(t, text, path)
+	}
+}
+
 func TestWhatNeedsNoToken(t *testing.T) {
 	s := newService(t)
 	assert.Equal(t, "alive\n", s.do(t, call{method: "GET", path: "/healthz"}).text)
@@ -459,7 +479,7 @@ func TestWhatNeedsNoToken(t *testing.T) {
 	assert.Contains(t, document.text, "openapi: 3.0.3")
 	a := s.do(t, call{method: "PATCH", path: clients + "/x"})
 	assert.Equal(t, 405, a.status)
-	assert.Equal(t, "GET, PUT, DELETE", a.header.Get("Allow"))
+	assert.Equal(t, "GET, HEAD, PUT, DELETE", a.header.Get("Allow"))
 }
 
 func TestRequestIDs(t *testing.T) {

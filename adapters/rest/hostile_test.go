@@ -207,7 +207,7 @@ func hostileRequests(t target) []hostile {
 		{"CONNECT", t.raw("CONNECT", "a.example:443", ""), 404},
 		{"OPTIONS *", t.raw("OPTIONS", "*", ""), 200},
 		{"PATCH", t.raw("PATCH", clients+"/"+t.id, "{}"), 405},
-		{"HEAD", t.raw("HEAD", clients+"/"+t.id, ""), 405},
+		{"HEAD of what cannot be got", t.raw("HEAD", clients+"/"+t.id+"/restore", ""), 405},
 		{"another method, it says", t.raw("POST", clients+"/"+t.id, "{}", "X-HTTP-Method-Override: PUT"), 405},
 		{"a path of another host", t.raw("GET", "http://a.example"+clients, ""), 200},
 		{"a path that goes elsewhere, it says", t.raw("GET", "/", "", "X-Original-URL: "+clients), 404},
