@@ -95,7 +95,7 @@ func (r *Registry) Register(
 		return Registered{}, err
 	}
 	registered, err := r.register(ctx, caller, id, wish, opts)
-	if errors.Is(err, ErrDone) {
+	if r.repeats(ctx, caller, opts, err) {
 		registered, err = r.registeredBefore(ctx, caller, opts)
 	}
 	if err != nil {
@@ -368,6 +368,13 @@ func (r *Registry) doneBefore(ctx context.Context, caller Caller, opts Options) 
 	default:
 		return err
 	}
+}
+
+// repeats reports whether a request that failed was carried out by an earlier
+// one, or by its twin meanwhile: what the twin left is then in its way, as that
+// of a stranger would be.
+func (r *Registry) repeats(ctx context.Context, caller Caller, opts Options, failure error) bool {
+	return failure != nil && (errors.Is(failure, ErrDone) || errors.Is(r.doneBefore(ctx, caller, opts), ErrDone))
 }
 
 // attempt is what an earlier request with the same idempotency key did. The

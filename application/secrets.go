@@ -2,7 +2,6 @@ package application
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -109,7 +108,7 @@ func (r *Registry) issue(
 			return IssuedSecret{Client: revised.Client, Secret: secret, Value: value}, nil
 		}
 	}
-	if !errors.Is(err, ErrDone) {
+	if !r.repeats(ctx, caller, opts, err) {
 		return IssuedSecret{}, err
 	}
 	return r.issuedBefore(ctx, caller, opts)

@@ -182,6 +182,42 @@ func TestConcurrentRepetitionsAreDoneOnce(t *testing.T) {
 	})
 }
 
+// One of several equal requests does it; the others find what it did in their
+// way, as if somebody else had been there, and have to know it for their own.
+func TestARepetitionKnowsItsOwnWork(t *testing.T) {
+	onBothStores(t, func(t *testing.T, r *application.Registry) {
+		_, err := r.Register(t.Context(), admin, "app", wish(), application.Options{})
+		require.NoError(t, err)
+		requests := map[string]func(key string) error{
+			"a registration with an identifier": func(key string) error {
+				_, err := r.Register(t.Context(), admin, domain.ClientID("own-"+key), wish(), once("r"+key, 1))
+				return err
+			},
+			"a second secret": func(key string) error {
+				_, err := r.CreateSecret(t.Context(), admin, "app", application.SecretWish{}, once("s"+key, 1))
+				return err
+			},
+			"a rotation of what was seen": func(key string) error {
+				opts := once("m"+key, 1)
+				opts.IfMatch = []domain.RevisionNumber{2}
+				_, err := r.RotateSecret(t.Context(), admin, "app", nil, opts)
+				return err
+			},
+		}
+		for _, name := range []string{"a registration with an identifier", "a second secret", "a rotation of what was seen"} {
+			errs := make([]error, 24)
+			var group sync.WaitGroup
+			for i := range errs {
+				group.Go(func() { errs[i] = requests[name]("k") })
+			}
+			group.Wait()
+			for _, err := range errs {
+				require.NoError(t, err, name)
+			}
+		}
+	})
+}
+
 func TestAChosenIdentifierIsTakenForEver(t *testing.T) {
 	onBothStores(t, func(t *testing.T, r *application.Registry) {
 		_, err := r.Register(t.Context(), admin, "app-1", wish(), application.Options{})
