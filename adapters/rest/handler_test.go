@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,6 +23,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-oauth/clientele/adapters/jose"
+	"github.com/clientele-oauth/clientele/adapters/postgres"
+	"github.com/clientele-oauth/clientele/adapters/postgres/pgtest"
 	"github.com/clientele-oauth/clientele/adapters/rest"
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
 	"github.com/clientele-oauth/clientele/application"
@@ -68,6 +71,26 @@ type service struct {
 	logs    *bytes.Buffer
 }
 
+var database *pgtest.Server
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, &database)) }
+
+// onBothStores runs a test over the HTTP surface on each of the stores.
+func onBothStores(t *testing.T, test func(t *testing.T, s service)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { test(t, newService(t)) })
+	t.Run("postgres", func(t *testing.T) {
+		url, err := database.NewDatabase(t.Context())
+		require.NoError(t, err)
+		store, err := postgres.Open(t.Context(), url)
+		require.NoError(t, err)
+		t.Cleanup(store.Close)
+		_, err = store.Migrate(t.Context())
+		require.NoError(t, err)
+		test(t, serviceOver(t, store))
+	})
+}
+
 func newService(t *testing.T) service {
 	t.Helper()
 	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
@@ -75,6 +98,11 @@ func newService(t *testing.T) service {
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })
 	_, err = store.Migrate(t.Context())
 	require.NoError(t, err)
+	return serviceOver(t, store)
+}
+
+func serviceOver(t *testing.T, store application.Store) service {
+	t.Helper()
 	book, err := domain.NewRulebook(domain.Policy{KeyPreflight: domain.PreflightOff})
 	require.NoError(t, err)
 	logs := &bytes.Buffer{}

@@ -74,8 +74,9 @@ func TestTheTableOfPermissionsIsTheContracts(t *testing.T) {
 }
 
 // No operation lets a tenant see, change or guess another's client.
-func TestATenantKnowsNothingOfAnother(t *testing.T) {
-	s := newService(t)
+func TestATenantKnowsNothingOfAnother(t *testing.T) { onBothStores(t, twoTenants) }
+
+func twoTenants(t *testing.T, s service) {
 	id := s.create(t)
 	for _, o := range operations(t) {
 		a := s.do(t, o.call(id, "stranger"))
@@ -100,8 +101,9 @@ func TestPlatformCallersNameTheTenant(t *testing.T) {
 	assert.Equal(t, 400, s.do(t, call{method: "GET", path: clients, token: "platform", header: http.Header{"X-Tenant-Id": {"a b"}}}).status)
 }
 
-func TestListsHavePagesAndWalks(t *testing.T) {
-	s := newService(t)
+func TestListsHavePagesAndWalks(t *testing.T) { onBothStores(t, pagesAndWalks) }
+
+func pagesAndWalks(t *testing.T, s service) {
 	empty := s.do(t, call{method: "GET", path: clients, token: "admin"})
 	require.Equal(t, 200, empty.status, empty.text)
 	assert.Equal(t, map[string]any{
@@ -144,8 +146,9 @@ func idsOf(a answer) []string {
 	return ids
 }
 
-func TestTheRegistryOverHTTP(t *testing.T) {
-	s := newService(t)
+func TestTheRegistryOverHTTP(t *testing.T) { onBothStores(t, wholeRegistry) }
+
+func wholeRegistry(t *testing.T, s service) {
 	created := s.do(t, call{method: "POST", path: clients, token: "admin", body: strings.Replace(webApp, "{", `{"client_id":"app-1",`, 1), header: http.Header{"Idempotency-Key": {"k1"}}})
 	require.Equal(t, 201, created.status, created.text)
 	assert.Equal(t, "app-1", created.data("client_id"))
