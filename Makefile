@@ -2,7 +2,7 @@
 
 GO ?= go
 TOOL = $(GO) tool -modfile=tools.mod
-GENERATED = api/api.gen.go api/openapi.gen.yaml api/client/client.gen.go docs/rules.md
+GENERATED = api/api.gen.go api/openapi.gen.yaml api/client/client.gen.go docs/rules.md docs/configuration.md
 
 .DEFAULT_GOAL := help
 

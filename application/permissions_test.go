@@ -190,7 +190,7 @@ func TestVerificationsAreLimited(t *testing.T) {
 
 type refusing struct{}
 
-func (refusing) Allow(domain.TenantID, domain.ClientID) bool { return false }
+func (refusing) Allow(domain.TenantID, string) bool { return false }
 
 // move moves the clock of a registry.
 func move(r *application.Registry, by time.Duration) { r.Clock.(*clock).move(by) }

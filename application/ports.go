@@ -154,8 +154,9 @@ type KeyResolver interface {
 
 // Limiter bounds how often something is done.
 type Limiter interface {
-	// Allow reports whether it may be done once more now for the client.
-	Allow(tenant domain.TenantID, id domain.ClientID) bool
+	// Allow reports whether it may be done once more now for whom it names: a
+	// client, or a caller, of the tenant.
+	Allow(tenant domain.TenantID, whom string) bool
 }
 
 // Clock tells the time.

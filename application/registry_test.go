@@ -91,7 +91,7 @@ func onBothStores(t *testing.T, test func(t *testing.T, r *application.Registry)
 	t.Run("postgres", func(t *testing.T) {
 		url, err := server.NewDatabase(t.Context())
 		require.NoError(t, err)
-		store, err := postgres.Open(t.Context(), url)
+		store, err := postgres.Open(t.Context(), url, nil)
 		require.NoError(t, err)
 		t.Cleanup(store.Close)
 		_, err = store.Migrate(t.Context())

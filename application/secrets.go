@@ -157,7 +157,7 @@ func (r *Registry) VerifySecret(
 	if err := caller.may(OpVerifySecret); err != nil {
 		return "", false, err
 	}
-	if r.Verifications != nil && !r.Verifications.Allow(caller.Tenant, id) {
+	if r.Verifications != nil && !r.Verifications.Allow(caller.Tenant, string(id)) {
 		return "", false, ErrTooManyRequests
 	}
 	client, err := r.find(ctx, caller, OpVerifySecret, id)

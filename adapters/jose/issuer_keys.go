@@ -119,6 +119,18 @@ func (k *IssuerKeys) Set(ctx context.Context, kid string) (jwk.Set, error) {
 	}
 }
 
+// Ready returns nil where there is a set, and reads it where there is none yet.
+func (k *IssuerKeys) Ready(ctx context.Context) error {
+	k.mu.RLock()
+	known := k.set != nil
+	k.mu.RUnlock()
+	if known {
+		return nil
+	}
+	_, err := k.Set(ctx, "")
+	return err
+}
+
 // wait reads the keys together with everybody else who waits for them; last is
 // the set to fall back on, nil for none.
 func (k *IssuerKeys) wait(ctx context.Context, last jwk.Set) (jwk.Set, error) {

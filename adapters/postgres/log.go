@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -130,6 +131,24 @@ func (s *Store) Changes(
 		return r, err
 	})
 	return changes, translate(err)
+}
+
+// FeedLag returns the age of the oldest committed change that readers of the
+// feed are not given yet, since a transaction that began before it still runs;
+// 0 where there is none.
+func (s *Store) FeedLag(ctx context.Context) (time.Duration, error) {
+	const query = `
+		SELECT coalesce(extract(epoch FROM clock_timestamp() - min(held.at)), 0)::float8
+		FROM (SELECT DISTINCT tenant_id FROM client_counts) AS tenants, LATERAL (
+			SELECT at FROM revisions
+			WHERE tenant_id = tenants.tenant_id AND xid >= pg_snapshot_xmin(pg_current_snapshot())
+			ORDER BY revisions.xid, seq LIMIT 1
+		) AS held` // an entry of the index for each tenant, however long the log is
+	var seconds float64
+	if err := s.pool.QueryRow(ctx, query).Scan(&seconds); err != nil {
+		return 0, translate(err)
+	}
+	return time.Duration(max(seconds, 0) * float64(time.Second)), nil
 }
 
 // listStatement is the statement of a list and its values: a row that tells the

@@ -34,8 +34,8 @@ const defaultMaxConns = 16
 // Open prepares a store on the database that url names (a libpq connection
 // string or URL; several hosts may stand in it, of which the one that takes
 // writes is chosen). Nothing is connected yet, so that the service starts also
-// while the database is away.
-func Open(ctx context.Context, url string) (*Store, error) {
+// while the database is away. The tracer hears of every statement; nil is none.
+func Open(ctx context.Context, url string, tracer pgx.QueryTracer) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, errors.New("the database URL cannot be read") // the error of pgx may repeat the password
@@ -46,6 +46,7 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if len(config.ConnConfig.Fallbacks) > 0 && config.ConnConfig.ValidateConnect == nil {
 		config.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
+	config.ConnConfig.Tracer = tracer
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
@@ -61,6 +62,9 @@ func (s *Store) Close() {
 
 // Ping implements [application.Store].
 func (s *Store) Ping(ctx context.Context) error { return translate(s.pool.Ping(ctx)) }
+
+// Connections tells how the connections stand.
+func (s *Store) Connections() *pgxpool.Stat { return s.pool.Stat() }
 
 // Find implements [application.Store].
 func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (domain.Client, error) {

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, &server)) }
 
 func open(t *testing.T, url string) *postgres.Store {
 	t.Helper()
-	store, err := postgres.Open(t.Context(), url)
+	store, err := postgres.Open(t.Context(), url, nil)
 	require.NoError(t, err)
 	t.Cleanup(store.Close)
 	return store
@@ -82,7 +82,7 @@ func TestAServerThatIsAwayIsUnavailable(t *testing.T) {
 }
 
 func TestAnUnreadableURLIsRefusedWithoutRepeatingIt(t *testing.T) {
-	_, err := postgres.Open(t.Context(), "postgres://admin:hunter2@host:notaport/db")
+	_, err := postgres.Open(t.Context(), "postgres://admin:hunter2@host:notaport/db", nil)
 	require.Error(t, err)
 	assert.NotContains(t, err.Error(), "hunter2")
 }

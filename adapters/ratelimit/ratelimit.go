@@ -1,5 +1,5 @@
-// Package ratelimit bounds how often something is done for one client, in this
-// process.
+// Package ratelimit bounds how often something is done for one client, or one
+// caller, in this process.
 package ratelimit
 
 import (
@@ -12,58 +12,58 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// maxClients is how many clients are remembered; when there are more, those
-// that have been quiet are forgotten.
-const maxClients = 10_000
+// maxKnown is how many are remembered; when there are more, those that have
+// been quiet are forgotten.
+const maxKnown = 10_000
 
-// Clients implements [application.Limiter]: so many a second for each client,
-// and as many at once. It is safe for concurrent use.
-type Clients struct {
+// Limiter implements [application.Limiter]: so many a second for each, and as
+// many at once. It is safe for concurrent use.
+type Limiter struct {
 	perSecond int
 	now       func() time.Time
 
 	mu       sync.Mutex
-	limiters map[client]*rate.Limiter
+	limiters map[whom]*rate.Limiter
 }
 
-type client struct {
+type whom struct {
 	tenant domain.TenantID
-	id     domain.ClientID
+	name   string
 }
 
 // PerSecond returns a limiter that allows n a second, by that clock.
-func PerSecond(n int, now func() time.Time) *Clients {
-	return &Clients{perSecond: n, now: now, limiters: map[client]*rate.Limiter{}}
+func PerSecond(n int, now func() time.Time) *Limiter {
+	return &Limiter{perSecond: n, now: now, limiters: map[whom]*rate.Limiter{}}
 }
 
 // Allow implements [application.Limiter].
-func (c *Clients) Allow(tenant domain.TenantID, id domain.ClientID) bool {
-	now := c.now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	key := client{tenant, id}
-	limiter, known := c.limiters[key]
+func (l *Limiter) Allow(tenant domain.TenantID, name string) bool {
+	now := l.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := whom{tenant, name}
+	limiter, known := l.limiters[key]
 	if !known {
-		if len(c.limiters) >= maxClients {
-			c.forget(now)
+		if len(l.limiters) >= maxKnown {
+			l.forget(now)
 		}
-		limiter = rate.NewLimiter(rate.Limit(c.perSecond), c.perSecond)
-		c.limiters[key] = limiter
+		limiter = rate.NewLimiter(rate.Limit(l.perSecond), l.perSecond)
+		l.limiters[key] = limiter
 	}
 	return limiter.AllowN(now, 1)
 }
 
 // forget drops the limiters that stand as new ones would, and all where that is
-// none: too many clients at once are better not limited than not served.
-func (c *Clients) forget(now time.Time) {
-	for key, limiter := range c.limiters {
-		if limiter.TokensAt(now) >= float64(c.perSecond) {
-			delete(c.limiters, key)
+// none: too many at once are better not limited than not served.
+func (l *Limiter) forget(now time.Time) {
+	for key, limiter := range l.limiters {
+		if limiter.TokensAt(now) >= float64(l.perSecond) {
+			delete(l.limiters, key)
 		}
 	}
-	if len(c.limiters) >= maxClients {
-		clear(c.limiters)
+	if len(l.limiters) >= maxKnown {
+		clear(l.limiters)
 	}
 }
 
-var _ application.Limiter = (*Clients)(nil)
+var _ application.Limiter = (*Limiter)(nil)

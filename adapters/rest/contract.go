@@ -32,6 +32,7 @@ type contract struct {
 
 // operation is what the document says about the requests of one operation.
 type operation struct {
+	id           string
 	parameters   openapi3.Parameters
 	body         *wire.Schema // nil where there is none
 	bodyRequired bool
@@ -45,7 +46,7 @@ func newContract(document []byte) (*contract, error) {
 	c := &contract{operations: map[string]*operation{}}
 	for path, item := range doc.Paths.Map() {
 		for method, described := range item.Operations() {
-			op := &operation{parameters: slices.Concat(item.Parameters, described.Parameters)}
+			op := &operation{id: described.OperationID, parameters: slices.Concat(item.Parameters, described.Parameters)}
 			if described.RequestBody != nil {
 				op.body = wire.NewSchema(described.RequestBody.Value.Content.Get("application/json").Schema.Value)
 				op.bodyRequired = described.RequestBody.Value.Required
@@ -58,25 +59,29 @@ func newContract(document []byte) (*contract, error) {
 
 // checkContract refuses requests that the document does not allow, before
 // anything is done for them, and tells everything that is wrong.
-func (s *server) checkContract(c *contract) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			method := r.Method
-			if method == http.MethodHead { // it is served, and judged, as the GET that it is
-				method = http.MethodGet
-			}
-			op, ok := c.operations[method+" "+chi.RouteContext(r.Context()).RoutePattern()]
-			if !ok {
-				s.writeError(w, r, fmt.Errorf("openapi.yaml has no operation for the route %s", chi.RouteContext(r.Context()).RoutePattern()))
-				return
-			}
-			if err := op.check(w, r); err != nil {
-				s.writeError(w, r, err)
-				return
-			}
-			next.ServeHTTP(w, r)
-		})
+func (s *server) checkContract(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		op, ok := s.contract.operation(r)
+		if !ok {
+			s.writeError(w, r, fmt.Errorf("openapi.yaml has no operation for the route %s", chi.RouteContext(r.Context()).RoutePattern()))
+			return
+		}
+		if err := op.check(w, r); err != nil {
+			s.writeError(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// operation is what the document calls the request, once its route is known.
+func (c *contract) operation(r *http.Request) (*operation, bool) {
+	method := r.Method
+	if method == http.MethodHead { // it is served, and judged, as the GET that it is
+		method = http.MethodGet
 	}
+	op, ok := c.operations[method+" "+chi.RouteContext(r.Context()).RoutePattern()]
+	return op, ok
 }
 
 // check holds the request against the operation, and leaves the body to be

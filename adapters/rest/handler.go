@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -29,16 +30,49 @@ type TokenVerifier interface {
 type Config struct {
 	Registry *application.Registry
 	Tokens   TokenVerifier
-	// Ready returns nil where the service can serve.
-	Ready func(ctx context.Context) error
-	Clock application.Clock
-	Log   *slog.Logger
+	// Checks are what the service needs to be ready.
+	Checks []Check
+	Clock  application.Clock
+	Log    *slog.Logger
 	// Deadline bounds the work on one request.
 	Deadline time.Duration
 	// Draining is closed when the service is about to stop: then nobody waits
 	// for changes any more. Nil never is.
 	Draining <-chan struct{}
+
+	// MaxConcurrent bounds how many requests are worked on at once, and
+	// MaxFollowing how many wait for changes; 0 is a bound that nobody meets.
+	MaxConcurrent, MaxFollowing int
+	// Callers bounds how often each caller may ask; nil bounds nothing.
+	Callers application.Limiter
+	// Observer hears of requests; nil is nobody.
+	Observer Observer
+	// Trace wraps the handling of a request; nil does not.
+	Trace func(http.Handler) http.Handler
 }
+
+// Observer hears of what goes on, to count it.
+type Observer interface {
+	// RequestDone tells of an answer. The operation is that of openapi.yaml, or
+	// "other".
+	RequestDone(operation string, status int, took time.Duration)
+	// RuleRefused tells of a violation that refused a client.
+	RuleRefused(rule string)
+	// RequestShed tells of a request that was turned away, by "load" or "rate".
+	RequestShed(cause string)
+}
+
+// nobody is the observer where there is none.
+type nobody struct{}
+
+// RequestDone implements [Observer].
+func (nobody) RequestDone(string, int, time.Duration) {}
+
+// RuleRefused implements [Observer].
+func (nobody) RuleRefused(string) {}
+
+// RequestShed implements [Observer].
+func (nobody) RequestShed(string) {}
 
 // server holds what the middlewares and operations share.
 type server struct {
@@ -47,6 +81,26 @@ type server struct {
 	clock    application.Clock
 	log      *slog.Logger
 	draining <-chan struct{}
+	contract *contract
+	observer Observer
+	callers  application.Limiter
+
+	working, following *admission
+}
+
+// unbounded is a bound that nobody meets.
+const unbounded = 1 << 20
+
+func newServer(c Config) *server {
+	s := &server{
+		registry: c.Registry, tokens: c.Tokens, clock: c.Clock, log: c.Log, draining: c.Draining,
+		observer: c.Observer, callers: c.Callers,
+		working: newAdmission(cmp.Or(c.MaxConcurrent, unbounded)), following: newAdmission(cmp.Or(c.MaxFollowing, unbounded)),
+	}
+	if s.observer == nil {
+		s.observer = nobody{}
+	}
+	return s
 }
 
 // NewHandler returns the whole HTTP surface of the service.
@@ -55,9 +109,13 @@ func NewHandler(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("openapi.yaml: %w", err)
 	}
-	s := &server{registry: c.Registry, tokens: c.Tokens, clock: c.Clock, log: c.Log, draining: c.Draining}
+	s := newServer(c)
+	s.contract = contract
 
 	r := chi.NewRouter()
+	if c.Trace != nil {
+		r.Use(c.Trace)
+	}
 	r.Use(s.identify, s.logAccess, s.recoverPanic, deadline(c.Deadline), keepEncodedPath, middleware.GetHead)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		s.writeProblem(w, r, problem{status: http.StatusNotFound, message: "there is nothing at this path"})
@@ -66,15 +124,7 @@ func NewHandler(c Config) (http.Handler, error) {
 		w.Header().Set("Allow", strings.Join(allowed(r, req), ", "))
 		s.writeProblem(w, req, problem{status: http.StatusMethodNotAllowed, message: "this path does not know the method"})
 	})
-	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "alive\n") })
-	r.Get("/readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := c.Ready(r.Context()); err != nil {
-			s.log.WarnContext(r.Context(), "not ready", "error", err)
-			writeText(w, http.StatusServiceUnavailable, "not ready\n")
-			return
-		}
-		writeText(w, http.StatusOK, "ready\n")
-	})
+	s.serveHealth(r, c.Checks)
 	r.Get("/openapi.yaml", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/yaml")
 		_, _ = w.Write(api.Document) // a client that is gone needs no answer
@@ -84,7 +134,7 @@ func NewHandler(c Config) (http.Handler, error) {
 		ResponseErrorHandlerFunc: s.writeError,
 	})
 	api.HandlerWithOptions(strict, api.ChiServerOptions{
-		BaseRouter:       r.With(s.authenticate, s.checkContract(contract)),
+		BaseRouter:       r.With(s.authenticate, s.checkContract, s.admit),
 		ErrorHandlerFunc: s.writeBindingError,
 	})
 	return r, nil

@@ -82,7 +82,7 @@ func onBothStores(t *testing.T, test func(t *testing.T, s service)) {
 	t.Run("postgres", func(t *testing.T) {
 		url, err := database.NewDatabase(t.Context())
 		require.NoError(t, err)
-		store, err := postgres.Open(t.Context(), url)
+		store, err := postgres.Open(t.Context(), url, nil)
 		require.NoError(t, err)
 		t.Cleanup(store.Close)
 		_, err = store.Migrate(t.Context())
@@ -117,7 +117,7 @@ func serviceOver(t *testing.T, store application.Store) service {
 			"verify":   {Subject: "vera", Tenant: "tenant_a", Permissions: []application.Permission{application.PermissionVerify}},
 			"write":    {Subject: "will", Tenant: "tenant_a", Permissions: []application.Permission{application.PermissionWrite}},
 		},
-		Ready:    store.Ping,
+		Checks:   []rest.Check{{Name: "store", Run: store.Ping}},
 		Clock:    realTime{},
 		Log:      slog.New(slog.NewJSONHandler(logs, nil)),
 		Deadline: 10 * time.Second,
@@ -501,7 +501,7 @@ func TestHeadIsAGetWithoutItsBody(t *testing.T) {
 func TestWhatNeedsNoToken(t *testing.T) {
 	s := newService(t)
 	assert.Equal(t, "alive\n", s.do(t, call{method: "GET", path: "/healthz"}).text)
-	assert.Equal(t, "ready\n", s.do(t, call{method: "GET", path: "/readyz"}).text)
+	assert.Equal(t, "store: ok\n", s.do(t, call{method: "GET", path: "/readyz"}).text)
 	document := s.do(t, call{method: "GET", path: "/openapi.yaml"})
 	assert.Equal(t, "application/yaml", document.header.Get("Content-Type"))
 	assert.Contains(t, document.text, "openapi: 3.0.3")

@@ -75,6 +75,12 @@ func (s *server) logAccess(next http.Handler) http.Handler {
 		started := time.Now()
 		recorder := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		next.ServeHTTP(recorder, r)
+		took := time.Since(started)
+		operation := "other"
+		if op, ok := s.contract.operation(r); ok {
+			operation = op.id
+		}
+		s.observer.RequestDone(operation, recorder.Status(), took)
 		x := exchangeOf(r.Context())
 		s.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
 			slog.String("request_id", x.requestID),
@@ -82,7 +88,7 @@ func (s *server) logAccess(next http.Handler) http.Handler {
 			slog.String("route", chi.RouteContext(r.Context()).RoutePattern()),
 			slog.Int("status", recorder.Status()),
 			slog.Int("bytes", recorder.BytesWritten()),
-			slog.Int64("took_us", time.Since(started).Microseconds()),
+			slog.Int64("took_us", took.Microseconds()),
 			slog.String("subject", x.caller.Subject),
 			slog.String("tenant", string(x.caller.Tenant)),
 		)

@@ -111,6 +111,8 @@ func problemOf(err error) (p problem, known bool) {
 			message:    "the client is being changed by too many at once; nothing was changed by this request",
 			retryAfter: 1,
 		}, true
+	case errors.Is(err, errOverloaded):
+		return problem{status: http.StatusServiceUnavailable, message: "too busy; try again in a moment", retryAfter: 1}, true
 	case errors.Is(err, application.ErrUnavailable):
 		return problem{status: http.StatusServiceUnavailable, message: "temporarily unavailable", retryAfter: 1}, true
 	default:
@@ -128,6 +130,11 @@ func count(n int, noun string) string {
 // writeError answers with the problem that err is.
 func (s *server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	p, known := problemOf(err)
+	if invalid, ok := errors.AsType[*application.InvalidError](err); ok {
+		for _, v := range invalid.Findings.Violations() {
+			s.observer.RuleRefused(v.Rule)
+		}
+	}
 	switch {
 	case !known:
 		s.log.ErrorContext(r.Context(), "defect", "request_id", exchangeOf(r.Context()).requestID, "error", err)

@@ -4605,6 +4605,11 @@ type ListChangesResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// ListChangesResult429Headers the declared response headers of an HTTP 429 response for ListChanges
+type ListChangesResult429Headers struct {
+	RetryAfter *int
+}
+
 // ListChangesResult503Headers the declared response headers of an HTTP 503 response for ListChanges
 type ListChangesResult503Headers struct {
 	RetryAfter *int
@@ -4621,6 +4626,8 @@ type ListChangesResult struct {
 	JSON401 *Unauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
@@ -4629,6 +4636,8 @@ type ListChangesResult struct {
 	Headers401 *ListChangesResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *ListChangesResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListChangesResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *ListChangesResult503Headers
 }
@@ -4651,6 +4660,11 @@ func (r ListChangesResult) GetJSON401() *Unauthorized {
 // GetJSON403 returns the response for an HTTP 403 `application/json` response
 func (r ListChangesResult) GetJSON403() *Forbidden {
 	return r.JSON403
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListChangesResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -4702,6 +4716,11 @@ type ListClientsResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// ListClientsResult429Headers the declared response headers of an HTTP 429 response for ListClients
+type ListClientsResult429Headers struct {
+	RetryAfter *int
+}
+
 // ListClientsResult503Headers the declared response headers of an HTTP 503 response for ListClients
 type ListClientsResult503Headers struct {
 	RetryAfter *int
@@ -4718,6 +4737,8 @@ type ListClientsResult struct {
 	JSON401 *Unauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
@@ -4726,6 +4747,8 @@ type ListClientsResult struct {
 	Headers401 *ListClientsResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *ListClientsResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListClientsResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *ListClientsResult503Headers
 }
@@ -4748,6 +4771,11 @@ func (r ListClientsResult) GetJSON401() *Unauthorized {
 // GetJSON403 returns the response for an HTTP 403 `application/json` response
 func (r ListClientsResult) GetJSON403() *Forbidden {
 	return r.JSON403
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListClientsResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -4806,6 +4834,11 @@ type CreateClientResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// CreateClientResult429Headers the declared response headers of an HTTP 429 response for CreateClient
+type CreateClientResult429Headers struct {
+	RetryAfter *int
+}
+
 // CreateClientResult503Headers the declared response headers of an HTTP 503 response for CreateClient
 type CreateClientResult503Headers struct {
 	RetryAfter *int
@@ -4830,6 +4863,8 @@ type CreateClientResult struct {
 	JSON413 *PayloadTooLarge
 	// JSON415 the response for an HTTP 415 `application/json` response
 	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
@@ -4840,6 +4875,8 @@ type CreateClientResult struct {
 	Headers401 *CreateClientResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *CreateClientResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateClientResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *CreateClientResult503Headers
 }
@@ -4882,6 +4919,11 @@ func (r CreateClientResult) GetJSON413() *PayloadTooLarge {
 // GetJSON415 returns the response for an HTTP 415 `application/json` response
 func (r CreateClientResult) GetJSON415() *UnsupportedMediaType {
 	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CreateClientResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -4933,6 +4975,11 @@ type DeleteClientResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// DeleteClientResult429Headers the declared response headers of an HTTP 429 response for DeleteClient
+type DeleteClientResult429Headers struct {
+	RetryAfter *int
+}
+
 // DeleteClientResult503Headers the declared response headers of an HTTP 503 response for DeleteClient
 type DeleteClientResult503Headers struct {
 	RetryAfter *int
@@ -4951,6 +4998,8 @@ type DeleteClientResult struct {
 	JSON404 *NotFound
 	// JSON412 the response for an HTTP 412 `application/json` response
 	JSON412 *PreconditionFailed
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
@@ -4959,6 +5008,8 @@ type DeleteClientResult struct {
 	Headers401 *DeleteClientResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *DeleteClientResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteClientResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *DeleteClientResult503Headers
 }
@@ -4986,6 +5037,11 @@ func (r DeleteClientResult) GetJSON404() *NotFound {
 // GetJSON412 returns the response for an HTTP 412 `application/json` response
 func (r DeleteClientResult) GetJSON412() *PreconditionFailed {
 	return r.JSON412
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r DeleteClientResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -5047,6 +5103,11 @@ type GetClientResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// GetClientResult429Headers the declared response headers of an HTTP 429 response for GetClient
+type GetClientResult429Headers struct {
+	RetryAfter *int
+}
+
 // GetClientResult503Headers the declared response headers of an HTTP 503 response for GetClient
 type GetClientResult503Headers struct {
 	RetryAfter *int
@@ -5065,6 +5126,8 @@ type GetClientResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
@@ -5077,6 +5140,8 @@ type GetClientResult struct {
 	Headers401 *GetClientResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *GetClientResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetClientResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *GetClientResult503Headers
 }
@@ -5104,6 +5169,11 @@ func (r GetClientResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r GetClientResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetClientResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -5160,6 +5230,11 @@ type UpdateClientResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// UpdateClientResult429Headers the declared response headers of an HTTP 429 response for UpdateClient
+type UpdateClientResult429Headers struct {
+	RetryAfter *int
+}
+
 // UpdateClientResult503Headers the declared response headers of an HTTP 503 response for UpdateClient
 type UpdateClientResult503Headers struct {
 	RetryAfter *int
@@ -5184,6 +5259,8 @@ type UpdateClientResult struct {
 	JSON413 *PayloadTooLarge
 	// JSON415 the response for an HTTP 415 `application/json` response
 	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
@@ -5194,6 +5271,8 @@ type UpdateClientResult struct {
 	Headers401 *UpdateClientResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *UpdateClientResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *UpdateClientResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *UpdateClientResult503Headers
 }
@@ -5236,6 +5315,11 @@ func (r UpdateClientResult) GetJSON413() *PayloadTooLarge {
 // GetJSON415 returns the response for an HTTP 415 `application/json` response
 func (r UpdateClientResult) GetJSON415() *UnsupportedMediaType {
 	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r UpdateClientResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -5287,6 +5371,11 @@ type GetClientComplianceResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// GetClientComplianceResult429Headers the declared response headers of an HTTP 429 response for GetClientCompliance
+type GetClientComplianceResult429Headers struct {
+	RetryAfter *int
+}
+
 // GetClientComplianceResult503Headers the declared response headers of an HTTP 503 response for GetClientCompliance
 type GetClientComplianceResult503Headers struct {
 	RetryAfter *int
@@ -5305,6 +5394,8 @@ type GetClientComplianceResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
@@ -5313,6 +5404,8 @@ type GetClientComplianceResult struct {
 	Headers401 *GetClientComplianceResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *GetClientComplianceResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetClientComplianceResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *GetClientComplianceResult503Headers
 }
@@ -5340,6 +5433,11 @@ func (r GetClientComplianceResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r GetClientComplianceResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetClientComplianceResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -5391,6 +5489,11 @@ type GetClientKeysResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// GetClientKeysResult429Headers the declared response headers of an HTTP 429 response for GetClientKeys
+type GetClientKeysResult429Headers struct {
+	RetryAfter *int
+}
+
 // GetClientKeysResult503Headers the declared response headers of an HTTP 503 response for GetClientKeys
 type GetClientKeysResult503Headers struct {
 	RetryAfter *int
@@ -5409,6 +5512,8 @@ type GetClientKeysResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
@@ -5417,6 +5522,8 @@ type GetClientKeysResult struct {
 	Headers401 *GetClientKeysResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *GetClientKeysResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetClientKeysResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *GetClientKeysResult503Headers
 }
@@ -5444,6 +5551,11 @@ func (r GetClientKeysResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r GetClientKeysResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetClientKeysResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -5500,6 +5612,11 @@ type RestoreClientResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// RestoreClientResult429Headers the declared response headers of an HTTP 429 response for RestoreClient
+type RestoreClientResult429Headers struct {
+	RetryAfter *int
+}
+
 // RestoreClientResult503Headers the declared response headers of an HTTP 503 response for RestoreClient
 type RestoreClientResult503Headers struct {
 	RetryAfter *int
@@ -5520,6 +5637,8 @@ type RestoreClientResult struct {
 	JSON404 *NotFound
 	// JSON409 the response for an HTTP 409 `application/json` response
 	JSON409 *Conflict
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
@@ -5530,6 +5649,8 @@ type RestoreClientResult struct {
 	Headers401 *RestoreClientResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *RestoreClientResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RestoreClientResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *RestoreClientResult503Headers
 }
@@ -5562,6 +5683,11 @@ func (r RestoreClientResult) GetJSON404() *NotFound {
 // GetJSON409 returns the response for an HTTP 409 `application/json` response
 func (r RestoreClientResult) GetJSON409() *Conflict {
 	return r.JSON409
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r RestoreClientResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -5613,6 +5739,11 @@ type ListRevisionsResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// ListRevisionsResult429Headers the declared response headers of an HTTP 429 response for ListRevisions
+type ListRevisionsResult429Headers struct {
+	RetryAfter *int
+}
+
 // ListRevisionsResult503Headers the declared response headers of an HTTP 503 response for ListRevisions
 type ListRevisionsResult503Headers struct {
 	RetryAfter *int
@@ -5631,6 +5762,8 @@ type ListRevisionsResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
@@ -5639,6 +5772,8 @@ type ListRevisionsResult struct {
 	Headers401 *ListRevisionsResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *ListRevisionsResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListRevisionsResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *ListRevisionsResult503Headers
 }
@@ -5666,6 +5801,11 @@ func (r ListRevisionsResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r ListRevisionsResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListRevisionsResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -5717,6 +5857,11 @@ type GetRevisionResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// GetRevisionResult429Headers the declared response headers of an HTTP 429 response for GetRevision
+type GetRevisionResult429Headers struct {
+	RetryAfter *int
+}
+
 // GetRevisionResult503Headers the declared response headers of an HTTP 503 response for GetRevision
 type GetRevisionResult503Headers struct {
 	RetryAfter *int
@@ -5735,6 +5880,8 @@ type GetRevisionResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
@@ -5743,6 +5890,8 @@ type GetRevisionResult struct {
 	Headers401 *GetRevisionResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *GetRevisionResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetRevisionResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *GetRevisionResult503Headers
 }
@@ -5770,6 +5919,11 @@ func (r GetRevisionResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r GetRevisionResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetRevisionResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -5826,6 +5980,11 @@ type RestoreRevisionResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// RestoreRevisionResult429Headers the declared response headers of an HTTP 429 response for RestoreRevision
+type RestoreRevisionResult429Headers struct {
+	RetryAfter *int
+}
+
 // RestoreRevisionResult503Headers the declared response headers of an HTTP 503 response for RestoreRevision
 type RestoreRevisionResult503Headers struct {
 	RetryAfter *int
@@ -5846,6 +6005,8 @@ type RestoreRevisionResult struct {
 	JSON404 *NotFound
 	// JSON412 the response for an HTTP 412 `application/json` response
 	JSON412 *PreconditionFailed
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
@@ -5856,6 +6017,8 @@ type RestoreRevisionResult struct {
 	Headers401 *RestoreRevisionResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *RestoreRevisionResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RestoreRevisionResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *RestoreRevisionResult503Headers
 }
@@ -5888,6 +6051,11 @@ func (r RestoreRevisionResult) GetJSON404() *NotFound {
 // GetJSON412 returns the response for an HTTP 412 `application/json` response
 func (r RestoreRevisionResult) GetJSON412() *PreconditionFailed {
 	return r.JSON412
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r RestoreRevisionResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -5944,6 +6112,11 @@ type RotateSecretResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// RotateSecretResult429Headers the declared response headers of an HTTP 429 response for RotateSecret
+type RotateSecretResult429Headers struct {
+	RetryAfter *int
+}
+
 // RotateSecretResult503Headers the declared response headers of an HTTP 503 response for RotateSecret
 type RotateSecretResult503Headers struct {
 	RetryAfter *int
@@ -5970,6 +6143,8 @@ type RotateSecretResult struct {
 	JSON413 *PayloadTooLarge
 	// JSON415 the response for an HTTP 415 `application/json` response
 	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
@@ -5980,6 +6155,8 @@ type RotateSecretResult struct {
 	Headers401 *RotateSecretResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *RotateSecretResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RotateSecretResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *RotateSecretResult503Headers
 }
@@ -6027,6 +6204,11 @@ func (r RotateSecretResult) GetJSON413() *PayloadTooLarge {
 // GetJSON415 returns the response for an HTTP 415 `application/json` response
 func (r RotateSecretResult) GetJSON415() *UnsupportedMediaType {
 	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r RotateSecretResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -6078,6 +6260,11 @@ type ListSecretsResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// ListSecretsResult429Headers the declared response headers of an HTTP 429 response for ListSecrets
+type ListSecretsResult429Headers struct {
+	RetryAfter *int
+}
+
 // ListSecretsResult503Headers the declared response headers of an HTTP 503 response for ListSecrets
 type ListSecretsResult503Headers struct {
 	RetryAfter *int
@@ -6096,6 +6283,8 @@ type ListSecretsResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
@@ -6104,6 +6293,8 @@ type ListSecretsResult struct {
 	Headers401 *ListSecretsResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *ListSecretsResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListSecretsResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *ListSecretsResult503Headers
 }
@@ -6131,6 +6322,11 @@ func (r ListSecretsResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r ListSecretsResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListSecretsResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -6187,6 +6383,11 @@ type CreateSecretResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// CreateSecretResult429Headers the declared response headers of an HTTP 429 response for CreateSecret
+type CreateSecretResult429Headers struct {
+	RetryAfter *int
+}
+
 // CreateSecretResult503Headers the declared response headers of an HTTP 503 response for CreateSecret
 type CreateSecretResult503Headers struct {
 	RetryAfter *int
@@ -6213,6 +6414,8 @@ type CreateSecretResult struct {
 	JSON413 *PayloadTooLarge
 	// JSON415 the response for an HTTP 415 `application/json` response
 	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
@@ -6223,6 +6426,8 @@ type CreateSecretResult struct {
 	Headers401 *CreateSecretResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *CreateSecretResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateSecretResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *CreateSecretResult503Headers
 }
@@ -6270,6 +6475,11 @@ func (r CreateSecretResult) GetJSON413() *PayloadTooLarge {
 // GetJSON415 returns the response for an HTTP 415 `application/json` response
 func (r CreateSecretResult) GetJSON415() *UnsupportedMediaType {
 	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CreateSecretResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -6321,6 +6531,11 @@ type DeleteSecretResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// DeleteSecretResult429Headers the declared response headers of an HTTP 429 response for DeleteSecret
+type DeleteSecretResult429Headers struct {
+	RetryAfter *int
+}
+
 // DeleteSecretResult503Headers the declared response headers of an HTTP 503 response for DeleteSecret
 type DeleteSecretResult503Headers struct {
 	RetryAfter *int
@@ -6339,6 +6554,8 @@ type DeleteSecretResult struct {
 	JSON404 *NotFound
 	// JSON412 the response for an HTTP 412 `application/json` response
 	JSON412 *PreconditionFailed
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
@@ -6347,6 +6564,8 @@ type DeleteSecretResult struct {
 	Headers401 *DeleteSecretResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *DeleteSecretResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteSecretResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *DeleteSecretResult503Headers
 }
@@ -6374,6 +6593,11 @@ func (r DeleteSecretResult) GetJSON404() *NotFound {
 // GetJSON412 returns the response for an HTTP 412 `application/json` response
 func (r DeleteSecretResult) GetJSON412() *PreconditionFailed {
 	return r.JSON412
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r DeleteSecretResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -6557,6 +6781,11 @@ type CheckComplianceResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// CheckComplianceResult429Headers the declared response headers of an HTTP 429 response for CheckCompliance
+type CheckComplianceResult429Headers struct {
+	RetryAfter *int
+}
+
 // CheckComplianceResult503Headers the declared response headers of an HTTP 503 response for CheckCompliance
 type CheckComplianceResult503Headers struct {
 	RetryAfter *int
@@ -6577,6 +6806,8 @@ type CheckComplianceResult struct {
 	JSON413 *PayloadTooLarge
 	// JSON415 the response for an HTTP 415 `application/json` response
 	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
@@ -6585,6 +6816,8 @@ type CheckComplianceResult struct {
 	Headers401 *CheckComplianceResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *CheckComplianceResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CheckComplianceResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *CheckComplianceResult503Headers
 }
@@ -6617,6 +6850,11 @@ func (r CheckComplianceResult) GetJSON413() *PayloadTooLarge {
 // GetJSON415 returns the response for an HTTP 415 `application/json` response
 func (r CheckComplianceResult) GetJSON415() *UnsupportedMediaType {
 	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CheckComplianceResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -6668,6 +6906,11 @@ type ListRulesResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// ListRulesResult429Headers the declared response headers of an HTTP 429 response for ListRules
+type ListRulesResult429Headers struct {
+	RetryAfter *int
+}
+
 // ListRulesResult503Headers the declared response headers of an HTTP 503 response for ListRules
 type ListRulesResult503Headers struct {
 	RetryAfter *int
@@ -6684,6 +6927,8 @@ type ListRulesResult struct {
 	JSON401 *Unauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *InternalServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
@@ -6692,6 +6937,8 @@ type ListRulesResult struct {
 	Headers401 *ListRulesResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *ListRulesResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListRulesResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *ListRulesResult503Headers
 }
@@ -6714,6 +6961,11 @@ func (r ListRulesResult) GetJSON401() *Unauthorized {
 // GetJSON403 returns the response for an HTTP 403 `application/json` response
 func (r ListRulesResult) GetJSON403() *Forbidden {
 	return r.JSON403
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListRulesResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -7225,6 +7477,13 @@ func ParseListChangesResult(rsp *http.Response) (*ListChangesResult, error) {
 		}
 		response.JSON403 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -7262,6 +7521,16 @@ func ParseListChangesResult(rsp *http.Response) (*ListChangesResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListChangesResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ListChangesResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -7319,6 +7588,13 @@ func ParseListClientsResult(rsp *http.Response) (*ListClientsResult, error) {
 		}
 		response.JSON403 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -7356,6 +7632,16 @@ func ParseListClientsResult(rsp *http.Response) (*ListClientsResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListClientsResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ListClientsResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -7441,6 +7727,13 @@ func ParseCreateClientResult(rsp *http.Response) (*CreateClientResult, error) {
 		}
 		response.JSON415 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -7502,6 +7795,16 @@ func ParseCreateClientResult(rsp *http.Response) (*CreateClientResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateClientResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers CreateClientResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -7569,6 +7872,13 @@ func ParseDeleteClientResult(rsp *http.Response) (*DeleteClientResult, error) {
 		}
 		response.JSON412 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -7606,6 +7916,16 @@ func ParseDeleteClientResult(rsp *http.Response) (*DeleteClientResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteClientResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers DeleteClientResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -7673,6 +7993,13 @@ func ParseGetClientResult(rsp *http.Response) (*GetClientResult, error) {
 		}
 		response.JSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -7730,6 +8057,16 @@ func ParseGetClientResult(rsp *http.Response) (*GetClientResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetClientResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetClientResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -7815,6 +8152,13 @@ func ParseUpdateClientResult(rsp *http.Response) (*UpdateClientResult, error) {
 		}
 		response.JSON415 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -7862,6 +8206,16 @@ func ParseUpdateClientResult(rsp *http.Response) (*UpdateClientResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers UpdateClientResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers UpdateClientResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -7926,6 +8280,13 @@ func ParseGetClientComplianceResult(rsp *http.Response) (*GetClientComplianceRes
 		}
 		response.JSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -7963,6 +8324,16 @@ func ParseGetClientComplianceResult(rsp *http.Response) (*GetClientComplianceRes
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetClientComplianceResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetClientComplianceResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -8027,6 +8398,13 @@ func ParseGetClientKeysResult(rsp *http.Response) (*GetClientKeysResult, error) 
 		}
 		response.JSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -8064,6 +8442,16 @@ func ParseGetClientKeysResult(rsp *http.Response) (*GetClientKeysResult, error) 
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetClientKeysResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetClientKeysResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -8135,6 +8523,13 @@ func ParseRestoreClientResult(rsp *http.Response) (*RestoreClientResult, error) 
 		}
 		response.JSON409 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -8182,6 +8577,16 @@ func ParseRestoreClientResult(rsp *http.Response) (*RestoreClientResult, error) 
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers RestoreClientResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers RestoreClientResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -8246,6 +8651,13 @@ func ParseListRevisionsResult(rsp *http.Response) (*ListRevisionsResult, error) 
 		}
 		response.JSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -8283,6 +8695,16 @@ func ParseListRevisionsResult(rsp *http.Response) (*ListRevisionsResult, error) 
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListRevisionsResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ListRevisionsResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -8347,6 +8769,13 @@ func ParseGetRevisionResult(rsp *http.Response) (*GetRevisionResult, error) {
 		}
 		response.JSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -8384,6 +8813,16 @@ func ParseGetRevisionResult(rsp *http.Response) (*GetRevisionResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetRevisionResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetRevisionResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -8455,6 +8894,13 @@ func ParseRestoreRevisionResult(rsp *http.Response) (*RestoreRevisionResult, err
 		}
 		response.JSON412 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -8502,6 +8948,16 @@ func ParseRestoreRevisionResult(rsp *http.Response) (*RestoreRevisionResult, err
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers RestoreRevisionResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers RestoreRevisionResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -8594,6 +9050,13 @@ func ParseRotateSecretResult(rsp *http.Response) (*RotateSecretResult, error) {
 		}
 		response.JSON415 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -8641,6 +9104,16 @@ func ParseRotateSecretResult(rsp *http.Response) (*RotateSecretResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers RotateSecretResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers RotateSecretResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -8705,6 +9178,13 @@ func ParseListSecretsResult(rsp *http.Response) (*ListSecretsResult, error) {
 		}
 		response.JSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -8742,6 +9222,16 @@ func ParseListSecretsResult(rsp *http.Response) (*ListSecretsResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListSecretsResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ListSecretsResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -8834,6 +9324,13 @@ func ParseCreateSecretResult(rsp *http.Response) (*CreateSecretResult, error) {
 		}
 		response.JSON415 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -8881,6 +9378,16 @@ func ParseCreateSecretResult(rsp *http.Response) (*CreateSecretResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateSecretResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers CreateSecretResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -8948,6 +9455,13 @@ func ParseDeleteSecretResult(rsp *http.Response) (*DeleteSecretResult, error) {
 		}
 		response.JSON412 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -8985,6 +9499,16 @@ func ParseDeleteSecretResult(rsp *http.Response) (*DeleteSecretResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteSecretResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers DeleteSecretResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -9188,6 +9712,13 @@ func ParseCheckComplianceResult(rsp *http.Response) (*CheckComplianceResult, err
 		}
 		response.JSON415 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -9225,6 +9756,16 @@ func ParseCheckComplianceResult(rsp *http.Response) (*CheckComplianceResult, err
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers CheckComplianceResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers CheckComplianceResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -9282,6 +9823,13 @@ func ParseListRulesResult(rsp *http.Response) (*ListRulesResult, error) {
 		}
 		response.JSON403 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -9319,6 +9867,16 @@ func ParseListRulesResult(rsp *http.Response) (*ListRulesResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListRulesResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ListRulesResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {

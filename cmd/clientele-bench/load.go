@@ -17,7 +17,7 @@ import (
 // load drives the service over keep-alive connections, each of which sends its
 // next request when the last one is answered.
 type load struct {
-	service *service
+	service *target
 	ids     []string
 	secret  string // of a client, ids[0]
 	opts    options
@@ -28,7 +28,7 @@ type load struct {
 	serial int
 }
 
-func newLoad(s *service, ids []string, secret string, opts options) *load {
+func newLoad(s *target, ids []string, secret string, opts options) *load {
 	return &load{
 		service: s, ids: ids, secret: secret, opts: opts, header: headerOf(s.token),
 		random: rand.New(rand.NewPCG(opts.Seed, opts.Seed)), //nolint:gosec // the same choice in every run
@@ -129,7 +129,7 @@ func (l *load) run(ctx context.Context, header http.Header, next request) (float
 	defer attacker.Stop()
 	targeter := func(t *vegeta.Target) error {
 		method, path, body := next()
-		t.Method, t.URL, t.Header, t.Body = method, l.service.url+path, header, []byte(body)
+		t.Method, t.URL, t.Header, t.Body = method, l.service.URL+path, header, []byte(body)
 		return nil
 	}
 	started, done := time.Now(), 0

@@ -1,82 +1,50 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 
 	"github.com/clientele-oauth/clientele/api/client"
+	"github.com/clientele-oauth/clientele/cmd/internal/service"
 )
 
-// service is the real program in a process of its own.
-type service struct {
-	command *exec.Cmd
-	url     string
-	token   string // of an administrator in the tenant of development
-	binary  string
-	data    string
+// target is the real program in a process of its own.
+type target struct {
+	*service.Process
+	token  string // of an administrator in the tenant of development
+	binary string
+	data   string
 }
 
-// startService builds the program and starts it over the database, with its
-// logs going to a file.
-func startService(ctx context.Context, dir, database string) (*service, error) {
-	binary, data := filepath.Join(dir, "clientele"), filepath.Join(dir, "data")
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/clientele")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return nil, fmt.Errorf("build the service: %w", err)
-	}
-	s := &service{binary: binary, data: data, command: exec.CommandContext(ctx, binary, "serve", "--dev",
-		"--listen", "127.0.0.1:0", "--data", data, "--database-url", database, "--verify-rate", "1000000")}
-	stderr, err := s.command.StderrPipe()
+// startService builds the program and starts it over the database.
+func startService(ctx context.Context, dir, database string) (*target, error) {
+	binary, err := service.Build(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.command.Start(); err != nil {
-		return nil, fmt.Errorf("start the service: %w", err)
-	}
-	listening := make(chan string, 1)
-	go func() {
-		defer close(listening)
-		lines := bufio.NewScanner(stderr)
-		for lines.Scan() {
-			var entry struct{ Msg, Address string }
-			if s.url == "" && json.Unmarshal(lines.Bytes(), &entry) == nil && entry.Msg == "listening" {
-				listening <- entry.Address
-				break
-			}
-		}
-		for lines.Scan() { // the access log costs the service what it costs; nobody reads it
-		}
-	}()
-	address, ok := <-listening
-	if !ok {
-		return nil, errors.New("the service ended before it listened")
-	}
-	s.url = "http://" + address
-	token, err := os.ReadFile(filepath.Join(data, "admin.token"))
+	t := &target{binary: binary, data: filepath.Join(dir, "data")}
+	// The access log costs the service what it costs; nobody reads it.
+	t.Process, err = service.Start(ctx, binary, service.Options{Quiet: true},
+		"--dev", "--data", t.data, "--database-url", database, "--verify-rate", "1000000")
 	if err != nil {
 		return nil, err
 	}
-	s.token = strings.TrimSpace(string(token))
-	return s, nil
+	t.token, err = service.Token(t.data)
+	return t, err
 }
 
-func (s *service) stop() {
-	_ = s.command.Process.Signal(syscall.SIGTERM)
-	_ = s.command.Wait()
+func (s *target) stop() {
+	_ = s.Command.Process.Signal(syscall.SIGTERM)
+	<-s.Ended
 }
 
 // tokenFor returns an administrator's token for a tenant.
-func (s *service) tokenFor(ctx context.Context, tenant string) (string, error) {
+func (s *target) tokenFor(ctx context.Context, tenant string) (string, error) {
 	output, err := exec.CommandContext(ctx, s.binary, "token", "--data", s.data, "--tenant", tenant).Output()
 	if err != nil {
 		return "", fmt.Errorf("a token: %w", err)
@@ -86,8 +54,8 @@ func (s *service) tokenFor(ctx context.Context, tenant string) (string, error) {
 
 // populate registers n clients of an ordinary kind. The secret is the first
 // one's.
-func (s *service) populate(ctx context.Context, n int) (ids []string, secret string, err error) {
-	c, err := client.NewClientWithResponses(s.url, client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+func (s *target) populate(ctx context.Context, n int) (ids []string, secret string, err error) {
+	c, err := client.NewClientWithResponses(s.URL, client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Authorization", "Bearer "+s.token)
 		return nil
 	}))

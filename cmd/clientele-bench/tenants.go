@@ -33,7 +33,7 @@ const fillTenant = `
 
 // newTenants fills tenants of the given sizes, behind the service's back and so
 // in no time.
-func newTenants(ctx context.Context, s *service, url string, sizes ...int) ([]tenant, error) {
+func newTenants(ctx context.Context, s *target, url string, sizes ...int) ([]tenant, error) {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return nil, err
@@ -63,9 +63,9 @@ func newTenants(ctx context.Context, s *service, url string, sizes ...int) ([]te
 }
 
 // ends asks where the change feed of each tenant ends.
-func (s *service) ends(ctx context.Context, tenants []tenant) error {
+func (s *target) ends(ctx context.Context, tenants []tenant) error {
 	for i := range tenants {
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/admin/oauth/clients?limit=1", http.NoBody)
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/admin/oauth/clients?limit=1", http.NoBody)
 		if err != nil {
 			return err
 		}

@@ -68,9 +68,11 @@ func TestAnAdapterNeverImportsAnother(t *testing.T) {
 func TestLibrariesStayWhereTheyBelong(t *testing.T) {
 	homes := map[string][]string{
 		"github.com/lestrrat-go/jwx":         {"/adapters/jose"},
-		"github.com/jackc/pgx":               {"/adapters/postgres"},
+		"github.com/jackc/pgx":               {"/adapters/postgres", "/adapters/tracing"},
 		"modernc.org/sqlite":                 {"/adapters/sqlite"},
-		"github.com/go-chi/chi":              {"/adapters/rest", "/api"},
+		"github.com/go-chi/chi":              {"/adapters/rest", "/adapters/tracing", "/api"},
+		"github.com/prometheus":              {"/adapters/metrics"},
+		"go.opentelemetry.io":                {"/adapters/tracing"},
 		"github.com/getkin/kin-openapi":      {"/adapters/rest", "/adapters/wire", "/api"},
 		module + "/api":                      {"/adapters/rest", "/adapters/clientfile", "/adapters/report", "/adapters/wire"},
 		"github.com/alecthomas/kong":         {"/cmd/"},
@@ -99,5 +101,6 @@ func TestNoTestCodeIsShipped(t *testing.T) {
 		assert.NotContains(t, pkg, "testify")
 		assert.NotContains(t, pkg, "storetest")
 		assert.NotContains(t, pkg, "pgtest")
+		assert.NotContains(t, pkg, "cmd/internal")
 	}
 }

@@ -192,7 +192,7 @@ func TestTheRulesAreTheSameEverywhere(t *testing.T) {
 
 	data := filepath.Join(dir, "data")
 	p := start(t, "--dev", "--data", data)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/admin/oauth/rules", nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.URL+"/admin/oauth/rules", nil)
 	require.NoError(t, err)
 	request.Header.Set("Authorization", "Bearer "+adminToken(t, data))
 	response, err := http.DefaultClient.Do(request)

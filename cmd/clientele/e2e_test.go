@@ -3,7 +3,6 @@ package main_test
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/clientele-oauth/clientele/adapters/postgres/pgtest"
 	"github.com/clientele-oauth/clientele/api/client"
+	"github.com/clientele-oauth/clientele/cmd/internal/service"
 )
 
 var (
@@ -38,9 +38,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	binary = filepath.Join(dir, "clientele")
-	if output, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build: %v: %s", err, output)
+	if binary, err = service.Build(context.Background(), dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return pgtest.Main(m, &server)
@@ -59,69 +58,18 @@ func onBothStores(t *testing.T, test func(t *testing.T, data string, flags ...st
 }
 
 // program is a running service.
-type program struct {
-	command *exec.Cmd
-	url     string
-	ended   chan struct{} // closed when the process has ended
-	logs    *logs
-}
-
-// logs keeps what the program writes.
-type logs struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (l *logs) add(line string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lines = append(l.lines, line)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Join(l.lines, "\n")
-}
+type program struct{ *service.Process }
 
 // start runs the program and waits until it listens.
-func start(t *testing.T, args ...string) *program {
-	t.Helper()
-	command := exec.Command(binary, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
-	command.Env = append(os.Environ(), "DATABASE_URL=")
-	stderr, err := command.StderrPipe()
-	require.NoError(t, err)
-	require.NoError(t, command.Start())
-	p := &program{command: command, ended: make(chan struct{}), logs: &logs{}}
-	listening := make(chan string, 1)
-	go func() {
-		defer close(p.ended)
-		lines := bufio.NewScanner(stderr)
-		for lines.Scan() {
-			p.logs.add(lines.Text())
-			var entry struct{ Msg, Address string }
-			if json.Unmarshal(lines.Bytes(), &entry) == nil && entry.Msg == "listening" {
-				listening <- entry.Address
-			}
-		}
-		_ = command.Wait()
-	}()
-	t.Cleanup(p.kill)
-	select {
-	case address := <-listening:
-		p.url = "http://" + address
-	case <-p.ended:
-		require.Fail(t, "the program ended", p.logs.String())
-	case <-time.After(time.Minute):
-		require.Fail(t, "the program does not listen", p.logs.String())
-	}
-	return p
-}
+func start(t *testing.T, args ...string) *program { return startIn(t, nil, args...) }
 
-// kill ends the program as a power cut would.
-func (p *program) kill() {
-	_ = p.command.Process.Kill()
-	<-p.ended
+// startIn is start with more in the environment.
+func startIn(t *testing.T, env []string, args ...string) *program {
+	t.Helper()
+	p, err := service.Start(context.WithoutCancel(t.Context()), binary, service.Options{Env: env}, args...)
+	require.NoError(t, err)
+	t.Cleanup(p.Kill)
+	return &program{p}
 }
 
 // token prints a token with the program's own command.
@@ -135,7 +83,7 @@ func token(t *testing.T, data string, args ...string) string {
 // as is a generated client that sends the token.
 func (p *program) as(t *testing.T, token string) *client.ClientWithResponses {
 	t.Helper()
-	c, err := client.NewClientWithResponses(p.url, client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+	c, err := client.NewClientWithResponses(p.URL, client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 		if token != "" {
 			r.Header.Set("Authorization", "Bearer "+token)
 		}
@@ -147,9 +95,9 @@ func (p *program) as(t *testing.T, token string) *client.ClientWithResponses {
 
 func adminToken(t *testing.T, data string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(data, "admin.token"))
+	token, err := service.Token(data)
 	require.NoError(t, err)
-	return strings.TrimSpace(string(text))
+	return token
 }
 
 func create(t *testing.T, c *client.ClientWithResponses) string {
@@ -217,14 +165,14 @@ func TestTheMainJob(t *testing.T) {
 			assert.Equal(t, tt.want, answer.StatusCode(), name)
 		}
 
-		p.kill()
+		p.Kill()
 		p = start(t, flags...)
 		read, err := p.as(t, adminToken(t, data)).GetClientWithResponse(t.Context(), id, nil)
 		require.NoError(t, err)
 		require.NotNil(t, read.JSON200, string(read.Body))
 		assert.Equal(t, updated.JSON200.Data, read.JSON200.Data)
 		assert.Equal(t, `"2"`, read.HTTPResponse.Header.Get("ETag"))
-		assert.NotContains(t, p.logs.String(), adminToken(t, data))
+		assert.NotContains(t, p.Log.String(), adminToken(t, data))
 	})
 }
 
@@ -293,7 +241,7 @@ func TestShutdownFinishesRequestsInFlight(t *testing.T) {
 	id := create(t, p.as(t, adminToken(t, data)))
 
 	// A request whose body is still on its way when the signal comes.
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(p.url, "http://"))
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(p.URL, "http://"))
 	require.NoError(t, err)
 	defer func() { _ = conn.Close() }()
 	body := `{"name":"In flight"}`
@@ -301,16 +249,16 @@ func TestShutdownFinishesRequestsInFlight(t *testing.T) {
 		id, adminToken(t, data), len(body), body[:5])
 	require.NoError(t, err)
 	awaitInFlight(t, p)
-	require.NoError(t, p.command.Process.Signal(syscall.SIGTERM))
-	require.Eventually(t, func() bool { return strings.Contains(p.logs.String(), "finishing requests in flight") }, 10*time.Second, 5*time.Millisecond)
+	require.NoError(t, p.Command.Process.Signal(syscall.SIGTERM))
+	require.Eventually(t, func() bool { return strings.Contains(p.Log.String(), "finishing requests in flight") }, 10*time.Second, 5*time.Millisecond)
 	_, err = io.WriteString(conn, body[5:])
 	require.NoError(t, err)
 	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
 	defer answer.Body.Close()
 	assert.Equal(t, http.StatusOK, answer.StatusCode)
-	<-p.ended
-	assert.True(t, p.command.ProcessState.Success(), p.logs.String())
+	<-p.Ended
+	assert.True(t, p.Command.ProcessState.Success(), p.Log.String())
 }
 
 // awaitInFlight makes sure that the program has taken the connection: one that
@@ -318,7 +266,7 @@ func TestShutdownFinishesRequestsInFlight(t *testing.T) {
 func awaitInFlight(t *testing.T, p *program) {
 	t.Helper()
 	for range 3 {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/healthz", http.NoBody)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.URL+"/healthz", http.NoBody)
 		require.NoError(t, err)
 		answer, err := http.DefaultTransport.RoundTrip(r)
 		require.NoError(t, err)
@@ -374,7 +322,7 @@ func TestMigrateAndServeWithoutMigrating(t *testing.T) {
 func TestTokensOfAnIssuer(t *testing.T) {
 	// The development key of one service is the issuer of the other.
 	data, other := t.TempDir(), t.TempDir()
-	start(t, "--dev", "--data", data).kill()
+	start(t, "--dev", "--data", data).Kill()
 	p := start(t, "--data", other, "--issuer", "clientele-dev", "--issuer-keys", filepath.Join(data, "signing-key.json"))
 	create(t, p.as(t, adminToken(t, data)))
 	assert.NoFileExists(t, filepath.Join(other, "admin.token"), "without --dev no token is ever made")

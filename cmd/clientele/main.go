@@ -24,13 +24,15 @@ import (
 var version = ""
 
 type commands struct {
-	Serve   serveCommand   `cmd:"" help:"Run the service."`
-	Migrate migrateCommand `cmd:"" help:"Bring the database schema up to date."`
-	Purge   purgeCommand   `cmd:"" help:"Remove for good what was deleted long ago; tombstones stay."`
-	Token   tokenCommand   `cmd:"" help:"Print an access token signed with the development key of a data directory."`
-	Rules   rulesCommand   `cmd:"" help:"Print the rules that clients are judged by."`
-	Check   checkCommand   `cmd:"" help:"Judge client configurations in files, as the service would."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve     serveCommand     `cmd:"" help:"Run the service."`
+	Migrate   migrateCommand   `cmd:"" help:"Bring the database schema up to date."`
+	Purge     purgeCommand     `cmd:"" help:"Remove for good what was deleted long ago; tombstones stay."`
+	Token     tokenCommand     `cmd:"" help:"Print an access token signed with the development key of a data directory."`
+	Rules     rulesCommand     `cmd:"" help:"Print the rules that clients are judged by."`
+	Check     checkCommand     `cmd:"" help:"Judge client configurations in files, as the service would."`
+	Health    healthCommand    `cmd:"" help:"Ask the service on this machine whether it is ready; for health checks of containers."`
+	Reference referenceCommand `cmd:"" hidden:"" help:"Print the reference of commands and flags in Markdown."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
 }
 
 // exitUsage is how the program ends where its arguments make no sense.

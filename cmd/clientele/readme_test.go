@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -77,7 +76,7 @@ func walk(t *testing.T, list []step) (shown int) {
 	script.WriteString("set -euo pipefail\n")
 	for _, s := range list {
 		script.WriteString(strings.NewReplacer(
-			"http://127.0.0.1:8080", p.url, "go run ./cmd/clientele", binary,
+			"http://127.0.0.1:8080", p.URL, "go run ./cmd/clientele", binary,
 		).Replace(s.command))
 		script.WriteString("\nprintf '\\n%s\\n' '" + mark + "'\n")
 	}
@@ -96,29 +95,4 @@ func walk(t *testing.T, list []step) (shown int) {
 		assert.JSONEq(t, normalised(s.shown), normalised(answers[i]), s.command)
 	}
 	return shown
-}
-
-// The table of the configuration has every flag of serve, and no other.
-func TestTheREADMEListsEveryFlag(t *testing.T) {
-	help, err := exec.Command(binary, "serve", "--help").Output()
-	require.NoError(t, err)
-	flags := func(text, pattern string) []string {
-		var list []string
-		for _, found := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
-			list = append(list, found[1])
-		}
-		slices.Sort(list)
-		return slices.Compact(list) // the help mentions some again
-	}
-	text, err := os.ReadFile("../../README.md")
-	require.NoError(t, err)
-	var known []string
-	for _, flag := range flags(string(help), `(?m)^ +(?:-h, )?--(?:\[no-\])?([a-z-]+)`) {
-		if flag != "help" {
-			known = append(known, flag)
-		}
-	}
-	assert.ElementsMatch(t, known, flags(string(text), "(?m)^\\| `--([a-z-]+)`"))
-	environment := flags(string(help), `\$([A-Z_]+)\)`)
-	assert.ElementsMatch(t, environment, flags(string(text), "(?m)^\\| `--[a-z-]+` \\| `([A-Z_]+)`"))
 }

@@ -59,13 +59,13 @@ func TestNoSecretIsKeptAnywhere(t *testing.T) {
 		assert.Equal(t, "true", again.HTTPResponse.Header.Get("Idempotent-Replayed"))
 		answers.Write(again.Body)
 		for _, path := range []string{"", "/" + id, "/" + id + "/secrets", "/" + id + "/revisions", "/" + id + "/revisions/1"} {
-			answers.WriteString(get(t, p.url+"/admin/oauth/clients"+path, adminToken(t, data)))
+			answers.WriteString(get(t, p.URL+"/admin/oauth/clients"+path, adminToken(t, data)))
 		}
-		answers.WriteString(get(t, p.url+"/admin/oauth/changes", adminToken(t, data)))
-		require.NoError(t, p.command.Process.Signal(syscall.SIGTERM)) // writes when the secrets were used
-		<-p.ended
+		answers.WriteString(get(t, p.URL+"/admin/oauth/changes", adminToken(t, data)))
+		require.NoError(t, p.Command.Process.Signal(syscall.SIGTERM)) // writes when the secrets were used
+		<-p.Ended
 
-		for place, text := range map[string]string{"answers": answers.String(), "logs": p.logs.String(), "store": dump(t, data, flags)} {
+		for place, text := range map[string]string{"answers": answers.String(), "logs": p.Log.String(), "store": dump(t, data, flags)} {
 			require.NotEmpty(t, text)
 			for i, value := range values {
 				body := strings.TrimPrefix(value, "clientele_")
@@ -178,7 +178,7 @@ func TestFollowingThroughReplicasThatAreKilled(t *testing.T) {
 			read(replica(k), 1)
 		}
 		victim := replica(round)
-		victim.kill()
+		victim.Kill()
 		fresh := start(t, flags...)
 		mu.Lock()
 		replicas[round%len(replicas)] = fresh
@@ -216,15 +216,15 @@ func TestAWaitingReaderHoldsUpNoShutdown(t *testing.T) {
 		answered <- answer.StatusCode()
 	}()
 	awaitInFlight(t, p)
-	require.NoError(t, p.command.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, p.Command.Process.Signal(syscall.SIGTERM))
 	select {
 	case status := <-answered:
 		assert.Equal(t, http.StatusOK, status)
 	case <-time.After(15 * time.Second):
 		assert.Fail(t, "the reader was not told to go on")
 	}
-	<-p.ended
-	assert.True(t, p.command.ProcessState.Success(), p.logs.String())
+	<-p.Ended
+	assert.True(t, p.Command.ProcessState.Success(), p.Log.String())
 }
 
 func TestPurge(t *testing.T) {

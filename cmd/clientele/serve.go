@@ -16,8 +16,10 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/clientele-oauth/clientele/adapters/jose"
+	"github.com/clientele-oauth/clientele/adapters/metrics"
 	"github.com/clientele-oauth/clientele/adapters/ratelimit"
 	"github.com/clientele-oauth/clientele/adapters/rest"
+	"github.com/clientele-oauth/clientele/adapters/tracing"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -46,6 +48,12 @@ type serveCommand struct {
 	PepperFile      []string      `env:"CLIENTELE_PEPPER_FILE" group:"Secrets" type:"existingfile" placeholder:"FILE" help:"Keys of at least 32 bytes under which client secrets are hashed: the first hashes new ones, all verify."`
 	SecretGrace     time.Duration `default:"4h" env:"CLIENTELE_SECRET_GRACE" group:"Secrets" help:"How long a secret verifies after it was rotated away (${default}); 0 ends it at once."`
 	VerifyRate      int           `default:"100" env:"CLIENTELE_VERIFY_RATE" group:"Secrets" placeholder:"N" help:"Verifications of secrets a second and client in this process (${default})."`
+	TLSCertFile     string        `name:"tls-cert-file" env:"CLIENTELE_TLS_CERT_FILE" group:"Network" type:"existingfile" placeholder:"FILE" help:"Certificate, with its chain, in PEM: serve HTTPS. It is read again when it changes."`
+	TLSKeyFile      string        `name:"tls-key-file" env:"CLIENTELE_TLS_KEY_FILE" group:"Network" type:"existingfile" placeholder:"FILE" help:"Private key of the certificate, in PEM."`
+	AdminListen     string        `env:"CLIENTELE_ADMIN_LISTEN" group:"Network" placeholder:"ADDR" help:"Address for operators: /metrics, /healthz, /readyz and /debug/pprof; none where it is not set."`
+	MaxConcurrent   int           `default:"256" env:"CLIENTELE_MAX_CONCURRENT" group:"Limits" placeholder:"N" help:"Requests worked on at once; as many again wait for a second, the others get a 503 (${default})."`
+	MaxFollowing    int           `default:"1024" env:"CLIENTELE_MAX_FOLLOWING" group:"Limits" placeholder:"N" help:"Requests that wait for changes at once (${default})."`
+	CallerRate      int           `env:"CLIENTELE_CALLER_RATE" group:"Limits" placeholder:"N" help:"Requests a second of each caller in this process; no limit where it is not set."`
 	AutoMigrate     bool          `default:"true" negatable:"" env:"CLIENTELE_AUTO_MIGRATE" help:"Bring the schema up to date at start (on)."`
 	RequestTimeout  time.Duration `default:"15s" env:"CLIENTELE_REQUEST_TIMEOUT" help:"Longest work on one request (${default})."`
 	ShutdownTimeout time.Duration `default:"30s" env:"CLIENTELE_SHUTDOWN_TIMEOUT" help:"Longest wait for requests in flight at the end (${default})."`
@@ -65,6 +73,12 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--secret-grace is between 0 and %s", domain.MaxGrace)
 	case c.VerifyRate <= 0:
 		return errors.New("--verify-rate is at least 1")
+	case (c.TLSCertFile == "") != (c.TLSKeyFile == ""):
+		return errors.New("--tls-cert-file and --tls-key-file go together")
+	case c.MaxConcurrent <= 0 || c.MaxFollowing <= 0:
+		return errors.New("--max-concurrent and --max-following are at least 1")
+	case c.CallerRate < 0:
+		return errors.New("--caller-rate is not negative")
 	case len(c.TokenType) == 0 || c.TenantClaim == "" || c.RoleClaim == "" || c.AdminRole == "" || c.Audience == "":
 		return errors.New("--token-type, --tenant-claim, --role-claim, --admin-role and --audience are not empty")
 	}
@@ -91,13 +105,21 @@ func (systemRandom) Entropy() (entropy [domain.SecretEntropy]byte) {
 
 // Run serves until the context ends, and then finishes the requests in flight.
 func (c *serveCommand) Run(ctx context.Context) (err error) {
-	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
+	lines := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel})
+	traces, err := tracing.FromEnvironment(ctx, buildVersion(), slog.New(lines))
+	if err != nil {
+		return err
+	}
+	log := slog.New(traces.LogHandler(lines))
+	defer closeTraces(ctx, traces, log)
 
-	db, err := c.open(ctx)
+	db, err := c.open(ctx, traces)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.close()) }()
+	measures := metrics.New(buildVersion())
+	db.watch(measures)
 	if c.AutoMigrate {
 		steps, err := db.migrate(ctx)
 		if err != nil {
@@ -105,7 +127,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		}
 		log.InfoContext(ctx, "schema is up to date", "steps", steps)
 	}
-	verifier, err := c.verifier()
+	verifier, issuerKeys, err := c.verifier()
 	if err != nil {
 		return err
 	}
@@ -124,8 +146,8 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	}
 	registry := &application.Registry{
 		Book:          book,
-		Store:         db,
-		Keys:          resolver,
+		Store:         measures.Store(db),
+		Keys:          measures.Keys(resolver),
 		Clock:         systemClock{},
 		Random:        systemRandom{},
 		Peppers:       peppers,
@@ -134,22 +156,42 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	}
 	draining, drain := context.WithCancel(context.WithoutCancel(ctx))
 	defer drain()
-	handler, err := rest.NewHandler(rest.Config{
+	surface := rest.Config{
 		Registry: registry,
 		Tokens:   verifier,
-		Ready: func(ctx context.Context) error {
-			if draining.Err() != nil {
-				return errors.New("shutting down")
-			}
-			return db.Ping(ctx)
+		Checks: []rest.Check{
+			{Name: "service", Run: func(context.Context) error {
+				if draining.Err() != nil {
+					return errors.New("shutting down")
+				}
+				return nil
+			}},
+			{Name: "store", Run: db.Ping},
+			{Name: "issuer keys", Run: issuerKeys.Ready},
 		},
-		Clock:    systemClock{},
-		Log:      log,
-		Deadline: c.RequestTimeout,
-		Draining: draining.Done(),
-	})
+		Clock:         systemClock{},
+		Log:           log,
+		Deadline:      c.RequestTimeout,
+		Draining:      draining.Done(),
+		MaxConcurrent: c.MaxConcurrent,
+		MaxFollowing:  c.MaxFollowing,
+		Observer:      measures,
+		Trace:         traces.Requests,
+	}
+	if c.CallerRate > 0 {
+		surface.Callers = ratelimit.PerSecond(c.CallerRate, time.Now)
+	}
+	handler, err := rest.NewHandler(surface)
 	if err != nil {
 		return err
+	}
+	served := make(chan error, 2)
+	if c.AdminListen != "" {
+		operators, err := c.serveOperators(ctx, rest.NewOperatorHandler(surface, measures.Handler()), log, served)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = operators.Close() }() // it may be looked at until the very end
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
@@ -164,13 +206,21 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	log.InfoContext(ctx, "listening", "address", listener.Addr().String(), "dev", c.Dev)
+	serve := server.Serve
+	if c.TLSCertFile != "" {
+		shown, err := openCertificate(c.TLSCertFile, c.TLSKeyFile, log)
+		if err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		server.TLSConfig = shown.config()
+		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+	}
+	log.InfoContext(ctx, "listening", "address", listener.Addr().String(), "dev", c.Dev, "tls", c.TLSCertFile != "")
 	if c.Dev {
 		c.greet(listener.Addr())
 	}
 	defer flushSecretUses(ctx, registry, log)()
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- serve(listener) }()
 	select {
 	case err := <-served:
 		return err
@@ -184,6 +234,34 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		return fmt.Errorf("requests were still in flight after %s: %w", c.ShutdownTimeout, err)
 	}
 	return nil
+}
+
+// serveOperators serves what is for operators, at an address of its own; how it
+// ends goes to served.
+func (c *serveCommand) serveOperators(
+	ctx context.Context, handler http.Handler, log *slog.Logger, served chan<- error,
+) (*http.Server, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.AdminListen)
+	if err != nil {
+		return nil, err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout}
+	log.InfoContext(ctx, "listening for operators", "operators", listener.Addr().String())
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			served <- err
+		}
+	}()
+	return server, nil
+}
+
+// closeTraces sends the spans that are left, if somebody takes them soon.
+func closeTraces(ctx context.Context, traces *tracing.Tracing, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+	defer cancel()
+	if err := traces.Close(ctx); err != nil {
+		log.WarnContext(ctx, "the last spans are not sent", "error", err)
+	}
 }
 
 // How often the last uses of secrets are written, and how long that may take.
@@ -226,23 +304,24 @@ func flushSecretUses(ctx context.Context, registry *application.Registry, log *s
 
 // verifier returns the verifier of access tokens: in development of those
 // signed with the key of the data directory, which it makes where there is
-// none, together with a token.
-func (c *serveCommand) verifier() (*jose.Verifier, error) {
+// none, together with a token. The keys are those that it verifies with.
+func (c *serveCommand) verifier() (*jose.Verifier, *jose.IssuerKeys, error) {
 	if !c.Dev {
-		return jose.NewVerifier(c.rules(), jose.NewIssuerKeys(c.source(), time.Now), time.Now), nil
+		keys := jose.NewIssuerKeys(c.source(), time.Now)
+		return jose.NewVerifier(c.rules(), keys, time.Now), keys, nil
 	}
 	if err := c.makeData(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	signer, err := jose.OpenOrCreateSigner(devKeyFile(c.Data), devRules())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := writeDevToken(signer, c.Data); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	keys := jose.NewIssuerKeys(jose.KeysFromFile(devKeyFile(c.Data)), time.Now)
-	return jose.NewVerifier(devRules(), keys, time.Now), nil
+	return jose.NewVerifier(devRules(), keys, time.Now), keys, nil
 }
 
 // greet tells a newcomer what to do next.

@@ -9,8 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clientele-oauth/clientele/adapters/metrics"
 	"github.com/clientele-oauth/clientele/adapters/postgres"
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
+	"github.com/clientele-oauth/clientele/adapters/tracing"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -26,19 +28,34 @@ type database struct {
 	application.Store
 	migrate func(context.Context) (int, error)
 	close   func() error
+	// watch lets metrics see what the store alone knows.
+	watch func(*metrics.Metrics)
 }
 
-// open opens the store that the flags name.
-func (f storeFlags) open(ctx context.Context) (database, error) {
+// open opens the store that the flags name; traces may be nil.
+func (f storeFlags) open(ctx context.Context, traces *tracing.Tracing) (database, error) {
 	if f.DatabaseURL != "" {
 		if !strings.HasPrefix(f.DatabaseURL, "postgres://") && !strings.HasPrefix(f.DatabaseURL, "postgresql://") {
 			return database{}, errors.New("--database-url (DATABASE_URL) begins with postgres://")
 		}
-		store, err := postgres.Open(ctx, f.DatabaseURL)
+		store, err := postgres.Open(ctx, f.DatabaseURL, traces.Statements())
 		if err != nil {
 			return database{}, err
 		}
-		return database{Store: store, migrate: store.Migrate, close: func() error { store.Close(); return nil }}, nil
+		return database{
+			Store: store, migrate: store.Migrate,
+			close: func() error { store.Close(); return nil },
+			watch: func(m *metrics.Metrics) {
+				m.WatchFeed(store.FeedLag)
+				m.WatchPool(func() metrics.Pool {
+					stat := store.Connections()
+					return metrics.Pool{
+						Used: stat.AcquiredConns(), Idle: stat.IdleConns(), Limit: stat.MaxConns(),
+						Waits: stat.EmptyAcquireCount(), Waited: stat.EmptyAcquireWaitTime(),
+					}
+				})
+			},
+		}, nil
 	}
 	if err := f.makeData(); err != nil {
 		return database{}, err
@@ -47,7 +64,11 @@ func (f storeFlags) open(ctx context.Context) (database, error) {
 	if err != nil {
 		return database{}, err
 	}
-	return database{Store: store, migrate: store.Migrate, close: store.Close}, nil
+	return database{
+		Store: store, migrate: store.Migrate, close: store.Close,
+		// What is committed to a file is handed out at once.
+		watch: func(m *metrics.Metrics) { m.WatchFeed(func(context.Context) (time.Duration, error) { return 0, nil }) },
+	}, nil
 }
 
 // makeData makes the data directory, for its owner alone.
@@ -64,7 +85,7 @@ type migrateCommand struct {
 
 // Run brings the schema up to date.
 func (c *migrateCommand) Run(ctx context.Context) error {
-	db, err := c.open(ctx)
+	db, err := c.open(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -91,7 +112,7 @@ func (c *purgeCommand) Validate() error {
 
 // Run leaves only the tombstones of clients that were deleted long ago.
 func (c *purgeCommand) Run(ctx context.Context) error {
-	db, err := c.open(ctx)
+	db, err := c.open(ctx, nil)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,78 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/clientele-oauth/clientele/application"
+)
+
+// errOverloaded turns a request away before any work is done for it.
+var errOverloaded = errors.New("too much is being worked on already")
+
+// longestQueue is how long a request waits for others to be done.
+const longestQueue = time.Second
+
+// admission bounds how many requests are worked on at once. As many again wait
+// for a moment; the others are better told at once than served late.
+type admission struct {
+	places  chan struct{}
+	waiting atomic.Int64
+}
+
+func newAdmission(limit int) *admission { return &admission{places: make(chan struct{}, limit)} }
+
+// enter takes a place, to be given back by leave. The error is [errOverloaded].
+func (a *admission) enter(ctx context.Context) error {
+	select {
+	case a.places <- struct{}{}:
+		return nil
+	default:
+	}
+	defer a.waiting.Add(-1)
+	if a.waiting.Add(1) > int64(cap(a.places)) {
+		return errOverloaded
+	}
+	timer := time.NewTimer(longestQueue)
+	defer timer.Stop()
+	select {
+	case a.places <- struct{}{}:
+		return nil
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return errOverloaded
+}
+
+func (a *admission) leave() { <-a.places }
+
+// admit lets in what the limits allow: the caller's own rate, and how much is
+// worked on at once. It comes after the body was read, so that slow senders keep
+// nobody out; who waits for changes does no work, and counts apart.
+func (s *server) admit(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller := exchangeOf(r.Context()).caller
+		if s.callers != nil && !s.callers.Allow(caller.Tenant, caller.Subject) {
+			s.observer.RequestShed("rate")
+			s.writeError(w, r, application.ErrTooManyRequests)
+			return
+		}
+		group := s.working
+		if waits(r) {
+			group = s.following
+		}
+		if err := group.enter(r.Context()); err != nil {
+			s.observer.RequestShed("load")
+			s.writeError(w, r, err)
+			return
+		}
+		defer group.leave()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// waits reports whether the request may wait for changes.
+func waits(r *http.Request) bool { return r.URL.Path == changesPath && r.URL.Query().Has("wait") }

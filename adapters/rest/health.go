@@ -1,0 +1,59 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"net/http/pprof"
+	"strings"
+	"sync"
+
+	"github.com/go-chi/chi/v5"
+)
+
+// Check is something that the service needs to serve.
+type Check struct {
+	Name string // as /readyz shows it
+	// Run returns nil where it is there; what else it returns is logged.
+	Run func(ctx context.Context) error
+}
+
+// serveHealth tells whether the process lives and, a line for each check,
+// whether it can serve.
+func (s *server) serveHealth(r chi.Router, checks []Check) {
+	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "alive\n") })
+	r.Get("/readyz", func(w http.ResponseWriter, r *http.Request) {
+		failures := make([]error, len(checks))
+		var group sync.WaitGroup
+		for i, check := range checks {
+			group.Go(func() { failures[i] = check.Run(r.Context()) }) //nolint:contextcheck // it is the context of the request
+		}
+		group.Wait()
+		status := http.StatusOK
+		var lines strings.Builder
+		for i, check := range checks {
+			verdict := ": ok\n"
+			if failures[i] != nil {
+				status, verdict = http.StatusServiceUnavailable, ": not ready\n"
+				s.log.WarnContext(r.Context(), "not ready", "check", check.Name, "error", failures[i])
+			}
+			lines.WriteString(check.Name + verdict)
+		}
+		writeText(w, status, lines.String())
+	})
+}
+
+// NewOperatorHandler returns what is for operators alone: metrics, profiles, and
+// the health that the other surface shows as well.
+func NewOperatorHandler(c Config, metrics http.Handler) http.Handler {
+	s := newServer(c)
+	r := chi.NewRouter()
+	r.Use(s.identify, s.recoverPanic, deadline(c.Deadline))
+	s.serveHealth(r, c.Checks)
+	r.Method(http.MethodGet, "/metrics", metrics)
+	r.Get("/debug/pprof/*", pprof.Index)
+	r.Get("/debug/pprof/cmdline", pprof.Cmdline)
+	r.Get("/debug/pprof/profile", pprof.Profile)
+	r.Get("/debug/pprof/symbol", pprof.Symbol)
+	r.Get("/debug/pprof/trace", pprof.Trace)
+	return r
+}

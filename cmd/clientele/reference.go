@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+//go:generate sh -c "go run . reference > ../../docs/configuration.md"
+
+type referenceCommand struct{}
+
+// Run prints every command with its flags, in Markdown.
+func (referenceCommand) Run(app *kong.Kong) error { return writeReference(os.Stdout, app.Model) }
+
+// referenceIntro begins the page of the configuration.
+const referenceIntro = `# Commands and configuration
+
+Printed from the code by ` + "`clientele reference`" + `; ` + "`clientele COMMAND --help`" + ` tells the same. Every flag that has a
+variable can be set in the environment instead; a flag wins. Lists are separated by commas. Durations are written as
+` + "`30s`, `4h`" + `.
+
+Beside these, ` + "`serve`" + ` knows the variables of OpenTelemetry: traces are sent where ` + "`OTEL_EXPORTER_OTLP_ENDPOINT`" + `
+or ` + "`OTEL_TRACES_EXPORTER`" + ` is set. ` + "`GOGC` and `GOMEMLIMIT`" + ` mean what they mean to every Go program.
+`
+
+func writeReference(to io.Writer, app *kong.Application) error {
+	var page strings.Builder
+	page.WriteString(referenceIntro)
+	for _, command := range app.Leaves(true) {
+		fmt.Fprintf(&page, "\n## clientele %s\n\n%s\n", command.Summary(), command.Help)
+		var rows strings.Builder
+		for _, positional := range command.Positional {
+			fmt.Fprintf(&rows, "| `%s` | | | %s |\n", positional.Summary(), tableText(positional.Help, ""))
+		}
+		for _, flag := range command.Flags {
+			if flag.Name == "help" || flag.Hidden {
+				continue
+			}
+			name := "--" + flag.Name
+			if flag.Negated || flag.Tag.Negatable != "" {
+				name = "--[no-]" + flag.Name
+			}
+			fmt.Fprintf(&rows, "| `%s` | %s | %s | %s |\n", name, code(strings.Join(flag.Envs, ", ")), code(flag.Default), tableText(flag.Help, flag.Default))
+		}
+		if rows.Len() > 0 {
+			page.WriteString("\n| flag | environment | default | |\n|---|---|---|---|\n" + rows.String())
+		}
+	}
+	_, err := io.WriteString(to, page.String())
+	return err
+}
+
+// code sets a text as code, where there is one.
+func code(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "`" + text + "`"
+}
+
+// tableText is help as a cell of a table has it: the default has one of its own.
+func tableText(help, standard string) string {
+	if standard != "" {
+		help = strings.Replace(help, " ("+standard+")", "", 1)
+	}
+	return strings.ReplaceAll(help, "|", "\\|")
+}

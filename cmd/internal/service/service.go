@@ -1,0 +1,141 @@
+// Package service starts the real program in a process of its own, for its
+// tests and its benchmark.
+package service
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// startTimeout bounds how long a service may take until it listens.
+const startTimeout = time.Minute
+
+// Package is the import path of the program.
+const Package = "github.com/clientele-oauth/clientele/cmd/clientele"
+
+// Build builds the program into a folder and returns where it is.
+func Build(ctx context.Context, dir string) (binary string, err error) {
+	binary = filepath.Join(dir, "clientele")
+	if output, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, Package).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the service: %w: %s", err, output)
+	}
+	return binary, nil
+}
+
+// Process is a running service.
+type Process struct {
+	Command *exec.Cmd
+	// URL is its root, without a slash at the end; Operators that of the
+	// listener for operators, "" where there is none.
+	URL, Operators string
+	// Ended is closed when the process has ended.
+	Ended chan struct{}
+	Log   *Log
+}
+
+// Options say how a process is to be started.
+type Options struct {
+	// Env is added to the environment, which names no database.
+	Env []string
+	// Quiet drops the log, of which a load makes a lot.
+	Quiet bool
+}
+
+// Start runs "serve" with the arguments, on a port that is free unless they name
+// one, and waits until it listens. Where it ends before, the error has its log.
+func Start(ctx context.Context, binary string, opts Options, args ...string) (*Process, error) {
+	command := exec.CommandContext(ctx, binary, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+	command.Env = append(append(os.Environ(), "DATABASE_URL="), opts.Env...)
+	stderr, err := command.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := command.Start(); err != nil {
+		return nil, fmt.Errorf("start the service: %w", err)
+	}
+	p := &Process{Command: command, Ended: make(chan struct{}), Log: &Log{}}
+	listening := make(chan struct{})
+	go func() {
+		defer close(p.Ended)
+		heard := false
+		lines := bufio.NewScanner(stderr)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			if heard && opts.Quiet {
+				continue
+			}
+			p.Log.add(lines.Text())
+			var entry struct {
+				Msg, Address, Operators string
+				TLS                     bool
+			}
+			if heard || json.Unmarshal(lines.Bytes(), &entry) != nil {
+				continue
+			}
+			if entry.Operators != "" {
+				p.Operators = "http://" + entry.Operators
+			}
+			if entry.Msg == "listening" {
+				p.URL = "http://" + entry.Address
+				if entry.TLS {
+					p.URL = "https://" + entry.Address
+				}
+				heard = true
+				close(listening)
+			}
+		}
+		_ = command.Wait()
+	}()
+	timer := time.NewTimer(startTimeout)
+	defer timer.Stop()
+	select {
+	case <-listening:
+		return p, nil
+	case <-p.Ended:
+		return nil, fmt.Errorf("the service ended before it listened: %s", p.Log)
+	case <-timer.C:
+		p.Kill()
+		return nil, fmt.Errorf("the service does not listen: %s", p.Log)
+	}
+}
+
+// Kill ends the process as a power cut would.
+func (p *Process) Kill() {
+	_ = p.Command.Process.Kill()
+	<-p.Ended
+}
+
+// Token reads the administrator's token that a service in development left in
+// its data directory.
+func Token(data string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(data, "admin.token"))
+	return strings.TrimSpace(string(text)), err
+}
+
+// Log keeps what the process writes to its standard error. It is safe for
+// concurrent use.
+type Log struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *Log) add(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, line)
+}
+
+// String is everything that was written so far.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "\n")
+}
