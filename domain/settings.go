@@ -351,6 +351,52 @@ func (s Settings) ChangeTo() Change {
 	}
 }
 
+// Needed returns what of the change is left to do where s is: the members that
+// are already as it wishes are nil. Differences are what it would change, in the
+// order of the members' names.
+func (c Change) Needed(s Settings) (left Change, differences []Difference) {
+	unneeded(&c.Name, s.Name)
+	unneeded(&c.Status, s.Status)
+	unneeded(&c.Confidential, s.Confidential)
+	unneededList(&c.RedirectURIs, s.RedirectURIs)
+	unneededList(&c.GrantTypes, s.GrantTypes)
+	unneededList(&c.Scopes, s.Scopes)
+	unneededList(&c.AuthMethods, s.AuthMethods)
+	unneeded(&c.Profile, s.Profile)
+	unneeded(&c.JWKS, s.Keys.inline)
+	unneeded(&c.JWKSURI, s.Keys.uri)
+	unneeded(&c.TLSSubjectDN, s.TLSSubject.DN)
+	unneeded(&c.TLSSANDNS, s.TLSSubject.SANDNS)
+	unneeded(&c.TLSSANURI, s.TLSSubject.SANURI)
+	unneeded(&c.TLSSANIP, s.TLSSubject.SANIP)
+	unneeded(&c.TLSSANEmail, s.TLSSubject.SANEmail)
+	unneeded(&c.LogoURL, s.LogoURL)
+	unneeded(&c.Website, s.Website)
+	unneeded(&c.PrivacyPolicy, s.PrivacyPolicy)
+	unneeded(&c.TermsURL, s.TermsURL)
+	unneededList(&c.CORSOrigins, s.CORSOrigins)
+	become := c.apply(s)
+	differences = Compare(s, become.Settings)
+	if become.rivalKeys.uri != "" && become.rivalKeys.uri != s.Keys.uri {
+		differences = append(differences, Difference{FieldJWKSURI, s.Keys.uri, become.rivalKeys.uri})
+	}
+	return c, differences
+}
+
+// unneeded drops a wish for what is there.
+func unneeded[T comparable](wish **T, there T) {
+	if *wish != nil && **wish == there {
+		*wish = nil
+	}
+}
+
+// unneededList is unneeded for lists.
+func unneededList[T comparable](wish **[]T, there []T) {
+	if *wish != nil && slices.Equal(**wish, there) {
+		*wish = nil
+	}
+}
+
 // RedirectHosts returns the hosts of the redirect URIs, in lower case, each
 // once; URIs without a host have none.
 func (s Settings) RedirectHosts() []string {

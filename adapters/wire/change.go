@@ -61,8 +61,34 @@ func RegistrationOf(body *api.CreateClientRequest) domain.Change {
 	})
 }
 
+// BodyOf writes the body of the update that the change is.
+func BodyOf(c domain.Change) api.UpdateClientRequest {
+	return api.UpdateClientRequest{
+		Name:                   c.Name,
+		Status:                 typed[string](c.Status),
+		IsConfidential:         c.Confidential,
+		RedirectUris:           typedList[string](c.RedirectURIs),
+		GrantTypes:             typedList[string](c.GrantTypes),
+		Scopes:                 typedList[string](c.Scopes),
+		ClientAuthMethods:      typedList[string](c.AuthMethods),
+		FapiProfile:            typed[string](c.Profile),
+		Jwks:                   c.JWKS,
+		JwksURI:                c.JWKSURI,
+		TLSClientAuthSubjectDn: c.TLSSubjectDN,
+		TLSClientAuthSanDNS:    c.TLSSANDNS,
+		TLSClientAuthSanURI:    c.TLSSANURI,
+		TLSClientAuthSanIP:     c.TLSSANIP,
+		TLSClientAuthSanEmail:  c.TLSSANEmail,
+		LogoURL:                typed[string](c.LogoURL),
+		Website:                typed[string](c.Website),
+		PrivacyPolicy:          typed[string](c.PrivacyPolicy),
+		TermsURL:               typed[string](c.TermsURL),
+		CorsOrigins:            typedList[string](c.CORSOrigins),
+	}
+}
+
 // typed changes the type of an optional string.
-func typed[To ~string](s *string) *To {
+func typed[To, From ~string](s *From) *To {
 	if s == nil {
 		return nil
 	}
@@ -70,7 +96,7 @@ func typed[To ~string](s *string) *To {
 }
 
 // typedList changes the type of an optional list; an empty one stays there.
-func typedList[To ~string](list *[]string) *[]To {
+func typedList[To, From ~string](list *[]From) *[]To {
 	if list == nil {
 		return nil
 	}

@@ -1,5 +1,6 @@
-// Package client is the Go client of Clientele, generated from openapi.yaml.
-// Only this file, which says how it is made, is written by hand.
+// Package client is the Go client of Clientele. What openapi.yaml says is
+// generated; [Connect] adds what it cannot say: where tokens come from, what is
+// sent again, and refusals as errors.
 package client
 
 //go:generate go tool -modfile=../../tools.mod oapi-codegen -config client.cfg.yaml ../../openapi.yaml

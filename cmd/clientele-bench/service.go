@@ -10,12 +10,12 @@ import (
 	"syscall"
 
 	"github.com/clientele-oauth/clientele/api/client"
-	"github.com/clientele-oauth/clientele/cmd/internal/service"
+	"github.com/clientele-oauth/clientele/cmd/servicetest"
 )
 
 // target is the real program in a process of its own.
 type target struct {
-	*service.Process
+	*servicetest.Process
 	token  string // of an administrator in the tenant of development
 	binary string
 	data   string
@@ -23,18 +23,18 @@ type target struct {
 
 // startService builds the program and starts it over the database.
 func startService(ctx context.Context, dir, database string) (*target, error) {
-	binary, err := service.Build(ctx, dir)
+	binary, err := servicetest.Build(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
 	t := &target{binary: binary, data: filepath.Join(dir, "data")}
 	// The access log costs the service what it costs; nobody reads it.
-	t.Process, err = service.Start(ctx, binary, service.Options{Quiet: true},
+	t.Process, err = servicetest.Start(ctx, binary, servicetest.Options{Quiet: true},
 		"--dev", "--data", t.data, "--database-url", database, "--verify-rate", "1000000")
 	if err != nil {
 		return nil, err
 	}
-	t.token, err = service.Token(t.data)
+	t.token, err = servicetest.Token(t.data)
 	return t, err
 }
 

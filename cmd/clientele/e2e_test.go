@@ -21,7 +21,7 @@ import (
 
 	"github.com/clientele-oauth/clientele/adapters/postgres/pgtest"
 	"github.com/clientele-oauth/clientele/api/client"
-	"github.com/clientele-oauth/clientele/cmd/internal/service"
+	"github.com/clientele-oauth/clientele/cmd/servicetest"
 )
 
 var (
@@ -38,7 +38,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if binary, err = service.Build(context.Background(), dir); err != nil {
+	if binary, err = servicetest.Build(context.Background(), dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -58,7 +58,7 @@ func onBothStores(t *testing.T, test func(t *testing.T, data string, flags ...st
 }
 
 // program is a running service.
-type program struct{ *service.Process }
+type program struct{ *servicetest.Process }
 
 // start runs the program and waits until it listens.
 func start(t *testing.T, args ...string) *program { return startIn(t, nil, args...) }
@@ -66,7 +66,7 @@ func start(t *testing.T, args ...string) *program { return startIn(t, nil, args.
 // startIn is start with more in the environment.
 func startIn(t *testing.T, env []string, args ...string) *program {
 	t.Helper()
-	p, err := service.Start(context.WithoutCancel(t.Context()), binary, service.Options{Env: env}, args...)
+	p, err := servicetest.Start(context.WithoutCancel(t.Context()), binary, servicetest.Options{Env: env}, args...)
 	require.NoError(t, err)
 	t.Cleanup(p.Kill)
 	return &program{p}
@@ -95,7 +95,7 @@ func (p *program) as(t *testing.T, token string) *client.ClientWithResponses {
 
 func adminToken(t *testing.T, data string) string {
 	t.Helper()
-	token, err := service.Token(data)
+	token, err := servicetest.Token(data)
 	require.NoError(t, err)
 	return token
 }

@@ -30,6 +30,9 @@ type commands struct {
 	Token     tokenCommand     `cmd:"" help:"Print an access token signed with the development key of a data directory."`
 	Rules     rulesCommand     `cmd:"" help:"Print the rules that clients are judged by."`
 	Check     checkCommand     `cmd:"" help:"Judge client configurations in files, as the service would."`
+	Import    importCommand    `cmd:"" help:"Make client files of what other systems export."`
+	Apply     applyCommand     `cmd:"" help:"Make a registry what files say."`
+	Export    exportCommand    `cmd:"" help:"Write the clients of a registry to files, as apply reads them."`
 	Health    healthCommand    `cmd:"" help:"Ask the service on this machine whether it is ready; for health checks of containers."`
 	Reference referenceCommand `cmd:"" hidden:"" help:"Print the reference of commands and flags in Markdown."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`

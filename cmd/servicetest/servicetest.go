@@ -1,6 +1,6 @@
-// Package service starts the real program in a process of its own, for its
+// Package servicetest starts the real program in a process of its own, for its
 // tests and its benchmark.
-package service
+package servicetest
 
 import (
 	"bufio"

@@ -1,0 +1,44 @@
+package clientfile_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/clientele-oauth/clientele/adapters/clientfile"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// What is written is read as the same wish, whatever stands in it that YAML has
+// an opinion about.
+func TestWhatIsWrittenIsReadTheSame(t *testing.T) {
+	reader := newReader(t)
+	odd := rapid.OneOf(
+		rapid.SampledFrom([]string{"null", "~", "yes", "off", "1e3", "0x1f", "2026-01-01", "- a", "a: b", "#x", "a\nb\n", " a ", "'", "\"", "&a", "*a", "!!int 1", "{}", "[", "%", "@", "\u2028", "\u0085x", "😀", "a\tb", "-", "?", "<<", "="}),
+		rapid.StringMatching(`[ -~éß]{1,20}`),
+	)
+	rapid.Check(t, func(t *rapid.T) {
+		name := odd.Draw(t, "name")
+		uris := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) domain.RedirectURI { return domain.RedirectURI(odd.Draw(t, "uri")) }), 0, 4).Draw(t, "uris")
+		settings := domain.Settings{
+			Name: name, Status: domain.StatusSuspended, Confidential: rapid.Bool().Draw(t, "confidential"), RedirectURIs: uris,
+			GrantTypes: []domain.GrantType{"authorization_code"}, Scopes: []domain.Scope{"openid"},
+			AuthMethods: []domain.AuthMethod{"none"}, Profile: "fapi2-security", Keys: domain.InlineKeys(`{"keys": []}`),
+			TLSSubject: domain.TLSSubject{DN: "dn", SANDNS: "dns", SANURI: "uri", SANIP: "ip", SANEmail: "email"},
+			LogoURL:    "https://a.example/logo", Website: "https://a.example/", PrivacyPolicy: "https://a.example/privacy",
+			TermsURL: "https://a.example/terms", CORSOrigins: []domain.Origin{"https://a.example"},
+		}
+		text, err := clientfile.Write("null", settings.ChangeTo())
+		require.NoError(t, err)
+		documents, err := reader.Read("a.yaml", text)
+		require.NoError(t, err, "%s", text)
+		require.Len(t, documents, 1)
+		require.Empty(t, documents[0].Breaches, "%s", text)
+		assert.Equal(t, "null", documents[0].ClientID)
+		left, differences := documents[0].Wish.Needed(settings)
+		assert.Empty(t, differences, "%s", text)
+		assert.Equal(t, domain.Change{}, left)
+	})
+}

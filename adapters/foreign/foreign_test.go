@@ -1,0 +1,135 @@
+package foreign_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/adapters/foreign"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+func readFile(t *testing.T, from foreign.System, name string) []foreign.Client {
+	t.Helper()
+	text, err := os.ReadFile("testdata/" + name)
+	require.NoError(t, err)
+	clients, err := foreign.Read(from, text)
+	require.NoError(t, err)
+	return clients
+}
+
+func TestMetadataOfRFC7591(t *testing.T) {
+	clients := readFile(t, foreign.RFC7591, "rfc7591.json")
+	require.Len(t, clients, 2)
+	assert.Equal(t, domain.ClientID("s6BhdRkqt3"), clients[0].ID)
+	assert.Equal(t, domain.Change{
+		Name:          new("My Example Client"),
+		Confidential:  new(true),
+		RedirectURIs:  &[]domain.RedirectURI{"https://client.example.org/callback", "https://client.example.org/callback2"},
+		GrantTypes:    &[]domain.GrantType{"authorization_code", "refresh_token"},
+		Scopes:        &[]domain.Scope{"openid", "profile"},
+		AuthMethods:   &[]domain.AuthMethod{"client_secret_basic"},
+		JWKS:          new(`{"keys":[{"crv":"P-256","kid":"1","kty":"EC","use":"sig","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`),
+		Website:       new(domain.Link("https://client.example.org/")),
+		LogoURL:       new(domain.Link("https://client.example.org/logo.png")),
+		PrivacyPolicy: new(domain.Link("https://client.example.org/privacy")),
+		TermsURL:      new(domain.Link("https://client.example.org/terms")),
+	}, clients[0].Wish)
+	assert.Equal(t, []string{
+		"client_name#fr: has no counterpart here",
+		"client_secret: secrets are made here and shown once; create one, and hand it to the client",
+		"contacts: has no counterpart here",
+		"software_statement: is not verified here",
+	}, clients[0].Lost)
+	assert.Empty(t, clients[1].ID)
+	assert.Equal(t, &[]domain.AuthMethod{"none"}, clients[1].Wish.AuthMethods)
+	assert.Equal(t, new(false), clients[1].Wish.Confidential)
+}
+
+func TestHydra(t *testing.T) {
+	clients := readFile(t, foreign.Hydra, "hydra.json")
+	require.Len(t, clients, 2)
+	assert.Equal(t, domain.Change{
+		Name:         new("Auth Code Client"),
+		Confidential: new(true),
+		RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/callback"},
+		GrantTypes:   &[]domain.GrantType{"authorization_code", "refresh_token"},
+		Scopes:       &[]domain.Scope{"openid", "offline"},
+		AuthMethods:  &[]domain.AuthMethod{"private_key_jwt"},
+		JWKSURI:      new("https://app.example.com/jwks.json"),
+		CORSOrigins:  &[]domain.Origin{"https://app.example.com"},
+	}, clients[0].Wish)
+	assert.Equal(t, []string{
+		"audience: has no counterpart here",
+		"metadata: has no counterpart here",
+		"owner: has no counterpart here",
+		"post_logout_redirect_uris: has no counterpart here",
+		"skip_consent: has no counterpart here",
+		"token_endpoint_auth_signing_alg: has no counterpart here",
+	}, clients[0].Lost)
+	assert.Equal(t, new("machine"), clients[1].Wish.Name)
+	assert.Contains(t, clients[1].Lost, "client_name: is absent; the client_id is the name")
+}
+
+func TestKeycloak(t *testing.T) {
+	clients := readFile(t, foreign.Keycloak, "keycloak.json")
+	require.Len(t, clients, 3, "what Keycloak has for itself, SAML and resource servers are left out")
+	assert.Equal(t, foreign.Client{
+		ID: "shop",
+		Wish: domain.Change{
+			Name:         new("Shop"),
+			Confidential: new(true),
+			RedirectURIs: &[]domain.RedirectURI{"https://shop.example.com/callback", "https://other.example.com/cb"},
+			GrantTypes:   &[]domain.GrantType{"authorization_code", "client_credentials", "refresh_token"},
+			Scopes:       &[]domain.Scope{"openid", "profile", "email", "offline_access"},
+			AuthMethods:  &[]domain.AuthMethod{"private_key_jwt"},
+			JWKSURI:      new("https://shop.example.com/jwks.json"),
+			CORSOrigins:  &[]domain.Origin{"https://other.example.com"},
+			LogoURL:      new(domain.Link("https://shop.example.com/logo.png")),
+			Website:      new(domain.Link("https://shop.example.com")),
+		},
+		Lost: []string{
+			"attributes.pkce.code.challenge.method: has no counterpart here",
+			"description: has no counterpart here",
+			"protocolMappers: claims are the authorization server's affair",
+			"redirectUris: https://shop.example.com/* is a pattern; name each redirect URI",
+			"secret: secrets are made here and shown once; create one, and hand it to the client",
+			"webOrigins: + stands for the origins of the redirect URIs; name them in cors_origins",
+		},
+	}, clients[0])
+	assert.Equal(t, domain.ClientID("pocket"), clients[1].ID)
+	assert.Equal(t, &[]domain.AuthMethod{"none"}, clients[1].Wish.AuthMethods)
+	assert.Equal(t, &[]domain.GrantType{"authorization_code", "password", "urn:ietf:params:oauth:grant-type:device_code", "refresh_token"}, clients[1].Wish.GrantTypes)
+	assert.Equal(t, new(domain.StatusSuspended), clients[1].Wish.Status)
+	assert.Equal(t, &[]domain.AuthMethod{"tls_client_auth"}, clients[2].Wish.AuthMethods)
+	assert.Equal(t, new("CN=bank"), clients[2].Wish.TLSSubjectDN)
+}
+
+func TestWhatIsNoExport(t *testing.T) {
+	for _, text := range []string{``, `{`, `1`, `[1]`, `"x"`, `[]`, `{"items": []}`, `null`} {
+		for _, from := range []foreign.System{foreign.Hydra, foreign.Keycloak, foreign.RFC7591} {
+			_, err := foreign.Read(from, []byte(text))
+			require.ErrorIs(t, err, foreign.ErrFormat, "%s: %s", from, text)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	for _, name := range []string{"hydra.json", "keycloak.json", "rfc7591.json"} {
+		text, err := os.ReadFile("testdata/" + name)
+		require.NoError(f, err)
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for _, from := range []foreign.System{foreign.Hydra, foreign.Keycloak, foreign.RFC7591} {
+			clients, err := foreign.Read(from, text)
+			if err != nil {
+				require.ErrorIs(t, err, foreign.ErrFormat)
+				continue
+			}
+			assert.NotEmpty(t, clients)
+		}
+	})
+}

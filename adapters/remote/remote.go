@@ -1,0 +1,294 @@
+// Package remote is a registry somewhere else: it implements
+// [declare.Registry] with the Go client.
+package remote
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/clientele-oauth/clientele/adapters/wire"
+	"github.com/clientele-oauth/clientele/api"
+	"github.com/clientele-oauth/clientele/api/client"
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/application/declare"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// walkLimit is how many clients of a walk come at once.
+const walkLimit = 100
+
+const jsonType = "application/json"
+
+// Registry is a registry behind a URL.
+type Registry struct {
+	client *client.ClientWithResponses
+}
+
+// Connect returns the registry that the settings lead to. Nothing is asked yet.
+func Connect(url string, s client.Settings) (*Registry, error) {
+	c, err := client.Connect(url, s)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	return &Registry{c}, nil
+}
+
+// Find implements [declare.Registry].
+func (r *Registry) Find(ctx context.Context, id domain.ClientID, keysMatter bool) (declare.Registered, error) {
+	found, err := r.client.GetClientWithResponse(ctx, string(id), nil)
+	if err != nil {
+		return declare.Registered{}, translate(err)
+	}
+	if found.JSON200 == nil || found.JSON200.Data == nil {
+		return declare.Registered{}, errAnswer(found.StatusCode())
+	}
+	number, err := revisionOf(found.HTTPResponse.Header)
+	if err != nil {
+		return declare.Registered{}, err
+	}
+	settings, err := settingsOf(*found.JSON200.Data)
+	if err != nil {
+		return declare.Registered{}, err
+	}
+	at := declare.Registered{ID: id, Revision: number, Settings: settings}
+	if keysMatter && at.Settings.Keys.URI() == "" {
+		inline, err := r.keys(ctx, at)
+		if err != nil {
+			return declare.Registered{}, err
+		}
+		at.Settings.Keys = domain.InlineKeys(inline)
+	}
+	return at, nil
+}
+
+// keys returns the keys that the registry held for the client at its revision;
+// they are in the log alone.
+func (r *Registry) keys(ctx context.Context, at declare.Registered) (string, error) {
+	revision, err := r.client.GetRevisionWithResponse(ctx, string(at.ID), int64(at.Revision), nil)
+	if err != nil {
+		return "", translate(err)
+	}
+	if revision.JSON200 == nil || revision.JSON200.Data == nil {
+		return "", errAnswer(revision.StatusCode())
+	}
+	return value(revision.JSON200.Data.Jwks), nil
+}
+
+// Walk implements [declare.Registry].
+func (r *Registry) Walk(ctx context.Context, visit func(domain.ClientID) error) error {
+	params := &client.ListClientsParams{Limit: new(int32(walkLimit))}
+	for {
+		page, err := r.client.ListClientsWithResponse(ctx, params)
+		if err != nil {
+			return translate(err)
+		}
+		if page.JSON200 == nil || page.JSON200.Items == nil {
+			return errAnswer(page.StatusCode())
+		}
+		for _, item := range *page.JSON200.Items {
+			if err := visit(domain.ClientID(value(item.ClientID))); err != nil {
+				return err
+			}
+		}
+		if params.After = page.JSON200.Next; params.After == nil {
+			return nil
+		}
+	}
+}
+
+// Register implements [declare.Registry].
+func (r *Registry) Register(
+	ctx context.Context, id domain.ClientID, wish domain.Change, dryRun bool,
+) (secret string, warnings domain.Findings, err error) {
+	body, err := registrationBody(id, wish)
+	if err != nil {
+		return "", nil, err
+	}
+	made, err := r.client.CreateClientWithBodyWithResponse(ctx, &client.CreateClientParams{DryRun: &dryRun}, jsonType, bytes.NewReader(body))
+	if err != nil {
+		return "", nil, translate(err)
+	}
+	answer := made.JSON201
+	if dryRun {
+		answer = made.JSON200
+	}
+	if answer == nil || answer.Data == nil {
+		return "", nil, errAnswer(made.StatusCode())
+	}
+	return value(answer.Data.ClientSecret), findingsOf(answer.Warnings, domain.Warning), nil
+}
+
+// registrationBody writes the body of a registration: that of an update, and the
+// identifier.
+func registrationBody(id domain.ClientID, wish domain.Change) ([]byte, error) {
+	text, err := json.Marshal(wire.BodyOf(wish))
+	if err != nil {
+		return nil, err
+	}
+	var body api.CreateClientRequest
+	if err := json.Unmarshal(text, &body); err != nil {
+		return nil, err
+	}
+	body.ClientID = new(string(id))
+	return json.Marshal(body)
+}
+
+// Revise implements [declare.Registry].
+func (r *Registry) Revise(
+	ctx context.Context, at declare.Registered, change domain.Change, dryRun bool,
+) (warnings domain.Findings, err error) {
+	body, err := json.Marshal(wire.BodyOf(change))
+	if err != nil {
+		return nil, err
+	}
+	params := &client.UpdateClientParams{DryRun: &dryRun, IfMatch: new(etag(at))}
+	revised, err := r.client.UpdateClientWithBodyWithResponse(ctx, string(at.ID), params, jsonType, bytes.NewReader(body))
+	if err != nil {
+		return nil, translate(err)
+	}
+	if revised.JSON200 == nil {
+		return nil, errAnswer(revised.StatusCode())
+	}
+	return findingsOf(revised.JSON200.Warnings, domain.Warning), nil
+}
+
+// Delete implements [declare.Registry].
+func (r *Registry) Delete(ctx context.Context, at declare.Registered) error {
+	_, err := r.client.DeleteClientWithResponse(ctx, string(at.ID), &client.DeleteClientParams{IfMatch: new(etag(at))})
+	return translate(err)
+}
+
+func etag(at declare.Registered) string {
+	return strconv.Quote(strconv.FormatInt(int64(at.Revision), 10))
+}
+
+// revisionOf reads the revision that an answer is about.
+func revisionOf(header http.Header) (domain.RevisionNumber, error) {
+	text, err := strconv.Unquote(header.Get("ETag"))
+	if err != nil {
+		return 0, errors.New("the answer has no ETag; is this URL that of a registry?")
+	}
+	number, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, errors.New("the answer's ETag is no revision; is this URL that of a registry?")
+	}
+	return domain.RevisionNumber(number), nil
+}
+
+// errAnswer is an answer that no registry gives.
+func errAnswer(status int) error {
+	return fmt.Errorf("the answer (%d) is not of the expected form; is this URL that of a registry?", status)
+}
+
+// refusal is what a registry said, for people, and the error that it means.
+type refusal struct {
+	said  string
+	means error
+}
+
+// Error tells what the registry said.
+func (r *refusal) Error() string { return r.said }
+
+// Unwrap is the error that it means.
+func (r *refusal) Unwrap() error { return r.means }
+
+// translate makes the application's errors of refusals, as they were before the
+// registry made statuses of them.
+func translate(err error) error {
+	var problem *client.ProblemError
+	if !errors.As(err, &problem) {
+		return err
+	}
+	r := &refusal{said: problem.Message}
+	switch problem.Status {
+	case http.StatusBadRequest:
+		if len(problem.Violations) > 0 {
+			return &application.InvalidError{Findings: findingsOf(&problem.Violations, domain.Violation)}
+		}
+		return err
+	case http.StatusUnauthorized:
+		r.means = application.ErrUnauthenticated
+	case http.StatusForbidden:
+		r.means = application.ErrForbidden
+	case http.StatusNotFound:
+		r.means = application.ErrNotFound
+	case http.StatusConflict:
+		r.means = application.ErrTaken
+	case http.StatusPreconditionFailed:
+		r.means = application.ErrPreconditionFailed
+	case http.StatusTooManyRequests:
+		r.means = application.ErrTooManyRequests
+	case http.StatusServiceUnavailable:
+		r.means = application.ErrUnavailable
+	default:
+		return err
+	}
+	return r
+}
+
+// findingsOf reads findings.
+func findingsOf(list *[]client.Finding, level domain.Level) domain.Findings {
+	if list == nil {
+		return nil
+	}
+	var findings domain.Findings
+	for _, f := range *list {
+		findings = append(findings, domain.Finding{
+			Rule: value(f.Rule), Level: level, Pointer: value(f.Field), Message: value(f.Message), Source: value(f.Source),
+		})
+	}
+	return findings
+}
+
+// settingsOf reads an item. Its keys are those behind a URI, or none.
+func settingsOf(item client.OAuthClientItem) (domain.Settings, error) {
+	var methods []domain.AuthMethod
+	if err := json.Unmarshal([]byte(value(item.ClientAuthMethods)), &methods); err != nil {
+		return domain.Settings{}, errors.New("client_auth_methods is not the JSON text of an array")
+	}
+	return domain.Settings{
+		Name:         value(item.Name),
+		Status:       domain.Status(value(item.Status)),
+		Confidential: item.IsConfidential != nil && *item.IsConfidential,
+		RedirectURIs: list[domain.RedirectURI](item.RedirectUris),
+		GrantTypes:   list[domain.GrantType](item.GrantTypes),
+		Scopes:       list[domain.Scope](item.Scopes),
+		AuthMethods:  methods,
+		Profile:      domain.Profile(value(item.FapiProfile)),
+		Keys:         domain.KeysAt(value(item.JwksURI)),
+		TLSSubject: domain.TLSSubject{
+			DN: value(item.TLSClientAuthSubjectDn), SANDNS: value(item.TLSClientAuthSanDNS), SANURI: value(item.TLSClientAuthSanURI),
+			SANIP: value(item.TLSClientAuthSanIP), SANEmail: value(item.TLSClientAuthSanEmail),
+		},
+		LogoURL:       domain.Link(value(item.LogoURL)),
+		Website:       domain.Link(value(item.Website)),
+		PrivacyPolicy: domain.Link(value(item.PrivacyPolicy)),
+		TermsURL:      domain.Link(value(item.TermsURL)),
+		CORSOrigins:   list[domain.Origin](item.CorsOrigins),
+	}, nil
+}
+
+func value(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
+}
+
+func list[To ~string](texts *[]string) []To {
+	if texts == nil {
+		return nil
+	}
+	typed := make([]To, len(*texts))
+	for i, text := range *texts {
+		typed[i] = To(text)
+	}
+	return typed
+}
+
+var _ declare.Registry = (*Registry)(nil)

@@ -1,0 +1,313 @@
+// Package declare makes a registry what declarations say: it compares them with
+// what is registered, has every difference judged before anything is changed, and
+// then makes the changes, each only if the client is still as it was compared.
+// Doing it twice does nothing the second time.
+package declare
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// Registered is a client as a registry has it. The keys that it holds itself are
+// known only where they were asked for.
+type Registered struct {
+	ID       domain.ClientID
+	Revision domain.RevisionNumber
+	Settings domain.Settings
+}
+
+// Registry is the registry that declarations are for. Its errors are those of
+// [application.Registry].
+type Registry interface {
+	// Find returns a client, with the keys that it holds itself where they matter.
+	Find(ctx context.Context, id domain.ClientID, keysMatter bool) (Registered, error)
+	// Walk calls visit with the identifier of every client.
+	Walk(ctx context.Context, visit func(domain.ClientID) error) error
+	// Register registers a client, or judges it only. The secret is shown this
+	// once; "" where there is none.
+	Register(ctx context.Context, id domain.ClientID, wish domain.Change, dryRun bool) (secret string, warnings domain.Findings, err error)
+	// Revise changes a client that is at that revision, or judges it only.
+	Revise(ctx context.Context, at Registered, change domain.Change, dryRun bool) (warnings domain.Findings, err error)
+	// Delete deletes a client that is at that revision.
+	Delete(ctx context.Context, at Registered) error
+}
+
+// Declaration says how a client is to be. Members that the wish leaves out are as
+// they may be.
+type Declaration struct {
+	ID   domain.ClientID
+	Wish domain.Change
+}
+
+// Kind says what a step does.
+type Kind string
+
+// The kinds of steps.
+const (
+	Create    Kind = "create"
+	Update    Kind = "update"
+	Delete    Kind = "delete"
+	Unchanged Kind = "unchanged"
+)
+
+// Step is what is to be done about one client.
+type Step struct {
+	Kind Kind
+	ID   domain.ClientID
+	// Declaration is the index of the declaration that asks for it; -1 for a
+	// deletion, which none asks for.
+	Declaration int
+	Differences []domain.Difference
+	Warnings    domain.Findings
+	// Refusal is why the registry would not do it; nil where it would.
+	Refusal error
+
+	change domain.Change
+	before Registered
+}
+
+// Plan is what is to be done, in the order of the declarations, deletions last.
+type Plan struct {
+	Steps []Step
+}
+
+// Count returns how many steps of the kind there are.
+func (p Plan) Count(kind Kind) int {
+	n := 0
+	for _, step := range p.Steps {
+		if step.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// Changes returns how many steps change something.
+func (p Plan) Changes() int { return len(p.Steps) - p.Count(Unchanged) }
+
+// Refused returns how many steps the registry would not do.
+func (p Plan) Refused() int {
+	n := 0
+	for _, step := range p.Steps {
+		if step.Refusal != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// concurrency is how many clients are dealt with at once.
+const concurrency = 8
+
+// Progress hears how many clients are dealt with, of how many.
+type Progress func(done, of int)
+
+// NewPlan compares the declarations with the registry and has the differences
+// judged by it. With prune, clients that no declaration names are to be deleted.
+// The error is that of a registry that cannot be asked; what it refuses is in the
+// steps.
+func NewPlan(ctx context.Context, r Registry, declarations []Declaration, prune bool, progress Progress) (Plan, error) {
+	steps := make([]Step, len(declarations))
+	err := each(ctx, len(declarations), progress, func(ctx context.Context, i int) (err error) {
+		steps[i], err = compare(ctx, r, i, declarations[i])
+		return err
+	})
+	if err != nil || !prune {
+		return Plan{steps}, err
+	}
+	named := map[domain.ClientID]bool{}
+	for _, d := range declarations {
+		named[d.ID] = true
+	}
+	var gone []Step
+	err = r.Walk(ctx, func(id domain.ClientID) error {
+		if !named[id] {
+			gone = append(gone, Step{Kind: Delete, ID: id, Declaration: -1})
+		}
+		return nil
+	})
+	if err != nil {
+		return Plan{}, err
+	}
+	err = each(ctx, len(gone), nil, func(ctx context.Context, i int) (err error) {
+		gone[i].before, err = r.Find(ctx, gone[i].ID, false)
+		return err
+	})
+	return Plan{append(steps, gone...)}, err
+}
+
+// compare finds out what is to be done about a declaration.
+func compare(ctx context.Context, r Registry, index int, d Declaration) (Step, error) {
+	step := Step{Kind: Update, ID: d.ID, Declaration: index}
+	found, err := r.Find(ctx, d.ID, d.Wish.JWKS != nil)
+	switch {
+	case errors.Is(err, application.ErrNotFound):
+		step.Kind, step.change = Create, d.Wish
+		_, step.Differences = d.Wish.Needed(domain.Settings{})
+		_, step.Warnings, err = r.Register(ctx, d.ID, withoutStatus(d.Wish), true)
+		return step.judged(err)
+	case err != nil:
+		return step, fmt.Errorf("%s: %w", d.ID, err)
+	}
+	step.before = found
+	wish := d.Wish
+	if wish.JWKS != nil && sameJSON(*wish.JWKS, found.Settings.Keys.Inline()) {
+		wish.JWKS = nil
+	}
+	if step.change, step.Differences = wish.Needed(found.Settings); len(step.Differences) == 0 {
+		step.Kind = Unchanged
+		return step, nil
+	}
+	step.Warnings, err = r.Revise(ctx, found, step.change, true)
+	return step.judged(err)
+}
+
+// judged tells a refusal, which belongs in the plan, from a registry that cannot
+// be asked.
+func (s Step) judged(err error) (Step, error) {
+	var invalid *application.InvalidError
+	if errors.As(err, &invalid) || errors.Is(err, application.ErrTaken) || errors.Is(err, application.ErrPreconditionFailed) {
+		s.Refusal = err
+		return s, nil
+	}
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", s.ID, err)
+	}
+	return s, nil
+}
+
+// withoutStatus is the wish of a registration, which makes an active client.
+func withoutStatus(wish domain.Change) domain.Change {
+	wish.Status = nil
+	return wish
+}
+
+// sameJSON reports whether two texts are the same JSON value.
+func sameJSON(a, b string) bool {
+	var one, other any
+	if json.Unmarshal([]byte(a), &one) != nil || json.Unmarshal([]byte(b), &other) != nil {
+		return a == b
+	}
+	return reflect.DeepEqual(one, other)
+}
+
+// Secret is the first secret of a client that was registered, shown this once.
+type Secret struct {
+	ID    domain.ClientID
+	Value string
+}
+
+// Apply takes the steps. It stops at the first that fails, with the error of that
+// one; what was done stays done, and a new plan has only the rest. Each secret is
+// handed to keep before the next step is taken; calls of keep do not overlap.
+func Apply(ctx context.Context, r Registry, p Plan, keep func(Secret) error, progress Progress) error {
+	var todo []Step
+	for _, step := range p.Steps {
+		if step.Kind != Unchanged {
+			todo = append(todo, step)
+		}
+	}
+	var keeping sync.Mutex
+	return each(ctx, len(todo), progress, func(ctx context.Context, i int) error {
+		secret, err := take(ctx, r, todo[i])
+		if secret != "" {
+			keeping.Lock()
+			defer keeping.Unlock()
+			err = errors.Join(keep(Secret{todo[i].ID, secret}), err)
+		}
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", todo[i].Kind, todo[i].ID, err)
+		}
+		return nil
+	})
+}
+
+// take takes a step.
+func take(ctx context.Context, r Registry, step Step) (secret string, err error) {
+	switch step.Kind {
+	case Create:
+		if secret, _, err = r.Register(ctx, step.ID, withoutStatus(step.change), false); err != nil {
+			return "", err
+		}
+		if step.change.Status != nil && *step.change.Status != domain.StatusActive {
+			var made Registered
+			if made, err = r.Find(ctx, step.ID, false); err == nil {
+				_, err = r.Revise(ctx, made, domain.Change{Status: step.change.Status}, false)
+			}
+		}
+		return secret, err
+	case Delete:
+		return "", r.Delete(ctx, step.before)
+	default:
+		_, err = r.Revise(ctx, step.before, step.change, false)
+		return "", err
+	}
+}
+
+// Export calls write with every client, its keys included, some at once, and
+// returns how many there are. A client that is deleted meanwhile is left out.
+func Export(ctx context.Context, r Registry, progress Progress, write func(Registered) error) (n int, err error) {
+	var ids []domain.ClientID
+	err = r.Walk(ctx, func(id domain.ClientID) error {
+		ids = append(ids, id)
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return len(ids), each(ctx, len(ids), progress, func(ctx context.Context, i int) error {
+		found, err := r.Find(ctx, ids[i], true)
+		switch {
+		case errors.Is(err, application.ErrNotFound):
+			return nil
+		case err != nil:
+			return fmt.Errorf("%s: %w", ids[i], err)
+		default:
+			return write(found)
+		}
+	})
+}
+
+// each does something n times, some at once, until one fails.
+func each(ctx context.Context, n int, progress Progress, do func(ctx context.Context, i int) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var (
+		group      sync.WaitGroup
+		mu         sync.Mutex
+		next, done int
+	)
+	work := func() {
+		for {
+			mu.Lock()
+			i := next
+			next++
+			mu.Unlock()
+			if i >= n || ctx.Err() != nil {
+				return
+			}
+			if err := do(ctx, i); err != nil {
+				cancel(err)
+				return
+			}
+			mu.Lock()
+			if done++; progress != nil {
+				progress(done, n)
+			}
+			mu.Unlock()
+		}
+	}
+	for range min(concurrency, n) {
+		group.Go(work)
+	}
+	group.Wait()
+	return context.Cause(ctx)
+}

@@ -1,0 +1,336 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/clientele-oauth/clientele/adapters/clientfile"
+	"github.com/clientele-oauth/clientele/adapters/remote"
+	"github.com/clientele-oauth/clientele/adapters/report"
+	"github.com/clientele-oauth/clientele/api/client"
+	"github.com/clientele-oauth/clientele/application/declare"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// registryFlags say which registry is meant, and who asks.
+type registryFlags struct {
+	URL       string `env:"CLIENTELE_URL" required:"" placeholder:"URL" help:"The registry, e.g. https://clientele.example.com."`
+	Token     string `env:"CLIENTELE_TOKEN" placeholder:"TOKEN" help:"Access token. Better in the environment or in a file: others see the arguments of a process."`
+	TokenFile string `env:"CLIENTELE_TOKEN_FILE" type:"existingfile" placeholder:"FILE" help:"File with the access token; read again for each request, so that something else can keep it valid."`
+	Tenant    string `env:"CLIENTELE_TENANT" placeholder:"TENANT" help:"Tenant to act in, for the platform role."`
+	CAFile    string `name:"ca-file" env:"CLIENTELE_CA_FILE" type:"existingfile" placeholder:"FILE" help:"Certificate authorities of the registry, in PEM, instead of the system's."`
+}
+
+// requestTimeout bounds one attempt of a request to a registry.
+const requestTimeout = 45 * time.Second
+
+// connect returns the registry that the flags name.
+func (f registryFlags) connect() (*remote.Registry, error) {
+	at, err := url.Parse(f.URL)
+	if err != nil || at.Scheme != "https" && at.Scheme != "http" || at.Host == "" {
+		return nil, errors.New("--url (CLIENTELE_URL) begins with https:// or http://")
+	}
+	settings := client.Settings{Tenant: f.Tenant, Token: client.StaticToken(f.Token)}
+	switch {
+	case f.Token == "" && f.TokenFile == "":
+		return nil, errors.New("set --token-file or CLIENTELE_TOKEN to an access token")
+	case f.TokenFile != "":
+		settings.Token = func(context.Context) (string, error) {
+			text, err := os.ReadFile(f.TokenFile)
+			return strings.TrimSpace(string(text)), err
+		}
+	}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 16, ForceAttemptHTTP2: true}
+	if f.CAFile != "" {
+		text, err := os.ReadFile(f.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("certificate authorities: %w", err)
+		}
+		roots := x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("certificate authorities: %s holds no certificate in PEM", f.CAFile)
+		}
+		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
+	}
+	settings.HTTP = &http.Client{Transport: transport, Timeout: requestTimeout}
+	return remote.Connect(strings.TrimSuffix(f.URL, "/"), settings)
+}
+
+// How apply ends where not everything is as declared.
+const (
+	errNotApplied = exitError(1) // something is refused, or failed
+	errNoFiles    = exitError(2) // the files say nothing that can be done
+	errPending    = exitError(3) // a dry run found something to do
+)
+
+type applyCommand struct {
+	registryFlags `embed:"" group:"Registry"`
+	Files         []string `name:"file" short:"f" required:"" placeholder:"FILE|DIR" help:"Files with clients, or folders of such; - is standard input."`
+	Prune         bool     `help:"Delete the clients that no file declares."`
+	DryRun        bool     `help:"Only show what is to be done, judged by the registry."`
+	Yes           bool     `short:"y" help:"Do not ask."`
+	SecretsFile   string   `placeholder:"FILE" help:"File to append the secrets of new clients to, a JSON line each. They are shown this once; without the file they are dropped."`
+}
+
+// Run makes the registry what the files say. It ends with 0 where it is, 1 where
+// something was refused or failed, 2 where the files cannot be used, and a dry run
+// with 3 where there is something to do.
+func (c *applyCommand) Run(ctx context.Context) error {
+	registry, err := c.connect()
+	if err != nil {
+		return err
+	}
+	declarations, origins, err := readDeclarations(c.Files)
+	if err != nil {
+		return err
+	}
+	plan, err := declare.NewPlan(ctx, registry, declarations, c.Prune, progress("compared"))
+	if err != nil {
+		return err
+	}
+	if err := report.Plan(os.Stdout, plan, origins); err != nil {
+		return err
+	}
+	switch {
+	case plan.Refused() > 0:
+		fmt.Fprintln(os.Stderr, "nothing was changed")
+		return errNotApplied
+	case plan.Changes() == 0:
+		return nil
+	case c.DryRun:
+		return errPending
+	case !c.Yes && !confirmed(plan.Changes()):
+		fmt.Fprintln(os.Stderr, "nothing was changed")
+		return errNotApplied
+	}
+	secrets, err := openSecrets(c.SecretsFile)
+	if err != nil {
+		return err
+	}
+	err = declare.Apply(ctx, registry, plan, secrets.keep, progress("applied"))
+	if err := errors.Join(err, secrets.close()); err != nil {
+		fmt.Fprintf(os.Stderr, "clientele: %v\nwhat was done stays done; run it again for the rest\n", err)
+		return errNotApplied
+	}
+	fmt.Fprintf(os.Stderr, "%d changes applied\n", plan.Changes())
+	return nil
+}
+
+// confirmed asks at a terminal.
+func confirmed(changes int) bool {
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		fmt.Fprintln(os.Stderr, "clientele: nobody is there to ask; say --yes")
+		return false
+	}
+	fmt.Fprintf(os.Stderr, "Apply %d changes? [y/N] ", changes)
+	line, _ := bufio.NewReader(os.Stdin).ReadString('\n') // no answer is no
+	return strings.EqualFold(strings.TrimSpace(line), "y") || strings.EqualFold(strings.TrimSpace(line), "yes")
+}
+
+// progressEvery is the time between two lines of progress.
+const progressEvery = 2 * time.Second
+
+// progress tells on standard error how far a long run is.
+func progress(done string) declare.Progress {
+	told := time.Now()
+	return func(n, of int) {
+		if time.Since(told) >= progressEvery {
+			told = time.Now()
+			fmt.Fprintf(os.Stderr, "%s %d of %d\n", done, n, of)
+		}
+	}
+}
+
+// readDeclarations reads the files, and tells everything that is wrong with them.
+func readDeclarations(names []string) (declarations []declare.Declaration, origins []report.Origin, err error) {
+	files, err := clientFiles(names)
+	if err != nil {
+		return nil, nil, err
+	}
+	reader, err := clientfile.NewReader()
+	if err != nil {
+		return nil, nil, err
+	}
+	wrong := 0
+	blame := func(format string, args ...any) {
+		wrong++
+		fmt.Fprintf(os.Stderr, format+"\n", args...)
+	}
+	first := map[domain.ClientID]string{}
+	for _, name := range files {
+		text, err := readInput(name)
+		var documents []clientfile.Document
+		if err == nil {
+			documents, err = reader.Read(name, text)
+		}
+		if err != nil {
+			blame("%s: cannot be read: %v", name, err)
+			continue
+		}
+		for _, d := range documents {
+			at := fmt.Sprintf("%s:%d", name, d.Line(""))
+			id := domain.ClientID(d.ClientID)
+			switch before, twice := first[id]; {
+			case len(d.Breaches) > 0:
+				for _, b := range d.Breaches {
+					blame("%s:%d: at %s: %s", name, d.Line(b.Pointer), b.Pointer, b.Message)
+				}
+				continue
+			case id == "":
+				blame("%s: a client that is to be applied names its client_id", at)
+				continue
+			case twice:
+				blame("%s: %s is declared at %s already", at, id, before)
+				continue
+			}
+			first[id] = at
+			declarations = append(declarations, declare.Declaration{ID: id, Wish: d.Wish})
+			origins = append(origins, report.Origin{File: name, Line: d.Line})
+		}
+	}
+	if wrong > 0 {
+		return nil, nil, errNoFiles
+	}
+	return declarations, origins, nil
+}
+
+// clientFiles lists the files that are meant: those of a folder are the YAML and
+// JSON files in it and below.
+func clientFiles(names []string) ([]string, error) {
+	var files []string
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if name == "-" || err == nil && !info.IsDir() {
+			files = append(files, name)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		found := len(files)
+		err = filepath.WalkDir(name, func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && !entry.IsDir() && slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(path))) {
+				files = append(files, path)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if len(files) == found {
+			return nil, fmt.Errorf("%s has no .yaml, .yml or .json file in it", name)
+		}
+	}
+	return files, nil
+}
+
+// secretsFile keeps the secrets of new clients, if there is one.
+type secretsFile struct {
+	file    *os.File // nil where there is none
+	dropped int
+}
+
+func openSecrets(name string) (*secretsFile, error) {
+	if name == "" {
+		return &secretsFile{}, nil
+	}
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("secrets file: %w", err)
+	}
+	return &secretsFile{file: file}, nil
+}
+
+// keep writes a secret durably; it is not shown again.
+func (s *secretsFile) keep(secret declare.Secret) error {
+	if s.file == nil {
+		s.dropped++
+		return nil
+	}
+	line, err := json.Marshal(map[string]string{"client_id": string(secret.ID), "client_secret": secret.Value})
+	if err != nil {
+		return err
+	}
+	_, err = s.file.Write(append(line, '\n'))
+	return errors.Join(err, s.file.Sync())
+}
+
+func (s *secretsFile) close() error {
+	if s.dropped > 0 {
+		fmt.Fprintf(os.Stderr, "the secrets of %d new clients were dropped; rotate them, or use --secrets-file\n", s.dropped)
+	}
+	if s.file == nil {
+		return nil
+	}
+	return s.file.Close()
+}
+
+type exportCommand struct {
+	registryFlags `embed:"" group:"Registry"`
+	Output        string `short:"o" required:"" placeholder:"DIR" help:"Folder to write to, a file for each client."`
+}
+
+// Run writes every client of the tenant to a file of its own, as apply reads it.
+func (c *exportCommand) Run(ctx context.Context) error {
+	registry, err := c.connect()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.Output, 0o750); err != nil {
+		return err
+	}
+	n, err := declare.Export(ctx, registry, progress("exported"), func(r declare.Registered) error {
+		return writeClient(c.Output, r.ID, r.Settings.ChangeTo())
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "%d clients exported\n", n)
+	return nil
+}
+
+// writeClient writes a client to a file that is called after it. An identifier
+// may hold what a file name may not.
+func writeClient(dir string, id domain.ClientID, wish domain.Change) error {
+	text, err := clientfile.Write(id, wish)
+	if err != nil {
+		return fmt.Errorf("%s: %w", id, err)
+	}
+	return os.WriteFile(filepath.Join(dir, fileName(id)), text, 0o600)
+}
+
+// fileName is the identifier with what is special in file names escaped, as in a
+// URL. One that is too long for that is cut; that and one with capitals, which
+// some file systems do not tell from small letters, are told apart by a hash.
+func fileName(id domain.ClientID) string {
+	name := strings.NewReplacer("*", "%2A", ":", "%3A", "$", "%24", "&", "%26", "=", "%3D", "+", "%2B").Replace(url.PathEscape(string(id)))
+	if strings.HasPrefix(name, ".") {
+		name = "%2E" + name[1:]
+	}
+	if len(name) > maxFileName || strings.ToLower(name) != name {
+		sum := sha256.Sum256([]byte(id))
+		name = name[:min(len(name), maxFileName)] + "-" + hex.EncodeToString(sum[:8])
+	}
+	return name + ".yaml"
+}
+
+// maxFileName bounds the name of a file, less hash and ending; most file systems
+// have room for 255 bytes.
+const maxFileName = 220
