@@ -41,6 +41,14 @@ lint: ## Run go vet and the linters
 	$(GO) vet ./...
 	$(TOOL) golangci-lint run ./...
 
+SWAGGER_UI = 5.35.0
+
+.PHONY: swagger-ui
+swagger-ui: ## Fetch the Swagger UI that the documentation page embeds
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && cd "$$dir" && npm pack --silent swagger-ui-dist@$(SWAGGER_UI) >/dev/null && \
+	tar xzf swagger-ui-dist-$(SWAGGER_UI).tgz && cd package && gzip -9n swagger-ui-bundle.js swagger-ui.css && \
+	cp swagger-ui-bundle.js.gz swagger-ui.css.gz LICENSE NOTICE "$(CURDIR)/adapters/docs/swagger-ui/"
+
 .PHONY: fuzz
 fuzz: ## Fuzz each parser for a minute
 	$(GO) test ./domain -run '^$$' -fuzz FuzzRedirectURI -fuzztime 1m

@@ -691,7 +691,9 @@ type Finding struct {
 	// Example: a redirect URI has no fragment; remove the # and what follows
 	Message *string `json:"message,omitempty"`
 
-	// Rule The rule's id; `contract` where the body breaks the bounds or types of this document.
+	// Rule The rule's id; `contract` where the body breaks the bounds or types of this document. The rule is
+	// explained at `/docs/rules#` and the id.
+	//
 	//
 	// Example: redirect-uri-fragment
 	Rule *string `json:"rule,omitempty"`
@@ -1546,60 +1548,60 @@ type UnsupportedMediaType = SimpleResponse
 
 // ListChangesParams defines parameters for ListChanges.
 type ListChangesParams struct {
-	// After The `next` of the answer before, or the `changes_cursor` of a list.
+	// After The `next` of the answer before, or the `changes_cursor` of a list. For example `p1.1234.56`.
 	After *ChangesAfter `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit Changes in an answer; 100 where it is not given.
+	// Limit Changes in an answer; 100 where it is not given. For example `100`.
 	Limit *ChangesLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Wait Seconds to wait where there is nothing yet; 0 where it is not given.
+	// Wait Seconds to wait where there is nothing yet; 0 where it is not given. For example `30`.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
-	// another one.
+	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // ListClientsParams defines parameters for ListClients.
 type ListClientsParams struct {
-	// Page The page, from 1; 1 where it is not given.
+	// Page The page, from 1; 1 where it is not given. For example `1`.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
-	// PageSize Clients on a page; 20 where it is not given.
+	// PageSize Clients on a page; 20 where it is not given. For example `20`.
 	PageSize *PageSize `form:"page_size,omitempty" json:"page_size,omitempty"`
 
-	// After For a walk, the `next` of the answer before.
+	// After For a walk, the `next` of the answer before. For example `app-123`.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit For a walk, clients in an answer; 100 where only `after` is given.
+	// Limit For a walk, clients in an answer; 100 where only `after` is given. For example `100`.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Name Part of the name, in whatever case; every character stands for itself.
+	// Name Part of the name, in whatever case; every character stands for itself. For example `app`.
 	Name *Name `form:"name,omitempty" json:"name,omitempty"`
 
-	// Status The status.
+	// Status The status. For example `active`.
 	Status *ListClientsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
 
-	// GrantType A grant type that the client has.
+	// GrantType A grant type that the client has. For example `client_credentials`.
 	GrantType *GrantType `form:"grant_type,omitempty" json:"grant_type,omitempty"`
 
-	// ClientAuthMethod An authentication method that the client has.
+	// ClientAuthMethod An authentication method that the client has. For example `private_key_jwt`.
 	ClientAuthMethod *AuthMethod `form:"client_auth_method,omitempty" json:"client_auth_method,omitempty"`
 
-	// FapiProfile The profile that the client claims, as it was sent.
+	// FapiProfile The profile that the client claims, as it was sent. For example `fapi2-security`.
 	FapiProfile *FapiProfile `form:"fapi_profile,omitempty" json:"fapi_profile,omitempty"`
 
-	// Scope A scope that the client has.
+	// Scope A scope that the client has. For example `openid`.
 	Scope *Scope `form:"scope,omitempty" json:"scope,omitempty"`
 
-	// RedirectHost The host of one of the client's redirect URIs, whole, in whatever case.
+	// RedirectHost The host of one of the client's redirect URIs, whole, in whatever case. For example `app.example.com`.
 	RedirectHost *RedirectHost `form:"redirect_host,omitempty" json:"redirect_host,omitempty"`
 
-	// UpdatedSince Only clients that were changed at or after this time (RFC 3339).
+	// UpdatedSince Only clients that were changed at or after this time (RFC 3339). For example `2026-04-15T10:30:00Z`.
 	UpdatedSince *UpdatedSince `form:"updated_since,omitempty" json:"updated_since,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
-	// another one.
+	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
@@ -1612,41 +1614,41 @@ type CreateClientParams struct {
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
-	// another one.
+	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history.
+	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
 	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
 	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
 	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is refused with 409.
+	// key with another request is refused with 409. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteClientParams defines parameters for DeleteClient.
 type DeleteClientParams struct {
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
-	// another one.
+	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history.
+	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
 	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1).
+	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // GetClientParams defines parameters for GetClient.
 type GetClientParams struct {
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
-	// another one.
+	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
 	// IfNoneMatch The `ETag` of the client as it was read: the answer is 304 without a body if it is still at
-	// that revision (RFC 9110 §13.1.2).
+	// that revision (RFC 9110 §13.1.2). For example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
@@ -1656,32 +1658,32 @@ type UpdateClientParams struct {
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
-	// another one.
+	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history.
+	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
 	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1).
+	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // GetClientComplianceParams defines parameters for GetClientCompliance.
 type GetClientComplianceParams struct {
 	// Profile The profile to judge by; `none` is the rules for every client. `fapi1` and `fapi2` are judged as
-	// `fapi1-baseline` and `fapi2-security`.
+	// `fapi1-baseline` and `fapi2-security`. For example `fapi2-security`.
 	Profile *Profile `form:"profile,omitempty" json:"profile,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
-	// another one.
+	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // GetClientKeysParams defines parameters for GetClientKeys.
 type GetClientKeysParams struct {
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
-	// another one.
+	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
@@ -1691,30 +1693,30 @@ type RestoreClientParams struct {
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
-	// another one.
+	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history.
+	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 }
 
 // ListRevisionsParams defines parameters for ListRevisions.
 type ListRevisionsParams struct {
-	// Before Only revisions with smaller numbers, for the next page.
+	// Before Only revisions with smaller numbers, for the next page. For example `7`.
 	Before *Before `form:"before,omitempty" json:"before,omitempty"`
 
-	// Limit Revisions in an answer; 20 where it is not given.
+	// Limit Revisions in an answer; 20 where it is not given. For example `20`.
 	Limit *RevisionLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
-	// another one.
+	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // GetRevisionParams defines parameters for GetRevision.
 type GetRevisionParams struct {
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
-	// another one.
+	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
@@ -1724,100 +1726,100 @@ type RestoreRevisionParams struct {
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
-	// another one.
+	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history.
+	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
 	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1).
+	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // RotateSecretParams defines parameters for RotateSecret.
 type RotateSecretParams struct {
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
-	// another one.
+	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history.
+	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
 	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1).
+	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
 	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
 	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is refused with 409.
+	// key with another request is refused with 409. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListSecretsParams defines parameters for ListSecrets.
 type ListSecretsParams struct {
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
-	// another one.
+	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // CreateSecretParams defines parameters for CreateSecret.
 type CreateSecretParams struct {
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
-	// another one.
+	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history.
+	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
 	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1).
+	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
 	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
 	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is refused with 409.
+	// key with another request is refused with 409. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteSecretParams defines parameters for DeleteSecret.
 type DeleteSecretParams struct {
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
-	// another one.
+	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history.
+	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
 	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1).
+	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // VerifySecretParams defines parameters for VerifySecret.
 type VerifySecretParams struct {
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
-	// another one.
+	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // CheckComplianceParams defines parameters for CheckCompliance.
 type CheckComplianceParams struct {
 	// Profile The profile to judge by; `none` is the rules for every client. `fapi1` and `fapi2` are judged as
-	// `fapi1-baseline` and `fapi2-security`.
+	// `fapi1-baseline` and `fapi2-security`. For example `fapi2-security`.
 	Profile *Profile `form:"profile,omitempty" json:"profile,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
-	// another one.
+	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // ListRulesParams defines parameters for ListRules.
 type ListRulesParams struct {
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
-	// another one.
+	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 

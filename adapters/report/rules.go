@@ -18,7 +18,7 @@ func RulesTable(w io.Writer, rules []domain.Rule) error {
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(columns, "RULE\tLEVEL\tPROFILES\tSOURCE\tBROKEN WHEN")
 	for _, r := range rules {
-		fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\n", r.ID, levels(r), profiles(r), r.Source, r.Summary)
+		fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\n", r.ID, levels(r), wire.ProfileText(r), r.Source, r.Summary)
 	}
 	return columns.Flush()
 }
@@ -43,7 +43,7 @@ stands for clients without one. The source ` + "`own`" + ` is a rule of this reg
 			subject = r.Subject
 			page.WriteString("\n## " + subject + "\n\n| rule | level | profiles | broken when | source |\n|---|---|---|---|---|\n")
 		}
-		cells := []string{"`" + r.ID + "`", levels(r), profiles(r), r.Summary, r.Source}
+		cells := []string{"`" + r.ID + "`", levels(r), wire.ProfileText(r), r.Summary, r.Source}
 		page.WriteString("| " + strings.Join(escapedCells(cells), " | ") + " |\n")
 	}
 	_, err := io.WriteString(w, page.String())
@@ -58,15 +58,6 @@ func escapedCells(cells []string) []string {
 }
 
 func levels(r domain.Rule) string { return strings.Join(wire.LevelNames(r), " or ") }
-
-// profiles names where the rule applies; "all" where it does everywhere.
-func profiles(r domain.Rule) string {
-	names := wire.ProfileNames(r)
-	if len(names) == len(domain.Profiles())+1 {
-		return "all"
-	}
-	return strings.Join(names, ", ")
-}
 
 func indented(w io.Writer, value any) error {
 	encoder := json.NewEncoder(w)

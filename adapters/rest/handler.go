@@ -45,6 +45,8 @@ type Config struct {
 	MaxConcurrent, MaxFollowing int
 	// Callers bounds how often each caller may ask; nil bounds nothing.
 	Callers application.Limiter
+	// Docs serves /docs and what is below it; nil is nothing there.
+	Docs http.Handler
 	// Observer hears of requests; nil is nobody.
 	Observer Observer
 	// Trace wraps the handling of a request; nil does not.
@@ -129,6 +131,10 @@ func NewHandler(c Config) (http.Handler, error) {
 		w.Header().Set("Content-Type", "application/yaml")
 		_, _ = w.Write(api.Document) // a client that is gone needs no answer
 	})
+	if c.Docs != nil {
+		r.Method(http.MethodGet, "/docs", c.Docs)
+		r.Method(http.MethodGet, "/docs/*", c.Docs)
+	}
 	strict := api.NewStrictHandlerWithOptions(s, nil, api.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  s.writeBindingError,
 		ResponseErrorHandlerFunc: s.writeError,

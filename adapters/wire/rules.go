@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"strings"
+
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -45,6 +47,16 @@ func ProfileNames(rule domain.Rule) []string {
 		names = append(names, ProfileName(profile))
 	}
 	return names
+}
+
+// ProfileText names the profiles that the rule holds for; "all" where it holds for
+// all of them and without one.
+func ProfileText(rule domain.Rule) string {
+	names := ProfileNames(rule)
+	if len(names) == len(domain.Profiles())+1 {
+		return "all"
+	}
+	return strings.Join(names, ", ")
 }
 
 // FindingsOf shows findings; none are an empty list.

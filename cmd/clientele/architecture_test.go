@@ -49,6 +49,7 @@ func TestTheApplicationImportsTheDomainAlone(t *testing.T) {
 func TestAnAdapterNeverImportsAnother(t *testing.T) {
 	further := map[string][]string{
 		"/adapters/rest":       {"/api", "/adapters/wire"},
+		"/adapters/docs":       {"/adapters/wire"},
 		"/adapters/clientfile": {"/api", "/adapters/wire"},
 		"/adapters/report":     {"/api", "/adapters/wire"},
 		"/adapters/remote":     {"/api", "/api/client", "/adapters/wire"},

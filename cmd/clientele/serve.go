@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/clientele-oauth/clientele/adapters/docs"
 	"github.com/clientele-oauth/clientele/adapters/jose"
 	"github.com/clientele-oauth/clientele/adapters/metrics"
 	"github.com/clientele-oauth/clientele/adapters/ratelimit"
@@ -156,6 +157,10 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	}
 	draining, drain := context.WithCancel(context.WithoutCancel(ctx))
 	defer drain()
+	pages, err := docs.NewHandler(domain.Rules())
+	if err != nil {
+		return err
+	}
 	surface := rest.Config{
 		Registry: registry,
 		Tokens:   verifier,
@@ -175,6 +180,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		Draining:      draining.Done(),
 		MaxConcurrent: c.MaxConcurrent,
 		MaxFollowing:  c.MaxFollowing,
+		Docs:          pages,
 		Observer:      measures,
 		Trace:         traces.Requests,
 	}
