@@ -2,6 +2,7 @@
 
 GO ?= go
 TOOL = $(GO) tool -modfile=tools.mod
+ACCEPTANCE = $(GO) test -tags acceptance -timeout 40m ./cmd/acceptance
 GENERATED = api/api.gen.go api/openapi.gen.yaml api/client/client.gen.go docs/rules.md docs/configuration.md
 
 .DEFAULT_GOAL := help
@@ -19,9 +20,10 @@ build: ## Build dist/clientele
 	CGO_ENABLED=0 $(GO) build -trimpath -o dist/clientele ./cmd/clientele
 
 .PHONY: test
-test: ## Run everything that must hold: generated code, formatting, lint, tests with the race detector
-	@$(MAKE) --no-print-directory fresh tidy lint
+test: ## Run everything that must hold: generated code, lint, tests with the race detector, contract, clients
+	@$(MAKE) --no-print-directory fresh tidy compatible lint
 	$(GO) test -race -shuffle=on ./...
+	$(ACCEPTANCE)
 
 .PHONY: generate
 generate: ## Regenerate code from openapi.yaml
@@ -32,13 +34,25 @@ fresh: ## Fail where generated code is stale (and bring it up to date)
 	@before=$$(cksum $(GENERATED)); $(GO) generate ./... || exit 1; \
 	[ "$$before" = "$$(cksum $(GENERATED))" ] || { echo "generated code was stale; it is up to date now, commit it" >&2; exit 1; }
 
+.PHONY: compatible
+compatible: ## Fail where openapi.yaml breaks what the last released document promised
+	$(TOOL) oasdiff breaking api/released.yaml openapi.yaml --fail-on ERR
+
+.PHONY: contract
+contract: ## Hold the service against openapi.yaml for ten minutes on each store, with Schemathesis
+	CONTRACT_SECONDS=600 $(ACCEPTANCE) -count=1 -v -run Schemathesis
+
+.PHONY: clients
+clients: ## Generate clients in Go, TypeScript, Python and Java, and do the main job with each
+	$(ACCEPTANCE) -count=1 -v -run 'Go|TypeScript|Python|Java'
+
 .PHONY: tidy
 tidy: ## Fail where go.mod or go.sum is not tidy
 	$(GO) mod tidy -diff
 
 .PHONY: lint
 lint: ## Run go vet and the linters
-	$(GO) vet ./...
+	$(GO) vet -tags acceptance ./...
 	$(TOOL) golangci-lint run ./...
 
 SWAGGER_UI = 5.35.0

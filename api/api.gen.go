@@ -1554,8 +1554,8 @@ type ListChangesParams struct {
 	// Limit Changes in an answer; 100 where it is not given. For example `100`.
 	Limit *ChangesLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Wait Seconds to wait where there is nothing yet; 0 where it is not given. For example `30`.
-	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+	// WaitSeconds Seconds to wait where there is nothing yet; 0 where it is not given. For example `30`.
+	WaitSeconds *Wait `form:"wait_seconds,omitempty" json:"wait_seconds,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
 	// another one. For example `tenant_abc123`.
@@ -2064,15 +2064,15 @@ func (siw *ServerInterfaceWrapper) ListChanges(w http.ResponseWriter, r *http.Re
 		return
 	}
 
-	// ------------- Optional query parameter "wait" -------------
+	// ------------- Optional query parameter "wait_seconds" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", r.URL.Query(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait_seconds", r.URL.Query(), &params.WaitSeconds, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
 	if err != nil {
 		var requiredError *runtime.RequiredParameterError
 		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "wait"})
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "wait_seconds"})
 		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "wait", Err: err})
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "wait_seconds", Err: err})
 		}
 		return
 	}

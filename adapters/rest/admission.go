@@ -75,4 +75,6 @@ func (s *server) admit(next http.Handler) http.Handler {
 }
 
 // waits reports whether the request may wait for changes.
-func waits(r *http.Request) bool { return r.URL.Path == changesPath && r.URL.Query().Has("wait") }
+func waits(r *http.Request) bool {
+	return r.URL.Path == changesPath && r.URL.Query().Has("wait_seconds")
+}

@@ -101,12 +101,12 @@ func newService(t *testing.T) service {
 	return serviceOver(t, store)
 }
 
-func serviceOver(t *testing.T, store application.Store) service {
+func serviceOver(t *testing.T, store application.Store, adjust ...func(*rest.Config)) service {
 	t.Helper()
 	book, err := domain.NewRulebook(domain.Policy{KeyPreflight: domain.PreflightOff})
 	require.NoError(t, err)
 	logs := &bytes.Buffer{}
-	handler, err := rest.NewHandler(rest.Config{
+	config := rest.Config{
 		Registry: &application.Registry{Book: book, Store: store, Keys: jose.NewResolver(jose.FetchRules{}), Clock: realTime{}, Random: random{}},
 		Tokens: names{
 			"admin":    {Subject: "alice", Tenant: "tenant_a", Permissions: application.Permissions()},
@@ -121,7 +121,11 @@ func serviceOver(t *testing.T, store application.Store) service {
 		Clock:    realTime{},
 		Log:      slog.New(slog.NewJSONHandler(logs, nil)),
 		Deadline: 10 * time.Second,
-	})
+	}
+	for _, change := range adjust {
+		change(&config)
+	}
+	handler, err := rest.NewHandler(config)
 	require.NoError(t, err)
 	return service{handler, logs}
 }
@@ -331,7 +335,7 @@ func TestBadRequestsAreRefusedAndChangeNothing(t *testing.T) {
 		"not UTF-8 in a name":      {at(clients + "?name=%ff"), 400, []string{" contract"}},
 		"a time that is not":       {at(clients + "?updated_since=2026-13-45T00:00:00Z"), 400, nil},
 		"a cursor of nobody":       {at("/admin/oauth/changes?after=s1x"), 400, []string{" contract"}},
-		"a wait without end":       {at("/admin/oauth/changes?wait=31"), 400, []string{" contract"}},
+		"a wait without end":       {at("/admin/oauth/changes?wait_seconds=31"), 400, []string{" contract"}},
 		"revision 0":               {at(clients + "/" + id + "/revisions/0"), 400, []string{" contract"}},
 		"a revision in words":      {at(clients + "/" + id + "/revisions/first"), 400, []string{" contract"}},
 		"no such revision":         {at(clients + "/" + id + "/revisions/99"), 404, nil},

@@ -103,7 +103,7 @@ func (s *server) RestoreRevision(ctx context.Context, r api.RestoreRevisionReque
 // ListChanges implements GET /admin/oauth/changes.
 func (s *server) ListChanges(ctx context.Context, r api.ListChangesRequestObject) (api.ListChangesResponseObject, error) {
 	patience := application.Patience{
-		Longest: time.Duration(valueOr(r.Params.Wait, 0)) * time.Second, End: s.draining,
+		Longest: time.Duration(valueOr(r.Params.WaitSeconds, 0)) * time.Second, End: s.draining,
 	}
 	found, err := s.registry.Changes(ctx, exchangeOf(ctx).caller, application.Cursor(valueOr(r.Params.After, "")),
 		int(valueOr(r.Params.Limit, defaultChanges)), patience)

@@ -175,7 +175,7 @@ func hostileRequests(t target) []hostile {
 	))
 	add(each(200, "query", query, "", "updated_since=0000-01-01T00:00:00Z", "updated_since=9999-12-31T23:59:59Z", "updated_since=0001-01-01T00:00:00-23:59", "name=", "name=%25", "name=%5f", "name='%20or%201=1", "name=%27%3b--", "page=1000000", "page=2&page_size=200", "limit=500", "after=zzz", "scope=%F0%9F%98%80", "name=\"*"))
 	changes := func(q string) string { return get("/admin/oauth/changes?" + q) }
-	add(each(400, "changes", changes, "after=", "after=x", "after=s", "after=s-1", "after=s01", "after=S1", "after=s1%00", "after=p1.1", "after=p1.-1.1", "after=s99999999999999999999", "after=p99999999999.1.1", "after=p1.99999999999999999999.1", "after=p1.1.99999999999999999999", "wait=-1", "wait=31", "wait=1.5", "wait=x", "limit=0", "limit=501"))
+	add(each(400, "changes", changes, "after=", "after=x", "after=s", "after=s-1", "after=s01", "after=S1", "after=s1%00", "after=p1.1", "after=p1.-1.1", "after=s99999999999999999999", "after=p99999999999.1.1", "after=p1.99999999999999999999.1", "after=p1.1.99999999999999999999", "wait_seconds=-1", "wait_seconds=31", "wait_seconds=1.5", "wait_seconds=x", "limit=0", "limit=501"))
 
 	// What the HTTP of the request itself is made of.
 	whole := t.put(`{"name":"x"}`)

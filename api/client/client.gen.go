@@ -1554,8 +1554,8 @@ type ListChangesParams struct {
 	// Limit Changes in an answer; 100 where it is not given. For example `100`.
 	Limit *ChangesLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Wait Seconds to wait where there is nothing yet; 0 where it is not given. For example `30`.
-	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+	// WaitSeconds Seconds to wait where there is nothing yet; 0 where it is not given. For example `30`.
+	WaitSeconds *Wait `form:"wait_seconds,omitempty" json:"wait_seconds,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
 	// another one. For example `tenant_abc123`.
@@ -1918,7 +1918,7 @@ type ClientInterface interface {
 	// ListChanges Follow changes
 	//
 	// Every committed revision of the tenant's clients exactly once, those of one client in their order, for readers who
-	// go on from `next`. Where there is none yet, the answer waits up to `wait` seconds for one. Without `after` it
+	// go on from `next`. Where there is none yet, the answer waits up to `wait_seconds` for one. Without `after` it
 	// begins at the beginning; a reader that starts cold walks the list first, and goes on from its `changes_cursor`.
 	// What an operator purged is left out, but for the purge itself.
 	//
@@ -2171,7 +2171,7 @@ type ClientInterface interface {
 // ListChanges Follow changes
 //
 // Every committed revision of the tenant's clients exactly once, those of one client in their order, for readers who
-// go on from `next`. Where there is none yet, the answer waits up to `wait` seconds for one. Without `after` it
+// go on from `next`. Where there is none yet, the answer waits up to `wait_seconds` for one. Without `after` it
 // begins at the beginning; a reader that starts cold walks the list first, and goes on from its `changes_cursor`.
 // What an operator purged is left out, but for the purge itself.
 //
@@ -2722,9 +2722,9 @@ func NewListChangesRequest(server string, params *ListChangesParams) (*http.Requ
 
 		}
 
-		if params.Wait != nil {
+		if params.WaitSeconds != nil {
 
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "wait_seconds", *params.WaitSeconds, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -4321,7 +4321,7 @@ type ClientWithResponsesInterface interface {
 	// ListChangesWithResponse Follow changes
 	//
 	// Every committed revision of the tenant's clients exactly once, those of one client in their order, for readers who
-	// go on from `next`. Where there is none yet, the answer waits up to `wait` seconds for one. Without `after` it
+	// go on from `next`. Where there is none yet, the answer waits up to `wait_seconds` for one. Without `after` it
 	// begins at the beginning; a reader that starts cold walks the list first, and goes on from its `changes_cursor`.
 	// What an operator purged is left out, but for the purge itself.
 	//
@@ -7012,7 +7012,7 @@ func (r ListRulesResult) ContentType() string {
 // ListChangesWithResponse Follow changes
 //
 // Every committed revision of the tenant's clients exactly once, those of one client in their order, for readers who
-// go on from `next`. Where there is none yet, the answer waits up to `wait` seconds for one. Without `after` it
+// go on from `next`. Where there is none yet, the answer waits up to `wait_seconds` for one. Without `after` it
 // begins at the beginning; a reader that starts cold walks the list first, and goes on from its `changes_cursor`.
 // What an operator purged is left out, but for the purge itself.
 //

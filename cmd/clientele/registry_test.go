@@ -157,7 +157,7 @@ func TestFollowingThroughReplicasThatAreKilled(t *testing.T) {
 	seen := map[string][]change{}
 	after := ""
 	read := func(p *program, wait int32) (n int) {
-		params := &client.ListChangesParams{Wait: &wait, Limit: new(int32(3))}
+		params := &client.ListChangesParams{WaitSeconds: &wait, Limit: new(int32(3))}
 		if after != "" {
 			params.After = &after
 		}
@@ -207,7 +207,7 @@ func TestAWaitingReaderHoldsUpNoShutdown(t *testing.T) {
 	admin := p.as(t, adminToken(t, data))
 	answered := make(chan int, 1)
 	go func() {
-		answer, err := admin.ListChangesWithResponse(context.Background(), &client.ListChangesParams{Wait: new(int32(30))})
+		answer, err := admin.ListChangesWithResponse(context.Background(), &client.ListChangesParams{WaitSeconds: new(int32(30))})
 		if err != nil {
 			t.Errorf("changes: %v", err)
 			answered <- 0

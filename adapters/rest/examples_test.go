@@ -1,0 +1,105 @@
+package rest_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/adapters/rest"
+	"github.com/clientele-oauth/clientele/adapters/sqlite"
+	"github.com/clientele-oauth/clientele/api"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// Every example of a request in openapi.yaml is sent as it stands there. It is
+// accepted, and what it sets is what the answer shows.
+func TestEveryExampleOfARequestIsAccepted(t *testing.T) {
+	doc, err := openapi3.NewLoader().LoadFromData(api.Document)
+	require.NoError(t, err)
+	sent := 0
+	onBothStores(t, func(t *testing.T, s service) {
+		for path, item := range doc.Paths.Map() {
+			for method, op := range item.Operations() {
+				if op.RequestBody == nil {
+					continue
+				}
+				examples := op.RequestBody.Value.Content.Get("application/json").Examples
+				require.NotEmpty(t, examples, "%s has no example", op.OperationID)
+				for name, example := range examples {
+					sent++
+					body, err := json.Marshal(example.Value.Value)
+					require.NoError(t, err)
+					target := strings.ReplaceAll(path, "{client_id}", s.create(t))
+					a := s.do(t, call{method: method, path: target, token: "admin", body: string(body)})
+					require.Contains(t, []int{http.StatusOK, http.StatusCreated}, a.status, "%s %s: %s", op.OperationID, name, a.text)
+					if op.OperationID != "createClient" && op.OperationID != "updateClient" {
+						continue
+					}
+					members, _ := example.Value.Value.(map[string]any)
+					for member, value := range members {
+						if member != "jwks" { // accepted, and not part of the item
+							assert.Equal(t, value, a.data(member), "%s %s: %s", op.OperationID, name, member)
+						}
+					}
+				}
+			}
+		}
+	})
+	assert.GreaterOrEqual(t, sent, 20)
+}
+
+// never allows nothing.
+type never struct{}
+
+func (never) Allow(domain.TenantID, string) bool { return false }
+
+// Every error that openapi.yaml shows is what such a request gets, to the letter.
+func TestEveryExampleOfAnErrorIsWhatIsAnswered(t *testing.T) {
+	doc, err := openapi3.NewLoader().LoadFromData(api.Document)
+	require.NoError(t, err)
+	s := newService(t)
+	id := s.create(t)
+	path := clients + "/" + id
+	s.do(t, call{method: "POST", path: path + "/secrets", token: "admin"})
+	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, store.Close()) })
+	limited := serviceOver(t, store, func(c *rest.Config) { c.Callers = never{} })
+
+	provoked := map[string]answer{
+		"BadRequest": s.do(t, call{method: "PUT", path: path, token: "admin", body: `{
+			"redirect_uris": ["https://app.example.com/#top"], "jwks_uri": "https://app.example.com/jwks.json",
+			"jwks": "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"1\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"}`}),
+		"Unauthorized":         s.do(t, call{method: "GET", path: path, token: "expired"}),
+		"Forbidden":            s.do(t, call{method: "GET", path: path, token: "nobody"}),
+		"NotFound":             s.do(t, call{method: "GET", path: clients + "/none", token: "admin"}),
+		"PreconditionFailed":   s.do(t, call{method: "PUT", path: path, token: "admin", body: `{}`, header: http.Header{"If-Match": {`"9"`}}}),
+		"Conflict":             s.do(t, call{method: "POST", path: path + "/secrets", token: "admin"}),
+		"TooManyRequests":      limited.do(t, call{method: "GET", path: path, token: "admin"}),
+		"PayloadTooLarge":      s.do(t, call{method: "PUT", path: path, token: "admin", body: `{"name": "` + strings.Repeat("x", 1<<20) + `"}`}),
+		"UnsupportedMediaType": s.do(t, call{method: "PUT", path: path, token: "admin", body: `{}`, header: http.Header{"Content-Type": {"text/plain"}}}),
+		"InternalServerError":  s.do(t, call{method: "GET", path: path, token: "defect"}),
+		"ServiceUnavailable":   s.do(t, call{method: "GET", path: path, token: "unavailable"}),
+	}
+	for name, response := range doc.Components.Responses {
+		got, known := provoked[name]
+		if !assert.True(t, known, "nothing provokes %s", name) {
+			continue
+		}
+		shown, _ := response.Value.Content.Get("application/json").Example.(map[string]any)
+		require.NotNil(t, shown, name)
+		delete(shown, "timestamp")
+		delete(got.body, "timestamp")
+		assert.Equal(t, shown, got.body, name)
+		assert.EqualValues(t, shown["code"], got.status, name)
+		for header := range response.Value.Headers {
+			assert.NotEmpty(t, got.header.Get(header), "%s: %s", name, header)
+		}
+	}
+}

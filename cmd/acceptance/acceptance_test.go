@@ -1,0 +1,103 @@
+//go:build acceptance
+
+package acceptance_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/adapters/postgres/pgtest"
+	"github.com/clientele-oauth/clientele/cmd/servicetest"
+)
+
+var (
+	server *pgtest.Server
+	binary string // the real program
+)
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "clientele")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if binary, err = servicetest.Build(context.Background(), dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return pgtest.Main(m, &server)
+}
+
+// onBothStores runs a test over a service on each of the stores.
+func onBothStores(t *testing.T, test func(t *testing.T, url, token string)) {
+	t.Helper()
+	for name, flags := range map[string]func(t *testing.T) []string{
+		"sqlite": func(*testing.T) []string { return nil },
+		"postgres": func(t *testing.T) []string {
+			t.Helper()
+			url, err := server.NewDatabase(t.Context())
+			require.NoError(t, err)
+			return []string{"--database-url", url}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := t.TempDir()
+			args := append(flags(t), "--dev", "--data", data, "--verify-rate", "1000000")
+			p, err := servicetest.Start(context.WithoutCancel(t.Context()), binary, servicetest.Options{Quiet: true}, args...)
+			require.NoError(t, err)
+			t.Cleanup(p.Kill)
+			token, err := servicetest.Token(data)
+			require.NoError(t, err)
+			test(t, p.URL, token)
+		})
+	}
+}
+
+// tool finds a program that the machine is to have.
+func tool(t *testing.T, name, debian string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	require.NoError(t, err, "%s is missing (Debian: %s)", name, debian)
+	return path
+}
+
+// execute runs a command in a folder and returns what it wrote.
+func execute(t *testing.T, dir string, env []string, name string, args ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), name, args...)
+	command.Dir = dir
+	command.Env = append(os.Environ(), env...)
+	output, err := command.CombinedOutput()
+	require.NoError(t, err, "%s %s: %s", name, strings.Join(args, " "), output)
+	return string(output)
+}
+
+// python returns the folder with the programs of a virtual environment that has
+// what a file of requirements lists. It is kept among the things that are built.
+func python(t *testing.T, requirements string) string {
+	t.Helper()
+	text, err := os.ReadFile(requirements)
+	require.NoError(t, err)
+	sum := sha256.Sum256(text)
+	dir, err := filepath.Abs("../../dist/python-" + hex.EncodeToString(sum[:6]))
+	require.NoError(t, err)
+	complete := filepath.Join(dir, "complete")
+	if _, err := os.Stat(complete); err != nil {
+		execute(t, ".", nil, tool(t, "python3", "python3-venv"), "-m", "venv", "--clear", dir)
+		execute(t, ".", nil, filepath.Join(dir, "bin", "pip"), "install", "--quiet", "--disable-pip-version-check", "--requirement", requirements)
+		require.NoError(t, os.WriteFile(complete, nil, 0o600))
+	}
+	return filepath.Join(dir, "bin")
+}

@@ -1,0 +1,94 @@
+//go:build acceptance
+
+package acceptance_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	document = "../../openapi.yaml"
+	programs = "../../docs/clients"
+)
+
+// said is what the program in every language says.
+const said = `created "1"
+updated "2" https://app.example.com/logo.png
+refused /redirect_uris/0 redirect-uri-fragment
+refused /grant_types/1 grant-type-unknown
+walked 4
+`
+
+// project copies a program to a folder of its own, with the document.
+func project(t *testing.T, language string) string {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join(programs, language))))
+	text, err := os.ReadFile(document)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "openapi.yaml"), text, 0o600))
+	return dir
+}
+
+// says runs a program against a service on each of the stores.
+func says(t *testing.T, dir, name string, args ...string) {
+	t.Helper()
+	onBothStores(t, func(t *testing.T, url, token string) {
+		output := execute(t, dir, []string{"CLIENTELE_URL=" + url, "CLIENTELE_TOKEN=" + token}, name, args...)
+		assert.Equal(t, said, strings.ReplaceAll(output, "\x1b[0m", ""), "but for the colours that Maven ends in any case")
+	})
+}
+
+// complaint finds what a generator or a compiler complains of.
+var complaint = regexp.MustCompile(`(?i)\b(warn|warning|warnings|error)\b`)
+
+func assertNoComplaint(t *testing.T, output string) {
+	t.Helper()
+	for line := range strings.Lines(output) {
+		assert.NotRegexp(t, complaint, line)
+	}
+}
+
+func TestGo(t *testing.T) {
+	dir := t.TempDir()
+	execute(t, programs+"/go", nil, "go", "build", "-o", filepath.Join(dir, "example"), ".")
+	says(t, dir, filepath.Join(dir, "example"))
+}
+
+func TestTypeScript(t *testing.T) {
+	npm, npx := tool(t, "npm", "npm"), tool(t, "npx", "npm")
+	dir := project(t, "typescript")
+	execute(t, dir, nil, npm, "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
+	assertNoComplaint(t, execute(t, dir, []string{"npm_config_loglevel=error"}, npx, "openapi-typescript", "openapi.yaml", "--output", "clientele.d.ts"))
+	execute(t, dir, nil, npx, "tsc")
+	says(t, dir, tool(t, "node", "nodejs"), "main.js")
+}
+
+func TestPython(t *testing.T) {
+	bin := python(t, programs+"/python/requirements.txt")
+	dir := project(t, "python")
+	env := []string{"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"), "PYTHONPATH=" + filepath.Join(dir, "generated"), "MYPYPATH=" + filepath.Join(dir, "generated")}
+	assertNoComplaint(t, execute(t, dir, env, filepath.Join(bin, "openapi-python-client"), "generate", "--path", "openapi.yaml", "--output-path", "generated"))
+	execute(t, dir, env, filepath.Join(bin, "mypy"), "--strict", "main.py")
+	t.Setenv("PYTHONPATH", filepath.Join(dir, "generated"))
+	says(t, dir, filepath.Join(bin, "python"), "main.py")
+}
+
+func TestJava(t *testing.T) {
+	mvn := tool(t, "mvn", "maven default-jdk-headless")
+	dir := project(t, "java")
+	output := execute(t, dir, nil, mvn, "--batch-mode", "--no-transfer-progress", "compile")
+	for line := range strings.Lines(output) {
+		if strings.Contains(line, "[WARNING]") {
+			assert.NotContains(t, line, "openapi", "the document, or what was made of it")
+		}
+	}
+	says(t, dir, mvn, "--batch-mode", "--quiet", "exec:java")
+}

@@ -1,0 +1,58 @@
+import com.example.clientele.ApiClient;
+import com.example.clientele.ApiException;
+import com.example.clientele.api.ClientsApi;
+import com.example.clientele.model.CreateClientRequest;
+import com.example.clientele.model.SimpleResponse;
+import com.example.clientele.model.UpdateClientRequest;
+import java.util.List;
+
+/** Registers clients, updates one, reads why an update is refused, and walks the list. */
+class Main {
+  public static void main(String[] args) throws Exception {
+    var connection = new ApiClient();
+    connection.updateBaseUri(System.getenv("CLIENTELE_URL"));
+    connection.setRequestInterceptor(
+        request -> request.header("Authorization", "Bearer " + System.getenv("CLIENTELE_TOKEN")));
+    var api = new ClientsApi(connection);
+
+    var created = api.createClientWithHttpInfo(ClientsApi.APICreateClientRequest.newBuilder()
+        .createClientRequest(new CreateClientRequest().name("Java").redirectUris(List.of("https://app.example.com/callback")))
+        .build());
+    var clientId = created.getData().getData().getClientId();
+    var revision = created.getHeaders().get("etag").get(0);
+    System.out.println("created " + revision);
+
+    var updated = api.updateClientWithHttpInfo(ClientsApi.APIUpdateClientRequest.newBuilder()
+        .clientId(clientId).ifMatch(revision)
+        .updateClientRequest(new UpdateClientRequest().logoUrl("https://app.example.com/logo.png"))
+        .build());
+    System.out.println("updated " + updated.getHeaders().get("etag").get(0) + " " + updated.getData().getData().getLogoUrl());
+
+    try {
+      api.updateClient(ClientsApi.APIUpdateClientRequest.newBuilder()
+          .clientId(clientId)
+          .updateClientRequest(new UpdateClientRequest()
+              .redirectUris(List.of("https://app.example.com/callback#top")).grantTypes(List.of("authorization_code", "magic")))
+          .build());
+    } catch (ApiException refusal) {
+      var refused = connection.getObjectMapper().readValue(refusal.getResponseBody(), SimpleResponse.class);
+      for (var violation : refused.getViolations()) {
+        System.out.println("refused " + violation.getField() + " " + violation.getRule());
+      }
+    }
+
+    for (var n = 0; n < 4; n++) {
+      api.createClient(ClientsApi.APICreateClientRequest.newBuilder()
+          .createClientRequest(new CreateClientRequest().name("Walked " + n).grantTypes(List.of("client_credentials")))
+          .build());
+    }
+    var walked = 0;
+    String after = null;
+    do {
+      var page = api.listClients(ClientsApi.APIListClientsRequest.newBuilder().name("walked").limit(3).after(after).build());
+      walked += page.getItems().size();
+      after = page.getNext();
+    } while (after != null);
+    System.out.println("walked " + walked);
+  }
+}

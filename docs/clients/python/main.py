@@ -1,0 +1,55 @@
+"""Registers clients, updates one, reads why an update is refused, and walks the list."""
+
+import os
+
+from clientele_client import AuthenticatedClient
+from clientele_client.api.clients import create_client, list_clients, update_client
+from clientele_client.models import (
+    CreateClientDetailResponse,
+    CreateClientRequest,
+    OAuthClientItemDetailResponse,
+    OAuthClientListResponse,
+    SimpleResponse,
+    UpdateClientRequest,
+)
+
+api = AuthenticatedClient(base_url=os.environ["CLIENTELE_URL"], token=os.environ["CLIENTELE_TOKEN"])
+
+created = create_client.sync_detailed(
+    client=api, body=CreateClientRequest(name="Python", redirect_uris=["https://app.example.com/callback"])
+)
+assert isinstance(created.parsed, CreateClientDetailResponse) and created.parsed.data
+client_id = created.parsed.data.client_id
+assert isinstance(client_id, str)
+print("created", created.headers["ETag"])
+
+updated = update_client.sync_detailed(
+    client_id,
+    client=api,
+    if_match=created.headers["ETag"],
+    body=UpdateClientRequest(logo_url="https://app.example.com/logo.png"),
+)
+assert isinstance(updated.parsed, OAuthClientItemDetailResponse) and updated.parsed.data
+print("updated", updated.headers["ETag"], updated.parsed.data.logo_url)
+
+refused = update_client.sync(
+    client_id,
+    client=api,
+    body=UpdateClientRequest(
+        redirect_uris=["https://app.example.com/callback#top"], grant_types=["authorization_code", "magic"]
+    ),
+)
+assert isinstance(refused, SimpleResponse)
+for violation in refused.violations or []:
+    print("refused", violation.field, violation.rule)
+
+for n in range(4):
+    create_client.sync(
+        client=api, body=CreateClientRequest(name=f"Walked {n}", grant_types=["client_credentials"])
+    )
+walked = 0
+page = list_clients.sync(client=api, name="walked", limit=3)
+while isinstance(page, OAuthClientListResponse):
+    walked += len(page.items or [])
+    page = list_clients.sync(client=api, name="walked", limit=3, after=page.next_) if page.next_ else None
+print("walked", walked)

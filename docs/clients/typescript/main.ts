@@ -1,0 +1,39 @@
+// Registers clients, updates one, reads why an update is refused, and walks the list.
+import createClient from "openapi-fetch";
+import type { paths } from "./clientele.js";
+
+const api = createClient<paths>({
+  baseUrl: process.env.CLIENTELE_URL,
+  headers: { Authorization: `Bearer ${process.env.CLIENTELE_TOKEN}` },
+});
+
+const created = await api.POST("/admin/oauth/clients", {
+  body: { name: "TypeScript", redirect_uris: ["https://app.example.com/callback"] },
+});
+const client_id = created.data?.data?.client_id;
+if (!client_id) throw new Error(created.error?.message);
+console.log("created", created.response.headers.get("ETag"));
+
+const updated = await api.PUT("/admin/oauth/clients/{client_id}", {
+  params: { path: { client_id }, header: { "If-Match": created.response.headers.get("ETag")! } },
+  body: { logo_url: "https://app.example.com/logo.png" },
+});
+console.log("updated", updated.response.headers.get("ETag"), updated.data?.data?.logo_url);
+
+const refused = await api.PUT("/admin/oauth/clients/{client_id}", {
+  params: { path: { client_id } },
+  body: { redirect_uris: ["https://app.example.com/callback#top"], grant_types: ["authorization_code", "magic"] },
+});
+for (const violation of refused.error?.violations ?? []) console.log("refused", violation.field, violation.rule);
+
+for (const n of [1, 2, 3, 4]) {
+  await api.POST("/admin/oauth/clients", { body: { name: `Walked ${n}`, grant_types: ["client_credentials"] } });
+}
+let walked = 0;
+let after: string | undefined;
+do {
+  const page = await api.GET("/admin/oauth/clients", { params: { query: { name: "walked", limit: 3, after } } });
+  walked += page.data?.items?.length ?? 0;
+  after = page.data?.next;
+} while (after);
+console.log("walked", walked);
