@@ -19,6 +19,10 @@ run: ## Start the service for development on port 8080, with its data in ./data
 build: ## Build dist/clientele
 	CGO_ENABLED=0 $(GO) build -trimpath -o dist/clientele ./cmd/clientele
 
+.PHONY: release
+release: ## Build the release for every target into dist/release, with checksums and bills of materials
+	@deploy/release
+
 .PHONY: test
 test: ## Run everything that must hold: generated code, lint, tests with the race detector, contract, clients
 	@$(MAKE) --no-print-directory fresh tidy compatible lint

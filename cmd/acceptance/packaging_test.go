@@ -1,0 +1,100 @@
+//go:build acceptance
+
+package acceptance_test
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"debug/elf"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const packagingTools = "packaging/requirements.txt"
+
+func TestTheContainerFileAndTheScriptAreClean(t *testing.T) {
+	bin := python(t, packagingTools)
+	execute(t, "../../deploy", nil, filepath.Join(bin, "hadolint"), "Containerfile")
+	execute(t, "../..", nil, filepath.Join(bin, "shellcheck"), "deploy/release", ".ci/run")
+	execute(t, "../../deploy", nil, filepath.Join(bin, "check-jsonschema"), "--builtin-schema", "vendor.compose-spec", "compose.yaml")
+}
+
+func TestTheManifestsAreThoseOfKubernetes(t *testing.T) {
+	bin := python(t, packagingTools)
+	manifests, err := filepath.Glob("../../deploy/kubernetes/*.yaml")
+	require.NoError(t, err)
+	resources := 0
+	for _, manifest := range manifests {
+		if filepath.Base(manifest) == "kustomization.yaml" {
+			continue // no resource of a cluster; it lists the others
+		}
+		for _, version := range []string{"1.31", "1.37"} {
+			output := execute(t, ".", nil, filepath.Join(bin, "kubernetes-validate"), "--strict", "--kubernetes-version", version, manifest)
+			resources += strings.Count(output, " passed for resource ")
+		}
+		list, err := os.ReadFile("../../deploy/kubernetes/kustomization.yaml")
+		require.NoError(t, err)
+		assert.Contains(t, string(list), "- "+filepath.Base(manifest)+"\n")
+	}
+	assert.Equal(t, 14, resources)
+}
+
+// Two builds of the same source, in different folders, are the same bytes; and the
+// binary needs nothing but a kernel.
+func TestTheReleaseIsReproducible(t *testing.T) {
+	sums := make([]string, 2)
+	var release string
+	for i := range sums {
+		source := filepath.Join(t.TempDir(), strings.Repeat("deep/", i), "source")
+		execute(t, ".", nil, "git", "clone", "--quiet", "--depth", "1", "file://"+root(t), source)
+		release = filepath.Join(source, "dist", "release")
+		sums[i] = execute(t, source, []string{"VERSION=1.2.3", "TARGETS=linux/amd64"}, "deploy/release")
+	}
+	assert.Equal(t, sums[0], sums[1])
+	assert.Contains(t, sums[0], "  clientele_1.2.3_linux_amd64.tar.gz\n")
+	assert.Contains(t, sums[0], "  clientele_1.2.3_linux_amd64.cdx.json\n")
+
+	program := extract(t, filepath.Join(release, "clientele_1.2.3_linux_amd64.tar.gz"), "clientele_1.2.3_linux_amd64/clientele")
+	file, err := elf.Open(program)
+	require.NoError(t, err)
+	defer func() { _ = file.Close() }()
+	for _, part := range file.Progs {
+		assert.NotEqual(t, elf.PT_INTERP, part.Type, "it is linked against libraries")
+	}
+	assert.Equal(t, "clientele 1.2.3\n", execute(t, ".", nil, program, "version"))
+}
+
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	return dir
+}
+
+// extract takes a program out of an archive.
+func extract(t *testing.T, archive, name string) string {
+	t.Helper()
+	packed, err := os.Open(archive)
+	require.NoError(t, err)
+	defer func() { _ = packed.Close() }()
+	unpacked, err := gzip.NewReader(packed)
+	require.NoError(t, err)
+	for files := tar.NewReader(unpacked); ; {
+		header, err := files.Next()
+		require.NoError(t, err, "%s is not in %s", name, archive)
+		if header.Name != name {
+			continue
+		}
+		text, err := io.ReadAll(files)
+		require.NoError(t, err)
+		program := filepath.Join(t.TempDir(), "program")
+		require.NoError(t, os.WriteFile(program, text, 0o700))
+		return program
+	}
+}
