@@ -30,23 +30,6 @@ func clientele(t *testing.T, dir, input string, args ...string) (output string, 
 	return string(printed), 0
 }
 
-func TestTheREADMEShowsWhatCheckPrints(t *testing.T) {
-	dir := t.TempDir()
-	require.NoError(t, os.Mkdir(filepath.Join(dir, "dist"), 0o700))
-	require.NoError(t, os.Symlink(binary, filepath.Join(dir, "dist", "clientele")))
-	list := steps(t, "README.md", "The rules, and checking in a pipeline")
-	require.Len(t, list, 1)
-	script, built := strings.CutPrefix(list[0].command, "make build\n")
-	require.True(t, built)
-	command := exec.Command("bash", "-c", script)
-	command.Dir = dir
-	output, err := command.Output()
-	ended, ok := errors.AsType[*exec.ExitError](err)
-	require.True(t, ok, "it ends with 1: %v", err)
-	assert.Equal(t, 1, ended.ExitCode())
-	assert.Equal(t, list[0].shown, string(output))
-}
-
 const (
 	legalClient   = `{"name": "Shop", "redirect_uris": ["https://shop.example.com/callback"]}`
 	refusedClient = "name: Shop\nredirect_uris:\n  - https://shop.example.com/callback#\n"

@@ -129,7 +129,7 @@ func (c *applyCommand) Run(ctx context.Context) error {
 		fmt.Fprintf(os.Stderr, "clientele: %v\nwhat was done stays done; run it again for the rest\n", err)
 		return errNotApplied
 	}
-	fmt.Fprintf(os.Stderr, "%d changes applied\n", plan.Changes())
+	fmt.Fprintf(os.Stderr, "changes applied: %d\n", plan.Changes())
 	return nil
 }
 
@@ -139,7 +139,7 @@ func confirmed(changes int) bool {
 		fmt.Fprintln(os.Stderr, "clientele: nobody is there to ask; say --yes")
 		return false
 	}
-	fmt.Fprintf(os.Stderr, "Apply %d changes? [y/N] ", changes)
+	fmt.Fprintf(os.Stderr, "Changes to apply: %d. Apply? [y/N] ", changes)
 	line, _ := bufio.NewReader(os.Stdin).ReadString('\n') // no answer is no
 	return strings.EqualFold(strings.TrimSpace(line), "y") || strings.EqualFold(strings.TrimSpace(line), "yes")
 }
@@ -274,7 +274,7 @@ func (s *secretsFile) keep(secret declare.Secret) error {
 
 func (s *secretsFile) close() error {
 	if s.dropped > 0 {
-		fmt.Fprintf(os.Stderr, "the secrets of %d new clients were dropped; rotate them, or use --secrets-file\n", s.dropped)
+		fmt.Fprintf(os.Stderr, "secrets of new clients that were dropped: %d; rotate them, or use --secrets-file\n", s.dropped)
 	}
 	if s.file == nil {
 		return nil
@@ -302,7 +302,7 @@ func (c *exportCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "%d clients exported\n", n)
+	fmt.Fprintf(os.Stderr, "clients exported: %d\n", n)
 	return nil
 }
 

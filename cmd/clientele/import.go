@@ -47,7 +47,7 @@ func (c *importCommand) Run(context.Context) error {
 			return err
 		}
 	}
-	fmt.Fprintf(os.Stderr, "%d clients read, %d settings not carried over; judge what was written with \"clientele check\"\n", len(clients), lost)
+	fmt.Fprintf(os.Stderr, "clients read: %d, settings not carried over: %d; judge what was written with \"clientele check\"\n", len(clients), lost)
 	return nil
 }
 

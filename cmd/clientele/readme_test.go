@@ -58,11 +58,35 @@ func normalised(text string) string {
 }
 
 func TestTheREADMEShowsWhatHappens(t *testing.T) {
-	assert.Equal(t, 7, walk(t, steps(t, "README.md", "The first update")))
+	assert.Equal(t, 2, walk(t, steps(t, "README.md", "The first update")))
+}
+
+func TestTheTutorialShowsWhatHappens(t *testing.T) {
+	assert.Equal(t, 11, walk(t, steps(t, "docs/tutorial.md", "Ten minutes")))
 }
 
 func TestTheGuideShowsWhatHappens(t *testing.T) {
 	assert.Equal(t, 6, walk(t, steps(t, "docs/using.md", "A walk through")))
+	assert.Equal(t, 2, walk(t, steps(t, "docs/using.md", "In a pipeline")))
+}
+
+// What the README shows of a program in each language stands in the program that
+// the acceptance tests run.
+func TestTheREADMEShowsThePrograms(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	for language, path := range map[string]string{
+		"go": "go/main.go", "ts": "typescript/main.ts", "python": "python/main.py", "java": "java/src/main/java/Main.java",
+	} {
+		program, err := os.ReadFile("../../docs/clients/" + path)
+		require.NoError(t, err)
+		_, excerpt, found := strings.Cut(string(text), "```"+language+"\n")
+		require.True(t, found, language)
+		excerpt, _, _ = strings.Cut(excerpt, "```")
+		for line := range strings.Lines(excerpt) {
+			assert.Contains(t, string(program), strings.TrimSpace(line), language)
+		}
+	}
 }
 
 // walk runs the commands against a new service and compares each answer that is
@@ -76,7 +100,7 @@ func walk(t *testing.T, list []step) (shown int) {
 	script.WriteString("set -euo pipefail\n")
 	for _, s := range list {
 		script.WriteString(strings.NewReplacer(
-			"http://127.0.0.1:8080", p.URL, "go run ./cmd/clientele", binary,
+			"http://127.0.0.1:8080", p.URL, "go run ./cmd/clientele", binary, "dist/clientele", binary,
 		).Replace(s.command))
 		script.WriteString("\nprintf '\\n%s\\n' '" + mark + "'\n")
 	}
@@ -91,7 +115,10 @@ func walk(t *testing.T, list []step) (shown int) {
 			continue
 		}
 		shown++
-		require.True(t, json.Valid([]byte(s.shown)), s.shown)
+		if !json.Valid([]byte(s.shown)) { // text
+			assert.Equal(t, strings.TrimSpace(s.shown), strings.TrimSpace(answers[i]), s.command)
+			continue
+		}
 		assert.JSONEq(t, normalised(s.shown), normalised(answers[i]), s.command)
 	}
 	return shown
