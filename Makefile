@@ -25,9 +25,17 @@ release: ## Build the release for every target into dist/release, with checksums
 
 .PHONY: test
 test: ## Run everything that must hold: generated code, lint, tests with the race detector, contract, clients
-	@$(MAKE) --no-print-directory fresh tidy compatible lint
+	@$(MAKE) --no-print-directory machine fresh tidy compatible lint
 	$(GO) test -race -shuffle=on ./...
 	$(ACCEPTANCE)
+
+.PHONY: machine
+machine: ## Say what the tests need and the machine lacks
+	@missing=; need() { command -v $$1 >/dev/null || missing="$$missing $$2"; }; \
+	need cc gcc; need curl curl; need git git; need npm npm; need mvn maven; need javac default-jdk-headless; \
+	need chromium chromium; python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
+	[ -n "$$TEST_DATABASE_URL$$PG_BIN" ] || command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	[ -z "$$missing" ] || { echo "the tests need what this machine lacks; on Debian: apt-get install$$missing" >&2; exit 1; }
 
 .PHONY: generate
 generate: ## Regenerate code from openapi.yaml
