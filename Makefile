@@ -85,3 +85,7 @@ fuzz: ## Fuzz each parser for a minute
 .PHONY: bench
 bench: ## Measure updates and reads over HTTP beside the bare statements in pgbench
 	$(GO) run ./cmd/clientele-bench
+
+.PHONY: torture
+torture: ## Let misfortune come over the service under load, and compare what it acknowledged with what it has
+	$(GO) run ./cmd/clientele-torture

@@ -26,10 +26,12 @@ const startTimeout = 30 * time.Second
 
 // Server is a running PostgreSQL.
 type Server struct {
-	dir     string
-	command *exec.Cmd
-	base    *url.URL // of a server that is not ours (TEST_DATABASE_URL); nil otherwise
-	serial  atomic.Int64
+	dir      string
+	settings []string
+	process  *syscall.SysProcAttr
+	command  *exec.Cmd
+	base     *url.URL // of a server that is not ours (TEST_DATABASE_URL); nil otherwise
+	serial   atomic.Int64
 }
 
 // Binary finds a program of PostgreSQL: in $PG_BIN, on the PATH, or where
@@ -52,6 +54,11 @@ func Binary(name string) (string, error) {
 // Start makes a cluster and starts it, with the settings given as
 // "name=value". Where TEST_DATABASE_URL is set, that server is used instead.
 func Start(ctx context.Context, settings ...string) (*Server, error) {
+	return StartIn(ctx, os.TempDir(), settings...)
+}
+
+// StartIn is Start with the cluster in a folder below parent.
+func StartIn(ctx context.Context, parent string, settings ...string) (*Server, error) {
 	if given := os.Getenv("TEST_DATABASE_URL"); given != "" {
 		base, err := url.Parse(given)
 		if err != nil {
@@ -59,50 +66,73 @@ func Start(ctx context.Context, settings ...string) (*Server, error) {
 		}
 		return &Server{base: base}, nil
 	}
-	initdb, err := Binary("initdb")
+	s, err := newServer(parent, settings)
 	if err != nil {
 		return nil, err
 	}
-	postgres, err := Binary("postgres")
+	err = s.tool(ctx, "initdb", "--no-sync", "-A", "trust", "--locale=C", "-E", "UTF8", "-U", "postgres", "-D", s.data())
+	if err == nil {
+		err = s.Launch(ctx)
+	}
 	if err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp("", "pg")
-	if err != nil {
-		return nil, fmt.Errorf("PostgreSQL: %w", err)
-	}
-	s := &Server{dir: dir}
-	process, err := unprivileged(dir)
-	if err != nil {
-		return nil, errors.Join(err, s.Stop())
-	}
-	data := filepath.Join(dir, "data")
-	initialise := exec.CommandContext(ctx, initdb, "--no-sync", "-A", "trust", "--locale=C", "-E", "UTF8", "-U", "postgres", "-D", data)
-	initialise.SysProcAttr = process
-	initialise.Dir = dir
-	if output, err := initialise.CombinedOutput(); err != nil {
-		return nil, errors.Join(fmt.Errorf("initdb: %w: %s", err, output), s.Stop())
-	}
-	args := []string{"-D", data, "-k", dir, "-c", "listen_addresses="}
-	for _, setting := range settings {
-		args = append(args, "-c", setting)
-	}
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("PostgreSQL: %w", err), s.Stop())
-	}
-	defer log.Close()
-	s.command = exec.CommandContext(context.WithoutCancel(ctx), postgres, args...) // ended by Stop alone
-	s.command.SysProcAttr = process
-	s.command.Dir = dir
-	s.command.Stdout, s.command.Stderr = log, log
-	if err := s.command.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("PostgreSQL: %w", err), s.Stop())
-	}
-	if err := s.awaitAnswer(ctx); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
+}
+
+// newServer makes the folder of a server, and nothing in it.
+func newServer(parent string, settings []string) (*Server, error) {
+	dir, err := os.MkdirTemp(parent, "pg")
+	if err != nil {
+		return nil, fmt.Errorf("PostgreSQL: %w", err)
+	}
+	s := &Server{dir: dir, settings: settings}
+	if s.process, err = unprivileged(dir); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+// tool runs one of PostgreSQL's programs.
+func (s *Server) tool(ctx context.Context, name string, args ...string) error {
+	binary, err := Binary(name)
+	if err != nil {
+		return err
+	}
+	command := exec.CommandContext(ctx, binary, args...)
+	command.SysProcAttr = s.process
+	command.Dir = s.dir
+	if output, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", name, err, output)
+	}
+	return nil
+}
+
+// Launch starts the server, which is not running, and waits until it answers.
+func (s *Server) Launch(ctx context.Context) error {
+	binary, err := Binary("postgres")
+	if err != nil {
+		return err
+	}
+	args := []string{"-D", s.data(), "-k", s.dir, "-c", "listen_addresses="}
+	for _, setting := range s.settings {
+		args = append(args, "-c", setting)
+	}
+	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("PostgreSQL: %w", err)
+	}
+	defer log.Close()
+	s.command = exec.CommandContext(context.WithoutCancel(ctx), binary, args...) // ended by Stop and Crash alone
+	s.command.SysProcAttr = s.process
+	s.command.Dir = s.dir
+	s.command.Stdout, s.command.Stderr = log, log
+	if err := s.command.Start(); err != nil {
+		return fmt.Errorf("PostgreSQL: %w", err)
+	}
+	return s.awaitAnswer(ctx)
 }
 
 // unprivileged returns how to start a process that PostgreSQL agrees to run
@@ -140,6 +170,10 @@ func (s *Server) awaitAnswer(ctx context.Context) error {
 		conn, err := pgx.Connect(ctx, s.URL("postgres"))
 		if err == nil {
 			return conn.Close(ctx)
+		}
+		if !s.Running() {
+			log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
+			return fmt.Errorf("PostgreSQL ended: %s", log)
 		}
 		select {
 		case <-ctx.Done():
@@ -184,10 +218,7 @@ func (s *Server) NewDatabase(ctx context.Context) (string, error) {
 
 // Stop ends the server at once and removes what it left.
 func (s *Server) Stop() error {
-	if s.command != nil && s.command.Process != nil {
-		_ = s.command.Process.Signal(syscall.SIGQUIT) // immediate shutdown; if it has ended already, so much the better
-		_ = s.command.Wait()
-	}
+	s.Crash()
 	if s.dir == "" {
 		return nil
 	}

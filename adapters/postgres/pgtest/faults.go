@@ -1,0 +1,97 @@
+package pgtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Crash ends the server at once, as far as its data is concerned like a power cut:
+// an immediate shutdown. What it keeps stays, and Launch starts it again.
+func (s *Server) Crash() {
+	if s.command == nil || s.command.Process == nil {
+		return
+	}
+	s.Thaw()                                      // what is frozen does not end
+	_ = s.command.Process.Signal(syscall.SIGQUIT) // if it has ended already, so much the better
+	_ = s.command.Wait()
+}
+
+// Running reports whether the server has not ended.
+func (s *Server) Running() bool {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.command.Process.Pid))
+	if err != nil {
+		return s.command.Process.Signal(syscall.Signal(0)) == nil // no such files here
+	}
+	_, state, _ := strings.Cut(string(status), ") ")
+	return !strings.HasPrefix(state, "Z")
+}
+
+// Freeze stops every process of the server where it stands, until Thaw.
+func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen server go on.
+func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
+
+// signal sends a signal to the server's processes, which are in sessions of their
+// own; new ones may come while it looks.
+func (s *Server) signal(signal syscall.Signal) {
+	postmaster := s.command.Process.Pid
+	_ = syscall.Kill(postmaster, signal)
+	processes, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range processes {
+		status, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has ended
+		}
+		_, rest, _ := strings.Cut(string(status), ") ")
+		fields := strings.Fields(rest)
+		if len(fields) < 2 || fields[1] != strconv.Itoa(postmaster) {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name))); err == nil {
+			_ = syscall.Kill(pid, signal)
+		}
+	}
+}
+
+// Execute runs a statement, as the superuser, in the maintenance database.
+func (s *Server) Execute(ctx context.Context, statement string) error {
+	conn, err := pgx.Connect(ctx, s.URL("postgres"))
+	if err != nil {
+		return fmt.Errorf("PostgreSQL: %w", err)
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, statement)
+	return err
+}
+
+// Standby makes a server that follows this one. Its name is what
+// synchronous_standby_names calls it.
+func (s *Server) Standby(ctx context.Context, name string) (*Server, error) {
+	follower, err := newServer(os.TempDir(), s.settings)
+	if err != nil {
+		return nil, err
+	}
+	err = follower.tool(ctx, "pg_basebackup", "--pgdata", follower.data(), "--write-recovery-conf", "--wal-method=stream",
+		"--checkpoint=fast", "--no-sync", "--dbname", "host="+s.dir+" user=postgres application_name="+name)
+	if err == nil {
+		err = follower.Launch(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, follower.Stop())
+	}
+	return follower, nil
+}
+
+// Promote makes a standby take writes.
+func (s *Server) Promote(ctx context.Context) error {
+	return s.Execute(ctx, "SELECT pg_promote(true)")
+}

@@ -1,0 +1,192 @@
+// Command clientele-torture lets misfortune come over the real program, while
+// others write to it, and compares what it acknowledged with what it has
+// afterwards. It ends with 1 where something was lost, doubled or wrong.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/clientele-oauth/clientele/cmd/servicetest"
+)
+
+type options struct {
+	Seed  uint64        `default:"1" help:"Seed of all choices (${default})."`
+	Fault time.Duration `default:"12s" help:"How long each misfortune lasts (${default})."`
+	Idle  int           `default:"10000" help:"Idle connections that are opened (${default})."`
+	Only  []string      `placeholder:"TEXT" help:"Play these alone, by a part of their names."`
+	Out   string        `default:"dist/torture.json" help:"Where the verdict is written (${default})."`
+}
+
+func main() {
+	var opts options
+	kong.Parse(&opts, kong.Description("Let misfortune come over the service, and compare what it acknowledged with what it has."))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	verdicts, err := campaign(ctx, opts)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "torture:", err)
+		os.Exit(1)
+	}
+	total, err := report(opts, verdicts)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "torture:", err)
+	}
+	if err != nil || total.Lost+total.Doubled+total.Wrong > 0 {
+		os.Exit(1)
+	}
+}
+
+// judged is a scenario that was played.
+type judged struct {
+	Scenario string `json:"scenario"`
+	Store    string `json:"store"`
+	verdict
+	// LeftOut says why it was not played.
+	LeftOut string `json:"left_out,omitempty"`
+}
+
+// campaign plays the scenarios one after the other.
+func campaign(ctx context.Context, opts options) ([]judged, error) {
+	dir, err := os.MkdirTemp("", "torture")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	binary, err := servicetest.Build(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	var verdicts []judged
+	for _, s := range scenarios() {
+		name := s.name + " (" + s.store + ")"
+		if len(opts.Only) > 0 && !slices.ContainsFunc(opts.Only, func(part string) bool { return strings.Contains(name, part) }) {
+			continue
+		}
+		v, err := play(ctx, binary, s, opts)
+		one := judged{Scenario: s.name, Store: s.store, verdict: v}
+		switch {
+		case errors.Is(err, errNeedsRoot):
+			one.LeftOut = err.Error()
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		verdicts = append(verdicts, one)
+		fmt.Fprintf(os.Stderr, "%s: %d acknowledged\n", name, v.Acknowledged)
+	}
+	for _, store := range []string{onSQLite, onPostgres} {
+		name := upgrading + " (" + store + ")"
+		if len(opts.Only) > 0 && !slices.ContainsFunc(opts.Only, func(part string) bool { return strings.Contains(name, part) }) {
+			continue
+		}
+		v, err := upgrade(ctx, binary, store, opts)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		verdicts = append(verdicts, judged{Scenario: upgrading, Store: store, verdict: v})
+		fmt.Fprintf(os.Stderr, "%s: %d acknowledged\n", name, v.Acknowledged)
+	}
+	return verdicts, nil
+}
+
+// play plays one scenario: a load, the misfortune, the end of both, the check.
+func play(ctx context.Context, binary string, s scenario, opts options) (v verdict, err error) {
+	w, err := newWorld(ctx, binary, s, opts.Seed, opts.Fault)
+	if w != nil {
+		defer w.close()
+	}
+	if err != nil {
+		return v, err
+	}
+	w.idle = opts.Idle
+	if s.before != nil {
+		if err := s.before(ctx, w); err != nil {
+			return v, err
+		}
+	}
+	if w.replicas == nil { // they are started already
+		if err := w.serve(ctx); err != nil {
+			return v, err
+		}
+	}
+	token, err := servicetest.Token(w.dir)
+	if err != nil {
+		return v, err
+	}
+	url := "http://" + w.address
+	w.load = newLoad(url, token, opts.Seed, w.ledger)
+	if err := w.load.start(ctx); err != nil {
+		return v, err
+	}
+	if w.reader, err = follow(ctx, url, token); err != nil {
+		return v, err
+	}
+	err = s.faults(ctx, w)
+	if err == nil {
+		w.recover(ctx)
+	}
+	w.load.end()
+	w.reader.stop()
+	w.reader.group.Wait()
+	if err != nil {
+		return v, err
+	}
+	err = check(ctx, url, token, w.ledger, w.reader, &w.verdict)
+	return w.verdict, err
+}
+
+// report prints the verdicts, and writes them.
+func report(opts options, verdicts []judged) (total verdict, err error) {
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "misfortune\tstore\tacknowledged\tfound\tlost\tdoubled\twrong\tkills\tlongest outage")
+	row := func(name, store string, v verdict) {
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\n", name, store, v.Acknowledged, v.Found, v.Lost, v.Doubled, v.Wrong, v.Kills,
+			time.Duration(v.OutageMS)*time.Millisecond)
+	}
+	for _, v := range verdicts {
+		if v.LeftOut != "" {
+			fmt.Fprintf(table, "%s\t%s\tleft out: %s\n", v.Scenario, v.Store, v.LeftOut)
+			continue
+		}
+		row(v.Scenario, v.Store, v.verdict)
+		total.add(v.verdict)
+	}
+	row("all", "", total)
+	if err := table.Flush(); err != nil {
+		return total, err
+	}
+	for _, v := range verdicts {
+		for i, note := range v.notes {
+			if i == 10 {
+				fmt.Printf("%s (%s): and %d more\n", v.Scenario, v.Store, len(v.notes)-i)
+				break
+			}
+			fmt.Printf("%s (%s): %s\n", v.Scenario, v.Store, note)
+		}
+	}
+	fmt.Printf("seed %d, each misfortune for %s\n", opts.Seed, opts.Fault)
+	text, err := json.MarshalIndent(struct {
+		verdict
+		Seed      uint64   `json:"seed"`
+		Scenarios []judged `json:"scenarios"`
+	}{total, opts.Seed, verdicts}, "", "  ")
+	if err != nil {
+		return total, err
+	}
+	if err := os.MkdirAll(filepath.Dir(opts.Out), 0o755); err != nil { //nolint:gosec // figures are for everybody
+		return total, err
+	}
+	return total, os.WriteFile(opts.Out, append(text, '\n'), 0o644) //nolint:gosec // figures are for everybody
+}
