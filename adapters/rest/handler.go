@@ -34,6 +34,8 @@ type Config struct {
 	Checks []Check
 	Clock  application.Clock
 	Log    *slog.Logger
+	// AccessLog gets a line for each request; nil is Log.
+	AccessLog *slog.Logger
 	// Deadline bounds the work on one request.
 	Deadline time.Duration
 	// Draining is closed when the service is about to stop: then nobody waits
@@ -82,6 +84,7 @@ type server struct {
 	tokens   TokenVerifier
 	clock    application.Clock
 	log      *slog.Logger
+	access   *slog.Logger
 	draining <-chan struct{}
 	contract *contract
 	observer Observer
@@ -96,7 +99,7 @@ const unbounded = 1 << 20
 func newServer(c Config) *server {
 	s := &server{
 		registry: c.Registry, tokens: c.Tokens, clock: c.Clock, log: c.Log, draining: c.Draining,
-		observer: c.Observer, callers: c.Callers,
+		access: cmp.Or(c.AccessLog, c.Log), observer: c.Observer, callers: c.Callers,
 		working: newAdmission(cmp.Or(c.MaxConcurrent, unbounded)), following: newAdmission(cmp.Or(c.MaxFollowing, unbounded)),
 	}
 	if s.observer == nil {

@@ -82,7 +82,7 @@ func (s *server) logAccess(next http.Handler) http.Handler {
 		}
 		s.observer.RequestDone(operation, recorder.Status(), took)
 		x := exchangeOf(r.Context())
-		s.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+		s.access.LogAttrs(r.Context(), slog.LevelInfo, "request",
 			slog.String("request_id", x.requestID),
 			slog.String("method", r.Method),
 			slog.String("route", chi.RouteContext(r.Context()).RoutePattern()),

@@ -8,35 +8,44 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
+	"github.com/valyala/fasthttp"
+	"golang.org/x/sync/errgroup"
 )
 
 // load drives the service over keep-alive connections, each of which sends its
 // next request when the last one is answered.
 type load struct {
-	service *target
-	ids     []string
-	secret  string // of a client, ids[0]
-	opts    options
-	header  http.Header
+	url    string
+	ids    []string
+	secret string // of a client, ids[0]
+	opts   options
+	tokens []string // of the tenant whose clients are changed
 
 	mu     sync.Mutex
 	random *rand.Rand
 	serial int
 }
 
-func newLoad(s *target, ids []string, secret string, opts options) *load {
+func newLoad(url string, ids []string, secret string, tokens []string, opts options) *load {
 	return &load{
-		service: s, ids: ids, secret: secret, opts: opts, header: headerOf(s.token),
+		url: url, ids: ids, secret: secret, opts: opts, tokens: tokens,
 		random: rand.New(rand.NewPCG(opts.Seed, opts.Seed)), //nolint:gosec // the same choice in every run
 	}
 }
 
-func headerOf(token string) http.Header {
-	return http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}}
+// headersOf are the headers of requests with the tokens, taken in turn.
+func headersOf(tokens []string) []http.Header {
+	var headers []http.Header
+	for _, token := range tokens {
+		headers = append(headers, http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}})
+	}
+	return headers
 }
 
 // draw chooses a number below n, and one that was never used before.
@@ -119,28 +128,72 @@ func (t tenant) feed(*load) request {
 	return func() (string, string, string) { return http.MethodGet, "/admin/oauth/changes?limit=100", "" }
 }
 
-// run measures how many a second of the requests are carried out. One that
-// fails makes the whole measurement fail: it is no figure then.
-func (l *load) run(ctx context.Context, header http.Header, next request) (float64, error) {
+// peak measures how many a second of the requests are carried out when each
+// connection sends its next one as soon as the last is answered. A request that
+// fails makes the whole measurement fail: it is no figure then. The load shares the
+// machine with what it measures, so it is sent by the HTTP client that costs the
+// least.
+func (l *load) peak(ctx context.Context, headers []http.Header, next request) (perSecond float64, requests uint64, err error) {
+	client := &fasthttp.HostClient{Addr: strings.TrimPrefix(l.url, "http://"), MaxConns: l.opts.Connections}
+	defer client.CloseIdleConnections()
+	var (
+		done  atomic.Uint64
+		group errgroup.Group
+	)
+	began := time.Now()
+	for c := range l.opts.Connections {
+		group.Go(func() error {
+			r, answer := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+			defer fasthttp.ReleaseRequest(r)
+			defer fasthttp.ReleaseResponse(answer)
+			for name, values := range headers[c%len(headers)] {
+				r.Header.Set(name, values[0])
+			}
+			for time.Since(began) < l.opts.Duration && ctx.Err() == nil {
+				method, path, body := next()
+				r.Header.SetMethod(method)
+				r.SetRequestURI(l.url + path)
+				r.SetBodyString(body)
+				if err := client.Do(r, answer); err != nil {
+					return err
+				}
+				if status := answer.StatusCode(); status >= http.StatusBadRequest {
+					return fmt.Errorf("answer %d: %s", status, answer.Body())
+				}
+				done.Add(1)
+			}
+			return ctx.Err()
+		})
+	}
+	err = group.Wait()
+	return float64(done.Load()) / time.Since(began).Seconds(), done.Load(), err
+}
+
+// steadily sends so many a second, whatever the answers take, and tells what they
+// took.
+func (l *load) steadily(ctx context.Context, headers []http.Header, next request, rate vegeta.Rate) (*vegeta.Metrics, error) {
 	connections := uint64(l.opts.Connections) //nolint:gosec // a small number
 	attacker := vegeta.NewAttacker(
 		vegeta.Workers(connections), vegeta.MaxWorkers(connections), vegeta.Connections(l.opts.Connections), vegeta.KeepAlive(true),
 	)
 	defer attacker.Stop()
+	var turn atomic.Uint64
 	targeter := func(t *vegeta.Target) error {
 		method, path, body := next()
-		t.Method, t.URL, t.Header, t.Body = method, l.service.URL+path, header, []byte(body)
+		t.Method, t.URL, t.Body = method, l.url+path, []byte(body)
+		t.Header = headers[turn.Add(1)%uint64(len(headers))]
 		return nil
 	}
-	started, done := time.Now(), 0
-	for result := range attacker.Attack(targeter, vegeta.Rate{}, l.opts.Duration, "") {
+	var metrics vegeta.Metrics
+	for result := range attacker.Attack(targeter, rate, l.opts.Duration, "") {
 		if result.Error != "" {
-			return 0, fmt.Errorf("answer %d %s: %s", result.Code, result.Error, result.Body)
+			return nil, fmt.Errorf("answer %d %s: %s", result.Code, result.Error, result.Body)
 		}
 		if ctx.Err() != nil {
-			return 0, ctx.Err()
+			return nil, ctx.Err()
 		}
-		done++
+		metrics.Add(result)
 	}
-	return float64(done) / time.Since(started).Seconds(), nil
+	metrics.Close()
+	return &metrics, nil
 }

@@ -9,33 +9,35 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/clientele-oauth/clientele/adapters/postgres/pgtest"
+	"github.com/clientele-oauth/clientele/cmd/servicetest"
 )
 
 type options struct {
 	Clients     int           `default:"1000" help:"Clients to update and read (${default})."`
+	Small       int           `default:"10000" help:"Clients of the small tenant that lists are measured on (${default})."`
+	Large       int           `default:"1000000" help:"Clients of the large one (${default})."`
 	Connections int           `default:"16" help:"Connections, also of pgbench (${default})."`
 	Rounds      int           `default:"3" help:"Interleaved rounds; the median counts (${default})."`
 	Duration    time.Duration `default:"3s" help:"Length of each measurement (${default})."`
 	Only        []string      `placeholder:"NAME" help:"Measure these alone, by the beginnings of their names, and print no table."`
+	Hold        bool          `help:"After that, wait for the end of the standard input with everything running, to look at it."`
 	Seed        uint64        `default:"1" help:"Seed of the choice of clients (${default})."`
 	Out         string        `default:"dist/bench.json" help:"Where the ratios are written (${default})."`
 }
 
 func main() {
 	var opts options
-	kong.Parse(&opts, kong.Description("Measure updates and reads over HTTP beside the bare statements in pgbench."))
+	kong.Parse(&opts, kong.Description("Measure the service over HTTP beside the bare statements in pgbench."))
 	if err := run(context.Background(), opts); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -48,78 +50,53 @@ type measurement struct {
 	run  func(ctx context.Context) (perSecond float64, err error)
 }
 
+// bench is everything that is measured, and with what.
+type bench struct {
+	opts     options
+	database *pgtest.Server
+	postgres *target // the service over PostgreSQL
+	sqlite   *target // the service over its file
+	load     *load   // on the first of these
+	binary   string
+	results  map[string][]float64
+	costs    map[string]costs
+}
+
 func run(ctx context.Context, opts options) (err error) {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	b := &bench{opts: opts, results: map[string][]float64{}, costs: map[string]costs{}}
+	if b.database, err = pgtest.Start(ctx); err != nil { // with everything on that keeps data safe
+		return err
+	}
+	defer func() { err = errors.Join(err, b.database.Stop()) }()
+	url, err := b.database.NewDatabase(ctx)
+	if err != nil {
+		return err
+	}
+	if b.binary, err = servicetest.Build(ctx, dir); err != nil {
+		return err
+	}
+	tokens, err := newIssuer(dir)
+	if err != nil {
+		return err
+	}
+	if b.postgres, err = startService(ctx, b.binary, dir+"/postgres", url, tokens); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.postgres.stop()) }()
+	if b.sqlite, err = startService(ctx, b.binary, dir+"/sqlite", "", tokens); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.sqlite.stop()) }()
 
-	database, err := pgtest.Start(ctx) // with everything on that keeps data safe
+	measurements, err := b.measurements(ctx, url, dir, tokens)
 	if err != nil {
 		return err
 	}
-	defer func() { err = orError(err, database.Stop()) }()
-	url, err := database.NewDatabase(ctx)
-	if err != nil {
-		return err
-	}
-	service, err := startService(ctx, dir, url)
-	if err != nil {
-		return err
-	}
-	defer service.stop()
-	ids, secret, err := service.populate(ctx, opts.Clients)
-	if err != nil {
-		return err
-	}
-	floor, err := newFloor(ctx, url, dir)
-	if err != nil {
-		return err
-	}
-	load := newLoad(service, ids, secret, opts)
-	tenants, err := newTenants(ctx, service, url, smallTenant, largeTenant)
-	if err != nil {
-		return err
-	}
-	over := func(next request) func(context.Context) (float64, error) {
-		return func(ctx context.Context) (float64, error) { return load.run(ctx, load.header, next) }
-	}
-	conditional := load.header.Clone()
-	conditional.Set("If-None-Match", "*")
-	measurements := []measurement{
-		{"T", func(ctx context.Context) (float64, error) { return floor.transactions(ctx, opts) }},
-		{"update", over(load.update)},
-		{"create", over(load.create)},
-		{"R", func(ctx context.Context) (float64, error) { return floor.reads(ctx, opts) }},
-		{"read", over(load.read)},
-		{"read, not modified", func(ctx context.Context) (float64, error) { return load.run(ctx, conditional, load.read) }},
-		{"verify a secret", over(load.verify)},
-		{"update of the name", over(load.rename)},
-	}
-	for _, t := range tenants {
-		for _, about := range []struct {
-			name    string
-			request request
-		}{
-			{"page of 100", t.page(load)},
-			{"walk by 100", t.walk(load)},
-			{"search by name", t.search(load)},
-			{"filter by host", t.filter(load)},
-			{"feed, nothing new", t.poll(load)},
-			{"feed, 100 changes", t.feed(load)},
-		} {
-			measurements = append(measurements, measurement{about.name + " of " + t.name, func(ctx context.Context) (float64, error) {
-				return load.run(ctx, headerOf(t.token), about.request)
-			}})
-		}
-	}
-	if len(opts.Only) > 0 {
-		measurements = slices.DeleteFunc(measurements, func(m measurement) bool {
-			return !slices.ContainsFunc(opts.Only, func(name string) bool { return strings.HasPrefix(m.name, name) })
-		})
-	}
-	results := map[string][]float64{}
 	for round := range opts.Rounds + 1 {
 		for _, m := range measurements {
 			perSecond, err := m.run(ctx)
@@ -127,79 +104,117 @@ func run(ctx context.Context, opts options) (err error) {
 				return fmt.Errorf("%s: %w", m.name, err)
 			}
 			if round > 0 { // the first round warms up
-				results[m.name] = append(results[m.name], perSecond)
+				b.results[m.name] = append(b.results[m.name], perSecond)
 			}
 		}
 	}
 	if len(opts.Only) > 0 {
 		for _, m := range measurements {
-			fmt.Printf("%s: %.0f/s\n", m.name, results[m.name])
+			fmt.Printf("%s: %.0f/s, %s\n", m.name, b.results[m.name], b.costs[m.name])
+		}
+		if opts.Hold {
+			fmt.Printf("service %s, process %d; database %s\n", b.postgres.URL, b.postgres.Command.Process.Pid, url)
+			_, err = fmt.Scanln()
 		}
 		return nil
 	}
-	return report(opts, results)
+	return b.report(ctx)
 }
 
-// The sizes of the tenants that lists and feeds are measured on.
-const (
-	smallTenant = 1_000
-	largeTenant = 100_000
-)
-
-// report prints the medians, and writes the ratios.
-func report(opts options, results map[string][]float64) error {
-	median := func(name string) float64 {
-		sorted := slices.Sorted(slices.Values(results[name]))
-		return sorted[len(sorted)/2]
-	}
-	small, large := fmt.Sprintf(" of tenant_%d", smallTenant), fmt.Sprintf(" of tenant_%d", largeTenant)
-	ratios := map[string]float64{
-		"update_T": median("update") / median("T"),
-		"create_T": median("create") / median("T"),
-		"read_R":   median("read") / median("R"),
-		"feed_R":   median("feed, nothing new"+small) / median("R"),
-	}
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "\tover HTTP /s\tbare /s\tratio\t")
-	for _, row := range []struct{ name, floor string }{
-		{"update", "T"},
-		{"update of the name", "T"},
-		{"create", "T"},
-		{"read", "R"},
-		{"read, not modified", "R"},
-		{"verify a secret", "R"},
-		{"feed, nothing new" + small, "R"},
-	} {
-		fmt.Fprintf(table, "%s (%s)\t%.0f\t%.0f\t%.2f\t\n", strings.TrimSuffix(row.name, small), row.floor,
-			median(row.name), median(row.floor), median(row.name)/median(row.floor))
-	}
-	fmt.Fprintf(table, "\t\t\t\t\n\tof %d /s\tof %d /s\tratio\t\n", smallTenant, largeTenant)
-	for _, name := range []string{
-		"page of 100", "walk by 100", "search by name", "filter by host", "feed, nothing new", "feed, 100 changes",
-	} {
-		ratio := median(name+large) / median(name+small)
-		ratios[strings.NewReplacer(" ", "_", ",", "").Replace(name)+"_100k_1k"] = ratio
-		fmt.Fprintf(table, "%s\t%.0f\t%.0f\t%.2f\t\n", name, median(name+small), median(name+large), ratio)
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	fmt.Printf("%d connections, %d clients to update and read, medians of %d rounds of %s; service, database and load on one machine\n",
-		opts.Connections, opts.Clients, opts.Rounds, opts.Duration)
-	text, err := json.MarshalIndent(map[string]any{"ratios": ratios}, "", "  ")
+// measurements lists what is measured, in the order in which that is done.
+func (b *bench) measurements(ctx context.Context, url, dir string, tokens *issuer) ([]measurement, error) {
+	ids, secret, err := b.postgres.populate(ctx, b.opts.Clients)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(opts.Out), 0o755); err != nil { //nolint:gosec // figures are for everybody
-		return err
+	floor, err := newFloor(ctx, url, dir)
+	if err != nil {
+		return nil, err
 	}
-	return os.WriteFile(opts.Out, append(text, '\n'), 0o644) //nolint:gosec // figures are for everybody
+	own, err := tokens.tokens(devTenant)
+	if err != nil {
+		return nil, err
+	}
+	b.load = newLoad(b.postgres.URL, ids, secret, own, b.opts)
+	list := []measurement{
+		{"T", func(ctx context.Context) (float64, error) { return floor.transactions(ctx, b.opts) }},
+		b.over("update", b.load, b.load.tokens, b.load.update),
+		b.over("create", b.load, b.load.tokens, b.load.create),
+		{"R", func(ctx context.Context) (float64, error) { return floor.reads(ctx, b.opts) }},
+		b.over("read", b.load, b.load.tokens, b.load.read),
+		b.conditional("read, not modified", b.load, b.load.read),
+		b.over("verify a secret", b.load, b.load.tokens, b.load.verify),
+		b.over("update of the name", b.load, b.load.tokens, b.load.rename),
+	}
+	if b.wanted("page") || b.wanted("walk") || b.wanted("search") || b.wanted("filter") || b.wanted("feed") {
+		tenants, err := newTenants(ctx, b.postgres, url, b.opts.Small, b.opts.Large)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range tenants {
+			list = append(list,
+				b.over("page of 100 of "+t.name, b.load, t.tokens, t.page(b.load)),
+				b.over("walk by 100 of "+t.name, b.load, t.tokens, t.walk(b.load)),
+				b.over("search by name of "+t.name, b.load, t.tokens, t.search(b.load)),
+				b.over("filter by host of "+t.name, b.load, t.tokens, t.filter(b.load)),
+				b.over("feed, nothing new of "+t.name, b.load, t.tokens, t.poll(b.load)),
+				b.over("feed, 100 changes of "+t.name, b.load, t.tokens, t.feed(b.load)),
+			)
+		}
+	}
+	if b.wanted("SQLite") {
+		fileIDs, fileSecret, err := b.sqlite.populate(ctx, b.opts.Clients)
+		if err != nil {
+			return nil, err
+		}
+		file := newLoad(b.sqlite.URL, fileIDs, fileSecret, own, b.opts)
+		whole := tenant{clients: b.opts.Clients}
+		list = append(list,
+			b.over("SQLite: update", file, own, file.update),
+			b.over("SQLite: create", file, own, file.create),
+			b.over("SQLite: read", file, own, file.read),
+			b.conditional("SQLite: read, not modified", file, file.read),
+			b.over("SQLite: verify a secret", file, own, file.verify),
+			b.over("SQLite: page of 100", file, own, whole.page(file)),
+			b.over("SQLite: feed, 100 changes", file, own, whole.feed(file)),
+		)
+	}
+	return slices.DeleteFunc(list, func(m measurement) bool { return !b.wanted(m.name) }), nil
 }
 
-// orError returns the first error.
-func orError(first, second error) error {
-	if first != nil {
-		return first
+// wanted reports whether something of that name is to be measured.
+func (b *bench) wanted(name string) bool {
+	return len(b.opts.Only) == 0 || slices.ContainsFunc(b.opts.Only, func(only string) bool {
+		return strings.HasPrefix(name, only) || strings.HasPrefix(only, name)
+	})
+}
+
+// over is a measurement over HTTP, which also notes what it costs.
+func (b *bench) over(name string, l *load, tokens []string, next request) measurement {
+	headers := headersOf(tokens)
+	return measurement{name, func(ctx context.Context) (float64, error) {
+		before, err := b.spent()
+		if err != nil {
+			return 0, err
+		}
+		perSecond, requests, err := l.peak(ctx, headers, next)
+		if err != nil {
+			return 0, err
+		}
+		after, err := b.spent()
+		b.costs[name] = after.since(before, requests)
+		return perSecond, err
+	}}
+}
+
+// conditional is a read that finds the client as it was known.
+func (b *bench) conditional(name string, l *load, next request) measurement {
+	headers := headersOf(l.tokens)
+	for _, header := range headers {
+		header.Set("If-None-Match", "*")
 	}
-	return second
+	return measurement{name, func(ctx context.Context) (float64, error) {
+		perSecond, _, err := l.peak(ctx, headers, next)
+		return perSecond, err
+	}}
 }

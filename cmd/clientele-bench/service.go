@@ -2,86 +2,122 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
-	"os/exec"
-	"path/filepath"
-	"strings"
+	"os"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/clientele-oauth/clientele/api/client"
 	"github.com/clientele-oauth/clientele/cmd/servicetest"
 )
 
-// target is the real program in a process of its own.
+// target is the real program in a process of its own, over one of the stores.
 type target struct {
 	*servicetest.Process
-	token  string // of an administrator in the tenant of development
-	binary string
-	data   string
+	issuer *issuer
+	ready  time.Duration // from its start until it was ready
+	rest   int64         // bytes in memory then
 }
 
-// startService builds the program and starts it over the database.
-func startService(ctx context.Context, dir, database string) (*target, error) {
-	binary, err := servicetest.Build(ctx, dir)
-	if err != nil {
-		return nil, err
+// startService starts the service over an empty or a migrated store, and again
+// to see how long that takes on a migrated one.
+func startService(ctx context.Context, binary, dir, database string, i *issuer) (*target, error) {
+	args := []string{
+		"--data", dir, "--issuer", issuerName, "--issuer-keys", i.keysFile, "--verify-rate", "1000000", "--max-concurrent", "4096",
 	}
-	t := &target{binary: binary, data: filepath.Join(dir, "data")}
-	// The access log costs the service what it costs; nobody reads it.
-	t.Process, err = servicetest.Start(ctx, binary, servicetest.Options{Quiet: true},
-		"--dev", "--data", t.data, "--database-url", database, "--verify-rate", "1000000")
-	if err != nil {
-		return nil, err
+	if database != "" {
+		args = append(args, "--database-url", database)
 	}
-	t.token, err = servicetest.Token(t.data)
-	return t, err
-}
-
-func (s *target) stop() {
-	_ = s.Command.Process.Signal(syscall.SIGTERM)
-	<-s.Ended
-}
-
-// tokenFor returns an administrator's token for a tenant.
-func (s *target) tokenFor(ctx context.Context, tenant string) (string, error) {
-	output, err := exec.CommandContext(ctx, s.binary, "token", "--data", s.data, "--tenant", tenant).Output()
-	if err != nil {
-		return "", fmt.Errorf("a token: %w", err)
+	for migrated := false; ; migrated = true {
+		began := time.Now()
+		// The access log costs the service what it costs; nobody reads it.
+		p, err := servicetest.Start(ctx, binary, servicetest.Options{Quiet: true}, args...)
+		if err != nil {
+			return nil, err
+		}
+		t := &target{Process: p, issuer: i}
+		if err := t.awaitReady(ctx); err != nil {
+			return nil, errors.Join(err, t.stop())
+		}
+		t.ready = time.Since(began)
+		if migrated {
+			t.rest, err = residentMemory(t.Command.Process.Pid, "VmRSS")
+			return t, err
+		}
+		if err := t.stop(); err != nil {
+			return nil, err
+		}
 	}
-	return strings.TrimSpace(string(output)), nil
 }
 
-// populate registers n clients of an ordinary kind. The secret is the first
-// one's.
-func (s *target) populate(ctx context.Context, n int) (ids []string, secret string, err error) {
-	c, err := client.NewClientWithResponses(s.URL, client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
-		r.Header.Set("Authorization", "Bearer "+s.token)
+func (t *target) awaitReady(ctx context.Context) error {
+	for {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, t.URL+"/readyz", http.NoBody)
+		if err != nil {
+			return err
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return fmt.Errorf("the service is not there: %w", err)
+		}
+		_ = answer.Body.Close()
+		if answer.StatusCode == http.StatusOK {
+			return nil
+		}
+	}
+}
+
+func (t *target) stop() error {
+	err := t.Command.Process.Signal(syscall.SIGTERM)
+	<-t.Ended
+	if errors.Is(err, os.ErrProcessDone) {
 		return nil
-	}))
+	}
+	return err
+}
+
+// devTenant is the tenant whose clients are changed.
+const devTenant = "tenant_bench"
+
+// populate registers n clients of an ordinary kind, some at once. The secret is
+// the first one's.
+func (t *target) populate(ctx context.Context, n int) (ids []string, secret string, err error) {
+	tokens, err := t.issuer.tokens(devTenant)
+	if err != nil {
+		return nil, "", err
+	}
+	c, err := client.Connect(t.URL, client.Settings{Token: client.StaticToken(tokens[0])})
 	if err != nil {
 		return nil, "", err
 	}
 	ids = make([]string, n)
-	for i := range ids {
-		created, err := c.CreateClientWithResponse(ctx, nil, client.CreateClientRequest{
-			Name:         new(fmt.Sprintf("Application %d", i)),
-			RedirectUris: &[]string{"https://app.example.com/callback", "https://app.example.com/silent"},
-			GrantTypes:   &[]string{"authorization_code", "refresh_token"},
-			Scopes:       &[]string{"openid", "profile", "email", "offline_access"},
-			LogoURL:      new("https://app.example.com/logo.png"),
-			Website:      new("https://app.example.com/"),
+	failures := make([]error, 8)
+	var group sync.WaitGroup
+	for w := range failures {
+		group.Go(func() {
+			for i := w; i < n && failures[w] == nil; i += len(failures) {
+				created, err := c.CreateClientWithResponse(ctx, nil, client.CreateClientRequest{
+					Name:         new(fmt.Sprintf("Application %d", i)),
+					RedirectUris: &[]string{"https://app.example.com/callback", "https://app.example.com/silent"},
+					GrantTypes:   &[]string{"authorization_code", "refresh_token"},
+					Scopes:       &[]string{"openid", "profile", "email", "offline_access"},
+					LogoURL:      new("https://app.example.com/logo.png"),
+					Website:      new("https://app.example.com/"),
+				})
+				if err != nil {
+					failures[w] = err
+					return
+				}
+				if i == 0 {
+					secret = *created.JSON201.Data.ClientSecret
+				}
+				ids[i] = *created.JSON201.Data.ClientID
+			}
 		})
-		if err != nil {
-			return nil, "", err
-		}
-		if created.JSON201 == nil {
-			return nil, "", fmt.Errorf("register a client: %s", created.Body)
-		}
-		if i == 0 {
-			secret = *created.JSON201.Data.ClientSecret
-		}
-		ids[i] = *created.JSON201.Data.ClientID
 	}
-	return ids, secret, nil
+	group.Wait()
+	return ids, secret, errors.Join(failures...)
 }

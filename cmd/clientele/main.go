@@ -42,9 +42,9 @@ type commands struct {
 const exitUsage = 2
 
 // gcPercent is how much the heap may grow between two collections. What the
-// service keeps is small, some MiB; collecting each time it doubles costs a
-// seventh of all requests, and the memory that this saves is nobody's loss.
-const gcPercent = 400
+// service keeps is small, some MiB; to collect each time it doubles costs a
+// tenth of all requests, and the memory that this saves is nobody's loss.
+const gcPercent = 200
 
 func main() {
 	if os.Getenv("GOGC") == "" {

@@ -106,7 +106,10 @@ func (systemRandom) Entropy() (entropy [domain.SecretEntropy]byte) {
 
 // Run serves until the context ends, and then finishes the requests in flight.
 func (c *serveCommand) Run(ctx context.Context) (err error) {
-	lines := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel})
+	level := &slog.HandlerOptions{Level: c.LogLevel}
+	lines := slog.NewJSONHandler(os.Stderr, level)
+	access := newGatheredLog(os.Stderr)
+	defer access.close()
 	traces, err := tracing.FromEnvironment(ctx, buildVersion(), slog.New(lines))
 	if err != nil {
 		return err
@@ -176,6 +179,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		},
 		Clock:         systemClock{},
 		Log:           log,
+		AccessLog:     slog.New(traces.LogHandler(slog.NewJSONHandler(access, level))),
 		Deadline:      c.RequestTimeout,
 		Draining:      draining.Done(),
 		MaxConcurrent: c.MaxConcurrent,

@@ -40,26 +40,33 @@ func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
 // Thaw lets a frozen server go on.
 func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
 
-// signal sends a signal to the server's processes, which are in sessions of their
-// own; new ones may come while it looks.
+// signal sends a signal to the server's processes; new ones may come meanwhile.
 func (s *Server) signal(signal syscall.Signal) {
-	postmaster := s.command.Process.Pid
-	_ = syscall.Kill(postmaster, signal)
-	processes, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, name := range processes {
+	for _, pid := range s.Processes() {
+		_ = syscall.Kill(pid, signal)
+	}
+}
+
+// Processes lists the ids of the server's processes, the first one's first. They
+// are in sessions of their own.
+func (s *Server) Processes() []int {
+	pids := []int{s.command.Process.Pid}
+	entries, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range entries {
 		status, err := os.ReadFile(name)
 		if err != nil {
 			continue // it has ended
 		}
 		_, rest, _ := strings.Cut(string(status), ") ")
 		fields := strings.Fields(rest)
-		if len(fields) < 2 || fields[1] != strconv.Itoa(postmaster) {
+		if len(fields) < 2 || fields[1] != strconv.Itoa(pids[0]) {
 			continue
 		}
 		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name))); err == nil {
-			_ = syscall.Kill(pid, signal)
+			pids = append(pids, pid)
 		}
 	}
+	return pids
 }
 
 // Execute runs a statement, as the superuser, in the maintenance database.
