@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/pressly/goose/v3"
 
 	"github.com/clientele-oauth/clientele/adapters/record"
@@ -17,8 +19,13 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// migratingEvery is how often a process looks whether another one still migrates.
+const migratingEvery = 20 * time.Millisecond
+
 // Migrate brings the schema up to date and returns how many steps that took.
-// Each step is a transaction of its own.
+// Several processes may do it at once: a lock on a file beside the store, which
+// ends with the process that has it, lets one through, and the others find
+// nothing to do. Each step is a transaction of its own.
 func (s *Store) Migrate(ctx context.Context) (steps int, err error) {
 	return s.migrate(ctx, (*goose.Provider).Up)
 }
@@ -27,6 +34,11 @@ func (s *Store) Migrate(ctx context.Context) (steps int, err error) {
 func (s *Store) migrate(
 	ctx context.Context, up func(*goose.Provider, context.Context) ([]*goose.MigrationResult, error),
 ) (steps int, err error) {
+	lock := flock.New(s.path + ".migrating")
+	if _, err := lock.TryLockContext(ctx, migratingEvery); err != nil {
+		return 0, fmt.Errorf("migrate SQLite: wait for other processes: %w", err)
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
 	dir, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return 0, fmt.Errorf("migrate SQLite: %w", err)

@@ -24,6 +24,7 @@ const maxReaders = 8
 
 // Store implements [application.Store] over one SQLite file.
 type Store struct {
+	path   string
 	writer *sql.DB // one connection: SQLite has one writer, and waiting in Go is fairer than its busy loop
 	reader *sql.DB
 
@@ -45,7 +46,7 @@ func Open(path string) (*Store, error) {
 	}
 	reader.SetMaxOpenConns(maxReaders)
 	reader.SetMaxIdleConns(maxReaders)
-	return &Store{writer: writer, reader: reader, waiters: make(chan struct{})}, nil
+	return &Store{path: path, writer: writer, reader: reader, waiters: make(chan struct{})}, nil
 }
 
 func open(path, lock string) (*sql.DB, error) {

@@ -1,9 +1,13 @@
 package sqlite_test
 
 import (
+	"context"
 	"path/filepath"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -38,6 +42,46 @@ func TestMigratingTwiceTakesNoFurtherStep(t *testing.T) {
 	steps, err := migrated(t).Migrate(t.Context())
 	require.NoError(t, err)
 	assert.Zero(t, steps)
+}
+
+func TestProcessesMigrateAtOnce(t *testing.T) {
+	for range 20 {
+		path := filepath.Join(t.TempDir(), "x.db")
+		const processes = 4
+		steps := make([]int, processes)
+		errs := make([]error, processes)
+		var group sync.WaitGroup
+		for i := range processes {
+			store, err := sqlite.Open(path)
+			require.NoError(t, err)
+			t.Cleanup(func() { assert.NoError(t, store.Close()) })
+			group.Go(func() { steps[i], errs[i] = store.Migrate(t.Context()) })
+		}
+		group.Wait()
+
+		migrating := 0
+		for i := range processes {
+			require.NoError(t, errs[i])
+			if steps[i] > 0 {
+				migrating++
+			}
+		}
+		assert.Equal(t, 1, migrating, "one takes every step, the others none")
+	}
+}
+
+func TestMigratingWaitsNoLongerThanItsContext(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	other := flock.New(path + ".migrating")
+	require.NoError(t, other.Lock())
+	t.Cleanup(func() { assert.NoError(t, other.Close()) })
+	store, err := sqlite.Open(path)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, store.Close()) })
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = store.Migrate(ctx)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
 func TestAFileThatCannotBeOpenedIsUnavailable(t *testing.T) {
