@@ -80,6 +80,7 @@ fuzz: ## Fuzz each parser for a minute
 	$(GO) test ./domain -run '^$$' -fuzz FuzzRedirectURI -fuzztime 1m
 	$(GO) test ./adapters/jose -run '^$$' -fuzz FuzzKeySet -fuzztime 1m
 	$(GO) test ./adapters/clientfile -run '^$$' -fuzz FuzzRead -fuzztime 1m
+	$(GO) test ./adapters/foreign -run '^$$' -fuzz FuzzRead -fuzztime 1m
 	$(GO) test ./adapters/rest -run '^$$' -fuzz FuzzBody -fuzztime 1m
 
 .PHONY: bench
