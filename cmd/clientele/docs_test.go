@@ -125,6 +125,7 @@ func TestEveryRuleHasAnAddress(t *testing.T) {
 	policy := answer.Header.Get("Content-Security-Policy")
 	assert.Contains(t, policy, "default-src 'none'")
 	assert.Contains(t, policy, "script-src 'self';")
+	assert.NotContains(t, policy, "unsafe")
 	_, page := read(t, p.URL+"/docs/rules")
 	ids := []string{"contract"}
 	for _, rule := range domain.Rules() {
