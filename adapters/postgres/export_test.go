@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -18,6 +19,23 @@ func (s *Store) MigrateToFirst(ctx context.Context, statement string) error {
 		_, err = s.pool.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol)
 	}
 	return err
+}
+
+// CommitTogether commits the revisions in one transaction, as Commit does with
+// those that come at the same time, and those alone that could not go along.
+func (s *Store) CommitTogether(ctx context.Context, revisions ...domain.Revision) (errs []error, alone int) {
+	entries := make([]entry, len(revisions))
+	for i, r := range revisions {
+		entries[i], _ = entryOf(r)
+	}
+	for i, result := range s.commitTogether(ctx, entries) {
+		if errors.Is(result.Err, errAlone) {
+			alone++
+			result.Err = entries[i].commit(ctx, s.pool)
+		}
+		errs = append(errs, result.Err)
+	}
+	return errs, alone
 }
 
 // Explain carries a list out and returns the plan of it, with how many rows were

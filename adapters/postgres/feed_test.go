@@ -73,8 +73,11 @@ func TestTheFeedMissesNothingWhenCommitsOvertakeEachOther(t *testing.T) {
 		CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS
 			$$ BEGIN PERFORM pg_sleep(random() * 0.03); RETURN NULL; END $$`, `
 		CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON revisions DEFERRABLE INITIALLY DEFERRED
-			FOR EACH ROW EXECUTE FUNCTION dawdle()`), writers+readers)
-	store := open(t, database)
+			FOR EACH ROW EXECUTE FUNCTION dawdle()`), 8)
+	replicas := make([]*postgres.Store, 8) // each commits a few at a time
+	for i := range replicas {
+		replicas[i] = open(t, database)
+	}
 	book := newBook(t)
 
 	done := make(chan struct{})
@@ -82,9 +85,10 @@ func TestTheFeedMissesNothingWhenCommitsOvertakeEachOther(t *testing.T) {
 	var reading, writing sync.WaitGroup
 	for i := range readers {
 		seen[i] = map[string]int{}
-		reading.Go(func() { readUntil(t, store, done, seen[i]) })
+		reading.Go(func() { readUntil(t, replicas[i], done, seen[i]) })
 	}
 	for i := range writers {
+		store := replicas[i%len(replicas)]
 		writing.Go(func() {
 			wish := domain.Change{Name: new("App"), RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}
 			identity := domain.Identity{ID: strconv.Itoa(i), TenantID: tenant, ClientID: domain.ClientID(fmt.Sprintf("app-%d", i))}

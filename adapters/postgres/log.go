@@ -1,15 +1,19 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/clientele-oauth/clientele/adapters/gather"
 	"github.com/clientele-oauth/clientele/adapters/record"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -92,6 +96,19 @@ func (s *Store) serverEpoch(ctx context.Context) (int, error) {
 	return int(epoch), nil
 }
 
+// question is what a reader of the feed wants to know.
+type question struct {
+	tenant domain.TenantID
+	from   place
+	limit  int
+}
+
+// change is an entry of the log, and its place there.
+type change struct {
+	place    place
+	revision domain.Revision
+}
+
 // Changes implements [application.Store]. The order is that of transactions, not
 // that of commits. A transaction below the oldest running one has ended, and
 // none will ever come again below it; so nothing can appear behind a reader's
@@ -100,10 +117,6 @@ func (s *Store) serverEpoch(ctx context.Context) (int, error) {
 func (s *Store) Changes(
 	ctx context.Context, tenant domain.TenantID, after application.Cursor, limit int,
 ) (application.Changes, error) {
-	const query = `
-		SELECT xid::text, seq, ` + revisionColumns + ` FROM revisions
-		WHERE tenant_id = $1 AND (xid, seq) > ($2::text::xid8, $3) AND xid < pg_snapshot_xmin(pg_current_snapshot())
-		ORDER BY revisions.xid, seq LIMIT $4` // plain "xid" would be the text
 	from, err := placeOf(after)
 	if err != nil {
 		return application.Changes{}, err
@@ -115,22 +128,67 @@ func (s *Store) Changes(
 	if after != "" && from.epoch != epoch {
 		return application.Changes{}, application.ErrCursor
 	}
-	rows, err := s.pool.Query(ctx, query, string(tenant), strconv.FormatUint(from.xid, 10), from.seq, limit)
+	found, err := s.changes.Ask(ctx, question{tenant, from, limit})
 	if err != nil {
 		return application.Changes{}, translate(err)
 	}
-	changes := application.Changes{Next: after}
-	changes.Revisions, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (domain.Revision, error) {
-		var xid string
-		last := place{epoch: epoch}
-		r, err := readRevision(row, &xid, &last.seq)
-		if err == nil {
-			last.xid, err = strconv.ParseUint(xid, 10, 64)
-		}
-		changes.Next = last.cursor()
-		return r, err
-	})
-	return changes, translate(err)
+	answer := application.Changes{Next: after}
+	for _, c := range found {
+		c.place.epoch = epoch
+		answer.Next = c.place.cursor()
+		answer.Revisions = append(answer.Revisions, c.revision)
+	}
+	return answer, nil
+}
+
+// findChanges reads the feed for all who want to know, of one moment.
+func (s *Store) findChanges(ctx context.Context, questions []question) []gather.Result[[]change] {
+	const query = `
+		SELECT n, found.* FROM unnest($1::text[], $2::text[], $3::bigint[], $4::int[]) WITH ORDINALITY AS asked (tenant, x, s, most, n),
+			LATERAL (
+				SELECT xid::text, seq, ` + revisionColumns + ` FROM revisions
+				WHERE tenant_id = tenant AND (revisions.xid, seq) > (x::xid8, s) AND revisions.xid < pg_snapshot_xmin(pg_current_snapshot())
+				ORDER BY revisions.xid, seq LIMIT most
+			) AS found`
+	var (
+		tenants, xids []string
+		seqs          []int64
+		limits        []int32
+	)
+	for _, q := range questions {
+		tenants, xids = append(tenants, string(q.tenant)), append(xids, strconv.FormatUint(q.from.xid, 10))
+		seqs, limits = append(seqs, q.from.seq), append(limits, int32(min(q.limit, math.MaxInt32))) //nolint:gosec // bounded
+	}
+	results := make([]gather.Result[[]change], len(questions))
+	rows, err := s.pool.Query(ctx, query, tenants, xids, seqs, limits)
+	if err == nil {
+		_, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (struct{}, error) {
+			var (
+				n   int64
+				xid string
+				c   change
+			)
+			var err error
+			c.revision, err = readRevision(row, &n, &xid, &c.place.seq)
+			if errors.Is(err, record.ErrUnreadable) { // that is for those to know who asked for it
+				results[n-1].Err = err
+				return struct{}{}, nil
+			}
+			if err != nil {
+				return struct{}{}, err
+			}
+			c.place.xid, err = strconv.ParseUint(xid, 10, 64)
+			results[n-1].Answer = append(results[n-1].Answer, c)
+			return struct{}{}, err
+		})
+	}
+	for i := range results {
+		results[i].Err = errors.Join(results[i].Err, err)
+		slices.SortFunc(results[i].Answer, func(a, b change) int {
+			return cmp.Or(cmp.Compare(a.place.xid, b.place.xid), cmp.Compare(a.place.seq, b.place.seq))
+		})
+	}
+	return results
 }
 
 // FeedLag returns the age of the oldest committed change that readers of the
@@ -213,8 +271,8 @@ func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.
 	if err != nil {
 		return application.Page{}, translate(err)
 	}
+	page := application.Page{Clients: make([]domain.Client, 0, q.Limit)}
 	var (
-		page         application.Page
 		xmin         *string
 		found        *int64
 		doc, secrets []byte

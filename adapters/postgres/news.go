@@ -17,7 +17,7 @@ import (
 // one for all commits of a while.
 const (
 	channel      = "clientele_changes"
-	gather       = 20 * time.Millisecond
+	sendEvery    = 20 * time.Millisecond
 	reconnect    = time.Second
 	sendDeadline = 5 * time.Second
 )
@@ -83,7 +83,7 @@ func (n *news) sendAll() {
 		case <-n.ctx.Done():
 			return
 		}
-		if !n.sleep(gather) {
+		if !n.sleep(sendEvery) {
 			return
 		}
 		ctx, cancel := context.WithTimeout(n.ctx, sendDeadline)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/clientele-oauth/clientele/adapters/gather"
 	"github.com/clientele-oauth/clientele/adapters/record"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -21,15 +23,29 @@ import (
 
 // Store implements [application.Store] over a pool of connections.
 type Store struct {
-	pool  *pgxpool.Pool
-	news  *news
-	epoch atomic.Int32 // see serverEpoch; 0 where it is not known yet
+	pool    *pgxpool.Pool
+	news    *news
+	finds   *gather.Trips[key, row]
+	commits *gather.Trips[entry, struct{}]
+	changes *gather.Trips[question, []change]
+	epoch   atomic.Int32 // see serverEpoch; 0 where it is not known yet
 }
 
 // defaultMaxConns is the size of the pool where the connection string has no
 // pool_max_conns. Commits that wait for the disk together share one write of
 // it, so a few more connections than processors pay.
 const defaultMaxConns = 16
+
+// How many trips of a kind are under way at once, and how many callers may share
+// one. While one is on its way, or waits for the disk, others keep the database
+// busy; with more of them, fewer callers share each.
+const (
+	findTrips   = 2
+	commitTrips = 3
+	feedTrips   = 2
+	seats       = 64
+	feedSeats   = 16 // pages of the feed are large
+)
 
 // Open prepares a store on the database that url names (a libpq connection
 // string or URL; several hosts may stand in it, of which the one that takes
@@ -51,7 +67,11 @@ func Open(ctx context.Context, url string, tracer pgx.QueryTracer) (*Store, erro
 	if err != nil {
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	return &Store{pool: pool, news: startNews(pool)}, nil
+	s := &Store{pool: pool, news: startNews(pool)}
+	s.finds = gather.New(findTrips, seats, s.find)
+	s.commits = gather.New(commitTrips, seats, s.commitTogether)
+	s.changes = gather.New(feedTrips, feedSeats, s.findChanges)
+	return s, nil
 }
 
 // Close waits for the connections in use and closes all.
@@ -66,17 +86,64 @@ func (s *Store) Ping(ctx context.Context) error { return translate(s.pool.Ping(c
 // Connections tells how the connections stand.
 func (s *Store) Connections() *pgxpool.Stat { return s.pool.Stat() }
 
-// Find implements [application.Store].
+// key names a client.
+type key struct {
+	tenant domain.TenantID
+	id     domain.ClientID
+}
+
+// row is a client as its row has it; no document is no client.
+type row struct{ document, secrets []byte }
+
+// Find implements [application.Store]. Who looks for clients at the same time
+// shares a statement.
 func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (domain.Client, error) {
-	const query = `SELECT document, secrets FROM clients WHERE client_id = $1 AND tenant_id = $2`
-	var doc, secrets []byte
-	switch err := s.pool.QueryRow(ctx, query, string(id), string(tenant)).Scan(&doc, &secrets); {
-	case errors.Is(err, pgx.ErrNoRows):
-		return domain.Client{}, application.ErrNotFound
+	found, err := s.finds.Ask(ctx, key{tenant, id})
+	switch {
 	case err != nil:
 		return domain.Client{}, translate(err)
+	case found.document == nil:
+		return domain.Client{}, application.ErrNotFound
+	default:
+		return record.Decode(found.document, found.secrets)
 	}
-	return record.Decode(doc, secrets)
+}
+
+// find looks for the clients in one statement, one after the other by the key.
+func (s *Store) find(ctx context.Context, keys []key) []gather.Result[row] {
+	const (
+		one  = `SELECT document, secrets FROM clients WHERE client_id = $1 AND tenant_id = $2`
+		many = `
+			SELECT n, document, secrets FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (id, tenant, n),
+				LATERAL (SELECT document, secrets FROM clients WHERE client_id = id AND tenant_id = tenant LIMIT 1) AS found`
+	)
+	results := make([]gather.Result[row], len(keys))
+	if len(keys) == 1 {
+		found := &results[0]
+		found.Err = s.pool.QueryRow(ctx, one, string(keys[0].id), string(keys[0].tenant)).
+			Scan(&found.Answer.document, &found.Answer.secrets)
+		if errors.Is(found.Err, pgx.ErrNoRows) {
+			found.Err = nil
+		}
+		return results
+	}
+	ids, tenants := make([]string, len(keys)), make([]string, len(keys))
+	for i, k := range keys {
+		ids[i], tenants[i] = string(k.id), string(k.tenant)
+	}
+	rows, err := s.pool.Query(ctx, many, ids, tenants)
+	if err == nil {
+		var n int64
+		var found row
+		_, err = pgx.ForEachRow(rows, []any{&n, &found.document, &found.secrets}, func() error {
+			results[n-1].Answer = found
+			return nil
+		})
+	}
+	for i := range results {
+		results[i].Err = err
+	}
+	return results
 }
 
 // The statements of a commit: one round trip, in which the log entry is
@@ -93,6 +160,16 @@ const (
 		WITH moved AS (
 			UPDATE clients SET revision = $3, document = $4, secrets = $5, name = $12, status = $13, facets = $14
 			WHERE client_id = $1 AND tenant_id = $2 AND revision = $3 - 1
+			RETURNING client_id
+		)` + commitLog
+	// Together with others, a row that somebody holds is not waited for.
+	commitFreeUpdate = `
+		WITH free AS MATERIALIZED (
+			SELECT ctid AS place FROM clients WHERE client_id = $1 AND tenant_id = $2 AND revision = $3 - 1
+			FOR UPDATE SKIP LOCKED
+		), moved AS (
+			UPDATE clients SET revision = $3, document = $4, secrets = $5, name = $12, status = $13, facets = $14
+			FROM free WHERE ctid = place
 			RETURNING client_id
 		)` + commitLog
 	// The end of a life, and the way back from there, stand in columns as well.
@@ -112,25 +189,82 @@ const (
 		SELECT client_id, $3, $2, $6, $7, $8, $4, $9, $10, $11 FROM moved`
 )
 
-// Commit implements [application.Store].
+// Commit implements [application.Store]. Commits that come at the same time share
+// a transaction; one that cannot go along goes alone.
 func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
-	if err := commit(ctx, s.pool, r); err != nil {
+	e, err := entryOf(r)
+	if err != nil {
 		return err
+	}
+	if e.together == "" {
+		err = errAlone
+	} else {
+		_, err = s.commits.Ask(ctx, e)
+	}
+	if errors.Is(err, errAlone) {
+		err = e.commit(ctx, s.pool)
+	}
+	if err != nil {
+		return translate(err)
 	}
 	s.news.committed()
 	return nil
 }
 
+// errAlone tells an entry that it did not get along with others, and nothing of
+// it is done.
+var errAlone = errors.New("the commit has to go alone")
+
+// commitTogether makes one transaction of the entries and one round trip. Those
+// that have not moved their clients go alone, and find out why; where the server
+// refuses one of them, nothing is done, and all go alone.
+func (s *Store) commitTogether(ctx context.Context, entries []entry) []gather.Result[struct{}] {
+	results := make([]gather.Result[struct{}], len(entries))
+	if len(entries) == 1 {
+		results[0].Err = entries[0].commit(ctx, s.pool)
+		return results
+	}
+	// Transactions that count clients of the same tenants do so in the same order.
+	order := make([]int, len(entries))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return strings.Compare(entries[a].counted, entries[b].counted) })
+	var batch pgx.Batch
+	for _, i := range order {
+		batch.Queue(entries[i].together, entries[i].args...).Exec(func(tag pgconn.CommandTag) error {
+			if tag.RowsAffected() == 0 {
+				results[i].Err = errAlone
+			}
+			return nil
+		})
+	}
+	err := s.pool.SendBatch(ctx, &batch).Close() // an implicit transaction, until all of it is sent
+	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) && !temporary(refused.Code) {
+		err = errAlone
+	}
+	if err != nil {
+		for i := range results {
+			results[i].Err = err
+		}
+	}
+	return results
+}
+
 // CommitOnce implements [application.Store]. The attempt is written first: a
 // rival waits there until it is known which of the two is the one.
 func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application.Attempt) error {
+	e, err := entryOf(r)
+	if err != nil {
+		return err
+	}
 	const keep = `
 		INSERT INTO attempts AS kept (tenant_id, subject, key, fingerprint, at, client_id, revision, secret_id)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (tenant_id, subject, key) DO UPDATE
 			SET fingerprint = $4, at = $5, client_id = $6, revision = $7, secret_id = $8
 			WHERE kept.at < $9`
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, keep, string(r.Client.Identity().TenantID), a.Subject, a.Key, a.Fingerprint[:], a.At,
 			string(a.ClientID), int64(a.Revision), a.SecretID, a.At.Add(-application.AttemptsKept))
 		switch {
@@ -139,7 +273,7 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 		case tag.RowsAffected() == 0:
 			return application.ErrDone
 		default:
-			return commit(ctx, tx, r)
+			return e.commit(ctx, tx)
 		}
 	})
 	if err != nil {
@@ -154,33 +288,43 @@ type executor interface {
 	Exec(ctx context.Context, statement string, args ...any) (pgconn.CommandTag, error)
 }
 
-func commit(ctx context.Context, on executor, r domain.Revision) error {
+// entry is a revision on its way into the store.
+type entry struct {
+	alone    string // the statement
+	together string // the statement for company, empty where there must be none
+	args     []any
+	counted  string // among which clients it is counted
+}
+
+func entryOf(r domain.Revision) (entry, error) {
 	doc, secrets, err := record.Encode(r.Client)
 	if err != nil {
-		return err
+		return entry{}, err
 	}
 	identity, search := r.Client.Identity(), record.SearchOf(r.Client)
-	args := []any{
+	e := entry{alone: commitUpdate, together: commitFreeUpdate, counted: string(identity.TenantID) + "/" + search.Status}
+	e.args = []any{
 		string(identity.ClientID), string(identity.TenantID), int64(r.Client.Revision()), doc, secrets,
 		r.At, string(r.Action), r.Actor.Subject, string(r.Actor.ClientID), r.RequestID, r.Reason,
 		search.Name, search.Status, search.Facets,
 	}
-	statement := commitUpdate
 	switch {
 	case r.Action == domain.ActionCreate:
-		statement = commitCreate
+		e.alone, e.together = commitCreate, commitCreate
 	case r.Action == domain.ActionRestore, r.Client.Deleted():
-		statement = commitEnd
-		args = append(args, nullTime(r.Client.DeletedAt()), r.Client.Purged())
+		e.alone, e.together = commitEnd, ""
+		e.args = append(e.args, nullTime(r.Client.DeletedAt()), r.Client.Purged())
 	}
-	tag, err := on.Exec(ctx, statement, args...)
-	if err != nil {
-		return translate(err)
+	return e, nil
+}
+
+// commit makes the entry by itself.
+func (e entry) commit(ctx context.Context, on executor) error {
+	tag, err := on.Exec(ctx, e.alone, e.args...)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = application.ErrConflict
 	}
-	if tag.RowsAffected() == 0 {
-		return application.ErrConflict
-	}
-	return nil
+	return err
 }
 
 // nullTime is a time as a column has it, NULL where it is zero.

@@ -104,7 +104,7 @@ func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.
 	if err := tx.QueryRowContext(ctx, `SELECT max(seq) FROM revisions WHERE tenant_id = ?`, string(tenant)).Scan(&last); err != nil {
 		return application.Page{}, translate(err)
 	}
-	page.Changes = cursorAt(last.Int64)
+	page = application.Page{Clients: make([]domain.Client, 0, q.Limit), Changes: cursorAt(last.Int64)}
 
 	from, where, args, err := s.filters(ctx, tx, tenant, q)
 	if err != nil {

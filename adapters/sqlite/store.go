@@ -14,6 +14,7 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/clientele-oauth/clientele/adapters/gather"
 	"github.com/clientele-oauth/clientele/adapters/record"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -24,9 +25,10 @@ const maxReaders = 8
 
 // Store implements [application.Store] over one SQLite file.
 type Store struct {
-	path   string
-	writer *sql.DB // one connection: SQLite has one writer, and waiting in Go is fairer than its busy loop
-	reader *sql.DB
+	path    string
+	commits *gather.Trips[domain.Revision, struct{}]
+	writer  *sql.DB // one connection: SQLite has one writer, and waiting in Go is fairer than its busy loop
+	reader  *sql.DB
 
 	mu      sync.Mutex
 	waiters chan struct{} // closed at the next commit
@@ -46,7 +48,9 @@ func Open(path string) (*Store, error) {
 	}
 	reader.SetMaxOpenConns(maxReaders)
 	reader.SetMaxIdleConns(maxReaders)
-	return &Store{path: path, writer: writer, reader: reader, waiters: make(chan struct{})}, nil
+	s := &Store{path: path, writer: writer, reader: reader, waiters: make(chan struct{})}
+	s.commits = gather.New(1, seats, s.commitTogether)
+	return s, nil
 }
 
 func open(path, lock string) (*sql.DB, error) {
@@ -88,10 +92,48 @@ func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.Clie
 	return record.Decode(doc, secrets)
 }
 
-// Commit implements [application.Store]: one transaction, which takes the
-// write lock before it looks.
+// Commit implements [application.Store]. Commits that come while another one waits
+// for the disk share a transaction, and so their wait.
 func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
-	return s.write(ctx, func(tx *sql.Tx) error { return commit(ctx, tx, r) })
+	_, err := s.commits.Ask(ctx, r)
+	if errors.Is(err, errAlone) {
+		err = s.write(ctx, func(tx *sql.Tx) error { return commit(ctx, tx, r) })
+	}
+	return translate(err)
+}
+
+// errAlone tells a commit that one which went with it failed, and nothing of
+// either is done.
+var errAlone = errors.New("the commit has to go alone")
+
+// seats is how many commits share a transaction at most.
+const seats = 64
+
+// commitTogether makes one transaction of the revisions, which takes the write
+// lock before it looks.
+func (s *Store) commitTogether(ctx context.Context, revisions []domain.Revision) []gather.Result[struct{}] {
+	results := make([]gather.Result[struct{}], len(revisions))
+	err := s.write(ctx, func(tx *sql.Tx) error {
+		for i, r := range revisions {
+			err := commit(ctx, tx, r)
+			if errors.Is(err, application.ErrConflict) { // it changed nothing
+				results[i].Err, err = err, nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil && len(revisions) > 1 && !errors.Is(err, application.ErrUnavailable) {
+		err = errAlone
+	}
+	if err != nil {
+		for i := range results {
+			results[i].Err = err
+		}
+	}
+	return results
 }
 
 // CommitOnce implements [application.Store].

@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) application.Store) {
 		{"the log holds no secret", logHoldsNoSecret},
 		{"concurrent commits of one revision have one winner", oneWinner},
 		{"concurrent writers of one client lose nothing", writersLoseNothing},
+		{"commits and readers at once each get their own answer", atOnce},
 		{"a deleted client is found, and is in no list", deletedClient},
 		{"a purge leaves the tombstone alone", purged},
 		{"what can be purged is what was deleted before", purgeable},
@@ -129,6 +130,66 @@ func foundInItsTenantOnly(t *testing.T, store application.Store) {
 	log, err := store.Revisions(t.Context(), "tenant_b", "app-1", 0, 10)
 	require.NoError(t, err)
 	assert.Empty(t, log)
+}
+
+// atOnce lets many commit and read at the same moment, some of them what cannot
+// be: stores may carry that out together, but nobody may notice.
+func atOnce(t *testing.T, store application.Store) {
+	const several, rounds = 24, 8
+	clients := make([]domain.Client, several)
+	for i := range clients {
+		clients[i] = register(t, tenant, domain.ClientID(fmt.Sprintf("app-%d", i)))
+		require.NoError(t, store.Commit(t.Context(), created(clients[i])))
+	}
+	for round := range rounds {
+		var group sync.WaitGroup
+		for i, client := range clients {
+			next := rename(t, client, fmt.Sprintf("name %d of %d", round, i))
+			fresh := domain.ClientID(fmt.Sprintf("new-%d-%d", round, i))
+			commits := []struct {
+				revision domain.Revision
+				wanted   error
+			}{
+				{updated(next), nil},
+				{updated(rename(t, rename(t, next, "left out"), "too early")), application.ErrConflict},
+				{created(register(t, tenant, client.Identity().ClientID)), application.ErrConflict},
+				{created(register(t, tenant, fresh)), nil},
+			}
+			if i%3 == 0 { // some have no revision that could be, only two that cannot
+				commits = commits[1:3]
+				next = client
+			}
+			for _, c := range commits {
+				group.Go(func() { assert.ErrorIs(t, store.Commit(t.Context(), c.revision), c.wanted) })
+			}
+			group.Go(func() {
+				found, err := store.Find(t.Context(), tenant, client.Identity().ClientID)
+				if assert.NoError(t, err) {
+					assert.Equal(t, client.Identity(), found.Identity())
+				}
+			})
+			group.Go(func() {
+				_, err := store.Find(t.Context(), "tenant_b", client.Identity().ClientID)
+				assert.ErrorIs(t, err, application.ErrNotFound)
+			})
+			group.Go(func() {
+				page, err := store.Changes(t.Context(), tenant, "", i+1)
+				if assert.NoError(t, err) {
+					assert.Len(t, page.Revisions, i+1)
+				}
+			})
+			clients[i] = next
+		}
+		group.Wait()
+	}
+	for _, client := range clients {
+		found, err := store.Find(t.Context(), tenant, client.Identity().ClientID)
+		require.NoError(t, err)
+		assert.Equal(t, client.State(), found.State())
+		log, err := store.Revisions(t.Context(), tenant, client.Identity().ClientID, 0, 100)
+		require.NoError(t, err)
+		assert.Len(t, log, int(client.Revision()))
+	}
 }
 
 func updateReplaces(t *testing.T, store application.Store) {

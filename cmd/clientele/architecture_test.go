@@ -54,8 +54,8 @@ func TestAnAdapterNeverImportsAnother(t *testing.T) {
 		"/adapters/report":     {"/api", "/adapters/wire"},
 		"/adapters/remote":     {"/api", "/api/client", "/adapters/wire"},
 		"/adapters/wire":       {"/api"},
-		"/adapters/postgres":   {"/adapters/record"},
-		"/adapters/sqlite":     {"/adapters/record"},
+		"/adapters/postgres":   {"/adapters/gather", "/adapters/record"},
+		"/adapters/sqlite":     {"/adapters/gather", "/adapters/record"},
 	}
 	for pkg, imported := range imports(t, "/adapters/...") {
 		for _, path := range imported {

@@ -1,0 +1,89 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/adapters/postgres"
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// registered commits clients of the tenant and returns them.
+func registered(t *testing.T, store *postgres.Store, n int) []domain.Client {
+	t.Helper()
+	wish := domain.Change{Name: new("App"), RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}
+	clients := make([]domain.Client, n)
+	for i := range clients {
+		identity := domain.Identity{ID: strconv.Itoa(i), TenantID: tenant, ClientID: domain.ClientID(fmt.Sprintf("app-%d", i))}
+		clients[i], _ = newBook(t).Register(identity, wish, domain.KeysUnexamined(), now)
+		require.NoError(t, store.Commit(t.Context(), domain.Revision{Action: domain.ActionCreate, At: now, Client: clients[i]}))
+	}
+	return clients
+}
+
+// renamed is the next revision of a client.
+func renamed(t *testing.T, client domain.Client, name string) domain.Revision {
+	t.Helper()
+	state := client.State()
+	state.Settings.Name = name
+	state.Revision++
+	return domain.Revision{Action: domain.ActionUpdate, At: now, Client: domain.Restore(state)}
+}
+
+func nameOf(t *testing.T, store *postgres.Store, client domain.Client) string {
+	t.Helper()
+	found, err := store.Find(t.Context(), tenant, client.Identity().ClientID)
+	require.NoError(t, err)
+	return found.Settings().Name
+}
+
+func TestACommitThatTheServerRefusesLeavesItsCompanyAlone(t *testing.T) {
+	store := open(t, newDatabase(t))
+	clients := registered(t, store, 3)
+	errs, alone := store.CommitTogether(t.Context(),
+		renamed(t, clients[0], "first"), renamed(t, clients[1], "not\x00text"), renamed(t, clients[2], "third"))
+
+	assert.Equal(t, 3, alone, "nothing is done together")
+	require.NoError(t, errs[0])
+	require.Error(t, errs[1])
+	require.NotErrorIs(t, errs[1], application.ErrUnavailable)
+	require.NoError(t, errs[2])
+	assert.Equal(t, "first", nameOf(t, store, clients[0]))
+	assert.Equal(t, "App", nameOf(t, store, clients[1]))
+	assert.Equal(t, "third", nameOf(t, store, clients[2]))
+}
+
+func TestCommitsDoNotWaitForARowThatAnotherOneNeeds(t *testing.T) {
+	database := newDatabase(t)
+	store := open(t, database)
+	clients := registered(t, store, 3)
+	conn, err := pgx.Connect(t.Context(), database)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	holder, err := conn.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = holder.Exec(t.Context(), `SELECT FROM clients WHERE client_id = 'app-1' FOR UPDATE`)
+	require.NoError(t, err)
+
+	limited, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	errs, alone := store.CommitTogether(limited,
+		renamed(t, clients[0], "first"), renamed(t, clients[1], "second"), renamed(t, clients[2], "third"))
+
+	assert.Equal(t, 1, alone)
+	require.NoError(t, errs[0])
+	require.Error(t, errs[1], "it waits, alone, for as long as it may")
+	require.NoError(t, errs[2])
+	assert.Equal(t, "first", nameOf(t, store, clients[0]))
+	assert.Equal(t, "third", nameOf(t, store, clients[2]))
+	require.NoError(t, holder.Rollback(t.Context()))
+	require.NoError(t, store.Commit(t.Context(), renamed(t, clients[1], "second")))
+}
