@@ -41,9 +41,9 @@ type Client struct {
 	state State
 }
 
-// Restore makes a client of what a store kept. It does not judge: what is read
-// was legal when it was written.
-func Restore(s State) Client { return Client{state: s.clone()} }
+// Restore makes a client of what a store kept, which is the client's from then
+// on. It does not judge: what is read was legal when it was written.
+func Restore(s State) Client { return Client{state: s} }
 
 func (s State) clone() State {
 	s.Settings = s.Settings.clone()

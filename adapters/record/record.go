@@ -19,34 +19,34 @@ import (
 
 // document is the whole of a client, its secrets excepted.
 type document struct {
-	ID            string    `json:"id"`
-	TenantID      string    `json:"tenant_id"`
-	ClientID      string    `json:"client_id"`
-	Revision      int64     `json:"revision"`
-	CreatedAt     time.Time `json:"created_at"`
-	UpdatedAt     time.Time `json:"updated_at"`
-	DeletedAt     time.Time `json:"deleted_at,omitzero"`
-	PurgedAt      time.Time `json:"purged_at,omitzero"`
-	Name          string    `json:"name"`
-	Status        string    `json:"status"`
-	Confidential  bool      `json:"is_confidential"`
-	RedirectURIs  []string  `json:"redirect_uris,omitempty"`
-	GrantTypes    []string  `json:"grant_types,omitempty"`
-	Scopes        []string  `json:"scopes,omitempty"`
-	AuthMethods   []string  `json:"client_auth_methods,omitempty"`
-	Profile       string    `json:"fapi_profile,omitempty"`
-	JWKS          string    `json:"jwks,omitempty"`
-	JWKSURI       string    `json:"jwks_uri,omitempty"`
-	LogoURL       string    `json:"logo_url,omitempty"`
-	Website       string    `json:"website,omitempty"`
-	PrivacyPolicy string    `json:"privacy_policy,omitempty"`
-	TermsURL      string    `json:"terms_url,omitempty"`
-	CORSOrigins   []string  `json:"cors_origins,omitempty"`
-	TLSSubjectDN  string    `json:"tls_client_auth_subject_dn,omitempty"`
-	TLSSANDNS     string    `json:"tls_client_auth_san_dns,omitempty"`
-	TLSSANURI     string    `json:"tls_client_auth_san_uri,omitempty"`
-	TLSSANIP      string    `json:"tls_client_auth_san_ip,omitempty"`
-	TLSSANEmail   string    `json:"tls_client_auth_san_email,omitempty"`
+	ID            string                `json:"id"`
+	TenantID      domain.TenantID       `json:"tenant_id"`
+	ClientID      domain.ClientID       `json:"client_id"`
+	Revision      domain.RevisionNumber `json:"revision"`
+	CreatedAt     time.Time             `json:"created_at"`
+	UpdatedAt     time.Time             `json:"updated_at"`
+	DeletedAt     time.Time             `json:"deleted_at,omitzero"`
+	PurgedAt      time.Time             `json:"purged_at,omitzero"`
+	Name          string                `json:"name"`
+	Status        domain.Status         `json:"status"`
+	Confidential  bool                  `json:"is_confidential"`
+	RedirectURIs  []domain.RedirectURI  `json:"redirect_uris,omitempty"`
+	GrantTypes    []domain.GrantType    `json:"grant_types,omitempty"`
+	Scopes        []domain.Scope        `json:"scopes,omitempty"`
+	AuthMethods   []domain.AuthMethod   `json:"client_auth_methods,omitempty"`
+	Profile       domain.Profile        `json:"fapi_profile,omitempty"`
+	JWKS          string                `json:"jwks,omitempty"`
+	JWKSURI       string                `json:"jwks_uri,omitempty"`
+	LogoURL       domain.Link           `json:"logo_url,omitempty"`
+	Website       domain.Link           `json:"website,omitempty"`
+	PrivacyPolicy domain.Link           `json:"privacy_policy,omitempty"`
+	TermsURL      domain.Link           `json:"terms_url,omitempty"`
+	CORSOrigins   []domain.Origin       `json:"cors_origins,omitempty"`
+	TLSSubjectDN  string                `json:"tls_client_auth_subject_dn,omitempty"`
+	TLSSANDNS     string                `json:"tls_client_auth_san_dns,omitempty"`
+	TLSSANURI     string                `json:"tls_client_auth_san_uri,omitempty"`
+	TLSSANIP      string                `json:"tls_client_auth_san_ip,omitempty"`
+	TLSSANEmail   string                `json:"tls_client_auth_san_email,omitempty"`
 }
 
 // secret is what is kept of one secret. It never stands in a document.
@@ -68,28 +68,28 @@ func Encode(c domain.Client) (doc, secrets []byte, err error) {
 	settings := state.Settings
 	doc, err = json.Marshal(document{
 		ID:            state.Identity.ID,
-		TenantID:      string(state.Identity.TenantID),
-		ClientID:      string(state.Identity.ClientID),
-		Revision:      int64(state.Revision),
+		TenantID:      state.Identity.TenantID,
+		ClientID:      state.Identity.ClientID,
+		Revision:      state.Revision,
 		CreatedAt:     state.CreatedAt,
 		UpdatedAt:     state.UpdatedAt,
 		DeletedAt:     state.DeletedAt,
 		PurgedAt:      state.PurgedAt,
 		Name:          settings.Name,
-		Status:        string(settings.Status),
+		Status:        settings.Status,
 		Confidential:  settings.Confidential,
-		RedirectURIs:  convert[string](settings.RedirectURIs),
-		GrantTypes:    convert[string](settings.GrantTypes),
-		Scopes:        convert[string](settings.Scopes),
-		AuthMethods:   convert[string](settings.AuthMethods),
-		Profile:       string(settings.Profile),
+		RedirectURIs:  settings.RedirectURIs,
+		GrantTypes:    settings.GrantTypes,
+		Scopes:        settings.Scopes,
+		AuthMethods:   settings.AuthMethods,
+		Profile:       settings.Profile,
 		JWKS:          settings.Keys.Inline(),
 		JWKSURI:       settings.Keys.URI(),
-		LogoURL:       string(settings.LogoURL),
-		Website:       string(settings.Website),
-		PrivacyPolicy: string(settings.PrivacyPolicy),
-		TermsURL:      string(settings.TermsURL),
-		CORSOrigins:   convert[string](settings.CORSOrigins),
+		LogoURL:       settings.LogoURL,
+		Website:       settings.Website,
+		PrivacyPolicy: settings.PrivacyPolicy,
+		TermsURL:      settings.TermsURL,
+		CORSOrigins:   settings.CORSOrigins,
 		TLSSubjectDN:  settings.TLSSubject.DN,
 		TLSSANDNS:     settings.TLSSubject.SANDNS,
 		TLSSANURI:     settings.TLSSubject.SANURI,
@@ -132,18 +132,18 @@ func Decode(doc, secrets []byte) (domain.Client, error) {
 	state := domain.State{
 		Identity: domain.Identity{
 			ID:       d.ID,
-			TenantID: domain.TenantID(d.TenantID),
-			ClientID: domain.ClientID(d.ClientID),
+			TenantID: d.TenantID,
+			ClientID: d.ClientID,
 		},
 		Settings: domain.Settings{
 			Name:         d.Name,
-			Status:       domain.Status(d.Status),
+			Status:       d.Status,
 			Confidential: d.Confidential,
-			RedirectURIs: convert[domain.RedirectURI](d.RedirectURIs),
-			GrantTypes:   convert[domain.GrantType](d.GrantTypes),
-			Scopes:       convert[domain.Scope](d.Scopes),
-			AuthMethods:  convert[domain.AuthMethod](d.AuthMethods),
-			Profile:      domain.Profile(d.Profile),
+			RedirectURIs: d.RedirectURIs,
+			GrantTypes:   d.GrantTypes,
+			Scopes:       d.Scopes,
+			AuthMethods:  d.AuthMethods,
+			Profile:      d.Profile,
 			Keys:         keys,
 			TLSSubject: domain.TLSSubject{
 				DN:       d.TLSSubjectDN,
@@ -152,13 +152,13 @@ func Decode(doc, secrets []byte) (domain.Client, error) {
 				SANIP:    d.TLSSANIP,
 				SANEmail: d.TLSSANEmail,
 			},
-			LogoURL:       domain.Link(d.LogoURL),
-			Website:       domain.Link(d.Website),
-			PrivacyPolicy: domain.Link(d.PrivacyPolicy),
-			TermsURL:      domain.Link(d.TermsURL),
-			CORSOrigins:   convert[domain.Origin](d.CORSOrigins),
+			LogoURL:       d.LogoURL,
+			Website:       d.Website,
+			PrivacyPolicy: d.PrivacyPolicy,
+			TermsURL:      d.TermsURL,
+			CORSOrigins:   d.CORSOrigins,
 		},
-		Revision:  domain.RevisionNumber(d.Revision),
+		Revision:  d.Revision,
 		CreatedAt: d.CreatedAt,
 		UpdatedAt: d.UpdatedAt,
 		DeletedAt: d.DeletedAt,
@@ -171,16 +171,4 @@ func Decode(doc, secrets []byte) (domain.Client, error) {
 		state.Secrets = append(state.Secrets, domain.Secret(s))
 	}
 	return domain.Restore(state), nil
-}
-
-// convert changes the string type of a list; an empty list is nil.
-func convert[To, From ~string](list []From) []To {
-	if len(list) == 0 {
-		return nil
-	}
-	converted := make([]To, len(list))
-	for i, value := range list {
-		converted[i] = To(value)
-	}
-	return converted
 }

@@ -3,7 +3,6 @@ package rest
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/clientele-oauth/clientele/adapters/wire"
@@ -62,6 +62,7 @@ func newContract(document []byte) (*contract, error) {
 func (s *server) checkContract(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		op, ok := s.contract.operation(r)
+		exchangeOf(r.Context()).operation = op
 		if !ok {
 			s.writeError(w, r, fmt.Errorf("openapi.yaml has no operation for the route %s", chi.RouteContext(r.Context()).RoutePattern()))
 			return
@@ -223,15 +224,14 @@ func (op *operation) readBody(w http.ResponseWriter, r *http.Request) ([]byte, e
 	return text, nil
 }
 
-// checkBody judges the body: strict JSON first, since what has two readings
-// must not be judged by one, then the schema.
+// checkBody judges the body: strict JSON first, since what has two readings must
+// not be judged by one, then the schema. What JSON parsers read differently is
+// refused (RFC 8259 §4, §8.1): duplicate members, invalid UTF-8, bytes behind the
+// text.
 func (op *operation) checkBody(text []byte) ([]api.Finding, error) {
-	if err := checkJSON(text); err != nil {
-		return nil, err
-	}
 	var value any
 	if err := json.Unmarshal(text, &value); err != nil {
-		return nil, &contractError{status: http.StatusBadRequest, message: "the body is not JSON"}
+		return nil, explainJSON(text)
 	}
 	var violations []api.Finding
 	for _, b := range op.body.Check(value) {
@@ -240,9 +240,8 @@ func (op *operation) checkBody(text []byte) ([]api.Finding, error) {
 	return violations, nil
 }
 
-// checkJSON refuses what JSON parsers read differently (RFC 8259 §4, §8.1):
-// duplicate members, invalid UTF-8, bytes behind the text.
-func checkJSON(text []byte) error {
+// explainJSON says why the text is no strict JSON.
+func explainJSON(text []byte) error {
 	dec := jsontext.NewDecoder(bytes.NewReader(text))
 	err := dec.SkipValue()
 	refuse := func(message string) error {
@@ -265,7 +264,7 @@ func checkJSON(text []byte) error {
 	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return refuse("bytes follow the JSON text of the body, at byte " + strconv.FormatInt(dec.InputOffset(), 10))
 	}
-	return nil
+	return refuse("the body is not JSON") // a number that no program can hold
 }
 
 // sorted gives violations an order that does not depend on that of a map.

@@ -26,6 +26,7 @@ var acceptableRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 // exchange is what the layers learn about one request on its way in.
 type exchange struct {
 	requestID   string
+	operation   *operation // nil where none was asked for, or not yet found
 	caller      application.Caller
 	reason      string
 	fingerprint [sha256.Size]byte // of what is asked for; see [application.Idempotency]
@@ -76,12 +77,15 @@ func (s *server) logAccess(next http.Handler) http.Handler {
 		recorder := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		next.ServeHTTP(recorder, r)
 		took := time.Since(started)
+		x := exchangeOf(r.Context())
 		operation := "other"
-		if op, ok := s.contract.operation(r); ok {
-			operation = op.id
+		if x.operation == nil { // refused before it got there
+			x.operation, _ = s.contract.operation(r)
+		}
+		if x.operation != nil {
+			operation = x.operation.id
 		}
 		s.observer.RequestDone(operation, recorder.Status(), took)
-		x := exchangeOf(r.Context())
 		s.access.LogAttrs(r.Context(), slog.LevelInfo, "request",
 			slog.String("request_id", x.requestID),
 			slog.String("method", r.Method),

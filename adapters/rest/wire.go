@@ -1,8 +1,9 @@
 package rest
 
 import (
-	"encoding/json"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/clientele-oauth/clientele/adapters/wire"
 	"github.com/clientele-oauth/clientele/api"
@@ -14,36 +15,45 @@ import (
 // seconds.
 func wireTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
+// shown is what the members of an item point to, together, since pages of clients
+// are made of them.
+type shown struct {
+	id, clientID, tenantID, name, status            string
+	redirectURIs, grantTypes, scopes, corsOrigins   []string
+	authMethods, profile, jwksURI                   string
+	logoURL, website, privacyPolicy, termsURL       string
+	subjectDN, sanDNS, sanURI, sanIP, sanEmail      string
+	secretLastFour, createdAt, updatedAt, deletedAt string
+	confidential                                    bool
+}
+
 // presentClient shows a client.
 func presentClient(c domain.Client) api.OAuthClientItem {
 	identity, settings := c.Identity(), c.Settings()
+	v := &shown{
+		id: identity.ID, clientID: string(identity.ClientID), tenantID: string(identity.TenantID),
+		name: settings.Name, status: string(settings.Status), confidential: settings.Confidential,
+		redirectURIs: plainList(settings.RedirectURIs), grantTypes: plainList(settings.GrantTypes),
+		scopes: plainList(settings.Scopes), corsOrigins: plainList(settings.CORSOrigins),
+		authMethods: jsonText(settings.AuthMethods), profile: string(settings.Profile), jwksURI: settings.Keys.URI(),
+		logoURL: string(settings.LogoURL), website: string(settings.Website),
+		privacyPolicy: string(settings.PrivacyPolicy), termsURL: string(settings.TermsURL),
+		subjectDN: settings.TLSSubject.DN, sanDNS: settings.TLSSubject.SANDNS, sanURI: settings.TLSSubject.SANURI,
+		sanIP: settings.TLSSubject.SANIP, sanEmail: settings.TLSSubject.SANEmail,
+		secretLastFour: c.SecretLastFour(), createdAt: wireTime(c.CreatedAt()), updatedAt: wireTime(c.UpdatedAt()),
+	}
+	if c.Deleted() {
+		v.deletedAt = wireTime(c.DeletedAt())
+	}
 	return api.OAuthClientItem{
-		ID:                     &identity.ID,
-		ClientID:               new(string(identity.ClientID)),
-		TenantID:               new(string(identity.TenantID)),
-		Name:                   &settings.Name,
-		Status:                 new(string(settings.Status)),
-		IsConfidential:         &settings.Confidential,
-		RedirectUris:           plainList(settings.RedirectURIs),
-		GrantTypes:             plainList(settings.GrantTypes),
-		Scopes:                 plainList(settings.Scopes),
-		ClientAuthMethods:      new(jsonText(settings.AuthMethods)),
-		FapiProfile:            new(string(settings.Profile)),
-		JwksURI:                new(settings.Keys.URI()),
-		LogoURL:                new(string(settings.LogoURL)),
-		Website:                new(string(settings.Website)),
-		PrivacyPolicy:          new(string(settings.PrivacyPolicy)),
-		TermsURL:               new(string(settings.TermsURL)),
-		CorsOrigins:            plainList(settings.CORSOrigins),
-		TLSClientAuthSubjectDn: filled(settings.TLSSubject.DN),
-		TLSClientAuthSanDNS:    filled(settings.TLSSubject.SANDNS),
-		TLSClientAuthSanURI:    filled(settings.TLSSubject.SANURI),
-		TLSClientAuthSanIP:     filled(settings.TLSSubject.SANIP),
-		TLSClientAuthSanEmail:  filled(settings.TLSSubject.SANEmail),
-		SecretLastFour:         filled(c.SecretLastFour()),
-		CreatedAt:              new(wireTime(c.CreatedAt())),
-		UpdatedAt:              new(wireTime(c.UpdatedAt())),
-		DeletedAt:              filledTime(c.DeletedAt()),
+		ID: &v.id, ClientID: &v.clientID, TenantID: &v.tenantID, Name: &v.name, Status: &v.status, IsConfidential: &v.confidential,
+		RedirectUris: &v.redirectURIs, GrantTypes: &v.grantTypes, Scopes: &v.scopes, CorsOrigins: &v.corsOrigins,
+		ClientAuthMethods: &v.authMethods, FapiProfile: &v.profile, JwksURI: &v.jwksURI,
+		LogoURL: &v.logoURL, Website: &v.website, PrivacyPolicy: &v.privacyPolicy, TermsURL: &v.termsURL,
+		TLSClientAuthSubjectDn: unlessEmpty(&v.subjectDN), TLSClientAuthSanDNS: unlessEmpty(&v.sanDNS),
+		TLSClientAuthSanURI: unlessEmpty(&v.sanURI), TLSClientAuthSanIP: unlessEmpty(&v.sanIP), TLSClientAuthSanEmail: unlessEmpty(&v.sanEmail),
+		SecretLastFour: unlessEmpty(&v.secretLastFour),
+		CreatedAt:      &v.createdAt, UpdatedAt: &v.updatedAt, DeletedAt: unlessEmpty(&v.deletedAt),
 	}
 }
 
@@ -51,10 +61,9 @@ func presentClient(c domain.Client) api.OAuthClientItem {
 // keys and, this once, its secret.
 func presentCreated(r application.Registered) api.CreateClientResponse {
 	item := presentClient(r.Client)
-	identity := r.Client.Identity()
 	return api.CreateClientResponse{
-		ID:                     filled(identity.ID),
-		ClientID:               filled(string(identity.ClientID)),
+		ID:                     unlessEmpty(item.ID),
+		ClientID:               unlessEmpty(item.ClientID),
 		ClientSecret:           filled(r.Secret),
 		TenantID:               item.TenantID,
 		Name:                   item.Name,
@@ -95,31 +104,34 @@ func presentWarnings(warnings domain.Findings) *[]api.Finding {
 // jsonText is the contract's form of the authentication methods in answers: a
 // string that holds the JSON text of an array.
 func jsonText(methods []domain.AuthMethod) string {
-	if methods == nil {
-		methods = []domain.AuthMethod{}
+	text := []byte{'['}
+	for i, method := range methods {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text, _ = jsontext.AppendQuote(text, string(method)) // what is not UTF-8 is replaced
 	}
-	text, err := json.Marshal(methods)
-	if err != nil {
-		return "[]" // strings always have a JSON text
-	}
-	return string(text)
+	return string(append(text, ']'))
 }
 
 // plainList shows a list; an empty one is [], never null.
-func plainList[From ~string](list []From) *[]string {
+func plainList[From ~string](list []From) []string {
 	plain := make([]string, len(list))
 	for i, s := range list {
 		plain[i] = string(s)
 	}
-	return &plain
+	return plain
 }
 
-// filled returns s, or nil where it is empty and the member is better absent.
-func filled(s string) *string {
-	if s == "" {
+// filled shows a text, or nil where it is empty and the member is better absent.
+func filled(s string) *string { return unlessEmpty(&s) }
+
+// unlessEmpty is filled for a text that has its place already.
+func unlessEmpty(s *string) *string {
+	if *s == "" {
 		return nil
 	}
-	return &s
+	return s
 }
 
 // filledTime shows a time, or nil where there is none and the member is better

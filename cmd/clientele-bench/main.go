@@ -8,10 +8,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +33,7 @@ type options struct {
 	Duration    time.Duration `default:"3s" help:"Length of each measurement (${default})."`
 	Only        []string      `placeholder:"NAME" help:"Measure these alone, by the beginnings of their names, and print no table."`
 	Hold        bool          `help:"After that, wait for the end of the standard input with everything running, to look at it."`
+	Processors  int           `placeholder:"N" help:"Processors for the service's own code, as a limit of its container would have it (half of the machine's, for it shares them with the database and the load)."`
 	Seed        uint64        `default:"1" help:"Seed of the choice of clients (${default})."`
 	Out         string        `default:"dist/bench.json" help:"Where the ratios are written (${default})."`
 }
@@ -38,6 +41,7 @@ type options struct {
 func main() {
 	var opts options
 	kong.Parse(&opts, kong.Description("Measure the service over HTTP beside the bare statements in pgbench."))
+	opts.Processors = cmp.Or(opts.Processors, max(1, runtime.NumCPU()/2))
 	if err := run(context.Background(), opts); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -84,11 +88,11 @@ func run(ctx context.Context, opts options) (err error) {
 	if err != nil {
 		return err
 	}
-	if b.postgres, err = startService(ctx, b.binary, dir+"/postgres", url, tokens); err != nil {
+	if b.postgres, err = startService(ctx, b.binary, dir+"/postgres", url, tokens, opts); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.postgres.stop()) }()
-	if b.sqlite, err = startService(ctx, b.binary, dir+"/sqlite", "", tokens); err != nil {
+	if b.sqlite, err = startService(ctx, b.binary, dir+"/sqlite", "", tokens, opts); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.sqlite.stop()) }()

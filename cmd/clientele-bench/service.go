@@ -24,17 +24,18 @@ type target struct {
 
 // startService starts the service over an empty or a migrated store, and again
 // to see how long that takes on a migrated one.
-func startService(ctx context.Context, binary, dir, database string, i *issuer) (*target, error) {
+func startService(ctx context.Context, binary, dir, database string, i *issuer, opts options) (*target, error) {
 	args := []string{
 		"--data", dir, "--issuer", issuerName, "--issuer-keys", i.keysFile, "--verify-rate", "1000000", "--max-concurrent", "4096",
 	}
 	if database != "" {
 		args = append(args, "--database-url", database)
 	}
+	settings := servicetest.Options{Quiet: true, Env: []string{fmt.Sprintf("GOMAXPROCS=%d", opts.Processors)}}
 	for migrated := false; ; migrated = true {
 		began := time.Now()
 		// The access log costs the service what it costs; nobody reads it.
-		p, err := servicetest.Start(ctx, binary, servicetest.Options{Quiet: true}, args...)
+		p, err := servicetest.Start(ctx, binary, settings, args...)
 		if err != nil {
 			return nil, err
 		}
