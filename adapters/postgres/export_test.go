@@ -49,3 +49,11 @@ func (s *Store) Explain(ctx context.Context, tenant domain.TenantID, q applicati
 	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	return strings.Join(lines, "\n"), err
 }
+
+// Plans tells how often a prepared statement was carried out with the plan that is
+// kept for it, and how often with one made for the values.
+func (s *Store) Plans(ctx context.Context, like string) (generic, custom int, err error) {
+	const query = `SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE $1`
+	err = s.pool.QueryRow(ctx, query, pgx.QueryExecModeExec, like).Scan(&generic, &custom)
+	return generic, custom, err
+}

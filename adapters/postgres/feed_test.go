@@ -220,6 +220,21 @@ func TestListsUseTheirIndexes(t *testing.T) {
 			assert.Less(t, inVain(t, plan), 3000, "%s, limit %d: %s", tt.name, limit, plan)
 		}
 	}
+	t.Run("the feed is planned once", func(t *testing.T) {
+		one := open(t, withConnections(t, database, 1))
+		page, err := one.List(t.Context(), "tenant_1", application.Query{Limit: 1})
+		require.NoError(t, err)
+		for range 50 {
+			for _, after := range []application.Cursor{"", page.Changes} {
+				_, err := one.Changes(t.Context(), "tenant_1", after, 100)
+				require.NoError(t, err)
+			}
+		}
+		generic, custom, err := one.Plans(t.Context(), "%pg_snapshot_xmin%")
+		require.NoError(t, err)
+		assert.LessOrEqual(t, custom, 5, "PostgreSQL decides after five")
+		assert.GreaterOrEqual(t, generic, 95)
+	})
 }
 
 var removed = regexp.MustCompile(`Rows Removed by Filter: (\d+)`)

@@ -96,7 +96,7 @@ type key struct {
 type row struct{ document, secrets []byte }
 
 // Find implements [application.Store]. Who looks for clients at the same time
-// shares a statement.
+// shares a round trip.
 func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (domain.Client, error) {
 	found, err := s.finds.Ask(ctx, key{tenant, id})
 	switch {
@@ -109,39 +109,25 @@ func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.Clie
 	}
 }
 
-// find looks for the clients in one statement, one after the other by the key.
+// find looks for the clients in one round trip. Each has a statement of its own,
+// whose plan does not depend on how many there are.
 func (s *Store) find(ctx context.Context, keys []key) []gather.Result[row] {
-	const (
-		one  = `SELECT document, secrets FROM clients WHERE client_id = $1 AND tenant_id = $2`
-		many = `
-			SELECT n, document, secrets FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (id, tenant, n),
-				LATERAL (SELECT document, secrets FROM clients WHERE client_id = id AND tenant_id = tenant LIMIT 1) AS found`
-	)
+	const query = `SELECT document, secrets FROM clients WHERE client_id = $1 AND tenant_id = $2`
 	results := make([]gather.Result[row], len(keys))
-	if len(keys) == 1 {
-		found := &results[0]
-		found.Err = s.pool.QueryRow(ctx, one, string(keys[0].id), string(keys[0].tenant)).
-			Scan(&found.Answer.document, &found.Answer.secrets)
-		if errors.Is(found.Err, pgx.ErrNoRows) {
-			found.Err = nil
-		}
-		return results
-	}
-	ids, tenants := make([]string, len(keys)), make([]string, len(keys))
+	var batch pgx.Batch
 	for i, k := range keys {
-		ids[i], tenants[i] = string(k.id), string(k.tenant)
-	}
-	rows, err := s.pool.Query(ctx, many, ids, tenants)
-	if err == nil {
-		var n int64
-		var found row
-		_, err = pgx.ForEachRow(rows, []any{&n, &found.document, &found.secrets}, func() error {
-			results[n-1].Answer = found
+		found := &results[i].Answer
+		batch.Queue(query, string(k.id), string(k.tenant)).QueryRow(func(r pgx.Row) error {
+			if err := r.Scan(&found.document, &found.secrets); !errors.Is(err, pgx.ErrNoRows) {
+				return err
+			}
 			return nil
 		})
 	}
-	for i := range results {
-		results[i].Err = err
+	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
+		for i := range results {
+			results[i].Err = err
+		}
 	}
 	return results
 }
