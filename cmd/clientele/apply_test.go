@@ -4,10 +4,16 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	neturl "net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -82,6 +88,32 @@ func files(t *testing.T, dir string) map[string]string {
 	return all
 }
 
+// lastLine is where apply sums up what it has listed.
+func lastLine(output string) string {
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	return lines[len(lines)-1]
+}
+
+// registrations hands requests on to the registry at that address, but no more
+// than so many that register a client; those after them get no answer.
+func registrations(t *testing.T, address string, most int64) (url string) {
+	t.Helper()
+	at, err := neturl.Parse(address)
+	require.NoError(t, err)
+	proxy := httputil.NewSingleHostReverseProxy(at)
+	var seen atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && r.URL.Query().Get("dry_run") != "true" && seen.Add(1) > most {
+			_, _ = io.Copy(io.Discard, r.Body) // only then it is seen that the caller is gone
+			<-r.Context().Done()
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
 func TestAThousandFilesAreAppliedChangedAndExported(t *testing.T) {
 	onBothStores(t, func(t *testing.T, data string, flags ...string) {
 		const n = 1000
@@ -98,16 +130,15 @@ func TestAThousandFilesAreAppliedChangedAndExported(t *testing.T) {
 
 		// The first run is killed half-way; the second one does the rest.
 		secrets := filepath.Join(data, "secrets.jsonl")
-		first := registry.command("apply", "-f", dir, "--yes", "--secrets-file", secrets)
+		half := pipeline{registrations(t, p.URL, n/2), registry.token}
+		first := half.command("apply", "-f", dir, "--yes", "--secrets-file", secrets)
 		require.NoError(t, first.Start())
-		require.Eventually(t, func() bool { return total() > n/4 }, time.Minute, time.Millisecond)
+		require.Eventually(t, func() bool { return total() == n/2 }, time.Minute, time.Millisecond)
 		require.NoError(t, first.Process.Kill())
-		_ = first.Wait()
-		left := n - total()
-		require.Positive(t, left, "it was to be killed before its end")
+		require.Error(t, first.Wait(), "it was to be killed before its end")
 		applied := registry.run(t, "apply", "-f", dir, "--yes", "--secrets-file", secrets)
 		require.Equal(t, 0, applied.status, applied.errors)
-		assert.Contains(t, applied.output, fmt.Sprintf("%d to create", left))
+		assert.Contains(t, lastLine(applied.output), fmt.Sprintf("%d to create", n/2))
 		assert.EqualValues(t, n, total())
 		info, err := os.Stat(secrets)
 		require.NoError(t, err)
@@ -127,14 +158,14 @@ func TestAThousandFilesAreAppliedChangedAndExported(t *testing.T) {
 		assert.Equal(t, 3, applied.status, "there is something to do")
 		applied = registry.run(t, "apply", "-f", dir, "--yes")
 		assert.Equal(t, 0, applied.status, applied.errors)
-		assert.Contains(t, applied.output, fmt.Sprintf("0 to create, 10 to update, 0 to delete, %d unchanged\n", n-10))
+		assert.Equal(t, fmt.Sprintf("0 to create, 10 to update, 0 to delete, %d unchanged", n-10), lastLine(applied.output))
 		assert.Equal(t, 10, strings.Count(applied.output, `    website: "" -> "https://app.example.com/"`))
 
 		require.Equal(t, 0, registry.run(t, "export", "-o", exported).status)
 		assert.Len(t, files(t, exported), n)
 		applied = registry.run(t, "apply", "-f", exported, "--dry-run", "--prune")
 		assert.Equal(t, 0, applied.status, applied.output)
-		assert.Contains(t, applied.output, fmt.Sprintf("%d unchanged", n))
+		assert.Contains(t, lastLine(applied.output), fmt.Sprintf("%d unchanged", n))
 
 		// Into an empty registry, and out again: the same files.
 		other := start(t, "--dev", "--data", filepath.Join(data, "other"))
