@@ -82,6 +82,7 @@ fuzz: ## Fuzz each parser for a minute
 	$(GO) test ./adapters/clientfile -run '^$$' -fuzz FuzzRead -fuzztime 1m
 	$(GO) test ./adapters/foreign -run '^$$' -fuzz FuzzRead -fuzztime 1m
 	$(GO) test ./adapters/rest -run '^$$' -fuzz FuzzBody -fuzztime 1m
+	$(GO) test ./adapters/record -run '^$$' -fuzz FuzzDecode -fuzztime 1m
 
 .PHONY: bench
 bench: ## Measure updates and reads over HTTP beside the bare statements in pgbench

@@ -50,6 +50,21 @@ func (s *Store) Explain(ctx context.Context, tenant domain.TenantID, q applicati
 	return strings.Join(lines, "\n"), err
 }
 
+// ExplainUpdates returns the plan of updates that go together.
+func (s *Store) ExplainUpdates(ctx context.Context, revisions ...domain.Revision) (string, error) {
+	entries := make([]entry, len(revisions))
+	for i, r := range revisions {
+		entries[i], _ = entryOf(r)
+	}
+	_, updated := together(entries)
+	rows, err := s.pool.Query(ctx, "EXPLAIN (COSTS OFF) "+updated.statement, updated.args()...)
+	if err != nil {
+		return "", err
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return strings.Join(lines, "\n"), err
+}
+
 // Plans tells how often a prepared statement was carried out with the plan that is
 // kept for it, and how often with one made for the values.
 func (s *Store) Plans(ctx context.Context, like string) (generic, custom int, err error) {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -109,71 +108,37 @@ func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.Clie
 	}
 }
 
-// find looks for the clients in one round trip. Each has a statement of its own,
-// whose plan does not depend on how many there are.
+// find looks for the clients in one statement.
 func (s *Store) find(ctx context.Context, keys []key) []gather.Result[row] {
-	const query = `SELECT document, secrets FROM clients WHERE client_id = $1 AND tenant_id = $2`
+	const query = `
+		WITH asked AS MATERIALIZED (
+			SELECT * FROM unnest((SELECT $1::text[]), (SELECT $2::text[])) WITH ORDINALITY AS asked (tenant_id, client_id, n)
+			LIMIT (SELECT $3::bigint)
+		)
+		SELECT n, document, secrets FROM asked JOIN clients USING (tenant_id, client_id)`
 	results := make([]gather.Result[row], len(keys))
-	var batch pgx.Batch
+	tenants, clients := make([]string, len(keys)), make([]string, len(keys))
 	for i, k := range keys {
-		found := &results[i].Answer
-		batch.Queue(query, string(k.id), string(k.tenant)).QueryRow(func(r pgx.Row) error {
-			if err := r.Scan(&found.document, &found.secrets); !errors.Is(err, pgx.ErrNoRows) {
-				return err
-			}
+		tenants[i], clients[i] = string(k.tenant), string(k.id)
+	}
+	rows, err := s.pool.Query(ctx, query, tenants, clients, len(keys))
+	if err == nil {
+		var (
+			n     int64
+			found row
+		)
+		_, err = pgx.ForEachRow(rows, []any{&n, &found.document, &found.secrets}, func() error {
+			results[n-1].Answer = found
 			return nil
 		})
 	}
-	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
+	if err != nil {
 		for i := range results {
 			results[i].Err = err
 		}
 	}
 	return results
 }
-
-// The statements of a commit: one round trip, in which the log entry is
-// written only if the row took the step.
-const (
-	commitCreate = `
-		WITH moved AS (
-			INSERT INTO clients (client_id, tenant_id, revision, document, secrets, name, status, facets)
-			VALUES ($1, $2, $3, $4, $5, $12, $13, $14)
-			ON CONFLICT (tenant_id, client_id) DO NOTHING
-			RETURNING client_id
-		)` + commitLog
-	commitUpdate = `
-		WITH moved AS (
-			UPDATE clients SET revision = $3, document = $4, secrets = $5, name = $12, status = $13, facets = $14
-			WHERE client_id = $1 AND tenant_id = $2 AND revision = $3 - 1
-			RETURNING client_id
-		)` + commitLog
-	// Together with others, a row that somebody holds is not waited for.
-	commitFreeUpdate = `
-		WITH free AS MATERIALIZED (
-			SELECT ctid AS place FROM clients WHERE client_id = $1 AND tenant_id = $2 AND revision = $3 - 1
-			FOR UPDATE SKIP LOCKED
-		), moved AS (
-			UPDATE clients SET revision = $3, document = $4, secrets = $5, name = $12, status = $13, facets = $14
-			FROM free WHERE ctid = place
-			RETURNING client_id
-		)` + commitLog
-	// The end of a life, and the way back from there, stand in columns as well.
-	commitEnd = `
-		WITH moved AS (
-			UPDATE clients SET revision = $3, document = $4, secrets = $5, name = $12, status = $13, facets = $14,
-				deleted_at = $15, purged = $16
-			WHERE client_id = $1 AND tenant_id = $2 AND revision = $3 - 1
-			RETURNING client_id
-		), forgotten AS (
-			DELETE FROM revisions WHERE $16 AND tenant_id = $2 AND client_id = (SELECT client_id FROM moved)
-		), unused AS (
-			DELETE FROM secret_uses WHERE $16 AND tenant_id = $2 AND client_id = (SELECT client_id FROM moved)
-		)` + commitLog
-	commitLog = `
-		INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, document, actor_client, request_id, reason)
-		SELECT client_id, $3, $2, $6, $7, $8, $4, $9, $10, $11 FROM moved`
-)
 
 // Commit implements [application.Store]. Commits that come at the same time share
 // a transaction; one that cannot go along goes alone.
@@ -182,9 +147,8 @@ func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
 	if err != nil {
 		return err
 	}
-	if e.together == "" {
-		err = errAlone
-	} else {
+	err = errAlone
+	if e.step != ends {
 		_, err = s.commits.Ask(ctx, e)
 	}
 	if errors.Is(err, errAlone) {
@@ -195,46 +159,6 @@ func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
 	}
 	s.news.committed()
 	return nil
-}
-
-// errAlone tells an entry that it did not get along with others, and nothing of
-// it is done.
-var errAlone = errors.New("the commit has to go alone")
-
-// commitTogether makes one transaction of the entries and one round trip. Those
-// that have not moved their clients go alone, and find out why; where the server
-// refuses one of them, nothing is done, and all go alone.
-func (s *Store) commitTogether(ctx context.Context, entries []entry) []gather.Result[struct{}] {
-	results := make([]gather.Result[struct{}], len(entries))
-	if len(entries) == 1 {
-		results[0].Err = entries[0].commit(ctx, s.pool)
-		return results
-	}
-	// Transactions that count clients of the same tenants do so in the same order.
-	order := make([]int, len(entries))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int { return strings.Compare(entries[a].counted, entries[b].counted) })
-	var batch pgx.Batch
-	for _, i := range order {
-		batch.Queue(entries[i].together, entries[i].args...).Exec(func(tag pgconn.CommandTag) error {
-			if tag.RowsAffected() == 0 {
-				results[i].Err = errAlone
-			}
-			return nil
-		})
-	}
-	err := s.pool.SendBatch(ctx, &batch).Close() // an implicit transaction, until all of it is sent
-	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) && !temporary(refused.Code) {
-		err = errAlone
-	}
-	if err != nil {
-		for i := range results {
-			results[i].Err = err
-		}
-	}
-	return results
 }
 
 // CommitOnce implements [application.Store]. The attempt is written first: a
@@ -267,58 +191,6 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 	}
 	s.news.committed()
 	return nil
-}
-
-// executor is a pool or a transaction.
-type executor interface {
-	Exec(ctx context.Context, statement string, args ...any) (pgconn.CommandTag, error)
-}
-
-// entry is a revision on its way into the store.
-type entry struct {
-	alone    string // the statement
-	together string // the statement for company, empty where there must be none
-	args     []any
-	counted  string // among which clients it is counted
-}
-
-func entryOf(r domain.Revision) (entry, error) {
-	doc, secrets, err := record.Encode(r.Client)
-	if err != nil {
-		return entry{}, err
-	}
-	identity, search := r.Client.Identity(), record.SearchOf(r.Client)
-	e := entry{alone: commitUpdate, together: commitFreeUpdate, counted: string(identity.TenantID) + "/" + search.Status}
-	e.args = []any{
-		string(identity.ClientID), string(identity.TenantID), int64(r.Client.Revision()), doc, secrets,
-		r.At, string(r.Action), r.Actor.Subject, string(r.Actor.ClientID), r.RequestID, r.Reason,
-		search.Name, search.Status, search.Facets,
-	}
-	switch {
-	case r.Action == domain.ActionCreate:
-		e.alone, e.together = commitCreate, commitCreate
-	case r.Action == domain.ActionRestore, r.Client.Deleted():
-		e.alone, e.together = commitEnd, ""
-		e.args = append(e.args, nullTime(r.Client.DeletedAt()), r.Client.Purged())
-	}
-	return e, nil
-}
-
-// commit makes the entry by itself.
-func (e entry) commit(ctx context.Context, on executor) error {
-	tag, err := on.Exec(ctx, e.alone, e.args...)
-	if err == nil && tag.RowsAffected() == 0 {
-		err = application.ErrConflict
-	}
-	return err
-}
-
-// nullTime is a time as a column has it, NULL where it is zero.
-func nullTime(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }
 
 // FindAttempt implements [application.Store].

@@ -87,3 +87,73 @@ func TestCommitsDoNotWaitForARowThatAnotherOneNeeds(t *testing.T) {
 	require.NoError(t, holder.Rollback(t.Context()))
 	require.NoError(t, store.Commit(t.Context(), renamed(t, clients[1], "second")))
 }
+
+func TestTwoCommitsOfOneClientDoNotGoTogether(t *testing.T) {
+	store := open(t, newDatabase(t))
+	client := registered(t, store, 1)[0]
+	errs, alone := store.CommitTogether(t.Context(), renamed(t, client, "first"), renamed(t, client, "second"))
+	assert.Equal(t, 1, alone)
+	require.NoError(t, errs[0])
+	require.ErrorIs(t, errs[1], application.ErrConflict)
+	assert.Equal(t, "first", nameOf(t, store, client))
+	log, err := store.Revisions(t.Context(), tenant, client.Identity().ClientID, 0, 10)
+	require.NoError(t, err)
+	assert.Len(t, log, 2)
+}
+
+// Values of all kinds come through as columns as they are.
+func TestCommitsTogetherKeepWhatIsSpecialInStatements(t *testing.T) {
+	store := open(t, newDatabase(t))
+	var revisions []domain.Revision
+	for i, client := range registered(t, store, 3) {
+		r := renamed(t, client, `it's "5\5" {NULL} ñ`)
+		state := r.Client.State()
+		state.Settings.Scopes = []domain.Scope{domain.Scope(fmt.Sprintf(`a"b\c,{%d}`, i)), "NULL"}
+		r.Client, r.Reason, r.Actor.Subject = domain.Restore(state), `it's {"so"}`, `a\b`
+		revisions = append(revisions, r)
+	}
+	errs, alone := store.CommitTogether(t.Context(), revisions...)
+	assert.Zero(t, alone)
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+	for i, r := range revisions {
+		page, err := store.List(t.Context(), tenant, application.Query{Scope: domain.Scope(fmt.Sprintf(`a"b\c,{%d}`, i)), Limit: 10})
+		require.NoError(t, err)
+		require.Len(t, page.Clients, 1)
+		assert.Equal(t, r.Client.State(), page.Clients[0].State())
+		log, err := store.Revisions(t.Context(), tenant, r.Client.Identity().ClientID, 0, 1)
+		require.NoError(t, err)
+		assert.Equal(t, r.Reason, log[0].Reason)
+		assert.Equal(t, r.Actor, log[0].Actor)
+	}
+}
+
+// The plan that is made while there are next to no clients is the one that
+// leads to each of many.
+func TestCommitsAndFindsArePlannedOnceAndForMany(t *testing.T) {
+	database := newDatabase(t)
+	store := open(t, withConnections(t, database, 1))
+	clients := registered(t, store, 2)
+	for i := range 20 {
+		errs, alone := store.CommitTogether(t.Context(), renamed(t, clients[0], "name"), renamed(t, clients[1], "name"))
+		require.NoError(t, errs[0], i)
+		require.Zero(t, alone)
+		for k := range clients {
+			clients[k] = renamed(t, clients[k], "name").Client
+		}
+		nameOf(t, store, clients[0])
+	}
+	for _, like := range []string{"%FOR UPDATE OF clients SKIP LOCKED%", "%document, secrets FROM asked%"} {
+		generic, custom, err := store.Plans(t.Context(), like)
+		require.NoError(t, err)
+		assert.LessOrEqual(t, custom, 5, "PostgreSQL decides after five")
+		assert.GreaterOrEqual(t, generic, 15)
+	}
+	plan, err := store.ExplainUpdates(t.Context(), renamed(t, clients[0], "last"), renamed(t, clients[1], "last"))
+	require.NoError(t, err)
+	assert.Contains(t, plan, "clients_pkey")
+	assert.Contains(t, plan, "Tid Scan")
+	assert.NotContains(t, plan, "Seq Scan")
+	assert.NotContains(t, plan, "Hash Join")
+}

@@ -1,9 +1,12 @@
 package record_test
 
 import (
+	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -82,6 +85,34 @@ func TestADamagedDocumentIsAnError(t *testing.T) {
 	require.Error(t, err)
 	_, err = record.Decode([]byte(`{}`), []byte(`{`))
 	require.Error(t, err)
+}
+
+// Whatever is stored, it is read or refused; and what encoding/json reads, Decode
+// reads the same.
+func FuzzDecode(f *testing.F) {
+	doc, secrets, err := record.Encode(domain.Restore(full()))
+	require.NoError(f, err)
+	f.Add(string(doc), string(secrets))
+	f.Add(`{"id": "\u0041\n", "name" : "A\ud83d\ude00", "scopes":[ ], "later": {"x": [1, null]}}`, `[]`)
+	f.Add(`{"name": "a", "name": "b"}`, `[{"hash": "AQI="}, {}]`)
+	f.Add(`{"created_at": "yesterday"}`, `null`)
+	f.Add("{\"name\": \"\x00\"}", `[{]`)
+	f.Fuzz(func(t *testing.T, doc, secrets string) {
+		client, err := record.Decode([]byte(doc), []byte(secrets))
+		if err != nil {
+			require.ErrorIs(t, err, record.ErrUnreadable)
+			return
+		}
+		var plain struct {
+			Name         string               `json:"name"`
+			RedirectURIs []domain.RedirectURI `json:"redirect_uris"`
+		}
+		if !utf8.ValidString(doc) || json.Unmarshal([]byte(doc), &plain) != nil || strings.Count(strings.ToLower(doc), "name")+strings.Count(doc, "\\") > 1 {
+			return // read in more than one way
+		}
+		assert.Equal(t, plain.Name, client.Settings().Name)
+		assert.Len(t, client.Settings().RedirectURIs, len(plain.RedirectURIs))
+	})
 }
 
 func BenchmarkDecode(b *testing.B) {

@@ -21,20 +21,20 @@ import (
 // load drives the service over keep-alive connections, each of which sends its
 // next request when the last one is answered.
 type load struct {
-	url    string
-	ids    []string
-	secret string // of a client, ids[0]
-	opts   options
-	tokens []string // of the tenant whose clients are changed
+	url, operators string
+	ids            []string
+	secret         string // of a client, ids[0]
+	opts           options
+	tokens         []string // of the tenant whose clients are changed
 
 	mu     sync.Mutex
 	random *rand.Rand
 	serial int
 }
 
-func newLoad(url string, ids []string, secret string, tokens []string, opts options) *load {
+func newLoad(on *target, ids []string, secret string, tokens []string, opts options) *load {
 	return &load{
-		url: url, ids: ids, secret: secret, opts: opts, tokens: tokens,
+		url: on.URL, operators: on.Operators, ids: ids, secret: secret, opts: opts, tokens: tokens,
 		random: rand.New(rand.NewPCG(opts.Seed, opts.Seed)), //nolint:gosec // the same choice in every run
 	}
 }

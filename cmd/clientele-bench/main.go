@@ -34,6 +34,7 @@ type options struct {
 	Only        []string      `placeholder:"NAME" help:"Measure these alone, by the beginnings of their names, and print no table."`
 	Hold        bool          `help:"After that, wait for the end of the standard input with everything running, to look at it."`
 	Processors  int           `placeholder:"N" help:"Processors for the service's own code, as a limit of its container would have it (half of the machine's, for it shares them with the database and the load)."`
+	Profiles    string        `placeholder:"DIR" help:"Write a profile of the service's time on processors there, for each measurement over HTTP."`
 	Seed        uint64        `default:"1" help:"Seed of the choice of clients (${default})."`
 	Out         string        `default:"dist/bench.json" help:"Where the ratios are written (${default})."`
 }
@@ -139,7 +140,7 @@ func (b *bench) measurements(ctx context.Context, url, dir string, tokens *issue
 	if err != nil {
 		return nil, err
 	}
-	b.load = newLoad(b.postgres.URL, ids, secret, own, b.opts)
+	b.load = newLoad(b.postgres, ids, secret, own, b.opts)
 	list := []measurement{
 		{"T", func(ctx context.Context) (float64, error) { return floor.transactions(ctx, b.opts) }},
 		b.over("update", b.load, b.load.tokens, b.load.update),
@@ -171,7 +172,7 @@ func (b *bench) measurements(ctx context.Context, url, dir string, tokens *issue
 		if err != nil {
 			return nil, err
 		}
-		file := newLoad(b.sqlite.URL, fileIDs, fileSecret, own, b.opts)
+		file := newLoad(b.sqlite, fileIDs, fileSecret, own, b.opts)
 		whole := tenant{clients: b.opts.Clients}
 		list = append(list,
 			b.over("SQLite: update", file, own, file.update),
@@ -201,8 +202,9 @@ func (b *bench) over(name string, l *load, tokens []string, next request) measur
 		if err != nil {
 			return 0, err
 		}
+		profiled := b.profile(ctx, name, l.operators)
 		perSecond, requests, err := l.peak(ctx, headers, next)
-		if err != nil {
+		if err = errors.Join(err, profiled()); err != nil {
 			return 0, err
 		}
 		after, err := b.spent()

@@ -27,6 +27,7 @@ type target struct {
 func startService(ctx context.Context, binary, dir, database string, i *issuer, opts options) (*target, error) {
 	args := []string{
 		"--data", dir, "--issuer", issuerName, "--issuer-keys", i.keysFile, "--verify-rate", "1000000", "--max-concurrent", "4096",
+		"--admin-listen", "127.0.0.1:0",
 	}
 	if database != "" {
 		args = append(args, "--database-url", database)
