@@ -159,11 +159,8 @@ type entry struct {
 	search       record.Search
 }
 
-func entryOf(r domain.Revision) (entry, error) {
-	doc, secrets, err := record.Encode(r.Client)
-	if err != nil {
-		return entry{}, err
-	}
+func entryOf(r domain.Revision) entry {
+	doc, secrets := record.Encode(r.Client)
 	identity := r.Client.Identity()
 	e := entry{
 		Revision: r, step: updates, client: key{identity.TenantID, identity.ClientID},
@@ -175,7 +172,7 @@ func entryOf(r domain.Revision) (entry, error) {
 	case r.Action == domain.ActionRestore, r.Client.Deleted():
 		e.step = ends
 	}
-	return e, nil
+	return e
 }
 
 // commit makes the entry by itself.

@@ -26,7 +26,7 @@ func (s *Store) MigrateToFirst(ctx context.Context, statement string) error {
 func (s *Store) CommitTogether(ctx context.Context, revisions ...domain.Revision) (errs []error, alone int) {
 	entries := make([]entry, len(revisions))
 	for i, r := range revisions {
-		entries[i], _ = entryOf(r)
+		entries[i] = entryOf(r)
 	}
 	for i, result := range s.commitTogether(ctx, entries) {
 		if errors.Is(result.Err, errAlone) {
@@ -54,7 +54,7 @@ func (s *Store) Explain(ctx context.Context, tenant domain.TenantID, q applicati
 func (s *Store) ExplainUpdates(ctx context.Context, revisions ...domain.Revision) (string, error) {
 	entries := make([]entry, len(revisions))
 	for i, r := range revisions {
-		entries[i], _ = entryOf(r)
+		entries[i] = entryOf(r)
 	}
 	_, updated := together(entries)
 	rows, err := s.pool.Query(ctx, "EXPLAIN (COSTS OFF) "+updated.statement, updated.args()...)

@@ -143,11 +143,7 @@ func (s *Store) find(ctx context.Context, keys []key) []gather.Result[row] {
 // Commit implements [application.Store]. Commits that come at the same time share
 // a transaction; one that cannot go along goes alone.
 func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
-	e, err := entryOf(r)
-	if err != nil {
-		return err
-	}
-	err = errAlone
+	e, err := entryOf(r), errAlone
 	if e.step != ends {
 		_, err = s.commits.Ask(ctx, e)
 	}
@@ -164,17 +160,14 @@ func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
 // CommitOnce implements [application.Store]. The attempt is written first: a
 // rival waits there until it is known which of the two is the one.
 func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application.Attempt) error {
-	e, err := entryOf(r)
-	if err != nil {
-		return err
-	}
+	e := entryOf(r)
 	const keep = `
 		INSERT INTO attempts AS kept (tenant_id, subject, key, fingerprint, at, client_id, revision, secret_id)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (tenant_id, subject, key) DO UPDATE
 			SET fingerprint = $4, at = $5, client_id = $6, revision = $7, secret_id = $8
 			WHERE kept.at < $9`
-	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, keep, string(r.Client.Identity().TenantID), a.Subject, a.Key, a.Fingerprint[:], a.At,
 			string(a.ClientID), int64(a.Revision), a.SecretID, a.At.Add(-application.AttemptsKept))
 		switch {

@@ -8,107 +8,93 @@
 package record
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/mailru/easyjson/jlexer"
 
+	"github.com/clientele-oauth/clientele/adapters/jsonobject"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// document is the whole of a client, its secrets excepted.
-type document struct {
-	ID            string                `json:"id"`
-	TenantID      domain.TenantID       `json:"tenant_id"`
-	ClientID      domain.ClientID       `json:"client_id"`
-	Revision      domain.RevisionNumber `json:"revision"`
-	CreatedAt     time.Time             `json:"created_at"`
-	UpdatedAt     time.Time             `json:"updated_at"`
-	DeletedAt     time.Time             `json:"deleted_at,omitzero"`
-	PurgedAt      time.Time             `json:"purged_at,omitzero"`
-	Name          string                `json:"name"`
-	Status        domain.Status         `json:"status"`
-	Confidential  bool                  `json:"is_confidential"`
-	RedirectURIs  []domain.RedirectURI  `json:"redirect_uris,omitempty"`
-	GrantTypes    []domain.GrantType    `json:"grant_types,omitempty"`
-	Scopes        []domain.Scope        `json:"scopes,omitempty"`
-	AuthMethods   []domain.AuthMethod   `json:"client_auth_methods,omitempty"`
-	Profile       domain.Profile        `json:"fapi_profile,omitempty"`
-	JWKS          string                `json:"jwks,omitempty"`
-	JWKSURI       string                `json:"jwks_uri,omitempty"`
-	LogoURL       domain.Link           `json:"logo_url,omitempty"`
-	Website       domain.Link           `json:"website,omitempty"`
-	PrivacyPolicy domain.Link           `json:"privacy_policy,omitempty"`
-	TermsURL      domain.Link           `json:"terms_url,omitempty"`
-	CORSOrigins   []domain.Origin       `json:"cors_origins,omitempty"`
-	TLSSubjectDN  string                `json:"tls_client_auth_subject_dn,omitempty"`
-	TLSSANDNS     string                `json:"tls_client_auth_san_dns,omitempty"`
-	TLSSANURI     string                `json:"tls_client_auth_san_uri,omitempty"`
-	TLSSANIP      string                `json:"tls_client_auth_san_ip,omitempty"`
-	TLSSANEmail   string                `json:"tls_client_auth_san_email,omitempty"`
-}
-
-// secret is what is kept of one secret. It never stands in a document.
-type secret struct {
-	ID          string    `json:"id"`
-	Description string    `json:"description,omitempty"`
-	Hash        []byte    `json:"hash"`
-	KeyID       string    `json:"key_id,omitempty"`
-	LastFour    string    `json:"last_four"`
-	CreatedAt   time.Time `json:"created_at"`
-	UpdatedAt   time.Time `json:"updated_at,omitzero"` // documents of version 1 lack it
-	ExpiresAt   time.Time `json:"expires_at,omitzero"`
-	Retiring    bool      `json:"retiring,omitzero"`
-}
-
-// Encode returns the document of the client and, apart from it, its secrets.
-func Encode(c domain.Client) (doc, secrets []byte, err error) {
+// Encode returns the document of the client and, apart from it, its secrets. What
+// is empty is left out, but for what every document has.
+func Encode(c domain.Client) (doc, secrets []byte) {
 	state := c.State()
 	settings := state.Settings
-	doc, err = json.Marshal(document{
-		ID:            state.Identity.ID,
-		TenantID:      state.Identity.TenantID,
-		ClientID:      state.Identity.ClientID,
-		Revision:      state.Revision,
-		CreatedAt:     state.CreatedAt,
-		UpdatedAt:     state.UpdatedAt,
-		DeletedAt:     state.DeletedAt,
-		PurgedAt:      state.PurgedAt,
-		Name:          settings.Name,
-		Status:        settings.Status,
-		Confidential:  settings.Confidential,
-		RedirectURIs:  settings.RedirectURIs,
-		GrantTypes:    settings.GrantTypes,
-		Scopes:        settings.Scopes,
-		AuthMethods:   settings.AuthMethods,
-		Profile:       settings.Profile,
-		JWKS:          settings.Keys.Inline(),
-		JWKSURI:       settings.Keys.URI(),
-		LogoURL:       settings.LogoURL,
-		Website:       settings.Website,
-		PrivacyPolicy: settings.PrivacyPolicy,
-		TermsURL:      settings.TermsURL,
-		CORSOrigins:   settings.CORSOrigins,
-		TLSSubjectDN:  settings.TLSSubject.DN,
-		TLSSANDNS:     settings.TLSSubject.SANDNS,
-		TLSSANURI:     settings.TLSSubject.SANURI,
-		TLSSANIP:      settings.TLSSubject.SANIP,
-		TLSSANEmail:   settings.TLSSubject.SANEmail,
+	w := make(jsonobject.Writer, 0, usualBytes)
+	w.Object("", func() {
+		w.Text("id", state.Identity.ID)
+		w.Text("tenant_id", string(state.Identity.TenantID))
+		w.Text("client_id", string(state.Identity.ClientID))
+		w.Int("revision", int64(state.Revision))
+		w.Time("created_at", state.CreatedAt, time.RFC3339Nano)
+		w.Time("updated_at", state.UpdatedAt, time.RFC3339Nano)
+		writeTime(&w, "deleted_at", state.DeletedAt)
+		writeTime(&w, "purged_at", state.PurgedAt)
+		w.Text("name", settings.Name)
+		w.Text("status", string(settings.Status))
+		w.Bool("is_confidential", settings.Confidential)
+		writeTexts(&w, "redirect_uris", settings.RedirectURIs)
+		writeTexts(&w, "grant_types", settings.GrantTypes)
+		writeTexts(&w, "scopes", settings.Scopes)
+		writeTexts(&w, "client_auth_methods", settings.AuthMethods)
+		w.TextUnlessEmpty("fapi_profile", string(settings.Profile))
+		w.TextUnlessEmpty("jwks", settings.Keys.Inline())
+		w.TextUnlessEmpty("jwks_uri", settings.Keys.URI())
+		w.TextUnlessEmpty("logo_url", string(settings.LogoURL))
+		w.TextUnlessEmpty("website", string(settings.Website))
+		w.TextUnlessEmpty("privacy_policy", string(settings.PrivacyPolicy))
+		w.TextUnlessEmpty("terms_url", string(settings.TermsURL))
+		writeTexts(&w, "cors_origins", settings.CORSOrigins)
+		w.TextUnlessEmpty("tls_client_auth_subject_dn", settings.TLSSubject.DN)
+		w.TextUnlessEmpty("tls_client_auth_san_dns", settings.TLSSubject.SANDNS)
+		w.TextUnlessEmpty("tls_client_auth_san_uri", settings.TLSSubject.SANURI)
+		w.TextUnlessEmpty("tls_client_auth_san_ip", settings.TLSSubject.SANIP)
+		w.TextUnlessEmpty("tls_client_auth_san_email", settings.TLSSubject.SANEmail)
 	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("encode client document: %w", err)
+	return w, encodeSecrets(state.Secrets)
+}
+
+// usualBytes is more than most documents have.
+const usualBytes = 1 << 10
+
+// encodeSecrets writes what is kept of secrets. It never stands in a document.
+func encodeSecrets(list []domain.Secret) []byte {
+	var w jsonobject.Writer
+	w.Array("", func() {
+		for _, s := range list {
+			w.Object("", func() {
+				w.Text("id", s.ID)
+				w.TextUnlessEmpty("description", s.Description)
+				w.Text("hash", base64.StdEncoding.EncodeToString(s.Hash))
+				w.TextUnlessEmpty("key_id", s.KeyID)
+				w.Text("last_four", s.LastFour)
+				w.Time("created_at", s.CreatedAt, time.RFC3339Nano)
+				writeTime(&w, "updated_at", s.UpdatedAt)
+				writeTime(&w, "expires_at", s.ExpiresAt)
+				if s.Retiring {
+					w.Bool("retiring", true)
+				}
+			})
+		}
+	})
+	return w
+}
+
+func writeTime(w *jsonobject.Writer, name string, t time.Time) {
+	if !t.IsZero() {
+		w.Time(name, t, time.RFC3339Nano)
 	}
-	kept := make([]secret, len(state.Secrets))
-	for i, s := range state.Secrets {
-		kept[i] = secret(s)
+}
+
+func writeTexts[S ~string](w *jsonobject.Writer, name string, list []S) {
+	if len(list) > 0 {
+		jsonobject.Texts(w, name, list)
 	}
-	if secrets, err = json.Marshal(kept); err != nil {
-		return nil, nil, fmt.Errorf("encode client secrets: %w", err)
-	}
-	return doc, secrets, nil
 }
 
 // ErrUnreadable is a record that nobody of us has written.
@@ -145,7 +131,7 @@ func end(in *jlexer.Lexer) error {
 	return in.Error()
 }
 
-// readClient reads what [document] describes.
+// readClient reads a document.
 func readClient(in *jlexer.Lexer) (state domain.State) {
 	var inline, uri string
 	settings := &state.Settings
@@ -218,7 +204,7 @@ func readClient(in *jlexer.Lexer) (state domain.State) {
 	return state
 }
 
-// readSecrets reads a list of what [secret] describes.
+// readSecrets reads what encodeSecrets wrote.
 func readSecrets(in *jlexer.Lexer) (list []domain.Secret) {
 	readArray(in, func() {
 		var s domain.Secret
@@ -246,7 +232,7 @@ func readSecrets(in *jlexer.Lexer) (list []domain.Secret) {
 				in.SkipRecursive()
 			}
 		})
-		if s.UpdatedAt.IsZero() {
+		if s.UpdatedAt.IsZero() { // documents of version 1 lack it
 			s.UpdatedAt = s.CreatedAt
 		}
 		list = append(list, s)

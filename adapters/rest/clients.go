@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clientele-oauth/clientele/adapters/jsonobject"
 	"github.com/clientele-oauth/clientele/adapters/wire"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
@@ -26,26 +27,30 @@ func (s *server) CreateClient(ctx context.Context, r api.CreateClientRequestObje
 	if err != nil {
 		return nil, err
 	}
-	body := api.CreateClientDetailResponse{
-		Code:      new(int32(0)),
-		Message:   new("client created"),
-		Timestamp: new(wireTime(s.clock.Now())),
-		Data:      new(presentCreated(registered)),
-		Warnings:  presentWarnings(registered.Warnings),
+	status, message := http.StatusCreated, "client created"
+	switch {
+	case opts.DryRun:
+		status, message = http.StatusOK, "dry run: the client would be created"
+	case registered.Repeated:
+		message = "an earlier request with this Idempotency-Key created the client; " + secretIsGone
 	}
+	created := s.success(status, message, func(w *jsonobject.Writer) {
+		w.Object("data", func() {
+			writeItem(w, registered.Client)
+			w.Text("jwks", registered.Client.Settings().Keys.Inline())
+			w.TextUnlessEmpty("client_secret", registered.Secret) // this once
+		})
+		writeWarnings(w, registered.Warnings)
+	})
 	if opts.DryRun {
-		body.Message = new("dry run: the client would be created")
-		return api.CreateClient200JSONResponse(body), nil
-	}
-	headers := api.CreateClient201ResponseHeaders{
-		ETag:     new(etag(registered.Client.Revision())),
-		Location: new("/admin/oauth/clients/" + url.PathEscape(string(registered.Client.Identity().ClientID))),
+		return created, nil
 	}
 	if registered.Repeated {
-		body.Message = new("an earlier request with this Idempotency-Key created the client; " + secretIsGone)
-		headers.IdempotentReplayed = new("true")
+		created = created.with("Idempotent-Replayed", "true")
 	}
-	return api.CreateClient201JSONResponse{Body: body, Headers: headers}, nil
+	return created.
+		with("ETag", etag(registered.Client.Revision())).
+		with("Location", "/admin/oauth/clients/"+url.PathEscape(string(registered.Client.Identity().ClientID))), nil
 }
 
 // ListClients implements GET /admin/oauth/clients.
@@ -79,26 +84,30 @@ func (s *server) ListClients(ctx context.Context, r api.ListClientsRequestObject
 	if err != nil {
 		return nil, err
 	}
-	items := make([]api.OAuthClientItem, len(found.Clients))
-	for i, c := range found.Clients {
-		items[i] = presentClient(c)
-	}
-	answer := api.ListClients200JSONResponse{
-		Code: new(int32(0)), Message: new("clients found"), Timestamp: new(wireTime(s.clock.Now())),
-		Items: &items, ChangesCursor: new(string(found.Changes)),
-	}
-	switch {
-	case !walks:
-		total, pages := int64(found.Total), (int64(found.Total)+int64(size)-1)/int64(size)
-		answer.Total = &total
-		answer.Pagination = &api.Pagination{
-			Page: new(int64(page)), PageSize: new(int64(size)), Total: &total, TotalPages: &pages,
-			HasNext: new(int64(page) < pages), HasPrev: new(page > 1 && pages > 0),
+	return s.success(http.StatusOK, "clients found", func(w *jsonobject.Writer) {
+		w.Text("changes_cursor", string(found.Changes))
+		w.Array("items", func() {
+			for _, c := range found.Clients {
+				w.Object("", func() { writeItem(w, c) })
+			}
+		})
+		if walks {
+			if found.More {
+				w.Text("next", string(found.Clients[len(found.Clients)-1].Identity().ClientID))
+			}
+			return
 		}
-	case found.More:
-		answer.Next = items[len(items)-1].ClientID
-	}
-	return answer, nil
+		total, pages := int64(found.Total), (int64(found.Total)+int64(size)-1)/int64(size)
+		w.Object("pagination", func() {
+			w.Bool("has_next", int64(page) < pages)
+			w.Bool("has_prev", page > 1 && pages > 0)
+			w.Int("page", int64(page))
+			w.Int("page_size", int64(size))
+			w.Int("total", total)
+			w.Int("total_pages", pages)
+		})
+		w.Int("total", total)
+	}), nil
 }
 
 // How many clients an answer has where the caller says nothing.
@@ -136,10 +145,7 @@ func (s *server) RestoreClient(ctx context.Context, r api.RestoreClientRequestOb
 	if opts.DryRun {
 		message = "dry run: the client would be restored"
 	}
-	return api.RestoreClient200JSONResponse{
-		Body:    s.detail(message, restored.Client, restored.Warnings),
-		Headers: api.RestoreClient200ResponseHeaders{ETag: new(etag(restored.Client.Revision()))},
-	}, nil
+	return s.detail(message, restored.Client, restored.Warnings), nil
 }
 
 // GetClient implements GET /admin/oauth/clients/{client_id}.
@@ -156,10 +162,7 @@ func (s *server) GetClient(ctx context.Context, r api.GetClientRequestObject) (a
 			return api.GetClient304Response{Headers: api.GetClient304ResponseHeaders{ETag: &tag}}, nil
 		}
 	}
-	return api.GetClient200JSONResponse{
-		Body:    s.detail("client found", client, nil),
-		Headers: api.GetClient200ResponseHeaders{ETag: &tag},
-	}, nil
+	return s.detail("client found", client, nil), nil
 }
 
 // UpdateClient implements PUT /admin/oauth/clients/{client_id}.
@@ -180,19 +183,13 @@ func (s *server) UpdateClient(ctx context.Context, r api.UpdateClientRequestObje
 	case revised.Client.UsesSecret() && len(revised.Client.Secrets()) == 0:
 		message += "; it has no secret yet: create one"
 	}
-	return api.UpdateClient200JSONResponse{
-		Body:    s.detail(message, revised.Client, revised.Warnings),
-		Headers: api.UpdateClient200ResponseHeaders{ETag: new(etag(revised.Client.Revision()))},
-	}, nil
+	return s.detail(message, revised.Client, revised.Warnings), nil
 }
 
-// detail is the success envelope around a client.
-func (s *server) detail(message string, c domain.Client, warnings domain.Findings) api.OAuthClientItemDetailResponse {
-	return api.OAuthClientItemDetailResponse{
-		Code:      new(int32(0)),
-		Message:   &message,
-		Timestamp: new(wireTime(s.clock.Now())),
-		Data:      new(presentClient(c)),
-		Warnings:  presentWarnings(warnings),
-	}
+// detail answers with a client.
+func (s *server) detail(message string, c domain.Client, warnings domain.Findings) *answer {
+	return s.success(http.StatusOK, message, func(w *jsonobject.Writer) {
+		w.Object("data", func() { writeItem(w, c) })
+		writeWarnings(w, warnings)
+	}).with("ETag", etag(c.Revision()))
 }

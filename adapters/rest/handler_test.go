@@ -101,7 +101,7 @@ func newService(t *testing.T) service {
 	return serviceOver(t, store)
 }
 
-func serviceOver(t *testing.T, store application.Store, adjust ...func(*rest.Config)) service {
+func serviceOver(t testing.TB, store application.Store, adjust ...func(*rest.Config)) service {
 	t.Helper()
 	book, err := domain.NewRulebook(domain.Policy{KeyPreflight: domain.PreflightOff})
 	require.NoError(t, err)

@@ -2,9 +2,11 @@ package rest
 
 import (
 	"context"
+	"net/http"
 	"strconv"
 	"time"
 
+	"github.com/clientele-oauth/clientele/adapters/jsonobject"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -71,15 +73,12 @@ func (s *server) GetRevision(ctx context.Context, r api.GetRevisionRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return api.GetRevision200JSONResponse{
-		Code: new(int32(0)), Message: new("revision found"), Timestamp: new(wireTime(s.clock.Now())),
-		Data: &api.RevisionDetail{
-			Number: new(int64(entry.Client.Revision())),
-			Action: new(string(entry.Action)), At: new(wireTime(entry.At)), Actor: presentActor(entry.Actor),
-			RequestID: filled(entry.RequestID), Reason: filled(entry.Reason),
-			Client: new(presentClient(entry.Client)), Jwks: filled(entry.Client.Settings().Keys.Inline()),
-		},
-	}, nil
+	return s.success(http.StatusOK, "revision found", func(w *jsonobject.Writer) {
+		w.Object("data", func() {
+			w.Int("number", int64(entry.Client.Revision()))
+			writeRevised(w, entry)
+		})
+	}), nil
 }
 
 // RestoreRevision implements POST /admin/oauth/clients/{client_id}/revisions/{number}/restore.
@@ -94,10 +93,7 @@ func (s *server) RestoreRevision(ctx context.Context, r api.RestoreRevisionReque
 	if opts.DryRun {
 		message = "dry run: the " + message
 	}
-	return api.RestoreRevision200JSONResponse{
-		Body:    s.detail(message, restored.Client, restored.Warnings),
-		Headers: api.RestoreRevision200ResponseHeaders{ETag: new(etag(restored.Client.Revision()))},
-	}, nil
+	return s.detail(message, restored.Client, restored.Warnings), nil
 }
 
 // ListChanges implements GET /admin/oauth/changes.
@@ -110,17 +106,18 @@ func (s *server) ListChanges(ctx context.Context, r api.ListChangesRequestObject
 	if err != nil {
 		return nil, err
 	}
-	changes := make([]api.Change, len(found.Revisions))
-	for i, entry := range found.Revisions {
-		changes[i] = api.Change{
-			ClientID: new(string(entry.Client.Identity().ClientID)), Revision: new(int64(entry.Client.Revision())),
-			Action: new(string(entry.Action)), At: new(wireTime(entry.At)), Actor: presentActor(entry.Actor),
-			RequestID: filled(entry.RequestID), Reason: filled(entry.Reason),
-			Client: new(presentClient(entry.Client)), Jwks: filled(entry.Client.Settings().Keys.Inline()),
-		}
-	}
-	return api.ListChanges200JSONResponse{
-		Code: new(int32(0)), Message: new("changes found"), Timestamp: new(wireTime(s.clock.Now())),
-		Data: &api.ChangeList{Changes: &changes, Next: filled(string(found.Next))},
-	}, nil
+	return s.success(http.StatusOK, "changes found", func(w *jsonobject.Writer) {
+		w.Object("data", func() {
+			w.Array("changes", func() {
+				for _, entry := range found.Revisions {
+					w.Object("", func() {
+						w.Text("client_id", string(entry.Client.Identity().ClientID))
+						w.Int("revision", int64(entry.Client.Revision()))
+						writeRevised(w, entry)
+					})
+				}
+			})
+			w.TextUnlessEmpty("next", string(found.Next))
+		})
+	}), nil
 }

@@ -200,10 +200,7 @@ func commit(ctx context.Context, tx *sql.Tx, r domain.Revision) error {
 	const log = `
 		INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, actor_client, request_id, reason, document)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	doc, secrets, err := record.Encode(r.Client)
-	if err != nil {
-		return err
-	}
+	doc, secrets := record.Encode(r.Client)
 	search := record.SearchOf(r.Client)
 	name, facets, err := searchColumns(search)
 	if err != nil {

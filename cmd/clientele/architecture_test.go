@@ -48,12 +48,13 @@ func TestTheApplicationImportsTheDomainAlone(t *testing.T) {
 // What an adapter may import of ours, beside the application and the domain.
 func TestAnAdapterNeverImportsAnother(t *testing.T) {
 	further := map[string][]string{
-		"/adapters/rest":       {"/api", "/adapters/wire"},
+		"/adapters/rest":       {"/api", "/adapters/jsonobject", "/adapters/wire"},
 		"/adapters/docs":       {"/adapters/wire"},
 		"/adapters/clientfile": {"/api", "/adapters/wire"},
 		"/adapters/report":     {"/api", "/adapters/wire"},
 		"/adapters/remote":     {"/api", "/api/client", "/adapters/wire"},
 		"/adapters/wire":       {"/api"},
+		"/adapters/record":     {"/adapters/jsonobject"},
 		"/adapters/postgres":   {"/adapters/gather", "/adapters/record"},
 		"/adapters/sqlite":     {"/adapters/gather", "/adapters/record"},
 	}
@@ -83,7 +84,8 @@ func TestLibrariesStayWhereTheyBelong(t *testing.T) {
 		"github.com/pressly/goose":           {"/adapters/postgres", "/adapters/sqlite"},
 		"github.com/oapi-codegen/runtime":    {"/api"},
 		"github.com/stretchr/testify":        {"/adapters/storetest"},
-		"github.com/go-json-experiment/json": {"/adapters/jose", "/adapters/rest", "/adapters/clientfile", "/adapters/record"},
+		"github.com/go-json-experiment/json": {"/adapters/jose", "/adapters/jsonobject", "/adapters/rest", "/adapters/clientfile"},
+		"github.com/mailru/easyjson":         {"/adapters/record"},
 		"go.yaml.in/yaml":                    {"/adapters/clientfile"},
 	}
 	for pkg, imported := range imports(t, "/...") {

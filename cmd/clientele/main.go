@@ -41,15 +41,7 @@ type commands struct {
 // exitUsage is how the program ends where its arguments make no sense.
 const exitUsage = 2
 
-// gcPercent is how much the heap may grow between two collections. What the
-// service keeps is small, some MiB; to collect each time it doubles costs a
-// tenth of all requests, and the memory that this saves is nobody's loss.
-const gcPercent = 200
-
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	var cli commands
 	parsed := kong.Parse(&cli,
 		kong.Name("clientele"),

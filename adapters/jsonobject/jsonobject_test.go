@@ -1,0 +1,50 @@
+package jsonobject_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/clientele-oauth/clientele/adapters/jsonobject"
+)
+
+func TestMembersStandOneAfterTheOther(t *testing.T) {
+	var w jsonobject.Writer
+	w.Object("", func() {
+		w.Text("text", "a \"b\" \\ \n ü")
+		w.TextUnlessEmpty("absent", "")
+		w.TextUnlessEmpty("present", "x")
+		jsonobject.Texts(&w, "none", []string{})
+		jsonobject.Texts(&w, "some", []string{"a", "b"})
+		w.Bool("yes", true)
+		w.Int("number", -7)
+		w.Time("at", time.Date(2026, 4, 15, 12, 30, 0, 5, time.FixedZone("east", 7200)), time.RFC3339)
+		w.Raw("raw", []byte(`[null]`))
+		w.Array("objects", func() {
+			w.Object("", func() { w.Int("a", 1) })
+			w.Object("", func() {})
+		})
+		w.Bool("last", false)
+	})
+	assert.Equal(t, `{"text":"a \"b\" \\ \n ü","present":"x","none":[],"some":["a","b"],"yes":true,"number":-7,`+
+		`"at":"2026-04-15T10:30:00Z","raw":[null],"objects":[{"a":1},{}],"last":false}`, string(w))
+}
+
+// Whatever the texts are, they come back; what is no UTF-8 is replaced.
+func TestTextsComeBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		list := rapid.SliceOf(rapid.String()).Draw(t, "texts")
+		var w jsonobject.Writer
+		w.Object("", func() { jsonobject.Texts(&w, "list", list) })
+		var back struct{ List []string }
+		require.NoError(t, json.Unmarshal(w, &back))
+		assert.Equal(t, append([]string{}, list...), back.List)
+	})
+	var w jsonobject.Writer
+	w.Text("", "a\xffb")
+	assert.Equal(t, `"a�b"`, string(w))
+}

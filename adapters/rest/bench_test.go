@@ -1,0 +1,95 @@
+package rest_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// still is a store in which nothing moves and nothing takes time, so that what is
+// measured is the way to a store and back.
+type still struct {
+	application.Store
+	client domain.Client
+}
+
+func (s still) Find(context.Context, domain.TenantID, domain.ClientID) (domain.Client, error) {
+	return s.client, nil
+}
+
+func (still) Commit(context.Context, domain.Revision) error { return nil }
+
+func (s still) List(_ context.Context, _ domain.TenantID, q application.Query) (application.Page, error) {
+	page := application.Page{Clients: make([]domain.Client, q.Limit), Changes: "p1.1.1"}
+	for i := range page.Clients {
+		page.Clients[i] = s.client
+	}
+	return page, nil
+}
+
+func (still) Ping(context.Context) error { return nil }
+
+// away is a caller who reads nothing of the answer.
+type away struct {
+	header http.Header
+	status int
+}
+
+func (a *away) Header() http.Header { return a.header }
+
+func (*away) Write(p []byte) (int, error) { return len(p), nil }
+
+func (a *away) WriteHeader(status int) { a.status = status }
+
+func BenchmarkHandler(b *testing.B) {
+	at := time.Date(2026, 4, 15, 10, 30, 0, 123456000, time.UTC)
+	client := domain.Restore(domain.State{
+		Identity: domain.Identity{ID: "client_01a20abd-1183-7d1c-bedd-8e1285e95f6b", TenantID: "tenant_a", ClientID: "app-123"},
+		Settings: domain.Settings{
+			Name: "My App", Status: domain.StatusActive, Confidential: true,
+			RedirectURIs: []domain.RedirectURI{"https://app.example.com/callback", "https://app.example.com/silent"},
+			GrantTypes:   []domain.GrantType{domain.GrantAuthorizationCode, domain.GrantRefreshToken},
+			Scopes:       []domain.Scope{"openid", "profile", "email", "offline_access"},
+			AuthMethods:  []domain.AuthMethod{domain.AuthSecretBasic},
+			LogoURL:      "https://app.example.com/logo.png", Website: "https://app.example.com/",
+		},
+		Secrets: []domain.Secret{{
+			ID: "secret_1", Hash: make([]byte, 32), LastFour: "abcd", CreatedAt: at, UpdatedAt: at,
+		}},
+		Revision: 7, CreatedAt: at, UpdatedAt: at,
+	})
+	s := serviceOver(b, still{client: client})
+	for _, bench := range []struct{ name, method, path, body string }{
+		{"read", http.MethodGet, clients + "/app-123", ""},
+		{"update", http.MethodPut, clients + "/app-123", `{"logo_url": "https://app.example.com/logo-%d.png"}`},
+		{"walk", http.MethodGet, clients + "?limit=100", ""},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				body := bench.body
+				if body != "" {
+					n++
+					body = fmt.Sprintf(body, n)
+				}
+				r := httptest.NewRequestWithContext(b.Context(), bench.method, bench.path, strings.NewReader(body))
+				r.Header.Set("Authorization", "Bearer admin")
+				r.Header.Set("Content-Type", "application/json")
+				w := &away{header: http.Header{}}
+				s.handler.ServeHTTP(w, r)
+				s.logs.Reset()
+				require.Equal(b, http.StatusOK, w.status)
+			}
+		})
+	}
+}
