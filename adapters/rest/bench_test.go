@@ -29,12 +29,28 @@ func (s still) Find(context.Context, domain.TenantID, domain.ClientID) (domain.C
 func (still) Commit(context.Context, domain.Revision) error { return nil }
 
 func (s still) List(_ context.Context, _ domain.TenantID, q application.Query) (application.Page, error) {
-	page := application.Page{Clients: make([]domain.Client, q.Limit), Changes: "p1.1.1"}
+	page := application.Page{Clients: make([]domain.Client, q.Limit), Changes: "p1.1.1", Total: 2 * q.Limit, More: true}
 	for i := range page.Clients {
 		page.Clients[i] = s.client
 	}
 	return page, nil
 }
+
+func (s still) Revisions(
+	context.Context, domain.TenantID, domain.ClientID, domain.RevisionNumber, int,
+) ([]domain.Revision, error) {
+	return []domain.Revision{{
+		Action: domain.ActionDelete, Actor: domain.Actor{Subject: "alice", ClientID: "console"}, At: s.client.UpdatedAt(),
+		RequestID: "4d2f7a1e", Reason: "ticket 4711", Client: s.client,
+	}}, nil
+}
+
+func (s still) Changes(ctx context.Context, _ domain.TenantID, _ application.Cursor, _ int) (application.Changes, error) {
+	log, err := s.Revisions(ctx, "", "", 0, 0)
+	return application.Changes{Revisions: log, Next: "p1.1.2"}, err
+}
+
+func (still) Watch() <-chan struct{} { return nil }
 
 func (still) Ping(context.Context) error { return nil }
 
