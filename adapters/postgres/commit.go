@@ -182,10 +182,12 @@ func (e entry) commit(ctx context.Context, on executor) error {
 		e.At, string(e.Action), e.Actor.Subject, string(e.Actor.ClientID), e.RequestID, e.Reason,
 		e.search.Name, e.search.Status, e.search.Facets,
 	}
-	statement := commitUpdate
+	var statement string
 	switch e.step {
 	case creates:
 		statement = commitCreate
+	case updates:
+		statement = commitUpdate
 	case ends:
 		statement = commitEnd
 		args = append(args, nullTime(e.Client.DeletedAt()), e.Client.Purged())

@@ -135,7 +135,9 @@ func end(in *jlexer.Lexer) error {
 func readClient(in *jlexer.Lexer) (state domain.State) {
 	var inline, uri string
 	settings := &state.Settings
-	readObject(in, func(member string) {
+	for in.Delim('{'); !in.IsDelim('}'); in.WantComma() {
+		member := in.UnsafeFieldName(false)
+		in.WantColon()
 		switch member {
 		case "id":
 			readText(in, &state.Identity.ID)
@@ -196,7 +198,8 @@ func readClient(in *jlexer.Lexer) (state domain.State) {
 		default:
 			in.SkipRecursive() // of a later version
 		}
-	})
+	}
+	in.Delim('}')
 	settings.Keys = domain.InlineKeys(inline)
 	if uri != "" {
 		settings.Keys = domain.KeysAt(uri)
@@ -206,9 +209,11 @@ func readClient(in *jlexer.Lexer) (state domain.State) {
 
 // readSecrets reads what encodeSecrets wrote.
 func readSecrets(in *jlexer.Lexer) (list []domain.Secret) {
-	readArray(in, func() {
+	for in.Delim('['); !in.IsDelim(']'); in.WantComma() {
 		var s domain.Secret
-		readObject(in, func(member string) {
+		for in.Delim('{'); !in.IsDelim('}'); in.WantComma() {
+			member := in.UnsafeFieldName(false)
+			in.WantColon()
 			switch member {
 			case "id":
 				readText(in, &s.ID)
@@ -231,33 +236,15 @@ func readSecrets(in *jlexer.Lexer) (list []domain.Secret) {
 			default:
 				in.SkipRecursive()
 			}
-		})
+		}
+		in.Delim('}')
 		if s.UpdatedAt.IsZero() { // documents of version 1 lack it
 			s.UpdatedAt = s.CreatedAt
 		}
 		list = append(list, s)
-	})
-	return list
-}
-
-func readObject(in *jlexer.Lexer, read func(member string)) {
-	in.Delim('{')
-	for !in.IsDelim('}') {
-		member := in.UnsafeFieldName(false)
-		in.WantColon()
-		read(member)
-		in.WantComma()
-	}
-	in.Delim('}')
-}
-
-func readArray(in *jlexer.Lexer, read func()) {
-	in.Delim('[')
-	for !in.IsDelim(']') {
-		read()
-		in.WantComma()
 	}
 	in.Delim(']')
+	return list
 }
 
 // readText reads a text where it is, if nothing in it is escaped.
@@ -266,7 +253,10 @@ func readText[S ~string](in *jlexer.Lexer, s *S) { *s = S(in.UnsafeString()) }
 func readTexts[S ~string](in *jlexer.Lexer, list *[]S) {
 	var short [8]S
 	found := short[:0]
-	readArray(in, func() { found = append(found, S(in.UnsafeString())) })
+	for in.Delim('['); !in.IsDelim(']'); in.WantComma() {
+		found = append(found, S(in.UnsafeString()))
+	}
+	in.Delim(']')
 	if len(found) > 0 {
 		*list = slices.Clone(found)
 	}

@@ -17,10 +17,8 @@ type answer struct {
 	status int
 	header map[string]string
 	body   *jsonobject.Writer
+	sent   *sync.Pool // of bodies, to be written over
 }
-
-// bodies are those that were sent, to be written over.
-var bodies = sync.Pool{New: func() any { return new(jsonobject.Writer) }}
 
 // maxKeptBody bounds the memory of a body that is kept: that of a large page.
 const maxKeptBody = 256 << 10
@@ -28,14 +26,17 @@ const maxKeptBody = 256 << 10
 // success is an answer in the envelope of openapi.yaml; write writes the members
 // that are the operation's own.
 func (s *server) success(status int, message string, write func(w *jsonobject.Writer)) *answer {
-	w := bodies.Get().(*jsonobject.Writer) //nolint:errcheck,forcetypeassert // nothing else is in there
+	w, ok := s.bodies.Get().(*jsonobject.Writer)
+	if !ok {
+		w = new(jsonobject.Writer)
+	}
 	w.Object("", func() {
 		w.Int("code", 0)
 		w.Text("message", message)
 		w.Time("timestamp", s.clock.Now(), time.RFC3339)
 		write(w)
 	})
-	return &answer{status: status, header: map[string]string{}, body: w}
+	return &answer{status: status, header: map[string]string{}, body: w, sent: &s.bodies}
 }
 
 // with adds a header.
@@ -56,7 +57,7 @@ func (a *answer) send(w http.ResponseWriter) error {
 	_, err := w.Write(*a.body)
 	if cap(*a.body) <= maxKeptBody {
 		*a.body = (*a.body)[:0]
-		bodies.Put(a.body)
+		a.sent.Put(a.body)
 	}
 	a.body = nil
 	return err

@@ -137,13 +137,11 @@ func (op *operation) checkParameters(r *http.Request) []api.Finding {
 	if err != nil {
 		return []api.Finding{breach("", "the query cannot be read")}
 	}
-	known := map[string]bool{}
 	for _, ref := range op.parameters {
 		p := ref.Value
 		var values []string
 		switch p.In {
 		case openapi3.ParameterInQuery:
-			known[p.Name] = true
 			values = query[p.Name]
 		case openapi3.ParameterInPath:
 			value, err := url.PathUnescape(chi.URLParam(r, p.Name))
@@ -161,7 +159,7 @@ func (op *operation) checkParameters(r *http.Request) []api.Finding {
 		violations = append(violations, checkValues(p, values)...)
 	}
 	for name := range query {
-		if !known[name] {
+		if op.parameters.GetByInAndName(openapi3.ParameterInQuery, name) == nil {
 			violations = append(violations, breach("", fmt.Sprintf("the query parameter %s is not known here", wire.Shortened(name))))
 		}
 	}

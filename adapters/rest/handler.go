@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -86,9 +87,11 @@ type server struct {
 	log      *slog.Logger
 	access   *slog.Logger
 	draining <-chan struct{}
+	deadline time.Duration // of the work on one request
 	contract *contract
 	observer Observer
 	callers  application.Limiter
+	bodies   sync.Pool // of answers that were sent
 
 	working, following *admission
 }
@@ -98,7 +101,7 @@ const unbounded = 1 << 20
 
 func newServer(c Config) *server {
 	s := &server{
-		registry: c.Registry, tokens: c.Tokens, clock: c.Clock, log: c.Log, draining: c.Draining,
+		registry: c.Registry, tokens: c.Tokens, clock: c.Clock, log: c.Log, draining: c.Draining, deadline: c.Deadline,
 		access: cmp.Or(c.AccessLog, c.Log), observer: c.Observer, callers: c.Callers,
 		working: newAdmission(cmp.Or(c.MaxConcurrent, unbounded)), following: newAdmission(cmp.Or(c.MaxFollowing, unbounded)),
 	}
@@ -121,7 +124,7 @@ func NewHandler(c Config) (http.Handler, error) {
 	if c.Trace != nil {
 		r.Use(c.Trace)
 	}
-	r.Use(s.identify, s.logAccess, s.recoverPanic, deadline(c.Deadline), keepEncodedPath, middleware.GetHead)
+	r.Use(s.identify, s.logAccess, s.recoverPanic, keepEncodedPath, middleware.GetHead)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		s.writeProblem(w, r, problem{status: http.StatusNotFound, message: "there is nothing at this path"})
 	})

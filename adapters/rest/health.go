@@ -47,7 +47,7 @@ func (s *server) serveHealth(r chi.Router, checks []Check) {
 func NewOperatorHandler(c Config, metrics http.Handler) http.Handler {
 	s := newServer(c)
 	r := chi.NewRouter()
-	r.Use(s.identify, s.recoverPanic, deadline(c.Deadline))
+	r.Use(s.identify, s.recoverPanic)
 	s.serveHealth(r, c.Checks)
 	r.Method(http.MethodGet, "/metrics", metrics)
 	r.Get("/debug/pprof/*", pprof.Index)

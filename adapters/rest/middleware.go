@@ -57,7 +57,8 @@ func exchangeOf(ctx context.Context) *exchange {
 	return &exchange{}
 }
 
-// identify gives the request its id, the caller's own where it sent one.
+// identify gives the request its id, the caller's own where it sent one, and
+// bounds the work on it.
 func (s *server) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{requestID: r.Header.Get(requestIDHeader), reason: r.Header.Get("X-Change-Reason")}
@@ -65,8 +66,25 @@ func (s *server) identify(next http.Handler) http.Handler {
 			x.requestID = uuid.NewString()
 		}
 		w.Header().Set(requestIDHeader, x.requestID)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
+		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), exchangeKey{}, x), s.longest(w, r))
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// changesPath is where a request may wait for what is to come.
+const changesPath = "/admin/oauth/changes"
+
+// longest is how long the request may take; that waiting is no work is for the
+// server to know as well.
+func (s *server) longest(w http.ResponseWriter, r *http.Request) time.Duration {
+	if r.URL.Path != changesPath {
+		return s.deadline
+	}
+	longest := s.deadline + application.MaxWait
+	// Where it cannot be set, as in tests, there is no deadline to move.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * longest))
+	return longest
 }
 
 // logAccess writes one line a request. The path is logged as its route, and
@@ -115,27 +133,6 @@ func (s *server) recoverPanic(next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(w, r)
 	})
-}
-
-// changesPath is where a request may wait for what is to come.
-const changesPath = "/admin/oauth/changes"
-
-// deadline bounds the work on a request; that waiting is none is for the server
-// to know as well.
-func deadline(after time.Duration) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			longest := after
-			if r.URL.Path == changesPath {
-				longest += application.MaxWait
-				// Where it cannot be set, as in tests, there is no deadline to move.
-				_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * longest))
-			}
-			ctx, cancel := context.WithTimeout(r.Context(), longest)
-			defer cancel()
-			next.ServeHTTP(w, r.WithContext(ctx))
-		})
-	}
 }
 
 // keepEncodedPath makes the router match the path as it was sent. The router

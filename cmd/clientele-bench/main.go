@@ -33,7 +33,7 @@ type options struct {
 	Duration    time.Duration `default:"3s" help:"Length of each measurement (${default})."`
 	Only        []string      `placeholder:"NAME" help:"Measure these alone, by the beginnings of their names, and print no table."`
 	Hold        bool          `help:"After that, wait for the end of the standard input with everything running, to look at it."`
-	Processors  int           `placeholder:"N" help:"Processors for the service's own code, as a limit of its container would have it (half of the machine's, for it shares them with the database and the load)."`
+	Processors  int           `placeholder:"N" help:"Processors for the service's own code, as a limit of its container would have it (all of the machine's)."`
 	Profiles    string        `placeholder:"DIR" help:"Write a profile of the service's time on processors there, for each measurement over HTTP."`
 	Seed        uint64        `default:"1" help:"Seed of the choice of clients (${default})."`
 	Out         string        `default:"dist/bench.json" help:"Where the ratios are written (${default})."`
@@ -42,7 +42,7 @@ type options struct {
 func main() {
 	var opts options
 	kong.Parse(&opts, kong.Description("Measure the service over HTTP beside the bare statements in pgbench."))
-	opts.Processors = cmp.Or(opts.Processors, max(1, runtime.NumCPU()/2))
+	opts.Processors = cmp.Or(opts.Processors, runtime.NumCPU())
 	if err := run(context.Background(), opts); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)

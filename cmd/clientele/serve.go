@@ -110,7 +110,7 @@ func (systemRandom) Entropy() (entropy [domain.SecretEntropy]byte) {
 // the collector would come each time that as much is garbage, many times a
 // second and at the cost of a tenth of all requests. So it comes after that many
 // bytes at the earliest.
-const ballastBytes = 24 << 20
+const ballastBytes = 12 << 20
 
 // Run serves until the context ends, and then finishes the requests in flight.
 func (c *serveCommand) Run(ctx context.Context) (err error) {
