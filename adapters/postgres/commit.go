@@ -110,9 +110,9 @@ func (s *Store) commitTogether(ctx context.Context, entries []entry) []gather.Re
 	for i := range results {
 		results[i].Err = errAlone
 	}
-	creates, updates := together(entries)
+	created, updated := together(entries)
 	var batch pgx.Batch
-	for _, c := range []*columns{creates, updates} {
+	for _, c := range []*columns{created, updated} {
 		if len(c.entries) > 0 {
 			batch.Queue(c.statement, c.args()...).Query(func(rows pgx.Rows) error {
 				var n int64
@@ -147,7 +147,7 @@ type step int
 const (
 	creates step = iota
 	updates
-	ends // a life, or its end
+	ends // its life, or begins it again
 )
 
 // entry is a revision on its way into the store.

@@ -144,7 +144,7 @@ func TestCommitsAndFindsArePlannedOnceAndForMany(t *testing.T) {
 		}
 		nameOf(t, store, clients[0])
 	}
-	for _, like := range []string{"%FOR UPDATE OF clients SKIP LOCKED%", "%document, secrets FROM asked%"} {
+	for _, like := range []string{"%FOR UPDATE OF clients SKIP LOCKED%", "%WITH ORDINALITY AS keys%"} {
 		generic, custom, err := store.Plans(t.Context(), like)
 		require.NoError(t, err)
 		assert.LessOrEqual(t, custom, 5, "PostgreSQL decides after five")
