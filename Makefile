@@ -77,12 +77,12 @@ swagger-ui: ## Fetch the Swagger UI that the documentation page embeds
 
 .PHONY: fuzz
 fuzz: ## Fuzz each parser for a minute
-	$(GO) test ./domain -run '^$$' -fuzz FuzzRedirectURI -fuzztime 1m
-	$(GO) test ./adapters/jose -run '^$$' -fuzz FuzzKeySet -fuzztime 1m
-	$(GO) test ./adapters/clientfile -run '^$$' -fuzz FuzzRead -fuzztime 1m
-	$(GO) test ./adapters/foreign -run '^$$' -fuzz FuzzRead -fuzztime 1m
-	$(GO) test ./adapters/rest -run '^$$' -fuzz FuzzBody -fuzztime 1m
-	$(GO) test ./adapters/record -run '^$$' -fuzz FuzzDecode -fuzztime 1m
+	$(GO) test ./domain -run '^$$' -fuzz FuzzRedirectURI -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/jose -run '^$$' -fuzz FuzzKeySet -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/clientfile -run '^$$' -fuzz FuzzRead -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/foreign -run '^$$' -fuzz FuzzRead -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/rest -run '^$$' -fuzz FuzzBody -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/record -run '^$$' -fuzz FuzzDecode -fuzztime 1m -fuzzminimizetime 5s
 
 .PHONY: bench
 bench: ## Measure updates and reads over HTTP beside the bare statements in pgbench

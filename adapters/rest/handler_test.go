@@ -531,11 +531,16 @@ func FuzzBody(f *testing.F) {
 	f.Add(`{"jwks":"{\"keys\":[{\"kty\":\"RSA\",\"n\":\"AQ\",\"e\":\"AQAB\"}]}"}`)
 	f.Add(`{"tls_client_auth_san_ip":"::1","client_auth_methods":["tls_client_auth"]}`)
 	f.Add(`{"status":"suspended","fapi_profile":"fapi2"}`)
+	s := serviceOver(f, still{client: domain.Restore(everything())})
 	f.Fuzz(func(t *testing.T, body string) {
-		s := newService(t)
-		a := s.do(t, call{method: "POST", path: clients, token: "admin", body: body})
-		if a.status >= 500 || strings.Contains(s.logs.String(), `"level":"ERROR"`) {
-			t.Fatalf("%d: %s", a.status, s.logs.String())
+		s.logs.Reset()
+		for _, c := range []call{
+			{method: http.MethodPost, path: clients, token: "admin", body: body},
+			{method: http.MethodPut, path: clients + "/app-123", token: "admin", body: body},
+		} {
+			if a := s.do(t, c); a.status >= 500 || strings.Contains(s.logs.String(), `"level":"ERROR"`) {
+				t.Fatalf("%d: %s", a.status, s.logs.String())
+			}
 		}
 	})
 }
