@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"strconv"
 	"strings"
@@ -82,6 +83,7 @@ func check(ctx context.Context, url, token string, l *ledger, reader *follower, 
 	}
 	for mark, n := range count {
 		switch {
+		case strings.HasPrefix(mark, endMark): // of a check before
 		case !known[mark] && !l.unknown[mark]:
 			v.wrong("%s was done, and refused or never asked for", mark)
 		case n > 1 && !known[mark]:
@@ -96,19 +98,32 @@ func check(ctx context.Context, url, token string, l *ledger, reader *follower, 
 	return compareClients(ctx, registry, marks, v)
 }
 
+// endMark begins the marks of the changes by which checks know where the feed ends.
+const endMark = "end-"
+
+// feedPatience is for how long a transaction may hold the feed back that was under
+// way when the load ended.
+const feedPatience = 30 * time.Second
+
 // readFeed reads the feed from its beginning: the mark that each revision of each
-// client brought. Revisions of a client are in order, each there once.
+// client brought. Revisions of a client are in order, each there once. What was
+// acknowledged is given to readers once no older transaction is running, so the
+// end is a change that is made now, which itself is left out.
 func readFeed(ctx context.Context, registry *client.ClientWithResponses, v *verdict) (map[place]string, error) {
+	end := endMark + rand.Text()
+	_, err := registry.CreateClientWithResponse(ctx, nil, client.CreateClientRequest{
+		Name: new("The end"), Website: new(markURL(end)), RedirectUris: &[]string{"https://app.example.com/callback"},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the end of the feed: %w", err)
+	}
 	marks := map[place]string{}
 	last := map[string]int64{}
-	params := &client.ListChangesParams{Limit: new(int32(500))}
-	for {
+	params := &client.ListChangesParams{Limit: new(int32(500)), WaitSeconds: new(int32(1))}
+	for began := time.Now(); ; {
 		page, err := registry.ListChangesWithResponse(ctx, params)
 		if err != nil {
 			return nil, fmt.Errorf("the feed: %w", err)
-		}
-		if len(*page.JSON200.Data.Changes) == 0 {
-			return marks, nil
 		}
 		for _, change := range *page.JSON200.Data.Changes {
 			id, revision := *change.ClientID, *change.Revision
@@ -116,7 +131,15 @@ func readFeed(ctx context.Context, registry *client.ClientWithResponses, v *verd
 				v.wrong("the feed goes from revision %d of %s to %d", last[id], id, revision)
 			}
 			last[id] = revision
-			marks[place{id, revision}] = strings.TrimPrefix(*change.Client.Website, markURL(""))
+			mark := strings.TrimPrefix(*change.Client.Website, markURL(""))
+			if mark == end {
+				return marks, nil
+			}
+			marks[place{id, revision}] = mark
+		}
+		if len(*page.JSON200.Data.Changes) == 0 && time.Since(began) > feedPatience {
+			v.wrong("the feed does not come to its end")
+			return marks, nil
 		}
 		params.After = page.JSON200.Data.Next
 	}

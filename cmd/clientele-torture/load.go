@@ -76,7 +76,8 @@ func (l *load) register(ctx context.Context, id, mark string) error {
 		"redirect_uris": []string{"https://app.example.com/callback"}, "scopes": []string{"openid"},
 	}
 	for deadline := time.Now().Add(time.Minute); ; {
-		status, revision, err := l.send(ctx, http.MethodPost, "/admin/oauth/clients", mark, body, http.Header{"Idempotency-Key": {mark}})
+		status, revision, err := l.send(context.WithoutCancel(ctx), http.MethodPost, "/admin/oauth/clients", mark, body,
+			http.Header{"Idempotency-Key": {mark}})
 		switch {
 		case err == nil && status == http.StatusCreated:
 			l.ledger.acknowledged(entry{id, revision, mark})

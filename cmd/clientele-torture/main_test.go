@@ -1,13 +1,16 @@
 package main
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/clientele-oauth/clientele/adapters/postgres/pgtest"
 	"github.com/clientele-oauth/clientele/cmd/servicetest"
 )
 
@@ -25,6 +28,48 @@ func TestNothingIsLostUnderFire(t *testing.T) {
 	assert.Equal(t, total.Acknowledged, total.Found)
 	assert.Positive(t, total.Kills)
 	assert.FileExists(t, opts.Out)
+}
+
+// A transaction that is running still holds the feed back; what is behind it is
+// not lost.
+func TestTheCheckWaitsForTheEndOfTheFeed(t *testing.T) {
+	database, err := pgtest.Start(t.Context(), "fsync=off")
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, database.Stop()) })
+	url, err := database.NewDatabase(t.Context())
+	require.NoError(t, err)
+	data := t.TempDir()
+	binary, err := servicetest.Build(t.Context(), t.TempDir())
+	require.NoError(t, err)
+	p, err := servicetest.Start(t.Context(), binary, servicetest.Options{}, "--dev", "--data", data, "--database-url", url)
+	require.NoError(t, err)
+	t.Cleanup(p.Kill)
+	token, err := servicetest.Token(data)
+	require.NoError(t, err)
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	_, err = conn.Exec(t.Context(), "BEGIN; SELECT pg_current_xact_id()", pgx.QueryExecModeSimpleProtocol)
+	require.NoError(t, err)
+
+	books := newLedger()
+	l := newLoad(p.URL, token, 1, books)
+	reader, err := follow(t.Context(), p.URL, token)
+	require.NoError(t, err)
+	require.NoError(t, l.start(t.Context()))
+	l.end()
+	reader.stop()
+	reader.group.Wait()
+	ended := make(chan error, 1)
+	time.AfterFunc(500*time.Millisecond, func() {
+		_, err := conn.Exec(context.Background(), "ROLLBACK")
+		ended <- err
+	})
+	var v verdict
+	require.NoError(t, check(t.Context(), p.URL, token, books, reader, &v))
+	require.NoError(t, <-ended)
+	assert.Equal(t, v.Acknowledged, v.Found)
+	assert.Zero(t, v.Lost+v.Doubled+v.Wrong, v.notes)
 }
 
 // The check is worth nothing if it cannot find what is wrong.
