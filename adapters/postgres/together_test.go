@@ -84,6 +84,17 @@ func TestCommitsDoNotWaitForARowThatAnotherOneNeeds(t *testing.T) {
 	require.NoError(t, errs[2])
 	assert.Equal(t, "first", nameOf(t, store, clients[0]))
 	assert.Equal(t, "third", nameOf(t, store, clients[2]))
+	// The server is told that nobody waits any more; until it has heard, it would still
+	// do what it was asked for.
+	watcher, err := pgx.Connect(t.Context(), database)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = watcher.Close(context.Background()) })
+	require.Eventually(t, func() bool {
+		var waiting int
+		err := watcher.QueryRow(t.Context(),
+			`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)
+		return err == nil && waiting == 0
+	}, time.Minute, time.Millisecond)
 	require.NoError(t, holder.Rollback(t.Context()))
 	require.NoError(t, store.Commit(t.Context(), renamed(t, clients[1], "second")))
 }
