@@ -73,6 +73,31 @@ type Caller struct {
 	Permissions []Permission
 	// Platform callers may choose the tenant to act in.
 	Platform bool
+
+	// Issuer is the issuer of the access token. Subject is already different for
+	// callers of different issuers.
+	Issuer string
+	// Teams are the teams that the access token names; it may name none.
+	Teams []string
+	// Sources says where tenant, roles and scopes come from. It is for log
+	// lines and the explanation of a rejection, not for decisions.
+	Sources ClaimSources
+}
+
+// ClaimSources says which claims of an access token were read, and what was
+// wrong with those that gave nothing.
+type ClaimSources struct {
+	Tenant, Roles, Scopes ClaimSource
+}
+
+// ClaimSource is where one thing about a caller comes from.
+type ClaimSource struct {
+	// Claims are the claim paths that were read, separated by commas; empty if
+	// none is configured.
+	Claims string
+	// Missing says why they gave nothing, e.g. "is not in the token"; empty if
+	// they gave something.
+	Missing string
 }
 
 // In returns the caller as it acts in the tenant; the error is [ErrForbidden]

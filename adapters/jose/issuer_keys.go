@@ -4,194 +4,238 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"os"
+	"log/slog"
 	"sync"
 	"time"
 
-	"github.com/lestrrat-go/jwx/v2/jwa"
-	"github.com/lestrrat-go/jwx/v2/jwk"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/clientele-oauth/clientele/application"
 )
 
-// How the keys of the token issuer are kept.
+// How the keys of a token issuer are kept.
 const (
-	maxIssuerKeysBytes = 1 << 20
 	issuerFetchTimeout = 5 * time.Second
-	// issuerKeysFresh is how long a set is used without looking again.
+	// issuerKeysFresh is how long a set is used without reading it again.
 	issuerKeysFresh = 5 * time.Minute
-	// issuerRetryInterval is the least time between two looks, whatever tokens
-	// come: a token with an invented kid must not make the service a hammer.
+	// issuerKeysStale is the age from which callers wait for the set to be read
+	// again, so that a key that the issuer revoked is not accepted after a quiet
+	// hour.
+	issuerKeysStale = 15 * time.Minute
+	// issuerRetryInterval is the shortest time between two reads, whatever
+	// tokens come: a token with an invented kid must not flood the issuer.
 	issuerRetryInterval = 10 * time.Second
-	// issuerColdInterval is the same while there is no set at all.
+	// issuerColdInterval is the same while there is no usable set at all.
 	issuerColdInterval = time.Second
+	// issuerFailureNews is for how long after a failed read callers do not wait
+	// for the next one: the issuer is known to be down, and its keys are read in
+	// the background.
+	issuerFailureNews = time.Minute
+	// keyFileInterval is how often a file of keys is read again.
+	keyFileInterval = time.Second
+
+	// DefaultKeysMaxAge is the age from which keys are no longer used.
+	DefaultKeysMaxAge = 24 * time.Hour
 )
 
-// KeySource reads the JWK Set of the token issuer.
-type KeySource func(ctx context.Context) ([]byte, error)
-
-// KeysFromURL reads the set at url. It is the operator's own setting, so it
-// may be anywhere; the answer is bounded and must come in time.
-func KeysFromURL(url string) KeySource {
-	client := &http.Client{Timeout: issuerFetchTimeout}
-	return func(ctx context.Context) ([]byte, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-		if err != nil {
-			return nil, fmt.Errorf("issuer keys: %w", err)
-		}
-		req.Header.Set("Accept", "application/jwk-set+json, application/json")
-		resp, err := client.Do(req)
-		if err != nil {
-			return nil, fmt.Errorf("issuer keys: %w", err)
-		}
-		defer resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return nil, fmt.Errorf("issuer keys: %s answers %s", url, resp.Status)
-		}
-		text, err := io.ReadAll(io.LimitReader(resp.Body, maxIssuerKeysBytes+1))
-		if err != nil {
-			return nil, fmt.Errorf("issuer keys: %w", err)
-		}
-		if len(text) > maxIssuerKeysBytes {
-			return nil, fmt.Errorf("issuer keys: %s is over %d bytes", url, maxIssuerKeysBytes)
-		}
-		return text, nil
-	}
+// KeySettings say how the keys of an issuer are read and kept.
+type KeySettings struct {
+	// Issuer names the issuer in logs and metrics.
+	Issuer string
+	// MaxAge is the age from which keys are no longer used, if the issuer
+	// cannot be reached to read them again; 0 means [DefaultKeysMaxAge].
+	MaxAge time.Duration
+	// Local means that reading is cheap, as from a file: then the keys are read
+	// again every second.
+	Local bool
+	// RequireKeyID ignores keys without a "kid", because tokens must name their
+	// key.
+	RequireKeyID bool
+	// Log receives a warning for each change of the set in which keys are
+	// ignored; nil discards it.
+	Log *slog.Logger
+	// Ignored is called for each ignored key of a set that has changed; nil is
+	// not called.
+	Ignored func(issuer string, key IgnoredKey)
 }
 
-// KeysFromFile reads the set in a file.
-func KeysFromFile(path string) KeySource {
-	return func(context.Context) ([]byte, error) {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("issuer keys: %w", err)
-		}
-		return text, nil
-	}
-}
-
-// IssuerKeys keeps the public keys of the token issuer: read when first
-// needed, read again when they have aged or a token names an unknown key, and
-// kept while the issuer cannot be asked. It is safe for concurrent use.
+// IssuerKeys keeps the public keys of a token issuer. A set is used for five
+// minutes, then read again in the background, and from an age of fifteen
+// minutes callers wait for that. While the issuer cannot be reached the last set
+// is used up to its maximum age. A token that names an unknown key also has the
+// set read again. It is safe for concurrent use.
 type IssuerKeys struct {
-	source KeySource
-	now    func() time.Time
-	flight singleflight.Group
+	source   KeySource
+	settings KeySettings
+	now      func() time.Time
+	flight   singleflight.Group
 
-	mu      sync.RWMutex
-	set     jwk.Set // nil until the first success; never changed once here
-	readAt  time.Time
-	triedAt time.Time
+	mu       sync.RWMutex
+	set      *issuerKeySet // nil until the first success
+	readAt   time.Time     // when set was last confirmed
+	triedAt  time.Time
+	failed   error    // of the last read; nil if it succeeded
+	reported [32]byte // digest of the text whose ignored keys were reported last
 }
 
-// NewIssuerKeys returns the keys behind source. Nothing is read yet.
-func NewIssuerKeys(source KeySource, now func() time.Time) *IssuerKeys {
-	return &IssuerKeys{source: source, now: now}
-}
-
-// Set returns a set that holds the key kid if the issuer has it. It waits for
-// the issuer only where there is no set at all or kid is not in it. The error
-// is [application.ErrUnavailable] where there has never been a set.
-func (k *IssuerKeys) Set(ctx context.Context, kid string) (jwk.Set, error) {
-	k.mu.RLock()
-	set, readAt, triedAt := k.set, k.readAt, k.triedAt
-	k.mu.RUnlock()
-
-	now := k.now()
-	if set == nil {
-		if now.Sub(triedAt) < issuerColdInterval {
-			return nil, fmt.Errorf("%w: the issuer's keys were asked for just now, in vain", application.ErrUnavailable)
-		}
-		return k.wait(ctx, nil)
+// NewIssuerKeys returns the keys that source reads. Nothing is read yet.
+func NewIssuerKeys(source KeySource, settings KeySettings, now func() time.Time) *IssuerKeys {
+	if settings.MaxAge <= 0 {
+		settings.MaxAge = DefaultKeysMaxAge
 	}
-	_, known := set.LookupKeyID(kid)
+	if settings.Log == nil {
+		settings.Log = slog.New(slog.DiscardHandler)
+	}
+	return &IssuerKeys{source: source, settings: settings, now: now}
+}
+
+// state is what is known at one moment.
+type keyState struct {
+	set             *issuerKeySet
+	readAt, triedAt time.Time
+	failed          error
+}
+
+func (k *IssuerKeys) state() keyState {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return keyState{k.set, k.readAt, k.triedAt, k.failed}
+}
+
+// current returns a set that holds the key keyID if the issuer has it. The error
+// is [application.ErrUnavailable] if there is no set, or only one that is too
+// old and cannot be read again.
+func (k *IssuerKeys) current(ctx context.Context, keyID string) (*issuerKeySet, error) {
+	now, known := k.now(), k.state()
+	fresh, stale, retry := issuerKeysFresh, issuerKeysStale, issuerRetryInterval
+	if k.settings.Local {
+		fresh, stale, retry = keyFileInterval, keyFileInterval, keyFileInterval
+	}
+	age, sinceTry := now.Sub(known.readAt), now.Sub(known.triedAt)
 	switch {
-	case known && now.Sub(readAt) < issuerKeysFresh, now.Sub(triedAt) < issuerRetryInterval:
-		return set, nil
-	case known:
-		k.flight.DoChan("", k.read) // nobody waits for it
-		return set, nil
+	case known.set == nil || age >= k.settings.MaxAge:
+		if sinceTry < issuerColdInterval {
+			return nil, k.unavailable(known.failed)
+		}
+		return k.wait(ctx)
+	case age < fresh && known.set.has(keyID), sinceTry < retry:
+		return known.set, nil
+	case !known.set.has(keyID):
+		return k.wait(ctx)
+	case age < stale, known.failed != nil && sinceTry < issuerFailureNews:
+		k.flight.DoChan("", k.read) // in the background
+		return known.set, nil
 	default:
-		return k.wait(ctx, set)
+		return k.wait(ctx)
 	}
 }
 
-// Ready returns nil where there is a set, and reads it where there is none yet.
+// renewed returns a set that was read after the given one, if the issuer may be
+// asked again now; otherwise it returns the same set.
+func (k *IssuerKeys) renewed(ctx context.Context, last *issuerKeySet) (*issuerKeySet, error) {
+	switch known := k.state(); {
+	case known.set != last:
+		return k.current(ctx, "")
+	case k.now().Sub(known.triedAt) < issuerRetryInterval:
+		return last, nil
+	default:
+		return k.wait(ctx)
+	}
+}
+
+// Ready returns nil if there are keys that can be used now, and reads them if
+// there are none yet.
 func (k *IssuerKeys) Ready(ctx context.Context) error {
-	k.mu.RLock()
-	known := k.set != nil
-	k.mu.RUnlock()
-	if known {
+	if known := k.state(); known.set != nil && k.now().Sub(known.readAt) < k.settings.MaxAge {
 		return nil
 	}
-	_, err := k.Set(ctx, "")
+	_, err := k.current(ctx, "")
 	return err
 }
 
-// wait reads the keys together with everybody else who waits for them; last is
-// the set to fall back on, nil for none.
-func (k *IssuerKeys) wait(ctx context.Context, last jwk.Set) (jwk.Set, error) {
+// Age returns how long ago the issuer's keys were last read; ok is false if they
+// never were.
+func (k *IssuerKeys) Age() (age time.Duration, ok bool) {
+	known := k.state()
+	return max(0, k.now().Sub(known.readAt)), known.set != nil
+}
+
+// Issuer names the issuer whose keys these are.
+func (k *IssuerKeys) Issuer() string { return k.settings.Issuer }
+
+// unavailable is the error when there are no keys to use.
+func (k *IssuerKeys) unavailable(cause error) error {
+	if cause == nil {
+		cause = errors.New("they were never read")
+	}
+	return fmt.Errorf("%w: the keys of issuer %s: %w", application.ErrUnavailable, k.settings.Issuer, cause)
+}
+
+// wait reads the keys, together with all other callers that wait for them, and
+// returns the last set if it may still be used.
+func (k *IssuerKeys) wait(ctx context.Context) (*issuerKeySet, error) {
 	select {
-	case done := <-k.flight.DoChan("", k.read):
-		if fresh, ok := done.Val.(jwk.Set); ok {
-			return fresh, nil
+	case <-k.flight.DoChan("", k.read):
+		known := k.state()
+		if known.set == nil || k.now().Sub(known.readAt) >= k.settings.MaxAge {
+			return nil, k.unavailable(known.failed)
 		}
-		if last != nil {
-			return last, nil
-		}
-		return nil, errors.Join(application.ErrUnavailable, done.Err)
+		return known.set, nil
 	case <-ctx.Done():
-		return nil, errors.Join(application.ErrUnavailable, ctx.Err())
+		return nil, k.unavailable(ctx.Err())
 	}
 }
 
-// read asks the source once, for everybody who waits. The request of one
-// caller ending must not fail it for the others, so it has a time of its own.
+// read asks the source once, for all callers that wait. It has a time limit of
+// its own, so that one caller that leaves does not fail the others.
 func (k *IssuerKeys) read() (any, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), issuerFetchTimeout)
 	defer cancel()
 	text, err := k.source(ctx)
-	var set jwk.Set
+	var set *issuerKeySet
 	if err == nil {
-		set, err = verificationKeys(text)
+		set, err = parseIssuerKeys(text, k.settings.RequireKeyID)
 	}
+	k.report(set, err)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.triedAt = k.now()
+	k.triedAt, k.failed = k.now(), err
 	if err != nil {
 		return nil, err
 	}
-	k.set, k.readAt = set, k.triedAt
-	return set, nil
+	k.readAt = k.triedAt
+	if k.set == nil || k.set.digest != set.digest { // the same set keeps verified tokens remembered
+		k.set = set
+	}
+	return nil, nil
 }
 
-// verificationKeys reads a JWK Set and keeps the public part of the keys that
-// can verify; symmetric keys are dropped, since whoever can read them could
-// make tokens.
-func verificationKeys(text []byte) (jwk.Set, error) {
-	parsed, err := jwk.Parse(text)
-	if err != nil {
-		return nil, errors.New("issuer keys: not a JWK Set")
+// report logs and counts what cannot be used, once for each change of the set,
+// and failures when they begin.
+func (k *IssuerKeys) report(set *issuerKeySet, err error) {
+	log := k.settings.Log.With("issuer", k.settings.Issuer)
+	k.mu.Lock()
+	failing := k.failed != nil
+	changed := set != nil && set.digest != k.reported
+	if changed {
+		k.reported = set.digest
 	}
-	kept := jwk.NewSet()
-	for i := range parsed.Len() {
-		key, ok := parsed.Key(i)
-		if !ok || key.KeyType() == jwa.OctetSeq || key.KeyUsage() == string(jwk.ForEncryption) {
-			continue
-		}
-		public, err := key.PublicKey()
-		if err != nil {
-			return nil, errors.New("issuer keys: a key has no public part")
-		}
-		if err := kept.AddKey(public); err != nil {
-			return nil, errors.New("issuer keys: a key stands in the set twice")
+	k.mu.Unlock()
+	if changed {
+		for _, key := range set.ignored {
+			if key.Detail == notForSigning { // as published beside signing keys everywhere
+				continue
+			}
+			log.Warn("a key of the issuer is ignored", "index", key.Index, "kid", key.KeyID, "reason", string(key.Reason), "detail", key.Detail)
+			if k.settings.Ignored != nil {
+				k.settings.Ignored(k.settings.Issuer, key)
+			}
 		}
 	}
-	if kept.Len() == 0 {
-		return nil, errors.New("issuer keys: no key can verify a token")
+	switch {
+	case err != nil && (!failing || changed):
+		log.Warn("the issuer's keys cannot be read", "error", err)
+	case err == nil && failing:
+		log.Info("the issuer's keys can be read again")
 	}
-	return kept, nil
 }

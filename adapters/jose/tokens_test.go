@@ -34,8 +34,24 @@ func clock() time.Time { return tokenNow }
 func rules() jose.TokenRules {
 	return jose.TokenRules{
 		Issuer: "https://issuer.example", Audience: "clientele", Types: []string{"at+jwt", "JWT"},
-		TenantClaim: "tenant_id", RoleClaim: "realm_access.roles", AdminRole: "admin",
+		TenantClaim: "tenant_id", RoleClaim: "realm_access.roles", AdminRole: "admin", Keys: "keys.json",
 	}
+}
+
+// verifierOf returns the verifier of one issuer, with the rules that flags give.
+func verifierOf(t *testing.T, rules jose.TokenRules, source jose.KeySource, now func() time.Time) *jose.Verifier {
+	t.Helper()
+	r, err := rules.Rules()
+	require.NoError(t, err)
+	verifier, err := jose.NewVerifier([]jose.Issuer{{Rules: r, Keys: jose.NewIssuerKeys(source, jose.KeySettings{}, now)}}, now)
+	require.NoError(t, err)
+	return verifier
+}
+
+// essential is the caller without what explains it.
+func essential(c application.Caller) application.Caller {
+	c.Issuer, c.Sources = "", application.ClaimSources{}
+	return c
 }
 
 // issuer is a token issuer with an RSA key and a symmetric one.
@@ -105,7 +121,7 @@ func header() map[string]any { return map[string]any{"typ": "at+jwt", "kid": "k1
 
 func TestTokensThatAreAccepted(t *testing.T) {
 	is := newIssuer(t)
-	verifier := jose.NewVerifier(rules(), jose.NewIssuerKeys(is.source(t), clock), clock)
+	verifier := verifierOf(t, rules(), is.source(t), clock)
 	all := application.Permissions()
 	tests := map[string]struct {
 		alg    jwa.SignatureAlgorithm
@@ -113,15 +129,18 @@ func TestTokensThatAreAccepted(t *testing.T) {
 		claims map[string]any
 		want   application.Caller
 	}{
-		"RS256":         {jwa.RS256, header(), claims(), application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all}},
-		"PS256":         {jwa.PS256, header(), claims(), application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all}},
-		"typ JWT":       {jwa.RS256, map[string]any{"typ": "JWT", "kid": "k1"}, claims(), application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all}},
-		"typ in full":   {jwa.RS256, map[string]any{"typ": "application/AT+JWT", "kid": "k1"}, claims(), application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all}},
-		"a little late": {jwa.RS256, header(), edited(func(c map[string]any) { c["exp"] = tokenNow.Add(-20 * time.Second).Unix() }), application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all}},
-		"no role":       {jwa.RS256, header(), edited(func(c map[string]any) { delete(c, "realm_access") }), application.Caller{Subject: "alice", Tenant: "tenant_a"}},
-		"no tenant":     {jwa.RS256, header(), edited(func(c map[string]any) { delete(c, "tenant_id") }), application.Caller{Subject: "alice", Permissions: all}},
+		"RS256":       {jwa.RS256, header(), claims(), application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all}},
+		"PS256":       {jwa.PS256, header(), claims(), application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all}},
+		"typ JWT":     {jwa.RS256, map[string]any{"typ": "JWT", "kid": "k1"}, claims(), application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all}},
+		"typ in full": {jwa.RS256, map[string]any{"typ": "application/AT+JWT", "kid": "k1"}, claims(), application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all}},
+		"a little late": {jwa.RS256, header(), edited(func(c map[string]any) {
+			c["exp"] = tokenNow.Add(-20 * time.Second).Unix()
+			c["nbf"] = c["exp"].(int64) - 60
+		}), application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all}},
+		"no role":   {jwa.RS256, header(), edited(func(c map[string]any) { delete(c, "realm_access") }), application.Caller{Subject: "alice", Tenant: "tenant_a"}},
+		"no tenant": {jwa.RS256, header(), edited(func(c map[string]any) { delete(c, "tenant_id") }), application.Caller{Subject: "alice", Permissions: all}},
 		"tenant is a number": {
-			jwa.RS256, header(), edited(func(c map[string]any) { c["tenant_id"] = 7 }), application.Caller{Subject: "alice", Permissions: all},
+			jwa.RS256, header(), edited(func(c map[string]any) { c["tenant_id"] = 7 }), application.Caller{Subject: "alice", Tenant: "7", Permissions: all},
 		},
 		"scope": {
 			jwa.RS256, header(),
@@ -133,9 +152,21 @@ func TestTokensThatAreAccepted(t *testing.T) {
 			edited(func(c map[string]any) { delete(c, "realm_access"); c["realm_access.roles"] = "admin" }),
 			application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all},
 		},
-		"roles of another form": {
+		"roles as the keys of an object": {
 			jwa.RS256, header(),
 			edited(func(c map[string]any) { c["realm_access"] = map[string]any{"roles": map[string]any{"admin": true}} }),
+			application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all},
+		},
+		"a role key that says no": {
+			jwa.RS256, header(),
+			edited(func(c map[string]any) {
+				c["realm_access"] = map[string]any{"roles": map[string]any{"admin": false, "x": nil, "y": []string{}, "z": map[string]any{}}}
+			}),
+			application.Caller{Subject: "alice", Tenant: "tenant_a"},
+		},
+		"a role with a space is one role": {
+			jwa.RS256, header(),
+			edited(func(c map[string]any) { c["realm_access"] = map[string]any{"roles": "billing admin"} }),
 			application.Caller{Subject: "alice", Tenant: "tenant_a"},
 		},
 	}
@@ -143,7 +174,7 @@ func TestTokensThatAreAccepted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			caller, err := verifier.Verify(t.Context(), sign(t, tt.alg, is.key, tt.header, tt.claims))
 			require.NoError(t, err)
-			assert.Equal(t, tt.want, caller)
+			assert.Equal(t, tt.want, essential(caller))
 		})
 	}
 }
@@ -151,7 +182,7 @@ func TestTokensThatAreAccepted(t *testing.T) {
 func TestTokensThatAreRefused(t *testing.T) {
 	is, stranger, unknown := newIssuer(t), newIssuer(t), newIssuer(t)
 	require.NoError(t, unknown.key.Set(jwk.KeyIDKey, "k2"))
-	verifier := jose.NewVerifier(rules(), jose.NewIssuerKeys(is.source(t), clock), clock)
+	verifier := verifierOf(t, rules(), is.source(t), clock)
 	good := sign(t, jwa.RS256, is.key, header(), claims())
 	parts := strings.Split(good, ".")
 	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"at+jwt","kid":"k1"}`))
@@ -191,7 +222,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 			assert.Empty(t, caller)
 		})
 	}
-	nokid := jose.NewVerifier(rules(), jose.NewIssuerKeys(is.source(t), clock), clock)
+	nokid := verifierOf(t, rules(), is.source(t), clock)
 	anonymous, err := is.key.Clone()
 	require.NoError(t, err)
 	require.NoError(t, anonymous.Remove(jwk.KeyIDKey))
@@ -214,18 +245,18 @@ func TestIssuerKeysAreReadOnceForAllWhoWait(t *testing.T) {
 		reads.Add(1)
 		<-release
 		return text, nil
-	}, clock)
+	}, jose.KeySettings{}, clock)
 	var group sync.WaitGroup
 	errs := make([]error, 20)
 	for i := range errs {
-		group.Go(func() { _, errs[i] = keys.Set(t.Context(), "k1") })
+		group.Go(func() { _, errs[i] = keys.Has(t.Context(), "k1") })
 	}
 	close(release)
 	group.Wait()
 	require.NoError(t, errors.Join(errs...))
 	assert.LessOrEqual(t, reads.Load(), int64(2))
 	before := reads.Load()
-	_, err := keys.Set(t.Context(), "k1")
+	_, err := keys.Has(t.Context(), "k1")
 	require.NoError(t, err)
 	assert.Equal(t, before, reads.Load())
 }
@@ -236,21 +267,20 @@ func TestAnUnknownKidIsLookedForAgainButNotForEveryToken(t *testing.T) {
 	text := first.keys(t)
 	reads := 0
 	var c movingClock
-	keys := jose.NewIssuerKeys(func(context.Context) ([]byte, error) { reads++; return text, nil }, c.now)
+	keys := jose.NewIssuerKeys(func(context.Context) ([]byte, error) { reads++; return text, nil }, jose.KeySettings{}, c.now)
 
-	_, err := keys.Set(t.Context(), "k1")
+	_, err := keys.Has(t.Context(), "k1")
 	require.NoError(t, err)
 	for range 10 {
-		_, err = keys.Set(t.Context(), "k2")
+		_, err = keys.Has(t.Context(), "k2")
 		require.NoError(t, err)
 	}
 	assert.Equal(t, 1, reads, "an invented kid makes the service a hammer")
 
 	text = second.keys(t)
 	c.forward(11 * time.Second)
-	set, err := keys.Set(t.Context(), "k2")
+	found, err := keys.Has(t.Context(), "k2")
 	require.NoError(t, err)
-	_, found := set.LookupKeyID("k2")
 	assert.True(t, found)
 	assert.Equal(t, 2, reads)
 }
@@ -267,16 +297,15 @@ func TestTheLastGoodKeysServeWhileTheIssuerIsDown(t *testing.T) {
 			return nil, errors.New("down")
 		}
 		return text, nil
-	}, c.now)
-	_, err := keys.Set(t.Context(), "k1")
+	}, jose.KeySettings{}, c.now)
+	_, err := keys.Has(t.Context(), "k1")
 	require.NoError(t, err)
 	<-tried
 	down.Store(true)
 	c.forward(time.Hour)
-	set, err := keys.Set(t.Context(), "k1")
+	found, err := keys.Has(t.Context(), "k1")
 	require.NoError(t, err)
 	<-tried
-	_, found := set.LookupKeyID("k1")
 	assert.True(t, found)
 }
 
@@ -286,7 +315,7 @@ func TestAnIssuerThatWasNeverReachedIsUnavailableUntilItAnswers(t *testing.T) {
 	var answer func() ([]byte, error)
 	reads := 0
 	var c movingClock
-	keys := jose.NewIssuerKeys(func(context.Context) ([]byte, error) { reads++; return answer() }, c.now)
+	keys := jose.NewIssuerKeys(func(context.Context) ([]byte, error) { reads++; return answer() }, jose.KeySettings{}, c.now)
 	for name, rubbish := range map[string]string{
 		"an error": "", "not JSON": "x", "no keys": `{"keys":[]}`, "symmetric keys alone": `{"keys":[{"kty":"oct","k":"AQ","kid":"k1"}]}`,
 	} {
@@ -296,16 +325,16 @@ func TestAnIssuerThatWasNeverReachedIsUnavailableUntilItAnswers(t *testing.T) {
 			}
 			return []byte(rubbish), nil
 		}
-		_, err := keys.Set(t.Context(), "k1")
+		_, err := keys.Has(t.Context(), "k1")
 		require.ErrorIs(t, err, application.ErrUnavailable, name)
 		before := reads
-		_, err = keys.Set(t.Context(), "k1")
+		_, err = keys.Has(t.Context(), "k1")
 		require.ErrorIs(t, err, application.ErrUnavailable, name)
 		assert.Equal(t, before, reads, "asked again at once")
 		c.forward(2 * time.Second)
 	}
 	answer = func() ([]byte, error) { return text, nil }
-	_, err := keys.Set(t.Context(), "k1")
+	_, err := keys.Has(t.Context(), "k1")
 	require.NoError(t, err)
 }
 
@@ -314,7 +343,7 @@ func TestATokenThatWasVerifiedIsRefusedOnceItExpiresOrItsKeyIsGone(t *testing.T)
 	require.NoError(t, second.key.Set(jwk.KeyIDKey, "k2"))
 	text := first.keys(t)
 	var c movingClock
-	verifier := jose.NewVerifier(rules(), jose.NewIssuerKeys(func(context.Context) ([]byte, error) { return text, nil }, c.now), c.now)
+	verifier := verifierOf(t, rules(), func(context.Context) ([]byte, error) { return text, nil }, c.now)
 	short := sign(t, jwa.RS256, first.key, header(), claims())
 	long := sign(t, jwa.RS256, first.key, header(), edited(func(c map[string]any) { c["exp"] = tokenNow.Add(time.Hour).Unix() }))
 	for range 2 {
@@ -390,13 +419,13 @@ func TestTheDevelopmentSigner(t *testing.T) {
 
 	r := rules()
 	r.RoleClaim = "roles"
-	verifier := jose.NewVerifier(r, jose.NewIssuerKeys(jose.KeysFromFile(path), clock), clock)
+	verifier := verifierOf(t, r, jose.KeysFromFile(path), clock)
 	for _, signer := range signers {
 		token, err := signer.Sign(jose.Grant{Subject: "dev", Tenant: "t", Scope: "clients:read", TTL: time.Minute}, tokenNow)
 		require.NoError(t, err)
 		caller, err := verifier.Verify(t.Context(), token)
 		require.NoError(t, err)
-		assert.Equal(t, application.Caller{Subject: "dev", Tenant: "t", Permissions: []application.Permission{application.PermissionRead}}, caller)
+		assert.Equal(t, application.Caller{Subject: "dev", Tenant: "t", Permissions: []application.Permission{application.PermissionRead}}, essential(caller))
 	}
 
 	require.NoError(t, os.WriteFile(path, []byte("rubbish"), 0o600))

@@ -9,15 +9,10 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
-	"github.com/lestrrat-go/jwx/v2/jwk"
-	"github.com/lestrrat-go/jwx/v2/jws"
-	"github.com/lestrrat-go/jwx/v2/jwt"
 
 	"github.com/clientele-oauth/clientele/application"
-	"github.com/clientele-oauth/clientele/domain"
 )
 
 // maxTokenBytes bounds the access tokens that are looked at.
@@ -32,91 +27,193 @@ func acceptedAlgorithms() []jwa.SignatureAlgorithm {
 	return []jwa.SignatureAlgorithm{jwa.RS256, jwa.PS256, jwa.ES256, jwa.EdDSA}
 }
 
-// TokenRules say what an access token must be and which of its claims say who
-// the caller is.
-type TokenRules struct {
-	Issuer   string // "iss", exactly
-	Audience string // one of "aud"
-	// Types are the accepted "typ" header values, compared without regard to
-	// case, e.g. "at+jwt" (RFC 9068 §2.1) and "JWT".
-	Types []string
-	// TenantClaim names the claim with the tenant, RoleClaim the one with the
-	// roles, a string or an array of strings. A dot leads into an object, as in
-	// "realm_access.roles", where no claim has that very name.
-	TenantClaim string
-	RoleClaim   string
-	// AdminRole is the role that makes an administrator of the tenant.
-	AdminRole    string
-	PlatformRole string // that makes an administrator of every tenant; empty for none
-}
-
-// Verifier verifies access tokens (RFC 9068, RFC 7519, RFC 8725).
-type Verifier struct {
-	rules TokenRules
-	keys  *IssuerKeys
-	now   func() time.Time
-
-	mu       sync.RWMutex
-	verified map[[sha256.Size]byte]verified
-}
-
 // maxClaimBytes bounds the names that a token brings into the log.
 const maxClaimBytes = 255
 
 // maxVerified bounds the tokens whose verification is remembered.
 const maxVerified = 4096
 
+// Issuer is an issuer whose access tokens are accepted.
+type Issuer struct {
+	Rules IssuerRules
+	Keys  *IssuerKeys
+}
+
+// NewIssuers returns the issuers with these rules, whose keys are read from where
+// the rules say. Of settings only the parts that are the same for all are used.
+func NewIssuers(all []IssuerRules, settings KeySettings, now func() time.Time) []Issuer {
+	issuers := make([]Issuer, len(all))
+	for i, rules := range all {
+		s := settings
+		s.Issuer, s.MaxAge = rules.Issuer, rules.KeysMaxAge
+		s.Local, s.RequireKeyID = rules.Keys.File != "", !rules.KeyIDOptional
+		issuers[i] = Issuer{Rules: rules, Keys: NewIssuerKeys(rules.Keys.Source(rules.Issuer), s, now)}
+	}
+	return issuers
+}
+
+// Verifier verifies the access tokens of one or several issuers (RFC 9068,
+// RFC 7519, RFC 8725). It is safe for concurrent use.
+type Verifier struct {
+	issuers []*trusted
+	now     func() time.Time
+
+	mu       sync.RWMutex
+	verified map[[sha256.Size]byte]verified
+}
+
+// trusted is an issuer with its rules in the form that is compared.
+type trusted struct {
+	Issuer
+	types  []string
+	prefix string   // of its subjects
+	longer []string // prefixes of other issuers that begin with prefix
+}
+
 // verified is the outcome of a token's verification: most of a request's
 // cost, and the same for the same token as long as it has not expired and the
 // issuer's keys are the same ones.
 type verified struct {
 	caller  application.Caller
-	kid     string
-	keys    jwk.Set
+	keyID   string
+	issuer  *trusted
+	keys    *issuerKeySet
 	expires time.Time
 }
 
-// NewVerifier returns a verifier of tokens by rules, signed with keys.
-func NewVerifier(rules TokenRules, keys *IssuerKeys, now func() time.Time) *Verifier {
-	return &Verifier{rules: rules, keys: keys, now: now, verified: map[[sha256.Size]byte]verified{}}
+// NewVerifier returns a verifier of the tokens of these issuers. The error joins
+// everything that is wrong with their rules.
+func NewVerifier(issuers []Issuer, now func() time.Time) (*Verifier, error) {
+	v := &Verifier{now: now, verified: map[[sha256.Size]byte]verified{}}
+	if len(issuers) == 0 {
+		return nil, errors.New("no issuer of access tokens is configured")
+	}
+	rules := make([]IssuerRules, len(issuers))
+	for i, issuer := range issuers {
+		rules[i] = issuer.Rules
+		t := &trusted{Issuer: issuer, prefix: subjectPrefix(i, issuer.Rules)}
+		for _, typ := range issuer.Rules.Types {
+			t.types = append(t.types, mediaType(typ))
+		}
+		v.issuers = append(v.issuers, t)
+	}
+	if err := CheckIssuers(rules); err != nil {
+		return nil, err
+	}
+	for _, t := range v.issuers {
+		for _, other := range v.issuers {
+			if other.prefix != t.prefix && strings.HasPrefix(other.prefix, t.prefix) {
+				t.longer = append(t.longer, other.prefix)
+			}
+		}
+	}
+	return v, nil
 }
+
+// subjectPrefix is what is put before the subjects of the issuer at that place.
+func subjectPrefix(place int, rules IssuerRules) string {
+	switch {
+	case rules.SubjectPrefix != nil:
+		return *rules.SubjectPrefix
+	case place == 0:
+		return ""
+	default:
+		return rules.Issuer + " "
+	}
+}
+
+// CheckIssuers reports everything that is wrong with the rules of issuers that
+// are trusted together: each [*PlacedError] is about one of them.
+func CheckIssuers(all []IssuerRules) error {
+	var errs []error
+	for i, rules := range all {
+		for _, err := range rules.check() {
+			errs = append(errs, &PlacedError{Place: i, Err: err})
+		}
+		for j, other := range all[:i] {
+			if other.Issuer == rules.Issuer {
+				errs = append(errs, &PlacedError{Place: i, Err: &RuleError{"issuer", "the same issuer is configured already"}})
+			}
+			if subjectPrefix(i, rules) == subjectPrefix(j, other) {
+				errs = append(errs, &PlacedError{Place: i, Err: &RuleError{
+					"subject_prefix", "another issuer has the same; the same subject of both would be one caller",
+				}})
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// PlacedError is an error about one of several issuers.
+type PlacedError struct {
+	Place int // from 0
+	Err   error
+}
+
+// Error names the issuer by its place.
+func (e *PlacedError) Error() string { return fmt.Sprintf("issuers/%d/%s", e.Place, e.Err) }
+
+// Unwrap returns the error without the place.
+func (e *PlacedError) Unwrap() error { return e.Err }
 
 // Verify returns who the token speaks for. The error is
 // [application.ErrUnauthenticated] with the reason, or
-// [application.ErrUnavailable] where the issuer's keys cannot be had. A valid
+// [application.ErrUnavailable] if the issuer's keys cannot be read. A valid
 // token without a tenant gives a caller that may do nothing.
+//
+// The token's own "iss", compared exactly, selects the issuer; from then on only
+// the rules and the keys of that issuer are used.
 func (v *Verifier) Verify(ctx context.Context, token string) (application.Caller, error) {
 	digest := sha256.Sum256([]byte(token))
 	if caller, ok := v.remembered(ctx, digest); ok {
 		return caller, nil
 	}
-	kid, err := v.header(token)
-	if err != nil {
-		return application.Caller{}, fmt.Errorf("%w: %w", application.ErrUnauthenticated, err)
-	}
-	set, err := v.keys.Set(ctx, kid)
-	if err != nil {
+	outcome, err := v.verify(ctx, token)
+	switch {
+	case errors.Is(err, application.ErrUnavailable):
 		return application.Caller{}, err
-	}
-	parsed, err := jwt.Parse([]byte(token),
-		jwt.WithKeySet(set, jws.WithRequireKid(true), jws.WithInferAlgorithmFromKey(true)),
-		jwt.WithIssuer(v.rules.Issuer),
-		jwt.WithAudience(v.rules.Audience),
-		jwt.WithRequiredClaim(jwt.ExpirationKey),
-		jwt.WithRequiredClaim(jwt.SubjectKey),
-		jwt.WithAcceptableSkew(clockSkew),
-		jwt.WithClock(jwt.ClockFunc(v.now)),
-		jwt.WithContext(ctx),
-	)
-	if err != nil {
+	case err != nil:
 		return application.Caller{}, fmt.Errorf("%w: %w", application.ErrUnauthenticated, err)
 	}
-	caller, err := v.caller(parsed)
+	v.remember(digest, outcome)
+	return outcome.caller, nil
+}
+
+func (v *Verifier) verify(ctx context.Context, text string) (verified, error) {
+	token, err := parseToken(text)
 	if err != nil {
-		return application.Caller{}, fmt.Errorf("%w: %w", application.ErrUnauthenticated, err)
+		return verified{}, err
 	}
-	v.remember(digest, verified{caller: caller, kid: kid, keys: set, expires: parsed.Expiration().Add(clockSkew)})
-	return caller, nil
+	name, _, err := token.claims.text("iss")
+	if err != nil {
+		return verified{}, err
+	}
+	place := slices.IndexFunc(v.issuers, func(t *trusted) bool { return t.Rules.Issuer == name })
+	if place < 0 {
+		return verified{}, fmt.Errorf("the issuer %s is not trusted", excerpt(name))
+	}
+	t := v.issuers[place]
+	if err := t.checkHeader(token.header); err != nil {
+		return verified{}, err
+	}
+	set, _, err := t.checkSignature(ctx, token)
+	if err != nil {
+		return verified{}, err
+	}
+	times, err := t.checkTimes(token.claims, v.now())
+	if err != nil {
+		return verified{}, err
+	}
+	if err := t.checkAudience(token.claims); err != nil {
+		return verified{}, err
+	}
+	m, err := t.apply(token.claims)
+	if err != nil {
+		return verified{}, err
+	}
+	return verified{
+		caller: m.caller, keyID: token.header.keyID, issuer: t, keys: set, expires: times.expires.Add(clockSkew),
+	}, nil
 }
 
 // remembered returns who a token speaks for that was verified before, with the
@@ -128,7 +225,7 @@ func (v *Verifier) remembered(ctx context.Context, digest [sha256.Size]byte) (ap
 	if !ok || !v.now().Before(known.expires) {
 		return application.Caller{}, false
 	}
-	set, err := v.keys.Set(ctx, known.kid)
+	set, err := known.issuer.Keys.current(ctx, known.keyID)
 	return known.caller, err == nil && set == known.keys
 }
 
@@ -141,92 +238,91 @@ func (v *Verifier) remember(digest [sha256.Size]byte, outcome verified) {
 	v.verified[digest] = outcome
 }
 
-// header reads the protected header before any key is touched. Only the
-// compact form is a bearer token, and its own "jku", "jwk" and "x5u" are never
-// used.
-func (v *Verifier) header(token string) (kid string, err error) {
-	if len(token) > maxTokenBytes {
-		return "", errors.New("the token is too long")
+// checkHeader applies the issuer's rules to a header. The algorithm was checked
+// when it was read.
+func (t *trusted) checkHeader(header tokenHeader) error {
+	switch {
+	case header.mediaType == "" && !t.Rules.AllowMissingType:
+		return errors.New("the token has no typ")
+	case header.mediaType != "" && !slices.Contains(t.types, header.mediaType):
+		return fmt.Errorf("the token's typ %s is not accepted; accepted: %s", excerpt(header.mediaType), list(t.types))
+	case header.keyID == "" && !t.Rules.KeyIDOptional:
+		return errors.New("the token has no kid")
 	}
-	message, err := jws.Parse([]byte(token), jws.WithCompact())
-	if err != nil || len(message.Signatures()) != 1 {
-		return "", errors.New("the token is not a compact JWS")
-	}
-	header := message.Signatures()[0].ProtectedHeaders()
-	if !slices.Contains(acceptedAlgorithms(), header.Algorithm()) {
-		return "", errors.New("the token's algorithm is not accepted")
-	}
-	if !slices.ContainsFunc(v.rules.Types, func(t string) bool {
-		return strings.EqualFold(strings.TrimPrefix(strings.ToLower(header.Type()), "application/"), t)
-	}) {
-		return "", errors.New("the token's typ is not accepted")
-	}
-	if header.KeyID() == "" {
-		return "", errors.New("the token names no key")
-	}
-	return header.KeyID(), nil
+	return nil
 }
 
-// caller reads who the token speaks for.
-func (v *Verifier) caller(token jwt.Token) (application.Caller, error) {
-	claims := token.PrivateClaims()
-	tenant, _ := claim(claims, v.rules.TenantClaim).(string)
-	client, ok := claims["client_id"].(string) // RFC 9068 §2.2
-	if !ok {
-		client, _ = claims["azp"].(string) // OIDC Core §2
+// checkSignature verifies a token with the keys of the issuer. A token without a
+// "kid" whose signature no key verifies has the keys read again, as one with an
+// unknown "kid" does.
+func (t *trusted) checkSignature(ctx context.Context, token *parsedToken) (*issuerKeySet, issuerKey, error) {
+	set, err := t.Keys.current(ctx, token.header.keyID)
+	if err != nil {
+		return nil, issuerKey{}, err
 	}
-	for _, text := range []string{token.Subject(), tenant, client} {
-		if len(text) > maxClaimBytes || strings.ContainsFunc(text, unicode.IsControl) {
-			return application.Caller{}, errors.New("the token's subject, tenant or client_id is no name")
+	key, err := verifySignature(set, token)
+	if err != nil && token.header.keyID == "" {
+		renewed, renewErr := t.Keys.renewed(ctx, set)
+		if renewErr == nil && renewed != set {
+			set = renewed
+			key, err = verifySignature(set, token)
 		}
 	}
-	caller := application.Caller{Subject: token.Subject(), Tenant: domain.TenantID(tenant), ClientID: domain.ClientID(client)}
-	roles := texts(claim(claims, v.rules.RoleClaim))
-	caller.Platform = v.rules.PlatformRole != "" && slices.Contains(roles, v.rules.PlatformRole)
-	if caller.Platform || slices.Contains(roles, v.rules.AdminRole) {
-		caller.Permissions = application.Permissions()
-		return caller, nil
-	}
-	granted := texts(claims["scope"])
-	for _, p := range application.Permissions() {
-		if slices.Contains(granted, string(p)) {
-			caller.Permissions = append(caller.Permissions, p)
-		}
-	}
-	return caller, nil
+	return set, key, err
 }
 
-// claim finds a claim by its name or, where there is none, by its path.
-func claim(claims map[string]any, name string) any {
-	if value, ok := claims[name]; ok {
-		return value
+// verifySignature tries the keys of the set that the token may be signed with.
+func verifySignature(set *issuerKeySet, token *parsedToken) (issuerKey, error) {
+	header := token.header
+	if !set.has(header.keyID) {
+		return issuerKey{}, fmt.Errorf("the issuer has no usable key with the kid %s", excerpt(header.keyID))
 	}
-	first, rest, nested := strings.Cut(name, ".")
-	if !nested {
-		return nil
+	candidates := set.candidates(header)
+	if len(candidates) == 0 {
+		return issuerKey{}, fmt.Errorf("the issuer's key is not for the algorithm %s", header.algorithm)
 	}
-	inner, ok := claims[first].(map[string]any)
-	if !ok {
-		return nil
+	for _, key := range candidates {
+		if isSignature(token.text, header.algorithm, key.public) {
+			return key, nil
+		}
 	}
-	return claim(inner, rest)
+	return issuerKey{}, errors.New("the signature is not valid")
 }
 
-// texts reads a claim that is an array of strings, or one string of words
-// (RFC 9068 §2.2.3 for "scope").
-func texts(value any) []string {
-	switch value := value.(type) {
-	case string:
-		return strings.Fields(value)
-	case []any:
-		var list []string
-		for _, element := range value {
-			if s, ok := element.(string); ok {
-				list = append(list, s)
-			}
-		}
-		return list
-	default:
-		return nil
+// checkTimes reads the times of a token and checks them.
+func (t *trusted) checkTimes(claims claimSet, now time.Time) (tokenTimes, error) {
+	times, err := claims.times()
+	if err != nil {
+		return times, err
 	}
+	return times, times.check(now, t.Rules.MaxLifetime)
+}
+
+// checkAudience requires that the token is for this service (RFC 7519 §4.1.3).
+func (t *trusted) checkAudience(claims claimSet) error {
+	audience, err := claims.texts("aud")
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(audience, func(a string) bool { return slices.Contains(t.Rules.Audiences, a) }) {
+		return fmt.Errorf("aud is %s; accepted: %s", excerptOf(claims["aud"]), list(t.Rules.Audiences))
+	}
+	return nil
+}
+
+// apply reads who the token speaks for, with the prefix of the issuer before the
+// subject. A subject that looks like one of another issuer is rejected.
+func (t *trusted) apply(claims claimSet) (mapped, error) {
+	m, err := t.Rules.apply(claims)
+	if err != nil {
+		return m, err
+	}
+	m.caller.Subject = t.prefix + m.caller.Subject
+	if err := nameFault(m.caller.Subject); err != nil {
+		return m, fmt.Errorf("sub, with its prefix, %w", err)
+	}
+	if slices.ContainsFunc(t.longer, func(prefix string) bool { return strings.HasPrefix(m.caller.Subject, prefix) }) {
+		return m, errors.New("sub begins like the subjects of another issuer")
+	}
+	return m, nil
 }

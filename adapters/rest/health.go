@@ -15,6 +15,8 @@ type Check struct {
 	Name string // as /readyz shows it
 	// Run returns nil where it is there; what else it returns is logged.
 	Run func(ctx context.Context) error
+	// Detail is shown on /readyz after the result; nil shows nothing.
+	Detail func() string
 }
 
 // serveHealth tells whether the process lives and, a line for each check,
@@ -31,12 +33,16 @@ func (s *server) serveHealth(r chi.Router, checks []Check) {
 		status := http.StatusOK
 		var lines strings.Builder
 		for i, check := range checks {
-			verdict := ": ok\n"
+			verdict := ": ok"
 			if failures[i] != nil {
-				status, verdict = http.StatusServiceUnavailable, ": not ready\n"
+				status, verdict = http.StatusServiceUnavailable, ": not ready"
 				s.log.WarnContext(r.Context(), "not ready", "check", check.Name, "error", failures[i])
 			}
 			lines.WriteString(check.Name + verdict)
+			if check.Detail != nil {
+				lines.WriteString(" (" + check.Detail() + ")")
+			}
+			lines.WriteString("\n")
 		}
 		writeText(w, status, lines.String())
 	})

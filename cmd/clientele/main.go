@@ -27,7 +27,7 @@ type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run the service."`
 	Migrate   migrateCommand   `cmd:"" help:"Bring the database schema up to date."`
 	Purge     purgeCommand     `cmd:"" help:"Remove for good what was deleted long ago; tombstones stay."`
-	Token     tokenCommand     `cmd:"" help:"Print an access token signed with the development key of a data directory."`
+	Token     tokenCommand     `cmd:"" help:"Issue access tokens for development, and explain access tokens."`
 	Rules     rulesCommand     `cmd:"" help:"Print the rules that clients are judged by."`
 	Check     checkCommand     `cmd:"" help:"Judge client configurations in files, as the service would."`
 	Import    importCommand    `cmd:"" help:"Make client files of what other systems export."`

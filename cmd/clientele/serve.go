@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/google/uuid"
 
 	"github.com/clientele-oauth/clientele/adapters/docs"
@@ -63,12 +64,11 @@ type serveCommand struct {
 }
 
 // Validate refuses configurations that cannot serve, or not safely.
-func (c *serveCommand) Validate() error {
+func (c *serveCommand) Validate(kctx *kong.Context) error {
+	if err := c.validate(c.Dev, givenFlags(kctx)); err != nil {
+		return err
+	}
 	switch {
-	case c.Dev && (c.Issuer != "" || c.IssuerKeys != ""):
-		return errors.New("--dev trusts its own signing key alone; leave out --issuer and --issuer-keys, or --dev")
-	case !c.Dev && (c.Issuer == "" || c.IssuerKeys == ""):
-		return errors.New("set --issuer and --issuer-keys (CLIENTELE_ISSUER, CLIENTELE_ISSUER_KEYS), or --dev to try it out")
 	case c.RequestTimeout <= 0 || c.ShutdownTimeout <= 0 || c.KeyTimeout <= 0:
 		return errors.New("--request-timeout, --shutdown-timeout and --key-timeout are longer than nothing")
 	case c.SecretGrace < 0 || c.SecretGrace > domain.MaxGrace:
@@ -81,8 +81,6 @@ func (c *serveCommand) Validate() error {
 		return errors.New("--max-concurrent and --max-following are at least 1")
 	case c.CallerRate < 0:
 		return errors.New("--caller-rate is not negative")
-	case len(c.TokenType) == 0 || c.TenantClaim == "" || c.RoleClaim == "" || c.AdminRole == "" || c.Audience == "":
-		return errors.New("--token-type, --tenant-claim, --role-claim, --admin-role and --audience are not empty")
 	}
 	return nil
 }
@@ -141,7 +139,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		}
 		log.InfoContext(ctx, "schema is up to date", "steps", steps)
 	}
-	verifier, issuerKeys, err := c.verifier()
+	verifier, issuers, err := c.verifier(log, measures)
 	if err != nil {
 		return err
 	}
@@ -185,7 +183,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 				return nil
 			}},
 			{Name: "store", Run: db.Ping},
-			{Name: "issuer keys", Run: issuerKeys.Ready},
+			{Name: "issuer keys", Run: issuers.ready, Detail: issuers.detail},
 		},
 		Clock:         systemClock{},
 		Log:           log,
@@ -237,7 +235,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	}
 	log.InfoContext(ctx, "listening", "address", listener.Addr().String(), "dev", c.Dev, "tls", c.TLSCertFile != "")
 	if c.Dev {
-		c.greet(listener.Addr())
+		c.greet(os.Stdout, listener.Addr())
 	}
 	defer flushSecretUses(ctx, registry, log)()
 	go func() { served <- serve(listener) }()
@@ -322,38 +320,35 @@ func flushSecretUses(ctx context.Context, registry *application.Registry, log *s
 	}
 }
 
-// verifier returns the verifier of access tokens: in development of those
-// signed with the key of the data directory, which it makes where there is
-// none, together with a token. The keys are those that it verifies with.
-func (c *serveCommand) verifier() (*jose.Verifier, *jose.IssuerKeys, error) {
-	if !c.Dev {
-		keys := jose.NewIssuerKeys(c.source(), time.Now)
-		return jose.NewVerifier(c.rules(), keys, time.Now), keys, nil
+// verifier returns the verifier of access tokens, and the issuers whose keys it
+// verifies with. In development it first makes the signing key of the data
+// directory, unless there is one, and an administrator token.
+func (c *serveCommand) verifier(log *slog.Logger, measures *metrics.Metrics) (*jose.Verifier, trustedIssuers, error) {
+	if c.Dev {
+		if err := c.makeData(); err != nil {
+			return nil, nil, err
+		}
+		signer, err := jose.OpenOrCreateSigner(devKeyFile(c.Data), devRules())
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := writeDevToken(signer, c.Data); err != nil {
+			return nil, nil, err
+		}
 	}
-	if err := c.makeData(); err != nil {
-		return nil, nil, err
-	}
-	signer, err := jose.OpenOrCreateSigner(devKeyFile(c.Data), devRules())
+	rules, err := c.issuerRules(c.Dev, c.Data)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := writeDevToken(signer, c.Data); err != nil {
-		return nil, nil, err
+	issuers := jose.NewIssuers(rules, jose.KeySettings{
+		Log:     log,
+		Ignored: func(issuer string, key jose.IgnoredKey) { measures.IssuerKeyIgnored(issuer, string(key.Reason)) },
+	}, time.Now)
+	for _, issuer := range issuers {
+		measures.WatchIssuerKeys(issuer.Keys.Issuer(), issuer.Keys.Age)
 	}
-	keys := jose.NewIssuerKeys(jose.KeysFromFile(devKeyFile(c.Data)), time.Now)
-	return jose.NewVerifier(devRules(), keys, time.Now), keys, nil
-}
-
-// greet tells a newcomer what to do next.
-func (c *serveCommand) greet(address net.Addr) {
-	fmt.Printf(`Clientele is listening on http://%[1]s in development mode.
-An administrator token is in %[2]s. A first call:
-
-  curl -s http://%[1]s/admin/oauth/clients \
-    -H "Authorization: Bearer $(cat %[2]s)" -H 'Content-Type: application/json' \
-    -d '{"name": "My App", "redirect_uris": ["https://app.example.com/callback"]}'
-
-`, address, devTokenFile(c.Data))
+	verifier, err := jose.NewVerifier(issuers, time.Now)
+	return verifier, issuers, err
 }
 
 // readPeppers reads the keys of the secrets' hashes. The id of each is derived

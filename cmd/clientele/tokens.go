@@ -1,35 +1,46 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/clientele-oauth/clientele/adapters/jose"
 )
 
-// tokenFlags say which access tokens the service accepts.
+// tokenFlags say which access tokens the service accepts: those of the issuers in
+// a file, or of one issuer that the other flags describe.
 type tokenFlags struct {
-	Issuer       string   `env:"CLIENTELE_ISSUER" placeholder:"URL" help:"Issuer of access tokens, the iss claim exactly."`
-	IssuerKeys   string   `env:"CLIENTELE_ISSUER_KEYS" placeholder:"URL|FILE" help:"JWK Set of the issuer: an http(s) URL, or a file."`
-	Audience     string   `default:"clientele" env:"CLIENTELE_AUDIENCE" help:"What the aud claim must hold (${default})."`
-	TokenType    []string `default:"at+jwt,JWT" env:"CLIENTELE_TOKEN_TYPE" help:"Accepted typ headers (${default})."`
-	TenantClaim  string   `default:"tenant_id" env:"CLIENTELE_TENANT_CLAIM" help:"Claim that names the tenant; a dot leads into an object (${default})."`
-	RoleClaim    string   `default:"roles" env:"CLIENTELE_ROLE_CLAIM" help:"Claim with the roles; a dot leads into an object (${default})."`
-	AdminRole    string   `default:"admin" env:"CLIENTELE_ADMIN_ROLE" help:"Role that makes an administrator of the tenant (${default})."`
-	PlatformRole string   `env:"CLIENTELE_PLATFORM_ROLE" help:"Role that makes an administrator of every tenant, who names the one to act in; none where it is not set."`
+	IssuersFile      string        `env:"CLIENTELE_ISSUERS_FILE" type:"existingfile" placeholder:"FILE" help:"Issuers of access tokens and what their claims mean, in YAML or JSON; replaces the flags for a single issuer. See docs/issuers.md."`
+	Issuer           string        `env:"CLIENTELE_ISSUER" placeholder:"URL" help:"Issuer of access tokens, the iss claim exactly."`
+	IssuerKeys       string        `env:"CLIENTELE_ISSUER_KEYS" placeholder:"URL|FILE" help:"JWK Set of the issuer: an http(s) URL, or a file."`
+	IssuerKeysMaxAge time.Duration `default:"24h" env:"CLIENTELE_ISSUER_KEYS_MAX_AGE" help:"Age from which the issuer's keys are no longer used, if the issuer cannot be reached to read them again (${default})."`
+	Audience         string        `default:"clientele" env:"CLIENTELE_AUDIENCE" help:"What the aud claim must hold (${default})."`
+	TokenType        []string      `default:"at+jwt,JWT" env:"CLIENTELE_TOKEN_TYPE" help:"Accepted typ headers (${default})."`
+	MaxTokenLifetime time.Duration `env:"CLIENTELE_MAX_TOKEN_LIFETIME" help:"Longest lifetime of a token, from its iat, or from now if it has none, to its exp; unlimited if unset."`
+	TenantClaim      string        `default:"tenant_id" env:"CLIENTELE_TENANT_CLAIM" help:"Claim that names the tenant; use dots for nested claims, and double quotes around names that contain dots (${default})."`
+	RoleClaim        string        `default:"roles" env:"CLIENTELE_ROLE_CLAIM" help:"Claim with the roles; use dots for nested claims, and double quotes around names that contain dots (${default})."`
+	AdminRole        string        `default:"admin" env:"CLIENTELE_ADMIN_ROLE" help:"Role that makes an administrator of the tenant (${default})."`
+	PlatformRole     string        `env:"CLIENTELE_PLATFORM_ROLE" help:"Role that makes an administrator of every tenant, who names the one to act in; none where it is not set."`
 }
 
-// rules are the token rules of the configuration.
+// rules are the token rules of the flags for a single issuer.
 func (f tokenFlags) rules() jose.TokenRules {
 	return jose.TokenRules{
 		Issuer:       f.Issuer,
+		Keys:         f.IssuerKeys,
+		KeysMaxAge:   f.IssuerKeysMaxAge,
 		Audience:     f.Audience,
 		Types:        f.TokenType,
+		MaxLifetime:  f.MaxTokenLifetime,
 		TenantClaim:  f.TenantClaim,
 		RoleClaim:    f.RoleClaim,
 		AdminRole:    f.AdminRole,
@@ -37,12 +48,76 @@ func (f tokenFlags) rules() jose.TokenRules {
 	}
 }
 
-// source is where the issuer's keys are read.
-func (f tokenFlags) source() jose.KeySource {
-	if u, err := url.Parse(f.IssuerKeys); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
-		return jose.KeysFromURL(f.IssuerKeys)
+// issuerRules are the rules of all issuers that the configuration trusts. In
+// development that is the signing key of the data directory.
+func (f tokenFlags) issuerRules(dev bool, data string) ([]jose.IssuerRules, error) {
+	if f.IssuersFile != "" {
+		return jose.ReadIssuersFile(f.IssuersFile)
 	}
-	return jose.KeysFromFile(f.IssuerKeys)
+	flags := f.rules()
+	if dev {
+		flags = devRules()
+		flags.Keys = devKeyFile(data)
+	}
+	rules, err := flags.Rules()
+	return []jose.IssuerRules{rules}, err
+}
+
+// validate rejects flags that are missing, and combinations in which some would
+// have no effect.
+func (f tokenFlags) validate(dev bool, given map[string]bool) error {
+	chosen := "--dev"
+	switch {
+	case f.IssuersFile != "" && dev:
+		return errors.New("--dev trusts only its own signing key; omit --issuers-file, or --dev")
+	case f.IssuersFile != "":
+		chosen = "--issuers-file"
+	case !dev && (f.Issuer == "" || f.IssuerKeys == ""):
+		return errors.New("set --issuer and --issuer-keys (CLIENTELE_ISSUER, CLIENTELE_ISSUER_KEYS) or --issuers-file, or --dev to try it out")
+	case !dev && (len(f.TokenType) == 0 || f.TenantClaim == "" || f.RoleClaim == "" || f.AdminRole == "" || f.Audience == ""):
+		return errors.New("--token-type, --tenant-claim, --role-claim, --admin-role and --audience are not empty")
+	case !dev && (f.IssuerKeysMaxAge <= 0 || f.MaxTokenLifetime < 0):
+		return errors.New("--issuer-keys-max-age must be above zero, and --max-token-lifetime must not be negative")
+	case !dev:
+		_, err := f.issuerRules(false, "")
+		return err
+	}
+	for _, name := range singleIssuerFlags() {
+		if given[name] {
+			return fmt.Errorf("--%s (%s) has no effect with %s; omit one of them", name, flagVariable(name), chosen)
+		}
+	}
+	return nil
+}
+
+// singleIssuerFlags names the flags that describe a single issuer.
+func singleIssuerFlags() []string {
+	return []string{
+		"issuer", "issuer-keys", "issuer-keys-max-age", "audience", "token-type", "max-token-lifetime", "tenant-claim", "role-claim",
+		"admin-role", "platform-role",
+	}
+}
+
+// flagVariable is the environment variable of a flag of the service.
+func flagVariable(name string) string {
+	return "CLIENTELE_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+}
+
+// givenFlags names the flags that the command line or the environment sets. An
+// empty variable sets nothing.
+func givenFlags(kctx *kong.Context) map[string]bool {
+	given := map[string]bool{}
+	for _, element := range kctx.Path {
+		if element.Flag != nil {
+			given[element.Flag.Name] = true
+		}
+	}
+	for _, flag := range kctx.Flags() {
+		for _, variable := range flag.Envs {
+			given[flag.Name] = given[flag.Name] || os.Getenv(variable) != ""
+		}
+	}
+	return given
 }
 
 // The tokens of development mode.
@@ -74,6 +149,11 @@ func devKeyFile(data string) string { return filepath.Join(data, "signing-key.js
 func devTokenFile(data string) string { return filepath.Join(data, "admin.token") }
 
 type tokenCommand struct {
+	Issue   tokenIssueCommand   `cmd:"" default:"withargs" help:"Print an access token signed with the development key of a data directory."`
+	Inspect tokenInspectCommand `cmd:"" help:"Read a token from standard input and explain what each issuer entry makes of it."`
+}
+
+type tokenIssueCommand struct {
 	Data    string        `default:"./data" env:"CLIENTELE_DATA" placeholder:"DIR" help:"Data directory of a service that was started with --dev (${default})."`
 	Subject string        `default:"${devSubject}" help:"Who the token speaks for (${default})."`
 	Tenant  string        `default:"${devTenant}" help:"Tenant, empty for none (${default})."`
@@ -83,7 +163,7 @@ type tokenCommand struct {
 }
 
 // Validate refuses tokens that nobody would accept.
-func (c tokenCommand) Validate() error {
+func (c tokenIssueCommand) Validate() error {
 	if c.TTL <= 0 {
 		return errors.New("--ttl is longer than nothing")
 	}
@@ -94,7 +174,7 @@ func (c tokenCommand) Validate() error {
 }
 
 // Run prints a token.
-func (c *tokenCommand) Run() error {
+func (c *tokenIssueCommand) Run() error {
 	signer, err := jose.OpenSigner(devKeyFile(c.Data), devRules())
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s has no signing key; start the service there with --dev first", c.Data)
@@ -110,6 +190,49 @@ func (c *tokenCommand) Run() error {
 	}
 	_, err = fmt.Println(token)
 	return err
+}
+
+type tokenInspectCommand struct {
+	Dev        bool   `env:"CLIENTELE_DEV" help:"Check against the development key of the data directory."`
+	Data       string `default:"./data" env:"CLIENTELE_DATA" placeholder:"DIR" help:"Data directory of a service that was started with --dev (${default})."`
+	Offline    bool   `help:"Do not read the issuers' keys: show what the claims mean without verifying the signature."`
+	tokenFlags `embed:"" group:"Access tokens"`
+}
+
+// Validate rejects flags that have no effect.
+func (c *tokenInspectCommand) Validate(kctx *kong.Context) error {
+	return c.validate(c.Dev, givenFlags(kctx))
+}
+
+// maxInspectedBytes bounds what is read as a token.
+const maxInspectedBytes = 64 << 10
+
+// Run explains a token. It ends with 1 if no issuer entry accepts it.
+func (c *tokenInspectCommand) Run(ctx context.Context) error {
+	rules, err := c.issuerRules(c.Dev, c.Data)
+	if err != nil {
+		return err
+	}
+	verifier, err := jose.NewVerifier(jose.NewIssuers(rules, jose.KeySettings{}, time.Now), time.Now)
+	if err != nil {
+		return err
+	}
+	text, err := io.ReadAll(io.LimitReader(os.Stdin, maxInspectedBytes))
+	if err != nil {
+		return fmt.Errorf("standard input: %w", err)
+	}
+	token := strings.TrimSpace(string(text))
+	if scheme, rest, ok := strings.Cut(token, " "); ok && strings.EqualFold(scheme, "Bearer") {
+		token = strings.TrimSpace(rest)
+	}
+	inspection := verifier.Inspect(ctx, token, c.Offline)
+	if _, err := fmt.Print(inspection); err != nil {
+		return err
+	}
+	if !inspection.Accepted() {
+		return exitError(1)
+	}
+	return nil
 }
 
 // writeDevToken leaves an administrator token where people find it. The file

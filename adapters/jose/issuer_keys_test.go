@@ -1,0 +1,481 @@
+package jose_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v2/jwk"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/adapters/jose"
+	"github.com/clientele-oauth/clientele/application"
+)
+
+// The examples of RFC 7515 A.3 and RFC 8037 A.4.
+func TestSignaturesOfTheSpecifications(t *testing.T) {
+	const es256 = `{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}`
+	const signed = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ."
+	const signature = "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"
+	assert.True(t, jose.SignatureIsValid(signed+signature, es256))
+	assert.False(t, jose.SignatureIsValid(signed+signature[:len(signature)-2]+"AA", es256))
+	assert.False(t, jose.SignatureIsValid(signed+"AA", es256), "too short")
+	assert.False(t, jose.SignatureIsValid(signed+signature+"AAAA", es256), "too long")
+	zeros := base64.RawURLEncoding.EncodeToString(make([]byte, 64))
+	assert.False(t, jose.SignatureIsValid(signed+zeros, es256), "R and S are zero")
+
+	const ed25519 = `{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`
+	const message = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc."
+	const edSignature = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
+	assert.True(t, jose.SignatureIsValid(message+edSignature, ed25519))
+	assert.False(t, jose.SignatureIsValid(message+"A"+edSignature[1:], ed25519))
+}
+
+// A key that cannot be used does not take the others down (RFC 7517 §5).
+func TestKeysThatCannotBeUsedAreIgnored(t *testing.T) {
+	key := newEdKey(t, "k1")
+	other := newEdKey(t, "other")
+	for name, tt := range map[string]struct {
+		jwk    string
+		reason jose.KeyFault
+	}{
+		"an unknown kty":            {`{"kty":"AKP","alg":"ML-DSA-44","pub":"AA","kid":"x"}`, jose.KeyUnsupported},
+		"an RSA key without n":      {`{"kty":"RSA","e":"AQAB","kid":"x"}`, jose.KeyMalformed},
+		"null":                      {`null`, jose.KeyMalformed},
+		"a number":                  {`7`, jose.KeyMalformed},
+		"an array":                  {`[]`, jose.KeyMalformed},
+		"an empty object":           {`{}`, jose.KeyMalformed},
+		"a numeric kid":             {strings.Replace(other.jwk(""), `"kid":"other"`, `"kid":7`, 1), jose.KeyMalformed},
+		"a null kid":                {strings.Replace(other.jwk(""), `"kid":"other"`, `"kid":null`, 1), jose.KeyMalformed},
+		"no kid":                    {strings.Replace(other.jwk(""), `,"kid":"other"`, ``, 1), jose.KeyUnnamed},
+		"a numeric kty":             {`{"kty":1,"kid":"x"}`, jose.KeyMalformed},
+		"a numeric alg":             {other.jwk(`,"alg":1`), jose.KeyMalformed},
+		"a numeric use":             {other.jwk(`,"use":1`), jose.KeyMalformed},
+		"key_ops that are a string": {other.jwk(`,"key_ops":"verify"`), jose.KeyMalformed},
+		"key_ops of encryption":     {other.jwk(`,"key_ops":["encrypt"]`), jose.KeyUnsupported},
+		"an algorithm that no accepted token has": {other.jwk(`,"alg":"RS512"`), jose.KeyUnsupported},
+		"another curve":    {`{"kty":"EC","crv":"P-384","x":"AA","y":"AA","kid":"x"}`, jose.KeyMalformed},
+		"an unknown curve": {`{"kty":"EC","crv":"P-192","x":"AA","y":"AA","kid":"x"}`, jose.KeyUnsupported},
+		"a point off its curve": {fmt.Sprintf(`{"kty":"EC","crv":"P-256","x":%q,"y":%[1]q,"kid":"x"}`,
+			base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32))), jose.KeyMalformed},
+		"an RSA key of 1024 bits": {fmt.Sprintf(`{"kty":"RSA","n":%q,"e":"AQAB","kid":"x"}`,
+			base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{0xff}, 128))), jose.KeyWeak},
+		"an even exponent": {fmt.Sprintf(`{"kty":"RSA","n":%q,"e":"AQ","kid":"x"}`,
+			base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{0xff}, 256))), jose.KeyUnsupported},
+		"a symmetric key":    {`{"kty":"oct","k":"AAAA","kid":"x"}`, jose.KeySymmetric},
+		"a duplicate name":   {`{"kty":"OKP","kty":"OKP","kid":"x"}`, jose.KeyMalformed},
+		"invalid UTF-8":      {`{"kty":"OKP","kid":"` + "\xff" + `"}`, jose.KeyMalformed},
+		"the same key twice": {key.jwk(""), jose.KeyDuplicate},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for place, text := range map[int]string{
+				0: `{"keys":[` + tt.jwk + `,` + key.jwk("") + `]}`,
+				1: `{"keys":[` + key.jwk("") + `,` + tt.jwk + `]}`,
+			} {
+				var ignored []jose.IgnoredKey
+				var log bytes.Buffer
+				settings := jose.KeySettings{
+					Issuer: "https://issuer.example", RequireKeyID: true, Log: slog.New(slog.NewTextHandler(&log, nil)),
+					Ignored: func(_ string, key jose.IgnoredKey) { ignored = append(ignored, key) },
+				}
+				rules, err := edRules().Rules()
+				require.NoError(t, err)
+				verifier, err := jose.NewVerifier([]jose.Issuer{{Rules: rules, Keys: jose.NewIssuerKeys(textSource(text), settings, clock)}}, clock)
+				require.NoError(t, err)
+				_, err = verifier.Verify(t.Context(), key.sign(edHeader, edPayload))
+				require.NoError(t, err, "the key beside it is used")
+				require.Len(t, ignored, 1)
+				assert.Equal(t, tt.reason, ignored[0].Reason, ignored[0].Detail)
+				if tt.reason != jose.KeyDuplicate {
+					assert.Equal(t, place, ignored[0].Index)
+				}
+				assert.Contains(t, log.String(), "level=WARN")
+				assert.Contains(t, log.String(), "reason="+string(tt.reason))
+			}
+		})
+	}
+}
+
+func TestKeysForEncryptionAreIgnoredSilently(t *testing.T) {
+	key, encryption := newEdKey(t, "k1"), newEdKey(t, "enc")
+	var log bytes.Buffer
+	keys := jose.NewIssuerKeys(textSource(`{"keys":[`+encryption.jwk(`,"use":"enc"`)+`,`+key.jwk(`,"use":"sig","key_ops":["verify"],"alg":"EdDSA"`)+`]}`),
+		jose.KeySettings{Log: slog.New(slog.NewTextHandler(&log, nil))}, clock)
+	has, err := keys.Has(t.Context(), "k1")
+	require.NoError(t, err)
+	assert.True(t, has)
+	has, err = keys.Has(t.Context(), "enc")
+	require.NoError(t, err)
+	assert.False(t, has)
+	assert.Empty(t, log.String())
+}
+
+func TestIgnoredKeysAreReportedOnceForEachChangeOfTheSet(t *testing.T) {
+	key := newEdKey(t, "k1")
+	text := `{"keys":[null,` + key.jwk("") + `]}`
+	var c movingClock
+	var log bytes.Buffer
+	count := 0
+	keys := jose.NewIssuerKeys(func(context.Context) ([]byte, error) { return []byte(text), nil }, jose.KeySettings{
+		Log: slog.New(slog.NewTextHandler(&log, nil)), Ignored: func(string, jose.IgnoredKey) { count++ },
+	}, c.now)
+	for range 3 {
+		_, err := keys.Has(t.Context(), "k1")
+		require.NoError(t, err)
+		c.forward(time.Hour)
+	}
+	assert.Equal(t, 1, count)
+	assert.Equal(t, 1, strings.Count(log.String(), "\n"))
+	text = `{"keys":[null,7,` + key.jwk("") + `]}`
+	_, err := keys.Has(t.Context(), "k1")
+	require.NoError(t, err)
+	assert.Equal(t, 3, count)
+}
+
+func TestASetWithoutAUsableKeySaysSo(t *testing.T) {
+	key := newEdKey(t, "k1")
+	for text, says := range map[string]string{
+		`{"keys":[]}`:                     "of 0 keys none is usable",
+		`{"keys":[null]}`:                 "of 1 keys none is usable; keys/0: it is not a JSON object",
+		`{"keys":[{"kty":"AKP"}]}`:        "not supported",
+		`{}`:                              "no array keys",
+		`{"keys":null}`:                   "no array keys",
+		`{"keys":{}}`:                     "no array keys",
+		`[]`:                              "not a JSON object",
+		`x`:                               "not a JSON object",
+		``:                                "not a JSON object",
+		`{"keys":[` + key.jwk("") + `]`:   "not JSON",
+		`{"keys":[` + key.jwk("") + `]}x`: "after the JSON object",
+		`{"keys":[` + key.jwk("") + `],"keys":[]}`: "keys twice",
+		strings.Repeat(" ", 1<<20) + "{}":          "over 1048576 bytes",
+	} {
+		_, err := jose.NewIssuerKeys(textSource(text), jose.KeySettings{Issuer: "https://issuer.example"}, clock).Has(t.Context(), "k1")
+		require.ErrorIs(t, err, application.ErrUnavailable)
+		require.ErrorContains(t, err, says, text[:min(len(text), 40)])
+		require.ErrorContains(t, err, "https://issuer.example")
+	}
+	_, err := jose.NewIssuerKeys(textSource(key.jwk("")), jose.KeySettings{}, clock).Has(t.Context(), "k1")
+	require.NoError(t, err, "a single key is a set of one")
+	many := `{"keys":[` + strings.Repeat("null,", 300) + key.jwk("") + `]}`
+	var ignored []jose.IgnoredKey
+	_, err = jose.NewIssuerKeys(textSource(many), jose.KeySettings{
+		Ignored: func(_ string, key jose.IgnoredKey) { ignored = append(ignored, key) },
+	}, clock).Has(t.Context(), "k1")
+	require.ErrorIs(t, err, application.ErrUnavailable)
+	assert.Len(t, ignored, 201, "keys beyond the bound are not looked at")
+	assert.Equal(t, jose.KeySurplus, ignored[200].Reason)
+}
+
+func FuzzIssuerKeys(f *testing.F) {
+	key := newEdKey(f, "k1")
+	f.Add([]byte(`{"keys":[` + key.jwk("") + `]}`))
+	f.Add([]byte(`{"keys":[null,{"kty":"AKP"},{"kty":"RSA","e":"AQAB"}]}`))
+	f.Add([]byte(key.jwk(`,"use":"enc"`)))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		keys := jose.NewIssuerKeys(textSource(string(text)), jose.KeySettings{}, clock)
+		if _, err := keys.Has(t.Context(), "k1"); err != nil && !errors.Is(err, application.ErrUnavailable) {
+			t.Fatal(err)
+		}
+	})
+}
+
+// agingIssuer is an issuer whose keys and reachability change.
+type agingIssuer struct {
+	text  atomic.Value // string
+	down  atomic.Bool
+	reads atomic.Int64
+	read  chan struct{} // an element for each read
+}
+
+func newAgingIssuer(keys ...edKey) *agingIssuer {
+	i := &agingIssuer{read: make(chan struct{}, 100)}
+	i.publish(keys...)
+	return i
+}
+
+func (i *agingIssuer) publish(keys ...edKey) {
+	var texts []string
+	for _, key := range keys {
+		texts = append(texts, key.jwk(""))
+	}
+	i.text.Store(`{"keys":[` + strings.Join(texts, ",") + `]}`)
+}
+
+func (i *agingIssuer) source(context.Context) ([]byte, error) {
+	i.reads.Add(1)
+	defer func() { i.read <- struct{}{} }()
+	if i.down.Load() {
+		return nil, errors.New("down")
+	}
+	return []byte(i.text.Load().(string)), nil
+}
+
+func TestARevokedKeyIsRejectedAfterAnIdleHour(t *testing.T) {
+	revoked, next := newEdKey(t, "k1"), newEdKey(t, "k2")
+	issuer := newAgingIssuer(revoked)
+	var c movingClock
+	verifier := verifierOf(t, edRules(), issuer.source, c.now)
+	token := revoked.sign(edHeader, with(t, edPayload, `1776249060`, `1776335400`))
+	_, err := verifier.Verify(t.Context(), token)
+	require.NoError(t, err)
+	issuer.publish(next)
+	c.forward(time.Hour)
+	for range 2 {
+		_, err = verifier.Verify(t.Context(), token)
+		require.ErrorIs(t, err, application.ErrUnauthenticated, "the first request waits for the keys to be read again")
+	}
+}
+
+func TestKeysAreReadAgainByAge(t *testing.T) {
+	key := newEdKey(t, "k1")
+	for name, tt := range map[string]struct {
+		age   time.Duration
+		reads int64 // after the request returned, if no read happens in the background
+		later bool  // a read happens in the background
+	}{
+		"fresh":      {4 * time.Minute, 1, false},
+		"aging":      {6 * time.Minute, 1, true},
+		"stale":      {15 * time.Minute, 2, false},
+		"a day old":  {24 * time.Hour, 2, false},
+		"a week old": {7 * 24 * time.Hour, 2, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			issuer := newAgingIssuer(key)
+			var c movingClock
+			keys := jose.NewIssuerKeys(issuer.source, jose.KeySettings{}, c.now)
+			_, err := keys.Has(t.Context(), "k1")
+			require.NoError(t, err)
+			<-issuer.read
+			c.forward(tt.age)
+			_, err = keys.Has(t.Context(), "k1")
+			require.NoError(t, err)
+			if tt.later {
+				<-issuer.read
+				return
+			}
+			assert.Equal(t, tt.reads, issuer.reads.Load())
+		})
+	}
+}
+
+func TestKeysOfAnUnreachableIssuerAreUsedUntilTheirMaximumAge(t *testing.T) {
+	key := newEdKey(t, "k1")
+	issuer := newAgingIssuer(key)
+	var c movingClock
+	rules, err := edRules().Rules()
+	require.NoError(t, err)
+	keys := jose.NewIssuerKeys(issuer.source, jose.KeySettings{MaxAge: 2 * time.Hour}, c.now)
+	verifier, err := jose.NewVerifier([]jose.Issuer{{Rules: rules, Keys: keys}}, c.now)
+	require.NoError(t, err)
+	token := key.sign(edHeader, with(t, edPayload, `1776249060`, `1776335400`))
+	_, known := keys.Age()
+	assert.False(t, known)
+	_, err = verifier.Verify(t.Context(), token)
+	require.NoError(t, err)
+	require.NoError(t, keys.Ready(t.Context()))
+	issuer.down.Store(true)
+
+	c.forward(2*time.Hour - time.Second)
+	_, err = verifier.Verify(t.Context(), token)
+	require.NoError(t, err)
+	age, known := keys.Age()
+	assert.True(t, known)
+	assert.Equal(t, 2*time.Hour-time.Second, age)
+
+	c.forward(time.Second)
+	for range 2 {
+		_, err = verifier.Verify(t.Context(), token)
+		require.ErrorIs(t, err, application.ErrUnavailable, "503, not 401: the token may be good")
+		require.NotErrorIs(t, err, application.ErrUnauthenticated)
+	}
+	require.ErrorIs(t, keys.Ready(t.Context()), application.ErrUnavailable)
+
+	issuer.down.Store(false)
+	c.forward(2 * time.Second)
+	_, err = verifier.Verify(t.Context(), token)
+	require.NoError(t, err)
+}
+
+// While the issuer is known to be down, callers do not wait for it.
+func TestCallersDoNotWaitForAnIssuerThatIsDown(t *testing.T) {
+	key := newEdKey(t, "k1")
+	issuer := newAgingIssuer(key)
+	var c movingClock
+	hang := make(chan struct{})
+	var hanging atomic.Bool
+	keys := jose.NewIssuerKeys(func(ctx context.Context) ([]byte, error) {
+		if hanging.Load() {
+			<-hang
+		}
+		return issuer.source(ctx)
+	}, jose.KeySettings{}, c.now)
+	_, err := keys.Has(t.Context(), "k1")
+	require.NoError(t, err)
+	issuer.down.Store(true)
+	c.forward(time.Hour)
+	_, err = keys.Has(t.Context(), "k1") // waits, and fails
+	require.NoError(t, err)
+	assert.Equal(t, int64(2), issuer.reads.Load())
+	hanging.Store(true)
+	c.forward(20 * time.Second)
+	_, err = keys.Has(t.Context(), "k1") // would never return if it waited
+	require.NoError(t, err)
+	close(hang)
+}
+
+func TestKeysFromAFileAreReadAgainWhenTheyChange(t *testing.T) {
+	first, second := newEdKey(t, "k1"), newEdKey(t, "k1")
+	path := filepath.Join(t.TempDir(), "keys.json")
+	require.NoError(t, os.WriteFile(path, []byte(`{"keys":[`+first.jwk("")+`]}`), 0o600))
+	r := edRules()
+	r.Keys = path
+	rules, err := r.Rules()
+	require.NoError(t, err)
+	var c movingClock
+	verifier, err := jose.NewVerifier(jose.NewIssuers([]jose.IssuerRules{rules}, jose.KeySettings{}, c.now), c.now)
+	require.NoError(t, err)
+	_, err = verifier.Verify(t.Context(), first.sign(edHeader, edPayload))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, []byte(`{"keys":[`+second.jwk("")+`]}`), 0o600))
+	c.forward(time.Second)
+	_, err = verifier.Verify(t.Context(), first.sign(edHeader, edPayload))
+	require.ErrorIs(t, err, application.ErrUnauthenticated)
+	_, err = verifier.Verify(t.Context(), second.sign(edHeader, edPayload))
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(path))
+	c.forward(time.Second)
+	_, err = verifier.Verify(t.Context(), second.sign(edHeader, edPayload))
+	require.NoError(t, err, "the last keys are used while the file is away")
+}
+
+// metadataServer serves issuer metadata and keys; a path that is not in the map
+// is 404.
+func metadataServer(t *testing.T) (*httptest.Server, map[string]string) {
+	t.Helper()
+	documents := map[string]string{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, ok := documents[r.URL.Path]
+		if to, isRedirect := strings.CutPrefix(text, "redirect:"); isRedirect {
+			http.Redirect(w, r, to, http.StatusFound)
+			return
+		}
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = w.Write([]byte(text))
+	}))
+	t.Cleanup(server.Close)
+	return server, documents
+}
+
+func TestKeysByDiscovery(t *testing.T) {
+	key := newEdKey(t, "k1")
+	set := `{"keys":[` + key.jwk("") + `]}`
+	metadata := func(issuer, jwksURI string) string {
+		text, err := json.Marshal(map[string]string{"issuer": issuer, "jwks_uri": jwksURI})
+		require.NoError(t, err)
+		return string(text)
+	}
+	for name, tt := range map[string]struct {
+		path  string // of the issuer
+		serve func(root, issuer string) map[string]string
+		says  string // empty if it works
+	}{
+		"OpenID Connect": {"/realms/main", func(root, issuer string) map[string]string {
+			return map[string]string{"/realms/main/.well-known/openid-configuration": metadata(issuer, root+"/keys"), "/keys": set}
+		}, ""},
+		"OpenID Connect, a slash at the end": {"/", func(root, issuer string) map[string]string {
+			return map[string]string{"/.well-known/openid-configuration": metadata(issuer, root+"/keys"), "/keys": set}
+		}, ""},
+		"RFC 8414": {"/oauth2/default", func(root, issuer string) map[string]string {
+			return map[string]string{"/.well-known/oauth-authorization-server/oauth2/default": metadata(issuer, root+"/keys"), "/keys": set}
+		}, ""},
+		"metadata of another issuer": {"/a", func(root, _ string) map[string]string {
+			return map[string]string{"/a/.well-known/openid-configuration": metadata(root+"/b", root+"/keys"), "/keys": set}
+		}, "names the issuer"},
+		"metadata of the issuer with a slash": {"", func(root, issuer string) map[string]string {
+			return map[string]string{"/.well-known/openid-configuration": metadata(issuer+"/", root+"/keys"), "/keys": set}
+		}, "names the issuer"},
+		"metadata without an issuer": {"", func(root, _ string) map[string]string {
+			return map[string]string{"/.well-known/openid-configuration": `{"jwks_uri":"` + root + `/keys"}`, "/keys": set}
+		}, "names the issuer"},
+		"metadata without jwks_uri": {"", func(_, issuer string) map[string]string {
+			return map[string]string{"/.well-known/openid-configuration": `{"issuer":"` + issuer + `"}`}
+		}, "no jwks_uri"},
+		"a jwks_uri that is a file": {"", func(_, issuer string) map[string]string {
+			return map[string]string{"/.well-known/openid-configuration": metadata(issuer, "file:///etc/passwd")}
+		}, "no jwks_uri"},
+		"metadata that is no object": {"", func(string, string) map[string]string {
+			return map[string]string{"/.well-known/openid-configuration": `[]`}
+		}, "not a JSON object"},
+		"an issuer named twice": {"", func(root, issuer string) map[string]string {
+			return map[string]string{"/.well-known/openid-configuration": `{"issuer":"` + issuer + `","issuer":"x","jwks_uri":"` + root + `/keys"}`, "/keys": set}
+		}, "not a JSON object"},
+		"nothing": {"", func(string, string) map[string]string { return nil }, "404"},
+		"endless redirects": {"", func(string, string) map[string]string {
+			return map[string]string{"/.well-known/openid-configuration": "redirect:/.well-known/openid-configuration"}
+		}, "redirects"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, documents := metadataServer(t)
+			issuer := server.URL + tt.path
+			for path, text := range tt.serve(server.URL, issuer) {
+				documents[path] = text
+			}
+			text, err := jose.KeysByDiscovery(issuer)(t.Context())
+			if tt.says != "" {
+				require.ErrorContains(t, err, tt.says)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, set, string(text))
+		})
+	}
+	for _, issuer := range []string{"", "issuer", "ftp://x", "https://", "https://x?y", "https://x#y", "https://u:p@x"} {
+		_, err := jose.KeysByDiscovery(issuer)(t.Context())
+		require.ErrorContains(t, err, "discovery needs", issuer)
+	}
+}
+
+func TestARedirectMustNotLeaveTLS(t *testing.T) {
+	plain, documents := metadataServer(t)
+	documents["/keys"] = `{"keys":[]}`
+	secure := httptest.NewTLSServer(http.RedirectHandler(plain.URL+"/keys", http.StatusFound))
+	defer secure.Close()
+	before := http.DefaultTransport
+	http.DefaultTransport = secure.Client().Transport
+	defer func() { http.DefaultTransport = before }()
+	_, err := jose.KeysFromURL(secure.URL)(t.Context())
+	require.ErrorContains(t, err, "a redirect from https to http")
+}
+
+// A key file of development mode has the private key.
+func TestThePublicPartOfAPrivateKeyIsUsed(t *testing.T) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	key, err := jwk.FromRaw(private)
+	require.NoError(t, err)
+	require.NoError(t, key.Set(jwk.KeyIDKey, "k1"))
+	text, err := json.Marshal(map[string]any{"keys": []jwk.Key{key}})
+	require.NoError(t, err)
+	has, err := jose.NewIssuerKeys(textSource(string(text)), jose.KeySettings{}, clock).Has(t.Context(), "k1")
+	require.NoError(t, err)
+	assert.True(t, has)
+}

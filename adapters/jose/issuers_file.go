@@ -1,0 +1,550 @@
+package jose
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/clientele-oauth/clientele/application"
+)
+
+// Bounds of an issuers file.
+const (
+	maxIssuersFileBytes = 1 << 20
+	maxSettingDepth     = 16
+	maxSettingNodes     = 1 << 16 // aliases count each time
+)
+
+// FileError is one thing that is wrong with an issuers file.
+type FileError struct {
+	File    string
+	Line    int    // from 1; 0 if no line is to blame
+	Setting string // JSON Pointer into the file; may be empty
+	Message string
+}
+
+// Error has the form file:line: setting: message.
+func (e *FileError) Error() string {
+	text := e.File
+	if e.Line > 0 {
+		text += ":" + strconv.Itoa(e.Line)
+	}
+	if e.Setting != "" {
+		text += ": " + e.Setting
+	}
+	return text + ": " + e.Message
+}
+
+// ReadIssuersFile reads the issuers file at a path. Key files that it names are
+// relative to its folder.
+func ReadIssuersFile(path string) ([]IssuerRules, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("issuers file: %w", err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxIssuersFileBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("issuers file: %w", err)
+	}
+	all, err := ParseIssuers(path, text)
+	for i, rules := range all {
+		if rules.Keys.File != "" && !filepath.IsAbs(rules.Keys.File) {
+			all[i].Keys.File = filepath.Join(filepath.Dir(path), rules.Keys.File)
+		}
+	}
+	return all, err
+}
+
+// ParseIssuers reads the text of an issuers file, in YAML or JSON. The error
+// joins a [*FileError] for each thing that is wrong: a setting that is unknown,
+// appears twice, has the wrong type or has no effect.
+func ParseIssuers(file string, text []byte) ([]IssuerRules, error) {
+	if len(text) > maxIssuersFileBytes {
+		return nil, &FileError{File: file, Message: fmt.Sprintf("it is over %d bytes", maxIssuersFileBytes)}
+	}
+	text = bytes.TrimPrefix(text, []byte("\uFEFF"))
+	if !utf8.Valid(text) {
+		return nil, &FileError{File: file, Message: "it is not valid UTF-8"}
+	}
+	decode := decodeYAMLSettings
+	if start := bytes.TrimLeft(text, " \t\r\n"); strings.EqualFold(filepath.Ext(file), ".json") || len(start) > 0 && start[0] == '{' {
+		decode = decodeJSONSettings
+	}
+	root, err := decode(text)
+	if err != nil {
+		if fault, ok := errors.AsType[*FileError](err); ok {
+			fault.File = file
+		}
+		return nil, err
+	}
+	r := &settingsReader{file: file}
+	all, places := r.issuers(root)
+	if len(r.errs) == 0 {
+		r.addRuleErrors(CheckIssuers(all), places)
+	}
+	if len(r.errs) > 0 {
+		slices.SortStableFunc(r.errs, func(a, b error) int { return lineOf(a) - lineOf(b) })
+		return nil, errors.Join(r.errs...)
+	}
+	return all, nil
+}
+
+func lineOf(err error) int {
+	if fault, ok := errors.AsType[*FileError](err); ok {
+		return fault.Line
+	}
+	return 0
+}
+
+// setting is a value in the file, with the line on which it begins.
+type setting struct {
+	line    int
+	kind    settingKind
+	text    string // of a string
+	truth   bool   // of a boolean
+	names   []string
+	members map[string]*setting // of an object
+	items   []*setting          // of an array
+}
+
+type settingKind string
+
+const (
+	isString  settingKind = "a string"
+	isBoolean settingKind = "true or false"
+	isObject  settingKind = "an object"
+	isArray   settingKind = "an array"
+	isNumber  settingKind = "a number"
+	isNull    settingKind = "null"
+)
+
+// settingsReader reads settings into rules and collects what is wrong.
+type settingsReader struct {
+	file string
+	errs []error
+}
+
+func (r *settingsReader) fault(s *setting, pointer, format string, args ...any) {
+	r.errs = append(r.errs, &FileError{File: r.file, Line: s.line, Setting: pointer, Message: fmt.Sprintf(format, args...)})
+}
+
+// is reports whether the setting has that type, and that it has not.
+func (r *settingsReader) is(s *setting, pointer string, kind settingKind) bool {
+	if s.kind != kind {
+		r.fault(s, pointer, "must be %s, not %s", kind, s.kind)
+	}
+	return s.kind == kind
+}
+
+// object returns the members of an object that has no others than known.
+func (r *settingsReader) object(s *setting, pointer string, known ...string) map[string]*setting {
+	if !r.is(s, pointer, isObject) {
+		return nil
+	}
+	for _, name := range s.names {
+		if !slices.Contains(known, name) {
+			r.fault(s.members[name], pointer+"/"+escapedName(name), "unknown setting; known: %s", strings.Join(known, ", "))
+		}
+	}
+	return s.members
+}
+
+// issuers reads the whole file; places are where each issuer is in it.
+func (r *settingsReader) issuers(root *setting) (all []IssuerRules, places []*setting) {
+	list, ok := r.object(root, "", "issuers")["issuers"]
+	if !ok {
+		r.fault(root, "/issuers", "is missing")
+		return nil, nil
+	}
+	if !r.is(list, "/issuers", isArray) {
+		return nil, nil
+	}
+	if len(list.items) == 0 {
+		r.fault(list, "/issuers", "at least one issuer is needed")
+	}
+	for i, item := range list.items {
+		all = append(all, r.issuer(item, "/issuers/"+strconv.Itoa(i)))
+	}
+	return all, list.items
+}
+
+func (r *settingsReader) issuer(s *setting, pointer string) IssuerRules {
+	rules := IssuerRules{Types: DefaultTokenTypes(), Scopes: DefaultScopeClaims()}
+	members := r.object(s, pointer, "issuer", "keys", "audiences", "types", "allow_missing_type", "key_id", "max_lifetime",
+		"subject_prefix", "tenant", "roles", "scopes", "teams", "administrator_roles", "platform_roles", "permissions")
+	read := func(name string, into func(s *setting, pointer string)) {
+		if member, ok := members[name]; ok {
+			into(member, pointer+"/"+name)
+		}
+	}
+	read("issuer", func(s *setting, p string) { rules.Issuer = r.text(s, p) })
+	read("keys", func(s *setting, p string) { r.keys(s, p, &rules) })
+	read("audiences", func(s *setting, p string) { rules.Audiences = r.texts(s, p) })
+	read("types", func(s *setting, p string) { rules.Types = r.texts(s, p) })
+	read("allow_missing_type", func(s *setting, p string) { rules.AllowMissingType = r.truth(s, p) })
+	read("key_id", func(s *setting, p string) { rules.KeyIDOptional = r.oneOf(s, p, "required", "optional") == "optional" })
+	read("max_lifetime", func(s *setting, p string) { rules.MaxLifetime = r.duration(s, p) })
+	read("subject_prefix", func(s *setting, p string) {
+		if r.is(s, p, isString) {
+			rules.SubjectPrefix = &s.text
+		}
+	})
+	read("tenant", func(s *setting, p string) { rules.Tenant = r.tenant(s, p) })
+	read("roles", func(s *setting, p string) { rules.Roles = r.claims(s, p) })
+	read("scopes", func(s *setting, p string) { rules.Scopes = r.claims(s, p) })
+	read("teams", func(s *setting, p string) { rules.Teams = r.claims(s, p) })
+	read("administrator_roles", func(s *setting, p string) { rules.AdministratorRoles = r.texts(s, p) })
+	read("platform_roles", func(s *setting, p string) { rules.PlatformRoles = r.texts(s, p) })
+	read("permissions", func(s *setting, p string) { rules.Permissions = r.permissions(s, p) })
+	return rules
+}
+
+func (r *settingsReader) keys(s *setting, pointer string, rules *IssuerRules) {
+	for name, member := range r.object(s, pointer, "discovery", "url", "file", "max_age") {
+		at := pointer + "/" + name
+		switch name {
+		case "discovery":
+			if rules.Keys.Discovery = r.truth(member, at); !rules.Keys.Discovery && member.kind == isBoolean {
+				r.fault(member, at, "has no effect; leave it out")
+			}
+		case "url":
+			rules.Keys.URL = r.text(member, at)
+		case "file":
+			rules.Keys.File = r.text(member, at)
+		case "max_age":
+			rules.KeysMaxAge = r.duration(member, at)
+		}
+	}
+}
+
+func (r *settingsReader) tenant(s *setting, pointer string) (rule TenantRule) {
+	for name, member := range r.object(s, pointer, "claim", "value", "issuer") {
+		at := pointer + "/" + name
+		switch name {
+		case "claim":
+			rule.Claim = r.path(member, at)
+		case "value":
+			rule.Value = r.text(member, at)
+		case "issuer":
+			if rule.Issuer = r.truth(member, at); !rule.Issuer && member.kind == isBoolean {
+				r.fault(member, at, "has no effect; leave it out")
+			}
+		}
+	}
+	return rule
+}
+
+// claims reads {claims: [path, …]}.
+func (r *settingsReader) claims(s *setting, pointer string) []ClaimPath {
+	list, ok := r.object(s, pointer, "claims")["claims"]
+	if !ok {
+		if s.kind == isObject {
+			r.fault(s, pointer, "claims is missing")
+		}
+		return nil
+	}
+	at := pointer + "/claims"
+	if !r.is(list, at, isArray) {
+		return nil
+	}
+	paths := []ClaimPath{}
+	for i, item := range list.items {
+		if path := r.path(item, at+"/"+strconv.Itoa(i)); path != nil {
+			paths = append(paths, *path)
+		}
+	}
+	return paths
+}
+
+func (r *settingsReader) path(s *setting, pointer string) *ClaimPath {
+	if !r.is(s, pointer, isString) {
+		return nil
+	}
+	path, err := ParseClaimPath(s.text)
+	if err != nil {
+		r.fault(s, pointer, "%s", err)
+		return nil
+	}
+	return &path
+}
+
+func (r *settingsReader) permissions(s *setting, pointer string) map[string][]application.Permission {
+	if !r.is(s, pointer, isObject) {
+		return nil
+	}
+	permissions := map[string][]application.Permission{}
+	for name, member := range s.members {
+		permissions[name] = []application.Permission{}
+		for _, text := range r.texts(member, pointer+"/"+escapedName(name)) {
+			permissions[name] = append(permissions[name], application.Permission(text))
+		}
+	}
+	return permissions
+}
+
+// text reads a string that is not empty.
+func (r *settingsReader) text(s *setting, pointer string) string {
+	if r.is(s, pointer, isString) && s.text == "" {
+		r.fault(s, pointer, "must not be empty")
+	}
+	return s.text
+}
+
+func (r *settingsReader) texts(s *setting, pointer string) []string {
+	if !r.is(s, pointer, isArray) {
+		return nil
+	}
+	texts := make([]string, len(s.items))
+	for i, item := range s.items {
+		texts[i] = r.text(item, pointer+"/"+strconv.Itoa(i))
+	}
+	return texts
+}
+
+func (r *settingsReader) truth(s *setting, pointer string) bool {
+	return r.is(s, pointer, isBoolean) && s.truth
+}
+
+func (r *settingsReader) oneOf(s *setting, pointer string, values ...string) string {
+	if r.is(s, pointer, isString) && !slices.Contains(values, s.text) {
+		r.fault(s, pointer, "must be one of %s", strings.Join(values, ", "))
+	}
+	return s.text
+}
+
+// duration reads a positive duration such as 24h.
+func (r *settingsReader) duration(s *setting, pointer string) time.Duration {
+	if !r.is(s, pointer, isString) {
+		return 0
+	}
+	d, err := time.ParseDuration(s.text)
+	if err != nil || d <= 0 {
+		r.fault(s, pointer, "must be a duration above zero, such as 30m or 24h")
+	}
+	return d
+}
+
+// addRuleErrors adds the errors of [CheckIssuers], with the lines that they are
+// about.
+func (r *settingsReader) addRuleErrors(err error, places []*setting) {
+	if err == nil {
+		return
+	}
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // it is what errors.Join returned
+	if !ok {
+		r.errs = append(r.errs, err)
+		return
+	}
+	for _, err := range joined.Unwrap() {
+		placed, isPlaced := errors.AsType[*PlacedError](err)
+		rule, isRule := errors.AsType[*RuleError](err)
+		if !isPlaced || !isRule {
+			r.errs = append(r.errs, err)
+			continue
+		}
+		at := places[placed.Place]
+		for _, name := range strings.Split(rule.Setting, "/") {
+			member, ok := at.members[strings.NewReplacer("~1", "/", "~0", "~").Replace(name)]
+			if !ok {
+				break
+			}
+			at = member
+		}
+		r.fault(at, fmt.Sprintf("/issuers/%d/%s", placed.Place, rule.Setting), "%s", rule.Message)
+	}
+}
+
+// settingsDecoder bounds what is decoded.
+type settingsDecoder struct{ nodes int }
+
+func (d *settingsDecoder) enter(line, depth int) error {
+	if d.nodes++; d.nodes > maxSettingNodes || depth > maxSettingDepth {
+		return &FileError{Line: line, Message: "the settings are nested too deeply or too many"}
+	}
+	return nil
+}
+
+// add adds a member to an object, unless it has one of that name.
+func (s *setting) add(name string, line int, value *setting) error {
+	if _, twice := s.members[name]; twice {
+		return &FileError{Line: line, Message: fmt.Sprintf("the setting %q is there twice", name)}
+	}
+	value.line = line // of the name
+	s.members[name], s.names = value, append(s.names, name)
+	return nil
+}
+
+// decodeYAMLSettings decodes the one document of a YAML file.
+func decodeYAMLSettings(text []byte) (*setting, error) {
+	loader, err := yaml.NewLoader(bytes.NewReader(text))
+	if err != nil {
+		return nil, &FileError{Message: "it is not YAML"}
+	}
+	var documents []yaml.Node
+	for {
+		var document yaml.Node
+		err := loader.Load(&document)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if fault, ok := errors.AsType[*yaml.LoadError](err); ok {
+			return nil, &FileError{Line: fault.Mark.Line, Message: "it is not YAML: " + fault.Message}
+		}
+		if err != nil {
+			message, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "yaml: "), "\n")
+			return nil, &FileError{Message: "it is not YAML: " + message}
+		}
+		if len(documents) > 0 {
+			return nil, &FileError{Line: document.Line, Message: "it has more than one YAML document"}
+		}
+		documents = append(documents, document)
+	}
+	if len(documents) == 0 || len(documents[0].Content) == 0 {
+		return nil, &FileError{Message: "it is empty"}
+	}
+	return new(settingsDecoder).yaml(documents[0].Content[0], 0)
+}
+
+func (d *settingsDecoder) yaml(n *yaml.Node, depth int) (*setting, error) {
+	if err := d.enter(n.Line, depth); err != nil {
+		return nil, err
+	}
+	switch n.Kind {
+	case yaml.AliasNode:
+		return d.yaml(n.Alias, depth+1)
+	case yaml.SequenceNode:
+		s := &setting{line: n.Line, kind: isArray}
+		for _, item := range n.Content {
+			value, err := d.yaml(item, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			s.items = append(s.items, value)
+		}
+		return s, nil
+	case yaml.MappingNode:
+		s := &setting{line: n.Line, kind: isObject, members: map[string]*setting{}}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			name := n.Content[i]
+			if name.Kind != yaml.ScalarNode {
+				return nil, &FileError{Line: name.Line, Message: "the name of a setting must be a string"}
+			}
+			value, err := d.yaml(n.Content[i+1], depth+1)
+			if err == nil {
+				err = s.add(name.Value, name.Line, value)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		return s, nil
+	case yaml.ScalarNode:
+		s := &setting{line: n.Line, kind: isString, text: n.Value}
+		switch n.ShortTag() {
+		case "!!bool":
+			s.kind, s.truth = isBoolean, strings.EqualFold(n.Value, "true")
+		case "!!int", "!!float":
+			s.kind = isNumber
+		case "!!null":
+			s.kind = isNull
+		}
+		return s, nil
+	default:
+		return nil, &FileError{Line: n.Line, Message: "it is not a YAML document of settings"}
+	}
+}
+
+// decodeJSONSettings decodes the one object of a JSON file.
+func decodeJSONSettings(text []byte) (*setting, error) {
+	d := &jsonSettings{text: text, tokens: jsontext.NewDecoder(bytes.NewReader(text))}
+	root, err := d.value(0)
+	if err == nil {
+		if _, err = d.tokens.ReadToken(); errors.Is(err, io.EOF) {
+			return root, nil
+		}
+		err = errors.Join(err, errTrailing)
+	}
+	if fault, ok := errors.AsType[*FileError](err); ok {
+		return nil, fault
+	}
+	fault := &FileError{Line: d.line(), Message: "it is not JSON"}
+	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		until := min(int(syntactic.ByteOffset), len(text))
+		fault.Line = bytes.Count(text[:until], []byte("\n")) + 1
+		if errors.Is(err, jsontext.ErrDuplicateName) {
+			fault.Setting, fault.Message = string(syntactic.JSONPointer), "is there twice"
+		}
+	}
+	return nil, fault
+}
+
+type jsonSettings struct {
+	settingsDecoder
+	text   []byte
+	tokens *jsontext.Decoder
+}
+
+func (d *jsonSettings) line() int {
+	return bytes.Count(d.text[:d.tokens.InputOffset()], []byte("\n")) + 1
+}
+
+func (d *jsonSettings) value(depth int) (*setting, error) {
+	token, err := d.tokens.ReadToken()
+	if err != nil {
+		return nil, err
+	}
+	s := &setting{line: d.line()}
+	if err := d.enter(s.line, depth); err != nil {
+		return nil, err
+	}
+	switch token.Kind() {
+	case jsontext.KindBeginObject:
+		s.kind, s.members = isObject, map[string]*setting{}
+		for d.tokens.PeekKind() != jsontext.KindEndObject {
+			name, err := d.tokens.ReadToken()
+			if err != nil {
+				return nil, err
+			}
+			text, line := name.String(), d.line()
+			value, err := d.value(depth + 1)
+			if err == nil {
+				err = s.add(text, line, value)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		_, err = d.tokens.ReadToken()
+	case jsontext.KindBeginArray:
+		s.kind = isArray
+		for d.tokens.PeekKind() != jsontext.KindEndArray {
+			item, err := d.value(depth + 1)
+			if err != nil {
+				return nil, err
+			}
+			s.items = append(s.items, item)
+		}
+		_, err = d.tokens.ReadToken()
+	case jsontext.KindString:
+		s.kind, s.text = isString, token.String()
+	case jsontext.KindNumber:
+		s.kind = isNumber
+	case jsontext.KindNull:
+		s.kind = isNull
+	default:
+		s.kind, s.truth = isBoolean, token.Bool()
+	}
+	return s, err
+}

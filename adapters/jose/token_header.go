@@ -1,0 +1,152 @@
+package jose
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/lestrrat-go/jwx/v2/jwa"
+)
+
+// parsedToken is a JWS in compact serialization (RFC 7515 §7.1), decoded
+// strictly. Nothing in it has been verified.
+type parsedToken struct {
+	text   string
+	header tokenHeader
+	claims claimSet
+}
+
+// tokenHeader is what the protected header says (RFC 7515 §4.1). The header
+// parameters "jku", "jwk", "x5u" and "x5c" are never used: a token must not
+// choose the key that verifies it.
+type tokenHeader struct {
+	algorithm jwa.SignatureAlgorithm
+	keyID     string // empty if the header has no "kid"
+	mediaType string // "typ", lower-case, without "application/"; empty if the header has none
+}
+
+// parseToken decodes a token. The error says which part is wrong; it contains
+// at most short excerpts of the token, quoted.
+func parseToken(text string) (*parsedToken, error) {
+	if len(text) > maxTokenBytes {
+		return nil, errors.New("the token is too long")
+	}
+	parts := strings.SplitN(text, ".", 4)
+	if len(parts) != 3 {
+		return nil, errors.New("the token is not a compact JWS")
+	}
+	header, err := readSegment(parts[0])
+	if err != nil {
+		return nil, fmt.Errorf("the token's header %w", err)
+	}
+	claims, err := readSegment(parts[1])
+	if err != nil {
+		return nil, fmt.Errorf("the token's payload %w", err)
+	}
+	if signature, err := decodeSegment(parts[2]); err != nil || len(signature) == 0 {
+		return nil, errors.New("the token's signature is missing or not base64url")
+	}
+	parsed := &parsedToken{text: text, claims: claims}
+	if parsed.header, err = readHeader(header); err != nil {
+		return nil, err
+	}
+	return parsed, nil
+}
+
+// readHeader reads the parameters that matter. No extension is understood here,
+// so any "crit" rejects the token (RFC 7515 §4.1.11), and so does a payload that
+// is not base64url-encoded (RFC 7797 §7).
+func readHeader(parameters claimSet) (tokenHeader, error) {
+	var header tokenHeader
+	for _, name := range []string{"alg", "kid", "typ"} {
+		value, ok, err := parameters.text(name)
+		switch {
+		case err != nil:
+			return header, fmt.Errorf("the token's header: %w", err)
+		case ok && value == "":
+			return header, fmt.Errorf("the token's header: %s is empty", name)
+		}
+		switch name {
+		case "alg":
+			header.algorithm = jwa.SignatureAlgorithm(value)
+		case "kid":
+			header.keyID = value
+		case "typ":
+			header.mediaType = mediaType(value)
+		}
+	}
+	if !slices.Contains(acceptedAlgorithms(), header.algorithm) {
+		return header, fmt.Errorf("the token's algorithm %s is not accepted", excerpt(string(header.algorithm)))
+	}
+	if _, ok := parameters["crit"]; ok {
+		return header, errors.New("the token's header has crit, and none of its extensions is supported")
+	}
+	if encoded, ok := parameters["b64"]; ok && encoded.Kind() != jsontext.KindTrue {
+		return header, errors.New("the token's payload must be base64url-encoded: b64 must be true")
+	}
+	return header, nil
+}
+
+// mediaType is the value of "typ" in the form that is compared: case-insensitive,
+// and "application/" may be omitted (RFC 7515 §4.1.9).
+func mediaType(typ string) string {
+	return strings.TrimPrefix(strings.ToLower(typ), "application/")
+}
+
+// decodeSegment decodes base64url in its one canonical form (RFC 7515 §2).
+func decodeSegment(segment string) ([]byte, error) {
+	if strings.ContainsAny(segment, "\r\n") {
+		return nil, errors.New("is not base64url")
+	}
+	decoded, err := base64.RawURLEncoding.Strict().DecodeString(segment)
+	if err != nil {
+		return nil, errors.New("is not base64url")
+	}
+	return decoded, nil
+}
+
+// readSegment decodes a segment that must be one JSON object in UTF-8, without
+// duplicate names at any depth and with nothing after it (RFC 7515 §4 and
+// §5.2, RFC 7519 §4 and §7.2).
+func readSegment(segment string) (claimSet, error) {
+	decoded, err := decodeSegment(segment)
+	if err != nil {
+		return nil, err
+	}
+	if !utf8.Valid(decoded) {
+		return nil, errors.New("is not valid UTF-8")
+	}
+	members, err := readObject(decoded)
+	switch {
+	case err == nil:
+		return members, nil
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return nil, errors.New("has a duplicate name")
+	case errors.Is(err, errTrailing):
+		return nil, errors.New("has data after the JSON object")
+	case errors.Is(err, errNotThat):
+		return nil, errors.New("is not a JSON object")
+	default:
+		return nil, errors.New("is not JSON")
+	}
+}
+
+// maxExcerpt bounds how much of a value is repeated in errors, in bytes.
+const maxExcerpt = 100
+
+// excerpt quotes a value that came with a token, so that it cannot forge log
+// lines or control a terminal.
+func excerpt(value string) string {
+	if len(value) > maxExcerpt {
+		return fmt.Sprintf("%q…", strings.ToValidUTF8(value[:maxExcerpt], ""))
+	}
+	return fmt.Sprintf("%q", value)
+}
+
+// excerptOf is [excerpt] for a JSON value.
+func excerptOf(value jsontext.Value) string { return excerpt(string(bytes.TrimSpace(value))) }
