@@ -79,6 +79,10 @@ swagger-ui: ## Fetch the Swagger UI that the documentation page embeds
 fuzz: ## Fuzz each parser for a minute
 	$(GO) test ./domain -run '^$$' -fuzz FuzzRedirectURI -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/jose -run '^$$' -fuzz FuzzKeySet -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/jose -run '^$$' -fuzz FuzzToken -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/jose -run '^$$' -fuzz FuzzClaimPath -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/jose -run '^$$' -fuzz FuzzIssuerKeys -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/jose -run '^$$' -fuzz FuzzIssuersFile -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/clientfile -run '^$$' -fuzz FuzzRead -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/foreign -run '^$$' -fuzz FuzzRead -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/rest -run '^$$' -fuzz FuzzBody -fuzztime 1m -fuzzminimizetime 5s

@@ -7,12 +7,13 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha256"
-	"encoding/hex"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/lestrrat-go/jwx/v2/jwa"
@@ -218,6 +219,7 @@ func parseIssuerKey(text jsontext.Value) (key issuerKey, thumbprint string, faul
 	if facts.Operations != nil && !slices.Contains(facts.Operations, "verify") && !slices.Contains(facts.Operations, "sign") {
 		return ignore(KeyUnsupported, "its key_ops do not include verify")
 	}
+	normalize(members, facts.Type)
 	k.readPublic(&facts)
 	switch {
 	case facts.Unsupported:
@@ -236,6 +238,35 @@ func parseIssuerKey(text jsontext.Value) (key issuerKey, thumbprint string, faul
 		return ignore(KeyMalformed, "its members make no key, or a point that is not on its curve")
 	}
 	return key, facts.Thumbprint, nil
+}
+
+// coordinateSize is the size of a coordinate on P-256, the only curve of "EC"
+// keys that an accepted algorithm uses (RFC 7518 §6.2.1.2).
+const coordinateSize = 32
+
+// normalize brings the numbers of a key into their canonical form (RFC 7518 §2).
+// Clients must use that form; but issuers are trusted, and some publish their
+// numbers with padding, in the alphabet of standard base64, with a zero octet
+// before them, or without zero octets that belong there.
+func normalize(members map[string]jsontext.Value, kty string) {
+	for _, name := range []string{"n", "e", "x", "y"} {
+		text, ok := textOf(members[name])
+		if !ok {
+			continue
+		}
+		text = strings.TrimRight(strings.NewReplacer("+", "-", "/", "_").Replace(text), "=")
+		octets, err := base64.RawURLEncoding.DecodeString(text)
+		if err != nil {
+			continue // it is reported when it is read
+		}
+		if kty != "OKP" {
+			octets = bytes.TrimLeft(octets, "\x00")
+		}
+		if kty == "EC" && len(octets) < coordinateSize {
+			octets = append(make([]byte, coordinateSize-len(octets)), octets...)
+		}
+		members[name] = jsontext.Value(`"` + base64.RawURLEncoding.EncodeToString(octets) + `"`)
+	}
 }
 
 // algorithmsOf lists the accepted algorithms that a key is for (RFC 7518 §3.1,
@@ -290,6 +321,3 @@ func (k issuerKey) describe() string {
 	}
 	return fmt.Sprintf("kid %s (%s)", excerpt(k.id), kind)
 }
-
-// String identifies the text of the set in logs.
-func (s *issuerKeySet) String() string { return hex.EncodeToString(s.digest[:8]) }

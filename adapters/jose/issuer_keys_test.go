@@ -3,14 +3,18 @@ package jose_test
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -110,6 +114,49 @@ func TestKeysThatCannotBeUsedAreIgnored(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Numbers in other forms than RFC 7518 §2 and §6.2.1.2 demand are what some
+// issuers publish: with padding, in the other alphabet of base64, with a zero
+// octet before them or without those that belong there.
+func TestNumbersOfKeysAreReadInTheFormsThatIssuersPublish(t *testing.T) {
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	signed := "eyJhbGciOiJSUzI1NiJ9." + base64.RawURLEncoding.EncodeToString([]byte("{}"))
+	digest := sha256.Sum256([]byte(signed))
+	signature, err := rsa.SignPKCS1v15(rand.Reader, private, crypto.SHA256, digest[:])
+	require.NoError(t, err)
+	token := signed + "." + base64.RawURLEncoding.EncodeToString(signature)
+	n := private.N.Bytes()
+	for name, text := range map[string]string{
+		"canonical":         base64.RawURLEncoding.EncodeToString(n),
+		"padded":            base64.URLEncoding.EncodeToString(n),
+		"standard base64":   base64.StdEncoding.EncodeToString(n),
+		"a zero octet more": base64.RawURLEncoding.EncodeToString(append([]byte{0}, n...)),
+	} {
+		assert.True(t, jose.SignatureIsValid(token, fmt.Sprintf(`{"kty":"RSA","n":%q,"e":"AQAB"}`, text)), name)
+		assert.True(t, jose.SignatureIsValid(token, fmt.Sprintf(`{"kty":"RSA","n":%q,"e":"AAEAAQ=="}`, text)), name)
+	}
+
+	// A key whose x begins with a zero octet, which is left out.
+	var key *ecdsa.PrivateKey
+	for key == nil || key.X.BitLen() > 248 {
+		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		require.NoError(t, err)
+	}
+	jwk := func(x []byte) string {
+		return fmt.Sprintf(`{"kty":"EC","crv":"P-256","x":%q,"y":%q}`,
+			base64.RawURLEncoding.EncodeToString(x), base64.RawURLEncoding.EncodeToString(key.Y.FillBytes(make([]byte, 32))))
+	}
+	digest = sha256.Sum256([]byte(signed))
+	r, s, err := ecdsa.Sign(rand.Reader, key, digest[:])
+	require.NoError(t, err)
+	raw := append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...)
+	token = signed + "." + base64.RawURLEncoding.EncodeToString(raw)
+	assert.True(t, jose.SignatureIsValid(token, jwk(key.X.FillBytes(make([]byte, 32)))))
+	assert.True(t, jose.SignatureIsValid(token, jwk(key.X.Bytes())), "shorter")
+	assert.True(t, jose.SignatureIsValid(token, jwk(key.X.FillBytes(make([]byte, 33)))), "longer")
+	assert.False(t, jose.SignatureIsValid(token, jwk(make([]byte, 32))))
 }
 
 func TestKeysForEncryptionAreIgnoredSilently(t *testing.T) {
@@ -436,9 +483,7 @@ func TestKeysByDiscovery(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server, documents := metadataServer(t)
 			issuer := server.URL + tt.path
-			for path, text := range tt.serve(server.URL, issuer) {
-				documents[path] = text
-			}
+			maps.Copy(documents, tt.serve(server.URL, issuer))
 			text, err := jose.KeysByDiscovery(issuer)(t.Context())
 			if tt.says != "" {
 				require.ErrorContains(t, err, tt.says)

@@ -92,7 +92,7 @@ func ParseIssuers(file string, text []byte) ([]IssuerRules, error) {
 	r := &settingsReader{file: file}
 	all, places := r.issuers(root)
 	if len(r.errs) == 0 {
-		r.addRuleErrors(CheckIssuers(all), places)
+		r.addRuleErrors(checkIssuers(all), places)
 	}
 	if len(r.errs) > 0 {
 		slices.SortStableFunc(r.errs, func(a, b error) int { return lineOf(a) - lineOf(b) })
@@ -336,33 +336,19 @@ func (r *settingsReader) duration(s *setting, pointer string) time.Duration {
 	return d
 }
 
-// addRuleErrors adds the errors of [CheckIssuers], with the lines that they are
+// addRuleErrors adds the errors of [checkIssuers], with the lines that they are
 // about.
-func (r *settingsReader) addRuleErrors(err error, places []*setting) {
-	if err == nil {
-		return
-	}
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // it is what errors.Join returned
-	if !ok {
-		r.errs = append(r.errs, err)
-		return
-	}
-	for _, err := range joined.Unwrap() {
-		placed, isPlaced := errors.AsType[*PlacedError](err)
-		rule, isRule := errors.AsType[*RuleError](err)
-		if !isPlaced || !isRule {
-			r.errs = append(r.errs, err)
-			continue
-		}
-		at := places[placed.Place]
-		for _, name := range strings.Split(rule.Setting, "/") {
+func (r *settingsReader) addRuleErrors(errs []*RuleError, places []*setting) {
+	for _, err := range errs {
+		at := places[err.Issuer]
+		for name := range strings.SplitSeq(err.Setting, "/") {
 			member, ok := at.members[strings.NewReplacer("~1", "/", "~0", "~").Replace(name)]
 			if !ok {
 				break
 			}
 			at = member
 		}
-		r.fault(at, fmt.Sprintf("/issuers/%d/%s", placed.Place, rule.Setting), "%s", rule.Message)
+		r.fault(at, fmt.Sprintf("/issuers/%d/%s", err.Issuer, err.Setting), "%s", err.Message)
 	}
 }
 

@@ -155,6 +155,7 @@ func namesOf(raw jsontext.Value) []string {
 		return names
 	case jsontext.KindBeginObject:
 		return keysOf(raw)
+	default:
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ type parsedToken struct {
 type tokenHeader struct {
 	algorithm jwa.SignatureAlgorithm
 	keyID     string // empty if the header has no "kid"
-	mediaType string // "typ", lower-case, without "application/"; empty if the header has none
+	typ       string // empty if the header has none
 }
 
 // parseToken decodes a token. The error says which part is wrong; it contains
@@ -77,7 +77,7 @@ func readHeader(parameters claimSet) (tokenHeader, error) {
 		case "kid":
 			header.keyID = value
 		case "typ":
-			header.mediaType = mediaType(value)
+			header.typ = value
 		}
 	}
 	if !slices.Contains(acceptedAlgorithms(), header.algorithm) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/clientele-oauth/clientele/application"
@@ -58,7 +59,7 @@ func (v *Verifier) Inspect(ctx context.Context, text string, offline bool) Inspe
 		return Inspection{Malformed: err.Error()}
 	}
 	inspection := Inspection{
-		Algorithm: string(token.header.algorithm), Type: quotedOrNone(token.header.mediaType), KeyID: quotedOrNone(token.header.keyID),
+		Algorithm: string(token.header.algorithm), Type: quotedOrNone(token.header.typ), KeyID: quotedOrNone(token.header.keyID),
 		Issuer: "none", Subject: "none", Expires: "none",
 	}
 	for name, into := range map[string]*string{"iss": &inspection.Issuer, "sub": &inspection.Subject} {
@@ -104,7 +105,7 @@ func (v *Verifier) inspect(ctx context.Context, t *trusted, token *parsedToken, 
 		err = fmt.Errorf("the token's iss is %s", quotedOrNone(named))
 	}
 	ours := check("issuer", err, "iss is this issuer")
-	check("header", t.checkHeader(token.header), fmt.Sprintf("typ %s, kid %s", quotedOrNone(token.header.mediaType), quotedOrNone(token.header.keyID)))
+	check("header", t.checkHeader(token.header), fmt.Sprintf("typ %s, kid %s", quotedOrNone(token.header.typ), quotedOrNone(token.header.keyID)))
 	switch {
 	case !ours:
 	case offline:
@@ -160,9 +161,9 @@ func (i IssuerInspection) String() string {
 	if i.Caller == nil {
 		return text.String()
 	}
-	line("subject", excerpt(i.Caller.Subject))
-	line("client", quotedOrNone(string(i.Caller.ClientID)))
-	line("tenant", found(quotedOrNone(string(i.Caller.Tenant)), i.Caller.Sources.Tenant))
+	line("subject", strconv.Quote(i.Caller.Subject)) // bounded, as are client and tenant
+	line("client", nameOrNone(i.Caller.ClientID))
+	line("tenant", found(nameOrNone(i.Caller.Tenant), i.Caller.Sources.Tenant))
 	line("roles", found(quotedList(i.Roles), i.Caller.Sources.Roles))
 	line("scopes", found(quotedList(i.Scopes), i.Caller.Sources.Scopes))
 	line("teams", quotedList(i.Caller.Teams))
@@ -176,6 +177,13 @@ func (i IssuerInspection) String() string {
 		line("permission", fmt.Sprintf("%s, by %s", permission, i.Grants[permission]))
 	}
 	return text.String()
+}
+
+func nameOrNone[T ~string](name T) string {
+	if name == "" {
+		return "none"
+	}
+	return strconv.Quote(string(name))
 }
 
 // found shows a value and where it comes from.

@@ -86,9 +86,9 @@ func mustPaths(texts ...string) []ClaimPath {
 }
 
 // check reports what is wrong with the rules: what is missing, and what would
-// have no effect. Each error is about one setting, which a [*RuleError] names.
-func (r IssuerRules) check() []error {
-	var errs []error
+// have no effect.
+func (r IssuerRules) check() []*RuleError {
+	var errs []*RuleError
 	fault := func(setting, format string, args ...any) {
 		errs = append(errs, &RuleError{Setting: setting, Message: fmt.Sprintf(format, args...)})
 	}
@@ -135,8 +135,10 @@ func (r IssuerRules) check() []error {
 		setting string
 		values  []string
 	}{
-		{"audiences", r.Audiences}, {"types", r.Types},
-		{"administrator_roles", r.AdministratorRoles}, {"platform_roles", r.PlatformRoles},
+		{"audiences", r.Audiences},
+		{"types", r.Types},
+		{"administrator_roles", r.AdministratorRoles},
+		{"platform_roles", r.PlatformRoles},
 	} {
 		if slices.Contains(values.values, "") {
 			fault(values.setting, "a value is empty")
@@ -167,12 +169,15 @@ func (r IssuerRules) check() []error {
 
 // RuleError is a setting of an issuer that is wrong or has no effect.
 type RuleError struct {
+	Issuer  int    // place of the issuer, from 0
 	Setting string // as in the issuers file, with slashes between names
 	Message string
 }
 
 // Error names the setting.
-func (e *RuleError) Error() string { return e.Setting + ": " + e.Message }
+func (e *RuleError) Error() string {
+	return fmt.Sprintf("/issuers/%d/%s: %s", e.Issuer, e.Setting, e.Message)
+}
 
 // escapedName is a name as a token of a JSON Pointer (RFC 6901 §3).
 func escapedName(name string) string {
@@ -284,10 +289,10 @@ func (r *IssuerRules) applyTenant(claims claimSet, caller *application.Caller) e
 			caller.Sources.Tenant.Missing = "is not in the token"
 			return nil
 		}
-		var err error
-		if tenant, err = singleOf(raw); err != nil {
-			caller.Sources.Tenant.Missing = err.Error()
-			return nil
+		var fault error
+		if tenant, fault = singleOf(raw); fault != nil {
+			caller.Sources.Tenant.Missing = fault.Error()
+			return nil //nolint:nilerr // the fault is what explains the missing tenant
 		}
 	}
 	if err := nameFault(tenant); err != nil {

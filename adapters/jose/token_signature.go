@@ -29,18 +29,17 @@ func isSignature(token string, algorithm jwa.SignatureAlgorithm, key crypto.Publ
 	digest := sha256.Sum256(signed)
 	switch public := key.(type) {
 	case *rsa.PublicKey:
-		switch algorithm {
-		case jwa.RS256:
-			return rsa.VerifyPKCS1v15(public, crypto.SHA256, digest[:], signature) == nil
-		case jwa.PS256: // the salt is as long as the hash (RFC 7518 §3.5)
+		if algorithm == jwa.PS256 { // the salt is as long as the hash (RFC 7518 §3.5)
 			return rsa.VerifyPSS(public, crypto.SHA256, digest[:], signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
 		}
+		return algorithm == jwa.RS256 && rsa.VerifyPKCS1v15(public, crypto.SHA256, digest[:], signature) == nil
 	case *ecdsa.PublicKey:
 		r, s := new(big.Int), new(big.Int)
 		return algorithm == jwa.ES256 && len(signature) == es256Size &&
 			ecdsa.Verify(public, digest[:], r.SetBytes(signature[:es256Size/2]), s.SetBytes(signature[es256Size/2:]))
 	case ed25519.PublicKey:
 		return algorithm == jwa.EdDSA && ed25519.Verify(public, signed, signature)
+	default:
+		return false
 	}
-	return false
 }

@@ -97,8 +97,12 @@ func NewVerifier(issuers []Issuer, now func() time.Time) (*Verifier, error) {
 		}
 		v.issuers = append(v.issuers, t)
 	}
-	if err := CheckIssuers(rules); err != nil {
-		return nil, err
+	var errs []error
+	for _, err := range checkIssuers(rules) {
+		errs = append(errs, err)
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
 	}
 	for _, t := range v.issuers {
 		for _, other := range v.issuers {
@@ -122,39 +126,29 @@ func subjectPrefix(place int, rules IssuerRules) string {
 	}
 }
 
-// CheckIssuers reports everything that is wrong with the rules of issuers that
-// are trusted together: each [*PlacedError] is about one of them.
-func CheckIssuers(all []IssuerRules) error {
-	var errs []error
+// checkIssuers reports everything that is wrong with the rules of issuers that
+// are trusted together.
+func checkIssuers(all []IssuerRules) []*RuleError {
+	var errs []*RuleError
 	for i, rules := range all {
-		for _, err := range rules.check() {
-			errs = append(errs, &PlacedError{Place: i, Err: err})
-		}
+		faults := rules.check()
 		for j, other := range all[:i] {
 			if other.Issuer == rules.Issuer {
-				errs = append(errs, &PlacedError{Place: i, Err: &RuleError{"issuer", "the same issuer is configured already"}})
+				faults = append(faults, &RuleError{Setting: "issuer", Message: "the same issuer is configured already"})
 			}
 			if subjectPrefix(i, rules) == subjectPrefix(j, other) {
-				errs = append(errs, &PlacedError{Place: i, Err: &RuleError{
-					"subject_prefix", "another issuer has the same; the same subject of both would be one caller",
-				}})
+				faults = append(faults, &RuleError{
+					Setting: "subject_prefix", Message: "another issuer has the same; the same subject of both would be one caller",
+				})
 			}
 		}
+		for _, fault := range faults {
+			fault.Issuer = i
+		}
+		errs = append(errs, faults...)
 	}
-	return errors.Join(errs...)
+	return errs
 }
-
-// PlacedError is an error about one of several issuers.
-type PlacedError struct {
-	Place int // from 0
-	Err   error
-}
-
-// Error names the issuer by its place.
-func (e *PlacedError) Error() string { return fmt.Sprintf("issuers/%d/%s", e.Place, e.Err) }
-
-// Unwrap returns the error without the place.
-func (e *PlacedError) Unwrap() error { return e.Err }
 
 // Verify returns who the token speaks for. The error is
 // [application.ErrUnauthenticated] with the reason, or
@@ -242,10 +236,10 @@ func (v *Verifier) remember(digest [sha256.Size]byte, outcome verified) {
 // when it was read.
 func (t *trusted) checkHeader(header tokenHeader) error {
 	switch {
-	case header.mediaType == "" && !t.Rules.AllowMissingType:
+	case header.typ == "" && !t.Rules.AllowMissingType:
 		return errors.New("the token has no typ")
-	case header.mediaType != "" && !slices.Contains(t.types, header.mediaType):
-		return fmt.Errorf("the token's typ %s is not accepted; accepted: %s", excerpt(header.mediaType), list(t.types))
+	case header.typ != "" && !slices.Contains(t.types, mediaType(header.typ)):
+		return fmt.Errorf("the token's typ %s is not accepted; accepted: %s", excerpt(header.typ), list(t.types))
 	case header.keyID == "" && !t.Rules.KeyIDOptional:
 		return errors.New("the token has no kid")
 	}

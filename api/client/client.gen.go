@@ -93,7 +93,7 @@ type Actor struct {
 	// Example: console
 	ClientID *string `json:"client_id,omitempty"`
 
-	// Subject The subject of the access token.
+	// Subject The subject of the access token. If several issuers are configured, subjects of all but the first have a prefix.
 	//
 	// Example: alice
 	Subject *string `json:"subject,omitempty"`

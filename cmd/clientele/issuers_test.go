@@ -36,7 +36,7 @@ func runWith(t *testing.T, env []string, stdin string, args ...string) (output s
 	command.Stdin = strings.NewReader(stdin)
 	text, err := command.CombinedOutput()
 	if err != nil {
-		require.IsType(t, &exec.ExitError{}, err)
+		require.ErrorAs(t, err, new(*exec.ExitError))
 	}
 	return string(text), command.ProcessState.ExitCode()
 }
@@ -176,7 +176,7 @@ func TestTokenInspect(t *testing.T) {
 	}
 	for _, token := range []string{adminToken(t, data), second.token("a\x1b[31m", `["editor"]`)} {
 		output, _ := inspect(token)
-		for _, part := range strings.Split(token, ".") {
+		for part := range strings.SplitSeq(token, ".") {
 			assert.NotContains(t, output, part, "a token must not be printed")
 		}
 		assert.NotContains(t, output, "\x1b")
@@ -241,11 +241,11 @@ func TestTheURLThatDevelopmentModePrintsWorks(t *testing.T) {
 		names  []string // of a certificate; none for plain HTTP
 		want   string
 	}{
-		"all addresses":                           {":0", nil, `http://127\.0\.0\.1:\d+`},
-		"all IPv4 addresses":                      {"0.0.0.0:0", nil, `http://127\.0\.0\.1:\d+`},
-		"one address":                             {"127.0.0.1:0", nil, `http://127\.0\.0\.1:\d+`},
-		"a name":                                  {"localhost:0", nil, `http://(127\.0\.0\.1|\[::1\]):\d+`},
-		"TLS":                                     {":0", []string{"localhost"}, `https://localhost:\d+`},
+		"all addresses":      {":0", nil, `http://127\.0\.0\.1:\d+`},
+		"all IPv4 addresses": {"0.0.0.0:0", nil, `http://127\.0\.0\.1:\d+`},
+		"one address":        {"127.0.0.1:0", nil, `http://127\.0\.0\.1:\d+`},
+		"a name":             {"localhost:0", nil, `http://(127\.0\.0\.1|\[::1\]):\d+`},
+		"TLS":                {":0", []string{"localhost"}, `https://localhost:\d+`},
 		"TLS, with a certificate for the address": {"127.0.0.1:0", []string{"127.0.0.1", "localhost"}, `https://127\.0\.0\.1:\d+`},
 	} {
 		t.Run(name, func(t *testing.T) {
