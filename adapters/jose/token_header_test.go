@@ -66,6 +66,13 @@ func with(t *testing.T, text, old, replacement string) string {
 	return strings.Replace(text, old, replacement, 1)
 }
 
+// next is the character after the last one of a base64url text whose last four
+// bits mean nothing: it decodes to the same bytes.
+func next(text string) string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	return string(alphabet[strings.IndexByte(alphabet, text[len(text)-1])+1])
+}
+
 func TestTokensAreDecodedStrictly(t *testing.T) {
 	key := newEdKey(t, "k1")
 	verifier := verifierOf(t, edRules(), key.source(), clock)
@@ -154,10 +161,11 @@ func TestTokensAreDecodedStrictly(t *testing.T) {
 		"alg in another case": {key.sign(with(t, edHeader, `"EdDSA"`, `"eddsa"`), edPayload), "algorithm"},
 		"alg of another type": {key.sign(with(t, edHeader, `"EdDSA"`, `"ES256"`), edPayload), "not for the algorithm"},
 		// RFC 7515 §2: base64url without padding, line breaks or stray bits
-		"padded":       {good[0] + "=." + good[1] + "." + good[2], "base64url"},
-		"a line break": {good[0] + "." + good[1] + "\n." + good[2], "base64url"},
-		"four parts":   {strings.Join(good, ".") + ".x", "compact"},
-		"no signature": {good[0] + "." + good[1] + ".", "signature is missing"},
+		"padded":                      {good[0] + "=." + good[1] + "." + good[2], "base64url"},
+		"a line break":                {good[0] + "." + good[1] + "\n." + good[2], "base64url"},
+		"four parts":                  {strings.Join(good, ".") + ".x", "compact"},
+		"stray bits in the signature": {strings.Join(good, ".")[:len(strings.Join(good, "."))-1] + next(good[2]), "base64url"},
+		"no signature":                {good[0] + "." + good[1] + ".", "signature is missing"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/clientele-oauth/clientele/adapters/jose"
@@ -13,21 +12,22 @@ import (
 // trustedIssuers are the issuers whose access tokens the service accepts.
 type trustedIssuers []jose.Issuer
 
-// ready returns nil if the keys of at least one issuer can be used: one issuer
-// that is down must not take the service away from the callers of the others.
+// ready returns nil as soon as the keys of one issuer can be used: one that is
+// down or slow must not take the service away from the callers of the others.
 func (t trustedIssuers) ready(ctx context.Context) error {
-	failures := make([]error, len(t))
-	var group sync.WaitGroup
-	for i, issuer := range t {
-		group.Go(func() { failures[i] = issuer.Keys.Ready(ctx) })
+	results := make(chan error, len(t))
+	for _, issuer := range t {
+		go func() { results <- issuer.Keys.Ready(ctx) }()
 	}
-	group.Wait()
-	for _, err := range failures {
+	var failures error
+	for range t {
+		err := <-results
 		if err == nil {
 			return nil
 		}
+		failures = errors.Join(failures, err)
 	}
-	return errors.Join(failures...)
+	return failures
 }
 
 // detail is the age of the oldest keys, and how many issuers have keys that were

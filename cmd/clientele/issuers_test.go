@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -126,6 +127,33 @@ func TestSeveralIssuers(t *testing.T) {
 		assert.Contains(t, text, "issuer keys: ok (2 of 2 issuers, oldest read ")
 		assert.Contains(t, p.Log.String(), `"msg":"a key of the issuer is ignored"`)
 	})
+}
+
+// An issuer that never responds does not make the service unready, nor slow for
+// the callers of another issuer.
+func TestAnIssuerThatHangsDoesNotHoldTheOthersUp(t *testing.T) {
+	data := t.TempDir()
+	second := newIssuers(t, data)
+	asked, release := make(chan struct{}, 100), make(chan struct{})
+	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	}))
+	defer hanging.Close()
+	defer close(release)
+	text, err := os.ReadFile(second.file)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "{file: second.json}")
+	require.NoError(t, os.WriteFile(second.file, []byte(strings.Replace(string(text), "{file: second.json}", "{url: "+hanging.URL+"}", 1)), 0o600))
+	p := start(t, "--data", data, "--issuers-file", second.file)
+	status, body := read(t, p.URL+"/readyz")
+	assert.Equal(t, http.StatusOK, status, body)
+	assert.Contains(t, body, "issuer keys: ok (1 of 2 issuers")
+	<-asked // the hanging one was asked, and nobody waited for it
+	create(t, p.as(t, adminToken(t, data)))
 }
 
 func TestAnIssuersFileThatIsWrongIsRejectedAtStart(t *testing.T) {
