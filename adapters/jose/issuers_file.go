@@ -259,6 +259,7 @@ func (r *settingsReader) claims(s *setting, pointer string) []ClaimPath {
 	if !r.is(list, at, isArray) {
 		return nil
 	}
+	r.unique(list, at)
 	paths := []ClaimPath{}
 	for i, item := range list.items {
 		if path := r.path(item, at+"/"+strconv.Itoa(i)); path != nil {
@@ -306,11 +307,23 @@ func (r *settingsReader) texts(s *setting, pointer string) []string {
 	if !r.is(s, pointer, isArray) {
 		return nil
 	}
+	r.unique(s, pointer)
 	texts := make([]string, len(s.items))
 	for i, item := range s.items {
 		texts[i] = r.text(item, pointer+"/"+strconv.Itoa(i))
 	}
 	return texts
+}
+
+// unique rejects strings that are in the list already.
+func (r *settingsReader) unique(list *setting, pointer string) {
+	seen := map[string]bool{}
+	for i, item := range list.items {
+		if item.kind == isString && seen[item.text] {
+			r.fault(item, pointer+"/"+strconv.Itoa(i), "%q is in the list already", item.text)
+		}
+		seen[item.text] = true
+	}
 }
 
 func (r *settingsReader) truth(s *setting, pointer string) bool {

@@ -110,6 +110,8 @@ func TestIssuersFilesThatAreRejected(t *testing.T) {
 		"null":                         {strings.Replace(good, "https://a", "null", 1), "must be a string, not null"},
 		"an empty issuer":              {strings.Replace(good, "https://a", `""`, 1), "must not be empty"},
 		"a number in a list":           {strings.Replace(good, "[a]", "[a, 1]", 1), "f.yaml:4: /issuers/0/audiences/1: must be a string"},
+		"an audience twice":            {strings.Replace(good, "[a]", "[a, b, a]", 1), `/issuers/0/audiences/2: "a" is in the list already`},
+		"a claim twice":                {good + "    teams: {claims: [a, a]}\n", `/issuers/0/teams/claims/1: "a" is in the list already`},
 		"a text as a list":             {strings.Replace(good, "[a]", "a", 1), "must be an array, not a string"},
 		"a word as a boolean":          {good + "    allow_missing_type: \"yes\"\n", "must be true or false, not a string"},
 		"another key_id":               {good + "    key_id: never\n", "must be one of required, optional"},

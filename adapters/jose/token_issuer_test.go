@@ -183,6 +183,37 @@ func TestANewKeyWithoutAnIDIsFound(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// The rules of an issuer say how its keys are kept.
+func TestTheKeysOfAnIssuerAreKeptAsItsRulesSay(t *testing.T) {
+	key := newEdKey(t, "")
+	server, documents := metadataServer(t)
+	documents["/keys"] = `{"keys":[` + strings.Replace(key.jwk(""), `,"kid":""`, "", 1) + `]}`
+	r := edRules()
+	r.Keys, r.KeysMaxAge = server.URL+"/keys", time.Hour
+	rules, err := r.Rules()
+	require.NoError(t, err)
+	optional := rules
+	optional.KeyIDOptional = true
+	var c movingClock
+	const header = `{"alg":"EdDSA","typ":"JWT"}`
+	token := key.sign(header, with(t, edPayload, `1776249060`, `1776335400`))
+
+	err = jose.NewIssuers([]jose.IssuerRules{rules}, jose.KeySettings{}, c.now)[0].Keys.Ready(t.Context())
+	require.ErrorContains(t, err, "it has no kid", "no token could be verified with it")
+
+	verifier, err := jose.NewVerifier(jose.NewIssuers([]jose.IssuerRules{optional}, jose.KeySettings{}, c.now), c.now)
+	require.NoError(t, err)
+	_, err = verifier.Verify(t.Context(), token)
+	require.NoError(t, err)
+	server.Close()
+	c.forward(time.Hour - time.Second)
+	_, err = verifier.Verify(t.Context(), token)
+	require.NoError(t, err)
+	c.forward(time.Second)
+	_, err = verifier.Verify(t.Context(), token)
+	require.ErrorIs(t, err, application.ErrUnavailable)
+}
+
 func TestTheNumberOfKeysThatATokenIsTriedWithIsBounded(t *testing.T) {
 	var keys []edKey
 	var texts []string

@@ -235,6 +235,10 @@ func TestTokenInspect(t *testing.T) {
 	assert.Contains(t, output, "cannot be read")
 	output, status = runWith(t, nil, "Bearer "+adminToken(t, data), "token", "inspect", "--dev", "--data", data)
 	assert.Zero(t, status, output)
+	output, status = runWith(t, []string{"CLIENTELE_MAX_TOKEN_LIFETIME=24h"}, adminToken(t, data),
+		"token", "inspect", "--issuer", "clientele-dev", "--issuer-keys", filepath.Join(data, "signing-key.json"))
+	assert.Equal(t, 1, status, output)
+	assert.Contains(t, output, "lifetime     FAILED: it is valid for longer than 24h0m0s")
 	output, status = runWith(t, nil, adminToken(t, data), "token", "inspect", "--issuer", "other", "--issuer-keys", filepath.Join(data, "signing-key.json"))
 	assert.Equal(t, 1, status, output)
 }
