@@ -55,6 +55,7 @@ type example struct {
 	profile Profile
 	edit    func(*Settings)
 	rival   string  // a jwks_uri beside the inline keys
+	id      ClientID
 	set     *KeySet // the keys that were seen; nil for one good key
 	keys    *Keys   // what is known of the keys instead of a set
 	policy  Policy
@@ -79,7 +80,7 @@ func (e example) judgement(t *testing.T) Findings {
 	case !settings.Keys.IsNone():
 		keys = KeysSeen(*keySet(ecKey()))
 	}
-	d := draft{Settings: settings, rivalKeys: KeysAt(e.rival)}
+	d := draft{Settings: settings, rivalKeys: KeysAt(e.rival), clientID: e.id}
 	return testBook(t, e.policy).judge(d, settings.Profile, keys, testNow)
 }
 
@@ -705,6 +706,21 @@ func examples() map[string][]example {
 			{name: "fapi1", profile: ProfileFAPI1, at: "/fapi_profile"},
 			{name: "fapi1-baseline", profile: ProfileFAPI1Baseline},
 			{name: "fapi2", profile: ProfileFAPI2},
+		},
+		"client-id-syntax": {
+			{name: "dot", id: ".", at: "/client_id"},
+			{name: "dot-dot", id: "..", at: "/client_id"},
+			{name: "space", id: "my client", at: "/client_id"},
+			{name: "colon", id: "urn:app:1", at: "/client_id"},
+			{name: "slash", id: "a/b", at: "/client_id"},
+			{name: "percent", id: "%2e", at: "/client_id"},
+			{name: "not ASCII", id: "größe", at: "/client_id"},
+			{name: "too long", id: ClientID(strings.Repeat("a", MaxClientIDLength+1)), at: "/client_id"},
+			{name: "generated"},
+			{name: "every unreserved character", id: "aZ09-._~"},
+			{name: "three dots", id: "..."},
+			{name: "begins with a dot", id: ".well-known"},
+			{name: "longest", id: ClientID(strings.Repeat("a", MaxClientIDLength))},
 		},
 	}
 }
