@@ -31,7 +31,7 @@ func grantRules() []Rule {
 			Summary: "there is no grant at all",
 			check: func(j *judged, r *report) {
 				if len(j.GrantTypes) == 0 {
-					r.on(FieldGrantTypes, "a client without a grant can do nothing; name at least one, or suspend the client")
+					r.on(FieldGrantTypes, "a client without a grant can do nothing; name at least one. To stop the client, keep its grant types and set status to suspended")
 				}
 			},
 		},

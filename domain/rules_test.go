@@ -54,7 +54,7 @@ type example struct {
 	name    string
 	profile Profile
 	edit    func(*Settings)
-	rival   string  // a jwks_uri beside the inline keys
+	rival   string // a jwks_uri beside the inline keys
 	id      ClientID
 	set     *KeySet // the keys that were seen; nil for one good key
 	keys    *Keys   // what is known of the keys instead of a set
@@ -124,6 +124,10 @@ func all(edits ...func(*Settings)) func(*Settings) {
 		}
 	}
 }
+
+func nameOf(name string) func(*Settings) { return func(s *Settings) { s.Name = name } }
+
+func origin(o Origin) func(*Settings) { return func(s *Settings) { s.CORSOrigins = []Origin{o} } }
 
 func scopes(list ...Scope) func(*Settings) { return func(s *Settings) { s.Scopes = list } }
 
@@ -204,6 +208,17 @@ func examples() map[string][]example {
 			{name: "encoded backslash", edit: redirect("https://app.example.com/a%5Cb"), at: "/redirect_uris/0"},
 			{name: "encoded slash", edit: redirect("https://app.example.com/a%2Fb"), at: "/redirect_uris/0"},
 			{name: "empty first segment", edit: redirect("https://app.example.com//cb"), at: "/redirect_uris/0"},
+			{name: "dot-dot with a path parameter", edit: redirect("https://app.example.com/public/..;/callback"), at: "/redirect_uris/0"},
+			{name: "dot-dot with a named path parameter", edit: redirect("https://app.example.com/public/..;a=b/callback"), at: "/redirect_uris/0"},
+			{name: "dot with a path parameter", edit: redirect("https://app.example.com/a/.;x/b"), at: "/redirect_uris/0"},
+			{name: "encoded dots with a path parameter", edit: redirect("https://app.example.com/a/%2e%2E;/b"), at: "/redirect_uris/0"},
+			{name: "encoded semicolon", edit: redirect("https://app.example.com/a/..%3Bx/b"), at: "/redirect_uris/0"},
+			{name: "dot-dot with a path parameter at the end", edit: redirect("https://app.example.com/a/..;"), at: "/redirect_uris/0"},
+			{name: "dots encoded twice", edit: redirect("https://app.example.com/a/%252e%252e/b"), at: "/redirect_uris/0"},
+			{name: "dots and a slash encoded twice", edit: redirect("https://app.example.com/a/..%252fb"), at: "/redirect_uris/0"},
+			{name: "in a private-use scheme", edit: public(redirect("com.example.app:/a/..;/b")), at: "/redirect_uris/0"},
+			{name: "a path parameter", edit: redirect("https://app.example.com/a;v=1/b;..")},
+			{name: "a percent sign at the end", edit: redirect("https://app.example.com/100%25")},
 			{name: "dots inside a segment", edit: redirect("https://app.example.com/a..b/.well-known/c")},
 			{name: "dots in the query", edit: redirect("https://app.example.com/?a=../b")},
 		},
@@ -264,7 +279,17 @@ func examples() map[string][]example {
 		},
 		"redirect-uri-reserved-parameter": {
 			{name: "code", edit: redirect("https://app.example.com/?code=1"), at: "/redirect_uris/0"},
+			{name: "error_uri", edit: redirect("https://app.example.com/?error_uri=x"), at: "/redirect_uris/0"},
+			{name: "token_type", edit: redirect("https://app.example.com/?token_type=x"), at: "/redirect_uris/0"},
+			{name: "expires_in", edit: redirect("https://app.example.com/?expires_in"), at: "/redirect_uris/0"},
+			{name: "scope", edit: redirect("https://app.example.com/?a&scope=x"), at: "/redirect_uris/0"},
+			{name: "iss", edit: redirect("https://app.example.com/?iss=x"), at: "/redirect_uris/0"},
+			{name: "session_state", edit: redirect("https://app.example.com/?session_state=x"), at: "/redirect_uris/0"},
+			{name: "response", edit: redirect("https://app.example.com/?response=x"), at: "/redirect_uris/0"},
+			{name: "vp_token", edit: redirect("https://app.example.com/?vp_token=x"), at: "/redirect_uris/0"},
 			{name: "encoded", edit: redirect("https://app.example.com/?a=1&%73tate"), at: "/redirect_uris/0"},
+			{name: "a parameter of a request", edit: redirect("https://app.example.com/?nonce=1&client_id=2&prompt=3")},
+			{name: "another case", edit: redirect("https://app.example.com/?Code=1")},
 			{name: "as a value", edit: redirect("https://app.example.com/?a=code")},
 			{name: "as a part of a name", edit: redirect("https://app.example.com/?my_code=1")},
 		},
@@ -654,7 +679,21 @@ func examples() map[string][]example {
 		"name-required": {
 			{name: "empty", edit: func(s *Settings) { s.Name = "" }, at: "/name"},
 			{name: "blank", edit: func(s *Settings) { s.Name = " \u3000" }, at: "/name"},
+			{name: "Hangul filler", edit: nameOf("\u3164"), at: "/name"},
+			{name: "half-width Hangul filler", edit: nameOf("\uffa0"), at: "/name"},
+			{name: "Hangul choseong and jungseong fillers", edit: nameOf("\u115f\u1160"), at: "/name"},
+			{name: "blank Braille patterns", edit: nameOf("\u2800 \u2800"), at: "/name"},
+			{name: "no-break space", edit: nameOf("\u00a0"), at: "/name"},
+			{name: "Ogham space mark", edit: nameOf("\u1680"), at: "/name"},
+			{name: "a mark alone", edit: nameOf("\u0301"), at: "/name"},
+			{name: "combining grapheme joiner", edit: nameOf("\u034f"), at: "/name"},
+			{name: "null notehead", edit: nameOf("\U0001d159"), at: "/name"},
+			{name: "soft hyphen", edit: nameOf("\u00ad"), at: "/name"},
 			{name: "one letter", edit: func(s *Settings) { s.Name = "x" }},
+			{name: "one emoji", edit: nameOf("😀")},
+			{name: "one ideograph", edit: nameOf("店")},
+			{name: "Braille", edit: nameOf("\u2801\u2800\u2803")},
+			{name: "a digit", edit: nameOf("7")},
 		},
 		"name-text": {
 			{name: "control", edit: func(s *Settings) { s.Name = "a\x00b" }, at: "/name"},
@@ -663,7 +702,39 @@ func examples() map[string][]example {
 			{name: "zero-width", edit: func(s *Settings) { s.Name = "Pay\u200bPal" }, at: "/name"},
 			{name: "private use", edit: func(s *Settings) { s.Name = "\ue000" }, at: "/name"},
 			{name: "not UTF-8", edit: func(s *Settings) { s.Name = "a\xffb" }, at: "/name"},
+			{name: "non-joiner between Latin letters", edit: nameOf("pay\u200cpal"), at: "/name"},
+			{name: "joiner between Latin letters", edit: nameOf("pay\u200dpal"), at: "/name"},
+			{name: "non-joiner at the start", edit: nameOf("\u200cمی"), at: "/name"},
+			{name: "non-joiner at the end", edit: nameOf("می\u200c"), at: "/name"},
+			{name: "non-joiner after a letter that does not join the next", edit: nameOf("دا\u200cر"), at: "/name"},
+			{name: "two non-joiners", edit: nameOf("می\u200c\u200cخواهم"), at: "/name"},
+			{name: "non-joiner between Arabic and Latin", edit: nameOf("می\u200cx"), at: "/name"},
+			{name: "joiner between Arabic letters", edit: nameOf("می\u200dخواهم"), at: "/name"},
+			{name: "joiner between an emoji and a letter", edit: nameOf("👩\u200dx"), at: "/name"},
+			{name: "joiner at the end of an emoji", edit: nameOf("👩\u200d"), at: "/name"},
+			{name: "variation selector after a Latin letter", edit: nameOf("PayPal\ufe0f"), at: "/name"},
+			{name: "variation selector after a space", edit: nameOf("a \ufe0fb"), at: "/name"},
+			{name: "two variation selectors", edit: nameOf("❤\ufe0f\ufe0f"), at: "/name"},
+			{name: "Hangul filler between letters", edit: nameOf("Pay\u3164Pal"), at: "/name"},
+			{name: "combining grapheme joiner between letters", edit: nameOf("Pay\u034fPal"), at: "/name"},
+			{name: "tags", edit: nameOf("🏴\U000e0067\U000e007f"), at: "/name"},
+			{name: "reserved ignorable character", edit: nameOf("a\U000e0fffb"), at: "/name"},
+			{name: "Mongolian vowel separator between Latin letters", edit: nameOf("a\u180eb"), at: "/name"},
 			{name: "other scripts", edit: func(s *Settings) { s.Name = "Größe 東京 😀 – שלום" }},
+			{name: "Persian", edit: nameOf("می\u200cخواهم")},
+			{name: "Persian with marks", edit: nameOf("مِی\u0651\u200c\u0650خواهم")},
+			{name: "Persian plural", edit: nameOf("کتاب\u200cها")},
+			{name: "Hindi with a non-joiner", edit: nameOf("क्\u200cष")},
+			{name: "Bengali with a joiner", edit: nameOf("র\u09cd\u200dযাম")},
+			{name: "Malayalam chillu of the old form", edit: nameOf("അവന\u0d4d\u200d")},
+			{name: "Sinhala", edit: nameOf("ශ\u0dca\u200dරී")},
+			{name: "Mongolian", edit: nameOf("ᠬᠠᠷ\u180eᠠ ᠭᠠᠭᠴᠠ\u180b")},
+			{name: "emoji of two", edit: nameOf("👩\u200d💻")},
+			{name: "emoji with a skin tone", edit: nameOf("👩🏽\u200d💻")},
+			{name: "emoji with variation selectors", edit: nameOf("🏳\ufe0f\u200d🌈 ❤\ufe0f 1\ufe0f⃣ 🙂\u200d↔\ufe0f")},
+			{name: "family", edit: nameOf("👨\u200d👩\u200d👧\u200d👦")},
+			{name: "ideograph with a variant", edit: nameOf("葛\U000e0100飾区")},
+			{name: "Arabic number sign", edit: nameOf("\u0600١٢")},
 		},
 		"link-syntax": {
 			{name: "relative", edit: func(s *Settings) { s.LogoURL = "/logo.png" }, at: "/logo_url"},
@@ -687,7 +758,27 @@ func examples() map[string][]example {
 			{name: "default port", edit: func(s *Settings) { s.CORSOrigins = []Origin{"https://a.example:443"} }, at: "/cors_origins/0"},
 			{name: "empty port", edit: func(s *Settings) { s.CORSOrigins = []Origin{"https://a.example:"} }, at: "/cors_origins/0"},
 			{name: "long IPv6", edit: func(s *Settings) { s.CORSOrigins = []Origin{"https://[2001:0db8::1]"} }, at: "/cors_origins/0"},
+			{name: "leading zero of a port", edit: origin("https://a.example:08443"), at: "/cors_origins/0"},
+			{name: "default port of http", edit: origin("http://localhost:80"), at: "/cors_origins/0"},
+			{name: "mapped IPv4 in dotted form", edit: origin("https://[::ffff:1.2.3.4]"), at: "/cors_origins/0"},
+			{name: "mapped IPv4 not compressed", edit: origin("https://[0:0:0:0:0:ffff:102:304]"), at: "/cors_origins/0"},
+			{name: "upper-case IPv6", edit: origin("https://[2001:DB8::1]"), at: "/cors_origins/0"},
+			{name: "a single zero group compressed", edit: origin("https://[2001:db8::1:1:1:1:1]"), at: "/cors_origins/0"},
+			{name: "the shorter run compressed", edit: origin("https://[2001::1:0:0:0:1]"), at: "/cors_origins/0"},
+			{name: "the second of two equal runs compressed", edit: origin("https://[2001:0:0:1::1:1]"), at: "/cors_origins/0"},
+			{name: "IPv4 in hexadecimal", edit: origin("https://0x7f.1"), at: "/cors_origins/0"},
+			{name: "short IPv4", edit: origin("https://127.1"), at: "/cors_origins/0"},
+			{name: "decimal IPv4", edit: origin("https://2130706433"), at: "/cors_origins/0"},
+			{name: "Unicode host", edit: origin("https://größe.example"), at: "/cors_origins/0"},
+			{name: "upper-case A-label", edit: origin("https://XN--gre-6ka8l.example"), at: "/cors_origins/0"},
 			{name: "http", edit: func(s *Settings) { s.CORSOrigins = []Origin{"http://a.example"} }, at: "/cors_origins/0"},
+			{name: "mapped IPv4 in groups", edit: origin("https://[::ffff:102:304]")},
+			{name: "mapped zero", edit: origin("https://[::ffff:0:0]")},
+			{name: "a single zero group", edit: origin("https://[2001:db8:0:1:1:1:1:1]")},
+			{name: "the longer run compressed", edit: origin("https://[2001:0:0:1::1]")},
+			{name: "the first of two equal runs compressed", edit: origin("https://[2001::1:0:0:1:1]")},
+			{name: "IPv4", edit: origin("https://192.0.2.1:8443")},
+			{name: "A-label", edit: origin("https://xn--gre-6ka8l.example")},
 			{name: "loopback http", edit: func(s *Settings) { s.CORSOrigins = []Origin{"http://localhost:3000", "http://[::1]:3000"} }},
 			{name: "https", edit: func(s *Settings) { s.CORSOrigins = []Origin{"https://a.example", "https://a.example:8443"} }},
 		},

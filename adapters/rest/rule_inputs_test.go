@@ -26,11 +26,28 @@ type ruleInput struct {
 	at   string // where the rule is broken
 }
 
+func redirecting(uri string) fields {
+	return fields{"grant_types": []string{"authorization_code"}, "redirect_uris": []string{uri}}
+}
+
 func ruleInputs() map[string]ruleInput {
 	return map[string]ruleInput{
 		"client_id dot":        {fields{"client_id": "."}, "client-id-syntax", "/client_id"},
 		"client_id dot-dot":    {fields{"client_id": ".."}, "client-id-syntax", "/client_id"},
 		"client_id three dots": {body: fields{"client_id": "..."}},
+
+		"redirect with a dot segment and a path parameter": {redirecting("https://app.example.com/public/..;/callback"), "redirect-uri-path-tricks", "/redirect_uris/0"},
+		"redirect with a path parameter":                   {body: redirecting("https://app.example.com/public;v=1/callback")},
+
+		"name in Persian":                {body: fields{"name": "می\u200cخواهم"}},
+		"name of emoji":                  {body: fields{"name": "👩\u200d💻"}},
+		"name with a hidden non-joiner":  {fields{"name": "pay\u200cpal"}, "name-text", "/name"},
+		"name of blank Braille patterns": {fields{"name": "\u2800"}, "name-required", "/name"},
+
+		"origin with a mapped address":              {body: fields{"cors_origins": []string{"https://[::ffff:102:304]"}}},
+		"origin with a mapped address, dotted form": {fields{"cors_origins": []string{"https://[::ffff:1.2.3.4]"}}, "cors-origin-syntax", "/cors_origins/0"},
+
+		"no grant": {fields{"grant_types": []string{}}, "grant-types-empty", "/grant_types"},
 	}
 }
 
@@ -98,4 +115,29 @@ func TestAStoredClientIDOfDotsIsReachablePercentEncoded(t *testing.T) {
 	updated := s.do(t, call{method: "PUT", path: clients + "/%2E%2E", token: "admin", body: `{"name":"Other"}`})
 	assert.Equal(t, http.StatusOK, updated.status, updated.text)
 	assert.Equal(t, http.StatusNoContent, s.do(t, call{method: "DELETE", path: clients + "/%2E%2E", token: "admin"}).status)
+}
+
+// A redirect URI whose query has a parameter of the response is accepted with a
+// warning.
+func TestResponseParametersInARedirectAreWarnedAbout(t *testing.T) {
+	s := newService(t)
+	a := s.do(t, call{method: "POST", path: clients, token: "admin", body: `{"name":"App","redirect_uris":["https://a.example/cb?error_uri=x"]}`})
+	require.Equal(t, http.StatusCreated, a.status, a.text)
+	warnings := list(t, a.body, "warnings")
+	require.Len(t, warnings, 1, a.text)
+	assert.Equal(t, "redirect-uri-reserved-parameter", warnings[0]["rule"])
+	assert.Equal(t, "/redirect_uris/0", warnings[0]["field"])
+}
+
+// The message of grant-types-empty advises to keep the grant types and set status
+// to suspended: that is accepted, and suspending without grants is not.
+func TestTheAdviceForAClientWithoutGrantsWorks(t *testing.T) {
+	s := newService(t)
+	path := clients + "/" + s.create(t)
+	empty := s.do(t, call{method: "PUT", path: path, token: "admin", body: `{"grant_types":[],"status":"suspended"}`})
+	require.Equal(t, http.StatusBadRequest, empty.status, empty.text)
+	require.Equal(t, []string{"/grant_types grant-types-empty"}, empty.violated())
+	assert.Contains(t, empty.text, "keep its grant types and set status to suspended")
+	advised := s.do(t, call{method: "PUT", path: path, token: "admin", body: `{"status":"suspended"}`})
+	assert.Equal(t, http.StatusOK, advised.status, advised.text)
 }
