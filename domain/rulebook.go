@@ -106,7 +106,7 @@ func Rules() []Rule {
 	}{
 		{"Redirect URIs", redirectURIRules()},
 		{"Grants", grantRules()},
-		{"Client authentication", authenticationRules()},
+		{"Client authentication", slices.Concat(authenticationRules(), tlsSubjectRules())},
 		{"Scopes", scopeRules()},
 		{"Keys", keyRules()},
 		{"Metadata", metadataRules()},

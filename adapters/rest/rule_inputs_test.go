@@ -30,6 +30,10 @@ func redirecting(uri string) fields {
 	return fields{"grant_types": []string{"authorization_code"}, "redirect_uris": []string{uri}}
 }
 
+func tlsClient(form, value string) fields {
+	return fields{"client_auth_methods": []string{"tls_client_auth"}, "tls_client_auth_" + form: value}
+}
+
 func ruleInputs() map[string]ruleInput {
 	return map[string]ruleInput{
 		"client_id dot":        {fields{"client_id": "."}, "client-id-syntax", "/client_id"},
@@ -46,6 +50,19 @@ func ruleInputs() map[string]ruleInput {
 
 		"origin with a mapped address":              {body: fields{"cors_origins": []string{"https://[::ffff:102:304]"}}},
 		"origin with a mapped address, dotted form": {fields{"cors_origins": []string{"https://[::ffff:1.2.3.4]"}}, "cors-origin-syntax", "/cors_origins/0"},
+
+		"subject DN of blanks":      {tlsClient("subject_dn", "   "), "tls-subject-dn-syntax", "/tls_client_auth_subject_dn"},
+		"subject DN of OpenSSL":     {tlsClient("subject_dn", "/C=GB/O=X"), "tls-subject-dn-syntax", "/tls_client_auth_subject_dn"},
+		"subject DN":                {body: tlsClient("subject_dn", "CN=app,O=Example\\, Ltd,C=DE")},
+		"SAN DNS that is a URL":     {tlsClient("san_dns", "https://x"), "tls-san-dns-syntax", "/tls_client_auth_san_dns"},
+		"SAN DNS":                   {body: tlsClient("san_dns", "app.example.com")},
+		"SAN URI of words":          {tlsClient("san_uri", "not a uri"), "tls-san-uri-syntax", "/tls_client_auth_san_uri"},
+		"SAN URI":                   {body: tlsClient("san_uri", "spiffe://example/app")},
+		"SAN IP that is no address": {tlsClient("san_ip", "999.1.1.1"), "tls-san-ip-syntax", "/tls_client_auth_san_ip"},
+		"SAN IP not as in RFC 5952": {tlsClient("san_ip", "2001:DB8::1"), "tls-san-ip-syntax", "/tls_client_auth_san_ip"},
+		"SAN IP":                    {body: tlsClient("san_ip", "2001:db8::1")},
+		"SAN email that is a word":  {tlsClient("san_email", "nope"), "tls-san-email-syntax", "/tls_client_auth_san_email"},
+		"SAN email":                 {body: tlsClient("san_email", "app@example.com")},
 
 		"no grant": {fields{"grant_types": []string{}}, "grant-types-empty", "/grant_types"},
 	}
