@@ -180,8 +180,7 @@ func keyRules() []Rule {
 			ID: "jwks-no-signing-key", Level: Violation, Source: "OIDC Core §9", needs: sourceAndMethods, keys: true,
 			Summary: "there is private_key_jwt, and no key can verify a signature",
 			check: func(j *judged, r *report) {
-				set, seen := j.keys.Set()
-				if seen && set.Fault == KeySetReadable && j.hasMethod(AuthPrivateKeyJWT) && !slices.ContainsFunc(set.Keys, Key.verifies) {
+				if j.hasMethod(AuthPrivateKeyJWT) && j.keys.lack(Key.verifies) {
 					r.on(j.Keys.field(), "private_key_jwt is checked with a signature key, and no key of the set can serve as one; add one")
 				}
 			},
@@ -191,13 +190,8 @@ func keyRules() []Rule {
 			in: inAdvanced | inFAPI2, needs: all, keys: true,
 			Summary: "there is private_key_jwt, and no key can serve PS256 or ES256 (FAPI 2.0: or EdDSA with Ed25519)",
 			check: func(j *judged, r *report) {
-				set, seen := j.keys.Set()
-				if !seen || set.Fault != KeySetReadable || !j.hasMethod(AuthPrivateKeyJWT) {
-					return
-				}
-				algorithms := profileAlgorithms(j.profile)
-				if !slices.ContainsFunc(set.Keys, func(k Key) bool { return k.Curve != crvEd448 && k.verifiesWith(algorithms) }) {
-					r.on(j.Keys.field(), "no key can serve one of the profile's signature algorithms, %s; add one", strings.Join(algorithms, ", "))
+				if j.hasMethod(AuthPrivateKeyJWT) && j.keys.lack(profileKey(j.profile)) {
+					r.on(j.Keys.field(), "no key can serve one of the profile's signature algorithms, %s; add one", strings.Join(profileAlgorithms(j.profile), ", "))
 				}
 			},
 		},
@@ -227,17 +221,23 @@ func keyRules() []Rule {
 		{
 			ID: "jwks-signing-required", Level: Violation, Softens: true,
 			Source: "FAPI 1.0 Part 2 §5.2.2-1; FAPI 2.0 MS §5.1, §5.3.1-1", in: inAdvanced | inMessageSigning,
-			needs:   []Field{FieldJWKS, FieldJWKSURI, FieldGrantTypes, FieldProfile},
-			Summary: "there is authorization_code and no keys at all, also with mTLS: signed request objects need them; a warning in fapi2-message-signing, whose parts can be used apart",
+			needs: []Field{FieldJWKS, FieldJWKSURI, FieldGrantTypes, FieldProfile}, keys: true,
+			Summary: "there is authorization_code, and no keys or no key for the profile's signature algorithms, also with mTLS: signed request objects need one; a warning in fapi2-message-signing, whose parts can be used apart",
 			check: func(j *judged, r *report) {
-				if !j.hasGrant(GrantAuthorizationCode) || !j.Keys.IsNone() {
+				if !j.hasGrant(GrantAuthorizationCode) {
 					return
 				}
 				level := Violation
 				if j.profile == ProfileFAPI2MessageSigning {
 					level = Warning
 				}
-				r.add(level, FieldJWKS.pointer(), "", "signed request objects are checked with the client's public keys; register jwks or jwks_uri")
+				switch {
+				case j.Keys.IsNone():
+					r.add(level, FieldJWKS.pointer(), "", "signed request objects are checked with the client's public keys; register jwks or jwks_uri")
+				case j.keys.lack(profileKey(j.profile)):
+					r.add(level, j.Keys.field().pointer(), "", "signed request objects are checked with a signature key for %s, and no key of the set is one; add one",
+						strings.Join(profileAlgorithms(j.profile), ", "))
+				}
 			},
 		},
 		{
@@ -330,6 +330,13 @@ func profileAlgorithms(p Profile) []string {
 		return []string{"PS256", "ES256", "EdDSA", crvEd25519}
 	}
 	return []string{"PS256", "ES256"}
+}
+
+// profileKey makes a predicate: whether a key can verify signatures of an
+// algorithm that the FAPI profile allows.
+func profileKey(p Profile) func(Key) bool {
+	algorithms := profileAlgorithms(p)
+	return func(k Key) bool { return k.Curve != crvEd448 && k.verifiesWith(algorithms) }
 }
 
 // allowsKeyHost reports whether keys may be fetched from the host as it is
