@@ -56,8 +56,8 @@ func keyRules() []Rule {
 			},
 		},
 		{
-			ID: "jwk-malformed", Level: Violation, Source: "RFC 7518 §6", needs: source, keys: true,
-			Summary: "members are missing or not canonical base64url, a point is not on its curve, or the modulus is even",
+			ID: "jwk-malformed", Level: Violation, Source: "RFC 7518 §6; RFC 8032 §5.1.3, §5.2.3; RFC 7748 §6", needs: source, keys: true,
+			Summary: "members are missing or not canonical base64url, a point is not on its curve or, for OKP keys, of small order, or the modulus is even",
 			check: eachKey(func(_ *judged, k *Key) string {
 				return k.Malformed
 			}),
@@ -148,8 +148,8 @@ func keyRules() []Rule {
 			check:   checkKeyIDs,
 		},
 		{
-			ID: "jwk-x5c-mismatch", Level: Violation, Source: "RFC 7517 §4.7", needs: source, keys: true,
-			Summary: "the first certificate's key is not the key, or it is not base64 DER",
+			ID: "jwk-x5c-mismatch", Level: Violation, Source: "RFC 7517 §4.7, RFC 4648 §3.3", needs: source, keys: true,
+			Summary: "the first certificate's key is not the key, or an element is not the base64 of a certificate in DER, without line breaks",
 			check: eachKey(func(_ *judged, k *Key) string {
 				switch {
 				case !k.usable() || k.Certificate == nil:

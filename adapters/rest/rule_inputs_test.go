@@ -34,6 +34,10 @@ func tlsClient(form, value string) fields {
 	return fields{"client_auth_methods": []string{"tls_client_auth"}, "tls_client_auth_" + form: value}
 }
 
+func keyed(jwks string) fields {
+	return fields{"client_auth_methods": []string{"private_key_jwt"}, "jwks": jwks}
+}
+
 func ruleInputs() map[string]ruleInput {
 	return map[string]ruleInput{
 		"client_id dot":        {fields{"client_id": "."}, "client-id-syntax", "/client_id"},
@@ -63,6 +67,21 @@ func ruleInputs() map[string]ruleInput {
 		"SAN IP":                    {body: tlsClient("san_ip", "2001:db8::1")},
 		"SAN email that is a word":  {tlsClient("san_email", "nope"), "tls-san-email-syntax", "/tls_client_auth_san_email"},
 		"SAN email":                 {body: tlsClient("san_email", "app@example.com")},
+
+		"Ed25519 key of small order":       {fields{"jwks": `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}`}, "jwk-malformed", "/jwks"},
+		"Ed25519 key that is no point":     {fields{"jwks": `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}`}, "jwk-malformed", "/jwks"},
+		"Ed25519 key":                      {body: keyed(`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)},
+		"X25519 key alone":                 {keyed(`{"keys":[{"kty":"OKP","crv":"X25519","kid":"a","use":"sig","x":"hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo"}]}`), "jwks-no-signing-key", "/jwks"},
+		"key with use tls":                 {keyed(`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","use":"tls","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`), "jwks-no-signing-key", "/jwks"},
+		"ECDH-ES key with use sig":         {keyed(`{"keys":[{"kty":"EC","crv":"P-256","kid":"a","x":"iGC2zRvo9yWBoaeifaDaBHWPGlF-OHyPaYp8ztkkjfY","y":"Tam1nR5cp8I3XDqANKvRxgFBqcv8FJt4vGrgR01khRc","use":"sig","alg":"ECDH-ES"}]}`), "jwks-no-signing-key", "/jwks"},
+		"certificate of an Ed448 key":      {body: keyed(`{"keys":[{"kty":"OKP","crv":"Ed448","kid":"a","x":"vL2jDBH9Ii5yeD0VzW7RDOLtrBKLo1E3tv62E3aCjhDqo4slK_z3N-VAkrmuQaO5o_sGp_ikq5sA","x5c":["MIHdMIGQAgEHMAUGAytlcDAPMQ0wCwYDVQQDDAR0ZXN0MB4XDTI2MTEyODEyNTUwOFoXDTM2MTEyNTEyNTUwOFowDjEMMAoGA1UEAwwDYXBwMEMwBQYDK2VxAzoAvL2jDBH9Ii5yeD0VzW7RDOLtrBKLo1E3tv62E3aCjhDqo4slK/z3N+VAkrmuQaO5o/sGp/ikq5sAMAUGAytlcANBABbYfkwXud857DsfrxPSCB+jssbFiUvDwD6AKRWYZGxPZnH3niJtV7DKwDB/GvRn9gl76Z0/1M06h4uSmXu5JAI="]}]}`)},
+		"certificate with negative serial": {body: keyed(`{"keys":[{"kty":"EC","crv":"P-256","kid":"a","x":"iGC2zRvo9yWBoaeifaDaBHWPGlF-OHyPaYp8ztkkjfY","y":"Tam1nR5cp8I3XDqANKvRxgFBqcv8FJt4vGrgR01khRc","x5c":["MIHzMIGmAgH7MAUGAytlcDAPMQ0wCwYDVQQDDAR0ZXN0MB4XDTI2MTEyODEyNTUwOFoXDTM2MTEyNTEyNTUwOFowDjEMMAoGA1UEAwwDYXBwMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEiGC2zRvo9yWBoaeifaDaBHWPGlF+OHyPaYp8ztkkjfZNqbWdHlynwjdcOoA0q9HGAUGpy/wUm3i8auBHTWSFFzAFBgMrZXADQQA1l+t9uq/wCq0W/6Q0Kp7e0vje/PuHHBZpkHRiklqc7G0FfGlN9rUq8Q9AFagDkwqFWJgmOg3UkrVfYsDrv2AI"]}]}`)},
+		"certificate with a line feed":     {keyed(`{"keys":[{"kty":"EC","crv":"P-256","kid":"a","x":"iGC2zRvo9yWBoaeifaDaBHWPGlF-OHyPaYp8ztkkjfY","y":"Tam1nR5cp8I3XDqANKvRxgFBqcv8FJt4vGrgR01khRc","x5c":["MIHzMIGmAgEHMAUGAytlcDAPMQ0wCwYDVQQDDAR0ZXN0MB4XDTI2MTEyODEyNTUw\nOFoXDTM2MTEyNTEyNTUwOFowDjEMMAoGA1UEAwwDYXBwMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEiGC2zRvo9yWBoaeifaDaBHWPGlF+OHyPaYp8ztkkjfZNqbWdHlynwjdcOoA0q9HGAUGpy/wUm3i8auBHTWSFFzAFBgMrZXADQQBpPF3+sRojq3T04+hkBd6PgAYCdwVUMxKGATMONBxMRBdK/WcjkvqFsesfs9RlZhy5iZWc4PCWsbVEgR08DG0L"]}]}`), "jwk-x5c-mismatch", "/jwks"},
+		"mTLS in FAPI 1.0 Advanced with an encryption key": {fields{
+			"fapi_profile": "fapi1-advanced", "grant_types": []string{"authorization_code"}, "redirect_uris": []string{"https://app.example.com/cb"},
+			"client_auth_methods": []string{"tls_client_auth"}, "tls_client_auth_san_dns": "app.example.com",
+			"jwks": `{"keys":[{"kty":"EC","crv":"P-256","kid":"a","x":"iGC2zRvo9yWBoaeifaDaBHWPGlF-OHyPaYp8ztkkjfY","y":"Tam1nR5cp8I3XDqANKvRxgFBqcv8FJt4vGrgR01khRc","use":"enc"}]}`,
+		}, "jwks-signing-required", "/jwks"},
 
 		"no grant": {fields{"grant_types": []string{}}, "grant-types-empty", "/grant_types"},
 	}
