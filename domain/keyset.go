@@ -234,11 +234,13 @@ func KeysUnreachable(reason string) Keys { return Keys{state: keysUnreachable, r
 // could, or nobody tried.
 func (k Keys) Unreachable() (reason string, ok bool) { return k.reason, k.state == keysUnreachable }
 
-// Refused reports whether the keys are at an address that is never asked.
+// Refused reports whether the text of the jwks_uri names a host that is never
+// asked.
 func (k Keys) Refused() bool { return k.state == keysRefused }
 
-// KeysRefused is the knowledge that the keys are at an address that is never
-// asked.
+// KeysRefused is the knowledge that the text of the jwks_uri names a host that is
+// never asked ([ErrKeyURIHost]). A name that resolves to an address that is not
+// public is [KeysUnreachable], like one that does not exist.
 func KeysRefused() Keys { return Keys{state: keysRefused} }
 
 // Set returns the keys, and false where they were not seen.

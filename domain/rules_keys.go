@@ -243,24 +243,11 @@ func keyRules() []Rule {
 		{
 			ID: "jwks-uri-syntax", Level: Violation, Source: "RFC 7591 §2, OIDC Registration §2", needs: []Field{FieldJWKSURI},
 			Summary: "it is not an absolute https URI with a host, has user information or a fragment, or breaks the host rules of redirect-uri-host",
-			check: eachKeyURI(func(_ *judged, u *uri) string {
-				switch {
-				case u.fault != "":
-					return "this is not an absolute URI: " + u.fault
-				case u.scheme != "https":
-					return "keys are fetched over https only"
-				case u.userinfo:
-					return "a jwks_uri has no user information; remove what stands before the @"
-				case u.hasFragment:
-					return "a jwks_uri has no fragment; remove the # and what follows"
-				default:
-					return u.hostFault()
-				}
-			}),
+			check:   eachKeyURI(func(_ *judged, u *uri) string { return keyURIFault(u) }),
 		},
 		{
 			ID: "jwks-uri-address", Level: Violation, Source: "own; RFC 7591 §5", needs: []Field{FieldJWKSURI}, keys: true,
-			Summary: "the host is, or resolves to, an address that is not public",
+			Summary: "the host is localhost or an IP address that is not public; a name that resolves to such an address is reported by jwks-uri-unreachable, like a name that does not exist",
 			check: eachKeyURI(func(j *judged, u *uri) string {
 				return when(j.keys.state == keysRefused || !j.policy.allowsKeyHost(u),
 					"the host is not a public one, and keys are fetched from public hosts only; publish them there, or send them inline as jwks")
@@ -268,7 +255,7 @@ func keyRules() []Rule {
 		},
 		{
 			ID: "jwks-uri-unreachable", Level: Warning, Softens: true, Source: "own", needs: []Field{FieldJWKSURI, FieldProfile}, keys: true,
-			Summary: "it could not be fetched or read within the limits; a violation in fapi1-advanced, fapi2-security and fapi2-message-signing, or where the deployment requires it",
+			Summary: "the keys could not be fetched or read within the limits, or the name has no public address; a violation in fapi1-advanced, fapi2-security and fapi2-message-signing, or where the deployment requires it",
 			check: func(j *judged, r *report) {
 				if j.keys.state != keysUnreachable {
 					return

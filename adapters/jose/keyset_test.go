@@ -361,6 +361,12 @@ func TestCertificates(t *testing.T) {
 			}
 		}
 	}
+	ed448 := vectors(t)["Ed448"]
+	stray := ed448["x5c"].([]any)[0].(string)
+	require.True(t, strings.HasSuffix(stray, "I="))
+	stray = strings.TrimSuffix(stray, "I=") + "J="
+	facts := new(jose.Resolver).Parse(set(t, ed448.and("x5c", []string{stray}))).Keys[0]
+	assert.NotEmpty(t, facts.Certificate.Malformed, "bits after the last octet (RFC 4648 §3.5)")
 	key := publicJWK(t, ec.Public())
 	mismatch := new(jose.Resolver).Parse(set(t, key.and("x5c", x5c(t, other.Public(), other)))).Keys[0]
 	assert.False(t, mismatch.Certificate.Matches)

@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -12,7 +13,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/clientele-oauth/clientele/adapters/rest"
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
+	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -176,4 +179,48 @@ func TestTheAdviceForAClientWithoutGrantsWorks(t *testing.T) {
 	assert.Contains(t, empty.text, "keep its grant types and set status to suspended")
 	advised := s.do(t, call{method: "PUT", path: path, token: "admin", body: `{"status":"suspended"}`})
 	assert.Equal(t, http.StatusOK, advised.status, advised.text)
+}
+
+// busyKeys is a resolver that starts no fetch.
+type busyKeys struct{ application.KeyResolver }
+
+func (busyKeys) Fetch(context.Context, domain.TenantID, string) (domain.Keys, time.Time, error) {
+	return domain.Keys{}, time.Time{}, application.ErrTooManyFetches
+}
+
+// Our own overload is no violation of the client: whatever needs its keys gets a
+// 503, also under a profile that refuses keys that cannot be seen, and nothing
+// is changed.
+func TestTooManyFetchesAreA503(t *testing.T) {
+	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, store.Close()) })
+	_, err = store.Migrate(t.Context())
+	require.NoError(t, err)
+	book, err := domain.NewRulebook(domain.Policy{})
+	require.NoError(t, err)
+	s := serviceOver(t, store, func(c *rest.Config) {
+		c.Registry.Book, c.Registry.Keys = book, busyKeys{c.Registry.Keys}
+	})
+	id := s.create(t)
+	for name, c := range map[string]call{
+		"create": {method: "POST", path: clients, body: `{"name":"App","fapi_profile":"fapi2-security","redirect_uris":["https://a.example/cb"],
+			"client_auth_methods":["private_key_jwt"],"jwks_uri":"https://keys.example/jwks"}`},
+		"dry run": {method: "POST", path: clients + "?dry_run=true", body: `{"name":"App","redirect_uris":["https://a.example/cb"],"jwks_uri":"https://keys.example/jwks"}`},
+		"update":  {method: "PUT", path: clients + "/" + id, body: `{"jwks_uri":"https://keys.example/jwks"}`},
+		"compliance": {method: "POST", path: "/admin/oauth/compliance", body: `{"name":"App","redirect_uris":["https://a.example/cb"],
+			"jwks_uri":"https://keys.example/jwks"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.token = "admin"
+			a := s.do(t, c)
+			assert.Equal(t, http.StatusServiceUnavailable, a.status, a.text)
+			assert.Equal(t, "1", a.header.Get("Retry-After"))
+			assert.Nil(t, a.body["violations"])
+		})
+	}
+	list := s.do(t, call{method: "GET", path: clients, token: "admin"})
+	assert.EqualValues(t, 1, list.body["total"])
+	read := s.do(t, call{method: "GET", path: clients + "/" + id, token: "admin"})
+	assert.Equal(t, `"1"`, read.header.Get("ETag"))
 }

@@ -254,7 +254,7 @@ type ClientKeys struct {
 	// Example: jwks
 	Source *string `json:"source,omitempty"`
 
-	// State `none`; `seen`; `unreachable`: could not be fetched, see `detail`; `refused`: at an address that is never asked.
+	// State `none`; `seen`; `unreachable`: could not be fetched, see `detail`; `refused`: its host is localhost or an IP address that is not public.
 	//
 	// Example: seen
 	State *string `json:"state,omitempty"`
