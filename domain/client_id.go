@@ -1,7 +1,5 @@
 package domain
 
-import "strings"
-
 // FieldClientID is the identifier in a registration. It is no part of
 // [Settings]: a client keeps the one it was created with.
 const FieldClientID Field = "client_id"
@@ -54,9 +52,19 @@ func clientIDFault(id ClientID) string {
 		return "client_id is longer than 128 characters"
 	case id == "." || id == "..":
 		return "client_id must not be . or ..: HTTP clients remove such path segments, so the client could not be addressed"
-	case strings.ContainsFunc(string(id), func(r rune) bool { return r > 0x7f || !isUnreserved(byte(r)) }):
+	case !allBytes(string(id), isUnreserved):
 		return "client_id has a character other than A-Z a-z 0-9 - . _ ~"
 	default:
 		return ""
 	}
+}
+
+// allBytes reports whether is holds for every byte of s.
+func allBytes(s string, is func(byte) bool) bool {
+	for i := range len(s) {
+		if !is(s[i]) {
+			return false
+		}
+	}
+	return true
 }

@@ -74,9 +74,9 @@ func cutAttribute(text string) (rest, fault string) {
 	case !isDescriptor(name) && !isNumericOID(name):
 		return "", "an attribute type is neither a name such as CN nor a dotted number"
 	case strings.HasPrefix(value, "#"):
-		digits := strings.IndexFunc(value[1:], func(r rune) bool { return r > 0x7f || !isHex(byte(r)) })
-		if digits < 0 {
-			digits = len(value) - 1
+		digits := 0
+		for digits+1 < len(value) && isHex(value[digits+1]) {
+			digits++
 		}
 		rest = value[1+digits:]
 		if digits == 0 || digits%2 != 0 || rest != "" && rest[0] != ',' && rest[0] != '+' {
@@ -222,16 +222,19 @@ func sanEmailFault(text string) string {
 }
 
 // isDotAtom reports whether s is a Dot-string: atoms of atext with single dots
-// between them (RFC 5321 §4.1.2, RFC 5322 §3.2.3).
+// between them (RFC 5321 §4.1.2).
 func isDotAtom(s string) bool {
 	for atom := range strings.SplitSeq(s, ".") {
-		if atom == "" || strings.ContainsFunc(atom, func(r rune) bool {
-			return r > 0x7f || !isAlpha(byte(r)) && !isDigit(byte(r)) && !strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r)
-		}) {
+		if atom == "" || !allBytes(atom, isAtomByte) {
 			return false
 		}
 	}
 	return true
+}
+
+// isAtomByte knows the characters of atext (RFC 5322 §3.2.3).
+func isAtomByte(c byte) bool {
+	return isAlpha(c) || isDigit(c) || strings.IndexByte("!#$%&'*+-/=?^_`{|}~", c) >= 0
 }
 
 // isQuotedLocal reports whether s is a Quoted-string (RFC 5321 §4.1.2).

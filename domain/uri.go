@@ -255,7 +255,7 @@ func (u *uri) pathTrick() string {
 // removes path parameters (RFC 3986 §3.3) before it removes dot segments, as Java
 // servlet containers do with "..;a=b".
 func hasDotSegment(path string) bool {
-	for range 3 { // nobody decodes more often, and each time takes the length of the path
+	for range 3 { // no known parser decodes more often, and each round costs the length of the path
 		path = percentDecoded(path)
 	}
 	for segment := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {

@@ -121,7 +121,7 @@ func NewResolver(rules FetchRules) *Resolver {
 			MaxResponseHeaderBytes: maxResponseHeader,
 		},
 		CheckRedirect: func(next *http.Request, via []*http.Request) error {
-			next.Header.Del("Referer") // the URI of one host is no business of another
+			next.Header.Del("Referer") // the target must not see the URI that led to it
 			target := *next.URL
 			target.Fragment, target.RawFragment = "", "" // never sent; legal in a redirect (RFC 9110 §10.2.2)
 			switch {
@@ -179,11 +179,11 @@ func (r *Resolver) Fetch(ctx context.Context, tenant domain.TenantID, uri string
 	case errors.Is(err, domain.ErrKeyURIHost):
 		return domain.KeysRefused(), now, nil
 	case err != nil:
-		return domain.KeysUnexamined(), now, nil
+		return domain.KeysUnexamined(), now, nil //nolint:nilerr // the rule jwks-uri-syntax reports it
 	}
 	target, err := url.Parse(uri)
 	if err != nil {
-		return domain.KeysUnexamined(), now, nil
+		return domain.KeysUnreachable("the URI cannot be read"), now, nil //nolint:nilerr // the keys say it
 	}
 	if known, ok := r.cached(uri, now); ok {
 		return known.keys, known.at, nil
@@ -424,5 +424,5 @@ func deltaSeconds(text string) (time.Duration, bool) {
 	if err != nil {
 		seconds = 1 << 31
 	}
-	return time.Duration(seconds) * time.Second, true //nolint:gosec // at most 2³¹
+	return time.Duration(seconds) * time.Second, true
 }

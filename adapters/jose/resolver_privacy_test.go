@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -128,9 +130,7 @@ func TestFreshnessIsTheLifetimeLessTheAge(t *testing.T) {
 	var headers atomic.Pointer[http.Header]
 	host := w.serve("127.0.0.2", w.certificate(time.Now().Add(time.Hour)), func(rw http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
-		for name, values := range *headers.Load() {
-			rw.Header()[name] = values
-		}
+		maps.Copy(rw.Header(), *headers.Load())
 		good(rw, r)
 	})
 	var c movingClock
@@ -231,7 +231,7 @@ func TestHangingHostsOfOneTenantRefuseNoOther(t *testing.T) {
 		name := fmt.Sprintf("hanging-%d.test", h)
 		w.names.set(name, "127.0.0.2")
 		for path := range perHost {
-			start("greedy", name, fmt.Sprint(path))
+			start("greedy", name, strconv.Itoa(path))
 		}
 	}
 	for range share {
