@@ -119,12 +119,8 @@ func isEmoji(r rune) bool { return r >= '\u2190' && unicode.Is(unicode.So, r) ||
 // hasVariants reports whether a variation selector can follow r: symbols and
 // digits have an emoji form, ideographs and letters of some scripts have variants.
 func hasVariants(r rune) bool {
-	switch {
-	case isInvisible(r), unicode.IsSpace(r):
-		return false
-	case unicode.IsLetter(r):
+	if unicode.IsLetter(r) {
 		return r == '\u2139' || unicode.In(r, unicode.Han, unicode.Mongolian, unicode.Myanmar, unicode.Phags_Pa, unicode.Manichaean)
-	default:
-		return unicode.In(r, unicode.S, unicode.Nd) || slices.Contains([]rune("#*\u203c\u2049\u3030"), r)
 	}
+	return unicode.In(r, unicode.S, unicode.Nd) || slices.Contains([]rune("#*\u203c\u2049\u3030"), r)
 }
