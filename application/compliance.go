@@ -18,7 +18,7 @@ type KeysInForce struct {
 
 // ClientKeys returns the keys of a client of the caller's tenant, fetching those
 // behind a URI whatever the policy for updates is. The error is as that of
-// [Registry.Find].
+// [Registry.Find], or that of [KeyResolver.Fetch].
 func (r *Registry) ClientKeys(ctx context.Context, caller Caller, id domain.ClientID) (KeysInForce, error) {
 	client, err := r.find(ctx, caller, OpGetClientKeys, id)
 	if err != nil {
@@ -27,16 +27,19 @@ func (r *Registry) ClientKeys(ctx context.Context, caller Caller, id domain.Clie
 	settings := client.Settings()
 	inForce := KeysInForce{Source: settings.Keys}
 	if uri := settings.Keys.URI(); uri != "" {
-		inForce.Keys, inForce.FetchedAt = r.Keys.Fetch(ctx, uri)
+		inForce.Keys, inForce.FetchedAt, err = r.Keys.Fetch(ctx, caller.Tenant, uri)
 	} else {
-		inForce.Keys = resolve(ctx, r.Keys, settings.Keys, false)
+		inForce.Keys, err = resolve(ctx, r.Keys, caller.Tenant, settings.Keys, false)
+	}
+	if err != nil {
+		return KeysInForce{}, fmt.Errorf("read the keys of a client: %w", err)
 	}
 	inForce.Findings = r.Book.Judge(settings, inForce.Keys, r.now()).AboutKeys()
 	return inForce, nil
 }
 
 // Assess holds a client of the caller's tenant against profiles. The error is
-// as that of [Registry.Find].
+// as that of [Registry.Find], or that of [KeyResolver.Fetch].
 func (r *Registry) Assess(
 	ctx context.Context, caller Caller, id domain.ClientID, profiles []domain.Profile,
 ) ([]domain.Assessment, error) {
@@ -44,7 +47,7 @@ func (r *Registry) Assess(
 	if err != nil {
 		return nil, err
 	}
-	return r.assess(ctx, client.Settings(), profiles), nil
+	return r.assess(ctx, caller.Tenant, client.Settings(), profiles)
 }
 
 // AssessDraft holds a configuration that is not stored against profiles: what
@@ -61,17 +64,22 @@ func (r *Registry) AssessDraft(
 	if findings.Refuse() {
 		return nil, fmt.Errorf("assess a draft: %w", &InvalidError{Findings: findings})
 	}
-	return r.assess(ctx, settings, profiles), nil
+	return r.assess(ctx, caller.Tenant, settings, profiles)
 }
 
-func (r *Registry) assess(ctx context.Context, settings domain.Settings, profiles []domain.Profile) []domain.Assessment {
-	keys := resolve(ctx, r.Keys, settings.Keys, true)
+func (r *Registry) assess(
+	ctx context.Context, tenant domain.TenantID, settings domain.Settings, profiles []domain.Profile,
+) ([]domain.Assessment, error) {
+	keys, err := resolve(ctx, r.Keys, tenant, settings.Keys, true)
+	if err != nil {
+		return nil, fmt.Errorf("assess a client: %w", err)
+	}
 	now := r.now()
 	assessed := make([]domain.Assessment, len(profiles))
 	for i, profile := range profiles {
 		assessed[i] = r.Book.Assess(settings, profile, keys, now)
 	}
-	return assessed
+	return assessed, nil
 }
 
 // Rules returns the rulebook. The error is [ErrForbidden].

@@ -41,6 +41,9 @@ var (
 	// ErrUnavailable: a store or the token issuer's keys cannot be reached
 	// now. Whether a change was committed is unknown.
 	ErrUnavailable = errors.New("temporarily unavailable")
+	// ErrTooManyFetches: too many fetches of clients' keys are under way, of all
+	// tenants or of this one. Nothing was changed. It is an [ErrUnavailable].
+	ErrTooManyFetches = fmt.Errorf("too many fetches of keys are under way: %w", ErrUnavailable)
 )
 
 // InvalidError is the refusal of a configuration: at least one violation, and

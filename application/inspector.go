@@ -20,7 +20,10 @@ type Inspector struct {
 // Inspect returns all that is to be said about a registration by wish.
 func (i *Inspector) Inspect(ctx context.Context, wish domain.Change) domain.Findings {
 	source, matters := i.Book.RegistrationKeys(wish)
-	keys := resolve(ctx, i.Keys, source, matters && i.FetchKeys)
+	keys, err := resolve(ctx, i.Keys, "", source, matters && i.FetchKeys)
+	if err != nil {
+		keys = domain.KeysUnreachable(err.Error())
+	}
 	_, findings := i.Book.Register(domain.Identity{}, wish, keys, nowBy(i.Clock))
 	return findings
 }

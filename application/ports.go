@@ -146,10 +146,15 @@ type KeyResolver interface {
 	// the facts; it never fails.
 	Parse(jwks string) domain.KeySet
 
-	// Fetch reads the JWK Set behind a URI, or remembers what it read a short
-	// while ago; at is when that was. It returns in a few seconds whatever the
-	// host does, and never asks an address that is not allowed to hold keys.
-	Fetch(ctx context.Context, uri string) (keys domain.Keys, at time.Time)
+	// Fetch reads the JWK Set behind a URI for a tenant, or returns what it read a
+	// short while ago; at is when that was. It returns within a few seconds whatever
+	// the host does, and connects to nothing that [domain.Policy] does not allow. What
+	// went wrong at the host is in the keys, and is the same for a name that does not
+	// exist as for one that has no public address. The error is
+	// [ErrTooManyFetches] if the fetch was not started, or [ErrUnavailable] if the
+	// context ended first. A tenant has a share of the fetches that can be under way
+	// at once; an empty tenant is a tenant too.
+	Fetch(ctx context.Context, tenant domain.TenantID, uri string) (keys domain.Keys, at time.Time, err error)
 }
 
 // Limiter bounds how often something is done.

@@ -119,7 +119,10 @@ func (r *Registry) register(
 		}
 	}
 	source, matters := r.Book.RegistrationKeys(wish)
-	keys := resolve(ctx, r.Keys, source, matters)
+	keys, err := resolve(ctx, r.Keys, caller.Tenant, source, matters)
+	if err != nil {
+		return Registered{}, err
+	}
 	now := r.now()
 	identity := domain.Identity{TenantID: caller.Tenant, ClientID: id}
 	if !opts.DryRun {
@@ -140,7 +143,7 @@ func (r *Registry) register(
 		secret, value := r.newSecret(now)
 		registered.Client, registered.Secret = client.WithFirstSecret(secret), value
 	}
-	err := r.commit(ctx, caller, domain.ActionCreate, registered.Client, opts)
+	err = r.commit(ctx, caller, domain.ActionCreate, registered.Client, opts)
 	if errors.Is(err, ErrConflict) {
 		err = ErrTaken
 	}
@@ -240,7 +243,11 @@ func (r *Registry) Restore(ctx context.Context, caller Caller, id domain.ClientI
 				return c, nil, ErrNotDeleted
 			}
 			source, matters := r.Book.RestorationKeys(c)
-			restored, findings := r.Book.Restore(c, resolve(ctx, r.Keys, source, matters), now)
+			keys, err := resolve(ctx, r.Keys, caller.Tenant, source, matters)
+			if err != nil {
+				return c, nil, err
+			}
+			restored, findings := r.Book.Restore(c, keys, now)
 			return restored, findings, nil
 		})
 }
@@ -263,7 +270,11 @@ func live(decide decision) decision {
 func (r *Registry) revising(change domain.Change) decision {
 	return live(func(ctx context.Context, c domain.Client, now time.Time) (domain.Client, domain.Findings, error) {
 		source, matters := r.Book.RevisionKeys(c, change)
-		revised, findings := r.Book.Revise(c, change, resolve(ctx, r.Keys, source, matters), now)
+		keys, err := resolve(ctx, r.Keys, c.Identity().TenantID, source, matters)
+		if err != nil {
+			return c, nil, err
+		}
+		revised, findings := r.Book.Revise(c, change, keys, now)
 		return revised, findings, nil
 	})
 }
@@ -394,16 +405,19 @@ func (r *Registry) attempt(ctx context.Context, caller Caller, opts Options) (At
 }
 
 // resolve finds out about the keys at source; those behind a URI only where
-// they matter. No lock is held and no transaction open meanwhile.
-func resolve(ctx context.Context, resolver KeyResolver, source domain.KeySource, matters bool) domain.Keys {
+// they matter. No lock is held and no transaction open meanwhile. The error is that of
+// [KeyResolver.Fetch].
+func resolve(
+	ctx context.Context, resolver KeyResolver, tenant domain.TenantID, source domain.KeySource, matters bool,
+) (domain.Keys, error) {
 	switch {
 	case source.Inline() != "":
-		return domain.KeysSeen(resolver.Parse(source.Inline()))
+		return domain.KeysSeen(resolver.Parse(source.Inline())), nil
 	case source.URI() != "" && matters:
-		keys, _ := resolver.Fetch(ctx, source.URI())
-		return keys
+		keys, _, err := resolver.Fetch(ctx, tenant, source.URI())
+		return keys, err
 	default:
-		return domain.KeysUnexamined()
+		return domain.KeysUnexamined(), nil
 	}
 }
 

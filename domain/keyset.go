@@ -170,9 +170,15 @@ func operationPurpose(op string) algorithmPurpose {
 	}
 }
 
-// verifies reports whether the key can verify a signature.
+// verifies reports whether the key can verify a signature: its type and curve
+// have a signature algorithm, and none of "use", "alg" and "key_ops" declares
+// another purpose (RFC 7517 §4.2 to §4.4). Values of "use" other than "sig" and
+// "enc" are legal, and no purpose that is known here.
 func (k Key) verifies() bool {
-	if !k.usable() || k.purpose() == encrypts {
+	if !k.usable() || k.Use != "" && k.Use != useSignature || k.Curve == crvX25519 || k.Curve == crvX448 {
+		return false
+	}
+	if does, ok := algorithmFor(k.Algorithm, k.Type, k.Curve); k.Algorithm != "" && (!ok || does != signs) {
 		return false
 	}
 	return len(k.Operations) == 0 || slices.Contains(k.Operations, "verify")
@@ -228,12 +234,22 @@ func KeysUnreachable(reason string) Keys { return Keys{state: keysUnreachable, r
 // could, or nobody tried.
 func (k Keys) Unreachable() (reason string, ok bool) { return k.reason, k.state == keysUnreachable }
 
-// Refused reports whether the keys are at an address that is never asked.
+// Refused reports whether the text of the jwks_uri names a host that is never
+// asked.
 func (k Keys) Refused() bool { return k.state == keysRefused }
 
-// KeysRefused is the knowledge that the keys are at an address that is never
-// asked.
+// KeysRefused is the knowledge that the text of the jwks_uri names a host that is
+// never asked ([ErrKeyURIHost]). A name that resolves to an address that is not
+// public is [KeysUnreachable], like one that does not exist.
 func KeysRefused() Keys { return Keys{state: keysRefused} }
 
 // Set returns the keys, and false where they were not seen.
 func (k Keys) Set() (KeySet, bool) { return k.set, k.state == keysSeen }
+
+// lack reports whether the keys were read and none of them is one that can. Keys that
+// are absent, were not looked at or could not be read lack nothing: other rules are
+// about those.
+func (k Keys) lack(can func(Key) bool) bool {
+	set, seen := k.Set()
+	return seen && set.Fault == KeySetReadable && !slices.ContainsFunc(set.Keys, can)
+}

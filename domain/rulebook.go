@@ -106,10 +106,11 @@ func Rules() []Rule {
 	}{
 		{"Redirect URIs", redirectURIRules()},
 		{"Grants", grantRules()},
-		{"Client authentication", authenticationRules()},
+		{"Client authentication", slices.Concat(authenticationRules(), tlsSubjectRules())},
 		{"Scopes", scopeRules()},
 		{"Keys", keyRules()},
 		{"Metadata", metadataRules()},
+		{"Identifier", clientIDRules()},
 	}
 	var all []Rule
 	for _, s := range subjects {
@@ -197,6 +198,7 @@ func (b *Rulebook) RegistrationKeys(wish Change) (source KeySource, matters bool
 // zero one.
 func (b *Rulebook) Register(id Identity, wish Change, keys Keys, now time.Time) (Client, Findings) {
 	d := draftOf(wish)
+	d.clientID = id.ClientID
 	findings := b.judge(d, d.Profile, keys, now)
 	if findings.Refuse() {
 		return Client{}, findings

@@ -237,7 +237,7 @@ var (
 	anyState = rapid.SampledFrom([]Status{StatusActive, StatusSuspended, "paused"})
 	anyLevel = rapid.SampledFrom(append(Profiles(), ProfileNone, ProfileFAPI1, ProfileFAPI2, "fapi3"))
 	anyLink  = rapid.SampledFrom([]Link{"", "https://a.example/", "http://a.example/", "/x"})
-	anyName  = rapid.SampledFrom([]string{"", "App", "a\u202eb"})
+	anyName  = rapid.SampledFrom([]string{"", "App", "a\u202eb", "\u3164", "می\u200cخواهم"})
 	anyKeys  = rapid.SampledFrom([]string{"", "{}", `{"keys":[]}`})
 	anyWhere = rapid.SampledFrom([]string{"", "https://a.example/jwks", "http://a.example/jwks", "https://10.0.0.1/"})
 )
@@ -262,7 +262,7 @@ func anyChange(t *rapid.T) Change {
 		Profile:      maybe(t, anyLevel, "profile"),
 		JWKS:         maybe(t, anyKeys, "jwks"),
 		JWKSURI:      maybe(t, anyWhere, "jwks_uri"),
-		TLSSubjectDN: maybe(t, rapid.SampledFrom([]string{"", "CN=a"}), "dn"),
+		TLSSubjectDN: maybe(t, rapid.SampledFrom([]string{"", "CN=a", "/C=GB"}), "dn"),
 		LogoURL:      maybe(t, anyLink, "logo"),
 		Website:      maybe(t, anyLink, "website"),
 	}
@@ -273,6 +273,7 @@ func anyFacts(t *rapid.T) Keys {
 		KeysUnexamined(),
 		KeysSeen(*keySet(ecKey())),
 		KeysSeen(*keySet(ecKey(), rsaKey(), edKey())),
+		KeysSeen(*keySet(with(ecKey(), func(k *Key) { k.Use = "enc" }))),
 		KeysSeen(*keySet(with(rsaKey(), func(k *Key) { k.Bits = 1024 }))),
 		KeysSeen(KeySet{Fault: KeySetMalformed}),
 		KeysUnreachable("no answer in time"),

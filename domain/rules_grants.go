@@ -31,7 +31,7 @@ func grantRules() []Rule {
 			Summary: "there is no grant at all",
 			check: func(j *judged, r *report) {
 				if len(j.GrantTypes) == 0 {
-					r.on(FieldGrantTypes, "a client without a grant can do nothing; name at least one, or suspend the client")
+					r.on(FieldGrantTypes, "a client without a grant can do nothing; name at least one. To stop the client, keep its grant types and set status to suspended")
 				}
 			},
 		},
@@ -136,11 +136,15 @@ func grantRules() []Rule {
 		},
 		{
 			ID: "grant-ciba-keys", Level: Violation, Source: "FAPI-CIBA §5.2.2", in: inFAPI1,
-			needs:   []Field{FieldGrantTypes, FieldJWKS, FieldJWKSURI, FieldProfile},
-			Summary: "there is CIBA without jwks or jwks_uri",
+			needs: []Field{FieldGrantTypes, FieldJWKS, FieldJWKSURI, FieldProfile}, keys: true,
+			Summary: "there is CIBA, and no jwks or jwks_uri, or no key can verify a signature",
 			check: func(j *judged, r *report) {
-				if j.hasGrant(GrantCIBA) && j.Keys.IsNone() {
+				switch {
+				case !j.hasGrant(GrantCIBA):
+				case j.Keys.IsNone():
 					r.on(FieldJWKS, "FAPI-CIBA requires signed authentication requests; register jwks or jwks_uri")
+				case j.keys.lack(Key.verifies):
+					r.on(j.Keys.field(), "FAPI-CIBA requires signed authentication requests, and no key of the set can verify a signature; add one")
 				}
 			},
 		},

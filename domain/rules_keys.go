@@ -56,8 +56,8 @@ func keyRules() []Rule {
 			},
 		},
 		{
-			ID: "jwk-malformed", Level: Violation, Source: "RFC 7518 §6", needs: source, keys: true,
-			Summary: "members are missing or not canonical base64url, a point is not on its curve, or the modulus is even",
+			ID: "jwk-malformed", Level: Violation, Source: "RFC 7518 §6; RFC 8032 §5.1.3, §5.2.3; RFC 7748 §6", needs: source, keys: true,
+			Summary: "members are missing or not canonical base64url, a point is not on its curve or, for OKP keys, of small order, or the modulus is even",
 			check: eachKey(func(_ *judged, k *Key) string {
 				return k.Malformed
 			}),
@@ -148,8 +148,8 @@ func keyRules() []Rule {
 			check:   checkKeyIDs,
 		},
 		{
-			ID: "jwk-x5c-mismatch", Level: Violation, Source: "RFC 7517 §4.7", needs: source, keys: true,
-			Summary: "the first certificate's key is not the key, or it is not base64 DER",
+			ID: "jwk-x5c-mismatch", Level: Violation, Source: "RFC 7517 §4.7, RFC 4648 §3.3", needs: source, keys: true,
+			Summary: "the first certificate's key is not the key, or an element is not the base64 of a certificate in DER, without line breaks",
 			check: eachKey(func(_ *judged, k *Key) string {
 				switch {
 				case !k.usable() || k.Certificate == nil:
@@ -180,8 +180,7 @@ func keyRules() []Rule {
 			ID: "jwks-no-signing-key", Level: Violation, Source: "OIDC Core §9", needs: sourceAndMethods, keys: true,
 			Summary: "there is private_key_jwt, and no key can verify a signature",
 			check: func(j *judged, r *report) {
-				set, seen := j.keys.Set()
-				if seen && set.Fault == KeySetReadable && j.hasMethod(AuthPrivateKeyJWT) && !slices.ContainsFunc(set.Keys, Key.verifies) {
+				if j.hasMethod(AuthPrivateKeyJWT) && j.keys.lack(Key.verifies) {
 					r.on(j.Keys.field(), "private_key_jwt is checked with a signature key, and no key of the set can serve as one; add one")
 				}
 			},
@@ -191,13 +190,8 @@ func keyRules() []Rule {
 			in: inAdvanced | inFAPI2, needs: all, keys: true,
 			Summary: "there is private_key_jwt, and no key can serve PS256 or ES256 (FAPI 2.0: or EdDSA with Ed25519)",
 			check: func(j *judged, r *report) {
-				set, seen := j.keys.Set()
-				if !seen || set.Fault != KeySetReadable || !j.hasMethod(AuthPrivateKeyJWT) {
-					return
-				}
-				algorithms := profileAlgorithms(j.profile)
-				if !slices.ContainsFunc(set.Keys, func(k Key) bool { return k.Curve != crvEd448 && k.verifiesWith(algorithms) }) {
-					r.on(j.Keys.field(), "no key can serve one of the profile's signature algorithms, %s; add one", strings.Join(algorithms, ", "))
+				if j.hasMethod(AuthPrivateKeyJWT) && j.keys.lack(profileKey(j.profile)) {
+					r.on(j.Keys.field(), "no key can serve one of the profile's signature algorithms, %s; add one", strings.Join(profileAlgorithms(j.profile), ", "))
 				}
 			},
 		},
@@ -227,40 +221,33 @@ func keyRules() []Rule {
 		{
 			ID: "jwks-signing-required", Level: Violation, Softens: true,
 			Source: "FAPI 1.0 Part 2 §5.2.2-1; FAPI 2.0 MS §5.1, §5.3.1-1", in: inAdvanced | inMessageSigning,
-			needs:   []Field{FieldJWKS, FieldJWKSURI, FieldGrantTypes, FieldProfile},
-			Summary: "there is authorization_code and no keys at all, also with mTLS: signed request objects need them; a warning in fapi2-message-signing, whose parts can be used apart",
+			needs: []Field{FieldJWKS, FieldJWKSURI, FieldGrantTypes, FieldProfile}, keys: true,
+			Summary: "there is authorization_code, and no keys or no key for the profile's signature algorithms, also with mTLS: signed request objects need one; a warning in fapi2-message-signing, whose parts can be used apart",
 			check: func(j *judged, r *report) {
-				if !j.hasGrant(GrantAuthorizationCode) || !j.Keys.IsNone() {
+				if !j.hasGrant(GrantAuthorizationCode) {
 					return
 				}
 				level := Violation
 				if j.profile == ProfileFAPI2MessageSigning {
 					level = Warning
 				}
-				r.add(level, FieldJWKS.pointer(), "", "signed request objects are checked with the client's public keys; register jwks or jwks_uri")
+				switch {
+				case j.Keys.IsNone():
+					r.add(level, FieldJWKS.pointer(), "", "signed request objects are checked with the client's public keys; register jwks or jwks_uri")
+				case j.keys.lack(profileKey(j.profile)):
+					r.add(level, j.Keys.field().pointer(), "", "signed request objects are checked with a signature key for %s, and no key of the set is one; add one",
+						strings.Join(profileAlgorithms(j.profile), ", "))
+				}
 			},
 		},
 		{
 			ID: "jwks-uri-syntax", Level: Violation, Source: "RFC 7591 §2, OIDC Registration §2", needs: []Field{FieldJWKSURI},
 			Summary: "it is not an absolute https URI with a host, has user information or a fragment, or breaks the host rules of redirect-uri-host",
-			check: eachKeyURI(func(_ *judged, u *uri) string {
-				switch {
-				case u.fault != "":
-					return "this is not an absolute URI: " + u.fault
-				case u.scheme != "https":
-					return "keys are fetched over https only"
-				case u.userinfo:
-					return "a jwks_uri has no user information; remove what stands before the @"
-				case u.hasFragment:
-					return "a jwks_uri has no fragment; remove the # and what follows"
-				default:
-					return u.hostFault()
-				}
-			}),
+			check:   eachKeyURI(func(_ *judged, u *uri) string { return keyURIFault(u) }),
 		},
 		{
 			ID: "jwks-uri-address", Level: Violation, Source: "own; RFC 7591 §5", needs: []Field{FieldJWKSURI}, keys: true,
-			Summary: "the host is, or resolves to, an address that is not public",
+			Summary: "the host is localhost or an IP address that is not public; a name that resolves to such an address is reported by jwks-uri-unreachable, like a name that does not exist",
 			check: eachKeyURI(func(j *judged, u *uri) string {
 				return when(j.keys.state == keysRefused || !j.policy.allowsKeyHost(u),
 					"the host is not a public one, and keys are fetched from public hosts only; publish them there, or send them inline as jwks")
@@ -268,7 +255,7 @@ func keyRules() []Rule {
 		},
 		{
 			ID: "jwks-uri-unreachable", Level: Warning, Softens: true, Source: "own", needs: []Field{FieldJWKSURI, FieldProfile}, keys: true,
-			Summary: "it could not be fetched or read within the limits; a violation in fapi1-advanced, fapi2-security and fapi2-message-signing, or where the deployment requires it",
+			Summary: "the keys could not be fetched or read within the limits, or the name has no public address; a violation in fapi1-advanced, fapi2-security and fapi2-message-signing, or where the deployment requires it",
 			check: func(j *judged, r *report) {
 				if j.keys.state != keysUnreachable {
 					return
@@ -330,6 +317,13 @@ func profileAlgorithms(p Profile) []string {
 		return []string{"PS256", "ES256", "EdDSA", crvEd25519}
 	}
 	return []string{"PS256", "ES256"}
+}
+
+// profileKey makes a predicate: whether a key can verify signatures of an
+// algorithm that the FAPI profile allows.
+func profileKey(p Profile) func(Key) bool {
+	algorithms := profileAlgorithms(p)
+	return func(k Key) bool { return k.Curve != crvEd448 && k.verifiesWith(algorithms) }
 }
 
 // allowsKeyHost reports whether keys may be fetched from the host as it is

@@ -1,8 +1,9 @@
 package domain
 
 import (
+	"fmt"
+	"net/netip"
 	"strings"
-	"unicode"
 )
 
 // The rows on names, links, origins and the two vocabularies without a part of
@@ -13,19 +14,19 @@ func metadataRules() []Rule {
 	rules := []Rule{
 		{
 			ID: "name-required", Level: Violation, Source: "own", needs: []Field{FieldName},
-			Summary: "the name is empty after trimming",
+			Summary: "the name is empty or has no visible character",
 			check: func(j *judged, r *report) {
-				if strings.TrimSpace(j.Name) == "" {
-					r.on(FieldName, "a client needs a name that people recognise")
+				if !hasVisible(j.Name) {
+					r.on(FieldName, "name is required; it must have a visible character")
 				}
 			},
 		},
 		{
-			ID: "name-text", Level: Violation, Source: "own", needs: []Field{FieldName},
-			Summary: "the name has control, bidirectional-override, zero-width or private-use characters, which can spoof a consent screen",
+			ID: "name-text", Level: Violation, Source: "own; RFC 5892 appendix A.1, A.2", needs: []Field{FieldName},
+			Summary: "the name has control, bidirectional-override, zero-width, filler or private-use characters, which can spoof a consent screen; joiners and variation selectors are allowed where a script or an emoji needs them",
 			check: func(j *judged, r *report) {
-				if strings.ContainsFunc(j.Name, isDeceptive) {
-					r.on(FieldName, "the name has characters that nobody sees, which can spoof a consent screen; remove them")
+				if fault := nameFault(j.Name); fault != "" {
+					r.on(FieldName, "%s", fault)
 				}
 			},
 		},
@@ -117,13 +118,6 @@ func eachLink(check func(*uri) string) func(*judged, *report) {
 	}
 }
 
-// isDeceptive knows the characters that change how a name looks without being
-// seen: controls, formats (bidirectional, zero-width, tags), separators of
-// lines, and private use. U+FFFD is what is left of bytes that were no text.
-func isDeceptive(r rune) bool {
-	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp) || r == unicode.ReplacementChar
-}
-
 // originFault says why o is not the one way in which a browser writes it.
 func originFault(o Origin) string {
 	u := parseURI(string(o))
@@ -148,14 +142,25 @@ func originFault(o Origin) string {
 	}
 }
 
-// origin is the ASCII serialisation of the URI's origin (RFC 6454 §6.2).
+// origin is the ASCII serialisation of the URI's origin (RFC 6454 §6.2), with
+// the host as browsers write it (WHATWG URL, host serializer).
 func (u *uri) origin() string {
 	host := strings.ToLower(u.host)
 	if ip, ok := u.address(); ok && ip.Is6() {
-		host = "[" + ip.String() + "]"
+		host = "[" + browserIPv6(ip) + "]"
 	}
 	if u.port == "" || u.isDefaultPort() {
 		return u.scheme + "://" + host
 	}
 	return u.scheme + "://" + host + ":" + strings.TrimLeft(u.port, "0")
+}
+
+// browserIPv6 is the address as the IPv6 serializer of the WHATWG URL standard
+// writes it: as RFC 5952, but without the dotted form of IPv4-mapped addresses.
+func browserIPv6(ip netip.Addr) string {
+	if !ip.Is4In6() {
+		return ip.String()
+	}
+	v4 := ip.Unmap().As4()
+	return fmt.Sprintf("::ffff:%x:%x", uint16(v4[0])<<8|uint16(v4[1]), uint16(v4[2])<<8|uint16(v4[3]))
 }

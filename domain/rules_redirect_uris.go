@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -56,7 +57,7 @@ func redirectURIRules() []Rule {
 		},
 		{
 			ID: "redirect-uri-path-tricks", Level: Violation, Source: "RFC 3986 §6.2.2.3, RFC 9700 §4.1", needs: uris,
-			Summary: "its path has . or .. segments (also encoded), a backslash, an encoded slash or backslash, or an empty first segment",
+			Summary: "its path has . or .. segments (also encoded, or with path parameters as in ..;a), a backslash, an encoded slash or backslash, or an empty first segment",
 			check: eachURI(func(_ *judged, u *uri) string {
 				trick := u.pathTrick()
 				if trick == "" {
@@ -140,8 +141,8 @@ func redirectURIRules() []Rule {
 			}),
 		},
 		{
-			ID: "redirect-uri-reserved-parameter", Level: Warning, Source: "RFC 6749 §4.1.2, RFC 9207 §2", needs: uris,
-			Summary: "its query holds a parameter of an authorization response (code, state, iss, error, error_description, id_token, access_token, response)",
+			ID: "redirect-uri-reserved-parameter", Level: Warning, Source: "RFC 6749 §4.1.2, §4.1.2.1, §4.2.2; RFC 9207 §2", needs: uris,
+			Summary: "its query holds a parameter of an authorization response (" + strings.Join(responseParameters(), ", ") + ")",
 			check: eachURI(func(_ *judged, u *uri) string {
 				name := reservedParameter(u.query)
 				if name == "" {
@@ -236,10 +237,24 @@ func isPrivateUse(u *uri) bool {
 func reservedParameter(query string) string {
 	for pair := range strings.SplitSeq(query, "&") {
 		name, _, _ := strings.Cut(pair, "=")
-		switch name = percentDecoded(name); name {
-		case "code", "state", "iss", "error", "error_description", "id_token", "access_token", "response":
+		if name = percentDecoded(name); slices.Contains(responseParameters(), name) {
 			return name
 		}
 	}
 	return ""
+}
+
+// responseParameters lists the parameters of authorization responses, successful
+// or not, that the IANA registry of OAuth parameters has.
+func responseParameters() []string {
+	return []string{
+		"code", "state", // RFC 6749 §4.1.2
+		"error", "error_description", "error_uri", // RFC 6749 §4.1.2.1
+		"access_token", "token_type", "expires_in", "scope", // RFC 6749 §4.2.2
+		"iss",           // RFC 9207 §2
+		"id_token",      // OIDC Core §3.2.2.5
+		"session_state", // OIDC Session Management §2
+		"response",      // JARM §2.3
+		"vp_token",      // OpenID4VP §8.1
+	}
 }

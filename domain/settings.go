@@ -201,6 +201,7 @@ type Change struct {
 type draft struct {
 	Settings
 	rivalKeys KeySource // the second key source, where both were given
+	clientID  ClientID  // of a new client; empty if it exists, or if the registry generates one
 }
 
 // apply returns what s would become.

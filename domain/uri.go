@@ -244,12 +244,26 @@ func (u *uri) pathTrick() string {
 	case strings.Contains(lower, "%2f"):
 		return "the path holds an encoded slash"
 	}
-	for segment := range strings.SplitSeq(lower, "/") {
-		if s := strings.ReplaceAll(segment, "%2e", "."); s == "." || s == ".." {
-			return "the path holds a dot segment"
-		}
+	if hasDotSegment(lower) {
+		return "the path holds a dot segment"
 	}
 	return ""
+}
+
+// hasDotSegment reports whether some parser can read a segment of the path as "."
+// or "..": one that decodes percent-encodings, once or more often, or one that
+// removes path parameters (RFC 3986 §3.3) before it removes dot segments, as Java
+// servlet containers do with "..;a=b".
+func hasDotSegment(path string) bool {
+	for range 3 { // no known parser decodes more often, and each round costs the length of the path
+		path = percentDecoded(path)
+	}
+	for segment := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {
+		if name, _, _ := strings.Cut(segment, ";"); name == "." || name == ".." {
+			return true
+		}
+	}
+	return false
 }
 
 // normalised is the syntax-based normalisation of RFC 3986 §6.2.2 and the

@@ -1,12 +1,15 @@
 package domain
 
 import (
+	"fmt"
 	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 func FuzzRedirectURI(f *testing.F) {
@@ -76,4 +79,63 @@ func TestPublicAddresses(t *testing.T) {
 		assert.True(t, IsPublicAddress(netip.MustParseAddr(public)), public)
 	}
 	assert.False(t, IsPublicAddress(netip.Addr{}))
+}
+
+// serialiseIPv6 follows the steps of the IPv6 serializer in the WHATWG URL
+// standard.
+func serialiseIPv6(pieces [8]uint16) string {
+	compress, length := -1, 1
+	for i := 0; i < 8; i++ {
+		run := 0
+		for i+run < 8 && pieces[i+run] == 0 {
+			run++
+		}
+		if run > length {
+			compress, length = i, run
+		}
+		i += run
+	}
+	var b strings.Builder
+	for i := 0; i < 8; i++ {
+		if i == compress {
+			if i == 0 {
+				b.WriteByte(':')
+			}
+			b.WriteByte(':')
+			i += length - 1
+			continue
+		}
+		fmt.Fprintf(&b, "%x", pieces[i])
+		if i < 7 {
+			b.WriteByte(':')
+		}
+	}
+	return b.String()
+}
+
+func TestIPv6OriginsAreThoseOfTheURLStandard(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var pieces [8]uint16
+		for i := range pieces {
+			pieces[i] = rapid.SampledFrom([]uint16{0, 0, 0, 1, 0x102, 0xffff}).Draw(t, "piece")
+		}
+		if rapid.Bool().Draw(t, "mapped") {
+			copy(pieces[:], []uint16{0, 0, 0, 0, 0, 0xffff})
+		}
+		var octets [16]byte
+		for i, piece := range pieces {
+			octets[2*i], octets[2*i+1] = byte(piece>>8), byte(piece)
+		}
+		ip := netip.AddrFrom16(octets)
+		want := "https://[" + serialiseIPv6(pieces) + "]"
+		for _, form := range []string{ip.String(), ip.StringExpanded(), strings.ToUpper(ip.String()), serialiseIPv6(pieces)} {
+			u := parseURI("https://[" + form + "]")
+			require.Equal(t, want, u.origin())
+			fault := originFault(Origin(u.raw))
+			require.Equal(t, u.raw == want, fault == "", fault)
+			if fault != "" {
+				require.Contains(t, fault, want)
+			}
+		}
+	})
 }

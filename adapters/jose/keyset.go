@@ -11,7 +11,6 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -166,16 +165,15 @@ func parseKey(text jsontext.Value) domain.Key {
 		return key
 	}
 	key.Public = k.public
-	var public crypto.PublicKey
 	if hasCryptoKey(key) {
-		if public, err = cryptoKey(k.required); err != nil {
+		if _, err = cryptoKey(k.required); err != nil {
 			key.Malformed = "its members make no key, or a point that is not on its curve"
 			key.Thumbprint, key.Public = "", nil
 			return key
 		}
 	}
 	if chain, has := members["x5c"]; has {
-		key.Certificate = parseCertificate(chain, public)
+		key.Certificate = parseCertificates(chain, &key)
 	}
 	return key
 }
@@ -305,6 +303,9 @@ func (r *reader) readPublic(key *domain.Key) {
 		}
 		r.sized("x", length)
 		if key.Type == "OKP" {
+			if r.fault == "" {
+				r.fault = okpFault(key.Curve, r.bytes("x"))
+			}
 			key.Thumbprint = r.thumbprint("crv", "kty", "x")
 			return
 		}
@@ -356,34 +357,4 @@ func cryptoKey(required string) (crypto.PublicKey, error) {
 		}
 	}
 	return public, nil
-}
-
-// parseCertificate reads the first certificate of an "x5c" (RFC 7517 §4.7):
-// standard base64 of DER, in an array of strings.
-func parseCertificate(chain jsontext.Value, public crypto.PublicKey) *domain.Certificate {
-	r := reader{members: map[string]jsontext.Value{"x5c": chain}}
-	list := r.texts("x5c")
-	if r.fault != "" || len(list) == 0 {
-		return &domain.Certificate{Malformed: "its x5c is not an array of at least one string"}
-	}
-	var first *x509.Certificate
-	for i, encoded := range list {
-		der, err := base64.StdEncoding.DecodeString(encoded)
-		if err != nil {
-			return &domain.Certificate{Malformed: "its x5c is not base64"}
-		}
-		certificate, err := x509.ParseCertificate(der)
-		if err != nil {
-			return &domain.Certificate{Malformed: "its x5c holds no certificate in DER"}
-		}
-		if i == 0 {
-			first = certificate
-		}
-	}
-	same, ok := first.PublicKey.(interface{ Equal(x crypto.PublicKey) bool })
-	return &domain.Certificate{
-		Matches:   ok && public != nil && same.Equal(public),
-		NotBefore: first.NotBefore,
-		NotAfter:  first.NotAfter,
-	}
 }

@@ -9,10 +9,12 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"math/big"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -99,9 +101,9 @@ func TestKeysOfEveryTypeAreRead(t *testing.T) {
 		publicJWK(t, ec.Public()).and("use", "sig").and("alg", "ES256").and("key_ops", []string{"verify"}),
 		publicJWK(t, private.Public()),
 		publicJWK(t, ed),
-		members{"kty": "OKP", "crv": "Ed448", "x": b64(make([]byte, 57)...)},
-		members{"kty": "OKP", "crv": "X448", "x": b64(make([]byte, 56)...)},
-		members{"kty": "OKP", "crv": "X25519", "x": b64(make([]byte, 32)...)},
+		members{"kty": "OKP", "crv": "Ed448", "x": "X9dEm1m0Yf0s54fsYWrUah2hNCSFpw4fig6nXYDpZ3jt8SR2m0bHBhvWeD3x5Q9s0foavq_oJWGA"},
+		members{"kty": "OKP", "crv": "X448", "x": "mwj3zDG34-Z9ItWuoSEHSic70rg94Jxj-qc9LCLF2bvINmRyQdlT1AxbEtqIEg1TF3-A5TLEH6A"},
+		members{"kty": "OKP", "crv": "X25519", "x": "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo"},
 		members{"kty": "AKP"},
 		members{"kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA"},
 	))
@@ -239,6 +241,95 @@ func TestExponents(t *testing.T) {
 	}
 }
 
+// vectors are JWKs with certificates that OpenSSL 3.0 made, by what is unusual in
+// them.
+func vectors(t *testing.T) map[string]members {
+	t.Helper()
+	text, err := os.ReadFile("testdata/x5c.json")
+	require.NoError(t, err)
+	var keys map[string]members
+	require.NoError(t, json.Unmarshal(text, &keys))
+	return keys
+}
+
+// trailing is a certificate with a byte after its DER.
+func trailing(t *testing.T, encoded string) string {
+	t.Helper()
+	der, err := base64.StdEncoding.DecodeString(encoded)
+	require.NoError(t, err)
+	return base64.StdEncoding.EncodeToString(append(der, 0))
+}
+
+// A date whose year in UTC is beyond 9999 cannot be written in a response.
+func TestCertificatesWithDatesBeyondRFC3339AreRejected(t *testing.T) {
+	ec := newEC(t)
+	good := x5c(t, ec.Public(), ec)[0]
+	der, err := base64.StdEncoding.DecodeString(good)
+	require.NoError(t, err)
+	parsed, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	for notAfter, want := range map[string]bool{"99991231235959Z": true, "99991231235959-0500": false} {
+		// The two dates are in one SEQUENCE; it and all around it grow by the longer one.
+		edited := withNotAfter(t, parsed.Raw, notAfter)
+		facts := new(jose.Resolver).Parse(set(t, publicJWK(t, ec.Public()).and("x5c", []string{base64.StdEncoding.EncodeToString(edited)}))).Keys[0]
+		assert.Equal(t, want, facts.Certificate.Malformed == "", "%s: %s", notAfter, facts.Certificate.Malformed)
+	}
+}
+
+// withNotAfter is the certificate with another end, as a GeneralizedTime.
+func withNotAfter(t *testing.T, der []byte, notAfter string) []byte {
+	t.Helper()
+	type validity struct{ NotBefore, NotAfter asn1.RawValue }
+	type tbs struct {
+		Version            asn1.RawValue
+		SerialNumber       *big.Int
+		SignatureAlgorithm asn1.RawValue
+		Issuer             asn1.RawValue
+		Validity           validity
+		Subject, PublicKey asn1.RawValue
+	}
+	var c struct {
+		TBS                           tbs
+		SignatureAlgorithm, Signature asn1.RawValue
+	}
+	_, err := asn1.Unmarshal(der, &c)
+	require.NoError(t, err)
+	c.TBS.Validity.NotAfter = asn1.RawValue{Tag: asn1.TagGeneralizedTime, Bytes: []byte(notAfter)}
+	edited, err := asn1.Marshal(c)
+	require.NoError(t, err)
+	return edited
+}
+
+// A key with a certificate that is read matches it only if crypto/x509, where it reads the
+// certificate too, finds the same key.
+func FuzzCertificate(f *testing.F) {
+	public := newEC(f)
+	key := publicJWK(f, public.Public())
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public.Public(), public)
+	require.NoError(f, err)
+	f.Add(der)
+	f.Fuzz(func(t *testing.T, der []byte) {
+		facts := new(jose.Resolver).Parse(set(t, key.and("x5c", []string{base64.StdEncoding.EncodeToString(der)}))).Keys[0]
+		c := facts.Certificate
+		parsed, err := x509.ParseCertificate(der)
+		if err != nil {
+			return
+		}
+		if c.Malformed != "" {
+			t.Fatalf("rejected a certificate that crypto/x509 reads: %s", c.Malformed)
+		}
+		if c.Matches != public.PublicKey.Equal(parsed.PublicKey) {
+			t.Fatalf("matches: %v; crypto/x509 has %v", c.Matches, parsed.PublicKey)
+		}
+		if !c.NotAfter.Equal(parsed.NotAfter) || !c.NotBefore.Equal(parsed.NotBefore) {
+			t.Fatalf("the dates are %v and %v, and crypto/x509 has %v and %v", c.NotBefore, c.NotAfter, parsed.NotBefore, parsed.NotAfter)
+		}
+	})
+}
+
 func TestCertificates(t *testing.T) {
 	ec, other, private := newEC(t), newEC(t), newRSA(t)
 	edPublic, edPrivate, err := ed25519.GenerateKey(rand.Reader)
@@ -255,12 +346,37 @@ func TestCertificates(t *testing.T) {
 		assert.Equal(t, 2027, facts.Certificate.NotAfter.Year(), name)
 		assert.Equal(t, 2026, facts.Certificate.NotBefore.Year(), name)
 	}
+	for name, key := range vectors(t) {
+		facts := new(jose.Resolver).Parse(set(t, key)).Keys[0]
+		require.NotNil(t, facts.Certificate, name)
+		assert.Empty(t, facts.Malformed, name)
+		assert.Empty(t, facts.Certificate.Malformed, name)
+		assert.True(t, facts.Certificate.Matches, name)
+		assert.Equal(t, 2036, facts.Certificate.NotAfter.Year(), name)
+		for other, stranger := range vectors(t) {
+			if stranger["x"] != key["x"] {
+				facts := new(jose.Resolver).Parse(set(t, key.and("x5c", stranger["x5c"]))).Keys[0]
+				assert.Empty(t, facts.Certificate.Malformed)
+				assert.False(t, facts.Certificate.Matches, "%s with the certificate of %s", name, other)
+			}
+		}
+	}
+	ed448 := vectors(t)["Ed448"]
+	stray := ed448["x5c"].([]any)[0].(string)
+	require.True(t, strings.HasSuffix(stray, "I="))
+	stray = strings.TrimSuffix(stray, "I=") + "J="
+	facts := new(jose.Resolver).Parse(set(t, ed448.and("x5c", []string{stray}))).Keys[0]
+	assert.NotEmpty(t, facts.Certificate.Malformed, "bits after the last octet (RFC 4648 §3.5)")
 	key := publicJWK(t, ec.Public())
 	mismatch := new(jose.Resolver).Parse(set(t, key.and("x5c", x5c(t, other.Public(), other)))).Keys[0]
 	assert.False(t, mismatch.Certificate.Matches)
 	good := x5c(t, ec.Public(), ec)[0]
 	for name, chain := range map[string]any{
 		"a string": good, "empty": []string{}, "not base64": []string{"%"}, "base64url": []string{strings.NewReplacer("+", "-", "/", "_").Replace(good) + "-_"},
+		"line feed": []string{good[:64] + "\n" + good[64:]}, "line feed at the end": []string{good + "\n"}, "carriage return": []string{"\r" + good},
+		"space": []string{good[:64] + " " + good[64:]}, "no padding": []string{strings.TrimRight(good, "=") + "A"},
+		"the second has a line feed": []string{good, good[:64] + "\n" + good[64:]}, "PEM": []string{"-----BEGIN CERTIFICATE-----" + good},
+		"bytes behind the DER": []string{trailing(t, good)}, "the second is empty": []string{good, ""},
 		"not DER": []string{"AQID"}, "the second is not DER": []string{good, "AQID"}, "numbers": []int{1},
 	} {
 		facts := new(jose.Resolver).Parse(set(t, key.and("x5c", chain))).Keys[0]

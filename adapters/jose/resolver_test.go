@@ -17,6 +17,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -31,6 +32,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/clientele-oauth/clientele/adapters/jose"
+	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -173,6 +175,14 @@ func (n *nameServer) answer(question []byte) []byte {
 	return packed
 }
 
+// fetch fetches for some tenant.
+func fetch(t *testing.T, resolver *jose.Resolver, uri string) domain.Keys {
+	t.Helper()
+	keys, _, err := resolver.Fetch(t.Context(), "a", uri)
+	require.NoError(t, err)
+	return keys
+}
+
 func (n *nameServer) resolver() *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "udp", n.address)
@@ -264,7 +274,7 @@ func TestHostileHosts(t *testing.T) {
 	stranger := w.serve("127.0.0.2", newWorld(t).certificate(time.Now().Add(time.Hour)), good)
 
 	at := func(s site, path string) string { return "https://keys.test:" + s.port + path }
-	seen, unreachable, refused := "seen", "unreachable", "refused"
+	seen, unreachable, refused, unexamined := "seen", "unreachable", "refused", "unexamined"
 	tests := map[string]struct {
 		uri, want string
 	}{
@@ -275,9 +285,9 @@ func TestHostileHosts(t *testing.T) {
 		"endless body":               {at(host, "/endless-body"), seen},
 		"endless headers":            {at(host, "/endless-headers"), unreachable},
 		"redirect loop":              {at(host, "/loop"), unreachable},
-		"redirect to loopback":       {at(host, "/to-loopback"), refused},
-		"redirect to an inside name": {at(host, "/to-inside-name"), refused},
-		"redirect to http":           {at(host, "/to-http"), refused},
+		"redirect to loopback":       {at(host, "/to-loopback"), unreachable},
+		"redirect to an inside name": {at(host, "/to-inside-name"), unreachable},
+		"redirect to http":           {at(host, "/to-http"), unreachable},
 		"gzip bomb":                  {at(host, "/gzip-bomb"), unreachable},
 		"wrong content type":         {at(host, "/html"), unreachable},
 		"no content type":            {at(host, "/no-type"), unreachable},
@@ -290,10 +300,10 @@ func TestHostileHosts(t *testing.T) {
 		"a closed port":              {"https://127.0.0.2:1/good", unreachable},
 		"a name that is not":         {"https://none.test/good", unreachable},
 		"loopback":                   {"https://127.0.0.1:" + forbidden.port + "/good", refused},
-		"loopback, short":            {"https://127.1:" + forbidden.port + "/good", unreachable},
+		"loopback, short":            {"https://127.1:" + forbidden.port + "/good", unexamined},
 		"loopback, mapped":           {"https://[::ffff:127.0.0.1]:" + forbidden.port + "/good", refused},
 		"loopback IPv6":              {"https://[::1]:" + forbidden.port + "/good", refused},
-		"an inside name":             {"https://inside.test:" + forbidden.port + "/good", refused},
+		"an inside name":             {"https://inside.test:" + forbidden.port + "/good", unreachable},
 		"unspecified":                {"https://0.0.0.0:" + forbidden.port + "/good", refused},
 		"private":                    {"https://10.0.0.1/", refused},
 		"link-local":                 {"https://169.254.169.254/latest/meta-data", refused},
@@ -307,13 +317,15 @@ func TestHostileHosts(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			started := time.Now()
-			keys, _ := resolver.Fetch(t.Context(), tt.uri)
+			keys := fetch(t, resolver, tt.uri)
 			assert.Less(t, time.Since(started), 5*time.Second, "the deadline of half a second holds nothing up")
 			outcome := unreachable
 			if _, ok := keys.Set(); ok {
 				outcome = seen
 			} else if keys.Refused() {
 				outcome = refused
+			} else if reflect.DeepEqual(keys, domain.KeysUnexamined()) {
+				outcome = unexamined
 			}
 			reason, _ := keys.Unreachable()
 			assert.Equal(t, tt.want, outcome, reason)
@@ -325,13 +337,13 @@ func TestHostileHosts(t *testing.T) {
 	assert.Less(t, after.HeapAlloc, before.HeapAlloc+64<<20)
 	assert.Zero(t, forbidden.connections.Load(), "a refused address was asked")
 
-	keys, _ := resolver.Fetch(t.Context(), at(host, "/endless-body"))
+	keys := fetch(t, resolver, at(host, "/endless-body"))
 	set, _ := keys.Set()
 	assert.Equal(t, domain.KeySetTooLarge, set.Fault)
-	keys, _ = resolver.Fetch(t.Context(), at(host, "/rubbish"))
+	keys = fetch(t, resolver, at(host, "/rubbish"))
 	set, _ = keys.Set()
 	assert.Equal(t, domain.KeySetMalformed, set.Fault)
-	keys, _ = resolver.Fetch(t.Context(), "http://keys.test/good")
+	keys = fetch(t, resolver, "http://keys.test/good")
 	assert.Equal(t, domain.KeysUnexamined(), keys, "another rule refuses http")
 }
 
@@ -360,13 +372,14 @@ func TestANameThatChangesItsMindIsJudgedByWhereItLeads(t *testing.T) {
 	rules.Now = c.now
 	resolver := jose.NewResolver(rules)
 	w.names.set("rebind.test", "127.0.0.2")
-	keys, _ := resolver.Fetch(t.Context(), "https://rebind.test:"+port+"/")
+	keys := fetch(t, resolver, "https://rebind.test:"+port+"/")
 	_, seen := keys.Set()
 	require.True(t, seen)
 	w.names.set("rebind.test", "127.0.0.1")
 	c.forward(2 * time.Hour)
-	keys, _ = resolver.Fetch(t.Context(), "https://rebind.test:"+port+"/")
-	assert.True(t, keys.Refused())
+	keys = fetch(t, resolver, "https://rebind.test:"+port+"/")
+	_, unreachable := keys.Unreachable()
+	assert.True(t, unreachable)
 	assert.Zero(t, reached.Load(), "a refused address was asked")
 }
 
@@ -376,7 +389,7 @@ func TestAHostThatTheDeploymentNamesMayBeAnywhere(t *testing.T) {
 	host := w.serve("127.0.0.1", w.certificate(time.Now().Add(time.Hour)), good)
 	rules := w.rules()
 	rules.Policy = domain.Policy{KeyHosts: []string{"keys.test"}}
-	keys, _ := jose.NewResolver(rules).Fetch(t.Context(), "https://keys.test:"+host.port+"/")
+	keys := fetch(t, jose.NewResolver(rules), "https://keys.test:"+host.port+"/")
 	_, seen := keys.Set()
 	assert.True(t, seen)
 }
@@ -398,7 +411,10 @@ func TestFetchesOfOneURIAreOne(t *testing.T) {
 	var group sync.WaitGroup
 	for range 20 {
 		group.Go(func() {
-			keys, _ := resolver.Fetch(context.Background(), "https://keys.test:"+host.port+"/")
+			keys, _, err := resolver.Fetch(context.Background(), "a", "https://keys.test:"+host.port+"/")
+			if !assert.NoError(t, err) { //nolint:testifylint // not the goroutine of the test
+				return
+			}
 			_, seen := keys.Set()
 			assert.True(t, seen)
 		})
@@ -424,25 +440,29 @@ func TestASlowHostHoldsUpNoOther(t *testing.T) {
 	waiting, cancel := context.WithCancel(t.Context())
 	var group sync.WaitGroup
 	const asked = 100
-	reasons := make(chan string, asked)
+	errs := make(chan error, asked)
 	for i := range asked {
 		group.Go(func() {
-			keys, _ := resolver.Fetch(waiting, "https://slow.test:"+slow.port+"/?"+url.QueryEscape(string(rune('a'+i))))
-			reason, _ := keys.Unreachable()
-			reasons <- reason
+			_, _, err := resolver.Fetch(waiting, "a", "https://slow.test:"+slow.port+"/?"+url.QueryEscape(string(rune('a'+i))))
+			errs <- err
 		})
 	}
 	for range 4 {
 		<-entered
 	}
 	for range asked - 4 {
-		assert.Contains(t, <-reasons, "too many", "a slow host is asked a few times at once only")
+		require.ErrorIs(t, <-errs, application.ErrTooManyFetches, "a slow host is asked a few times at once only")
 	}
-	keys, _ := resolver.Fetch(t.Context(), "https://keys.test:"+host.port+"/")
+	keys := fetch(t, resolver, "https://keys.test:"+host.port+"/")
 	_, seen := keys.Set()
 	assert.True(t, seen)
 	cancel()
 	group.Wait()
+	for range 4 {
+		err := <-errs
+		require.ErrorIs(t, err, application.ErrUnavailable, "the caller's context ended first")
+		require.NotErrorIs(t, err, application.ErrTooManyFetches)
+	}
 }
 
 func TestAnswersAreUsedAsLongAsTheySayWithinBounds(t *testing.T) {
@@ -464,9 +484,10 @@ func TestAnswersAreUsedAsLongAsTheySayWithinBounds(t *testing.T) {
 		"public, max-age=300":       5 * time.Minute,
 		`max-age="120"`:             2 * time.Minute,
 		"max-age=999999999":         time.Hour,
-		"max-age=99999999999999999": time.Minute,
+		"max-age=99999999999999999": time.Hour,
 		"max-age=0":                 10 * time.Second,
-		"max-age=-5":                time.Minute,
+		"max-age=-5":                10 * time.Second,
+		"max-age=soon":              10 * time.Second,
 		"no-store":                  10 * time.Second,
 		"fail":                      2 * time.Second,
 	} {
@@ -477,7 +498,7 @@ func TestAnswersAreUsedAsLongAsTheySayWithinBounds(t *testing.T) {
 			rules.Now = c.now
 			resolver := jose.NewResolver(rules)
 			ask := func() int64 {
-				_, _ = resolver.Fetch(t.Context(), "https://keys.test:"+host.port+"/")
+				fetch(t, resolver, "https://keys.test:"+host.port+"/")
 				return requests.Load()
 			}
 			first := ask()

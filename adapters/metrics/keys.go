@@ -19,16 +19,18 @@ type timedKeys struct {
 }
 
 // Fetch implements [application.KeyResolver].
-func (k timedKeys) Fetch(ctx context.Context, uri string) (domain.Keys, time.Time) {
+func (k timedKeys) Fetch(ctx context.Context, tenant domain.TenantID, uri string) (domain.Keys, time.Time, error) {
 	began := time.Now()
-	keys, at := k.KeyResolver.Fetch(ctx, uri)
+	keys, at, err := k.KeyResolver.Fetch(ctx, tenant, uri)
 	outcome := "unreachable"
-	if _, seen := keys.Set(); seen {
+	if err != nil {
+		outcome = "unavailable"
+	} else if _, seen := keys.Set(); seen {
 		outcome = "seen"
 	} else if keys.Refused() {
 		outcome = "refused"
 	}
 	k.m.fetches.WithLabelValues(outcome).Inc()
 	k.m.fetching.Observe(time.Since(began).Seconds())
-	return keys, at
+	return keys, at, err
 }

@@ -254,7 +254,7 @@ type ClientKeys struct {
 	// Example: jwks
 	Source *string `json:"source,omitempty"`
 
-	// State `none`; `seen`; `unreachable`: could not be fetched, see `detail`; `refused`: at an address that is never asked.
+	// State `none`; `seen`; `unreachable`: could not be fetched, see `detail`; `refused`: its host is localhost or an IP address that is not public.
 	//
 	// Example: seen
 	State *string `json:"state,omitempty"`
@@ -364,7 +364,7 @@ type CreateClientRequest struct {
 	// Example: ["client_secret_basic"]
 	ClientAuthMethods *[]string `json:"client_auth_methods,omitempty"`
 
-	// ClientID The identifier that the client is to have; one is made where it is not given. One that is or was taken in the tenant is refused with 409.
+	// ClientID The identifier of the new client; generated if omitted. `.` and `..` are rejected with 400, because HTTP clients remove such path segments (RFC 3986 §5.2.4). One that is or was taken in the tenant is rejected with 409.
 	//
 	// Example: app-123
 	ClientID *string `json:"client_id,omitempty"`
