@@ -36,3 +36,18 @@ func (c Client) SecretWarnings(now time.Time) Findings {
 
 // SecretsUnreadable reports whether the store cannot read the client's secrets.
 func (c Client) SecretsUnreadable() bool { return c.state.SecretsUnreadable }
+
+// HasLiveSecretUnder reports whether the client has a secret that has not expired and
+// is hashed under the pepper with that id. Secrets that the store cannot read count as
+// such.
+func (c Client) HasLiveSecretUnder(keyID string, now time.Time) bool {
+	if c.state.SecretsUnreadable {
+		return true
+	}
+	for _, s := range c.state.Secrets {
+		if s.KeyID == keyID && s.Status(now) != SecretExpired {
+			return true
+		}
+	}
+	return false
+}
