@@ -30,6 +30,8 @@ type Metrics struct {
 	failures *prometheus.CounterVec
 	fetches  *prometheus.CounterVec
 	fetching prometheus.Histogram
+
+	unreadable *prometheus.CounterVec
 }
 
 // New returns the metrics of a process of that version.
@@ -47,13 +49,14 @@ func New(version string) *Metrics {
 			Namespace: namespace, Name: "key_fetch_duration_seconds", Help: "Time of looks at the keys behind a jwks_uri.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 7),
 		}),
+		unreadable: counters("unreadable_records_total", "Times that a read met a stored record that cannot be decoded, by part; see clientele doctor.", "part"),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "build_info", Help: "Always 1; the version is in the label.",
 		ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(build, m.requests, m.latency, m.refusals, m.shed, m.store, m.failures, m.fetches, m.fetching,
+	m.registry.MustRegister(build, m.requests, m.latency, m.refusals, m.shed, m.store, m.failures, m.fetches, m.fetching, m.unreadable,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
