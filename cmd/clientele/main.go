@@ -27,6 +27,8 @@ type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run the service."`
 	Migrate   migrateCommand   `cmd:"" help:"Bring the database schema up to date."`
 	Purge     purgeCommand     `cmd:"" help:"Remove for good what was deleted long ago; tombstones stay."`
+	Backup    backupCommand    `cmd:"" help:"Write a verified backup of the SQLite file, also while the service runs."`
+	Restore   restoreCommand   `cmd:"" name:"restore-backup" help:"Restore a backup of the SQLite file while the service does not run."`
 	Doctor    doctorCommand    `cmd:"" help:"Find stored records that cannot be read, and repair what is possible."`
 	Token     tokenCommand     `cmd:"" help:"Print an access token signed with the development key of a data directory."`
 	Rules     rulesCommand     `cmd:"" help:"Print the rules that clients are judged by."`
