@@ -191,3 +191,92 @@ func TestAnEntryOfTheLogThatCannotBeStored(t *testing.T) {
 	require.ErrorIs(t, record.CheckAttempt(application.Attempt{At: far}), application.ErrUnstorable)
 	require.ErrorIs(t, record.CheckAttempt(application.Attempt{At: at, Key: "\xff"}), application.ErrUnstorable)
 }
+
+// Each field alone, with each value that cannot be stored.
+func TestNoFieldIsStoredThatIsNotReadTheSame(t *testing.T) {
+	tried := 0
+	for _, base := range []func() domain.State{full, func() domain.State {
+		state := full()
+		state.Settings.Keys = domain.KeysAt("https://a.example/jwks")
+		return state
+	}} {
+		pristine := base()
+		for leaf := range leaves(reflect.ValueOf(&pristine).Elem(), "state") {
+			for _, value := range wrongValues(leaf) {
+				state := base()
+				for l, v := range leaves(reflect.ValueOf(&state).Elem(), "state") {
+					if l == leaf {
+						v.Set(reflect.ValueOf(value).Convert(v.Type()))
+					}
+				}
+				tried++
+				doc, secrets, err := record.Encode(domain.Restore(state))
+				if err != nil {
+					require.ErrorIs(t, err, application.ErrUnstorable, leaf)
+					continue
+				}
+				back, err := record.Decode(doc, secrets)
+				require.NoError(t, err, "%s = %v", leaf, value)
+				assert.Equal(t, state, back.State(), "%s = %v", leaf, value)
+			}
+		}
+	}
+	assert.Greater(t, tried, 200)
+}
+
+// wrongValues are values that cannot be stored, or only just, for a leaf of the kind
+// that its name ends with.
+func wrongValues(leaf string) []any {
+	kind := leaf[strings.LastIndexByte(leaf, ' ')+1:]
+	switch kind {
+	case "time":
+		return []any{
+			time.Time{}, time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC),
+			time.Date(0, 12, 31, 23, 59, 59, 0, time.UTC), time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC),
+		}
+	case "inline":
+		return []any{domain.InlineKeys("\xff"), domain.InlineKeys("\x00")}
+	case "uri":
+		return []any{domain.KeysAt("\xff"), domain.KeysAt("\x00")}
+	case "string":
+		return []any{"\xff", "a\xed\xa0\x80", "\x00", "", `"\`}
+	default:
+		return nil
+	}
+}
+
+// leaves yields the fields of a value that are times, texts or key sources, by names
+// that end with their kind.
+func leaves(v reflect.Value, name string) func(yield func(string, reflect.Value) bool) {
+	return func(yield func(string, reflect.Value) bool) { eachLeaf(v, name, yield) }
+}
+
+func eachLeaf(v reflect.Value, name string, yield func(string, reflect.Value) bool) bool {
+	switch value := v.Interface().(type) {
+	case time.Time:
+		return yield(name+" time", v)
+	case domain.KeySource:
+		if value.URI() != "" {
+			return yield(name+" uri", v)
+		}
+		return yield(name+" inline", v)
+	}
+	switch v.Kind() {
+	case reflect.String:
+		return yield(name+" string", v)
+	case reflect.Slice:
+		for i := range v.Len() {
+			if !eachLeaf(v.Index(i), name, yield) {
+				return false
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if !eachLeaf(v.Field(i), name+"."+v.Type().Field(i).Name, yield) {
+				return false
+			}
+		}
+	default:
+	}
+	return true
+}
