@@ -180,6 +180,7 @@ func TestAnEntryOfTheLogThatCannotBeStored(t *testing.T) {
 	far := time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
 	for name, r := range map[string]domain.Revision{
 		"time":       {At: far},
+		"action":     {At: at, Action: "\xff"},
 		"subject":    {At: at, Actor: domain.Actor{Subject: "a\xc0"}},
 		"client":     {At: at, Actor: domain.Actor{ClientID: "a\xff"}},
 		"request":    {At: at, RequestID: "\xff"},
@@ -188,8 +189,12 @@ func TestAnEntryOfTheLogThatCannotBeStored(t *testing.T) {
 	} {
 		require.ErrorIs(t, record.CheckRevision(r), application.ErrUnstorable, name)
 	}
-	require.ErrorIs(t, record.CheckAttempt(application.Attempt{At: far}), application.ErrUnstorable)
-	require.ErrorIs(t, record.CheckAttempt(application.Attempt{At: at, Key: "\xff"}), application.ErrUnstorable)
+	for name, a := range map[string]application.Attempt{
+		"time": {At: far}, "key": {At: at, Key: "\xff"}, "subject": {At: at, Subject: "\xff"},
+		"client": {At: at, ClientID: "\xff"}, "secret": {At: at, SecretID: "\xff"},
+	} {
+		require.ErrorIs(t, record.CheckAttempt(a), application.ErrUnstorable, name)
+	}
 }
 
 // Each field alone, with each value that cannot be stored.
