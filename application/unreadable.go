@@ -36,6 +36,11 @@ const (
 // UnreadableError names a stored record that cannot be read. It wraps
 // [ErrUnreadable].
 type UnreadableError struct {
+	UnreadableRecord
+}
+
+// UnreadableRecord names a stored record that cannot be read, and the reason.
+type UnreadableRecord struct {
 	TenantID domain.TenantID
 	ClientID domain.ClientID
 	Revision domain.RevisionNumber // 0 if unknown
@@ -54,9 +59,9 @@ func (*UnreadableError) Unwrap() error { return ErrUnreadable }
 // Unreadable returns the error about the part of the client c that the store could
 // not read.
 func Unreadable(c domain.Client, part RecordPart, reason string) *UnreadableError {
-	return &UnreadableError{
+	return &UnreadableError{UnreadableRecord{
 		TenantID: c.Identity().TenantID, ClientID: c.Identity().ClientID, Revision: c.Revision(), Part: part, Reason: reason,
-	}
+	}}
 }
 
 // requireSecrets returns an error that wraps [domain.ErrSecretsUnreadable] if the
@@ -106,7 +111,7 @@ type Examination struct {
 
 // Fault is a stored value that cannot be read.
 type Fault struct {
-	UnreadableError
+	UnreadableRecord
 	// Remedy says how the value can be repaired; empty if it cannot.
 	Remedy string
 	// Stored is the value as it is, and Mended the value that [Examiner.Mend] would

@@ -100,7 +100,7 @@ func (s *Store) examine(
 			found.Faults = append(found.Faults, faults...)
 		}
 		if !r.columns {
-			found.Faults = append(found.Faults, application.Fault{UnreadableError: *r.Unreadable(part, errColumns)})
+			found.Faults = append(found.Faults, application.Fault{UnreadableRecord: r.Unreadable(part, errColumns).UnreadableRecord})
 		}
 	}
 	found.Examined = len(list)

@@ -24,7 +24,9 @@ type Row struct {
 // with.
 func (r Row) Unreadable(part application.RecordPart, err error) *application.UnreadableError {
 	reason := strings.TrimPrefix(err.Error(), application.ErrUnreadable.Error()+": ")
-	return &application.UnreadableError{TenantID: r.TenantID, ClientID: r.ClientID, Revision: r.Revision, Part: part, Reason: reason}
+	return &application.UnreadableError{UnreadableRecord: application.UnreadableRecord{
+		TenantID: r.TenantID, ClientID: r.ClientID, Revision: r.Revision, Part: part, Reason: reason,
+	}}
 }
 
 // Decode decodes the client of the row. The error is an
@@ -54,7 +56,7 @@ func (r Row) Tombstone() domain.Client {
 func (r Row) Examine(part application.RecordPart, twin func() ([]byte, error)) ([]application.Fault, error) {
 	var faults []application.Fault
 	if err := r.checkDocument(); err != nil {
-		fault := application.Fault{UnreadableError: *r.Unreadable(part, err), Stored: r.Document}
+		fault := application.Fault{UnreadableRecord: r.Unreadable(part, err).UnreadableRecord, Stored: r.Document}
 		copied := r
 		if mended := clampYears(r.Document); r.with(mended).checkDocument() == nil {
 			fault.Remedy, fault.Mended = clampRemedy, mended
@@ -72,7 +74,7 @@ func (r Row) Examine(part application.RecordPart, twin func() ([]byte, error)) (
 		return faults, nil
 	}
 	if _, err := decodeSecrets(r.Secrets); err != nil {
-		fault := application.Fault{UnreadableError: *r.Unreadable(application.PartSecrets, err), Stored: r.Secrets}
+		fault := application.Fault{UnreadableRecord: r.Unreadable(application.PartSecrets, err).UnreadableRecord, Stored: r.Secrets}
 		mended := clampYears(r.Secrets)
 		if _, err := decodeSecrets(mended); err == nil {
 			fault.Remedy, fault.Mended = clampRemedy, mended

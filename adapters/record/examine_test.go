@@ -42,7 +42,7 @@ func TestAYearAfter9999IsRepaired(t *testing.T) {
 	assert.Equal(t, domain.ClientID("client"), faults[0].ClientID)
 	assert.Equal(t, domain.RevisionNumber(7), faults[0].Revision)
 	assert.NotEmpty(t, faults[0].Remedy)
-	assert.Equal(t, firstReleaseSecrets, string(faults[0].Stored))
+	assert.JSONEq(t, firstReleaseSecrets, string(faults[0].Stored))
 
 	r.Secrets = faults[0].Mended
 	client, err = r.Decode()

@@ -134,7 +134,7 @@ func cleaned(state domain.State) domain.State {
 }
 
 func clean(v reflect.Value) {
-	if t, ok := v.Interface().(time.Time); ok {
+	if t, ok := reflect.TypeAssert[time.Time](v); ok {
 		if !domain.Storable(t) {
 			v.Set(reflect.ValueOf(time.Time{}))
 		}
@@ -148,10 +148,11 @@ func clean(v reflect.Value) {
 			clean(v.Index(i))
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if v.Type() != reflect.TypeFor[domain.KeySource]() {
-				clean(v.Field(i))
-			}
+		if v.Type() == reflect.TypeFor[domain.KeySource]() {
+			return
+		}
+		for _, field := range v.Fields() {
+			clean(field)
 		}
 	default:
 	}
@@ -236,7 +237,8 @@ func wrongValues(leaf string) []any {
 	switch kind {
 	case "time":
 		return []any{
-			time.Time{}, time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC),
+			time.Time{},
+			time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC),
 			time.Date(0, 12, 31, 23, 59, 59, 0, time.UTC), time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC),
 		}
 	case "inline":

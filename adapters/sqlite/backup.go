@@ -61,7 +61,7 @@ func Backup(ctx context.Context, path, target string) (err error) {
 
 // vacuumInto copies the database, all of it as of one moment (SQLite, "VACUUM INTO").
 func vacuumInto(ctx context.Context, path, target string) (err error) {
-	db, err := openFile(path, "mode=rw", "busy_timeout(5000)")
+	db, err := openFile(path, "mode=rw&_pragma=busy_timeout(5000)")
 	if err != nil {
 		return err
 	}
@@ -236,7 +236,7 @@ func checkUnused(ctx context.Context, path string) (err error) {
 	if string(begin) != magic {
 		return nil // SQLite would remove the log beside it
 	}
-	db, err := openFile(path, "mode=rw", "busy_timeout(0)")
+	db, err := openFile(path, "mode=rw&_pragma=busy_timeout(0)")
 	if err != nil {
 		return err
 	}
@@ -250,16 +250,12 @@ func checkUnused(ctx context.Context, path string) (err error) {
 }
 
 // openFile opens an SQLite file with one connection.
-func openFile(path, parameters string, pragmas ...string) (*sql.DB, error) {
+func openFile(path, parameters string) (*sql.DB, error) {
 	absolute, err := filepath.Abs(path) // a relative one is no path in a URL
 	if err != nil {
 		return nil, err
 	}
-	query := parameters
-	for _, pragma := range pragmas {
-		query += "&_pragma=" + url.QueryEscape(pragma)
-	}
-	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: absolute}).EscapedPath(), RawQuery: query}
+	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: absolute}).EscapedPath(), RawQuery: parameters}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err == nil {
 		db.SetMaxOpenConns(1)

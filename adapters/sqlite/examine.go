@@ -82,7 +82,7 @@ func (s *Store) examineRows(
 			return application.Examination{}, err
 		}
 		if _, err := textTime(r.at); part == application.PartRevision && err != nil {
-			faults = append(faults, application.Fault{UnreadableError: *r.Unreadable(part, err)})
+			faults = append(faults, application.Fault{UnreadableRecord: r.Unreadable(part, err).UnreadableRecord})
 		}
 		found.Faults = append(found.Faults, faults...)
 	}
@@ -108,7 +108,7 @@ func (s *Store) examineTimes(
 			return err
 		}
 		if _, err := textTime(at); err != nil {
-			found.Faults = append(found.Faults, application.Fault{UnreadableError: *row.Unreadable(part, err)})
+			found.Faults = append(found.Faults, application.Fault{UnreadableRecord: row.Unreadable(part, err).UnreadableRecord})
 		}
 		found.Examined++
 		return nil

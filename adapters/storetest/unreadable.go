@@ -148,7 +148,7 @@ func entryFailsAlone(t *testing.T, store Damageable) {
 }
 
 func secretsFailAlone(t *testing.T, store Damageable) {
-	client := commitNew(t, store, tenant, "app-1", domain.Change{})
+	commitNew(t, store, tenant, "app-1", domain.Change{})
 	other := commitNew(t, store, tenant, "app-2", domain.Change{})
 	damage(t, store, `UPDATE clients SET secrets = '`+firstReleaseSecrets+`' WHERE client_id = 'app-1'`)
 	find := func() domain.Client {
@@ -156,7 +156,7 @@ func secretsFailAlone(t *testing.T, store Damageable) {
 		require.NoError(t, err)
 		return client
 	}
-	client = find()
+	client := find()
 	assert.True(t, client.SecretsUnreadable())
 	assert.Equal(t, []string{"app-1", "app-2"}, ids(list(t, store, application.Query{}).Clients))
 

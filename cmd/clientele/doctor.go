@@ -90,7 +90,7 @@ func (c *doctorCommand) treat(ctx context.Context, examiner application.Examiner
 		result = "can be repaired: " + fault.Remedy
 	default:
 		if repaired, err = examiner.Mend(ctx, fault); err != nil {
-			return false, fmt.Errorf("repair %w", errors.Join(&fault.UnreadableError, err))
+			return false, fmt.Errorf("repair %w", errors.Join(&application.UnreadableError{UnreadableRecord: fault.UnreadableRecord}, err))
 		}
 		result = "repaired: " + fault.Remedy
 		if !repaired {
