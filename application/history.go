@@ -13,7 +13,7 @@ import (
 type LoggedRevision struct {
 	domain.Revision
 	// Differences are the members that differ from the revision before; of the
-	// first one, from nothing.
+	// first one, from nothing. Empty if one of the two cannot be read.
 	Differences []domain.Difference
 }
 
@@ -38,16 +38,23 @@ func (r *Registry) History(
 	more = len(entries) > limit
 	for i, entry := range entries[:min(limit, len(entries))] {
 		var previous domain.Settings
+		unknown := entry.Unreadable
 		if i+1 < len(entries) {
 			previous = entries[i+1].Client.Settings()
+			unknown = unknown || entries[i+1].Unreadable
 		}
-		log = append(log, LoggedRevision{entry, domain.Compare(previous, entry.Client.Settings())})
+		logged := LoggedRevision{Revision: entry}
+		if !unknown {
+			logged.Differences = domain.Compare(previous, entry.Client.Settings())
+		}
+		log = append(log, logged)
 	}
 	return log, more, nil
 }
 
 // RevisionOf returns one entry of the log of a client, deleted or not. The error
-// is [ErrForbidden], [ErrNotFound], [ErrNoSuchRevision] or that of the store.
+// is [ErrForbidden], [ErrNotFound], [ErrNoSuchRevision], [ErrUnreadable] or that of
+// the store.
 func (r *Registry) RevisionOf(
 	ctx context.Context, caller Caller, id domain.ClientID, number domain.RevisionNumber,
 ) (domain.Revision, error) {
@@ -70,6 +77,8 @@ func (r *Registry) revision(
 		return domain.Revision{}, fmt.Errorf("read the log: %w", err)
 	case len(entries) == 0 || entries[0].Client.Revision() != number:
 		return domain.Revision{}, fmt.Errorf("read the log: %w", ErrNoSuchRevision)
+	case entries[0].Unreadable:
+		return domain.Revision{}, fmt.Errorf("read the log: %w", Unreadable(entries[0].Client, PartRevision, "its document cannot be decoded"))
 	default:
 		return entries[0], nil
 	}
@@ -164,7 +173,7 @@ func (r *Registry) Purge(ctx context.Context, operator domain.Actor, retention t
 		return 0, fmt.Errorf("forget idempotency keys: %w", err)
 	}
 	for {
-		clients, err := r.Store.Purgeable(ctx, now.Add(-retention), purgeBatch)
+		clients, _, err := r.Store.Purgeable(ctx, now.Add(-retention), purgeBatch)
 		if err != nil {
 			return purged, fmt.Errorf("find clients to purge: %w", err)
 		}

@@ -11,11 +11,14 @@ import (
 type Store interface {
 	// Find returns the client of that tenant with that identifier, as its last
 	// committed revision left it, deleted or not. Where there is none it returns
-	// [ErrNotFound].
+	// [ErrNotFound]. If its document cannot be read, the error is an
+	// [*UnreadableError]; if only its secrets cannot, the client has
+	// [domain.State.SecretsUnreadable].
 	Find(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (domain.Client, error)
 
 	// List returns the clients of the tenant that are not deleted and that the
-	// query asks for, in the order of their identifiers.
+	// query asks for, in the order of their identifiers. A client whose document
+	// cannot be read is in Page.Unreadable instead of Page.Clients.
 	List(ctx context.Context, tenant domain.TenantID, q Query) (Page, error)
 
 	// Commit makes r the client's newest revision: it stores the client and
@@ -23,7 +26,10 @@ type Store interface {
 	// revision before r's must be the newest one, otherwise nothing changes and
 	// it returns [ErrConflict]; so it does where revision 1 brings an
 	// identifier that is taken in the tenant. A tie between concurrent commits
-	// is won by exactly one. A purge removes the log before it.
+	// is won by exactly one. A purge removes the log before it. The error is
+	// [ErrUnstorable] for values that could not be read again; nothing is stored
+	// then. The stored secrets of a client with [domain.State.SecretsUnreadable]
+	// stay as they are.
 	Commit(ctx context.Context, r domain.Revision) error
 
 	// CommitOnce is Commit for a request that may come again: it keeps the
@@ -38,7 +44,8 @@ type Store interface {
 
 	// Revisions returns the log of a client, newest first, at most limit
 	// entries with numbers below before; a before of 0 is no bound. The clients
-	// in it have no secrets.
+	// in it have no secrets. An entry that cannot be read has
+	// [domain.Revision.Unreadable].
 	Revisions(
 		ctx context.Context, tenant domain.TenantID, id domain.ClientID, before domain.RevisionNumber, limit int,
 	) ([]domain.Revision, error)
@@ -47,7 +54,8 @@ type Store interface {
 	// most limit, in an order in which those of one client follow each other.
 	// Whoever goes on from the cursor that it gets sees every committed revision
 	// exactly once, however commits overlap; those that were purged meanwhile
-	// are left out. The empty cursor is the beginning. The error is [ErrCursor]
+	// are left out. An entry that cannot be read has [domain.Revision.Unreadable].
+	// The empty cursor is the beginning. The error is [ErrCursor]
 	// for a cursor that no store gave out.
 	Changes(ctx context.Context, tenant domain.TenantID, after Cursor, limit int) (Changes, error)
 
@@ -64,8 +72,9 @@ type Store interface {
 	SecretUses(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (map[string]time.Time, error)
 
 	// Purgeable returns at most limit clients, of all tenants, that were
-	// deleted before the time and are not purged.
-	Purgeable(ctx context.Context, before time.Time, limit int) ([]domain.Client, error)
+	// deleted before the time and are not purged. It skips those whose documents
+	// cannot be read, however many there are, and returns them as well.
+	Purgeable(ctx context.Context, before time.Time, limit int) ([]domain.Client, []*UnreadableError, error)
 
 	// ForgetAttempts removes the attempts that were kept before the time.
 	ForgetAttempts(ctx context.Context, before time.Time) error
@@ -100,11 +109,27 @@ func (q Query) Selects() bool {
 // Page is one page of a list.
 type Page struct {
 	Clients []domain.Client
-	More    bool // whether clients follow
-	Total   int  // of all pages; 0 where it was not wanted
+	// Unreadable are the clients of the page whose documents cannot be read, in
+	// order. They count towards the limit and in Total.
+	Unreadable []*UnreadableError
+	More       bool // whether clients follow
+	Total      int  // of all pages; 0 where it was not wanted
 	// Changes is where a reader of the whole list goes on in the change feed:
 	// what the page does not show yet comes behind it.
 	Changes Cursor
+}
+
+// Last returns the identifier of the last client of the page, readable or not; empty
+// if the page has none. The next page begins after it.
+func (p Page) Last() domain.ClientID {
+	var last domain.ClientID
+	if n := len(p.Clients); n > 0 {
+		last = p.Clients[n-1].Identity().ClientID
+	}
+	if n := len(p.Unreadable); n > 0 {
+		last = max(last, p.Unreadable[n-1].ClientID)
+	}
+	return last
 }
 
 // Cursor is a place in the change feed, a text that only the store reads.

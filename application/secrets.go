@@ -12,7 +12,7 @@ import (
 // SecretWish is what a caller may say about a new secret.
 type SecretWish struct {
 	Description string
-	ExpiresAt   time.Time // zero for none
+	ExpiresAt   *time.Time // nil for none
 }
 
 // IssuedSecret is a secret that was made.
@@ -35,6 +35,9 @@ type SecretState struct {
 // error is as that of [Registry.Find].
 func (r *Registry) ListSecrets(ctx context.Context, caller Caller, id domain.ClientID) ([]SecretState, error) {
 	client, err := r.find(ctx, caller, OpListSecrets, id)
+	if err == nil {
+		err = requireSecrets(client)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +59,8 @@ func (r *Registry) ListSecrets(ctx context.Context, caller Caller, id domain.Cli
 
 // CreateSecret gives a client one more secret. The error is as that of
 // [Registry.Revise], [ErrKeyReused], [domain.ErrNoSecretUse],
-// [domain.ErrTooManySecrets] or [domain.ErrSecretExpired].
+// [domain.ErrTooManySecrets], [domain.ErrSecretsUnreadable], or that of
+// [domain.Secret.WithExpiry].
 func (r *Registry) CreateSecret(
 	ctx context.Context, caller Caller, id domain.ClientID, wish SecretWish, opts Options,
 ) (IssuedSecret, error) {
@@ -65,14 +69,21 @@ func (r *Registry) CreateSecret(
 	}
 	return r.issue(ctx, caller, id, domain.ActionCreateSecret, opts,
 		func(c domain.Client, s *domain.Secret, now time.Time) (domain.Client, error) {
-			s.Description, s.ExpiresAt = wish.Description, wish.ExpiresAt.UTC().Truncate(time.Microsecond)
+			s.Description = wish.Description
+			if wish.ExpiresAt != nil {
+				var err error
+				if *s, err = s.WithExpiry(*wish.ExpiresAt, now); err != nil {
+					return c, err
+				}
+			}
 			return c.IssueSecret(*s, now)
 		})
 }
 
 // RotateSecret gives a client a new secret in place of those that it has, which
 // still verify for the grace period; nil is the registry's. The error is as that
-// of [Registry.Revise], [ErrKeyReused] or [domain.ErrNoSecretUse].
+// of [Registry.Revise], [ErrKeyReused], [domain.ErrNoSecretUse] or
+// [domain.ErrSecretsUnreadable].
 func (r *Registry) RotateSecret(
 	ctx context.Context, caller Caller, id domain.ClientID, grace *time.Duration, opts Options,
 ) (IssuedSecret, error) {
@@ -122,6 +133,9 @@ func (r *Registry) issuedBefore(ctx context.Context, caller Caller, opts Options
 		return IssuedSecret{}, err
 	}
 	client, err := r.Store.Find(ctx, caller.Tenant, attempt.ClientID)
+	if err == nil {
+		err = requireSecrets(client)
+	}
 	if err != nil {
 		return IssuedSecret{}, err
 	}
@@ -135,7 +149,8 @@ func (r *Registry) issuedBefore(ctx context.Context, caller Caller, opts Options
 }
 
 // DeleteSecret takes a secret from a client. The error is as that of
-// [Registry.Revise], [domain.ErrNoSuchSecret] or [domain.ErrLastSecret].
+// [Registry.Revise], [domain.ErrNoSuchSecret], [domain.ErrLastSecret] or
+// [domain.ErrSecretsUnreadable].
 func (r *Registry) DeleteSecret(ctx context.Context, caller Caller, id domain.ClientID, secretID string, opts Options) error {
 	if err := caller.may(OpDeleteSecret); err != nil {
 		return err
@@ -150,7 +165,7 @@ func (r *Registry) DeleteSecret(ctx context.Context, caller Caller, id domain.Cl
 
 // VerifySecret tells whether value is a secret of the client that verifies now,
 // and which. It takes the same time whether it is or not. The error is as that of
-// [Registry.Find], or [ErrTooManyRequests].
+// [Registry.Find], [ErrTooManyRequests] or [domain.ErrSecretsUnreadable].
 func (r *Registry) VerifySecret(
 	ctx context.Context, caller Caller, id domain.ClientID, value string,
 ) (secretID string, valid bool, err error) {
@@ -161,6 +176,9 @@ func (r *Registry) VerifySecret(
 		return "", false, ErrTooManyRequests
 	}
 	client, err := r.find(ctx, caller, OpVerifySecret, id)
+	if err == nil {
+		err = requireSecrets(client)
+	}
 	if err != nil {
 		return "", false, err
 	}

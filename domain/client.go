@@ -32,6 +32,11 @@ type State struct {
 	UpdatedAt time.Time
 	DeletedAt time.Time // zero where it is not deleted
 	PurgedAt  time.Time // zero where its configuration is still there
+
+	// SecretsUnreadable reports that the client has stored secrets that the store
+	// cannot read. Secrets is then empty. A store that commits such a client keeps
+	// the stored secrets as they are.
+	SecretsUnreadable bool
 }
 
 // Client is a registered client. Its configuration is one that the rulebook
@@ -89,7 +94,7 @@ func (c Client) Delete(now time.Time) Client {
 // was, and nothing else.
 func (c Client) Purge(now time.Time) Client {
 	c.state.Settings = Settings{}
-	c.state.Secrets = nil
+	c.state.Secrets, c.state.SecretsUnreadable = nil, false
 	c.state.PurgedAt = now
 	return c.next(now)
 }
@@ -136,6 +141,9 @@ type Revision struct {
 	RequestID string // by which the request is found in logs
 	Reason    string // what the caller gave for one; may be empty
 	Client    Client // as it became; its revision number is the entry's
+	// Unreadable reports that the store cannot read this entry. Client then has
+	// nothing but its tenant, identifier and revision number.
+	Unreadable bool
 }
 
 // Difference is one member in which two configurations differ. A value is a

@@ -266,7 +266,8 @@ func (b *Rulebook) Revise(c Client, change Change, keys Keys, now time.Time) (Cl
 	revised := c.next(now)
 	revised.state.Settings = d.Settings
 	if !revised.UsesSecret() {
-		revised.state.Secrets = nil // they would come back to life with the method
+		// They would come back to life with the method.
+		revised.state.Secrets, revised.state.SecretsUnreadable = nil, false
 	}
 	return revised, findings
 }

@@ -44,6 +44,9 @@ var (
 	ErrLastSecret = errors.New("the last active secret cannot be deleted")
 	// ErrSecretExpired: the wished end of a new secret is not in the future.
 	ErrSecretExpired = errors.New("the secret would have expired already")
+	// ErrSecretsUnreadable: the store cannot read the client's secrets, see
+	// [State.SecretsUnreadable].
+	ErrSecretsUnreadable = errors.New("the stored secrets of the client cannot be read")
 )
 
 // Secret is what the registry keeps of a client secret: never its value.
@@ -114,13 +117,15 @@ func (p Pepper) hash(value string) []byte {
 	return mac.Sum(nil)
 }
 
-// SecretLastFour returns the last four characters of the newest secret, empty
-// where the client has none.
-func (c Client) SecretLastFour() string {
-	if len(c.state.Secrets) == 0 {
-		return ""
+// SecretLastFour returns the last four characters of the newest secret that has
+// not expired, or an empty string if there is none.
+func (c Client) SecretLastFour(now time.Time) string {
+	for _, s := range slices.Backward(c.state.Secrets) {
+		if s.Status(now) != SecretExpired {
+			return s.LastFour
+		}
 	}
-	return c.state.Secrets[len(c.state.Secrets)-1].LastFour
+	return ""
 }
 
 // Secrets returns what is kept of the client's secrets, oldest first.
@@ -134,14 +139,17 @@ func (c Client) WithFirstSecret(s Secret) Client {
 }
 
 // IssueSecret returns the client with one more secret, one revision further.
-// The error is [ErrNoSecretUse], [ErrTooManySecrets] or [ErrSecretExpired].
+// The error is [ErrNoSecretUse], [ErrTooManySecrets], [ErrSecretsUnreadable] or one
+// of those of [Secret.WithExpiry].
 func (c Client) IssueSecret(s Secret, now time.Time) (Client, error) {
 	kept := unexpired(c.state.Secrets, now)
 	switch {
 	case !c.UsesSecret():
 		return c, ErrNoSecretUse
-	case s.Status(now) == SecretExpired:
-		return c, ErrSecretExpired
+	case c.state.SecretsUnreadable:
+		return c, ErrSecretsUnreadable
+	case s.checkExpiry(now) != nil:
+		return c, s.checkExpiry(now)
 	case count(kept, SecretActive, now) >= MaxActiveSecrets:
 		return c, ErrTooManySecrets
 	}
@@ -151,10 +159,14 @@ func (c Client) IssueSecret(s Secret, now time.Time) (Client, error) {
 
 // RotateSecret returns the client with s as its one active secret, one revision
 // further. Those that were active verify for the grace period, or as long as
-// they would have if that is shorter. The error is [ErrNoSecretUse].
+// they would have if that is shorter. The error is [ErrNoSecretUse] or
+// [ErrSecretsUnreadable].
 func (c Client) RotateSecret(s Secret, grace time.Duration, now time.Time) (Client, error) {
 	if !c.UsesSecret() {
 		return c, ErrNoSecretUse
+	}
+	if c.state.SecretsUnreadable {
+		return c, ErrSecretsUnreadable
 	}
 	end := now.Add(min(grace, MaxGrace))
 	kept := unexpired(c.state.Secrets, now)
@@ -174,8 +186,11 @@ func (c Client) RotateSecret(s Secret, grace time.Duration, now time.Time) (Clie
 }
 
 // DeleteSecret returns the client without the secret, one revision further. The
-// error is [ErrNoSuchSecret] or [ErrLastSecret].
+// error is [ErrNoSuchSecret], [ErrLastSecret] or [ErrSecretsUnreadable].
 func (c Client) DeleteSecret(id string, now time.Time) (Client, error) {
+	if c.state.SecretsUnreadable {
+		return c, ErrSecretsUnreadable
+	}
 	i := slices.IndexFunc(c.state.Secrets, func(s Secret) bool { return s.ID == id })
 	if i < 0 {
 		return c, ErrNoSuchSecret

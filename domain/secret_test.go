@@ -88,7 +88,7 @@ func TestAClientHasAtMostTwoActiveSecrets(t *testing.T) {
 	_, err := client.IssueSecret(third, testNow)
 	require.ErrorIs(t, err, ErrTooManySecrets)
 	assert.Equal(t, []string{"s1", "s2"}, verifies(client, testNow))
-	assert.Equal(t, third.LastFour[:0]+client.Secrets()[1].LastFour, client.SecretLastFour())
+	assert.Equal(t, third.LastFour[:0]+client.Secrets()[1].LastFour, client.SecretLastFour(testNow))
 }
 
 func TestASecretWithAnEndEnds(t *testing.T) {
@@ -114,7 +114,7 @@ func TestRotation(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"s1", "s2", "s3"}, verifies(rotated, testNow.Add(time.Hour-1)))
 	assert.Equal(t, []string{"s3"}, verifies(rotated, testNow.Add(time.Hour)))
-	assert.Equal(t, next.LastFour, rotated.SecretLastFour())
+	assert.Equal(t, next.LastFour, rotated.SecretLastFour(testNow))
 	assert.Equal(t, SecretRetiring, rotated.Secrets()[0].Status(testNow))
 	assert.Equal(t, SecretActive, rotated.Secrets()[2].Status(testNow))
 

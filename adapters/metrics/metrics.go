@@ -32,6 +32,7 @@ type Metrics struct {
 	fetching prometheus.Histogram
 
 	ignoredKeys *prometheus.CounterVec
+	unreadable  *prometheus.CounterVec
 }
 
 // New returns the metrics of a process of that version.
@@ -50,13 +51,14 @@ func New(version string) *Metrics {
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 7),
 		}),
 		ignoredKeys: counters("issuer_keys_ignored_total", "Keys of a token issuer that cannot be used, counted when a set is read that has changed.", "issuer", "reason"),
+		unreadable:  counters("unreadable_records_total", "Times that a read met a stored record that cannot be decoded, by part; see clientele doctor.", "part"),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "build_info", Help: "Always 1; the version is in the label.",
 		ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(build, m.requests, m.latency, m.refusals, m.shed, m.store, m.failures, m.fetches, m.fetching, m.ignoredKeys,
+	m.registry.MustRegister(build, m.requests, m.latency, m.refusals, m.shed, m.store, m.failures, m.fetches, m.fetching, m.ignoredKeys, m.unreadable,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

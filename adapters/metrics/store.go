@@ -98,7 +98,9 @@ func (s timedStore) SecretUses(
 }
 
 // Purgeable implements [application.Store].
-func (s timedStore) Purgeable(ctx context.Context, before time.Time, limit int) (list []domain.Client, err error) {
+func (s timedStore) Purgeable(
+	ctx context.Context, before time.Time, limit int,
+) (list []domain.Client, skipped []*application.UnreadableError, err error) {
 	defer func(began time.Time) { s.done("Purgeable", began, err) }(time.Now())
 	return s.next.Purgeable(ctx, before, limit)
 }

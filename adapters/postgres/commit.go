@@ -36,8 +36,8 @@ const (
 	// The end of a life, and the way back from there, stand in columns as well.
 	commitEnd = `
 		WITH moved AS (
-			UPDATE clients SET revision = $3, document = $4, secrets = $5, name = $12, status = $13, facets = $14,
-				deleted_at = $15, purged = $16
+			UPDATE clients SET revision = $3, document = $4, secrets = coalesce($5::json, secrets), name = $12, status = $13,
+				facets = $14, deleted_at = $15, purged = $16
 			WHERE client_id = $1 AND tenant_id = $2 AND revision = $3 - 1
 			RETURNING client_id
 		), forgotten AS (
@@ -147,7 +147,7 @@ type step int
 const (
 	creates step = iota
 	updates
-	ends // its life, or begins it again
+	ends // its life, or begins it again; or keeps the stored secrets
 )
 
 // entry is a revision on its way into the store.
@@ -159,8 +159,14 @@ type entry struct {
 	search       record.Search
 }
 
-func entryOf(r domain.Revision) entry {
-	doc, secrets := record.Encode(r.Client)
+func entryOf(r domain.Revision) (entry, error) {
+	if err := record.CheckRevision(r); err != nil {
+		return entry{}, err
+	}
+	doc, secrets, err := record.Encode(r.Client)
+	if err != nil {
+		return entry{}, err
+	}
 	identity := r.Client.Identity()
 	e := entry{
 		Revision: r, step: updates, client: key{identity.TenantID, identity.ClientID},
@@ -169,10 +175,10 @@ func entryOf(r domain.Revision) entry {
 	switch {
 	case r.Action == domain.ActionCreate:
 		e.step = creates
-	case r.Action == domain.ActionRestore, r.Client.Deleted():
+	case r.Action == domain.ActionRestore, r.Client.Deleted(), secrets == nil:
 		e.step = ends
 	}
-	return e
+	return e, nil
 }
 
 // commit makes the entry by itself.

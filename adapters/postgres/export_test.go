@@ -26,7 +26,11 @@ func (s *Store) MigrateToFirst(ctx context.Context, statement string) error {
 func (s *Store) CommitTogether(ctx context.Context, revisions ...domain.Revision) (errs []error, alone int) {
 	entries := make([]entry, len(revisions))
 	for i, r := range revisions {
-		entries[i] = entryOf(r)
+		e, err := entryOf(r)
+		if err != nil {
+			return []error{err}, 0
+		}
+		entries[i] = e
 	}
 	for i, result := range s.commitTogether(ctx, entries) {
 		if errors.Is(result.Err, errAlone) {
@@ -54,7 +58,11 @@ func (s *Store) Explain(ctx context.Context, tenant domain.TenantID, q applicati
 func (s *Store) ExplainUpdates(ctx context.Context, revisions ...domain.Revision) (string, error) {
 	entries := make([]entry, len(revisions))
 	for i, r := range revisions {
-		entries[i] = entryOf(r)
+		e, err := entryOf(r)
+		if err != nil {
+			return "", err
+		}
+		entries[i] = e
 	}
 	_, updated := together(entries)
 	rows, err := s.pool.Query(ctx, "EXPLAIN (COSTS OFF) "+updated.statement, updated.args()...)
@@ -71,4 +79,10 @@ func (s *Store) Plans(ctx context.Context, like string) (generic, custom int, er
 	const query = `SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE $1`
 	err = s.pool.QueryRow(ctx, query, pgx.QueryExecModeExec, like).Scan(&generic, &custom)
 	return generic, custom, err
+}
+
+// Exec runs a statement.
+func (s *Store) Exec(ctx context.Context, statement string) error {
+	_, err := s.pool.Exec(ctx, statement)
+	return err
 }

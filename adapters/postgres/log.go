@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/clientele-oauth/clientele/adapters/gather"
 	"github.com/clientele-oauth/clientele/adapters/record"
@@ -18,7 +19,7 @@ import (
 )
 
 // revisionColumns are what readRevision reads.
-const revisionColumns = `at, action, actor, actor_client, request_id, reason, document`
+const revisionColumns = `at, action, actor, actor_client, request_id, reason, tenant_id, client_id, number, document`
 
 // Revisions implements [application.Store].
 func (s *Store) Revisions(
@@ -39,22 +40,34 @@ func (s *Store) Revisions(
 	return revisions, translate(err)
 }
 
-// readRevision reads the revisionColumns and, before them, what more there is.
+// readRevision reads the revisionColumns and, before them, what more there is. An
+// entry that cannot be decoded has [domain.Revision.Unreadable].
 func readRevision(row pgx.CollectableRow, more ...any) (domain.Revision, error) {
 	var (
 		r             domain.Revision
 		action, actor string
 		actorClient   string
-		doc           []byte
+		stored        record.Row
+		at            pgtype.Timestamptz
 	)
-	if err := row.Scan(append(more, &r.At, &action, &actor, &actorClient, &r.RequestID, &r.Reason, &doc)...); err != nil {
+	if err := row.Scan(append(more, &at, &action, &actor, &actorClient, &r.RequestID, &r.Reason,
+		&stored.TenantID, &stored.ClientID, &stored.Revision, &stored.Document)...); err != nil {
 		return domain.Revision{}, err
 	}
-	client, err := record.Decode(doc, nil)
-	r.At = r.At.UTC()
+	client, err := stored.Decode()
+	if err != nil || !readable(at) {
+		client, r.Unreadable = stored.Tombstone(), true
+	}
+	r.At = at.Time.UTC()
 	r.Action, r.Client = domain.Action(action), client
 	r.Actor = domain.Actor{Subject: actor, ClientID: domain.ClientID(actorClient)}
-	return r, err
+	return r, nil
+}
+
+// readable reports whether a time is one that the store writes: PostgreSQL also has
+// infinity and years after 9999.
+func readable(at pgtype.Timestamptz) bool {
+	return at.InfinityModifier == pgtype.Finite && domain.Storable(at.Time)
 }
 
 // place is a place in the feed: a transaction of a server, and an entry of it.
@@ -159,9 +172,6 @@ func (s *Store) findChanges(ctx context.Context, questions []question) []gather.
 			Query(func(rows pgx.Rows) error {
 				var err error
 				found.Answer, err = pgx.CollectRows(rows, readChange)
-				if errors.Is(err, record.ErrUnreadable) { // that is for those to know who asked for it
-					found.Err, err = err, nil
-				}
 				return err
 			})
 	}
@@ -229,9 +239,9 @@ func listStatement(tenant domain.TenantID, q application.Query) (statement strin
 	page := `
 			ORDER BY client_id LIMIT ` + strconv.Itoa(q.Limit+1) + ` OFFSET ` + strconv.Itoa(q.Offset) + `)`
 	first := `
-		SELECT pg_snapshot_xmin(pg_current_snapshot())::text, ` + total + `, NULL::json, NULL::json
+		SELECT pg_snapshot_xmin(pg_current_snapshot())::text, ` + total + `, NULL, NULL, NULL::bigint, NULL::json, NULL::json
 		UNION ALL (
-			SELECT NULL, NULL, document, secrets FROM clients WHERE `
+			SELECT NULL, NULL, ` + clientColumns + ` FROM clients WHERE `
 	if len(facets) == 0 && q.Name == "" {
 		return first + where.text() + page, where.args
 	}
@@ -244,7 +254,7 @@ func listStatement(tenant domain.TenantID, q application.Query) (statement strin
 		WITH few AS MATERIALIZED (SELECT client_id FROM clients WHERE ` + selected + ` LIMIT ` + strconv.Itoa(fewClients) + `)` +
 		first + `(SELECT count(*) FROM few) = ` + strconv.Itoa(fewClients) + ` AND ` + where.text() + page + `
 		UNION ALL (
-			SELECT NULL, NULL, document, secrets FROM clients
+			SELECT NULL, NULL, ` + clientColumns + ` FROM clients
 			WHERE (SELECT count(*) FROM few) < ` + strconv.Itoa(fewClients) + ` AND client_id IN (SELECT client_id FROM few) AND ` +
 		where.text() + page, where.args
 }
@@ -273,9 +283,11 @@ func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.
 	var (
 		xmin         *string
 		found        *int64
+		of, id       *string
+		revision     *int64
 		doc, secrets []byte
 	)
-	_, err = pgx.ForEachRow(rows, []any{&xmin, &found, &doc, &secrets}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&xmin, &found, &of, &id, &revision, &doc, &secrets}, func() error {
 		if xmin != nil {
 			number, err := strconv.ParseUint(*xmin, 10, 64)
 			if err != nil {
@@ -287,11 +299,17 @@ func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.
 			}
 			return nil
 		}
-		if len(page.Clients) == q.Limit {
+		if len(page.Clients)+len(page.Unreadable) == q.Limit {
 			page.More = true
 			return nil
 		}
-		client, err := record.Decode(doc, secrets)
+		client, err := record.Row{
+			TenantID: tenant, ClientID: domain.ClientID(*id), Revision: domain.RevisionNumber(*revision), Document: doc, Secrets: secrets,
+		}.Decode()
+		if unreadable, ok := errors.AsType[*application.UnreadableError](err); ok {
+			page.Unreadable = append(page.Unreadable, unreadable)
+			return nil
+		}
 		page.Clients = append(page.Clients, client)
 		return err
 	})

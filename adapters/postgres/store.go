@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/clientele-oauth/clientele/adapters/gather"
@@ -92,7 +93,10 @@ type key struct {
 }
 
 // row is a client as its row has it; no document is no client.
-type row struct{ document, secrets []byte }
+type row struct {
+	revision          int64
+	document, secrets []byte
+}
 
 // Find implements [application.Store]. Who looks for clients at the same time
 // shares a round trip.
@@ -104,7 +108,9 @@ func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.Clie
 	case found.document == nil:
 		return domain.Client{}, application.ErrNotFound
 	default:
-		return record.Decode(found.document, found.secrets)
+		return record.Row{
+			TenantID: tenant, ClientID: id, Revision: domain.RevisionNumber(found.revision), Document: found.document, Secrets: found.secrets,
+		}.Decode()
 	}
 }
 
@@ -112,7 +118,7 @@ func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.Clie
 // nor how many there are, and so has one plan; it takes them for few.
 func (s *Store) find(ctx context.Context, keys []key) []gather.Result[row] {
 	const query = `
-		SELECT n, document, secrets FROM (
+		SELECT n, revision, document, secrets FROM (
 			SELECT * FROM unnest((SELECT $1::text[]), (SELECT $2::text[])) WITH ORDINALITY AS keys (tenant_id, client_id, n)
 			LIMIT (SELECT $3::bigint)
 		) AS asked JOIN clients USING (tenant_id, client_id)`
@@ -127,7 +133,7 @@ func (s *Store) find(ctx context.Context, keys []key) []gather.Result[row] {
 			n     int64
 			found row
 		)
-		_, err = pgx.ForEachRow(rows, []any{&n, &found.document, &found.secrets}, func() error {
+		_, err = pgx.ForEachRow(rows, []any{&n, &found.revision, &found.document, &found.secrets}, func() error {
 			results[n-1].Answer = found
 			return nil
 		})
@@ -143,7 +149,11 @@ func (s *Store) find(ctx context.Context, keys []key) []gather.Result[row] {
 // Commit implements [application.Store]. Commits that come at the same time share
 // a transaction; one that cannot go along goes alone.
 func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
-	e, err := entryOf(r), errAlone
+	e, err := entryOf(r)
+	if err != nil {
+		return err
+	}
+	err = errAlone
 	if e.step != ends {
 		_, err = s.commits.Ask(ctx, e)
 	}
@@ -160,14 +170,20 @@ func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
 // CommitOnce implements [application.Store]. The attempt is written first: a
 // rival waits there until it is known which of the two is the one.
 func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application.Attempt) error {
-	e := entryOf(r)
+	e, err := entryOf(r)
+	if err == nil {
+		err = record.CheckAttempt(a)
+	}
+	if err != nil {
+		return err
+	}
 	const keep = `
 		INSERT INTO attempts AS kept (tenant_id, subject, key, fingerprint, at, client_id, revision, secret_id)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (tenant_id, subject, key) DO UPDATE
 			SET fingerprint = $4, at = $5, client_id = $6, revision = $7, secret_id = $8
 			WHERE kept.at < $9`
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, keep, string(r.Client.Identity().TenantID), a.Subject, a.Key, a.Fingerprint[:], a.At,
 			string(a.ClientID), int64(a.Revision), a.SecretID, a.At.Add(-application.AttemptsKept))
 		switch {
@@ -241,33 +257,27 @@ func (s *Store) SecretUses(ctx context.Context, tenant domain.TenantID, id domai
 	}
 	used := map[string]time.Time{}
 	var secret string
-	var at time.Time
+	var at pgtype.Timestamptz
 	_, err = pgx.ForEachRow(rows, []any{&secret, &at}, func() error {
-		used[secret] = at.UTC()
+		if readable(at) { // an unreadable time is as good as none
+			used[secret] = at.Time.UTC()
+		}
 		return nil
 	})
 	return used, translate(err)
 }
 
-// Purgeable implements [application.Store].
-func (s *Store) Purgeable(ctx context.Context, before time.Time, limit int) ([]domain.Client, error) {
-	const query = `
-		SELECT document, secrets FROM clients
-		WHERE deleted_at IS NOT NULL AND NOT purged AND deleted_at < $1 ORDER BY deleted_at LIMIT $2`
-	rows, err := s.pool.Query(ctx, query, before, limit)
-	if err != nil {
-		return nil, translate(err)
-	}
-	clients, err := pgx.CollectRows(rows, readClient)
-	return clients, translate(err)
-}
+// clientColumns are what readClient reads.
+const clientColumns = `tenant_id, client_id, revision, document, secrets`
 
-func readClient(row pgx.CollectableRow) (domain.Client, error) {
-	var doc, secrets []byte
-	if err := row.Scan(&doc, &secrets); err != nil {
+// readClient reads the clientColumns and, before them, what more there is. The error
+// is an [*application.UnreadableError] for a document that cannot be decoded.
+func readClient(row pgx.CollectableRow, more ...any) (domain.Client, error) {
+	var r record.Row
+	if err := row.Scan(append(more, &r.TenantID, &r.ClientID, &r.Revision, &r.Document, &r.Secrets)...); err != nil {
 		return domain.Client{}, err
 	}
-	return record.Decode(doc, secrets)
+	return r.Decode()
 }
 
 // translate tells what may pass by itself from what is a defect: a server that
@@ -276,7 +286,7 @@ func readClient(row pgx.CollectableRow) (domain.Client, error) {
 func translate(err error) error {
 	var answered *pgconn.PgError
 	switch {
-	case err == nil, errors.Is(err, application.ErrConflict), errors.Is(err, application.ErrDone), errors.Is(err, record.ErrUnreadable):
+	case err == nil, errors.Is(err, application.ErrConflict), errors.Is(err, application.ErrDone), errors.Is(err, application.ErrUnreadable):
 		return err
 	case !errors.As(err, &answered):
 		return errors.Join(application.ErrUnavailable, err)

@@ -17,13 +17,20 @@ import (
 	"github.com/mailru/easyjson/jlexer"
 
 	"github.com/clientele-oauth/clientele/adapters/jsonobject"
+	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
 // Encode returns the document of the client and, apart from it, its secrets. What
-// is empty is left out, but for what every document has.
-func Encode(c domain.Client) (doc, secrets []byte) {
+// is empty is left out, but for what every document has. The secrets are nil for a
+// client with [domain.State.SecretsUnreadable]: what is stored is to stay. The error
+// is [application.ErrUnstorable] for a client that [Decode] would not return as it
+// is.
+func Encode(c domain.Client) (doc, secrets []byte, err error) {
 	state := c.State()
+	if err := check(state); err != nil {
+		return nil, nil, err
+	}
 	settings := state.Settings
 	w := make(jsonobject.Writer, 0, usualBytes)
 	w.Object("", func() {
@@ -56,7 +63,10 @@ func Encode(c domain.Client) (doc, secrets []byte) {
 		w.TextUnlessEmpty("tls_client_auth_san_ip", settings.TLSSubject.SANIP)
 		w.TextUnlessEmpty("tls_client_auth_san_email", settings.TLSSubject.SANEmail)
 	})
-	return w, encodeSecrets(state.Secrets)
+	if state.SecretsUnreadable {
+		return w, nil, nil
+	}
+	return w, encodeSecrets(state.Secrets), nil
 }
 
 // usualBytes is more than most documents have.
@@ -97,12 +107,10 @@ func writeTexts[S ~string](w *jsonobject.Writer, name string, list []S) {
 	}
 }
 
-// ErrUnreadable is a record that nobody of us has written.
-var ErrUnreadable = errors.New("a stored record cannot be read")
-
 // Decode is the inverse of [Encode]. Nil secrets are none. The client keeps the
 // bytes of the document, which are not to be changed any more. The error is
-// [ErrUnreadable].
+// [application.ErrUnreadable] if the document cannot be decoded. If only the secrets
+// cannot, the client has [domain.State.SecretsUnreadable].
 //
 // Each answer with a client decodes one, and a page a hundred; so this reads the
 // members one by one, where reflection would take four times as long.
@@ -110,16 +118,24 @@ func Decode(doc, secrets []byte) (domain.Client, error) {
 	in := jlexer.Lexer{Data: doc}
 	state := readClient(&in)
 	if err := end(&in); err != nil {
-		return domain.Client{}, fmt.Errorf("%w: client document: %w", ErrUnreadable, err)
+		return domain.Client{}, fmt.Errorf("%w: client document: %w", application.ErrUnreadable, err)
 	}
 	if secrets != nil {
-		in = jlexer.Lexer{Data: secrets}
-		state.Secrets = readSecrets(&in)
-		if err := end(&in); err != nil {
-			return domain.Client{}, fmt.Errorf("%w: client secrets: %w", ErrUnreadable, err)
-		}
+		var err error
+		state.Secrets, err = decodeSecrets(secrets)
+		state.SecretsUnreadable = err != nil
 	}
 	return domain.Restore(state), nil
+}
+
+// decodeSecrets is the inverse of encodeSecrets.
+func decodeSecrets(secrets []byte) ([]domain.Secret, error) {
+	in := jlexer.Lexer{Data: secrets}
+	list := readSecrets(&in)
+	if err := end(&in); err != nil {
+		return nil, err
+	}
+	return list, nil
 }
 
 // end tells whether all was read. It repeats nothing of what was.
@@ -220,7 +236,9 @@ func readSecrets(in *jlexer.Lexer) (list []domain.Secret) {
 			case "description":
 				readText(in, &s.Description)
 			case "hash":
-				s.Hash = in.Bytes()
+				if s.Hash = in.Bytes(); len(s.Hash) == 0 {
+					s.Hash = nil
+				}
 			case "key_id":
 				readText(in, &s.KeyID)
 			case "last_four":

@@ -55,7 +55,7 @@ func (r *Registry) Find(ctx context.Context, id domain.ClientID, keysMatter bool
 	if err != nil {
 		return declare.Registered{}, err
 	}
-	at := declare.Registered{ID: id, Revision: number, Settings: settings}
+	at := declare.Registered{ID: id, Revision: number, Settings: settings, Warnings: findingsOf(found.JSON200.Warnings, domain.Warning)}
 	if keysMatter && at.Settings.Keys.URI() == "" {
 		inline, err := r.keys(ctx, at)
 		if err != nil {
@@ -82,6 +82,7 @@ func (r *Registry) keys(ctx context.Context, at declare.Registered) (string, err
 // Walk implements [declare.Registry].
 func (r *Registry) Walk(ctx context.Context, visit func(domain.ClientID) error) error {
 	params := &client.ListClientsParams{Limit: new(int32(walkLimit))}
+	var unreadable []string
 	for {
 		page, err := r.client.ListClientsWithResponse(ctx, params)
 		if err != nil {
@@ -95,9 +96,16 @@ func (r *Registry) Walk(ctx context.Context, visit func(domain.ClientID) error) 
 				return err
 			}
 		}
-		if params.After = page.JSON200.Next; params.After == nil {
-			return nil
+		if page.JSON200.Unreadable != nil {
+			unreadable = append(unreadable, *page.JSON200.Unreadable...)
 		}
+		if params.After = page.JSON200.Next; params.After != nil {
+			continue
+		}
+		if len(unreadable) > 0 {
+			return fmt.Errorf("%w: %q; the operator can find and repair it with clientele doctor", application.ErrUnreadable, unreadable)
+		}
+		return nil
 	}
 }
 

@@ -22,13 +22,13 @@ type Origin struct {
 func (o Origin) at(pointer string) string { return place(o.File, o.Line(pointer)) }
 
 // Plan writes what is to be done, for people: a line for each client that is not
-// to stay as it is, its differences below it, what the registry says to it, and
+// to stay as it is or has warnings, its differences below it, what the registry says to it, and
 // a sum. Origins are those of the declarations.
 func Plan(w io.Writer, p declare.Plan, origins []Origin) error {
 	var text strings.Builder
-	signs := map[declare.Kind]string{declare.Create: "+", declare.Update: "~", declare.Delete: "-"}
+	signs := map[declare.Kind]string{declare.Create: "+", declare.Update: "~", declare.Delete: "-", declare.Unchanged: "="}
 	for _, step := range p.Steps {
-		if step.Kind == declare.Unchanged {
+		if step.Kind == declare.Unchanged && len(step.Warnings) == 0 {
 			continue
 		}
 		fmt.Fprintf(&text, "%s %s %s", signs[step.Kind], step.Kind, step.ID)

@@ -36,7 +36,7 @@ func (s *server) CreateClient(ctx context.Context, r api.CreateClientRequestObje
 	}
 	created := s.success(status, message, func(w *jsonobject.Writer) {
 		w.Object("data", func() {
-			writeItem(w, registered.Client)
+			writeItem(w, registered.Client, s.clock.Now())
 			w.Text("jwks", registered.Client.Settings().Keys.Inline())
 			w.TextUnlessEmpty("client_secret", registered.Secret) // this once
 		})
@@ -84,16 +84,24 @@ func (s *server) ListClients(ctx context.Context, r api.ListClientsRequestObject
 	if err != nil {
 		return nil, err
 	}
+	now := s.clock.Now()
 	return s.success(http.StatusOK, "clients found", func(w *jsonobject.Writer) {
 		w.Text("changes_cursor", string(found.Changes))
 		w.Array("items", func() {
 			for _, c := range found.Clients {
-				w.Object("", func() { writeItem(w, c) })
+				w.Object("", func() { writeItem(w, c, now) })
 			}
 		})
+		if len(found.Unreadable) > 0 {
+			w.Array("unreadable", func() {
+				for _, u := range found.Unreadable {
+					w.Text("", string(u.ClientID))
+				}
+			})
+		}
 		if walks {
 			if found.More {
-				w.Text("next", string(found.Clients[len(found.Clients)-1].Identity().ClientID))
+				w.Text("next", string(found.Last()))
 			}
 			return
 		}
@@ -180,16 +188,18 @@ func (s *server) UpdateClient(ctx context.Context, r api.UpdateClientRequestObje
 	switch {
 	case revised.RevokedSecrets > 0:
 		message += "; no authentication method uses a secret any more: " + count(revised.RevokedSecrets, "secret") + " revoked"
-	case revised.Client.UsesSecret() && len(revised.Client.Secrets()) == 0:
+	case revised.Client.UsesSecret() && len(revised.Client.Secrets()) == 0 && !revised.Client.SecretsUnreadable():
 		message += "; it has no secret yet: create one"
 	}
 	return s.detail(message, revised.Client, revised.Warnings), nil
 }
 
-// detail answers with a client.
+// detail answers with a client. The warnings about its secrets are added.
 func (s *server) detail(message string, c domain.Client, warnings domain.Findings) *answer {
+	now := s.clock.Now()
+	warnings = slices.Concat(warnings, c.SecretWarnings(now))
 	return s.success(http.StatusOK, message, func(w *jsonobject.Writer) {
-		w.Object("data", func() { writeItem(w, c) })
+		w.Object("data", func() { writeItem(w, c, now) })
 		writeWarnings(w, warnings)
 	}).with("ETag", etag(c.Revision()))
 }

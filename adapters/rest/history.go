@@ -37,6 +37,9 @@ func (s *server) ListRevisions(ctx context.Context, r api.ListRevisionsRequestOb
 			Action: new(string(entry.Action)), At: new(wireTime(entry.At)), Actor: presentActor(entry.Actor),
 			RequestID: filled(entry.RequestID), Reason: filled(entry.Reason),
 		}
+		if entry.Unreadable {
+			revisions[i].Unreadable = &entry.Unreadable
+		}
 	}
 	list := api.RevisionList{Revisions: &revisions}
 	if more {

@@ -81,7 +81,28 @@ func problemOf(err error) (p problem, known bool) {
 	case errors.Is(err, domain.ErrSecretExpired):
 		return problem{
 			status: http.StatusBadRequest, message: "the secret would have expired already",
-			violations: []api.Finding{breach("/expires_at", "this is not in the future")},
+			violations: []api.Finding{breach("/expires_at", "must be in the future")},
+		}, true
+	case errors.Is(err, domain.ErrSecretExpiryRange):
+		return problem{
+			status: http.StatusBadRequest, message: "the expiry time of the secret is out of range",
+			violations: []api.Finding{breach("/expires_at", "must be between the years 0001 and 9999 in UTC; omit it for a secret that does not expire")},
+		}, true
+	case errors.Is(err, domain.ErrSecretExpiryTooFar):
+		return problem{
+			status: http.StatusBadRequest, message: "the expiry time of the secret is out of range",
+			violations: []api.Finding{breach("/expires_at",
+				fmt.Sprintf("must be at most %d years from now; omit it for a secret that does not expire", domain.MaxSecretYears))},
+		}, true
+	case errors.Is(err, domain.ErrSecretsUnreadable):
+		return problem{
+			status:  http.StatusInternalServerError,
+			message: "the stored secrets of this client cannot be read; the operator can repair them with clientele doctor",
+		}, true
+	case errors.Is(err, application.ErrUnreadable):
+		return problem{
+			status:  http.StatusInternalServerError,
+			message: "the stored record cannot be read; the operator can find it with clientele doctor",
 		}, true
 	case errors.Is(err, application.ErrCursor):
 		return problem{

@@ -37,9 +37,7 @@ func (s *server) CreateSecret(ctx context.Context, r api.CreateSecretRequestObje
 	x := exchangeOf(ctx)
 	var wish application.SecretWish
 	if r.Body != nil {
-		wish = application.SecretWish{
-			Description: valueOr(r.Body.Description, ""), ExpiresAt: valueOr(r.Body.ExpiresAt, time.Time{}),
-		}
+		wish = application.SecretWish{Description: valueOr(r.Body.Description, ""), ExpiresAt: r.Body.ExpiresAt}
 	}
 	issued, err := s.registry.CreateSecret(ctx, x.caller, domain.ClientID(r.ClientID), wish,
 		x.options(nil, r.Params.IfMatch, r.Params.IdempotencyKey))

@@ -13,8 +13,9 @@ import (
 // seconds.
 func wireTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// writeItem writes the members of a client as answers show it.
-func writeItem(w *jsonobject.Writer, c domain.Client) {
+// writeItem writes the members of a client as answers show it. The time decides which
+// secrets have not expired.
+func writeItem(w *jsonobject.Writer, c domain.Client, now time.Time) {
 	identity, settings := c.Identity(), c.Settings()
 	w.Text("client_auth_methods", jsonText(settings.AuthMethods))
 	w.TextUnlessEmpty("client_id", string(identity.ClientID))
@@ -33,7 +34,7 @@ func writeItem(w *jsonobject.Writer, c domain.Client) {
 	w.Text("privacy_policy", string(settings.PrivacyPolicy))
 	jsonobject.Texts(w, "redirect_uris", settings.RedirectURIs)
 	jsonobject.Texts(w, "scopes", settings.Scopes)
-	w.TextUnlessEmpty("secret_last_four", c.SecretLastFour())
+	w.TextUnlessEmpty("secret_last_four", c.SecretLastFour(now))
 	w.Text("status", string(settings.Status))
 	w.Text("tenant_id", string(identity.TenantID))
 	w.Text("terms_url", string(settings.TermsURL))
@@ -54,8 +55,12 @@ func writeRevised(w *jsonobject.Writer, r domain.Revision) {
 		w.Text("subject", r.Actor.Subject)
 	})
 	w.Time("at", r.At, time.RFC3339)
-	w.Object("client", func() { writeItem(w, r.Client) })
-	w.TextUnlessEmpty("jwks", r.Client.Settings().Keys.Inline())
+	if r.Unreadable {
+		w.Bool("unreadable", true)
+	} else {
+		w.Object("client", func() { writeItem(w, r.Client, r.At) }) // it has no secrets
+		w.TextUnlessEmpty("jwks", r.Client.Settings().Keys.Inline())
+	}
 	w.TextUnlessEmpty("reason", r.Reason)
 	w.TextUnlessEmpty("request_id", r.RequestID)
 }

@@ -29,3 +29,9 @@ func (s *Store) MigrateToFirst(ctx context.Context, statement string) error {
 	}
 	return err
 }
+
+// Exec runs a statement.
+func (s *Store) Exec(ctx context.Context, statement string) error {
+	_, err := s.writer.ExecContext(ctx, statement)
+	return err
+}

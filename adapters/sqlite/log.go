@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -14,7 +15,7 @@ import (
 )
 
 // revisionColumns are what readRevision reads.
-const revisionColumns = `at, action, actor, actor_client, request_id, reason, document`
+const revisionColumns = `at, action, actor, actor_client, request_id, reason, tenant_id, client_id, number, document`
 
 // Revisions implements [application.Store].
 func (s *Store) Revisions(
@@ -36,23 +37,26 @@ func (s *Store) Revisions(
 	return revisions, err
 }
 
-// readRevision reads the revisionColumns and, before them, what more there is.
+// readRevision reads the revisionColumns and, before them, what more there is. An
+// entry that cannot be decoded has [domain.Revision.Unreadable].
 func readRevision(rows *sql.Rows, more ...any) (domain.Revision, error) {
 	var (
 		r                              domain.Revision
 		at, action, actor, actorClient string
-		doc                            []byte
+		row                            record.Row
 	)
-	if err := rows.Scan(append(more, &at, &action, &actor, &actorClient, &r.RequestID, &r.Reason, &doc)...); err != nil {
+	if err := rows.Scan(append(more, &at, &action, &actor, &actorClient, &r.RequestID, &r.Reason,
+		&row.TenantID, &row.ClientID, &row.Revision, &row.Document)...); err != nil {
 		return domain.Revision{}, err
 	}
-	var err error
-	if r.At, err = textTime(at); err != nil {
-		return domain.Revision{}, err
-	}
-	r.Client, err = record.Decode(doc, nil)
 	r.Action, r.Actor = domain.Action(action), domain.Actor{Subject: actor, ClientID: domain.ClientID(actorClient)}
-	return r, err
+	var unreadable, badTime error
+	r.Client, unreadable = row.Decode()
+	r.At, badTime = textTime(at)
+	if unreadable != nil || badTime != nil {
+		r.Client, r.Unreadable = row.Tombstone(), true
+	}
+	return r, nil
 }
 
 // cursorAt is the place in the feed behind the entry seq.
@@ -116,16 +120,21 @@ func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.
 		}
 	}
 	const behind = ` AND c.client_id > ?`
-	query := `SELECT c.document, c.secrets` + from + where + behind + ` ORDER BY c.client_id LIMIT ? OFFSET ?`
+	const columns = `SELECT c.tenant_id, c.client_id, c.revision, c.document, c.secrets`
+	query := columns + from + where + behind + ` ORDER BY c.client_id LIMIT ? OFFSET ?`
 	if strings.Contains(from, "client_facets") { // the order of the facet's clients is the list's
-		query = `SELECT c.document, c.secrets` + from + where + ` AND f.client_id > ? ORDER BY f.client_id LIMIT ? OFFSET ?`
+		query = columns + from + where + ` AND f.client_id > ? ORDER BY f.client_id LIMIT ? OFFSET ?`
 	}
 	err = s.each(ctx, tx, query, append(args, string(q.After), q.Limit+1, q.Offset), func(rows *sql.Rows) error {
-		if len(page.Clients) == q.Limit {
+		if len(page.Clients)+len(page.Unreadable) == q.Limit {
 			page.More = true
 			return nil
 		}
 		client, err := readClient(rows)
+		if unreadable, ok := errors.AsType[*application.UnreadableError](err); ok {
+			page.Unreadable = append(page.Unreadable, unreadable)
+			return nil
+		}
 		page.Clients = append(page.Clients, client)
 		return err
 	})

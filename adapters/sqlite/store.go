@@ -81,15 +81,12 @@ func (s *Store) Ping(ctx context.Context) error { return translate(s.reader.Ping
 
 // Find implements [application.Store].
 func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (domain.Client, error) {
-	const query = `SELECT document, secrets FROM clients WHERE client_id = ? AND tenant_id = ?`
-	var doc, secrets []byte
-	switch err := s.reader.QueryRowContext(ctx, query, string(id), string(tenant)).Scan(&doc, &secrets); {
-	case errors.Is(err, sql.ErrNoRows):
+	const query = `SELECT ` + clientColumns + ` FROM clients WHERE client_id = ? AND tenant_id = ?`
+	client, err := readClient(s.reader.QueryRowContext(ctx, query, string(id), string(tenant)))
+	if errors.Is(err, sql.ErrNoRows) {
 		return domain.Client{}, application.ErrNotFound
-	case err != nil:
-		return domain.Client{}, translate(err)
 	}
-	return record.Decode(doc, secrets)
+	return client, translate(err)
 }
 
 // Commit implements [application.Store]. Commits that come while another one waits
@@ -116,7 +113,7 @@ func (s *Store) commitTogether(ctx context.Context, revisions []domain.Revision)
 	err := s.write(ctx, func(tx *sql.Tx) error {
 		for i, r := range revisions {
 			err := commit(ctx, tx, r)
-			if errors.Is(err, application.ErrConflict) { // it changed nothing
+			if errors.Is(err, application.ErrConflict) || errors.Is(err, application.ErrUnstorable) { // it changed nothing
 				results[i].Err, err = err, nil
 			}
 			if err != nil {
@@ -145,6 +142,9 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 			fingerprint = excluded.fingerprint, at = excluded.at, client_id = excluded.client_id,
 			revision = excluded.revision, secret_id = excluded.secret_id
 			WHERE attempts.at < ?`
+	if err := record.CheckAttempt(a); err != nil {
+		return err
+	}
 	return s.write(ctx, func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, keep, string(r.Client.Identity().TenantID), a.Subject, a.Key, a.Fingerprint[:],
 			timeText(a.At), string(a.ClientID), int64(a.Revision), a.SecretID, timeText(a.At.Add(-application.AttemptsKept)))
@@ -195,12 +195,18 @@ func commit(ctx context.Context, tx *sql.Tx, r domain.Revision) error {
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (tenant_id, client_id) DO NOTHING`
 	const update = `
-		UPDATE clients SET revision = ?, document = ?, secrets = ?, name = ?, status = ?, facets = ?, deleted_at = ?, purged = ?
+		UPDATE clients SET revision = ?, document = ?, secrets = coalesce(?, secrets), name = ?, status = ?, facets = ?, deleted_at = ?, purged = ?
 		WHERE client_id = ? AND tenant_id = ? AND revision = ?`
 	const log = `
 		INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, actor_client, request_id, reason, document)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	doc, secrets := record.Encode(r.Client)
+	if err := record.CheckRevision(r); err != nil {
+		return err
+	}
+	doc, secrets, err := record.Encode(r.Client)
+	if err != nil {
+		return err
+	}
 	search := record.SearchOf(r.Client)
 	name, facets, err := searchColumns(search)
 	if err != nil {
@@ -213,7 +219,7 @@ func commit(ctx context.Context, tx *sql.Tx, r domain.Revision) error {
 		deletedAt = sql.NullString{String: timeText(r.Client.DeletedAt()), Valid: true}
 	}
 	statement := create
-	args := []any{number, string(doc), string(secrets), name, search.Status, facets, deletedAt, r.Client.Purged(), client, tenant}
+	args := []any{number, string(doc), nullText(secrets), name, search.Status, facets, deletedAt, r.Client.Purged(), client, tenant}
 	if number > 1 {
 		statement, args = update, append(args, number-1)
 	}
@@ -236,6 +242,11 @@ func commit(ctx context.Context, tx *sql.Tx, r domain.Revision) error {
 	return err
 }
 
+// nullText is a text as a column has it, NULL where it is nil.
+func nullText(text []byte) sql.NullString {
+	return sql.NullString{String: string(text), Valid: text != nil}
+}
+
 // timeText is a time as the tables have it: of one length, so that the order
 // of texts is that of times.
 func timeText(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
@@ -244,7 +255,7 @@ func timeText(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.0
 func textTime(text string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%w: %w", record.ErrUnreadable, err)
+		return time.Time{}, fmt.Errorf("%w: %w", application.ErrUnreadable, err)
 	}
 	return t.UTC(), nil
 }
@@ -302,33 +313,25 @@ func (s *Store) SecretUses(ctx context.Context, tenant domain.TenantID, id domai
 		if err := rows.Scan(&secret, &text); err != nil {
 			return err
 		}
-		at, err := textTime(text)
-		used[secret] = at
-		return err
+		if at, err := textTime(text); err == nil { // an unreadable time is as good as none
+			used[secret] = at
+		}
+		return nil
 	})
 	return used, err
 }
 
-// Purgeable implements [application.Store].
-func (s *Store) Purgeable(ctx context.Context, before time.Time, limit int) ([]domain.Client, error) {
-	const query = `
-		SELECT document, secrets FROM clients
-		WHERE deleted_at IS NOT NULL AND NOT purged AND deleted_at < ? ORDER BY deleted_at LIMIT ?`
-	var clients []domain.Client
-	err := s.each(ctx, s.reader, query, []any{timeText(before), limit}, func(rows *sql.Rows) error {
-		client, err := readClient(rows)
-		clients = append(clients, client)
-		return err
-	})
-	return clients, err
-}
+// clientColumns are what readClient reads.
+const clientColumns = `tenant_id, client_id, revision, document, secrets`
 
-func readClient(rows *sql.Rows) (domain.Client, error) {
-	var doc, secrets []byte
-	if err := rows.Scan(&doc, &secrets); err != nil {
+// readClient reads the clientColumns. The error is an [*application.UnreadableError]
+// for a document that cannot be decoded.
+func readClient(row interface{ Scan(to ...any) error }) (domain.Client, error) {
+	var r record.Row
+	if err := row.Scan(&r.TenantID, &r.ClientID, &r.Revision, &r.Document, &r.Secrets); err != nil {
 		return domain.Client{}, err
 	}
-	return record.Decode(doc, secrets)
+	return r.Decode()
 }
 
 // querier is a database or a transaction.

@@ -111,7 +111,7 @@ func purgeable(t *testing.T, store application.Store) {
 		}
 	}
 	find := func(before time.Time, limit int) []string {
-		clients, err := store.Purgeable(t.Context(), before, limit)
+		clients, _, err := store.Purgeable(t.Context(), before, limit)
 		require.NoError(t, err)
 		return ids(clients)
 	}

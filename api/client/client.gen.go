@@ -141,6 +141,11 @@ type Change struct {
 	//
 	// Example: 7
 	Revision *int64 `json:"revision,omitempty"`
+
+	// Unreadable True if the stored record of this change is damaged and cannot be read; `client` and `jwks` are then absent. Absent otherwise.
+	//
+	// Example: true
+	Unreadable *bool `json:"unreadable,omitempty"`
 }
 
 // ChangeList Some changes.
@@ -542,7 +547,7 @@ type CreateClientResponse struct {
 	// Example: ["openid","profile"]
 	Scopes *[]string `json:"scopes,omitempty"`
 
-	// SecretLastFour The last four characters of the newest secret; empty where there is none.
+	// SecretLastFour The last four characters of the newest secret that has not expired; absent if there is none.
 	//
 	// Example: bcde
 	SecretLastFour *string `json:"secret_last_four,omitempty"`
@@ -626,7 +631,7 @@ type CreateSecretRequest struct {
 	// Example: Frankfurt
 	Description *string `json:"description,omitempty"`
 
-	// ExpiresAt When it ends (RFC 3339); never where it is not given.
+	// ExpiresAt When it expires (RFC 3339): in the future, at most 10 years away, and within the years 0001 to 9999 in UTC. It never expires if this is omitted.
 	//
 	// Example: 2027-04-15T10:30:00Z
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
@@ -781,7 +786,7 @@ type OAuthClientItem struct {
 	// Example: ["openid","profile"]
 	Scopes *[]string `json:"scopes,omitempty"`
 
-	// SecretLastFour The last four characters of the newest secret; empty where there is none.
+	// SecretLastFour The last four characters of the newest secret that has not expired; absent if there is none.
 	//
 	// Example: bcde
 	SecretLastFour *string `json:"secret_last_four,omitempty"`
@@ -857,7 +862,9 @@ type OAuthClientItemDetailResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Warnings What is accepted though the texts advise against it, and violations that stood before the change.
+	// Warnings What is accepted though the texts advise against it, and violations that stood before the change. In addition to
+	// the rules: `secret-none-live` for an active confidential client that has a method that uses a secret and no
+	// secret that is valid now, and `secrets-unreadable` if its stored secrets are damaged.
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
@@ -898,6 +905,11 @@ type OAuthClientListResponse struct {
 	//
 	// Example: 42
 	Total *int64 `json:"total,omitempty"`
+
+	// Unreadable The `client_id`s of clients on this page whose stored records are damaged and cannot be read, so that they
+	// are missing in `items`; they count towards the page size and `total`. Absent if there are none. The operator
+	// can find and repair them with `clientele doctor`.
+	Unreadable *[]string `json:"unreadable,omitempty"`
 }
 
 // Obligation A demand of a profile on the authorization server and the client when they run.
@@ -981,6 +993,11 @@ type Revision struct {
 	//
 	// Example: 4d2f7a1e
 	RequestID *string `json:"request_id,omitempty"`
+
+	// Unreadable True if the stored record of this revision is damaged and cannot be read; `differences` is then empty. Absent otherwise.
+	//
+	// Example: true
+	Unreadable *bool `json:"unreadable,omitempty"`
 }
 
 // RevisionDetail A client as it was.

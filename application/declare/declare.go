@@ -22,6 +22,7 @@ type Registered struct {
 	ID       domain.ClientID
 	Revision domain.RevisionNumber
 	Settings domain.Settings
+	Warnings domain.Findings // about the client as it is
 }
 
 // Registry is the registry that declarations are for. Its errors are those of
@@ -29,7 +30,8 @@ type Registered struct {
 type Registry interface {
 	// Find returns a client, with the keys that it holds itself where they matter.
 	Find(ctx context.Context, id domain.ClientID, keysMatter bool) (Registered, error)
-	// Walk calls visit with the identifier of every client.
+	// Walk calls visit with the identifier of every client that can be read. If there
+	// are others, the error at the end wraps [application.ErrUnreadable] and names them.
 	Walk(ctx context.Context, visit func(domain.ClientID) error) error
 	// Register registers a client, or judges it only. The secret is shown this
 	// once; "" where there is none.
@@ -163,7 +165,7 @@ func compare(ctx context.Context, r Registry, index int, d Declaration) (Step, e
 		wish.JWKS = nil
 	}
 	if step.change, step.Differences = wish.Needed(found.Settings); len(step.Differences) == 0 {
-		step.Kind = Unchanged
+		step.Kind, step.Warnings = Unchanged, found.Warnings
 		return step, nil
 	}
 	step.Warnings, err = r.Revise(ctx, found, step.change, true)
@@ -253,17 +255,23 @@ func take(ctx context.Context, r Registry, step Step) (secret string, err error)
 }
 
 // Export calls write with every client, its keys included, some at once, and
-// returns how many there are. A client that is deleted meanwhile is left out.
+// returns how many there are. A client that is deleted meanwhile is left out. If the
+// registry cannot read some clients, all others are written, and the error names the
+// missing ones; it wraps [application.ErrUnreadable].
 func Export(ctx context.Context, r Registry, progress Progress, write func(Registered) error) (n int, err error) {
 	var ids []domain.ClientID
 	err = r.Walk(ctx, func(id domain.ClientID) error {
 		ids = append(ids, id)
 		return nil
 	})
+	var unreadable error
+	if errors.Is(err, application.ErrUnreadable) {
+		unreadable, err = err, nil
+	}
 	if err != nil {
 		return 0, err
 	}
-	return len(ids), each(ctx, len(ids), progress, func(ctx context.Context, i int) error {
+	err = each(ctx, len(ids), progress, func(ctx context.Context, i int) error {
 		found, err := r.Find(ctx, ids[i], true)
 		switch {
 		case errors.Is(err, application.ErrNotFound):
@@ -274,6 +282,7 @@ func Export(ctx context.Context, r Registry, progress Progress, write func(Regis
 			return write(found)
 		}
 	})
+	return len(ids), errors.Join(err, unreadable)
 }
 
 // each does something n times, some at once, until one fails.

@@ -27,6 +27,9 @@ type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run the service."`
 	Migrate   migrateCommand   `cmd:"" help:"Bring the database schema up to date."`
 	Purge     purgeCommand     `cmd:"" help:"Remove for good what was deleted long ago; tombstones stay."`
+	Backup    backupCommand    `cmd:"" help:"Write a verified backup of the SQLite file, also while the service runs."`
+	Restore   restoreCommand   `cmd:"" name:"restore-backup" help:"Restore a backup of the SQLite file while the service does not run."`
+	Doctor    doctorCommand    `cmd:"" help:"Find stored records that cannot be read, and repair what is possible."`
 	Token     tokenCommand     `cmd:"" help:"Issue access tokens for development, and explain access tokens."`
 	Rules     rulesCommand     `cmd:"" help:"Print the rules that clients are judged by."`
 	Check     checkCommand     `cmd:"" help:"Judge client configurations in files, as the service would."`

@@ -273,11 +273,11 @@ func TestReplacingThePepper(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.NotNil(t, created.JSON201, string(created.Body))
-	for files, want := range map[string]bool{first: true, second + "," + first: true, second: false} {
+	for _, files := range []string{first, second + "," + first} {
 		verified, err := serve(files).VerifySecretWithResponse(t.Context(), *created.JSON201.Data.ClientID, nil,
 			client.VerifySecretRequest{Secret: *created.JSON201.Data.ClientSecret})
 		require.NoError(t, err)
 		require.NotNil(t, verified.JSON200, string(verified.Body))
-		assert.Equal(t, want, *verified.JSON200.Data.Valid, files)
+		assert.True(t, *verified.JSON200.Data.Valid, files)
 	}
 }

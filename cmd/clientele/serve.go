@@ -49,6 +49,7 @@ type serveCommand struct {
 	keyFlags        `embed:"" group:"Keys behind a jwks_uri"`
 	KeyPreflight    string        `default:"warn" enum:"off,warn,require" env:"CLIENTELE_KEY_PREFLIGHT" group:"Keys behind a jwks_uri" help:"What is made of keys that cannot be fetched when a client is changed: off, warn, require (${default})."`
 	PepperFile      []string      `env:"CLIENTELE_PEPPER_FILE" group:"Secrets" type:"existingfile" placeholder:"FILE" help:"Keys of at least 32 bytes under which client secrets are hashed: the first hashes new ones, all verify."`
+	MissingPepper   bool          `name:"allow-missing-pepper" env:"CLIENTELE_ALLOW_MISSING_PEPPER" group:"Secrets" help:"Start although stored secrets are hashed under a pepper that is not configured. These secrets are then invalid."`
 	SecretGrace     time.Duration `default:"4h" env:"CLIENTELE_SECRET_GRACE" group:"Secrets" help:"How long a secret verifies after it was rotated away (${default}); 0 ends it at once."`
 	VerifyRate      int           `default:"100" env:"CLIENTELE_VERIFY_RATE" group:"Secrets" placeholder:"N" help:"Verifications of secrets a second and client in this process (${default})."`
 	TLSCertFile     string        `name:"tls-cert-file" env:"CLIENTELE_TLS_CERT_FILE" group:"Network" type:"existingfile" placeholder:"FILE" help:"Certificate, with its chain, in PEM: serve HTTPS. It is read again when it changes."`
@@ -156,9 +157,13 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	required := &requiredPeppers{keys: db.keys, configured: peppers, allowMissing: c.MissingPepper, log: log}
+	if err := required.checkAtStart(ctx, c.AutoMigrate); err != nil {
+		return err
+	}
 	registry := &application.Registry{
 		Book:          book,
-		Store:         measures.Store(db),
+		Store:         measures.Store(measures.ReportUnreadable(db, log)),
 		Keys:          measures.Keys(resolver),
 		Clock:         systemClock{},
 		Random:        systemRandom{},
@@ -182,7 +187,12 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 				}
 				return nil
 			}},
-			{Name: "store", Run: db.Ping},
+			{Name: "store", Run: func(ctx context.Context) error {
+				if err := db.Ping(ctx); err != nil {
+					return err
+				}
+				return required.check(ctx)
+			}},
 			{Name: "issuer keys", Run: issuers.ready, Detail: issuers.detail},
 		},
 		Clock:         systemClock{},

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -30,6 +30,9 @@ type database struct {
 	close   func() error
 	// watch lets metrics see what the store alone knows.
 	watch func(*metrics.Metrics)
+
+	examiner application.Examiner
+	keys     application.SecretKeys
 }
 
 // open opens the store that the flags name; traces may be nil.
@@ -43,7 +46,7 @@ func (f storeFlags) open(ctx context.Context, traces *tracing.Tracing) (database
 			return database{}, err
 		}
 		return database{
-			Store: store, migrate: store.Migrate,
+			Store: store, migrate: store.Migrate, examiner: store, keys: store,
 			close: func() error { store.Close(); return nil },
 			watch: func(m *metrics.Metrics) {
 				m.WatchFeed(store.FeedLag)
@@ -60,12 +63,12 @@ func (f storeFlags) open(ctx context.Context, traces *tracing.Tracing) (database
 	if err := f.makeData(); err != nil {
 		return database{}, err
 	}
-	store, err := sqlite.Open(filepath.Join(f.Data, "clientele.db"))
+	store, err := sqlite.Open(f.sqliteFile())
 	if err != nil {
 		return database{}, err
 	}
 	return database{
-		Store: store, migrate: store.Migrate, close: store.Close,
+		Store: store, migrate: store.Migrate, close: store.Close, examiner: store, keys: store,
 		// What is committed to a file is handed out at once.
 		watch: func(m *metrics.Metrics) { m.WatchFeed(func(context.Context) (time.Duration, error) { return 0, nil }) },
 	}, nil
@@ -116,7 +119,8 @@ func (c *purgeCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	registry := &application.Registry{Store: db, Clock: systemClock{}}
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	registry := &application.Registry{Store: metrics.New(buildVersion()).ReportUnreadable(db, log), Clock: systemClock{}}
 	purged, err := registry.Purge(ctx, domain.Actor{Subject: "clientele purge"}, c.Retention)
 	if err := errors.Join(err, db.close()); err != nil {
 		return err

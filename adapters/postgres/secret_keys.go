@@ -1,0 +1,79 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/clientele-oauth/clientele/application"
+)
+
+// keyBatch is how many clients are read at once to find a live secret under a key.
+const keyBatch = 100
+
+// MissingSecretKeys implements [application.SecretKeys]. Without a missing key it
+// reads a few rows; for a key that is missing it reads the clients until it finds a
+// live secret under that key.
+func (s *Store) MissingSecretKeys(ctx context.Context, known []string, now time.Time) ([]string, error) {
+	rows, err := s.pool.Query(ctx, `SELECT key_id FROM secret_keys ORDER BY key_id`)
+	if err != nil {
+		return nil, translate(err)
+	}
+	candidates, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, translate(err)
+	}
+	var missing []string
+	for _, id := range candidates {
+		if slices.Contains(known, id) {
+			continue
+		}
+		live, err := s.hasLiveSecret(ctx, id, now)
+		if err != nil {
+			return nil, translate(err)
+		}
+		if live {
+			missing = append(missing, id)
+		}
+	}
+	return missing, nil
+}
+
+func (s *Store) hasLiveSecret(ctx context.Context, keyID string, now time.Time) (live bool, err error) {
+	const query = `
+		SELECT tenant_id, client_id, ` + clientColumns + ` FROM clients
+		WHERE (tenant_id, client_id) > ($1, $2) AND strpos(secrets::text, $3) > 0 AND deleted_at IS NULL
+		ORDER BY tenant_id, client_id LIMIT $4`
+	var tenant, id string
+	for {
+		rows, err := s.pool.Query(ctx, query, tenant, id, keyID, keyBatch)
+		if err != nil {
+			return false, err
+		}
+		found := 0
+		for rows.Next() {
+			found++
+			client, err := readClient(rows, &tenant, &id)
+			switch {
+			case errors.Is(err, application.ErrUnreadable):
+				live = true
+			case err != nil:
+				rows.Close()
+				return false, err
+			default:
+				live = live || client.HasLiveSecretUnder(keyID, now)
+			}
+		}
+		if err := rows.Err(); err != nil || live || found == 0 {
+			return live, err
+		}
+	}
+}
+
+var (
+	_ application.SecretKeys = (*Store)(nil)
+	_ application.Examiner   = (*Store)(nil)
+)

@@ -1,0 +1,73 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/clientele-oauth/clientele/application"
+)
+
+// keyBatch is how many clients are read at once to find a live secret under a key.
+const keyBatch = 100
+
+// MissingSecretKeys implements [application.SecretKeys]. Without a missing key it
+// reads a few rows; for a key that is missing it reads the clients until it finds a
+// live secret under that key.
+func (s *Store) MissingSecretKeys(ctx context.Context, known []string, now time.Time) ([]string, error) {
+	var candidates, missing []string
+	err := s.each(ctx, s.reader, `SELECT key_id FROM secret_keys ORDER BY key_id`, nil, func(rows *sql.Rows) error {
+		var id string
+		err := rows.Scan(&id)
+		if !slices.Contains(known, id) {
+			candidates = append(candidates, id)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range candidates {
+		live, err := s.hasLiveSecret(ctx, id, now)
+		if err != nil {
+			return nil, err
+		}
+		if live {
+			missing = append(missing, id)
+		}
+	}
+	return missing, nil
+}
+
+func (s *Store) hasLiveSecret(ctx context.Context, keyID string, now time.Time) (live bool, err error) {
+	const query = `
+		SELECT n, ` + clientColumns + ` FROM clients
+		WHERE n > ? AND instr(secrets, ?) > 0 AND deleted_at IS NULL ORDER BY n LIMIT ?`
+	var n int64
+	for {
+		found := 0
+		err := s.each(ctx, s.reader, query, []any{n, keyID, keyBatch}, func(rows *sql.Rows) error {
+			found++
+			client, err := readClient(scanAfter{rows, []any{&n}})
+			switch {
+			case errors.Is(err, application.ErrUnreadable):
+				live = true
+			case err != nil:
+				return err
+			case client.HasLiveSecretUnder(keyID, now):
+				live = true
+			}
+			return nil
+		})
+		if err != nil || live || found == 0 {
+			return live, err
+		}
+	}
+}
+
+var (
+	_ application.SecretKeys = (*Store)(nil)
+	_ application.Examiner   = (*Store)(nil)
+)

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/clientele-oauth/clientele/adapters/sqlite"
+)
+
+// postgresBackup is what to use instead with PostgreSQL. The URL is not repeated, since
+// it can hold a password.
+const postgresBackup = `nothing was done: back up PostgreSQL with its own tools, e.g. pg_dump --format=custom --file=clientele.dump "$DATABASE_URL", ` +
+	`or pg_basebackup with archived WAL`
+
+// postgresRestore is what to use instead with PostgreSQL.
+const postgresRestore = `nothing was done: restore PostgreSQL with its own tools, e.g. ` +
+	`pg_restore --exit-on-error --single-transaction --dbname="$DATABASE_URL" clientele.dump into an empty database`
+
+type backupCommand struct {
+	storeFlags `embed:""`
+	File       string `arg:"" help:"File to write the backup to; it must not exist."`
+}
+
+// Run writes a backup of the SQLite file, also while the service runs.
+func (c *backupCommand) Run(ctx context.Context) error {
+	if c.DatabaseURL != "" {
+		return errors.New(postgresBackup)
+	}
+	if err := c.requireData(); err != nil {
+		return err
+	}
+	if err := sqlite.Backup(ctx, c.sqliteFile(), c.File); err != nil {
+		return err
+	}
+	info, err := os.Stat(c.File)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Printf("backup written and verified: %s (%d bytes)\n", c.File, info.Size())
+	return err
+}
+
+type restoreCommand struct {
+	storeFlags `embed:""`
+	File       string `arg:"" type:"existingfile" help:"Backup to restore."`
+	Force      bool   `help:"If there is data, rename it and restore."`
+}
+
+// Run restores a backup of the SQLite file while no service runs.
+func (c *restoreCommand) Run(ctx context.Context) error {
+	if c.DatabaseURL != "" {
+		return errors.New(postgresRestore)
+	}
+	if err := c.makeData(); err != nil {
+		return err
+	}
+	moved, err := sqlite.Restore(ctx, c.File, c.sqliteFile(), c.Force, time.Now())
+	switch {
+	case errors.Is(err, sqlite.ErrInUse):
+		return fmt.Errorf("%w; stop the service first", err)
+	case errors.Is(err, sqlite.ErrExists):
+		return fmt.Errorf("%w; use --force to rename it and restore", err)
+	case err != nil:
+		return err
+	}
+	if moved != "" {
+		fmt.Printf("the data that was there is now %s\n", moved)
+	}
+	_, err = fmt.Printf("restored: %s\n", c.sqliteFile())
+	return err
+}

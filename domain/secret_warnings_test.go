@@ -1,0 +1,83 @@
+package domain
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestWarningsAboutSecrets(t *testing.T) {
+	with := func(change func(*State)) Client {
+		state := holding(t, 1).State()
+		change(&state)
+		return Restore(state)
+	}
+	expired := func(s *State) { s.Secrets[0].ExpiresAt = testNow }
+	tests := []struct {
+		name   string
+		client Client
+		want   string // "" for none
+		four   bool   // whether the last four characters are shown
+	}{
+		{"a secret that verifies", holding(t, 1), "", true},
+		{"a retiring secret that verifies", with(func(s *State) {
+			s.Secrets[0].Retiring, s.Secrets[0].ExpiresAt = true, testNow.Add(time.Second)
+		}), "", true},
+		{"an expired secret only", with(expired), WarnNoLiveSecret, false},
+		{"no secret", holding(t, 0), WarnNoLiveSecret, false},
+		{"unreadable secrets", with(func(s *State) { s.Secrets, s.SecretsUnreadable = nil, true }), WarnSecretsUnreadable, false},
+		{"suspended", with(func(s *State) { expired(s); s.Settings.Status = StatusSuspended }), "", false},
+		{"deleted", with(func(s *State) { expired(s); s.DeletedAt = testNow }), "", false},
+		{"public", with(func(s *State) { expired(s); s.Settings.Confidential = false }), "", false},
+		{"no method that uses a secret", with(func(s *State) { expired(s); s.Settings.AuthMethods = []AuthMethod{AuthPrivateKeyJWT} }), "", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			found := tt.client.SecretWarnings(testNow)
+			assert.False(t, found.Refuse())
+			if tt.want == "" {
+				assert.Empty(t, found)
+			} else {
+				require.Len(t, found, 1)
+				assert.Equal(t, tt.want, found[0].Rule)
+				assert.Equal(t, "/client_auth_methods", found[0].Pointer)
+			}
+			assert.Equal(t, tt.four, tt.client.SecretLastFour(testNow) != "")
+		})
+	}
+}
+
+func TestTheLastFourCharactersAreThoseOfTheNewestLiveSecret(t *testing.T) {
+	client := holding(t, 1)
+	second, _ := secretOf(2, testNow)
+	second.ExpiresAt = testNow.Add(time.Hour)
+	client, err := client.IssueSecret(second, testNow)
+	require.NoError(t, err)
+	assert.Equal(t, second.LastFour, client.SecretLastFour(testNow))
+	assert.Equal(t, client.Secrets()[0].LastFour, client.SecretLastFour(testNow.Add(time.Hour)))
+}
+
+func TestUnreadableSecretsCannotBeChanged(t *testing.T) {
+	state := holding(t, 0).State()
+	state.SecretsUnreadable = true
+	client := Restore(state)
+	next, _ := secretOf(1, testNow)
+	_, err := client.IssueSecret(next, testNow)
+	require.ErrorIs(t, err, ErrSecretsUnreadable)
+	_, err = client.RotateSecret(next, time.Hour, testNow)
+	require.ErrorIs(t, err, ErrSecretsUnreadable)
+	_, err = client.DeleteSecret("s1", testNow)
+	require.ErrorIs(t, err, ErrSecretsUnreadable)
+
+	book := testBook(t, Policy{})
+	suspended, findings := book.Revise(client, Change{Status: new(StatusSuspended)}, KeysUnexamined(), testNow)
+	require.False(t, findings.Refuse())
+	assert.True(t, suspended.SecretsUnreadable(), "the store is to keep them")
+	assert.True(t, client.Delete(testNow).SecretsUnreadable())
+	assert.False(t, client.Delete(testNow).Purge(testNow).SecretsUnreadable(), "a purge removes them")
+	public, findings := book.Revise(client, Change{Confidential: new(false), AuthMethods: &[]AuthMethod{AuthNone}}, KeysUnexamined(), testNow)
+	require.False(t, findings.Refuse(), "%v", findings)
+	assert.False(t, public.SecretsUnreadable(), "secrets that no method uses are revoked")
+}
