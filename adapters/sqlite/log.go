@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -27,12 +28,17 @@ func (s *Store) Revisions(
 		before = math.MaxInt64
 	}
 	var revisions []domain.Revision
+	var budget application.Budget
 	err := s.each(ctx, s.reader, query, []any{string(id), string(tenant), int64(before), limit}, func(rows *sql.Rows) error {
+		if budget.Spent() && len(revisions) > 1 {
+			return errSpent
+		}
 		r, err := readRevision(rows)
 		revisions = append(revisions, r)
+		budget.Take(r.Client)
 		return err
 	})
-	return revisions, err
+	return revisions, unlessSpent(err)
 }
 
 // readRevision reads the revisionColumns and, before them, what more there is.
@@ -82,14 +88,19 @@ func (s *Store) Changes(
 		return application.Changes{}, err
 	}
 	changes := application.Changes{Next: after}
+	var budget application.Budget
 	err = s.each(ctx, s.reader, query, []any{string(tenant), from, limit}, func(rows *sql.Rows) error {
+		if budget.Spent() && len(changes.Revisions) > 1 {
+			return errSpent
+		}
 		var seq int64
 		r, err := readRevision(rows, &seq)
+		budget.Take(r.Client)
 		changes.Revisions = append(changes.Revisions, r)
 		changes.Next = cursorAt(seq)
 		return err
 	})
-	return changes, err
+	return changes, unlessSpent(err)
 }
 
 // List implements [application.Store], in one transaction and so of one moment.
@@ -110,16 +121,29 @@ func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.
 		return application.Page{}, err
 	}
 	page.Total = total
+	budget := application.NewBudget(q.MaxBytes)
 	err = s.each(ctx, tx, query, args, func(rows *sql.Rows) error {
-		if len(page.Clients) == q.Limit {
+		if len(page.Clients) == q.Limit || budget.Spent() {
 			page.More = true
-			return nil
+			return errSpent
 		}
 		client, err := readClient(rows)
+		budget.Take(client)
 		page.Clients = append(page.Clients, client)
 		return err
 	})
-	return page, err
+	return page, unlessSpent(err)
+}
+
+// errSpent ends the reading of a page that is complete.
+var errSpent = errors.New("the page is complete")
+
+// unlessSpent returns the error of reading a page.
+func unlessSpent(err error) error {
+	if errors.Is(err, errSpent) {
+		return nil
+	}
+	return err
 }
 
 var _ application.Store = (*Store)(nil)

@@ -42,6 +42,8 @@ func Run(t *testing.T, open func(t *testing.T) application.Store) {
 		{"a list is walked in order and from page to page", listIsWalked},
 		{"a walk under concurrent change misses no client", walkUnderChange},
 		{"a list has what the query selects", listSelects},
+		{"a page ends by its bytes, and the next one goes on behind it", pageEndsByBytes},
+		{"a page of the log or of the feed ends by its bytes", historyEndsByBytes},
 		{"a list has what every combination of filters selects", filtersCombine},
 		{"a part of a name is found literally and in any case", namesAreLiteral},
 		{"totals follow every change", totalsFollow},
