@@ -80,34 +80,58 @@ func (s *server) ListClients(ctx context.Context, r api.ListClientsRequestObject
 		query.After, query.Limit = domain.ClientID(valueOr(p.After, "")), int(valueOr(p.Limit, defaultWalk))
 		query.Offset, query.Count = 0, false
 	}
-	found, err := s.registry.List(ctx, exchangeOf(ctx).caller, query)
+	caller := exchangeOf(ctx).caller
+	found, err := s.registry.List(ctx, caller, query)
 	if err != nil {
 		return nil, err
 	}
-	return s.success(http.StatusOK, "clients found", func(w *jsonobject.Writer) {
+	return &stream{s, "clients found", func(w *jsonobject.Writer, flush func() error) error {
 		w.Text("changes_cursor", string(found.Changes))
+		var last domain.ClientID
+		total := found.Total
 		w.Array("items", func() {
-			for _, c := range found.Clients {
-				w.Object("", func() { writeItem(w, c) })
+			for shown := 0; ; {
+				for _, c := range found.Clients {
+					w.Object("", func() { writeItem(w, c) })
+					if err = flush(); err != nil {
+						return
+					}
+					last = c.Identity().ClientID
+				}
+				// A page with a number has exactly its clients. If the store ended it
+				// before, by its bytes, the rest is read now.
+				shown += len(found.Clients)
+				if walks || !found.More || shown >= query.Limit {
+					return
+				}
+				rest := query
+				rest.After, rest.Offset, rest.Limit, rest.Count = last, 0, query.Limit-shown, false
+				if found, err = s.registry.List(ctx, caller, rest); err != nil {
+					return
+				}
 			}
 		})
+		if err != nil {
+			return err
+		}
 		if walks {
 			if found.More {
-				w.Text("next", string(found.Clients[len(found.Clients)-1].Identity().ClientID))
+				w.Text("next", string(last))
 			}
-			return
+			return nil
 		}
-		total, pages := int64(found.Total), (int64(found.Total)+int64(size)-1)/int64(size)
+		pages := (int64(total) + int64(size) - 1) / int64(size)
 		w.Object("pagination", func() {
 			w.Bool("has_next", int64(page) < pages)
 			w.Bool("has_prev", page > 1 && pages > 0)
 			w.Int("page", int64(page))
 			w.Int("page_size", int64(size))
-			w.Int("total", total)
+			w.Int("total", int64(total))
 			w.Int("total_pages", pages)
 		})
-		w.Int("total", total)
-	}), nil
+		w.Int("total", int64(total))
+		return nil
+	}}, nil
 }
 
 // How many clients an answer has where the caller says nothing.
