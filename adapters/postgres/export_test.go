@@ -66,6 +66,21 @@ func (s *Store) Explain(ctx context.Context, tenant domain.TenantID, q applicati
 	return plans, err
 }
 
+// MaxLists is how many lists use connections at once.
+func (s *Store) MaxLists() int { return cap(s.listing) }
+
+// HoldLists takes all places for lists until the function that it returns is called.
+func (s *Store) HoldLists() (release func()) {
+	for range cap(s.listing) {
+		s.listing <- struct{}{}
+	}
+	return func() {
+		for range cap(s.listing) {
+			<-s.listing
+		}
+	}
+}
+
 // String names the way.
 func (w way) String() string { return [...]string{"walk", "look", "filter", "recent"}[w] }
 

@@ -269,3 +269,24 @@ func nodes(plan string) string {
 }
 
 var step = regexp.MustCompile(`Bitmap Index Scan on \w+|Index (Only )?Scan( Backward)? using \w+|Seq Scan on (clients|revisions)\w*|Sort$|Sort\b.*|\w+ Join|Nested Loop|BitmapAnd`)
+
+func TestListsLeaveOtherReadsTheirConnections(t *testing.T) {
+	store := open(t, withConnections(t, newDatabase(t), 4))
+	release := store.HoldLists()
+	defer release()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := store.List(ended, "large", application.Query{Limit: 1})
+	require.ErrorIs(t, err, application.ErrUnavailable)
+	require.NoError(t, store.Ping(t.Context()))
+	_, err = store.Find(t.Context(), "large", "app-1")
+	require.ErrorIs(t, err, application.ErrNotFound)
+	_, err = store.Changes(t.Context(), "large", "", 1)
+	require.NoError(t, err)
+}
+
+func TestListsHaveSomeOfTheConnections(t *testing.T) {
+	for connections, want := range map[int]int{1: 1, 2: 1, 4: 3, 16: 12} {
+		assert.Equal(t, want, open(t, withConnections(t, server.URL("postgres"), connections)).MaxLists(), "%d connections", connections)
+	}
+}

@@ -62,7 +62,7 @@ const (
 func (s *Store) ways(ctx context.Context, q application.Query) ([]way, error) {
 	facets := len(record.Facets(q)) > 0
 	var list []way
-	if facets && q.Name == "" && q.UpdatedSince.IsZero() && q.RedirectHost == "" && q.Offset == 0 && !(q.Count && q.Selects()) {
+	if facets && q.Name == "" && q.UpdatedSince.IsZero() && q.RedirectHost == "" && q.Offset == 0 && (!q.Count || !q.Selects()) {
 		list = append(list, wayLook)
 	}
 	if !q.UpdatedSince.IsZero() {

@@ -77,9 +77,10 @@ func Open(ctx context.Context, url string, tracer pgx.QueryTracer) (*Store, erro
 	return s, nil
 }
 
-// maxLists is how many lists use connections at once: at most half of them, so that
-// long lists leave the others to reads of single clients, commits and the feed.
-func maxLists(connections int32) int { return max(int(connections)/2, 1) }
+// maxLists is how many lists use connections at once: at most three quarters of
+// them, so that long lists leave the others to reads of single clients, commits and
+// the feed.
+func maxLists(connections int32) int { return max(int(connections)*3/4, 1) }
 
 // Close waits for the connections in use and closes all.
 func (s *Store) Close() {

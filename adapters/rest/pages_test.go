@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -170,7 +171,7 @@ func TestASmallPageHasALength(t *testing.T) {
 	s.do(t, call{method: http.MethodPost, path: clients, token: "admin", body: `{"name": "App", "grant_types": ["client_credentials"], "scopes": ["a"]}`})
 	for _, path := range []string{clients, clients + "?limit=10", "/admin/oauth/changes"} {
 		page := s.do(t, call{method: http.MethodGet, path: path, token: "admin"})
-		assert.Equal(t, fmt.Sprint(len(page.text)), page.header.Get("Content-Length"), path)
+		assert.Equal(t, strconv.Itoa(len(page.text)), page.header.Get("Content-Length"), path)
 	}
 }
 
