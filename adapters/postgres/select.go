@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
@@ -35,6 +36,10 @@ const (
 	// smallTenant is the number of clients up to which those of a tenant are all
 	// looked at, instead of those of all tenants that an index leads to.
 	smallTenant = 2000
+	// manyCandidates is how many clients of all tenants that an index leads to are looked
+	// at, before those of the tenant are looked at in order: others may have in great
+	// numbers what few clients of this tenant have.
+	manyCandidates = 20000
 	// firstLook is how many clients are looked at in order for a page whose filters
 	// many clients usually match, before an index is asked.
 	firstLook = 1000
@@ -143,7 +148,7 @@ func listingOf(w way, tenant domain.TenantID, q application.Query, limit int) li
 	checks := fmt.Sprintf(pattern, `(facets || '{}'::text[])`, `(name || '')`)
 	indexed := fmt.Sprintf(pattern, `facets`, `name`)
 	if !hasTrigram(q.Name) {
-		indexed = fmt.Sprintf(pattern, `facets`, `(name || '')`)
+		indexed = fmt.Sprintf(strings.Split(pattern, ` AND %[2]s`)[0], `facets`)
 	}
 	if pattern == "" {
 		checks, indexed = "", ""
@@ -151,7 +156,7 @@ func listingOf(w way, tenant domain.TenantID, q application.Query, limit int) li
 	if since != "" { // the newest revision first: an index leads to it
 		changed := ` AND (SELECT true FROM revisions r WHERE r.tenant_id = $1 AND r.client_id = clients.client_id AND r.at >= ` + since +
 			` ORDER BY r.number DESC LIMIT 1)`
-		checks, indexed = checks+changed, indexed+changed
+		checks += changed
 	}
 
 	switch w {
@@ -159,13 +164,19 @@ func listingOf(w way, tenant domain.TenantID, q application.Query, limit int) li
 		few := `
 			(SELECT client_id FROM clients WHERE (SELECT is_small FROM tenant) AND ` + whose + checks + ` LIMIT ` + strconv.Itoa(fewClients) + `)
 			UNION ALL
-			(SELECT client_id FROM clients WHERE NOT (SELECT is_small FROM tenant) AND (tenant_id || '') = $1 AND deleted_at IS NULL` +
-			indexed + ` LIMIT ` + strconv.Itoa(fewClients) + `)`
+			(SELECT client_id FROM candidates AS clients WHERE ` + whose + checks + ` LIMIT ` + strconv.Itoa(fewClients) + `)`
 		head := `
 		WITH tenant AS MATERIALIZED (
 			SELECT coalesce(sum(clients), 0) <= ` + strconv.Itoa(smallTenant) + ` AS is_small FROM client_counts WHERE tenant_id = $1
+		), candidates AS MATERIALIZED (
+			SELECT tenant_id, client_id, deleted_at, name, facets FROM clients
+			WHERE NOT (SELECT is_small FROM tenant)` + indexed + ` LIMIT ` + strconv.Itoa(manyCandidates) + `
 		), few AS MATERIALIZED (` + few + `
-		), found AS MATERIALIZED (SELECT count(*) AS clients, count(*) >= ` + strconv.Itoa(fewClients) + ` AS many FROM few)`
+		), found AS MATERIALIZED (
+			SELECT count(*) AS clients,
+				count(*) >= ` + strconv.Itoa(fewClients) + ` OR (SELECT count(*) FROM candidates) >= ` + strconv.Itoa(manyCandidates) + ` AS many
+			FROM few
+		)`
 		if w == wayRecent {
 			head = `
 		WITH recent AS MATERIALIZED (
