@@ -92,3 +92,17 @@ func TestListsLeaveOtherReadsTheirConnections(t *testing.T) {
 	_, err = store.Changes(t.Context(), "tenant_a", "", 1)
 	require.NoError(t, err)
 }
+
+// An earlier version of the program may serve the file again: it does not know the
+// column with the time of the last change.
+func TestAChangeByAnEarlierVersionIsFoundByItsTime(t *testing.T) {
+	store := filled(t, 2)
+	require.NoError(t, store.Exec(t.Context(), `
+		INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, actor_client, request_id, reason, document)
+		SELECT client_id, 2, tenant_id, '2026-05-01T00:00:00.000000Z', 'update', 'x', '', '', '', document FROM clients
+		WHERE client_id = 'app-00000001'`))
+	page, err := store.List(t.Context(), "tenant_a", application.Query{Limit: 10, UpdatedSince: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)})
+	require.NoError(t, err)
+	require.Len(t, page.Clients, 1)
+	assert.Equal(t, domain.ClientID("app-00000001"), page.Clients[0].Identity().ClientID)
+}

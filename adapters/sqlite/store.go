@@ -204,11 +204,12 @@ func took(result sql.Result, err, otherwise error) error {
 
 func commit(ctx context.Context, tx *sql.Tx, r domain.Revision) error {
 	const create = `
-		INSERT INTO clients (revision, document, secrets, name, status, facets, deleted_at, purged, client_id, tenant_id)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		INSERT INTO clients (revision, document, secrets, name, status, facets, deleted_at, purged, updated_at, client_id, tenant_id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (tenant_id, client_id) DO NOTHING`
 	const update = `
-		UPDATE clients SET revision = ?, document = ?, secrets = ?, name = ?, status = ?, facets = ?, deleted_at = ?, purged = ?
+		UPDATE clients SET revision = ?, document = ?, secrets = ?, name = ?, status = ?, facets = ?, deleted_at = ?, purged = ?,
+			updated_at = max(updated_at, ?)
 		WHERE client_id = ? AND tenant_id = ? AND revision = ?`
 	const log = `
 		INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, actor_client, request_id, reason, document)
@@ -226,7 +227,7 @@ func commit(ctx context.Context, tx *sql.Tx, r domain.Revision) error {
 		deletedAt = sql.NullString{String: timeText(r.Client.DeletedAt()), Valid: true}
 	}
 	statement := create
-	args := []any{number, string(doc), string(secrets), name, search.Status, facets, deletedAt, r.Client.Purged(), client, tenant}
+	args := []any{number, string(doc), string(secrets), name, search.Status, facets, deletedAt, r.Client.Purged(), timeText(r.At), client, tenant}
 	if number > 1 {
 		statement, args = update, append(args, number-1)
 	}

@@ -10,8 +10,8 @@ UPDATE clients SET updated_at = coalesce(
 
 CREATE INDEX clients_updated ON clients (tenant_id, updated_at) WHERE deleted_at IS NULL;
 
--- A trigger, so that it is also right after a change by an earlier version of the
--- program.
+-- The program sets the column together with the others. The trigger does it for
+-- changes by an earlier version of the program.
 -- +goose StatementBegin
 CREATE TRIGGER client_updated AFTER INSERT ON revisions BEGIN
     UPDATE clients SET updated_at = NEW.at
