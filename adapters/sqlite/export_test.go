@@ -86,8 +86,8 @@ func (s *Store) HoldLists(ctx context.Context) (release func(), err error) {
 	}, nil
 }
 
-// Exec runs a statement behind the store's back.
-func (s *Store) Exec(ctx context.Context, statement string) error {
+// RunStatement runs a statement behind the store's back.
+func (s *Store) RunStatement(ctx context.Context, statement string) error {
 	_, err := s.writer.ExecContext(ctx, statement)
 	return err
 }

@@ -97,7 +97,7 @@ func TestListsLeaveOtherReadsTheirConnections(t *testing.T) {
 // column with the time of the last change.
 func TestAChangeByAnEarlierVersionIsFoundByItsTime(t *testing.T) {
 	store := filled(t, 2)
-	require.NoError(t, store.Exec(t.Context(), `
+	require.NoError(t, store.RunStatement(t.Context(), `
 		INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, actor_client, request_id, reason, document)
 		SELECT client_id, 2, tenant_id, '2026-05-01T00:00:00.000000Z', 'update', 'x', '', '', '', document FROM clients
 		WHERE client_id = 'app-00000001'`))
