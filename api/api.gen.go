@@ -1568,7 +1568,7 @@ type ListChangesParams struct {
 	// After The `next` of the answer before, or the `changes_cursor` of a list. For example `p1.1234.56`.
 	After *ChangesAfter `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit Changes in an answer; 100 where it is not given. For example `100`.
+	// Limit The most changes in a response; 100 where it is not given. For example `100`.
 	Limit *ChangesLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// WaitSeconds Seconds to wait where there is nothing yet; 0 where it is not given. For example `30`.
@@ -1590,7 +1590,7 @@ type ListClientsParams struct {
 	// After For a walk, the `next` of the answer before. For example `app-123`.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit For a walk, clients in an answer; 100 where only `after` is given. For example `100`.
+	// Limit When paging by cursor, the most clients in a response; 100 where only `after` is given. For example `100`.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Name Part of the name, in whatever case; every character stands for itself. For example `app`.
@@ -1722,7 +1722,7 @@ type ListRevisionsParams struct {
 	// Before Only revisions with smaller numbers, for the next page. For example `7`.
 	Before *Before `form:"before,omitempty" json:"before,omitempty"`
 
-	// Limit Revisions in an answer; 20 where it is not given. For example `20`.
+	// Limit The most revisions in a response; 20 where it is not given. For example `20`.
 	Limit *RevisionLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name

@@ -36,6 +36,10 @@ var (
 	ErrKeyReused = errors.New("the idempotency key was used for another request")
 	// ErrCursor: the cursor is not one that the registry gave out.
 	ErrCursor = errors.New("not a cursor of this registry")
+	// ErrQuota: the tenant has as many clients as it may have.
+	ErrQuota = errors.New("the tenant has as many clients as it may have")
+	// ErrListTime: a list took longer than [Registry.ListTime].
+	ErrListTime = errors.New("the list took too long")
 	// ErrTooManyRequests: the caller is to slow down.
 	ErrTooManyRequests = errors.New("too many requests")
 	// ErrUnavailable: a store or the token issuer's keys cannot be reached

@@ -18,8 +18,8 @@ type LoggedRevision struct {
 }
 
 // History returns the log of a client, deleted or not, newest first: at most
-// limit entries with numbers below before; 0 is no bound. more tells whether
-// entries follow. The error is [ErrForbidden], [ErrNotFound] or that of the
+// limit entries with numbers below before, and fewer if their sizes reach
+// [PageBytes]; 0 is no bound. more tells whether entries follow. The error is [ErrForbidden], [ErrNotFound] or that of the
 // store.
 func (r *Registry) History(
 	ctx context.Context, caller Caller, id domain.ClientID, before domain.RevisionNumber, limit int,
@@ -35,8 +35,21 @@ func (r *Registry) History(
 	if err != nil {
 		return nil, false, fmt.Errorf("read the log: %w", err)
 	}
-	more = len(entries) > limit
-	for i, entry := range entries[:min(limit, len(entries))] {
+	shown := min(limit, len(entries))
+	if len(entries) > 0 && len(entries) <= limit {
+		last := entries[len(entries)-1].Client.Revision()
+		if last > 1 { // the page ended by its size, or the older entries were purged
+			older, err := r.Store.Revisions(ctx, caller.Tenant, id, last, 1)
+			if err != nil {
+				return nil, false, fmt.Errorf("read the log: %w", err)
+			}
+			if len(older) > 0 {
+				entries = append(entries, older...)
+			}
+		}
+	}
+	more = len(entries) > shown
+	for i, entry := range entries[:shown] {
 		var previous domain.Settings
 		unknown := entry.Unreadable
 		if i+1 < len(entries) {

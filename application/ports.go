@@ -18,7 +18,9 @@ type Store interface {
 
 	// List returns the clients of the tenant that are not deleted and that the
 	// query asks for, in the order of their identifiers. A client whose document
-	// cannot be read is in Page.Unreadable instead of Page.Clients.
+	// cannot be read is in Page.Unreadable instead of Page.Clients. A page has fewer
+	// clients than the limit, and says that more follow, if their sizes reach
+	// [Query.MaxBytes]; it has at least one client if any is left.
 	List(ctx context.Context, tenant domain.TenantID, q Query) (Page, error)
 
 	// Commit makes r the client's newest revision: it stores the client and
@@ -45,13 +47,16 @@ type Store interface {
 	// Revisions returns the log of a client, newest first, at most limit
 	// entries with numbers below before; a before of 0 is no bound. The clients
 	// in it have no secrets. An entry that cannot be read has
-	// [domain.Revision.Unreadable].
+	// [domain.Revision.Unreadable]. It returns fewer entries, but at least two if
+	// there are two below before and the limit allows it, if their sizes reach
+	// [PageBytes].
 	Revisions(
 		ctx context.Context, tenant domain.TenantID, id domain.ClientID, before domain.RevisionNumber, limit int,
 	) ([]domain.Revision, error)
 
 	// Changes returns revisions of the tenant's clients behind the cursor, at
-	// most limit, in an order in which those of one client follow each other.
+	// most limit, and fewer if their sizes reach [PageBytes], in an order in which
+	// those of one client follow each other.
 	// Whoever goes on from the cursor that it gets sees every committed revision
 	// exactly once, however commits overlap; those that were purged meanwhile
 	// are left out. An entry that cannot be read has [domain.Revision.Unreadable].
@@ -98,6 +103,10 @@ type Query struct {
 	Offset int             // how many to skip
 	Limit  int
 	Count  bool // whether the total is wanted
+
+	// MaxBytes bounds the sizes of the clients of a page, see [Budget]; 0 is
+	// [PageBytes].
+	MaxBytes int
 }
 
 // Selects reports whether the query asks for more than a status.

@@ -36,6 +36,12 @@ type Registry struct {
 	Grace time.Duration
 	// Verifications bounds how often secrets are verified; nil bounds nothing.
 	Verifications Limiter
+	// ListTime bounds the time of a list, which is less than that of a request, so
+	// that lists leave the store to others; 0 does not bound it.
+	ListTime time.Duration
+	// MaxClients bounds how many clients a tenant may have, deleted ones not
+	// counted; 0 does not bound it.
+	MaxClients int
 
 	uses secretUses
 }
@@ -85,8 +91,8 @@ type Revised struct {
 
 // Register makes a new client in the caller's tenant, with the given identifier
 // or, where that is empty, one of its own. The error is [ErrForbidden],
-// [ErrTaken], [ErrKeyReused], an [*InvalidError] with every violation, or that
-// of the store. In a dry run the client has no identifiers of its own and no
+// [ErrTaken], [ErrQuota], [ErrKeyReused], an [*InvalidError] with every violation,
+// or that of the store. In a dry run the client has no identifiers of its own and no
 // secret.
 func (r *Registry) Register(
 	ctx context.Context, caller Caller, id domain.ClientID, wish domain.Change, opts Options,
@@ -117,6 +123,9 @@ func (r *Registry) register(
 		case !errors.Is(err, ErrNotFound):
 			return Registered{}, err
 		}
+	}
+	if err := r.checkQuota(ctx, caller.Tenant); err != nil {
+		return Registered{}, err
 	}
 	source, matters := r.Book.RegistrationKeys(wish)
 	keys, err := resolve(ctx, r.Keys, caller.Tenant, source, matters)
@@ -184,12 +193,16 @@ func (r *Registry) find(ctx context.Context, caller Caller, op Operation, id dom
 }
 
 // List returns a page of the clients of the caller's tenant. The error is
-// [ErrForbidden] or that of the store.
+// [ErrForbidden], [ErrListTime] or that of the store.
 func (r *Registry) List(ctx context.Context, caller Caller, q Query) (Page, error) {
 	if err := caller.may(OpListClients); err != nil {
 		return Page{}, err
 	}
-	page, err := r.Store.List(ctx, caller.Tenant, q)
+	var page Page
+	err := r.withinListTime(ctx, func(ctx context.Context) (err error) {
+		page, err = r.Store.List(ctx, caller.Tenant, q)
+		return err
+	})
 	if err != nil {
 		return Page{}, fmt.Errorf("list clients: %w", err)
 	}
@@ -228,8 +241,8 @@ func (r *Registry) Delete(ctx context.Context, caller Caller, id domain.ClientID
 }
 
 // Restore brings a deleted client back. That it is active demands that it keeps
-// today's rules. The error is as that of [Registry.Revise], or [ErrNotDeleted];
-// [ErrNotFound] where it was purged.
+// today's rules. The error is as that of [Registry.Revise], or [ErrNotDeleted]
+// or [ErrQuota]; [ErrNotFound] where it was purged.
 func (r *Registry) Restore(ctx context.Context, caller Caller, id domain.ClientID, opts Options) (Revised, error) {
 	if err := caller.may(OpRestoreClient); err != nil {
 		return Revised{}, err
@@ -241,6 +254,9 @@ func (r *Registry) Restore(ctx context.Context, caller Caller, id domain.ClientI
 				return c, nil, ErrNotFound
 			case !c.Deleted():
 				return c, nil, ErrNotDeleted
+			}
+			if err := r.checkQuota(ctx, caller.Tenant); err != nil {
+				return c, nil, err
 			}
 			source, matters := r.Book.RestorationKeys(c)
 			keys, err := resolve(ctx, r.Keys, caller.Tenant, source, matters)

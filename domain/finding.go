@@ -54,6 +54,9 @@ type Finding struct {
 	subject string
 	// needs are the members that decide the rule.
 	needs []Field
+	// amount is by how much the rule is broken, for rules about an amount: a change
+	// that does not raise it leaves the violation as it was. 0 for other rules.
+	amount int
 }
 
 // sameAs reports whether f and g are the same rule broken by the same thing.

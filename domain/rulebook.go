@@ -111,6 +111,7 @@ func Rules() []Rule {
 		{"Keys", keyRules()},
 		{"Metadata", metadataRules()},
 		{"Identifier", clientIDRules()},
+		{"Size", sizeRules()},
 	}
 	var all []Rule
 	for _, s := range subjects {
@@ -308,7 +309,9 @@ func (b *Rulebook) soften(findings Findings, before Settings, changed fields, ke
 	stood := b.judge(draft{Settings: before}, before.Profile, keys, now)
 	for i := range findings {
 		f := &findings[i]
-		if f.Level != Violation || !slices.ContainsFunc(stood, func(s Finding) bool { return s.Level == Violation && s.sameAs(*f) }) {
+		if f.Level != Violation || !slices.ContainsFunc(stood, func(s Finding) bool {
+			return s.Level == Violation && s.sameAs(*f) && f.amount <= s.amount
+		}) {
 			continue
 		}
 		if f.subject != "" || !changed.hasAny(f.needs) {

@@ -153,6 +153,10 @@ func validCertificate() Certificate {
 // examples holds, for every row, what breaks it and what comes close.
 func examples() map[string][]example {
 	return map[string][]example{
+		"client-size": {
+			{name: "all fields together", edit: longURIs(66, 2000), at: "/redirect_uris"},
+			{name: "the largest client", edit: longURIs(65, 2000)},
+		},
 		"redirect-uri-syntax": {
 			{name: "relative", edit: redirect("/callback"), at: "/redirect_uris/0"},
 			{name: "empty", edit: redirect(""), at: "/redirect_uris/0"},

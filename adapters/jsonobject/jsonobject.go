@@ -4,6 +4,7 @@
 package jsonobject
 
 import (
+	"io"
 	"strconv"
 	"time"
 
@@ -13,6 +14,19 @@ import (
 // Writer is the text of a JSON value so far. The zero value is an empty one. A
 // member has a name, but for those of an array, whose name is empty.
 type Writer []byte
+
+// Flush sends what is written so far and empties the text, but for its last byte, by
+// which the next value knows what it follows.
+func (w *Writer) Flush(to io.Writer) error {
+	last := len(*w) - 1
+	if last < 1 {
+		return nil
+	}
+	_, err := to.Write((*w)[:last])
+	(*w)[0] = (*w)[last]
+	*w = (*w)[:1]
+	return err
+}
 
 // begin writes what stands before a value.
 func (w *Writer) begin(name string) {

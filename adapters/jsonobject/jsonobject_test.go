@@ -1,6 +1,7 @@
 package jsonobject_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
 	"time"
@@ -47,4 +48,35 @@ func TestTextsComeBack(t *testing.T) {
 	var w jsonobject.Writer
 	w.Text("", "a\xffb")
 	assert.Equal(t, `"a�b"`, string(w))
+}
+
+// A text that is sent in pieces is the same as one that is sent as a whole, wherever it
+// is cut.
+func TestFlushedPiecesMakeTheWhole(t *testing.T) {
+	write := func(w *jsonobject.Writer, flush func()) {
+		w.Object("", func() {
+			flush()
+			w.Int("a", 1)
+			flush()
+			w.Array("b", func() {
+				flush()
+				for i := range 3 {
+					w.Object("", func() { w.Text("c", "{[,") })
+					if i != 1 {
+						flush()
+						flush()
+					}
+				}
+			})
+			w.Array("d", func() { flush() })
+			flush()
+		})
+	}
+	var whole, w jsonobject.Writer
+	write(&whole, func() {})
+	var pieces bytes.Buffer
+	write(&w, func() { require.NoError(t, w.Flush(&pieces)) })
+	pieces.Write(w)
+	assert.JSONEq(t, string(whole), pieces.String())
+	assert.Equal(t, string(whole), pieces.String())
 }

@@ -42,17 +42,51 @@ func (s *Store) CommitTogether(ctx context.Context, revisions ...domain.Revision
 	return errs, alone
 }
 
-// Explain carries a list out and returns the plan of it, with how many rows were
-// looked at in vain.
-func (s *Store) Explain(ctx context.Context, tenant domain.TenantID, q application.Query) (string, error) {
-	statement, args := listStatement(tenant, q)
-	rows, err := s.pool.Query(ctx, "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) "+statement, args...)
-	if err != nil {
-		return "", err
+// Explain carries the statements of a list out as List does, and returns the plan of
+// each, with how many rows it looked at in vain, by the name of its way.
+func (s *Store) Explain(ctx context.Context, tenant domain.TenantID, q application.Query) (map[string]string, error) {
+	ways, err := s.ways(ctx, q)
+	plans := map[string]string{}
+	for _, w := range ways {
+		if err != nil {
+			return nil, err
+		}
+		l := listingOf(w, tenant, q, q.Limit+1)
+		var batch pgx.Batch
+		batch.Queue(l.settings)
+		batch.Queue("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) "+l.statement, l.args...).Query(func(rows pgx.Rows) error {
+			lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			plans[w.String()] = strings.Join(lines, "\n")
+			return err
+		})
+		if err = s.pool.SendBatch(ctx, &batch).Close(); err != nil {
+			return nil, err
+		}
+		var complete bool
+		if _, complete, err = s.listBy(ctx, w, tenant, q, 1); complete {
+			break
+		}
 	}
-	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	return strings.Join(lines, "\n"), err
+	return plans, err
 }
+
+// MaxLists is how many lists use connections at once.
+func (s *Store) MaxLists() int { return cap(s.listing) }
+
+// HoldLists takes all places for lists until the function that it returns is called.
+func (s *Store) HoldLists() (release func()) {
+	for range cap(s.listing) {
+		s.listing <- struct{}{}
+	}
+	return func() {
+		for range cap(s.listing) {
+			<-s.listing
+		}
+	}
+}
+
+// String names the way.
+func (w way) String() string { return [...]string{"walk", "look", "filter", "recent"}[w] }
 
 // ExplainUpdates returns the plan of updates that go together.
 func (s *Store) ExplainUpdates(ctx context.Context, revisions ...domain.Revision) (string, error) {

@@ -213,8 +213,9 @@ func TestListsUseTheirIndexes(t *testing.T) {
 	for _, tt := range tests {
 		for _, limit := range []int{1, 20, 100} {
 			tt.q.Limit = limit
-			plan, err := store.Explain(t.Context(), "tenant_1", tt.q)
+			plans, err := store.Explain(t.Context(), "tenant_1", tt.q)
 			require.NoError(t, err)
+			plan := fmt.Sprint(plans)
 			assert.Contains(t, plan, tt.index, tt.name)
 			assert.NotContains(t, plan, "Seq Scan on revisions", tt.name)
 			assert.Less(t, inVain(t, plan), 3000, "%s, limit %d: %s", tt.name, limit, plan)

@@ -2,11 +2,9 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,11 +30,15 @@ func (s *Store) Revisions(
 	if before == 0 {
 		before = math.MaxInt64
 	}
-	rows, err := s.pool.Query(ctx, query, string(id), string(tenant), int64(before), limit)
-	if err != nil {
-		return nil, translate(err)
-	}
-	revisions, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (domain.Revision, error) { return readRevision(row) })
+	var revisions []domain.Revision
+	var batch pgx.Batch
+	batch.Queue(inOrder)
+	batch.Queue(query, string(id), string(tenant), int64(before), limit).Query(func(rows pgx.Rows) (err error) {
+		revisions, err = collectPage(rows, func(row pgx.CollectableRow) (domain.Revision, error) { return readRevision(row) },
+			func(r domain.Revision) domain.Client { return r.Client })
+		return err
+	})
+	err := s.pool.SendBatch(ctx, &batch).Close()
 	return revisions, translate(err)
 }
 
@@ -166,12 +168,13 @@ func (s *Store) findChanges(ctx context.Context, questions []question) []gather.
 		ORDER BY revisions.xid, seq LIMIT ` // plain "xid" would be the text
 	results := make([]gather.Result[[]change], len(questions))
 	var batch pgx.Batch
+	batch.Queue(inOrder)
 	for i, q := range questions {
 		found := &results[i]
 		batch.Queue(query+strconv.Itoa(q.limit), string(q.tenant), strconv.FormatUint(q.from.xid, 10), q.from.seq).
 			Query(func(rows pgx.Rows) error {
 				var err error
-				found.Answer, err = pgx.CollectRows(rows, readChange)
+				found.Answer, err = collectPage(rows, readChange, func(c change) domain.Client { return c.revision.Client })
 				return err
 			})
 	}
@@ -212,142 +215,4 @@ func (s *Store) FeedLag(ctx context.Context) (time.Duration, error) {
 		return 0, translate(err)
 	}
 	return time.Duration(max(seconds, 0) * float64(time.Second)), nil
-}
-
-// listStatement is the statement of a list and its values: a row that tells the
-// place in the feed and the total, and the clients.
-func listStatement(tenant domain.TenantID, q application.Query) (statement string, args []any) {
-	where := conditions{args: []any{string(tenant)}}
-	where.add(`tenant_id = $1 AND deleted_at IS NULL`)
-	if q.Name != "" {
-		where.add(`name LIKE %s`, record.Pattern(record.Fold(q.Name)))
-	}
-	facets := record.Facets(q)
-	if len(facets) > 0 {
-		where.add(`facets @> %s::text[]`, facets)
-	}
-	if !q.UpdatedSince.IsZero() {
-		where.add(`client_id IN (SELECT client_id FROM revisions WHERE tenant_id = $1 AND at >= %s)`, q.UpdatedSince)
-	}
-	selected, total := where.text(), `NULL::bigint`
-	if q.Count {
-		total = where.total(q)
-	}
-	if q.After != "" {
-		where.add(`client_id > (SELECT %s::text)`, string(q.After)) // the plan is the same wherever a walk is
-	}
-	page := `
-			ORDER BY client_id LIMIT ` + strconv.Itoa(q.Limit+1) + ` OFFSET ` + strconv.Itoa(q.Offset) + `)`
-	first := `
-		SELECT pg_snapshot_xmin(pg_current_snapshot())::text, ` + total + `, NULL, NULL, NULL::bigint, NULL::json, NULL::json
-		UNION ALL (
-			SELECT NULL, NULL, ` + clientColumns + ` FROM clients WHERE `
-	if len(facets) == 0 && q.Name == "" {
-		return first + where.text() + page, where.args
-	}
-	// The planner does not know how many clients have a facet that few have. It
-	// takes some two hundredths of all for granted, and walks through a million to
-	// find ten. So a few are looked up first, by the index of what is asked for:
-	// where there are no more, they are the answer; where there are, the walk in
-	// the order of the key soon has its page.
-	return `
-		WITH few AS MATERIALIZED (SELECT client_id FROM clients WHERE ` + selected + ` LIMIT ` + strconv.Itoa(fewClients) + `)` +
-		first + `(SELECT count(*) FROM few) = ` + strconv.Itoa(fewClients) + ` AND ` + where.text() + page + `
-		UNION ALL (
-			SELECT NULL, NULL, ` + clientColumns + ` FROM clients
-			WHERE (SELECT count(*) FROM few) < ` + strconv.Itoa(fewClients) + ` AND client_id IN (SELECT client_id FROM few) AND ` +
-		where.text() + page, where.args
-}
-
-// fewClients is how many clients are looked up by what a query asks for, before it
-// is known that there are many.
-const fewClients = 1000
-
-// List implements [application.Store], in one statement and so of one moment.
-func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.Query) (application.Page, error) {
-	epoch, err := s.serverEpoch(ctx)
-	if err != nil {
-		return application.Page{}, err
-	}
-	statement, args := listStatement(tenant, q)
-	if q.Selects() || q.Status != "" {
-		// Planned for these values: which index serves depends on how many clients
-		// have what is asked for.
-		args = append([]any{pgx.QueryExecModeCacheDescribe}, args...)
-	}
-	rows, err := s.pool.Query(ctx, statement, args...)
-	if err != nil {
-		return application.Page{}, translate(err)
-	}
-	page := application.Page{Clients: make([]domain.Client, 0, q.Limit)}
-	var (
-		xmin         *string
-		found        *int64
-		of, id       *string
-		revision     *int64
-		doc, secrets []byte
-	)
-	_, err = pgx.ForEachRow(rows, []any{&xmin, &found, &of, &id, &revision, &doc, &secrets}, func() error {
-		if xmin != nil {
-			number, err := strconv.ParseUint(*xmin, 10, 64)
-			if err != nil {
-				return err
-			}
-			page.Changes = place{epoch: epoch, xid: number}.cursor()
-			if found != nil {
-				page.Total = int(*found)
-			}
-			return nil
-		}
-		if len(page.Clients)+len(page.Unreadable) == q.Limit {
-			page.More = true
-			return nil
-		}
-		client, err := record.Row{
-			TenantID: tenant, ClientID: domain.ClientID(*id), Revision: domain.RevisionNumber(*revision), Document: doc, Secrets: secrets,
-		}.Decode()
-		if unreadable, ok := errors.AsType[*application.UnreadableError](err); ok {
-			page.Unreadable = append(page.Unreadable, unreadable)
-			return nil
-		}
-		page.Clients = append(page.Clients, client)
-		return err
-	})
-	return page, translate(err)
-}
-
-// conditions collects the conditions of a query and their values.
-type conditions struct {
-	parts []string
-	args  []any
-}
-
-// add notes a condition; its verbs stand for the values.
-func (c *conditions) add(condition string, values ...any) {
-	places := make([]any, len(values))
-	for i, value := range values {
-		c.args = append(c.args, value)
-		places[i] = "$" + strconv.Itoa(len(c.args))
-	}
-	c.parts = append(c.parts, fmt.Sprintf(condition, places...))
-}
-
-func (c *conditions) text() string { return strings.Join(c.parts, " AND ") }
-
-// total is the expression that counts the clients of the query: those of a
-// tenant, or of one status of it, are counted as they change.
-func (c *conditions) total(q application.Query) string {
-	if q.Selects() {
-		every := `(SELECT count(*) FROM clients WHERE ` + c.text() + `)`
-		if q.Name == "" && len(record.Facets(q)) == 0 {
-			return every
-		}
-		return `(SELECT CASE count(*) WHEN ` + strconv.Itoa(fewClients) + ` THEN ` + every + ` ELSE count(*) END FROM few)`
-	}
-	counted := `tenant_id = $1`
-	if q.Status != "" {
-		c.args = append(c.args, string(q.Status))
-		counted += ` AND status = $` + strconv.Itoa(len(c.args))
-	}
-	return `(SELECT coalesce(sum(clients), 0)::bigint FROM client_counts WHERE ` + counted + `)`
 }

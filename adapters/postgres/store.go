@@ -28,7 +28,10 @@ type Store struct {
 	finds   *gather.Trips[key, row]
 	commits *gather.Trips[entry, struct{}]
 	changes *gather.Trips[question, []change]
-	epoch   atomic.Int32 // see serverEpoch; 0 where it is not known yet
+	epoch   atomic.Int32  // see serverEpoch; 0 where it is not known yet
+	names   atomic.Int32  // see namesIndexed; 0 if unknown
+	listing chan struct{} // held by lists, see maxLists
+	sizes   sizes
 }
 
 // defaultMaxConns is the size of the pool where the connection string has no
@@ -68,11 +71,17 @@ func Open(ctx context.Context, url string, tracer pgx.QueryTracer) (*Store, erro
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
 	s := &Store{pool: pool, news: startNews(pool)}
+	s.listing = make(chan struct{}, maxLists(config.MaxConns))
 	s.finds = gather.New(findTrips, seats, s.find)
 	s.commits = gather.New(commitTrips, seats, s.commitTogether)
 	s.changes = gather.New(feedTrips, feedSeats, s.findChanges)
 	return s, nil
 }
+
+// maxLists is how many lists use connections at once: at most three quarters of
+// them, so that long lists leave the others to reads of single clients, commits and
+// the feed.
+func maxLists(connections int32) int { return max(int(connections)*3/4, 1) }
 
 // Close waits for the connections in use and closes all.
 func (s *Store) Close() {

@@ -68,9 +68,6 @@ func (a *answer) send(w http.ResponseWriter) error {
 // VisitCreateClientResponse implements [api.CreateClientResponseObject].
 func (a *answer) VisitCreateClientResponse(w http.ResponseWriter) error { return a.send(w) }
 
-// VisitListClientsResponse implements [api.ListClientsResponseObject].
-func (a *answer) VisitListClientsResponse(w http.ResponseWriter) error { return a.send(w) }
-
 // VisitGetClientResponse implements [api.GetClientResponseObject].
 func (a *answer) VisitGetClientResponse(w http.ResponseWriter) error { return a.send(w) }
 
@@ -86,16 +83,11 @@ func (a *answer) VisitGetRevisionResponse(w http.ResponseWriter) error { return 
 // VisitRestoreRevisionResponse implements [api.RestoreRevisionResponseObject].
 func (a *answer) VisitRestoreRevisionResponse(w http.ResponseWriter) error { return a.send(w) }
 
-// VisitListChangesResponse implements [api.ListChangesResponseObject].
-func (a *answer) VisitListChangesResponse(w http.ResponseWriter) error { return a.send(w) }
-
 var _ interface {
 	api.CreateClientResponseObject
-	api.ListClientsResponseObject
 	api.GetClientResponseObject
 	api.UpdateClientResponseObject
 	api.RestoreClientResponseObject
 	api.GetRevisionResponseObject
 	api.RestoreRevisionResponseObject
-	api.ListChangesResponseObject
 } = (*answer)(nil)

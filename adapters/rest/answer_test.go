@@ -54,6 +54,7 @@ func TestAnswersHaveTheMembersOfTheContract(t *testing.T) {
 		{"a page", here, call{path: clients + "?page=2&page_size=1"}, "OAuthClientListResponse", []string{"/next", "/unreadable", "/items/deleted_at"}},
 		{"a walk", here, call{path: clients + "?limit=1"}, "OAuthClientListResponse", []string{"/pagination", "/total", "/unreadable", "/items/deleted_at"}},
 		{"changes", gone, call{path: "/admin/oauth/changes"}, "ChangeListDetailResponse", []string{"/data/changes/unreadable"}},
+		{"a history", gone, call{path: clients + "/app-123/revisions"}, "RevisionListDetailResponse", []string{"/data/revisions/unreadable"}},
 		{"a revision", gone, call{path: clients + "/app-123/revisions/7"}, "RevisionDetailResponse", nil},
 		{"a dry run", here, call{method: http.MethodPost, path: clients + "?dry_run=true", body: `{
 			"name": "App", "grant_types": ["client_credentials"], "scopes": ["openid"],

@@ -80,42 +80,70 @@ func (s *server) ListClients(ctx context.Context, r api.ListClientsRequestObject
 		query.After, query.Limit = domain.ClientID(valueOr(p.After, "")), int(valueOr(p.Limit, defaultWalk))
 		query.Offset, query.Count = 0, false
 	}
-	found, err := s.registry.List(ctx, exchangeOf(ctx).caller, query)
+	caller := exchangeOf(ctx).caller
+	found, err := s.registry.List(ctx, caller, query)
 	if err != nil {
 		return nil, err
 	}
 	now := s.clock.Now()
-	return s.success(http.StatusOK, "clients found", func(w *jsonobject.Writer) {
+	return &stream{s, "clients found", func(w *jsonobject.Writer, flush func() error) error {
 		w.Text("changes_cursor", string(found.Changes))
+		var last domain.ClientID
+		var unreadable []domain.ClientID
+		total := found.Total
 		w.Array("items", func() {
-			for _, c := range found.Clients {
-				w.Object("", func() { writeItem(w, c, now) })
+			for shown := 0; ; {
+				for _, c := range found.Clients {
+					w.Object("", func() { writeItem(w, c, now) })
+					if err = flush(); err != nil {
+						return
+					}
+				}
+				for _, u := range found.Unreadable {
+					unreadable = append(unreadable, u.ClientID)
+				}
+				last = found.Last()
+				// A page with a number has exactly its clients. If the store ended it
+				// before, by its bytes, the rest is read now.
+				shown += len(found.Clients) + len(found.Unreadable)
+				if walks || !found.More || shown >= query.Limit {
+					return
+				}
+				rest := query
+				rest.After, rest.Offset, rest.Limit, rest.Count = last, 0, query.Limit-shown, false
+				if found, err = s.registry.List(ctx, caller, rest); err != nil {
+					return
+				}
 			}
 		})
-		if len(found.Unreadable) > 0 {
+		if err != nil {
+			return err
+		}
+		if len(unreadable) > 0 {
 			w.Array("unreadable", func() {
-				for _, u := range found.Unreadable {
-					w.Text("", string(u.ClientID))
+				for _, id := range unreadable {
+					w.Text("", string(id))
 				}
 			})
 		}
 		if walks {
 			if found.More {
-				w.Text("next", string(found.Last()))
+				w.Text("next", string(last))
 			}
-			return
+			return nil
 		}
-		total, pages := int64(found.Total), (int64(found.Total)+int64(size)-1)/int64(size)
+		pages := (int64(total) + int64(size) - 1) / int64(size)
 		w.Object("pagination", func() {
 			w.Bool("has_next", int64(page) < pages)
 			w.Bool("has_prev", page > 1 && pages > 0)
 			w.Int("page", int64(page))
 			w.Int("page_size", int64(size))
-			w.Int("total", total)
+			w.Int("total", int64(total))
 			w.Int("total_pages", pages)
 		})
-		w.Int("total", total)
-	}), nil
+		w.Int("total", int64(total))
+		return nil
+	}}, nil
 }
 
 // How many clients an answer has where the caller says nothing.

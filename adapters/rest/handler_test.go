@@ -67,8 +67,9 @@ func (n names) Verify(_ context.Context, token string) (application.Caller, erro
 
 // service is the HTTP surface over a real store, and what it logs.
 type service struct {
-	handler http.Handler
-	logs    *bytes.Buffer
+	handler  http.Handler
+	logs     *bytes.Buffer
+	registry *application.Registry
 }
 
 var database *pgtest.Server
@@ -127,7 +128,7 @@ func serviceOver(t testing.TB, store application.Store, adjust ...func(*rest.Con
 	}
 	handler, err := rest.NewHandler(config)
 	require.NoError(t, err)
-	return service{handler, logs}
+	return service{handler, logs, config.Registry}
 }
 
 // call is one request.

@@ -26,32 +26,48 @@ func (s *server) ListRevisions(ctx context.Context, r api.ListRevisionsRequestOb
 	if err != nil {
 		return nil, err
 	}
-	revisions := make([]api.Revision, len(log))
-	for i, entry := range log {
-		differences := make([]api.Difference, len(entry.Differences))
-		for k, d := range entry.Differences {
-			differences[k] = api.Difference{Field: new(d.Pointer()), Before: valuesOf(d.Before), After: valuesOf(d.After)}
+	return &stream{s, "history found", func(w *jsonobject.Writer, flush func() error) error {
+		w.Object("data", func() {
+			if more {
+				w.Int("next_before", int64(log[len(log)-1].Client.Revision()))
+			}
+			w.Array("revisions", func() {
+				for _, entry := range log {
+					w.Object("", func() { writeLogged(w, entry) })
+					if err = flush(); err != nil {
+						return
+					}
+				}
+			})
+		})
+		return err
+	}}, nil
+}
+
+// writeLogged writes the fields of an entry of the history.
+func writeLogged(w *jsonobject.Writer, entry application.LoggedRevision) {
+	w.Text("action", string(entry.Action))
+	writeActor(w, entry.Actor)
+	w.Time("at", entry.At, time.RFC3339)
+	w.Array("differences", func() {
+		for _, d := range entry.Differences {
+			w.Object("", func() {
+				jsonobject.Texts(w, "after", valuesOf(d.After))
+				jsonobject.Texts(w, "before", valuesOf(d.Before))
+				w.Text("field", d.Pointer())
+			})
 		}
-		revisions[i] = api.Revision{
-			Number: new(int64(entry.Client.Revision())), Differences: &differences,
-			Action: new(string(entry.Action)), At: new(wireTime(entry.At)), Actor: presentActor(entry.Actor),
-			RequestID: filled(entry.RequestID), Reason: filled(entry.Reason),
-		}
-		if entry.Unreadable {
-			revisions[i].Unreadable = &entry.Unreadable
-		}
+	})
+	w.Int("number", int64(entry.Client.Revision()))
+	w.TextUnlessEmpty("reason", entry.Reason)
+	w.TextUnlessEmpty("request_id", entry.RequestID)
+	if entry.Unreadable {
+		w.Bool("unreadable", true)
 	}
-	list := api.RevisionList{Revisions: &revisions}
-	if more {
-		list.NextBefore = revisions[len(revisions)-1].Number
-	}
-	return api.ListRevisions200JSONResponse{
-		Code: new(int32(0)), Message: new("history found"), Timestamp: new(wireTime(s.clock.Now())), Data: &list,
-	}, nil
 }
 
 // valuesOf shows the value of a member as the list of its values.
-func valuesOf(value any) *[]string {
+func valuesOf(value any) []string {
 	values := []string{}
 	switch value := value.(type) {
 	case []string:
@@ -63,11 +79,7 @@ func valuesOf(value any) *[]string {
 			values = []string{value}
 		}
 	}
-	return &values
-}
-
-func presentActor(a domain.Actor) *api.Actor {
-	return &api.Actor{Subject: &a.Subject, ClientID: filled(string(a.ClientID))}
+	return values
 }
 
 // GetRevision implements GET /admin/oauth/clients/{client_id}/revisions/{number}.
@@ -109,7 +121,7 @@ func (s *server) ListChanges(ctx context.Context, r api.ListChangesRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return s.success(http.StatusOK, "changes found", func(w *jsonobject.Writer) {
+	return &stream{s, "changes found", func(w *jsonobject.Writer, flush func() error) error {
 		w.Object("data", func() {
 			w.Array("changes", func() {
 				for _, entry := range found.Revisions {
@@ -118,9 +130,13 @@ func (s *server) ListChanges(ctx context.Context, r api.ListChangesRequestObject
 						w.Int("revision", int64(entry.Client.Revision()))
 						writeRevised(w, entry)
 					})
+					if err = flush(); err != nil {
+						return
+					}
 				}
 			})
 			w.TextUnlessEmpty("next", string(found.Next))
 		})
-	}), nil
+		return err
+	}}, nil
 }

@@ -113,6 +113,17 @@ func problemOf(err error) (p problem, known bool) {
 		return problem{status: http.StatusConflict, message: "the client has two active secrets; delete one, or rotate"}, true
 	case errors.Is(err, application.ErrTaken):
 		return problem{status: http.StatusConflict, message: "the client_id is taken, or was by a client that is deleted"}, true
+	case errors.Is(err, application.ErrQuota):
+		return problem{
+			status:  http.StatusConflict,
+			message: "the tenant has as many clients as it may have; delete clients that are not needed, or ask the operator for a higher quota",
+		}, true
+	case errors.Is(err, application.ErrListTime):
+		return problem{
+			status:     http.StatusServiceUnavailable,
+			message:    "the list took too long; use more selective filters, or page through by cursor with limit and after instead of page",
+			retryAfter: 1,
+		}, true
 	case errors.Is(err, application.ErrNotDeleted):
 		return problem{status: http.StatusConflict, message: "the client is not deleted"}, true
 	case errors.Is(err, application.ErrKeyReused):

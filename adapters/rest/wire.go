@@ -50,10 +50,7 @@ func writeItem(w *jsonobject.Writer, c domain.Client, now time.Time) {
 // writeRevised writes the members of a client as an entry of the log left it.
 func writeRevised(w *jsonobject.Writer, r domain.Revision) {
 	w.Text("action", string(r.Action))
-	w.Object("actor", func() {
-		w.TextUnlessEmpty("client_id", string(r.Actor.ClientID))
-		w.Text("subject", r.Actor.Subject)
-	})
+	writeActor(w, r.Actor)
 	w.Time("at", r.At, time.RFC3339)
 	if r.Unreadable {
 		w.Bool("unreadable", true)
@@ -63,6 +60,13 @@ func writeRevised(w *jsonobject.Writer, r domain.Revision) {
 	}
 	w.TextUnlessEmpty("reason", r.Reason)
 	w.TextUnlessEmpty("request_id", r.RequestID)
+}
+
+func writeActor(w *jsonobject.Writer, a domain.Actor) {
+	w.Object("actor", func() {
+		w.TextUnlessEmpty("client_id", string(a.ClientID))
+		w.Text("subject", a.Subject)
+	})
 }
 
 // writeWarnings writes warnings, where there are any.

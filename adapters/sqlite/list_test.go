@@ -41,7 +41,7 @@ func BenchmarkLists(b *testing.B) {
 }
 
 // filled is a store of so many clients.
-func filled(b *testing.B, clients int) *sqlite.Store {
+func filled(b testing.TB, clients int) *sqlite.Store {
 	b.Helper()
 	store, err := sqlite.Open(b.TempDir() + "/x.db")
 	require.NoError(b, err)

@@ -7,7 +7,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/clientele-oauth/clientele/adapters/record"
 	"github.com/clientele-oauth/clientele/application"
@@ -29,12 +28,17 @@ func (s *Store) Revisions(
 		before = math.MaxInt64
 	}
 	var revisions []domain.Revision
+	var budget application.Budget
 	err := s.each(ctx, s.reader, query, []any{string(id), string(tenant), int64(before), limit}, func(rows *sql.Rows) error {
+		if budget.Spent() && len(revisions) > 1 {
+			return errSpent
+		}
 		r, err := readRevision(rows)
 		revisions = append(revisions, r)
+		budget.Take(r.Client)
 		return err
 	})
-	return revisions, err
+	return revisions, unlessSpent(err)
 }
 
 // readRevision reads the revisionColumns and, before them, what more there is. An
@@ -87,19 +91,24 @@ func (s *Store) Changes(
 		return application.Changes{}, err
 	}
 	changes := application.Changes{Next: after}
+	var budget application.Budget
 	err = s.each(ctx, s.reader, query, []any{string(tenant), from, limit}, func(rows *sql.Rows) error {
+		if budget.Spent() && len(changes.Revisions) > 1 {
+			return errSpent
+		}
 		var seq int64
 		r, err := readRevision(rows, &seq)
+		budget.Take(r.Client)
 		changes.Revisions = append(changes.Revisions, r)
 		changes.Next = cursorAt(seq)
 		return err
 	})
-	return changes, err
+	return changes, unlessSpent(err)
 }
 
 // List implements [application.Store], in one transaction and so of one moment.
 func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.Query) (page application.Page, err error) {
-	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, err := s.lists.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return application.Page{}, translate(err)
 	}
@@ -110,105 +119,38 @@ func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.
 	}
 	page = application.Page{Clients: make([]domain.Client, 0, q.Limit), Changes: cursorAt(last.Int64)}
 
-	from, where, args, err := s.filters(ctx, tx, tenant, q)
+	query, args, total, err := rows(ctx, tx, tenant, q)
 	if err != nil {
 		return application.Page{}, err
 	}
-	if q.Count {
-		if page.Total, err = count(ctx, tx, tenant, q, from+where, args); err != nil {
-			return application.Page{}, translate(err)
-		}
-	}
-	const behind = ` AND c.client_id > ?`
-	const columns = `SELECT c.tenant_id, c.client_id, c.revision, c.document, c.secrets`
-	query := columns + from + where + behind + ` ORDER BY c.client_id LIMIT ? OFFSET ?`
-	if strings.Contains(from, "client_facets") { // the order of the facet's clients is the list's
-		query = columns + from + where + ` AND f.client_id > ? ORDER BY f.client_id LIMIT ? OFFSET ?`
-	}
-	err = s.each(ctx, tx, query, append(args, string(q.After), q.Limit+1, q.Offset), func(rows *sql.Rows) error {
-		if len(page.Clients)+len(page.Unreadable) == q.Limit {
+	page.Total = total
+	budget := application.NewBudget(q.MaxBytes)
+	err = s.each(ctx, tx, query, args, func(rows *sql.Rows) error {
+		if len(page.Clients)+len(page.Unreadable) == q.Limit || budget.Spent() {
 			page.More = true
-			return nil
+			return errSpent
 		}
 		client, err := readClient(rows)
 		if unreadable, ok := errors.AsType[*application.UnreadableError](err); ok {
 			page.Unreadable = append(page.Unreadable, unreadable)
 			return nil
 		}
+		budget.Take(client)
 		page.Clients = append(page.Clients, client)
 		return err
 	})
-	return page, err
+	return page, unlessSpent(err)
 }
 
-// commonName is the number of matches from which a part of a name is common
-// enough for the clients to be read in order rather than from the index of names.
-const commonName = 1000
+// errSpent ends the reading of a page that is complete.
+var errSpent = errors.New("the page is complete")
 
-// filters returns where the clients of a query are read from, and how they are
-// chosen there. The planner knows nothing of how many clients have a facet, so
-// the most selective one is named first here.
-func (s *Store) filters(
-	ctx context.Context, tx *sql.Tx, tenant domain.TenantID, q application.Query,
-) (from, where string, args []any, err error) {
-	facets := record.Facets(q)
-	name := record.Fold(q.Name)
-	indexed := utf8.RuneCountInString(name) >= 3 // a trigram
-	matching := `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
-	if indexed {
-		var matches int
-		err := tx.QueryRowContext(ctx,
-			`SELECT count(*) FROM (SELECT 1 FROM client_names WHERE name MATCH ? LIMIT ?)`, matching, commonName).Scan(&matches)
-		if err != nil {
-			return "", "", nil, translate(err)
-		}
-		indexed = matches < commonName
+// unlessSpent returns the error of reading a page.
+func unlessSpent(err error) error {
+	if errors.Is(err, errSpent) {
+		return nil
 	}
-	switch {
-	case indexed:
-		from = ` FROM client_names n CROSS JOIN clients c ON c.n = n.rowid`
-		where = ` WHERE n.name MATCH ? AND c.tenant_id = ?`
-		args = append(args, matching, string(tenant))
-	case len(facets) > 0:
-		from = ` FROM client_facets f CROSS JOIN clients c ON c.tenant_id = f.tenant_id AND c.client_id = f.client_id`
-		where = ` WHERE f.tenant_id = ? AND f.facet = ?`
-		args = append(args, string(tenant), facets[0])
-		facets = facets[1:]
-	default:
-		from = ` FROM clients c`
-		where = ` WHERE c.tenant_id = ?`
-		args = append(args, string(tenant))
-	}
-	where += ` AND c.deleted_at IS NULL`
-	const alsoHas = ` AND EXISTS (
-		SELECT 1 FROM client_facets e WHERE e.tenant_id = c.tenant_id AND e.facet = ? AND e.client_id = c.client_id)`
-	where += strings.Repeat(alsoHas, len(facets))
-	for _, facet := range facets {
-		args = append(args, facet)
-	}
-	if name != "" {
-		where += ` AND instr(c.name, ?) > 0`
-		args = append(args, name)
-	}
-	if !q.UpdatedSince.IsZero() {
-		where += ` AND c.client_id IN (SELECT r.client_id FROM revisions r WHERE r.tenant_id = c.tenant_id AND r.at >= ?)`
-		args = append(args, timeText(q.UpdatedSince))
-	}
-	return from, where, args, nil
-}
-
-// count is the total of a query. The clients of a tenant, or of one status of
-// it, are counted as they change.
-func count(
-	ctx context.Context, tx *sql.Tx, tenant domain.TenantID, q application.Query, chosen string, args []any,
-) (total int, err error) {
-	if !q.Selects() {
-		const counted = `SELECT coalesce(sum(clients), 0) FROM client_counts WHERE tenant_id = ? AND (? = '' OR status = ?)`
-		err = tx.QueryRowContext(ctx, counted, string(tenant), string(q.Status), string(q.Status)).Scan(&total)
-		return total, err
-	}
-	err = tx.QueryRowContext(ctx, `SELECT count(*)`+chosen, args...).Scan(&total)
-	return total, err
+	return err
 }
 
 var _ application.Store = (*Store)(nil)

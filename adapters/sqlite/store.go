@@ -23,12 +23,17 @@ import (
 // maxReaders bounds the connections that read.
 const maxReaders = 8
 
+// maxLists bounds the connections that read lists. They are not those of other reads,
+// so that long lists keep nobody else waiting.
+const maxLists = 4
+
 // Store implements [application.Store] over one SQLite file.
 type Store struct {
 	path    string
 	commits *gather.Trips[domain.Revision, struct{}]
 	writer  *sql.DB // one connection: SQLite has one writer, and waiting in Go is fairer than its busy loop
 	reader  *sql.DB
+	lists   *sql.DB
 
 	mu      sync.Mutex
 	waiters chan struct{} // closed at the next commit
@@ -48,7 +53,13 @@ func Open(path string) (*Store, error) {
 	}
 	reader.SetMaxOpenConns(maxReaders)
 	reader.SetMaxIdleConns(maxReaders)
-	s := &Store{path: path, writer: writer, reader: reader, waiters: make(chan struct{})}
+	lists, err := open(path, "deferred")
+	if err != nil {
+		return nil, errors.Join(err, writer.Close(), reader.Close())
+	}
+	lists.SetMaxOpenConns(maxLists)
+	lists.SetMaxIdleConns(maxLists)
+	s := &Store{path: path, writer: writer, reader: reader, lists: lists, waiters: make(chan struct{})}
 	s.commits = gather.New(1, seats, s.commitTogether)
 	return s, nil
 }
@@ -74,7 +85,9 @@ func (s *Store) Watch() <-chan struct{} {
 }
 
 // Close closes the file.
-func (s *Store) Close() error { return errors.Join(s.reader.Close(), s.writer.Close()) }
+func (s *Store) Close() error {
+	return errors.Join(s.lists.Close(), s.reader.Close(), s.writer.Close())
+}
 
 // Ping implements [application.Store].
 func (s *Store) Ping(ctx context.Context) error { return translate(s.reader.PingContext(ctx)) }
@@ -191,11 +204,12 @@ func took(result sql.Result, err, otherwise error) error {
 
 func commit(ctx context.Context, tx *sql.Tx, r domain.Revision) error {
 	const create = `
-		INSERT INTO clients (revision, document, secrets, name, status, facets, deleted_at, purged, client_id, tenant_id)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		INSERT INTO clients (revision, document, secrets, name, status, facets, deleted_at, purged, updated_at, client_id, tenant_id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (tenant_id, client_id) DO NOTHING`
 	const update = `
-		UPDATE clients SET revision = ?, document = ?, secrets = coalesce(?, secrets), name = ?, status = ?, facets = ?, deleted_at = ?, purged = ?
+		UPDATE clients SET revision = ?, document = ?, secrets = coalesce(?, secrets), name = ?, status = ?, facets = ?, deleted_at = ?, purged = ?,
+			updated_at = max(updated_at, ?)
 		WHERE client_id = ? AND tenant_id = ? AND revision = ?`
 	const log = `
 		INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, actor_client, request_id, reason, document)
@@ -219,7 +233,7 @@ func commit(ctx context.Context, tx *sql.Tx, r domain.Revision) error {
 		deletedAt = sql.NullString{String: timeText(r.Client.DeletedAt()), Valid: true}
 	}
 	statement := create
-	args := []any{number, string(doc), nullText(secrets), name, search.Status, facets, deletedAt, r.Client.Purged(), client, tenant}
+	args := []any{number, string(doc), nullText(secrets), name, search.Status, facets, deletedAt, r.Client.Purged(), timeText(r.At), client, tenant}
 	if number > 1 {
 		statement, args = update, append(args, number-1)
 	}

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -55,6 +56,13 @@ func RunUpgrade(t *testing.T, store Upgradable) {
 		assert.Equal(t, 1, page.Total, name)
 	}
 	assert.Equal(t, 2, list(t, store, application.Query{Count: true}).Total)
+	for since, want := range map[string][]string{
+		"2026-04-15T10:31:00Z": {"app-1", "app-2"}, "2026-04-15T10:31:00.000001Z": {"app-2"}, "2026-04-15T10:32:00.000001Z": {},
+	} {
+		at, err := time.Parse(time.RFC3339Nano, since)
+		require.NoError(t, err)
+		assert.Equal(t, want, ids(list(t, store, application.Query{UpdatedSince: at}).Clients), since)
+	}
 	entries, next := follow(t, store, "", 100)
 	assert.Equal(t, []string{"app-1 1 create", "app-1 2 update", "app-2 1 create"}, entries)
 	commitChange(t, store, client, domain.Change{Name: new("Another")})

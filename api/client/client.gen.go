@@ -1568,7 +1568,7 @@ type ListChangesParams struct {
 	// After The `next` of the answer before, or the `changes_cursor` of a list. For example `p1.1234.56`.
 	After *ChangesAfter `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit Changes in an answer; 100 where it is not given. For example `100`.
+	// Limit The most changes in a response; 100 where it is not given. For example `100`.
 	Limit *ChangesLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// WaitSeconds Seconds to wait where there is nothing yet; 0 where it is not given. For example `30`.
@@ -1590,7 +1590,7 @@ type ListClientsParams struct {
 	// After For a walk, the `next` of the answer before. For example `app-123`.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit For a walk, clients in an answer; 100 where only `after` is given. For example `100`.
+	// Limit When paging by cursor, the most clients in a response; 100 where only `after` is given. For example `100`.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Name Part of the name, in whatever case; every character stands for itself. For example `app`.
@@ -1722,7 +1722,7 @@ type ListRevisionsParams struct {
 	// Before Only revisions with smaller numbers, for the next page. For example `7`.
 	Before *Before `form:"before,omitempty" json:"before,omitempty"`
 
-	// Limit Revisions in an answer; 20 where it is not given. For example `20`.
+	// Limit The most revisions in a response; 20 where it is not given. For example `20`.
 	Limit *RevisionLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
@@ -1937,7 +1937,8 @@ type ClientInterface interface {
 	// Every committed revision of the tenant's clients exactly once, those of one client in their order, for readers who
 	// go on from `next`. Where there is none yet, the answer waits up to `wait_seconds` for one. Without `after` it
 	// begins at the beginning; a reader that starts cold walks the list first, and goes on from its `changes_cursor`.
-	// What an operator purged is left out, but for the purge itself.
+	// What an operator purged is left out, but for the purge itself. A response ends with the change that reaches
+	// 2 MiB, so it may have fewer changes than `limit` although there are more.
 	//
 	// Corresponds with GET /admin/oauth/changes (the `ListChanges` operationId).
 	ListChanges(ctx context.Context, params *ListChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1950,6 +1951,11 @@ type ClientInterface interface {
 	// **Pages**, with `page` and `page_size`, come with the total. To **walk** everything use `limit` and, from the
 	// second call on, `after` with the `next` of the answer before: that costs the same however far one is, and
 	// shows every client that is there all the while, however others change. Both at once are refused.
+	// A response to `limit` ends with the client that reaches 2 MiB, so it may have fewer clients than `limit`;
+	// `next` is absent only at the end.
+	//
+	// A list that takes the service too long is a 503 that says so: use more selective filters, or page through by
+	// cursor.
 	//
 	// `changes_cursor` is where to go on in `GET /admin/oauth/changes`: whoever walks the list and then follows the
 	// changes from the cursor of the *first* page misses nothing.
@@ -1960,7 +1966,7 @@ type ClientInterface interface {
 	// CreateClientWithBody Register a client
 	//
 	// Registers a client in the caller's tenant. `name` is required by the rules; `redirect_uris`
-	// where a grant redirects. Omitted on creation: `grant_types` is `["authorization_code"]`,
+	// where a grant redirects. All values together may have 128 KiB (rule `client-size`). Omitted on creation: `grant_types` is `["authorization_code"]`,
 	// `is_confidential` is `true`, `client_auth_methods` is `["client_secret_basic"]` for a
 	// confidential client and `["none"]` for a public one (RFC 7591 §2).
 	//
@@ -1975,7 +1981,7 @@ type ClientInterface interface {
 	// CreateClient Register a client
 	//
 	// Registers a client in the caller's tenant. `name` is required by the rules; `redirect_uris`
-	// where a grant redirects. Omitted on creation: `grant_types` is `["authorization_code"]`,
+	// where a grant redirects. All values together may have 128 KiB (rule `client-size`). Omitted on creation: `grant_types` is `["authorization_code"]`,
 	// `is_confidential` is `true`, `client_auth_methods` is `["client_secret_basic"]` for a
 	// confidential client and `["none"]` for a public one (RFC 7591 §2).
 	//
@@ -2061,7 +2067,8 @@ type ClientInterface interface {
 	// ListRevisions The history of a client
 	//
 	// Lists every change of the client, deleted or not, newest first: who, when, why, and what differs from the revision
-	// before. Secrets never appear in it. The next page is asked for with `before`.
+	// before. Secrets never appear in it. The next page is asked for with `before`. A page ends with the revision that
+	// reaches 2 MiB, so it may have fewer revisions than `limit`; `next_before` is absent only at the end.
 	//
 	// Corresponds with GET /admin/oauth/clients/{client_id}/revisions (the `ListRevisions` operationId).
 	ListRevisions(ctx context.Context, clientID ClientID, params *ListRevisionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2190,7 +2197,8 @@ type ClientInterface interface {
 // Every committed revision of the tenant's clients exactly once, those of one client in their order, for readers who
 // go on from `next`. Where there is none yet, the answer waits up to `wait_seconds` for one. Without `after` it
 // begins at the beginning; a reader that starts cold walks the list first, and goes on from its `changes_cursor`.
-// What an operator purged is left out, but for the purge itself.
+// What an operator purged is left out, but for the purge itself. A response ends with the change that reaches
+// 2 MiB, so it may have fewer changes than `limit` although there are more.
 //
 // Corresponds with GET /admin/oauth/changes (the `ListChanges` operationId).
 func (c *Client) ListChanges(ctx context.Context, params *ListChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2213,6 +2221,11 @@ func (c *Client) ListChanges(ctx context.Context, params *ListChangesParams, req
 // **Pages**, with `page` and `page_size`, come with the total. To **walk** everything use `limit` and, from the
 // second call on, `after` with the `next` of the answer before: that costs the same however far one is, and
 // shows every client that is there all the while, however others change. Both at once are refused.
+// A response to `limit` ends with the client that reaches 2 MiB, so it may have fewer clients than `limit`;
+// `next` is absent only at the end.
+//
+// A list that takes the service too long is a 503 that says so: use more selective filters, or page through by
+// cursor.
 //
 // `changes_cursor` is where to go on in `GET /admin/oauth/changes`: whoever walks the list and then follows the
 // changes from the cursor of the *first* page misses nothing.
@@ -2233,7 +2246,7 @@ func (c *Client) ListClients(ctx context.Context, params *ListClientsParams, req
 // CreateClientWithBody Register a client
 //
 // Registers a client in the caller's tenant. `name` is required by the rules; `redirect_uris`
-// where a grant redirects. Omitted on creation: `grant_types` is `["authorization_code"]`,
+// where a grant redirects. All values together may have 128 KiB (rule `client-size`). Omitted on creation: `grant_types` is `["authorization_code"]`,
 // `is_confidential` is `true`, `client_auth_methods` is `["client_secret_basic"]` for a
 // confidential client and `["none"]` for a public one (RFC 7591 §2).
 //
@@ -2258,7 +2271,7 @@ func (c *Client) CreateClientWithBody(ctx context.Context, params *CreateClientP
 // CreateClient Register a client
 //
 // Registers a client in the caller's tenant. `name` is required by the rules; `redirect_uris`
-// where a grant redirects. Omitted on creation: `grant_types` is `["authorization_code"]`,
+// where a grant redirects. All values together may have 128 KiB (rule `client-size`). Omitted on creation: `grant_types` is `["authorization_code"]`,
 // `is_confidential` is `true`, `client_auth_methods` is `["client_secret_basic"]` for a
 // confidential client and `["none"]` for a public one (RFC 7591 §2).
 //
@@ -2424,7 +2437,8 @@ func (c *Client) RestoreClient(ctx context.Context, clientID ClientID, params *R
 // ListRevisions The history of a client
 //
 // Lists every change of the client, deleted or not, newest first: who, when, why, and what differs from the revision
-// before. Secrets never appear in it. The next page is asked for with `before`.
+// before. Secrets never appear in it. The next page is asked for with `before`. A page ends with the revision that
+// reaches 2 MiB, so it may have fewer revisions than `limit`; `next_before` is absent only at the end.
 //
 // Corresponds with GET /admin/oauth/clients/{client_id}/revisions (the `ListRevisions` operationId).
 func (c *Client) ListRevisions(ctx context.Context, clientID ClientID, params *ListRevisionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4340,7 +4354,8 @@ type ClientWithResponsesInterface interface {
 	// Every committed revision of the tenant's clients exactly once, those of one client in their order, for readers who
 	// go on from `next`. Where there is none yet, the answer waits up to `wait_seconds` for one. Without `after` it
 	// begins at the beginning; a reader that starts cold walks the list first, and goes on from its `changes_cursor`.
-	// What an operator purged is left out, but for the purge itself.
+	// What an operator purged is left out, but for the purge itself. A response ends with the change that reaches
+	// 2 MiB, so it may have fewer changes than `limit` although there are more.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4355,6 +4370,11 @@ type ClientWithResponsesInterface interface {
 	// **Pages**, with `page` and `page_size`, come with the total. To **walk** everything use `limit` and, from the
 	// second call on, `after` with the `next` of the answer before: that costs the same however far one is, and
 	// shows every client that is there all the while, however others change. Both at once are refused.
+	// A response to `limit` ends with the client that reaches 2 MiB, so it may have fewer clients than `limit`;
+	// `next` is absent only at the end.
+	//
+	// A list that takes the service too long is a 503 that says so: use more selective filters, or page through by
+	// cursor.
 	//
 	// `changes_cursor` is where to go on in `GET /admin/oauth/changes`: whoever walks the list and then follows the
 	// changes from the cursor of the *first* page misses nothing.
@@ -4367,7 +4387,7 @@ type ClientWithResponsesInterface interface {
 	// CreateClientWithBodyWithResponse Register a client
 	//
 	// Registers a client in the caller's tenant. `name` is required by the rules; `redirect_uris`
-	// where a grant redirects. Omitted on creation: `grant_types` is `["authorization_code"]`,
+	// where a grant redirects. All values together may have 128 KiB (rule `client-size`). Omitted on creation: `grant_types` is `["authorization_code"]`,
 	// `is_confidential` is `true`, `client_auth_methods` is `["client_secret_basic"]` for a
 	// confidential client and `["none"]` for a public one (RFC 7591 §2).
 	//
@@ -4382,7 +4402,7 @@ type ClientWithResponsesInterface interface {
 	// CreateClientWithResponse Register a client
 	//
 	// Registers a client in the caller's tenant. `name` is required by the rules; `redirect_uris`
-	// where a grant redirects. Omitted on creation: `grant_types` is `["authorization_code"]`,
+	// where a grant redirects. All values together may have 128 KiB (rule `client-size`). Omitted on creation: `grant_types` is `["authorization_code"]`,
 	// `is_confidential` is `true`, `client_auth_methods` is `["client_secret_basic"]` for a
 	// confidential client and `["none"]` for a public one (RFC 7591 §2).
 	//
@@ -4478,7 +4498,8 @@ type ClientWithResponsesInterface interface {
 	// ListRevisionsWithResponse The history of a client
 	//
 	// Lists every change of the client, deleted or not, newest first: who, when, why, and what differs from the revision
-	// before. Secrets never appear in it. The next page is asked for with `before`.
+	// before. Secrets never appear in it. The next page is asked for with `before`. A page ends with the revision that
+	// reaches 2 MiB, so it may have fewer revisions than `limit`; `next_before` is absent only at the end.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7031,7 +7052,8 @@ func (r ListRulesResult) ContentType() string {
 // Every committed revision of the tenant's clients exactly once, those of one client in their order, for readers who
 // go on from `next`. Where there is none yet, the answer waits up to `wait_seconds` for one. Without `after` it
 // begins at the beginning; a reader that starts cold walks the list first, and goes on from its `changes_cursor`.
-// What an operator purged is left out, but for the purge itself.
+// What an operator purged is left out, but for the purge itself. A response ends with the change that reaches
+// 2 MiB, so it may have fewer changes than `limit` although there are more.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7052,6 +7074,11 @@ func (c *ClientWithResponses) ListChangesWithResponse(ctx context.Context, param
 // **Pages**, with `page` and `page_size`, come with the total. To **walk** everything use `limit` and, from the
 // second call on, `after` with the `next` of the answer before: that costs the same however far one is, and
 // shows every client that is there all the while, however others change. Both at once are refused.
+// A response to `limit` ends with the client that reaches 2 MiB, so it may have fewer clients than `limit`;
+// `next` is absent only at the end.
+//
+// A list that takes the service too long is a 503 that says so: use more selective filters, or page through by
+// cursor.
 //
 // `changes_cursor` is where to go on in `GET /admin/oauth/changes`: whoever walks the list and then follows the
 // changes from the cursor of the *first* page misses nothing.
@@ -7070,7 +7097,7 @@ func (c *ClientWithResponses) ListClientsWithResponse(ctx context.Context, param
 // CreateClientWithBodyWithResponse Register a client
 //
 // Registers a client in the caller's tenant. `name` is required by the rules; `redirect_uris`
-// where a grant redirects. Omitted on creation: `grant_types` is `["authorization_code"]`,
+// where a grant redirects. All values together may have 128 KiB (rule `client-size`). Omitted on creation: `grant_types` is `["authorization_code"]`,
 // `is_confidential` is `true`, `client_auth_methods` is `["client_secret_basic"]` for a
 // confidential client and `["none"]` for a public one (RFC 7591 §2).
 //
@@ -7091,7 +7118,7 @@ func (c *ClientWithResponses) CreateClientWithBodyWithResponse(ctx context.Conte
 // CreateClientWithResponse Register a client
 //
 // Registers a client in the caller's tenant. `name` is required by the rules; `redirect_uris`
-// where a grant redirects. Omitted on creation: `grant_types` is `["authorization_code"]`,
+// where a grant redirects. All values together may have 128 KiB (rule `client-size`). Omitted on creation: `grant_types` is `["authorization_code"]`,
 // `is_confidential` is `true`, `client_auth_methods` is `["client_secret_basic"]` for a
 // confidential client and `["none"]` for a public one (RFC 7591 §2).
 //
@@ -7235,7 +7262,8 @@ func (c *ClientWithResponses) RestoreClientWithResponse(ctx context.Context, cli
 // ListRevisionsWithResponse The history of a client
 //
 // Lists every change of the client, deleted or not, newest first: who, when, why, and what differs from the revision
-// before. Secrets never appear in it. The next page is asked for with `before`.
+// before. Secrets never appear in it. The next page is asked for with `before`. A page ends with the revision that
+// reaches 2 MiB, so it may have fewer revisions than `limit`; `next_before` is absent only at the end.
 //
 // Returns a wrapper object for the known response body format(s).
 //

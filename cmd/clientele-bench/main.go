@@ -59,9 +59,10 @@ type measurement struct {
 type bench struct {
 	opts     options
 	database *pgtest.Server
-	postgres *target // the service over PostgreSQL
-	sqlite   *target // the service over its file
-	load     *load   // on the first of these
+	postgres *target   // the service over PostgreSQL
+	sqlite   *target   // the service over its file
+	load     *load     // on the first of these
+	more     []*target // further services, see grown
 	binary   string
 	results  map[string][]float64
 	costs    map[string]costs
@@ -98,6 +99,11 @@ func run(ctx context.Context, opts options) (err error) {
 	}
 	defer func() { err = errors.Join(err, b.sqlite.stop()) }()
 
+	defer func() {
+		for _, t := range b.more {
+			err = errors.Join(err, t.stop())
+		}
+	}()
 	measurements, err := b.measurements(ctx, url, dir, tokens)
 	if err != nil {
 		return err
@@ -166,6 +172,13 @@ func (b *bench) measurements(ctx context.Context, url, dir string, tokens *issue
 				b.over("feed, 100 changes of "+t.name, b.load, t.tokens, t.feed(b.load)),
 			)
 		}
+	}
+	if b.wanted(grownName) || b.wanted(analyzedName) {
+		grown, err := b.grown(ctx, dir, tokens)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, grown...)
 	}
 	if b.wanted("SQLite") {
 		fileIDs, fileSecret, err := b.sqlite.populate(ctx, b.opts.Clients)

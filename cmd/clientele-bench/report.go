@@ -23,7 +23,7 @@ type costs struct {
 
 // spent is what was spent so far.
 func (b *bench) spent() (c costs, err error) {
-	for _, t := range []*target{b.postgres, b.sqlite} {
+	for _, t := range append([]*target{b.postgres, b.sqlite}, b.more...) {
 		spent, err := processTime(t.Command.Process.Pid)
 		if err != nil {
 			return c, err
@@ -147,6 +147,7 @@ func (b *bench) report(ctx context.Context) error {
 		}
 		fmt.Fprintf(table, "%s\t%.0f\t%.0f\t%.3f\t%s\t\t\t\t\n", name, b.median(name+large), b.median(name+small), ratio(name+large, name+small), target)
 	}
+	b.reportGrown(table, &f)
 	fmt.Fprintln(table, "\t\t\t\t\t\t\t\t\n\tSQLite /s\t\t\t\tservice µs\t\tload µs\t")
 	for _, name := range []string{
 		"update", "create", "read", "read, not modified", "verify a secret", "page of 100", "feed, 100 changes",

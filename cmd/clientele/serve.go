@@ -58,6 +58,8 @@ type serveCommand struct {
 	MaxConcurrent   int           `default:"256" env:"CLIENTELE_MAX_CONCURRENT" group:"Limits" placeholder:"N" help:"Requests worked on at once; as many again wait for a second, the others get a 503 (${default})."`
 	MaxFollowing    int           `default:"1024" env:"CLIENTELE_MAX_FOLLOWING" group:"Limits" placeholder:"N" help:"Requests that wait for changes at once (${default})."`
 	CallerRate      int           `env:"CLIENTELE_CALLER_RATE" group:"Limits" placeholder:"N" help:"Requests a second of each caller in this process; no limit where it is not set."`
+	ListTimeout     time.Duration `default:"5s" env:"CLIENTELE_LIST_TIMEOUT" group:"Limits" help:"Maximum time of a list of clients in the store; then it gets a 503 (${default})."`
+	MaxClients      int           `env:"CLIENTELE_MAX_CLIENTS" group:"Limits" placeholder:"N" help:"Clients that each tenant may have, deleted ones not counted; no limit if unset."`
 	AutoMigrate     bool          `default:"true" negatable:"" env:"CLIENTELE_AUTO_MIGRATE" help:"Bring the schema up to date at start (on)."`
 	RequestTimeout  time.Duration `default:"15s" env:"CLIENTELE_REQUEST_TIMEOUT" help:"Longest work on one request (${default})."`
 	ShutdownTimeout time.Duration `default:"30s" env:"CLIENTELE_SHUTDOWN_TIMEOUT" help:"Longest wait for requests in flight at the end (${default})."`
@@ -80,6 +82,10 @@ func (c *serveCommand) Validate(kctx *kong.Context) error {
 		return errors.New("--tls-cert-file and --tls-key-file go together")
 	case c.MaxConcurrent <= 0 || c.MaxFollowing <= 0:
 		return errors.New("--max-concurrent and --max-following are at least 1")
+	case c.ListTimeout <= 0:
+		return errors.New("--list-timeout must be greater than zero")
+	case c.MaxClients < 0:
+		return errors.New("--max-clients must not be negative")
 	case c.CallerRate < 0:
 		return errors.New("--caller-rate is not negative")
 	}
@@ -170,6 +176,8 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		Peppers:       peppers,
 		Grace:         c.SecretGrace,
 		Verifications: ratelimit.PerSecond(c.VerifyRate, time.Now),
+		ListTime:      c.ListTimeout,
+		MaxClients:    c.MaxClients,
 	}
 	draining, drain := context.WithCancel(context.WithoutCancel(ctx))
 	defer drain()

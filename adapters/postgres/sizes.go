@@ -1,0 +1,52 @@
+package postgres
+
+import (
+	"sync"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// sizes remembers how large the clients of tenants are whose pages ended by their size,
+// so that the next statement does not ask for many more rows than a page can hold. A
+// wrong memory makes a page shorter than it could be, and never wrong.
+type sizes struct {
+	mu      sync.Mutex
+	average map[domain.TenantID]int // bytes of a client
+}
+
+// maxSizes bounds how many tenants are remembered.
+const maxSizes = 1024
+
+// rows returns how many rows a statement is to return: one more than the limit, to know
+// whether clients follow, or what the page can hold.
+func (s *sizes) rows(tenant domain.TenantID, q application.Query) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	average := s.average[tenant]
+	if average == 0 {
+		return q.Limit + 1
+	}
+	return min(q.Limit+1, 2+2*pageBytes(q)/average)
+}
+
+// note takes the sizes of a page.
+func (s *sizes) note(tenant domain.TenantID, q application.Query, page application.Page, budget application.Budget) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !budget.Spent() {
+		delete(s.average, tenant)
+		return
+	}
+	if s.average == nil || len(s.average) >= maxSizes {
+		s.average = map[domain.TenantID]int{}
+	}
+	s.average[tenant] = max(pageBytes(q)/len(page.Clients), 1)
+}
+
+func pageBytes(q application.Query) int {
+	if q.MaxBytes > 0 {
+		return q.MaxBytes
+	}
+	return application.PageBytes
+}

@@ -1,0 +1,82 @@
+package rest
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/clientele-oauth/clientele/adapters/jsonobject"
+	"github.com/clientele-oauth/clientele/api"
+)
+
+// streamBytes is how much of a response is gathered before it is sent. A shorter one is
+// sent at once, with its length.
+const streamBytes = maxKeptBody / 2
+
+// stream is a response of many clients or revisions, which is sent while it is written,
+// so that a large page does not need the memory for all of its text.
+type stream struct {
+	server  *server
+	message string
+	// write writes the fields that are the operation's own. It calls flush between
+	// clients. An error before anything was sent becomes an error response; after
+	// that, the connection is closed, so that the caller sees the response is
+	// incomplete.
+	write func(w *jsonobject.Writer, flush func() error) error
+}
+
+// send writes and sends the response.
+func (s *stream) send(to http.ResponseWriter) error {
+	w, ok := s.server.bodies.Get().(*jsonobject.Writer)
+	if !ok {
+		w = new(jsonobject.Writer)
+	}
+	to.Header().Set("Content-Type", "application/json")
+	sent := false
+	flush := func() error {
+		if len(*w) < streamBytes {
+			return nil
+		}
+		sent = true
+		return w.Flush(to)
+	}
+	var err error
+	w.Object("", func() {
+		w.Int("code", 0)
+		w.Text("message", s.message)
+		w.Time("timestamp", s.server.clock.Now(), time.RFC3339)
+		err = s.write(w, flush)
+	})
+	switch {
+	case err != nil && sent:
+		s.server.log.Warn("response aborted", "error", err)
+		panic(http.ErrAbortHandler)
+	case err != nil:
+		return err
+	}
+	*w = append(*w, '\n')
+	if !sent {
+		to.Header().Set("Content-Length", strconv.Itoa(len(*w)))
+	}
+	_, err = to.Write(*w)
+	if cap(*w) <= maxKeptBody {
+		*w = (*w)[:0]
+		s.server.bodies.Put(w)
+	}
+	return err
+}
+
+// VisitListClientsResponse implements [api.ListClientsResponseObject].
+func (s *stream) VisitListClientsResponse(w http.ResponseWriter) error { return s.send(w) }
+
+// VisitListChangesResponse implements [api.ListChangesResponseObject].
+func (s *stream) VisitListChangesResponse(w http.ResponseWriter) error { return s.send(w) }
+
+// VisitListRevisionsResponse implements [api.ListRevisionsResponseObject].
+func (s *stream) VisitListRevisionsResponse(w http.ResponseWriter) error { return s.send(w) }
+
+var _ interface {
+	api.ListClientsResponseObject
+	api.ListChangesResponseObject
+	api.ListRevisionsResponseObject
+} = (*stream)(nil)

@@ -1,0 +1,97 @@
+package domain
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// longURIs are n redirect URIs of so many bytes.
+func longURIs(n, bytes int) func(*Settings) {
+	return func(s *Settings) {
+		s.RedirectURIs = nil
+		for i := range n {
+			uri := fmt.Sprintf("https://app.example.com/%03d/", i)
+			s.RedirectURIs = append(s.RedirectURIs, RedirectURI(uri+strings.Repeat("a", bytes-len(uri))))
+		}
+	}
+}
+
+func TestEveryFieldCountsForTheSizeOfAClient(t *testing.T) {
+	client := reflect.ValueOf(new(Settings)).Elem()
+	for i := range client.NumField() {
+		name := client.Type().Field(i).Name
+		var s Settings
+		field := reflect.ValueOf(&s).Elem().Field(i)
+		switch {
+		case name == "Keys":
+			s.Keys = InlineKeys("12345")
+			assert.Equal(t, 5, s.bytes())
+			s.Keys = KeysAt("12345")
+		case name == "TLSSubject":
+			s.TLSSubject = TLSSubject{"1", "2", "3", "4", "5"}
+		case field.Kind() == reflect.String:
+			field.SetString("12345")
+		case field.Kind() == reflect.Slice:
+			list := reflect.MakeSlice(field.Type(), 2, 2)
+			list.Index(0).SetString("12")
+			list.Index(1).SetString("345")
+			field.Set(list)
+		default:
+			require.Equal(t, reflect.Bool, field.Kind(), name)
+			continue
+		}
+		assert.Equal(t, 5, s.bytes(), name)
+		assert.Equal(t, 5, Restore(State{Settings: s}).Bytes(), name)
+	}
+}
+
+// A client that was larger than the bound before there was one stays as it is, may
+// shrink in steps, and may not grow.
+func TestAClientThatWasTooLargeMayShrink(t *testing.T) {
+	book := testBook(t, Policy{KeyPreflight: PreflightOff})
+	settings := legal()
+	longURIs(100, 2000)(&settings)
+	settings.Keys = KeySource{}
+	settings.AuthMethods = []AuthMethod{AuthSecretBasic}
+	client := Restore(State{Settings: settings, Revision: 1})
+	change := func(n, bytes int) Change {
+		var s Settings
+		longURIs(n, bytes)(&s)
+		return Change{RedirectURIs: &s.RedirectURIs}
+	}
+	for _, tt := range []struct {
+		name    string
+		change  Change
+		refused bool
+		warned  bool
+	}{
+		{"another field", Change{Name: new("App")}, false, true},
+		{"a step towards the bound", change(90, 2000), false, true},
+		{"other values of the same size", change(80, 2500), false, true},
+		{"below the bound", change(10, 2000), false, false},
+		{"larger", change(100, 2001), true, false},
+		{"another field makes it larger", Change{Name: new("A longer name")}, true, false},
+		{"suspended", Change{Status: new(StatusSuspended), Name: new("App")}, false, true},
+	} {
+		revised, findings := book.Revise(client, tt.change, KeysUnexamined(), testNow)
+		assert.Equal(t, tt.refused, findings.Refuse(), "%s: %v", tt.name, findings)
+		assert.Equal(t, tt.warned, len(findings.Warnings()) > 0, tt.name)
+		assert.Equal(t, tt.refused, revised.Revision() == 1, tt.name)
+	}
+}
+
+// The largest clients that exist in practice are far below the bound.
+func TestALargeRealClientIsBelowTheBound(t *testing.T) {
+	settings := legal()
+	longURIs(100, 300)(&settings)
+	settings.Keys = InlineKeys(strings.Repeat("k", MaxKeySetBytes))
+	for i := range 200 {
+		settings.Scopes = append(settings.Scopes, Scope(fmt.Sprintf("https://api.example.com/resource-%d.read", i)))
+	}
+	assert.Less(t, settings.bytes(), MaxClientBytes)
+}
