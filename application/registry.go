@@ -37,7 +37,8 @@ type Registry struct {
 	// Verifications bounds how often secrets are verified; nil bounds nothing.
 	Verifications Limiter
 
-	uses secretUses
+	uses      secretUses
+	followers followers
 }
 
 // Options say how a change is to be done.

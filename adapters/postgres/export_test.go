@@ -72,3 +72,6 @@ func (s *Store) Plans(ctx context.Context, like string) (generic, custom int, er
 	err = s.pool.QueryRow(ctx, query, pgx.QueryExecModeExec, like).Scan(&generic, &custom)
 	return generic, custom, err
 }
+
+// SupportedEngine is the check of version().
+var SupportedEngine = supportedEngine
