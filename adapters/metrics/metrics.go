@@ -39,7 +39,7 @@ func New(version string) *Metrics {
 		requests: counters("requests_total", "Requests answered, by operation of openapi.yaml and HTTP status.", "operation", "status"),
 		latency:  timings("request_duration_seconds", "Time to answer, by operation.", "operation"),
 		refusals: counters("rule_refusals_total", "Violations that refused a client, by rule; see /docs/rules.", "rule"),
-		shed:     counters("requests_shed_total", "Requests turned away before any work: by the limit on concurrent work (load) or on a caller (rate).", "cause"),
+		shed:     counters("requests_shed_total", "Requests turned away before any work: by the limit on concurrent work (load), on a caller (rate) or on requests that wait for changes (readers).", "cause"),
 		store:    timings("store_call_duration_seconds", "Time of calls of the store, by call.", "call"),
 		failures: counters("store_failures_total", "Calls of the store that failed for a reason that is not the caller's, by call.", "call"),
 		fetches:  counters("key_fetches_total", "Looks at the keys behind a jwks_uri, remembered ones included, by outcome.", "outcome"),

@@ -55,6 +55,7 @@ type serveCommand struct {
 	AdminListen     string        `env:"CLIENTELE_ADMIN_LISTEN" group:"Network" placeholder:"ADDR" help:"Address for operators: /metrics, /healthz, /readyz and /debug/pprof; none where it is not set."`
 	MaxConcurrent   int           `default:"256" env:"CLIENTELE_MAX_CONCURRENT" group:"Limits" placeholder:"N" help:"Requests worked on at once; as many again wait for a second, the others get a 503 (${default})."`
 	MaxFollowing    int           `default:"1024" env:"CLIENTELE_MAX_FOLLOWING" group:"Limits" placeholder:"N" help:"Requests that wait for changes at once (${default})."`
+	readerFlags     `embed:"" group:"Limits"`
 	CallerRate      int           `env:"CLIENTELE_CALLER_RATE" group:"Limits" placeholder:"N" help:"Requests a second of each caller in this process; no limit where it is not set."`
 	AutoMigrate     bool          `default:"true" negatable:"" env:"CLIENTELE_AUTO_MIGRATE" help:"Bring the schema up to date at start (on)."`
 	RequestTimeout  time.Duration `default:"15s" env:"CLIENTELE_REQUEST_TIMEOUT" help:"Longest work on one request (${default})."`
@@ -79,6 +80,8 @@ func (c *serveCommand) Validate() error {
 		return errors.New("--tls-cert-file and --tls-key-file go together")
 	case c.MaxConcurrent <= 0 || c.MaxFollowing <= 0:
 		return errors.New("--max-concurrent and --max-following are at least 1")
+	case c.MaxFollowingPerCaller <= 0 || c.MaxFollowingPerTenant <= 0:
+		return errors.New("--max-following-per-caller and --max-following-per-tenant must be at least 1")
 	case c.CallerRate < 0:
 		return errors.New("--caller-rate is not negative")
 	case len(c.TokenType) == 0 || c.TenantClaim == "" || c.RoleClaim == "" || c.AdminRole == "" || c.Audience == "":
@@ -201,6 +204,8 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	if c.CallerRate > 0 {
 		surface.Callers = ratelimit.PerSecond(c.CallerRate, time.Now)
 	}
+	surface.MaxFollowingPerCaller, surface.MaxFollowingPerTenant = c.MaxFollowingPerCaller, c.MaxFollowingPerTenant
+	surface.Notes = []rest.Note{{Name: "change feed", Read: feedNote(db.feedLag)}}
 	handler, err := rest.NewHandler(surface)
 	if err != nil {
 		return err
