@@ -97,6 +97,7 @@ type group struct {
 	limit   int     // the greatest of its readers
 	nothing Changes // what the last read returned while there were no changes
 
+	looked  chan struct{} // closed after the first read, if it returned no changes
 	ended   chan struct{} // closed when changes and err are set
 	changes Changes
 	err     error
@@ -115,6 +116,11 @@ func (r *Registry) await(ctx context.Context, key groupKey, limit int, patience 
 	enough := time.NewTimer(min(patience.Longest, MaxWait))
 	defer enough.Stop()
 	g := r.join(ctx, key, limit)
+	select { // the first read is never cut short: a slow store would never be read
+	case <-g.ended:
+	case <-g.looked:
+	case <-ctx.Done():
+	}
 	select {
 	case <-g.ended:
 	case <-enough.C:
@@ -140,7 +146,7 @@ func (r *Registry) join(ctx context.Context, key groupKey, limit int) *group {
 		if f.groups == nil {
 			f.groups, f.paces = map[groupKey]*group{}, map[domain.TenantID]pace{}
 		}
-		g = &group{key: key, ended: make(chan struct{}), nothing: Changes{Next: key.after}}
+		g = &group{key: key, looked: make(chan struct{}), ended: make(chan struct{}), nothing: Changes{Next: key.after}}
 		var following context.Context
 		following, g.cancel = context.WithCancel(context.WithoutCancel(ctx)) // readers come and go
 		f.groups[key] = g
@@ -182,7 +188,7 @@ func (r *Registry) follow(ctx context.Context, g *group, pause time.Duration) {
 	if pause > 0 {
 		sleep(ctx, nil, pause)
 	}
-	for heard := false; ctx.Err() == nil; {
+	for heard, first := false, true; ctx.Err() == nil; {
 		news, stop := r.Store.Watch(g.key.tenant) // before the read: what comes afterwards is heard
 		changes, err := r.look(ctx, g)
 		if err != nil || len(changes.Revisions) > 0 {
@@ -190,11 +196,16 @@ func (r *Registry) follow(ctx context.Context, g *group, pause time.Duration) {
 			f.end(g, changes, err)
 			return
 		}
+		again := f.found(g, changes)
+		if first {
+			first = false
+			close(g.looked)
+		}
 		if heard {
 			heard = false
 			sleep(ctx, nil, lookSoon)
 		} else {
-			heard = sleep(ctx, news, f.found(g, changes))
+			heard = sleep(ctx, news, again)
 		}
 		stop()
 	}

@@ -66,7 +66,11 @@ func (s *server) admit(next http.Handler) http.Handler {
 				s.writeError(w, r, err)
 				return
 			}
-			defer s.following.leave(caller)
+			s.observer.ReadersWaiting(1)
+			defer func() {
+				s.following.leave(caller)
+				s.observer.ReadersWaiting(-1)
+			}()
 		} else {
 			if err := s.working.enter(r.Context()); err != nil {
 				s.observer.RequestShed("load")

@@ -71,6 +71,8 @@ type Observer interface {
 	// RequestShed tells of a request that was turned away, by "load", "rate" or
 	// "readers".
 	RequestShed(cause string)
+	// ReadersWaiting reports that so many more requests wait for changes, or fewer.
+	ReadersWaiting(more int)
 }
 
 // nobody is the observer where there is none.
@@ -84,6 +86,9 @@ func (nobody) RuleRefused(string) {}
 
 // RequestShed implements [Observer].
 func (nobody) RequestShed(string) {}
+
+// ReadersWaiting implements [Observer].
+func (nobody) ReadersWaiting(int) {}
 
 // server holds what the middlewares and operations share.
 type server struct {
