@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -85,9 +86,7 @@ func newHistory(random *rand.Rand, store application.Store, name string) *histor
 func (h *history) fork(store application.Store, name string) *history {
 	other := newHistory(h.random, store, name)
 	other.serial = h.serial
-	for k, c := range h.clients {
-		other.clients[k] = c
-	}
+	maps.Copy(other.clients, h.clients)
 	for tenant, log := range h.log {
 		other.log[tenant] = slices.Clone(log)
 	}

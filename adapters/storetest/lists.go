@@ -362,11 +362,13 @@ func feedFollowsList(t *testing.T, store application.Store) {
 }
 
 func unknownCursor(t *testing.T, store application.Store) {
-	for _, cursor := range []application.Cursor{"x", "p", "s", "p1", "p1.", "p.1", "s-1x", "p1.1", "p01.1.1", "p9.1.1", "p1.1.1.1", "p1.-1.1", "s01", "p99999999999999999999999.1", "1", " s1",
+	for _, cursor := range []application.Cursor{
+		"x", "p", "s", "p1", "p1.", "p.1", "s-1x", "p1.1", "p01.1.1", "p9.1.1", "p1.1.1.1", "p1.-1.1", "s01", "p99999999999999999999999.1", "1", " s1",
 		// The forms of the first release, which had no digest; places that do not exist.
 		"p1.1.1", "p1.1234.56", "s1", "s9223372036854775807", "s9223372036854775808.00112233445566778899",
 		"s9223372036854775807.00112233445566778899", "p18446744073709551615.9223372036854775807.00112233445566778899",
-		"p0.0.00112233445566778899", "s0.00112233445566778899", "p1.1.0011223344556677889X", "p1.1.001122334455667788AA", "p1.1."} {
+		"p0.0.00112233445566778899", "s0.00112233445566778899", "p1.1.0011223344556677889X", "p1.1.001122334455667788AA", "p1.1.",
+	} {
 		_, err := store.Changes(t.Context(), tenant, cursor, 10)
 		assert.ErrorIs(t, err, application.ErrCursor, "%q", cursor)
 	}

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,7 +35,6 @@ type readers struct {
 	mu        sync.Mutex
 	conns     []net.Conn
 	responses atomic.Int64
-	waiting   atomic.Int64
 	failure   atomic.Pointer[error]
 }
 
@@ -62,19 +63,35 @@ func startReaders(ctx context.Context, t *target, n int, tenants ...string) (*re
 		r.group.Go(func() { r.follow(ctx, connections, t.URL, of.tokens[0], of.changes) })
 	}
 	deadline := time.Now().Add(readersTimeout)
-	for r.waiting.Load() < int64(n) || r.settling() {
-		if r.failure.Load() != nil || time.Now().After(deadline) || ctx.Err() != nil {
-			return nil, errors.Join(fmt.Errorf("%d of %d readers wait", r.waiting.Load(), n), r.end())
+	for {
+		wait, err := t.waiting(ctx)
+		switch {
+		case wait == n && err == nil:
+			return r, nil
+		case err != nil, r.failure.Load() != nil, time.Now().After(deadline):
+			return nil, errors.Join(err, fmt.Errorf("%d of %d readers wait", wait, n), r.end())
 		}
 	}
-	return r, nil
 }
 
-// settling reports whether readers are still given what they have not read.
-func (r *readers) settling() bool {
-	before := r.responses.Load()
-	time.Sleep(200 * time.Millisecond)
-	return r.responses.Load() != before
+// waiting is how many requests wait for changes, as the service's metrics have it.
+func (t *target) waiting(ctx context.Context) (n int, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, t.Operators+"/metrics", http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return 0, err
+	}
+	_, value, _ := strings.Cut(string(text), "\nclientele_feed_readers_waiting ")
+	value, _, _ = strings.Cut(value, "\n")
+	return strconv.Atoi(value)
 }
 
 func (r *readers) follow(ctx context.Context, connections *fasthttp.HostClient, url, token, after string) {
@@ -82,7 +99,6 @@ func (r *readers) follow(ctx context.Context, connections *fasthttp.HostClient, 
 	defer fasthttp.ReleaseRequest(request)
 	defer fasthttp.ReleaseResponse(response)
 	request.Header.Set("Authorization", "Bearer "+token)
-	r.waiting.Add(1)
 	for ctx.Err() == nil {
 		uri := url + "/admin/oauth/changes?limit=500&wait_seconds=30"
 		if after != "" {
