@@ -153,9 +153,16 @@ type ChangeList struct {
 	// Changes The changes, in the order of the feed.
 	Changes *[]Change `json:"changes,omitempty"`
 
+	// HeldBackSeconds Age in seconds of the oldest committed change of the tenant that is not handed out yet, because an older
+	// transaction is still open in the database server. Absent if no change is held back for a second or longer.
+	//
+	//
+	// Example: 12
+	HeldBackSeconds *int64 `json:"held_back_seconds,omitempty"`
+
 	// Next The `after` of the next call.
 	//
-	// Example: p1.1234.56
+	// Example: p1234.56.0f1e2d3c4b5a69788796
 	Next *string `json:"next,omitempty"`
 }
 
@@ -870,9 +877,10 @@ type OAuthClientItemDetailResponse struct {
 
 // OAuthClientListResponse A page of clients.
 type OAuthClientListResponse struct {
-	// ChangesCursor Where to go on in the change feed.
+	// ChangesCursor Where to go on in the change feed. It names the newest change that the list shows, or the beginning.
 	//
-	// Example: p1.1234.0
+	//
+	// Example: p1234.56.0f1e2d3c4b5a69788796
 	ChangesCursor *string `json:"changes_cursor,omitempty"`
 
 	// Code 0 on success.
@@ -1565,7 +1573,8 @@ type UnsupportedMediaType = SimpleResponse
 
 // ListChangesParams defines parameters for ListChanges.
 type ListChangesParams struct {
-	// After The `next` of the answer before, or the `changes_cursor` of a list. For example `p1.1234.56`.
+	// After The `next` of the previous response, or the `changes_cursor` of a list. For example
+	// `p1234.56.0f1e2d3c4b5a69788796`.
 	After *ChangesAfter `form:"after,omitempty" json:"after,omitempty"`
 
 	// Limit The most changes in a response; 100 where it is not given. For example `100`.

@@ -34,8 +34,9 @@ var (
 	ErrDone = errors.New("done before")
 	// ErrKeyReused: the idempotency key came with another request before.
 	ErrKeyReused = errors.New("the idempotency key was used for another request")
-	// ErrCursor: the cursor is not one that the registry gave out.
-	ErrCursor = errors.New("not a cursor of this registry")
+	// ErrCursor: the cursor of the change feed names no entry of this history.
+	// The reader must start again from the list of clients.
+	ErrCursor = errors.New("not a cursor of this history")
 	// ErrQuota: the tenant has as many clients as it may have.
 	ErrQuota = errors.New("the tenant has as many clients as it may have")
 	// ErrListTime: a list took longer than [Registry.ListTime].

@@ -117,62 +117,6 @@ func (r *Registry) RestoreRevision(
 	return r.change(ctx, caller, id, domain.ActionRevert, opts, r.revising(change))
 }
 
-// The change feed.
-const (
-	// MaxWait bounds how long a reader of the change feed waits for news.
-	MaxWait = 30 * time.Second
-	// lookAgain is how often a waiting reader looks even if it heard of no
-	// commit: news are heard promptly, but nothing depends on it.
-	lookAgain = time.Second
-	// lookSoon is how soon it looks again when it heard of a commit and saw
-	// none: an older transaction that is still open may hide it.
-	lookSoon = 20 * time.Millisecond
-)
-
-// Patience is how long a reader of the change feed waits for news.
-type Patience struct {
-	Longest time.Duration   // [MaxWait] at most
-	End     <-chan struct{} // ends it before; nil never does
-}
-
-// Changes returns what was committed in the caller's tenant behind the cursor,
-// in an order to go on from; where that is nothing yet, it waits as long as the
-// reader has patience. The error is [ErrForbidden], [ErrCursor] or that of the
-// store; that the context ends while it waits is none.
-func (r *Registry) Changes(
-	ctx context.Context, caller Caller, after Cursor, limit int, patience Patience,
-) (Changes, error) {
-	if err := caller.may(OpListChanges); err != nil {
-		return Changes{}, err
-	}
-	enough := time.NewTimer(min(patience.Longest, MaxWait))
-	defer enough.Stop()
-	again := time.NewTimer(lookAgain)
-	defer again.Stop()
-	for {
-		news := r.Store.Watch() // before looking: what comes afterwards is heard
-		changes, err := r.Store.Changes(ctx, caller.Tenant, after, limit)
-		if err != nil {
-			return Changes{}, fmt.Errorf("read the change feed: %w", err)
-		}
-		if len(changes.Revisions) > 0 || patience.Longest <= 0 {
-			return changes, nil
-		}
-		select {
-		case <-news:
-			again.Reset(lookSoon)
-		case <-again.C:
-			again.Reset(lookAgain)
-		case <-enough.C:
-			return changes, nil
-		case <-patience.End:
-			return changes, nil
-		case <-ctx.Done():
-			return changes, nil
-		}
-	}
-}
-
 // purgeBatch is how many clients are purged between two looks at the store.
 const purgeBatch = 100
 

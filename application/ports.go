@@ -60,13 +60,17 @@ type Store interface {
 	// Whoever goes on from the cursor that it gets sees every committed revision
 	// exactly once, however commits overlap; those that were purged meanwhile
 	// are left out. An entry that cannot be read has [domain.Revision.Unreadable].
-	// The empty cursor is the beginning. The error is [ErrCursor]
-	// for a cursor that no store gave out.
+	// The empty cursor is the beginning. A cursor names the entry that it stands
+	// behind. The error is [ErrCursor] where this entry is not in the tenant's log,
+	// and was not purged from it: nobody gave the cursor out, or it is from another
+	// history, as after a restore from a backup.
 	Changes(ctx context.Context, tenant domain.TenantID, after Cursor, limit int) (Changes, error)
 
-	// Watch returns a channel that is closed after the next commit that the
-	// store hears of, in whatever process; it may hear late, or of none.
-	Watch() <-chan struct{}
+	// Watch returns a channel that is closed after the next commit of the tenant
+	// that the store hears of, in whatever process; it may hear late, or of none.
+	// It may also be closed without a commit. stop must be called once, when the
+	// channel is no longer needed.
+	Watch(tenant domain.TenantID) (news <-chan struct{}, stop func())
 
 	// NoteSecretUses remembers when secrets were last used; a later time that
 	// is known already stays.
@@ -148,6 +152,13 @@ type Cursor string
 type Changes struct {
 	Revisions []domain.Revision // without secrets
 	Next      Cursor            // where to go on; that of the call where there are none
+	// After has a cursor for each of the revisions: that behind it.
+	After []Cursor
+	// HeldBack is the age of the oldest committed revision of the tenant that is
+	// not handed out yet, because a transaction that began before it is still
+	// open; 0 if there is none. Only a store that orders its feed by transactions
+	// holds revisions back.
+	HeldBack time.Duration
 }
 
 // Attempt is a request that its caller may send again when no answer came.

@@ -43,7 +43,8 @@ type Registry struct {
 	// counted; 0 does not bound it.
 	MaxClients int
 
-	uses secretUses
+	uses      secretUses
+	followers followers
 }
 
 // Options say how a change is to be done.

@@ -26,6 +26,7 @@ type Metrics struct {
 	latency  *prometheus.HistogramVec
 	refusals *prometheus.CounterVec
 	shed     *prometheus.CounterVec
+	readers  prometheus.Gauge
 	store    *prometheus.HistogramVec
 	failures *prometheus.CounterVec
 	fetches  *prometheus.CounterVec
@@ -42,7 +43,10 @@ func New(version string) *Metrics {
 		requests: counters("requests_total", "Requests answered, by operation of openapi.yaml and HTTP status.", "operation", "status"),
 		latency:  timings("request_duration_seconds", "Time to answer, by operation.", "operation"),
 		refusals: counters("rule_refusals_total", "Violations that refused a client, by rule; see /docs/rules.", "rule"),
-		shed:     counters("requests_shed_total", "Requests turned away before any work: by the limit on concurrent work (load) or on a caller (rate).", "cause"),
+		shed:     counters("requests_shed_total", "Requests turned away before any work: by the limit on concurrent work (load), on a caller (rate) or on requests that wait for changes (readers).", "cause"),
+		readers: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: namespace, Subsystem: "feed", Name: "readers_waiting", Help: "Requests that wait for changes.",
+		}),
 		store:    timings("store_call_duration_seconds", "Time of calls of the store, by call.", "call"),
 		failures: counters("store_failures_total", "Calls of the store that failed for a reason that is not the caller's, by call.", "call"),
 		fetches:  counters("key_fetches_total", "Looks at the keys behind a jwks_uri, remembered ones included, by outcome.", "outcome"),
@@ -58,7 +62,8 @@ func New(version string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(build, m.requests, m.latency, m.refusals, m.shed, m.store, m.failures, m.fetches, m.fetching, m.ignoredKeys, m.unreadable,
+	m.registry.MustRegister(build, m.requests, m.latency, m.refusals, m.shed, m.readers, m.store, m.failures, m.fetches, m.fetching,
+		m.ignoredKeys, m.unreadable,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -90,6 +95,9 @@ func (m *Metrics) RuleRefused(rule string) { m.refusals.WithLabelValues(rule).In
 
 // RequestShed notes a request that was turned away.
 func (m *Metrics) RequestShed(cause string) { m.shed.WithLabelValues(cause).Inc() }
+
+// ReadersWaiting notes requests that begin or end to wait for changes.
+func (m *Metrics) ReadersWaiting(more int) { m.readers.Add(float64(more)) }
 
 // Pool is how the connections to the database stand.
 type Pool struct {

@@ -81,7 +81,9 @@ func (s timedStore) Changes(
 
 // Watch implements [application.Store]; it is not timed, since to wait is what
 // it is for.
-func (s timedStore) Watch() <-chan struct{} { return s.next.Watch() }
+func (s timedStore) Watch(tenant domain.TenantID) (news <-chan struct{}, stop func()) {
+	return s.next.Watch(tenant)
+}
 
 // NoteSecretUses implements [application.Store].
 func (s timedStore) NoteSecretUses(ctx context.Context, uses []application.SecretUse) (err error) {

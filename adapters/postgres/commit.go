@@ -42,6 +42,9 @@ const (
 			RETURNING client_id
 		), forgotten AS (
 			DELETE FROM revisions WHERE $16 AND tenant_id = $2 AND client_id = (SELECT client_id FROM moved)
+			RETURNING tenant_id, xid, seq, ` + entryDigest + ` AS digest
+		), kept AS (
+			INSERT INTO purged_changes (tenant_id, xid, seq, digest) SELECT tenant_id, xid, seq, digest FROM forgotten
 		), unused AS (
 			DELETE FROM secret_uses WHERE $16 AND tenant_id = $2 AND client_id = (SELECT client_id FROM moved)
 		)` + commitLog
@@ -103,6 +106,13 @@ var errAlone = errors.New("the commit has to go alone")
 // refuses one of them, nothing is done, and all go alone.
 func (s *Store) commitTogether(ctx context.Context, entries []entry) []gather.Result[struct{}] {
 	results := make([]gather.Result[struct{}], len(entries))
+	defer func() { // here, since the caller may have left by now
+		for i := range results {
+			if results[i].Err == nil {
+				s.news.committed(entries[i].client.tenant)
+			}
+		}
+	}()
 	if len(entries) == 1 {
 		results[0].Err = entries[0].commit(ctx, s.pool)
 		return results

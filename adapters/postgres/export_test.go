@@ -63,7 +63,7 @@ func (s *Store) Explain(ctx context.Context, tenant domain.TenantID, q applicati
 			return nil, err
 		}
 		var complete bool
-		if _, complete, err = s.listBy(ctx, w, tenant, q, 1); complete {
+		if _, complete, err = s.listBy(ctx, w, tenant, q); complete {
 			break
 		}
 	}
@@ -120,3 +120,49 @@ func (s *Store) Exec(ctx context.Context, statement string) error {
 	_, err := s.pool.Exec(ctx, statement)
 	return err
 }
+
+// ExplainProofs returns the plans of what a page of the feed is read with: the proof of
+// a cursor, and the cursor of a list. They are the plans for any values.
+func (s *Store) ExplainProofs(ctx context.Context, tenant domain.TenantID, after application.Cursor) (string, error) {
+	from, err := positionOf(after)
+	if err != nil {
+		return "", err
+	}
+	var plans []string
+	for _, explained := range []struct {
+		statement string
+		args      []any
+	}{
+		{proofs, positionColumns([]question{{tenant, from, 10}})},
+		{`SELECT ` + newestPosition, []any{string(tenant)}},
+	} {
+		rows, err := s.pool.Query(ctx, "EXPLAIN (COSTS OFF) "+explained.statement, explained.args...)
+		if err != nil {
+			return "", err
+		}
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return "", err
+		}
+		plans = append(plans, lines...)
+	}
+	return strings.Join(plans, "\n"), nil
+}
+
+// Payload is the notification of commits of these tenants.
+func (s *Store) Payload(tenants ...domain.TenantID) string {
+	n := news{self: "another process", pending: map[domain.TenantID]struct{}{}}
+	for _, tenant := range tenants {
+		n.pending[tenant] = struct{}{}
+	}
+	return n.payload()
+}
+
+// Hear takes a notification in, as if it came from the server.
+func (s *Store) Hear(payload string) { s.news.heard(payload) }
+
+// OwnPayload is a notification that this process sent.
+func (s *Store) OwnPayload() string { return s.news.payload() }
+
+// SupportedEngine is the check of version().
+var SupportedEngine = supportedEngine

@@ -156,7 +156,8 @@ func readUntil(t *testing.T, store *postgres.Store, done <-chan struct{}, newest
 func TestReplicasHearOfEachOthersCommits(t *testing.T) {
 	database := newDatabase(t)
 	one, other := open(t, database), open(t, database)
-	other.Watch()
+	_, stop := other.Watch(tenant)
+	stop()
 	book := newBook(t)
 	client, findings := book.Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"},
 		domain.Change{Name: new("App"), RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}, domain.KeysUnexamined(), now)
@@ -166,13 +167,15 @@ func TestReplicasHearOfEachOthersCommits(t *testing.T) {
 	// The one may have committed before the other listened; so it goes on.
 	deadline := time.After(20 * time.Second)
 	for k := 0; ; k++ {
-		news := other.Watch()
+		news, stop := other.Watch(tenant)
 		client, _ = book.Revise(client, domain.Change{Name: new(fmt.Sprintf("name %d", k))}, domain.KeysUnexamined(), now)
 		require.NoError(t, one.Commit(t.Context(), domain.Revision{Action: domain.ActionUpdate, At: now, Client: client}))
 		select {
 		case <-news:
+			stop()
 			return
 		case <-time.After(200 * time.Millisecond):
+			stop()
 		case <-deadline:
 			require.Fail(t, "nothing was heard")
 		}

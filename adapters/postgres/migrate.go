@@ -24,6 +24,9 @@ var migrations embed.FS
 // Several replicas may do it at once: an advisory lock lets one through, and
 // the others find nothing to do. Each step is a transaction of its own.
 func (s *Store) Migrate(ctx context.Context) (steps int, err error) {
+	if err := s.checkEngine(ctx); err != nil {
+		return 0, err
+	}
 	if steps, err = s.migrate(ctx, (*goose.Provider).Up); err != nil {
 		return steps, err
 	}
@@ -63,17 +66,26 @@ func (s *Store) migrate(
 // The transactions that its log names are not this server's: they would be told
 // of, out of their order, when this one has counted that far. So they are put
 // before all of this server's, where the sequence alone keeps their order; and
-// cursors of the other server are good no more.
+// cursors of the other server name no entry any more. A dump may also come from
+// another copy of the same server, with the same identifier: then the log may name
+// transactions that have not happened here.
 func (s *Store) settle(ctx context.Context) error {
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		const moved = `
 			UPDATE home SET server = system_identifier::text, epoch = epoch + 1
-			FROM pg_control_system() WHERE server <> system_identifier::text`
+			FROM pg_control_system() WHERE server <> system_identifier::text OR EXISTS (
+				SELECT FROM (SELECT DISTINCT tenant_id FROM client_counts) AS tenants, LATERAL (
+					SELECT xid FROM revisions WHERE tenant_id = tenants.tenant_id ORDER BY revisions.xid DESC, seq DESC LIMIT 1
+				) AS newest WHERE newest.xid >= pg_snapshot_xmax(pg_current_snapshot())
+			)`
 		tag, err := tx.Exec(ctx, moved)
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
 		}
-		_, err = tx.Exec(ctx, `UPDATE revisions SET xid = '0'`)
+		if _, err = tx.Exec(ctx, `UPDATE revisions SET xid = '0'`); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `UPDATE purged_changes SET xid = '0'`)
 		return err
 	})
 }

@@ -2,13 +2,16 @@ package postgres
 
 import (
 	"context"
+	"crypto/rand"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/clientele-oauth/clientele/adapters/wake"
 	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
 )
 
 // How commits are told to the other replicas. A notification inside of a
@@ -33,13 +36,16 @@ type news struct {
 	listen sync.Once
 	send   chan struct{}
 
+	readers wake.Hub
+	self    string // names this process in notifications
+
 	mu      sync.Mutex
-	waiters chan struct{}
+	pending map[domain.TenantID]struct{} // tenants that other replicas are to be told of
 }
 
 func startNews(pool *pgxpool.Pool) *news {
 	ctx, cancel := context.WithCancel(context.Background())
-	n := &news{pool: pool, end: cancel, ctx: ctx, send: make(chan struct{}, 1), waiters: make(chan struct{})}
+	n := &news{pool: pool, end: cancel, ctx: ctx, send: make(chan struct{}, 1), self: rand.Text()}
 	n.done.Go(n.sendAll)
 	return n
 }
@@ -51,27 +57,24 @@ func (n *news) stop() {
 
 // Watch implements [application.Store]. The first one who watches makes the
 // store listen to the other replicas, over a connection of its own.
-func (s *Store) Watch() <-chan struct{} {
+func (s *Store) Watch(tenant domain.TenantID) (news <-chan struct{}, stop func()) {
 	s.news.listen.Do(func() { s.news.done.Go(s.news.listenOn) })
-	s.news.mu.Lock()
-	defer s.news.mu.Unlock()
-	return s.news.waiters
+	return s.news.readers.Watch(tenant)
 }
 
-// committed tells of a commit of this process.
-func (n *news) committed() {
-	n.wake()
+// committed signals a commit of this process.
+func (n *news) committed(tenant domain.TenantID) {
+	n.readers.Wake(tenant)
+	n.mu.Lock()
+	if n.pending == nil {
+		n.pending = map[domain.TenantID]struct{}{}
+	}
+	n.pending[tenant] = struct{}{}
+	n.mu.Unlock()
 	select {
 	case n.send <- struct{}{}:
 	default: // one that is about to be sent tells of this commit too
 	}
-}
-
-func (n *news) wake() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	close(n.waiters)
-	n.waiters = make(chan struct{})
 }
 
 // sendAll tells the other replicas of commits, those of a while at once. That
@@ -88,7 +91,8 @@ func (n *news) sendAll() {
 		}
 		ctx, cancel := context.WithTimeout(n.ctx, sendDeadline)
 		// Nothing depends on its being on the disk.
-		_, _ = n.pool.Exec(ctx, `SET LOCAL synchronous_commit = off; NOTIFY `+channel, pgx.QueryExecModeSimpleProtocol)
+		_, _ = n.pool.Exec(ctx, `SET LOCAL synchronous_commit = off; SELECT pg_notify($1, $2)`,
+			pgx.QueryExecModeSimpleProtocol, channel, n.payload())
 		cancel()
 	}
 }
@@ -97,7 +101,6 @@ func (n *news) sendAll() {
 func (n *news) listenOn() {
 	for n.ctx.Err() == nil {
 		n.listenOnce()
-		n.wake() // whatever was missed meanwhile
 		n.sleep(reconnect)
 	}
 }
@@ -113,11 +116,13 @@ func (n *news) listenOnce() {
 	if _, err := conn.Exec(n.ctx, "LISTEN "+channel); err != nil {
 		return
 	}
+	n.readers.WakeAll() // notifications may have been missed until now
 	for {
-		if _, err := conn.WaitForNotification(n.ctx); err != nil {
+		notification, err := conn.WaitForNotification(n.ctx)
+		if err != nil {
 			return
 		}
-		n.wake()
+		n.heard(notification.Payload)
 	}
 }
 

@@ -19,13 +19,15 @@ import (
 // missing or out of date after a tenant has grown. Without them the planner reckons
 // that a tenant has few clients, and reads and sorts all of them for each page. So
 // each statement leaves it one plan: what it must not do is switched off for the
-// transaction, and an index that must not be used is hidden behind an expression.
+// transaction, and an index that must not be used is hidden behind an expression. So
+// is compilation: the costs that a plan gets for a scan that is switched off and still
+// needed, as that of a table without an index, would bring it about.
 const (
 	// inOrder leaves only scans in the order of an index.
-	inOrder = `SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true), ` +
+	inOrder = `SELECT set_config('jit', 'off', true), set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true), ` +
 		`set_config('enable_seqscan', 'off', true)`
 	// byIndex also leaves bitmaps, without which GIN and BRIN indexes cannot be read.
-	byIndex = `SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'on', true), ` +
+	byIndex = `SELECT set_config('jit', 'off', true), set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'on', true), ` +
 		`set_config('enable_seqscan', 'off', true)`
 )
 
@@ -124,9 +126,6 @@ func (c *conditions) value(v any, kind string) string {
 	return `(SELECT $` + strconv.Itoa(len(c.args)) + `::` + kind + `)`
 }
 
-// place is the expression for the place in the feed up to which a list is current.
-const placeSQL = `pg_snapshot_xmin(pg_current_snapshot())::text`
-
 // listingOf makes the statement of a way. limit is how many clients it returns at
 // most: one more than the page may have.
 func listingOf(w way, tenant domain.TenantID, q application.Query, limit int) listing {
@@ -197,7 +196,7 @@ func listingOf(w way, tenant domain.TenantID, q application.Query, limit int) li
 			total = `(SELECT clients FROM found)`
 		}
 		return listing{byIndex, head + `
-		SELECT ` + placeSQL + `, ` + total + `, (SELECT many FROM found), NULL, NULL::bigint, NULL::json, NULL::json
+		SELECT ` + newestPosition + `, ` + total + `, (SELECT many FROM found), NULL, NULL::bigint, NULL::json, NULL::json
 		UNION ALL (
 			SELECT NULL, NULL, NULL, client_id, revision, document, secrets
 			FROM unnest((
@@ -223,7 +222,7 @@ func listingOf(w way, tenant domain.TenantID, q application.Query, limit int) li
 			) AS clients`
 		}
 		return listing{inOrder, `
-		SELECT ` + placeSQL + `, ` + total + `, false, NULL, NULL::bigint, NULL::json, NULL::json
+		SELECT ` + newestPosition + `, ` + total + `, false, NULL, NULL::bigint, NULL::json, NULL::json
 		UNION ALL (
 			SELECT NULL, NULL, NULL, client_id, revision, document, secrets FROM ` + clients + `
 			WHERE ` + whose + checks + ` AND client_id > ` + after + `
@@ -240,16 +239,12 @@ func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.
 	case <-ctx.Done():
 		return application.Page{}, translate(ctx.Err())
 	}
-	epoch, err := s.serverEpoch(ctx)
-	if err != nil {
-		return application.Page{}, err
-	}
 	ways, err := s.ways(ctx, q)
 	if err != nil {
 		return application.Page{}, err
 	}
 	for _, w := range ways {
-		page, complete, err := s.listBy(ctx, w, tenant, q, epoch)
+		page, complete, err := s.listBy(ctx, w, tenant, q)
 		if complete || err != nil {
 			return page, translate(err)
 		}
@@ -259,14 +254,14 @@ func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.
 
 // listBy reads a list by one way, and reports whether that did not give up.
 func (s *Store) listBy(
-	ctx context.Context, w way, tenant domain.TenantID, q application.Query, epoch int,
+	ctx context.Context, w way, tenant domain.TenantID, q application.Query,
 ) (page application.Page, complete bool, err error) {
 	limit := s.sizes.rows(tenant, q)
 	l := listingOf(w, tenant, q, limit)
 	page.Clients = make([]domain.Client, 0, min(q.Limit, limit))
 	budget := application.NewBudget(q.MaxBytes)
 	var (
-		place        *string
+		newest       *string
 		total        *int64
 		gaveUp       *bool
 		id           *string
@@ -276,14 +271,14 @@ func (s *Store) listBy(
 	var batch pgx.Batch
 	batch.Queue(l.settings)
 	batch.Queue(l.statement, l.args...).Query(func(rows pgx.Rows) error {
-		_, err := pgx.ForEachRow(rows, []any{&place, &total, &gaveUp, &id, &revision, &doc, &secrets}, func() error {
-			if place != nil {
-				page.Changes, err = cursorOf(*place, epoch)
+		_, err := pgx.ForEachRow(rows, []any{&newest, &total, &gaveUp, &id, &revision, &doc, &secrets}, func() error {
+			if newest != nil {
+				page.Changes = application.Cursor(*newest)
 				complete = !*gaveUp
 				if total != nil {
 					page.Total = int(*total)
 				}
-				return err
+				return nil
 			}
 			if len(page.Clients)+len(page.Unreadable) == limit-1 || budget.Spent() {
 				page.More = true // the server sends the rest, which is not kept
@@ -310,10 +305,4 @@ func (s *Store) listBy(
 		complete = page.More
 	}
 	return page, complete, nil
-}
-
-// cursorOf is the cursor of a place as placeSQL returns it.
-func cursorOf(text string, epoch int) (application.Cursor, error) {
-	number, err := strconv.ParseUint(text, 10, 64)
-	return place{epoch: epoch, xid: number}.cursor(), err
 }

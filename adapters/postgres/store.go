@@ -27,8 +27,7 @@ type Store struct {
 	news    *news
 	finds   *gather.Trips[key, row]
 	commits *gather.Trips[entry, struct{}]
-	changes *gather.Trips[question, []change]
-	epoch   atomic.Int32  // see serverEpoch; 0 where it is not known yet
+	changes *gather.Trips[question, page]
 	names   atomic.Int32  // see namesIndexed; 0 if unknown
 	listing chan struct{} // held by lists, see maxLists
 	sizes   sizes
@@ -167,13 +166,11 @@ func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
 		_, err = s.commits.Ask(ctx, e)
 	}
 	if errors.Is(err, errAlone) {
-		err = e.commit(ctx, s.pool)
+		if err = e.commit(ctx, s.pool); err == nil {
+			s.news.committed(e.client.tenant)
+		}
 	}
-	if err != nil {
-		return translate(err)
-	}
-	s.news.committed()
-	return nil
+	return translate(err)
 }
 
 // CommitOnce implements [application.Store]. The attempt is written first: a
@@ -207,7 +204,7 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 	if err != nil {
 		return translate(err)
 	}
-	s.news.committed()
+	s.news.committed(e.client.tenant)
 	return nil
 }
 

@@ -60,16 +60,25 @@ func (s *server) admit(next http.Handler) http.Handler {
 			s.writeError(w, r, application.ErrTooManyRequests)
 			return
 		}
-		group := s.working
 		if waits(r) {
-			group = s.following
+			if err := s.following.enter(caller); err != nil {
+				s.observer.RequestShed("readers")
+				s.writeError(w, r, err)
+				return
+			}
+			s.observer.ReadersWaiting(1)
+			defer func() {
+				s.following.leave(caller)
+				s.observer.ReadersWaiting(-1)
+			}()
+		} else {
+			if err := s.working.enter(r.Context()); err != nil {
+				s.observer.RequestShed("load")
+				s.writeError(w, r, err)
+				return
+			}
+			defer s.working.leave()
 		}
-		if err := group.enter(r.Context()); err != nil {
-			s.observer.RequestShed("load")
-			s.writeError(w, r, err)
-			return
-		}
-		defer group.leave()
 		next.ServeHTTP(w, r)
 	})
 }

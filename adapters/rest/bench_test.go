@@ -29,7 +29,7 @@ func (s still) Find(context.Context, domain.TenantID, domain.ClientID) (domain.C
 func (still) Commit(context.Context, domain.Revision) error { return nil }
 
 func (s still) List(_ context.Context, _ domain.TenantID, q application.Query) (application.Page, error) {
-	page := application.Page{Clients: make([]domain.Client, q.Limit), Changes: "p1.1.1", Total: 2 * q.Limit, More: true}
+	page := application.Page{Clients: make([]domain.Client, q.Limit), Changes: "p1.1.00112233445566778899", Total: 2 * q.Limit, More: true}
 	for i := range page.Clients {
 		page.Clients[i] = s.client
 	}
@@ -47,10 +47,10 @@ func (s still) Revisions(
 
 func (s still) Changes(ctx context.Context, _ domain.TenantID, _ application.Cursor, _ int) (application.Changes, error) {
 	log, err := s.Revisions(ctx, "", "", 0, 0)
-	return application.Changes{Revisions: log, Next: "p1.1.2"}, err
+	return application.Changes{Revisions: log, Next: "p1.2.00112233445566778899", HeldBack: 12 * time.Second}, err
 }
 
-func (still) Watch() <-chan struct{} { return nil }
+func (still) Watch(domain.TenantID) (news <-chan struct{}, stop func()) { return nil, func() {} }
 
 func (still) Ping(context.Context) error { return nil }
 

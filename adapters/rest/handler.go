@@ -46,6 +46,11 @@ type Config struct {
 	// MaxConcurrent bounds how many requests are worked on at once, and
 	// MaxFollowing how many wait for changes; 0 is a bound that nobody meets.
 	MaxConcurrent, MaxFollowing int
+	// MaxFollowingPerCaller and MaxFollowingPerTenant bound how many requests of one
+	// caller, and of one tenant, wait for changes at once; 0 does not bound them.
+	MaxFollowingPerCaller, MaxFollowingPerTenant int
+	// Notes are what /readyz reports in addition to the checks.
+	Notes []Note
 	// Callers bounds how often each caller may ask; nil bounds nothing.
 	Callers application.Limiter
 	// Docs serves /docs and what is below it; nil is nothing there.
@@ -63,8 +68,11 @@ type Observer interface {
 	RequestDone(operation string, status int, took time.Duration)
 	// RuleRefused tells of a violation that refused a client.
 	RuleRefused(rule string)
-	// RequestShed tells of a request that was turned away, by "load" or "rate".
+	// RequestShed tells of a request that was turned away, by "load", "rate" or
+	// "readers".
 	RequestShed(cause string)
+	// ReadersWaiting reports that so many more requests wait for changes, or fewer.
+	ReadersWaiting(more int)
 }
 
 // nobody is the observer where there is none.
@@ -78,6 +86,9 @@ func (nobody) RuleRefused(string) {}
 
 // RequestShed implements [Observer].
 func (nobody) RequestShed(string) {}
+
+// ReadersWaiting implements [Observer].
+func (nobody) ReadersWaiting(int) {}
 
 // server holds what the middlewares and operations share.
 type server struct {
@@ -93,7 +104,8 @@ type server struct {
 	callers  application.Limiter
 	bodies   sync.Pool // of answers that were sent
 
-	working, following *admission
+	working   *admission
+	following *following
 }
 
 // unbounded is a bound that nobody meets.
@@ -103,7 +115,9 @@ func newServer(c Config) *server {
 	s := &server{
 		registry: c.Registry, tokens: c.Tokens, clock: c.Clock, log: c.Log, draining: c.Draining, deadline: c.Deadline,
 		access: cmp.Or(c.AccessLog, c.Log), observer: c.Observer, callers: c.Callers,
-		working: newAdmission(cmp.Or(c.MaxConcurrent, unbounded)), following: newAdmission(cmp.Or(c.MaxFollowing, unbounded)),
+		working: newAdmission(cmp.Or(c.MaxConcurrent, unbounded)),
+		following: newFollowing(cmp.Or(c.MaxFollowing, unbounded), cmp.Or(c.MaxFollowingPerCaller, unbounded),
+			cmp.Or(c.MaxFollowingPerTenant, unbounded)),
 	}
 	if s.observer == nil {
 		s.observer = nobody{}
@@ -132,7 +146,7 @@ func NewHandler(c Config) (http.Handler, error) {
 		w.Header().Set("Allow", strings.Join(allowed(r, req), ", "))
 		s.writeProblem(w, req, problem{status: http.StatusMethodNotAllowed, message: "this path does not know the method"})
 	})
-	s.serveHealth(r, c.Checks)
+	s.serveHealth(r, c.Checks, c.Notes)
 	r.Get("/openapi.yaml", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/yaml")
 		_, _ = w.Write(api.Document) // a client that is gone needs no answer

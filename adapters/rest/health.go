@@ -19,15 +19,26 @@ type Check struct {
 	Detail func() string
 }
 
+// Note is something that operators are to know, although the service can serve.
+type Note struct {
+	Name string // as /readyz shows it
+	// Read returns the note, or "" while there is nothing to report.
+	Read func(ctx context.Context) string
+}
+
 // serveHealth tells whether the process lives and, a line for each check,
 // whether it can serve.
-func (s *server) serveHealth(r chi.Router, checks []Check) {
+func (s *server) serveHealth(r chi.Router, checks []Check, notes []Note) {
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "alive\n") })
 	r.Get("/readyz", func(w http.ResponseWriter, r *http.Request) {
 		failures := make([]error, len(checks))
 		var group sync.WaitGroup
 		for i, check := range checks {
 			group.Go(func() { failures[i] = check.Run(r.Context()) }) //nolint:contextcheck // it is the context of the request
+		}
+		noted := make([]string, len(notes))
+		for i, note := range notes {
+			group.Go(func() { noted[i] = note.Read(r.Context()) }) //nolint:contextcheck // it is the context of the request
 		}
 		group.Wait()
 		status := http.StatusOK
@@ -44,6 +55,11 @@ func (s *server) serveHealth(r chi.Router, checks []Check) {
 			}
 			lines.WriteString("\n")
 		}
+		for i, text := range noted {
+			if text != "" {
+				lines.WriteString(notes[i].Name + ": " + text + "\n")
+			}
+		}
 		writeText(w, status, lines.String())
 	})
 }
@@ -54,7 +70,7 @@ func NewOperatorHandler(c Config, metrics http.Handler) http.Handler {
 	s := newServer(c)
 	r := chi.NewRouter()
 	r.Use(s.identify, s.recoverPanic)
-	s.serveHealth(r, c.Checks)
+	s.serveHealth(r, c.Checks, c.Notes)
 	r.Method(http.MethodGet, "/metrics", metrics)
 	r.Get("/debug/pprof/*", pprof.Index)
 	r.Get("/debug/pprof/cmdline", pprof.Cmdline)

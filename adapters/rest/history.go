@@ -136,6 +136,9 @@ func (s *server) ListChanges(ctx context.Context, r api.ListChangesRequestObject
 				}
 			})
 			w.TextUnlessEmpty("next", string(found.Next))
+			if seconds := int64(found.HeldBack / time.Second); seconds > 0 {
+				w.Int("held_back_seconds", seconds)
+			}
 		})
 		return err
 	}}, nil

@@ -106,8 +106,8 @@ func problemOf(err error) (p problem, known bool) {
 		}, true
 	case errors.Is(err, application.ErrCursor):
 		return problem{
-			status: http.StatusBadRequest, message: "the parameter after is no cursor of this registry; begin with a list",
-			violations: []api.Finding{breach("", "the parameter after is not valid: it was not given out here")},
+			status: http.StatusBadRequest, message: "unknown cursor; start again from the list and its changes_cursor",
+			violations: []api.Finding{breach("", "the query parameter after names no change in the history of this tenant")},
 		}, true
 	case errors.Is(err, domain.ErrTooManySecrets):
 		return problem{status: http.StatusConflict, message: "the client has two active secrets; delete one, or rotate"}, true
@@ -142,6 +142,11 @@ func problemOf(err error) (p problem, known bool) {
 			status:     http.StatusServiceUnavailable,
 			message:    "the client is being changed by too many at once; nothing was changed by this request",
 			retryAfter: 1,
+		}, true
+	case errors.Is(err, errTooManyReaders):
+		return problem{
+			status: http.StatusTooManyRequests, retryAfter: 1,
+			message: "too many requests of this caller or tenant wait for changes; wait for their responses first",
 		}, true
 	case errors.Is(err, errOverloaded):
 		return problem{status: http.StatusServiceUnavailable, message: "too busy; try again in a moment", retryAfter: 1}, true

@@ -17,7 +17,7 @@ import (
 func (s *Store) CommitAll(ctx context.Context, revisions []domain.Revision) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
 		for _, r := range revisions {
-			if err := commit(ctx, tx, r); err != nil {
+			if err := s.commit(ctx, tx, r); err != nil {
 				return err
 			}
 		}

@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"math"
-	"strconv"
-	"strings"
 
 	"github.com/clientele-oauth/clientele/adapters/record"
 	"github.com/clientele-oauth/clientele/application"
@@ -63,49 +61,6 @@ func readRevision(rows *sql.Rows, more ...any) (domain.Revision, error) {
 	return r, nil
 }
 
-// cursorAt is the place in the feed behind the entry seq.
-func cursorAt(seq int64) application.Cursor {
-	return application.Cursor("s" + strconv.FormatInt(seq, 10))
-}
-
-// seqOf reads a cursor that cursorAt wrote.
-func seqOf(c application.Cursor) (int64, error) {
-	if c == "" {
-		return 0, nil
-	}
-	seq, err := strconv.ParseInt(strings.TrimPrefix(string(c), "s"), 10, 64)
-	if err != nil || cursorAt(seq) != c {
-		return 0, application.ErrCursor
-	}
-	return seq, nil
-}
-
-// Changes implements [application.Store].
-func (s *Store) Changes(
-	ctx context.Context, tenant domain.TenantID, after application.Cursor, limit int,
-) (application.Changes, error) {
-	const query = `
-		SELECT seq, ` + revisionColumns + ` FROM revisions WHERE tenant_id = ? AND seq > ? ORDER BY seq LIMIT ?`
-	from, err := seqOf(after)
-	if err != nil {
-		return application.Changes{}, err
-	}
-	changes := application.Changes{Next: after}
-	var budget application.Budget
-	err = s.each(ctx, s.reader, query, []any{string(tenant), from, limit}, func(rows *sql.Rows) error {
-		if budget.Spent() && len(changes.Revisions) > 1 {
-			return errSpent
-		}
-		var seq int64
-		r, err := readRevision(rows, &seq)
-		budget.Take(r.Client)
-		changes.Revisions = append(changes.Revisions, r)
-		changes.Next = cursorAt(seq)
-		return err
-	})
-	return changes, unlessSpent(err)
-}
-
 // List implements [application.Store], in one transaction and so of one moment.
 func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.Query) (page application.Page, err error) {
 	tx, err := s.lists.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
@@ -113,11 +68,11 @@ func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.
 		return application.Page{}, translate(err)
 	}
 	defer func() { _ = tx.Rollback() }() // it wrote nothing
-	var last sql.NullInt64
-	if err := tx.QueryRowContext(ctx, `SELECT max(seq) FROM revisions WHERE tenant_id = ?`, string(tenant)).Scan(&last); err != nil {
+	last, err := newest(ctx, tx, tenant)
+	if err != nil {
 		return application.Page{}, translate(err)
 	}
-	page = application.Page{Clients: make([]domain.Client, 0, q.Limit), Changes: cursorAt(last.Int64)}
+	page = application.Page{Clients: make([]domain.Client, 0, q.Limit), Changes: last.cursor()}
 
 	query, args, total, err := rows(ctx, tx, tenant, q)
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"sync"
 	"time"
 
 	"modernc.org/sqlite"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/clientele-oauth/clientele/adapters/gather"
 	"github.com/clientele-oauth/clientele/adapters/record"
+	"github.com/clientele-oauth/clientele/adapters/wake"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -35,8 +35,7 @@ type Store struct {
 	reader  *sql.DB
 	lists   *sql.DB
 
-	mu      sync.Mutex
-	waiters chan struct{} // closed at the next commit
+	readers wake.Hub // of the change feed
 }
 
 // Open opens the file at path and makes it where there is none. A commit is on
@@ -59,7 +58,7 @@ func Open(path string) (*Store, error) {
 	}
 	lists.SetMaxOpenConns(maxLists)
 	lists.SetMaxIdleConns(maxLists)
-	s := &Store{path: path, writer: writer, reader: reader, lists: lists, waiters: make(chan struct{})}
+	s := &Store{path: path, writer: writer, reader: reader, lists: lists}
 	s.commits = gather.New(1, seats, s.commitTogether)
 	return s, nil
 }
@@ -78,10 +77,8 @@ func open(path, lock string) (*sql.DB, error) {
 }
 
 // Watch implements [application.Store].
-func (s *Store) Watch() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.waiters
+func (s *Store) Watch(tenant domain.TenantID) (news <-chan struct{}, stop func()) {
+	return s.readers.Watch(tenant)
 }
 
 // Close closes the file.
@@ -107,7 +104,9 @@ func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.Clie
 func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
 	_, err := s.commits.Ask(ctx, r)
 	if errors.Is(err, errAlone) {
-		err = s.write(ctx, func(tx *sql.Tx) error { return commit(ctx, tx, r) })
+		if err = s.write(ctx, func(tx *sql.Tx) error { return s.commit(ctx, tx, r) }); err == nil {
+			s.readers.Wake(r.Client.Identity().TenantID)
+		}
 	}
 	return translate(err)
 }
@@ -125,7 +124,7 @@ func (s *Store) commitTogether(ctx context.Context, revisions []domain.Revision)
 	results := make([]gather.Result[struct{}], len(revisions))
 	err := s.write(ctx, func(tx *sql.Tx) error {
 		for i, r := range revisions {
-			err := commit(ctx, tx, r)
+			err := s.commit(ctx, tx, r)
 			if errors.Is(err, application.ErrConflict) || errors.Is(err, application.ErrUnstorable) { // it changed nothing
 				results[i].Err, err = err, nil
 			}
@@ -138,9 +137,12 @@ func (s *Store) commitTogether(ctx context.Context, revisions []domain.Revision)
 	if err != nil && len(revisions) > 1 && !errors.Is(err, application.ErrUnavailable) {
 		err = errAlone
 	}
-	if err != nil {
-		for i := range results {
+	for i, r := range revisions {
+		if err != nil {
 			results[i].Err = err
+		}
+		if results[i].Err == nil { // here, since the caller may have left by now
+			s.readers.Wake(r.Client.Identity().TenantID)
 		}
 	}
 	return results
@@ -158,17 +160,21 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 	if err := record.CheckAttempt(a); err != nil {
 		return err
 	}
-	return s.write(ctx, func(tx *sql.Tx) error {
+	err := s.write(ctx, func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, keep, string(r.Client.Identity().TenantID), a.Subject, a.Key, a.Fingerprint[:],
 			timeText(a.At), string(a.ClientID), int64(a.Revision), a.SecretID, timeText(a.At.Add(-application.AttemptsKept)))
 		if err := took(result, err, application.ErrDone); err != nil {
 			return err
 		}
-		return commit(ctx, tx, r)
+		return s.commit(ctx, tx, r)
 	})
+	if err == nil {
+		s.readers.Wake(r.Client.Identity().TenantID)
+	}
+	return err
 }
 
-// write does what changes something in a transaction, and tells of it.
+// write does what changes something in a transaction.
 func (s *Store) write(ctx context.Context, do func(tx *sql.Tx) error) error {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
@@ -177,14 +183,7 @@ func (s *Store) write(ctx context.Context, do func(tx *sql.Tx) error) error {
 	if err := do(tx); err != nil {
 		return errors.Join(translate(err), tx.Rollback())
 	}
-	if err := tx.Commit(); err != nil {
-		return translate(err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	close(s.waiters)
-	s.waiters = make(chan struct{})
-	return nil
+	return translate(tx.Commit())
 }
 
 // took returns otherwise where a statement changed no row.
@@ -202,7 +201,7 @@ func took(result sql.Result, err, otherwise error) error {
 	}
 }
 
-func commit(ctx context.Context, tx *sql.Tx, r domain.Revision) error {
+func (s *Store) commit(ctx context.Context, tx *sql.Tx, r domain.Revision) error {
 	const create = `
 		INSERT INTO clients (revision, document, secrets, name, status, facets, deleted_at, purged, updated_at, client_id, tenant_id)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -242,13 +241,8 @@ func commit(ctx context.Context, tx *sql.Tx, r domain.Revision) error {
 		return err
 	}
 	if r.Action == domain.ActionPurge {
-		for _, forget := range []string{
-			`DELETE FROM revisions WHERE tenant_id = ? AND client_id = ?`,
-			`DELETE FROM secret_uses WHERE tenant_id = ? AND client_id = ?`,
-		} {
-			if _, err := tx.ExecContext(ctx, forget, tenant, client); err != nil {
-				return err
-			}
+		if err := s.purge(ctx, tx, tenant, client); err != nil {
+			return err
 		}
 	}
 	_, err = tx.ExecContext(ctx, log, client, number, tenant, timeText(r.At), string(r.Action),

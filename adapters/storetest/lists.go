@@ -362,7 +362,13 @@ func feedFollowsList(t *testing.T, store application.Store) {
 }
 
 func unknownCursor(t *testing.T, store application.Store) {
-	for _, cursor := range []application.Cursor{"x", "p", "s", "p1", "p1.", "p.1", "s-1x", "p1.1", "p01.1.1", "p9.1.1", "p1.1.1.1", "p1.-1.1", "s01", "p99999999999999999999999.1", "1", " s1"} {
+	for _, cursor := range []application.Cursor{
+		"x", "p", "s", "p1", "p1.", "p.1", "s-1x", "p1.1", "p01.1.1", "p9.1.1", "p1.1.1.1", "p1.-1.1", "s01", "p99999999999999999999999.1", "1", " s1",
+		// The forms of the first release, which had no digest; places that do not exist.
+		"p1.1.1", "p1.1234.56", "s1", "s9223372036854775807", "s9223372036854775808.00112233445566778899",
+		"s9223372036854775807.00112233445566778899", "p18446744073709551615.9223372036854775807.00112233445566778899",
+		"p0.0.00112233445566778899", "s0.00112233445566778899", "p1.1.0011223344556677889X", "p1.1.001122334455667788AA", "p1.1.",
+	} {
 		_, err := store.Changes(t.Context(), tenant, cursor, 10)
 		assert.ErrorIs(t, err, application.ErrCursor, "%q", cursor)
 	}
@@ -434,18 +440,39 @@ func assertEachOnceInOrder(t *testing.T, seen []string, clients, each int) {
 }
 
 func watchers(t *testing.T, store application.Store) {
-	news := store.Watch()
-	select {
-	case <-news:
-		// Whoever listens to other processes may hear of something at first.
-		news = store.Watch()
-	default:
+	news, stop := store.Watch(tenant)
+	defer stop()
+	client := commitNew(t, store, tenant, "app-1", domain.Change{})
+	heard(t, news)
+
+	// A store that listens to other processes may wake everybody at first.
+	for try := 0; ; try++ {
+		other, stopOther := store.Watch("tenant_b")
+		own, stopOwn := store.Watch(tenant)
+		client = commitChange(t, store, client, domain.Change{Name: new(fmt.Sprint("name ", try))})
+		heard(t, own)
+		woken := false
+		select {
+		case <-other:
+			woken = true
+		default:
+		}
+		stopOther()
+		stopOwn()
+		if !woken {
+			return
+		}
+		require.Less(t, try, 100, "the commits of a tenant wake the readers of another")
 	}
-	commitNew(t, store, tenant, "app-1", domain.Change{})
+}
+
+// heard demands that a reader is woken.
+func heard(t *testing.T, news <-chan struct{}) {
+	t.Helper()
 	select {
 	case <-news:
-	case <-time.After(10 * time.Second):
-		assert.Fail(t, "nothing was heard")
+	case <-time.After(20 * time.Second):
+		require.Fail(t, "nothing was heard")
 	}
 }
 

@@ -66,6 +66,8 @@ type bench struct {
 	binary   string
 	results  map[string][]float64
 	costs    map[string]costs
+	// responses counts what readers of the change feed were given meanwhile, in the last round.
+	responses map[string]int64
 }
 
 func run(ctx context.Context, opts options) (err error) {
@@ -74,7 +76,7 @@ func run(ctx context.Context, opts options) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{opts: opts, results: map[string][]float64{}, costs: map[string]costs{}}
+	b := &bench{opts: opts, results: map[string][]float64{}, costs: map[string]costs{}, responses: map[string]int64{}}
 	if b.database, err = pgtest.Start(ctx); err != nil { // with everything on that keeps data safe
 		return err
 	}
@@ -150,6 +152,8 @@ func (b *bench) measurements(ctx context.Context, url, dir string, tokens *issue
 	list := []measurement{
 		{"T", func(ctx context.Context) (float64, error) { return floor.transactions(ctx, b.opts) }},
 		b.over("update", b.load, b.load.tokens, b.load.update),
+		b.followed(b.over("update while readers wait", b.load, b.load.tokens, b.load.update), b.postgres, waitingReaders, idleTenants()...),
+		b.followed(b.over("update while readers follow", b.load, b.load.tokens, b.load.update), b.postgres, followingReaders, devTenant),
 		b.over("create", b.load, b.load.tokens, b.load.create),
 		{"R", func(ctx context.Context) (float64, error) { return floor.reads(ctx, b.opts) }},
 		b.over("read", b.load, b.load.tokens, b.load.read),
@@ -189,6 +193,8 @@ func (b *bench) measurements(ctx context.Context, url, dir string, tokens *issue
 		whole := tenant{clients: b.opts.Clients}
 		list = append(list,
 			b.over("SQLite: update", file, own, file.update),
+			b.followed(b.over("SQLite: update while readers wait", file, own, file.update), b.sqlite, waitingReaders, idleTenants()...),
+			b.followed(b.over("SQLite: update while readers follow", file, own, file.update), b.sqlite, followingReaders, devTenant),
 			b.over("SQLite: create", file, own, file.create),
 			b.over("SQLite: read", file, own, file.read),
 			b.conditional("SQLite: read, not modified", file, file.read),

@@ -96,6 +96,11 @@ func (b *bench) report(ctx context.Context) error {
 		"feed_R":       ratio("feed, nothing new"+small, "R"),
 		"verify_R":     ratio("verify a secret", "R"),
 		"unmodified_R": ratio("read, not modified", "R"),
+
+		"update_waiting":         ratio("update while readers wait", "update"),
+		"update_followed":        ratio("update while readers follow", "update"),
+		"sqlite_update_waiting":  ratio("SQLite: update while readers wait", "SQLite: update"),
+		"sqlite_update_followed": ratio("SQLite: update while readers follow", "SQLite: update"),
 	}}
 	for name := range b.results {
 		f.PerSecond[name] = b.median(name)
@@ -154,6 +159,17 @@ func (b *bench) report(ctx context.Context) error {
 	} {
 		c := b.costs["SQLite: "+name]
 		fmt.Fprintf(table, "%s\t%.0f\t\t\t\t%d\t\t%d\t\n", name, b.median("SQLite: "+name), c.service.Microseconds(), c.load.Microseconds())
+	}
+	fmt.Fprintln(table, "\t\t\t\t\t\t\t\t\n\twith /s\twithout /s\tratio\ttarget\treaders\tresponses /s\t\t")
+	for _, on := range []string{"", "SQLite: "} {
+		for _, row := range []struct {
+			name, target string
+			readers      int
+		}{{"update while readers wait", "0.9", waitingReaders}, {"update while readers follow", "", followingReaders}} {
+			name := on + row.name
+			fmt.Fprintf(table, "%s\t%.0f\t%.0f\t%.3f\t%s\t%d\t%.0f\t\t\n", name, b.median(name), b.median(on+"update"),
+				ratio(name, on+"update"), row.target, row.readers, float64(b.responses[name])/b.opts.Duration.Seconds())
+		}
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -28,6 +28,7 @@ func startService(ctx context.Context, binary, dir, database string, i *issuer, 
 	args := []string{
 		"--data", dir, "--issuer", issuerName, "--issuer-keys", i.keysFile, "--verify-rate", "1000000", "--max-concurrent", "4096",
 		"--admin-listen", "127.0.0.1:0",
+		"--max-following", "4096", "--max-following-per-caller", "4096", "--max-following-per-tenant", "4096",
 	}
 	if database != "" {
 		args = append(args, "--database-url", database)

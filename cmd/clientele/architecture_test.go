@@ -55,8 +55,8 @@ func TestAnAdapterNeverImportsAnother(t *testing.T) {
 		"/adapters/remote":     {"/api", "/api/client", "/adapters/wire"},
 		"/adapters/wire":       {"/api"},
 		"/adapters/record":     {"/adapters/jsonobject"},
-		"/adapters/postgres":   {"/adapters/gather", "/adapters/record"},
-		"/adapters/sqlite":     {"/adapters/gather", "/adapters/record"},
+		"/adapters/postgres":   {"/adapters/gather", "/adapters/record", "/adapters/wake"},
+		"/adapters/sqlite":     {"/adapters/gather", "/adapters/record", "/adapters/wake"},
 	}
 	for pkg, imported := range imports(t, "/adapters/...") {
 		for _, path := range imported {

@@ -47,6 +47,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`), "TIME"},
 	{regexp.MustCompile(`(app-|client_|secret_|"request_id": ?")[0-9a-f]{8}-[0-9a-f-]{27}`), "${1}ID"},
 	{regexp.MustCompile(`clientele_[A-Za-z0-9_-]{43}[0-9a-f]{8}`), "SECRET"},
+	{regexp.MustCompile(`"(s\d+)\.[0-9a-f]{20}"`), `"$1.DIGEST"`}, // a cursor of the change feed
 	{regexp.MustCompile(`("secret_last_four": ?)"[0-9a-f]{4}"`), `$1"LAST"`},
 }
 

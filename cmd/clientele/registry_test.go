@@ -203,7 +203,7 @@ func TestFollowingThroughReplicasThatAreKilled(t *testing.T) {
 
 func TestAWaitingReaderHoldsUpNoShutdown(t *testing.T) {
 	data := t.TempDir()
-	p := start(t, "--dev", "--data", data)
+	p := start(t, "--dev", "--data", data, "--admin-listen", "127.0.0.1:0")
 	admin := p.as(t, adminToken(t, data))
 	answered := make(chan int, 1)
 	go func() {
@@ -215,7 +215,10 @@ func TestAWaitingReaderHoldsUpNoShutdown(t *testing.T) {
 		}
 		answered <- answer.StatusCode()
 	}()
-	awaitInFlight(t, p)
+	require.Eventually(t, func() bool {
+		_, text := read(t, p.Operators+"/metrics")
+		return strings.Contains(text, "\nclientele_feed_readers_waiting 1\n")
+	}, 20*time.Second, 10*time.Millisecond)
 	require.NoError(t, p.Command.Process.Signal(syscall.SIGTERM))
 	select {
 	case status := <-answered:

@@ -57,6 +57,7 @@ type serveCommand struct {
 	AdminListen     string        `env:"CLIENTELE_ADMIN_LISTEN" group:"Network" placeholder:"ADDR" help:"Address for operators: /metrics, /healthz, /readyz and /debug/pprof; none where it is not set."`
 	MaxConcurrent   int           `default:"256" env:"CLIENTELE_MAX_CONCURRENT" group:"Limits" placeholder:"N" help:"Requests worked on at once; as many again wait for a second, the others get a 503 (${default})."`
 	MaxFollowing    int           `default:"1024" env:"CLIENTELE_MAX_FOLLOWING" group:"Limits" placeholder:"N" help:"Requests that wait for changes at once (${default})."`
+	readerFlags     `embed:"" group:"Limits"`
 	CallerRate      int           `env:"CLIENTELE_CALLER_RATE" group:"Limits" placeholder:"N" help:"Requests a second of each caller in this process; no limit where it is not set."`
 	ListTimeout     time.Duration `default:"5s" env:"CLIENTELE_LIST_TIMEOUT" group:"Limits" help:"Maximum time of a list of clients in the store; then it gets a 503 (${default})."`
 	MaxClients      int           `env:"CLIENTELE_MAX_CLIENTS" group:"Limits" placeholder:"N" help:"Clients that each tenant may have, deleted ones not counted; no limit if unset."`
@@ -86,6 +87,8 @@ func (c *serveCommand) Validate(kctx *kong.Context) error {
 		return errors.New("--list-timeout must be greater than zero")
 	case c.MaxClients < 0:
 		return errors.New("--max-clients must not be negative")
+	case c.MaxFollowingPerCaller <= 0 || c.MaxFollowingPerTenant <= 0:
+		return errors.New("--max-following-per-caller and --max-following-per-tenant must be at least 1")
 	case c.CallerRate < 0:
 		return errors.New("--caller-rate is not negative")
 	}
@@ -217,6 +220,8 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	if c.CallerRate > 0 {
 		surface.Callers = ratelimit.PerSecond(c.CallerRate, time.Now)
 	}
+	surface.MaxFollowingPerCaller, surface.MaxFollowingPerTenant = c.MaxFollowingPerCaller, c.MaxFollowingPerTenant
+	surface.Notes = []rest.Note{{Name: "change feed", Read: feedNote(db.feedLag)}}
 	handler, err := rest.NewHandler(surface)
 	if err != nil {
 		return err

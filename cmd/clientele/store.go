@@ -28,6 +28,9 @@ type database struct {
 	application.Store
 	migrate func(context.Context) (int, error)
 	close   func() error
+	// feedLag is the age of the oldest change that the feed holds back; nil where it
+	// holds none back.
+	feedLag func(context.Context) (time.Duration, error)
 	// watch lets metrics see what the store alone knows.
 	watch func(*metrics.Metrics)
 
@@ -46,7 +49,7 @@ func (f storeFlags) open(ctx context.Context, traces *tracing.Tracing) (database
 			return database{}, err
 		}
 		return database{
-			Store: store, migrate: store.Migrate, examiner: store, keys: store,
+			Store: store, migrate: store.Migrate, feedLag: store.FeedLag, examiner: store, keys: store,
 			close: func() error { store.Close(); return nil },
 			watch: func(m *metrics.Metrics) {
 				m.WatchFeed(store.FeedLag)

@@ -70,14 +70,22 @@ func StartIn(ctx context.Context, parent string, settings ...string) (*Server, e
 	if err != nil {
 		return nil, err
 	}
-	err = s.tool(ctx, "initdb", "--no-sync", "-A", "trust", "--locale=C", "-E", "UTF8", "-U", "postgres", "-D", s.data())
+	if err := s.create(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// create makes the cluster and starts it.
+func (s *Server) create(ctx context.Context) error {
+	err := s.tool(ctx, "initdb", "--no-sync", "-A", "trust", "--locale=C", "-E", "UTF8", "-U", "postgres", "-D", s.data())
 	if err == nil {
 		err = s.Launch(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.Stop())
+		return errors.Join(err, s.Stop())
 	}
-	return s, nil
+	return nil
 }
 
 // newServer makes the folder of a server, and nothing in it.

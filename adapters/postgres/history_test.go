@@ -1,0 +1,315 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/adapters/postgres"
+	"github.com/clientele-oauth/clientele/adapters/postgres/pgtest"
+	"github.com/clientele-oauth/clientele/adapters/storetest"
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// A database that is copied on its server has its transactions, and so its
+// places, in common with the original up to the copy.
+func TestCursorsProveTheirHistory(t *testing.T) {
+	urls := map[application.Store]string{}
+	openAt := func(t *testing.T, url string) application.Store {
+		store := open(t, url)
+		_, err := store.Migrate(t.Context())
+		require.NoError(t, err)
+		urls[store] = url
+		return store
+	}
+	storetest.RunForks(t, 25,
+		func(t *testing.T) application.Store {
+			database, err := server.NewDatabase(t.Context())
+			require.NoError(t, err)
+			return openAt(t, database)
+		},
+		func(t *testing.T, store application.Store) (same, restored application.Store) {
+			original := urls[store]
+			store.(*postgres.Store).Close()
+			u, err := url.Parse(original)
+			require.NoError(t, err)
+			name := strings.TrimPrefix(u.Path, "/")
+			u.Path += "_copy"
+			require.NoError(t, server.Execute(t.Context(), fmt.Sprintf(`CREATE DATABASE %s_copy TEMPLATE %s STRATEGY file_copy`, name, name)))
+			return openAt(t, original), openAt(t, u.String())
+		})
+}
+
+// own starts a server for this test alone.
+func own(t *testing.T, settings ...string) *pgtest.Server {
+	t.Helper()
+	s, err := pgtest.StartOwn(t.Context(), append(settings, "fsync=off", "max_connections=50")...)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Stop()) })
+	return s
+}
+
+// fork is a history that forks: a reader with cursors of before and behind
+// the fork. Its client was changed behind the fork in one history alone.
+type fork struct {
+	store  *postgres.Store
+	client domain.Client
+	common application.Cursor // behind an entry that both histories have
+	lost   application.Cursor // behind one that the other history lacks
+}
+
+// named commits a revision of the fork's client with that name.
+func (f *fork) named(t *testing.T, name string) {
+	t.Helper()
+	action := domain.ActionUpdate
+	if f.client.Revision() == 0 {
+		wish := domain.Change{Name: &name, RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}
+		f.client, _ = newBook(t).Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"}, wish, domain.KeysUnexamined(), now)
+		action = domain.ActionCreate
+	} else {
+		f.client, _ = newBook(t).Revise(f.client, domain.Change{Name: &name}, domain.KeysUnexamined(), now)
+	}
+	r := domain.Revision{Action: action, At: now, Client: f.client, RequestID: name}
+	require.Eventually(t, func() bool { // the service finds the server that takes writes by itself
+		return f.store.Commit(t.Context(), r) == nil
+	}, 30*time.Second, 10*time.Millisecond)
+}
+
+// end is the cursor of a reader that read everything.
+func (f *fork) end(t *testing.T) application.Cursor {
+	t.Helper()
+	page, err := f.store.Changes(t.Context(), tenant, "", 100)
+	require.NoError(t, err)
+	require.Len(t, page.Revisions, int(f.client.Revision()), "nothing is held back")
+	return page.Next
+}
+
+// before makes the part that both histories have.
+func (f *fork) before(t *testing.T) {
+	t.Helper()
+	_, err := f.store.Migrate(t.Context())
+	require.NoError(t, err)
+	f.named(t, "first")
+	f.common = f.end(t)
+	f.named(t, "second")
+}
+
+// behind makes the part that is lost.
+func (f *fork) behind(t *testing.T) {
+	t.Helper()
+	for i := range 5 {
+		f.named(t, fmt.Sprint("lost ", i))
+	}
+	f.lost = f.end(t)
+}
+
+// requireProof demands that the other history, in which the client is still at its
+// second revision, rejects the lost cursor for ever and goes on from the other one.
+func (f *fork) requireProof(t *testing.T) {
+	t.Helper()
+	state := f.client.State()
+	state.Revision = 2
+	f.client = domain.Restore(state)
+	for i := range 12 { // until it has passed every number of the lost part
+		f.named(t, fmt.Sprint("restored ", i))
+		_, err := f.store.Changes(t.Context(), tenant, f.lost, 100)
+		require.ErrorIs(t, err, application.ErrCursor)
+	}
+	page, err := f.store.Changes(t.Context(), tenant, f.common, 100)
+	require.NoError(t, err)
+	names := []string{}
+	for _, r := range page.Revisions {
+		names = append(names, r.RequestID)
+	}
+	want := []string{"second"}
+	for i := range 12 {
+		want = append(want, fmt.Sprint("restored ", i))
+	}
+	require.Equal(t, want, names)
+}
+
+func database(t *testing.T, s *pgtest.Server) string {
+	t.Helper()
+	created, err := s.NewDatabase(t.Context())
+	require.NoError(t, err)
+	return created
+}
+
+// on is the URL of the database on other servers.
+func on(t *testing.T, database string, servers ...*pgtest.Server) string {
+	t.Helper()
+	u, err := url.Parse(database)
+	require.NoError(t, err)
+	var hosts []string
+	for _, s := range servers {
+		hosts = append(hosts, s.Socket())
+	}
+	query := u.Query()
+	query.Set("host", strings.Join(hosts, ","))
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
+// The files of the server are copied while it is down; it goes on, is lost, and the
+// copy takes its place under a service that keeps running.
+func TestACursorAfterAPhysicalCopyWasRestored(t *testing.T) {
+	original := own(t)
+	url := database(t, original)
+	original.Crash()
+	require.NoError(t, original.Launch(t.Context()))
+	f := &fork{store: open(t, url)}
+	f.before(t)
+	original.Crash()
+	restored, err := original.Copy(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, restored.Stop()) })
+
+	running := open(t, on(t, url, original, restored))
+	require.NoError(t, original.Launch(t.Context()))
+	f.store = running
+	f.behind(t)
+	original.Crash()
+	require.NoError(t, restored.Launch(t.Context()))
+	f.requireProof(t)
+
+	f.store = open(t, on(t, url, restored))
+	_, err = f.store.Migrate(t.Context())
+	require.NoError(t, err)
+	_, err = f.store.Changes(t.Context(), tenant, f.lost, 100)
+	require.ErrorIs(t, err, application.ErrCursor, "also after a restart")
+}
+
+// A standby that replicates asynchronously is cut off, its primary goes on and is
+// lost, and the standby is promoted under a service that keeps running.
+func TestACursorAfterAStandbyWithoutTheEndWasPromoted(t *testing.T) {
+	primary := own(t)
+	url := database(t, primary)
+	standby, err := primary.Standby(t.Context(), "standby")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, standby.Stop()) })
+	f := &fork{store: open(t, on(t, url, primary, standby))}
+	f.before(t)
+
+	conn, err := pgx.Connect(t.Context(), on(t, url, standby))
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(context.Background()) }()
+	require.Eventually(t, func() bool {
+		var there int
+		err := conn.QueryRow(t.Context(), `SELECT count(*) FROM revisions`).Scan(&there)
+		return err == nil && there == 2
+	}, 30*time.Second, time.Millisecond, "it has the common part")
+	require.NoError(t, standby.Execute(t.Context(), `ALTER SYSTEM SET primary_conninfo = ''`))
+	require.NoError(t, standby.Execute(t.Context(), `SELECT pg_reload_conf()`))
+	require.Eventually(t, func() bool {
+		var receivers int
+		err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_wal_receiver`).Scan(&receivers)
+		return err == nil && receivers == 0
+	}, 30*time.Second, time.Millisecond, "and gets nothing more")
+
+	f.behind(t)
+	primary.Crash()
+	require.NoError(t, standby.Promote(t.Context()))
+	f.requireProof(t)
+}
+
+// A base backup is recovered to a point in time before the end.
+func TestACursorAfterPointInTimeRecovery(t *testing.T) {
+	original := own(t)
+	url := database(t, original)
+	f := &fork{store: open(t, url)}
+	recovered, err := original.RecoverTo(t.Context(), "here", func() error {
+		f.before(t)
+		if err := original.Execute(t.Context(), `SELECT pg_create_restore_point('here')`); err != nil {
+			return err
+		}
+		f.behind(t)
+		return original.Execute(t.Context(), `SELECT pg_switch_wal()`)
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, recovered.Stop()) })
+	require.NoError(t, recovered.AwaitWrites(t.Context()))
+	f.store = open(t, on(t, url, recovered))
+	f.requireProof(t)
+}
+
+// A dump is loaded into another server, whose transactions have other numbers. No
+// place of the old server is one of the new.
+func TestACursorAfterADumpWasLoadedElsewhere(t *testing.T) {
+	original := own(t)
+	url := database(t, original)
+	f := &fork{store: open(t, url)}
+	f.before(t)
+	file := filepath.Join(original.Socket(), "dump")
+	require.NoError(t, original.Tool(t.Context(), "pg_dump", "--format=custom", "--file", file, url))
+	f.behind(t)
+
+	other := own(t)
+	elsewhere := database(t, other)
+	require.NoError(t, other.Tool(t.Context(), "pg_restore", "--no-owner", "--dbname", elsewhere, file))
+	f.store = open(t, elsewhere)
+	_, err := f.store.Changes(t.Context(), tenant, f.common, 10)
+	require.ErrorIs(t, err, application.ErrUnavailable, "before the migration nobody can be served")
+	require.ErrorContains(t, err, "clientele migrate")
+	_, err = f.store.Migrate(t.Context())
+	require.NoError(t, err)
+	for _, cursor := range []application.Cursor{f.common, f.lost} {
+		_, err = f.store.Changes(t.Context(), tenant, cursor, 10)
+		require.ErrorIs(t, err, application.ErrCursor)
+	}
+	f.common = ""
+	page, err := f.store.Changes(t.Context(), tenant, "", 1)
+	require.NoError(t, err)
+	f.common = page.Next
+	f.requireProof(t)
+}
+
+// A dump of another copy of the same server has the right identifier, and names
+// transactions that have not happened here.
+func TestACursorAfterADumpOfAnotherCopyOfTheServer(t *testing.T) {
+	original := own(t)
+	url := database(t, original)
+	f := &fork{store: open(t, url)}
+	original.Crash()
+	older, err := original.Copy(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, older.Stop()) })
+	require.NoError(t, original.Launch(t.Context()))
+	require.NoError(t, original.Execute(t.Context(), `DO $$ BEGIN
+		FOR i IN 1..2000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP;
+	END $$`))
+	f.before(t)
+	f.behind(t)
+	file := filepath.Join(original.Socket(), "dump")
+	require.NoError(t, original.Tool(t.Context(), "pg_dump", "--format=custom", "--file", file, url))
+
+	require.NoError(t, older.Launch(t.Context()))
+	elsewhere := on(t, url, older)
+	require.NoError(t, older.Tool(t.Context(), "pg_restore", "--no-owner", "--dbname", elsewhere, file))
+	f.store = open(t, elsewhere)
+	_, err = f.store.Migrate(t.Context())
+	require.NoError(t, err)
+	require.Len(t, f.names(t), 7, "nothing waits until the server has counted that far")
+	_, err = f.store.Changes(t.Context(), tenant, f.lost, 10)
+	require.ErrorIs(t, err, application.ErrCursor)
+	f.named(t, "last")
+	require.Equal(t, "last", f.names(t)[7], "what comes later is behind it")
+}
+
+// names are the requests of the whole feed.
+func (f *fork) names(t *testing.T) (names []string) {
+	t.Helper()
+	page, err := f.store.Changes(t.Context(), tenant, "", 100)
+	require.NoError(t, err)
+	for _, r := range page.Revisions {
+		names = append(names, r.RequestID)
+	}
+	return names
+}

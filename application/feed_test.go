@@ -1,0 +1,325 @@
+package application_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// counted counts the reads of the feed, by tenant, and can fail them.
+type counted struct {
+	application.Store
+	mu    sync.Mutex
+	reads map[domain.TenantID]int
+	fail  func() error
+}
+
+// count puts a counted store below the registry.
+func count(r *application.Registry) *counted {
+	c := &counted{Store: r.Store, reads: map[domain.TenantID]int{}}
+	r.Store = c
+	return c
+}
+
+func (c *counted) Changes(ctx context.Context, tenant domain.TenantID, after application.Cursor, limit int) (application.Changes, error) {
+	c.mu.Lock()
+	c.reads[tenant]++
+	fail := c.fail
+	c.mu.Unlock()
+	if fail != nil {
+		return application.Changes{}, fail()
+	}
+	return c.Store.Changes(ctx, tenant, after, limit)
+}
+
+func (c *counted) of(tenant domain.TenantID) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reads[tenant]
+}
+
+func (c *counted) failWith(fail func() error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fail = fail
+}
+
+// follower reads the feed until it is stopped, and notes what it is given.
+type follower struct {
+	after application.Cursor
+	seen  []string
+}
+
+func entryOf(r domain.Revision) string {
+	return fmt.Sprintf("%s %d", r.Client.Identity().ClientID, r.Client.Revision())
+}
+
+// once waits for changes once.
+func (f *follower) once(ctx context.Context, r *application.Registry, caller application.Caller, limit int, end <-chan struct{}) error {
+	patience := application.Patience{Longest: application.MaxWait, End: end}
+	select {
+	case <-end:
+		patience = application.Patience{} // what there is
+	default:
+	}
+	changes, err := r.Changes(ctx, caller, f.after, limit, patience)
+	if err != nil {
+		return err
+	}
+	if len(changes.Revisions) > limit {
+		return fmt.Errorf("%d changes for a limit of %d", len(changes.Revisions), limit)
+	}
+	for _, revision := range changes.Revisions {
+		f.seen = append(f.seen, entryOf(revision))
+	}
+	f.after = changes.Next
+	return nil
+}
+
+// following counts the goroutines that read the store for readers that wait.
+func following() int {
+	stacks := make([]byte, 64<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	return strings.Count(string(stacks), "application.(*Registry).follow(")
+}
+
+func requireNobodyFollows(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool { return following() == 0 }, 20*time.Second, time.Millisecond)
+}
+
+// However many wait, a commit costs the store a few reads, and readers of other
+// tenants cost it none.
+func TestReadsOfTheFeedDoNotGrowWithItsReaders(t *testing.T) {
+	onBothStores(t, func(t *testing.T, r *application.Registry) {
+		const readers, commits = 1000, 10
+		store := count(r)
+		id := register(t, r)
+		start, err := r.Changes(t.Context(), admin, "", 10, application.Patience{})
+		require.NoError(t, err)
+		end := make(chan struct{})
+		followers := make([]*follower, readers)
+		var group, others sync.WaitGroup
+		var complete atomic.Int64
+		for i := range followers {
+			f := &follower{after: start.Next}
+			followers[i] = f
+			group.Go(func() {
+				for len(f.seen) < commits {
+					if err := f.once(t.Context(), r, admin, 1+i%10, nil); err != nil {
+						t.Errorf("reader %d: %v", i, err)
+						return
+					}
+				}
+				complete.Add(1)
+			})
+			others.Go(func() {
+				o := &follower{}
+				if err := o.once(t.Context(), r, stranger, 10, end); err != nil || len(o.seen) > 0 {
+					t.Errorf("reader of another tenant: %v, %v", o.seen, err)
+				}
+			})
+		}
+		before := store.of(stranger.Tenant)
+		for i := range commits {
+			_, err := r.Revise(t.Context(), admin, id, domain.Change{Name: new(fmt.Sprint("name ", i))}, application.Options{})
+			require.NoError(t, err)
+		}
+		group.Wait()
+		var want []string
+		for i := range commits {
+			want = append(want, fmt.Sprintf("%s %d", id, i+2))
+		}
+		for i, f := range followers {
+			require.Equal(t, want, f.seen, "reader %d", i)
+		}
+		assert.EqualValues(t, readers, complete.Load())
+		assert.Less(t, store.of(admin.Tenant), readers*commits/10, "each reader by itself would read %d times", readers*commits)
+		assert.Less(t, store.of(stranger.Tenant)-before, readers/10, "commits of one tenant are read for another")
+		close(end)
+		others.Wait()
+		requireNobodyFollows(t)
+	})
+}
+
+// Readers with limits and cursors of their own, some of whom leave and come back,
+// while clients are changed, deleted and purged.
+func TestReadersThatWaitMissNothingAndGetNothingTwice(t *testing.T) {
+	onBothStores(t, func(t *testing.T, r *application.Registry) {
+		const readers, steps = 24, 60
+		end := make(chan struct{})
+		followers := make([]*follower, readers)
+		var group sync.WaitGroup
+		for i := range followers {
+			random := rand.New(rand.NewPCG(uint64(i), 1))
+			f := &follower{}
+			followers[i] = f
+			group.Go(func() {
+				for ending := false; ; {
+					ctx, leave := context.WithCancel(t.Context())
+					if random.IntN(3) == 0 {
+						timer := time.AfterFunc(time.Duration(random.IntN(5))*time.Millisecond, leave)
+						defer timer.Stop()
+					}
+					known := len(f.seen)
+					err := f.once(ctx, r, admin, 1+random.IntN(5), end)
+					left := ctx.Err() != nil
+					leave()
+					if err != nil && !left {
+						t.Errorf("reader %d: %v", i, err)
+						return
+					}
+					if ending && len(f.seen) == known && !left {
+						return
+					}
+					select {
+					case <-end:
+						ending = true
+					default:
+					}
+				}
+			})
+		}
+		random := rand.New(rand.NewPCG(2, 2))
+		var log []string          // what can be seen, in order
+		gone := map[string]bool{} // what was purged, and may have been seen
+		live := map[domain.ClientID]int{}
+		for range steps {
+			ids := slices.Sorted(func(yield func(domain.ClientID) bool) {
+				for id := range live {
+					if !yield(id) {
+						return
+					}
+				}
+			})
+			switch {
+			case len(live) < 3:
+				id := register(t, r)
+				live[id] = 1
+				log = append(log, fmt.Sprintf("%s 1", id))
+			case random.IntN(5) == 0:
+				id := ids[random.IntN(len(ids))]
+				require.NoError(t, r.Delete(t.Context(), admin, id, application.Options{}))
+				for n := range live[id] + 1 {
+					gone[fmt.Sprintf("%s %d", id, n+1)] = true
+				}
+				log = append(log, fmt.Sprintf("%s %d", id, live[id]+1), fmt.Sprintf("%s %d", id, live[id]+2))
+				delete(live, id)
+				move(r, time.Second)
+				purged, err := r.Purge(t.Context(), domain.Actor{Subject: "operator"}, 0)
+				require.NoError(t, err)
+				require.Equal(t, 1, purged)
+			default:
+				id := ids[random.IntN(len(ids))]
+				live[id]++
+				_, err := r.Revise(t.Context(), admin, id, domain.Change{Name: new(fmt.Sprint("name ", live[id]))}, application.Options{})
+				require.NoError(t, err)
+				log = append(log, fmt.Sprintf("%s %d", id, live[id]))
+			}
+		}
+		close(end)
+		group.Wait()
+		for i, f := range followers {
+			seen := 0
+			for _, entry := range log {
+				switch {
+				case seen < len(f.seen) && f.seen[seen] == entry:
+					seen++
+				case gone[entry]:
+				default:
+					require.Fail(t, "a reader missed a change", "reader %d, %s: %v", i, entry, f.seen)
+				}
+			}
+			require.Equal(t, len(f.seen), seen, "reader %d was given something twice or out of order: %v", i, f.seen)
+		}
+		requireNobodyFollows(t)
+	})
+}
+
+// A store that takes longer than a reader waits is read all the same.
+func TestAReadIsNotCutShortByThePatienceOfTheReader(t *testing.T) {
+	r := newRegistry(t)
+	store := count(r)
+	id := register(t, r)
+	slow := make(chan struct{})
+	store.failWith(func() error { <-slow; return errSlow })
+	end := make(chan struct{})
+	close(end)
+	returned := make(chan error, 1)
+	go func() {
+		_, err := r.Changes(t.Context(), admin, "", 10, application.Patience{Longest: time.Nanosecond, End: end})
+		returned <- err
+	}()
+	require.Eventually(t, func() bool { return store.of(admin.Tenant) == 1 }, 20*time.Second, time.Millisecond)
+	assert.Empty(t, returned)
+	close(slow)
+	require.ErrorIs(t, <-returned, errSlow)
+	store.failWith(nil)
+	changes, err := r.Changes(t.Context(), admin, "", 10, application.Patience{Longest: time.Nanosecond, End: end})
+	require.NoError(t, err)
+	require.Len(t, changes.Revisions, 1)
+	assert.Equal(t, id, changes.Revisions[0].Client.Identity().ClientID)
+}
+
+var errSlow = errors.New("slow")
+
+func TestReadersThatWaitShareAnError(t *testing.T) {
+	r := newRegistry(t)
+	store := count(r)
+	for _, want := range []error{application.ErrUnavailable, errors.New("a defect"), nil} {
+		store.failWith(func() error {
+			if want == nil {
+				panic("a panic")
+			}
+			return want
+		})
+		var group sync.WaitGroup
+		for range 10 {
+			group.Go(func() {
+				err := (&follower{}).once(t.Context(), r, admin, 10, nil)
+				if want != nil {
+					assert.ErrorIs(t, err, want)
+				} else {
+					assert.ErrorContains(t, err, "a panic")
+				}
+			})
+		}
+		group.Wait()
+	}
+	requireNobodyFollows(t)
+}
+
+func TestAllReadersAreLetGoAtTheEnd(t *testing.T) {
+	onBothStores(t, func(t *testing.T, r *application.Registry) {
+		end := make(chan struct{})
+		var group sync.WaitGroup
+		for i := range 200 {
+			group.Go(func() {
+				caller := admin
+				caller.Tenant = domain.TenantID(fmt.Sprint("tenant_", i%7))
+				f := &follower{}
+				if err := f.once(t.Context(), r, caller, 10, end); err != nil || len(f.seen) > 0 {
+					t.Errorf("reader %d: %v, %v", i, f.seen, err)
+				}
+			})
+		}
+		require.Eventually(t, func() bool { return following() == 7 }, 20*time.Second, time.Millisecond)
+		close(end)
+		group.Wait()
+		requireNobodyFollows(t)
+	})
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// How readers of the change feed wait while updates are measured.
+const (
+	waitingReaders = 1024
+	// followingReaders are given every change. What that costs is in proportion to
+	// their number and to the changes, however it is done.
+	followingReaders = 16
+	// waitingTenants are the tenants of readers whose feed has nothing new.
+	waitingTenants = 16
+	readersTimeout = time.Minute
+)
+
+// readers wait for changes until they are stopped.
+type readers struct {
+	stop      context.CancelFunc
+	group     sync.WaitGroup
+	mu        sync.Mutex
+	conns     []net.Conn
+	responses atomic.Int64
+	failure   atomic.Pointer[error]
+}
+
+// startReaders lets n readers follow the feeds of these tenants, each from its end,
+// and returns when all wait.
+func startReaders(ctx context.Context, t *target, n int, tenants ...string) (*readers, error) {
+	r := &readers{}
+	ctx, r.stop = context.WithCancel(ctx)
+	followed := make([]tenant, len(tenants))
+	for i, name := range tenants {
+		tokens, err := t.issuer.tokens(name)
+		if err != nil {
+			return nil, errors.Join(err, r.end())
+		}
+		followed[i] = tenant{name: name, tokens: tokens}
+	}
+	if err := t.ends(ctx, followed); err != nil {
+		return nil, errors.Join(err, r.end())
+	}
+	connections := &fasthttp.HostClient{
+		Addr: strings.TrimPrefix(t.URL, "http://"), MaxConns: n, ReadTimeout: readersTimeout, MaxIdleConnDuration: readersTimeout,
+		Dial: func(address string) (net.Conn, error) { return r.dial(ctx, address) },
+	}
+	for i := range n {
+		of := followed[i%len(followed)]
+		r.group.Go(func() { r.follow(ctx, connections, t.URL, of.tokens[0], of.changes) })
+	}
+	deadline := time.Now().Add(readersTimeout)
+	for {
+		wait, err := t.waiting(ctx)
+		switch {
+		case wait == n && err == nil:
+			return r, nil
+		case err != nil, r.failure.Load() != nil, time.Now().After(deadline):
+			return nil, errors.Join(err, fmt.Errorf("%d of %d readers wait", wait, n), r.end())
+		}
+	}
+}
+
+// waiting is how many requests wait for changes, as the service's metrics have it.
+func (t *target) waiting(ctx context.Context) (n int, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, t.Operators+"/metrics", http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return 0, err
+	}
+	_, value, _ := strings.Cut(string(text), "\nclientele_feed_readers_waiting ")
+	value, _, _ = strings.Cut(value, "\n")
+	return strconv.Atoi(value)
+}
+
+func (r *readers) follow(ctx context.Context, connections *fasthttp.HostClient, url, token, after string) {
+	request, response := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+	defer fasthttp.ReleaseRequest(request)
+	defer fasthttp.ReleaseResponse(response)
+	request.Header.Set("Authorization", "Bearer "+token)
+	for ctx.Err() == nil {
+		uri := url + "/admin/oauth/changes?limit=500&wait_seconds=30"
+		if after != "" {
+			uri += "&after=" + after
+		}
+		request.SetRequestURI(uri)
+		err := connections.Do(request, response)
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil && response.StatusCode() != http.StatusOK {
+			err = fmt.Errorf("a reader: %d: %s", response.StatusCode(), response.Body())
+		}
+		var page struct {
+			Data struct {
+				Next string `json:"next"`
+			} `json:"data"`
+		}
+		if err == nil {
+			err = json.Unmarshal(response.Body(), &page)
+		}
+		if err != nil {
+			r.failure.CompareAndSwap(nil, &err)
+			return
+		}
+		after = page.Data.Next
+		r.responses.Add(1)
+	}
+}
+
+// dial keeps the connections, to end requests that wait; the client would make new
+// ones for them.
+func (r *readers) dial(ctx context.Context, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil && ctx.Err() != nil {
+		return nil, errors.Join(ctx.Err(), conn.Close())
+	}
+	if err == nil {
+		r.conns = append(r.conns, conn)
+	}
+	return conn, err
+}
+
+// end stops the readers.
+func (r *readers) end() error {
+	r.stop()
+	r.mu.Lock()
+	for _, conn := range r.conns {
+		_ = conn.Close()
+	}
+	r.mu.Unlock()
+	r.group.Wait()
+	if failure := r.failure.Load(); failure != nil {
+		return *failure
+	}
+	return nil
+}
+
+// followed is a measurement while n readers wait for changes, of the given tenants.
+func (b *bench) followed(m measurement, t *target, n int, tenants ...string) measurement {
+	run := m.run
+	m.run = func(ctx context.Context) (float64, error) {
+		waiting, err := startReaders(ctx, t, n, tenants...)
+		if err != nil {
+			return 0, err
+		}
+		before := waiting.responses.Load()
+		perSecond, err := run(ctx)
+		b.responses[m.name] = waiting.responses.Load() - before
+		return perSecond, errors.Join(err, waiting.end())
+	}
+	return m
+}
+
+// idleTenants are tenants in which nothing changes.
+func idleTenants() (names []string) {
+	for i := range waitingTenants {
+		names = append(names, fmt.Sprintf("tenant_idle_%d", i))
+	}
+	return names
+}
