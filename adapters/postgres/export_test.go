@@ -31,9 +31,9 @@ func (s *Store) CommitTogether(ctx context.Context, revisions ...domain.Revision
 	for i, result := range s.commitTogether(ctx, entries) {
 		if errors.Is(result.Err, errAlone) {
 			alone++
-			result.Err = entries[i].commit(ctx, s.pool)
+			result.Err = s.commitAlone(ctx, entries[i])
 		}
-		errs = append(errs, result.Err)
+		errs = append(errs, translate(result.Err))
 	}
 	return errs, alone
 }
@@ -71,4 +71,10 @@ func (s *Store) Plans(ctx context.Context, like string) (generic, custom int, er
 	const query = `SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE $1`
 	err = s.pool.QueryRow(ctx, query, pgx.QueryExecModeExec, like).Scan(&generic, &custom)
 	return generic, custom, err
+}
+
+// Backend returns the process id of a server connection of the pool.
+func (s *Store) Backend(ctx context.Context) (pid int, err error) {
+	err = s.pool.QueryRow(ctx, `SELECT pg_backend_pid()`, pgx.QueryExecModeExec).Scan(&pid)
+	return pid, err
 }

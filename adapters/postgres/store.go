@@ -148,7 +148,7 @@ func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
 		_, err = s.commits.Ask(ctx, e)
 	}
 	if errors.Is(err, errAlone) {
-		err = e.commit(ctx, s.pool)
+		err = s.commitAlone(ctx, e)
 	}
 	if err != nil {
 		return translate(err)
@@ -167,7 +167,7 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 		ON CONFLICT (tenant_id, subject, key) DO UPDATE
 			SET fingerprint = $4, at = $5, client_id = $6, revision = $7, secret_id = $8
 			WHERE kept.at < $9`
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	once := func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, keep, string(r.Client.Identity().TenantID), a.Subject, a.Key, a.Fingerprint[:], a.At,
 			string(a.ClientID), int64(a.Revision), a.SecretID, a.At.Add(-application.AttemptsKept))
 		switch {
@@ -178,7 +178,8 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 		default:
 			return e.commit(ctx, tx)
 		}
-	})
+	}
+	err := retry(ctx, func() error { return pgx.BeginFunc(ctx, s.pool, once) })
 	if err != nil {
 		return translate(err)
 	}
@@ -208,8 +209,10 @@ func (s *Store) FindAttempt(ctx context.Context, tenant domain.TenantID, subject
 
 // ForgetAttempts implements [application.Store].
 func (s *Store) ForgetAttempts(ctx context.Context, before time.Time) error {
-	_, err := s.pool.Exec(ctx, `DELETE FROM attempts WHERE at < $1`, before)
-	return translate(err)
+	return translate(retry(ctx, func() error {
+		_, err := s.pool.Exec(ctx, `DELETE FROM attempts WHERE at < $1`, before)
+		return err
+	}))
 }
 
 // NoteSecretUses implements [application.Store], in one round trip.
@@ -228,8 +231,10 @@ func (s *Store) NoteSecretUses(ctx context.Context, uses []application.SecretUse
 		secrets = append(secrets, use.SecretID)
 		times = append(times, use.At)
 	}
-	_, err := s.pool.Exec(ctx, statement, tenants, clients, secrets, times)
-	return translate(err)
+	return translate(retry(ctx, func() error {
+		_, err := s.pool.Exec(ctx, statement, tenants, clients, secrets, times)
+		return err
+	}))
 }
 
 // SecretUses implements [application.Store].
