@@ -12,6 +12,9 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
+// Translate is how the store classifies errors.
+var Translate = translate
+
 // MigrateToFirst makes the schema of the first version, and runs a statement there.
 func (s *Store) MigrateToFirst(ctx context.Context, statement string) error {
 	_, err := s.migrate(ctx, func(p *goose.Provider, ctx context.Context) ([]*goose.MigrationResult, error) { return p.UpTo(ctx, 1) })

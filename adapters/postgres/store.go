@@ -279,13 +279,10 @@ func readClient(row pgx.CollectableRow) (domain.Client, error) {
 // cannot be reached, is starting, stopping, full, read-only after a failover or
 // refuses the credentials is [application.ErrUnavailable].
 func translate(err error) error {
-	var answered *pgconn.PgError
 	switch {
 	case err == nil, errors.Is(err, application.ErrConflict), errors.Is(err, application.ErrDone), errors.Is(err, record.ErrUnreadable):
 		return err
-	case !errors.As(err, &answered):
-		return errors.Join(application.ErrUnavailable, err)
-	case temporary(answered.Code):
+	case unavailable(err):
 		return errors.Join(application.ErrUnavailable, err)
 	default:
 		return err
@@ -296,14 +293,11 @@ func translate(err error) error {
 // that may serve again without the service being changed.
 func temporary(code string) bool {
 	const (
-		readOnly            = "25006"
-		lockNotAvailable    = "55P03"
-		invalidCatalogName  = "3D000"
-		serializationFailed = "40001"
-		deadlock            = "40P01"
+		readOnly           = "25006"
+		invalidCatalogName = "3D000"
 	)
 	switch code {
-	case readOnly, lockNotAvailable, invalidCatalogName, serializationFailed, deadlock:
+	case readOnly, lockNotAvailable, invalidCatalogName, serializationFailure, deadlockDetected:
 		return true
 	}
 	for _, class := range []string{"08", "28", "53", "57", "58"} {
