@@ -3,7 +3,9 @@ package postgres
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/pressly/goose/v3"
@@ -81,3 +83,26 @@ func (s *Store) Backend(ctx context.Context) (pid int, err error) {
 	err = s.pool.QueryRow(ctx, `SELECT pg_backend_pid()`, pgx.QueryExecModeExec).Scan(&pid)
 	return pid, err
 }
+
+// Pauses returns the first pauses between attempts to listen.
+func Pauses(n int) (pauses []time.Duration) {
+	var b backoff
+	for range n {
+		pauses = append(pauses, b.next())
+	}
+	return pauses
+}
+
+// LogOutage logs the outcomes of attempts.
+func LogOutage(log *slog.Logger, outcomes ...error) {
+	o := outage{log: log, subject: "notifications"}
+	for _, err := range outcomes {
+		o.note(err)
+	}
+}
+
+// The first pause between attempts to listen, and the longest.
+const (
+	ShortestPause = shortestPause
+	LongestPause  = longestPause
+)

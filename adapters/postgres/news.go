@@ -18,17 +18,17 @@ import (
 const (
 	channel      = "clientele_changes"
 	sendEvery    = 20 * time.Millisecond
-	reconnect    = time.Second
 	sendDeadline = 5 * time.Second
 )
 
 // news hears of commits, in this process at once and in others a little later.
 // It is a courtesy: whoever waits looks from time to time all the same.
 type news struct {
-	pool *pgxpool.Pool
-	end  context.CancelFunc
-	done sync.WaitGroup
-	ctx  context.Context //nolint:containedctx // the life of the goroutines
+	pool  *pgxpool.Pool
+	route *route
+	end   context.CancelFunc
+	done  sync.WaitGroup
+	ctx   context.Context //nolint:containedctx // the life of the goroutines
 
 	listen sync.Once
 	send   chan struct{}
@@ -37,9 +37,9 @@ type news struct {
 	waiters chan struct{}
 }
 
-func startNews(pool *pgxpool.Pool) *news {
+func startNews(pool *pgxpool.Pool, route *route) *news {
 	ctx, cancel := context.WithCancel(context.Background())
-	n := &news{pool: pool, end: cancel, ctx: ctx, send: make(chan struct{}, 1), waiters: make(chan struct{})}
+	n := &news{pool: pool, route: route, end: cancel, ctx: ctx, send: make(chan struct{}, 1), waiters: make(chan struct{})}
 	n.done.Go(n.sendAll)
 	return n
 }
@@ -77,6 +77,7 @@ func (n *news) wake() {
 // sendAll tells the other replicas of commits, those of a while at once. That
 // one of them does not hear of it costs it a second.
 func (n *news) sendAll() {
+	sending := outage{log: n.route.log, subject: "notifications to other replicas"}
 	for {
 		select {
 		case <-n.send:
@@ -88,36 +89,11 @@ func (n *news) sendAll() {
 		}
 		ctx, cancel := context.WithTimeout(n.ctx, sendDeadline)
 		// Nothing depends on its being on the disk.
-		_, _ = n.pool.Exec(ctx, `SET LOCAL synchronous_commit = off; NOTIFY `+channel, pgx.QueryExecModeSimpleProtocol)
+		_, err := n.pool.Exec(ctx, `SET LOCAL synchronous_commit = off; NOTIFY `+channel, pgx.QueryExecModeSimpleProtocol)
 		cancel()
-	}
-}
-
-// listenOn hears of the commits of other replicas until the store is closed.
-func (n *news) listenOn() {
-	for n.ctx.Err() == nil {
-		n.listenOnce()
-		n.wake() // whatever was missed meanwhile
-		n.sleep(reconnect)
-	}
-}
-
-// listenOnce listens until the connection breaks.
-func (n *news) listenOnce() {
-	config := n.pool.Config().ConnConfig
-	conn, err := pgx.ConnectConfig(n.ctx, config)
-	if err != nil {
-		return
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(n.ctx)) }()
-	if _, err := conn.Exec(n.ctx, "LISTEN "+channel); err != nil {
-		return
-	}
-	for {
-		if _, err := conn.WaitForNotification(n.ctx); err != nil {
-			return
+		if n.ctx.Err() == nil {
+			sending.note(err)
 		}
-		n.wake()
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 // Store implements [application.Store] over a pool of connections.
 type Store struct {
 	pool    *pgxpool.Pool
+	route   *route
 	news    *news
 	finds   *gather.Trips[key, row]
 	commits *gather.Trips[entry, struct{}]
@@ -50,7 +51,10 @@ const (
 // string or URL; several hosts may stand in it, of which the one that takes
 // writes is chosen). Nothing is connected yet, so that the service starts also
 // while the database is away. The tracer hears of every statement; nil is none.
-func Open(ctx context.Context, url string, tracer pgx.QueryTracer) (*Store, error) {
+//
+// url may lead through a pooler in transaction mode, which the store detects; see
+// [WithDirectURL].
+func Open(ctx context.Context, url string, tracer pgx.QueryTracer, options ...Option) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, errors.New("the database URL cannot be read") // the error of pgx may repeat the password
@@ -62,11 +66,15 @@ func Open(ctx context.Context, url string, tracer pgx.QueryTracer) (*Store, erro
 		config.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
 	config.ConnConfig.Tracer = tracer
+	route, err := newRoute(config, url, options)
+	if err != nil {
+		return nil, err
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	s := &Store{pool: pool, news: startNews(pool)}
+	s := &Store{pool: pool, route: route, news: startNews(pool, route)}
 	s.finds = gather.New(findTrips, seats, s.find)
 	s.commits = gather.New(commitTrips, seats, s.commitTogether)
 	s.changes = gather.New(feedTrips, feedSeats, s.findChanges)
