@@ -43,15 +43,19 @@ func (s *Store) migrate(
 	if err != nil {
 		return 0, fmt.Errorf("migrate PostgreSQL: %w", err)
 	}
+	exclusively, locking, err := s.migrationLock(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("migrate PostgreSQL: %w", translate(err))
+	}
 	db := s.migrationDB()
 	defer db.Close()
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, dir,
-		goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: fillSearch}, nil)))
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, dir, append(locking,
+		goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: fillSearch}, nil)))...)
 	if err != nil {
 		return 0, fmt.Errorf("migrate PostgreSQL: %w", err)
 	}
 	var results []*goose.MigrationResult
-	err = s.exclusively(ctx, func() error {
+	err = exclusively(ctx, func() error {
 		results, err = up(provider, ctx)
 		return err
 	})

@@ -213,18 +213,18 @@ func TestMigrationsTakeTheDirectWay(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// An earlier release holds the lock for its session.
-func TestMigrationsWaitForThoseOfEarlierReleases(t *testing.T) {
+// Earlier releases, and those without a pooler, hold the lock for their session.
+func TestMigrationsThroughAPoolerWaitForOthers(t *testing.T) {
 	database, err := server.NewDatabase(t.Context())
 	require.NoError(t, err)
-	earlier := connect(t, database)
-	execute(t, earlier, `SELECT pg_advisory_lock(4097083626)`)
-	store := open(t, database)
+	other := connect(t, database)
+	execute(t, other, `SELECT pg_advisory_lock(4097083626)`)
+	store := open(t, through(t, pooler(t), database))
 	limited, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
 	defer cancel()
 	_, err = store.Migrate(limited)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	execute(t, earlier, `SELECT pg_advisory_unlock(4097083626)`)
+	execute(t, other, `SELECT pg_advisory_unlock(4097083626)`)
 	_, err = store.Migrate(t.Context())
 	require.NoError(t, err)
 }

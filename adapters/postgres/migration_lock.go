@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 )
 
@@ -22,16 +23,34 @@ func (s *Store) migrationDB() *sql.DB {
 	return stdlib.OpenDBFromPool(s.pool)
 }
 
-// exclusively runs a function while no other process does so on this database. The lock
+// migrationLock returns how migrations exclude those of other processes. Over direct
+// connections goose does it, by a lock of the session that migrates. Through a pooler
+// there is no such session, see poolerLock.
+func (s *Store) migrationLock(
+	ctx context.Context,
+) (exclusively func(ctx context.Context, do func() error) error, options []goose.ProviderOption, err error) {
+	behindPooler := false
+	if s.route.direct == nil {
+		if behindPooler, err = s.route.findPooler(ctx, s.pool.Config().ConnConfig); err != nil {
+			return nil, nil, err
+		}
+	}
+	if behindPooler {
+		return s.poolerLock, nil, nil
+	}
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(_ context.Context, do func() error) error { return do() }, []goose.ProviderOption{goose.WithSessionLocker(locker)}, nil
+}
+
+// poolerLock runs a function while no other process migrates this database. The lock
 // belongs to a transaction, on a connection of its own, because a pooler in
 // transaction mode gives the other statements of a session to other connections. Its
-// number is that of goose, by which earlier releases exclude each other.
-func (s *Store) exclusively(ctx context.Context, do func() error) error {
-	config := s.route.direct
-	if config == nil {
-		config = s.pool.Config().ConnConfig
-	}
-	conn, err := pgx.ConnectConfig(ctx, config)
+// number is that of goose's locks, so that the two exclude each other.
+func (s *Store) poolerLock(ctx context.Context, do func() error) error {
+	conn, err := pgx.ConnectConfig(ctx, s.pool.Config().ConnConfig)
 	if err != nil {
 		return err
 	}
