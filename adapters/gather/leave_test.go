@@ -32,7 +32,7 @@ func TestEachCallerReturnsWhenItsOwnContextEnds(t *testing.T) {
 						defer cancel()
 						started := time.Now()
 						_, err := trips.Ask(ctx, 1)
-						assert.ErrorIs(t, err, wanted)
+						assert.ErrorIs(t, err, wanted) //nolint:testifylint // not on the goroutine of the test
 						assert.LessOrEqual(t, time.Since(started), d)
 					})
 				}

@@ -23,7 +23,7 @@ func connect(t *testing.T, database string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), database)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
 	return conn
 }
 
@@ -144,8 +144,9 @@ func TestCountingWaitsWhereEverySlotIsInUse(t *testing.T) {
 	store := open(t, database)
 	holder, admin := connect(t, database), connect(t, database)
 	execute(t, holder, `SELECT pg_advisory_lock('clients'::regclass::oid::integer, slot) FROM generate_series(0, 15) AS slot`)
+	r := newRevision(t, tenant, "app")
 	committed := make(chan error, 1)
-	go func() { committed <- store.Commit(t.Context(), newRevision(t, tenant, "app")) }()
+	go func() { committed <- store.Commit(t.Context(), r) }()
 	awaitLocks(t, admin, 1)
 	execute(t, holder, `SELECT pg_advisory_unlock_all()`)
 	require.NoError(t, <-committed)

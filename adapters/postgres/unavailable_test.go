@@ -39,9 +39,8 @@ func raise(code string) string {
 func TestErrorsThatPassAreToldFromDefects(t *testing.T) {
 	database := newDatabase(t, `CREATE TABLE things (n integer PRIMARY KEY, name text NOT NULL)`, `INSERT INTO things VALUES (1, 'one')`)
 	admin := connect(t, database)
-	ctx := t.Context()
 	exec := func(conn *pgx.Conn, statement string, args ...any) error {
-		_, err := conn.Exec(ctx, statement, args...)
+		_, err := conn.Exec(t.Context(), statement, args...)
 		return err
 	}
 	statement := func(statement string, args ...any) func(t *testing.T) error {
@@ -50,9 +49,9 @@ func TestErrorsThatPassAreToldFromDefects(t *testing.T) {
 	connecting := func(to string) func(t *testing.T) error {
 		return func(t *testing.T) error {
 			t.Helper()
-			conn, err := pgx.Connect(ctx, to)
+			conn, err := pgx.Connect(t.Context(), to)
 			if err == nil {
-				_ = conn.Close(ctx)
+				_ = conn.Close(t.Context())
 			}
 			return err
 		}
@@ -70,7 +69,7 @@ func TestErrorsThatPassAreToldFromDefects(t *testing.T) {
 			go func() { failed <- exec(conn, `SELECT pg_sleep(60)`) }()
 			require.Eventually(t, func() bool {
 				var ended bool
-				err := admin.QueryRow(ctx, `
+				err := admin.QueryRow(t.Context(), `
 					SELECT coalesce(bool_or(pg_terminate_backend(pid)), false) FROM pg_stat_activity WHERE pid = $1 AND query LIKE '%pg_sleep%'`,
 					conn.PgConn().PID()).Scan(&ended)
 				return err == nil && ended
@@ -99,7 +98,7 @@ func TestErrorsThatPassAreToldFromDefects(t *testing.T) {
 		{"the context is cancelled during a statement", passes, func(t *testing.T) error {
 			t.Helper()
 			conn := connect(t, database)
-			limited, cancel := context.WithCancel(ctx)
+			limited, cancel := context.WithCancel(t.Context())
 			go cancel()
 			_, err := conn.Exec(limited, `SELECT pg_sleep(60)`)
 			return err
@@ -107,7 +106,7 @@ func TestErrorsThatPassAreToldFromDefects(t *testing.T) {
 		{"the deadline passes during a statement", passes, func(t *testing.T) error {
 			t.Helper()
 			conn := connect(t, database)
-			limited, cancel := context.WithTimeout(ctx, 5*time.Millisecond)
+			limited, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 			defer cancel()
 			_, err := conn.Exec(limited, `SELECT pg_sleep(60)`)
 			return err
@@ -115,17 +114,17 @@ func TestErrorsThatPassAreToldFromDefects(t *testing.T) {
 		{"the context ended before", passes, func(t *testing.T) error {
 			t.Helper()
 			conn := connect(t, database)
-			ended, cancel := context.WithCancel(ctx)
+			ended, cancel := context.WithCancel(t.Context())
 			cancel()
 			_, err := conn.Exec(ended, `SELECT 1`)
 			return err
 		}},
 		{"the pool is closed", passes, func(t *testing.T) error {
 			t.Helper()
-			pool, err := pgxpool.New(ctx, database)
+			pool, err := pgxpool.New(t.Context(), database)
 			require.NoError(t, err)
 			pool.Close()
-			_, err = pool.Exec(ctx, `SELECT 1`)
+			_, err = pool.Exec(t.Context(), `SELECT 1`)
 			return err
 		}},
 		{"statement_timeout", passes, func(t *testing.T) error {
@@ -174,17 +173,17 @@ func TestErrorsThatPassAreToldFromDefects(t *testing.T) {
 		{"a column of another type", defect, func(t *testing.T) error {
 			t.Helper()
 			var n int
-			return connect(t, database).QueryRow(ctx, `SELECT name FROM things`).Scan(&n)
+			return connect(t, database).QueryRow(t.Context(), `SELECT name FROM things`).Scan(&n)
 		}},
 		{"another number of columns", defect, func(t *testing.T) error {
 			t.Helper()
 			var n int
-			return connect(t, database).QueryRow(ctx, `SELECT n, name FROM things`).Scan(&n)
+			return connect(t, database).QueryRow(t.Context(), `SELECT n, name FROM things`).Scan(&n)
 		}},
 		{"NULL where a value belongs", defect, func(t *testing.T) error {
 			t.Helper()
 			var n int
-			return connect(t, database).QueryRow(ctx, `SELECT NULL::int`).Scan(&n)
+			return connect(t, database).QueryRow(t.Context(), `SELECT NULL::int`).Scan(&n)
 		}},
 		{"a value that cannot be encoded", defect, statement(`SELECT $1::int`, make(chan int))},
 		{"too few values", defect, statement(`SELECT $1::int, $2::int`, 1)},
@@ -204,10 +203,10 @@ func TestErrorsThatPassAreToldFromDefects(t *testing.T) {
 		{"internal error", defect, statement(raise("XX000"))},
 		{"a closed transaction", defect, func(t *testing.T) error {
 			t.Helper()
-			tx, err := connect(t, database).Begin(ctx)
+			tx, err := connect(t, database).Begin(t.Context())
 			require.NoError(t, err)
-			require.NoError(t, tx.Rollback(ctx))
-			return tx.Commit(ctx)
+			require.NoError(t, tx.Rollback(t.Context()))
+			return tx.Commit(t.Context())
 		}},
 	}
 	for _, tt := range tests {

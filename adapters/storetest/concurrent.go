@@ -60,7 +60,7 @@ func impatientWriters(t *testing.T, store application.Store) {
 				err := store.Commit(limited, created(client))
 				cancel()
 				if err != nil {
-					assert.ErrorIs(t, err, application.ErrUnavailable)
+					assert.ErrorIs(t, err, application.ErrUnavailable) //nolint:testifylint // not on the goroutine of the test
 					continue
 				}
 				_, err = store.Find(t.Context(), tenant, client.Identity().ClientID)

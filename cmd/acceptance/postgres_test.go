@@ -49,7 +49,7 @@ func postgresBinaries(t *testing.T, release string) string {
 	dir, err := os.MkdirTemp("", "postgres")
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(dir)) })
-	require.NoError(t, os.Chmod(dir, 0o755)) //nolint:gosec // the server runs under another account
+	require.NoError(t, os.Chmod(dir, 0o755)) // the server runs under another account
 	packed := filepath.Join(dir, "postgres.txz")
 	unzip(t, archive, ".txz", packed)
 	execute(t, dir, nil, tool(t, "tar", "tar"), "--extract", "--xz", "--file", packed)
@@ -62,7 +62,7 @@ func unzip(t *testing.T, archive, suffix, to string) {
 	t.Helper()
 	files, err := zip.OpenReader(archive)
 	require.NoError(t, err)
-	defer files.Close()
+	defer func() { _ = files.Close() }()
 	for _, file := range files.File {
 		if !strings.HasSuffix(file.Name, suffix) {
 			continue

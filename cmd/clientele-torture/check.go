@@ -138,7 +138,7 @@ func readFeed(ctx context.Context, registry *client.ClientWithResponses, v *verd
 			}
 			last[id] = revision
 			mark := strings.TrimPrefix(*change.Client.Website, markURL(""))
-			if action := string(*change.Action); action == "delete" || action == "restore" { // they bring no mark
+			if action := *change.Action; action == "delete" || action == "restore" { // they bring no mark
 				mark = actionMark(action, id, revision)
 			}
 			if mark == end {

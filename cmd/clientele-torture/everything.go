@@ -36,7 +36,7 @@ func changeEverything(ctx context.Context, w *world) error {
 	loads := []*load{w.load}
 	readers := []*follower{w.reader}
 	for i := range busyTenants {
-		token, err := exec.CommandContext(ctx, w.binary, "token", "--data", w.dir, "--tenant", fmt.Sprintf("tenant_%d", i)).Output() //nolint:gosec // our own program
+		token, err := exec.CommandContext(ctx, w.binary, "token", "--data", w.dir, "--tenant", fmt.Sprintf("tenant_%d", i)).Output()
 		if err != nil {
 			return fmt.Errorf("a token of another tenant: %w", err)
 		}
@@ -147,7 +147,7 @@ func compareTotals(ctx context.Context, registry *client.ClientWithResponses, v 
 		if err != nil {
 			return fmt.Errorf("the total: %w", err)
 		}
-		total := int64(*first.JSON200.Total)
+		total := *first.JSON200.Total
 		listed := int64(0)
 		params.Limit = new(int32(500))
 		for {

@@ -38,7 +38,7 @@ func TestTheServiceWorksThroughAPooler(t *testing.T) {
 				created, err := api.CreateClientWithResponse(t.Context(), nil, client.CreateClientRequest{
 					Name: new("My App"), RedirectUris: &[]string{"https://app.example.com/callback"},
 				})
-				if !assert.NoError(t, err) || !assert.NotNil(t, created.JSON201, string(created.Body)) {
+				if !assert.NoError(t, err) || !assert.NotNil(t, created.JSON201, string(created.Body)) { //nolint:testifylint // not on the goroutine of the test
 					return
 				}
 				id := *created.JSON201.Data.ClientID

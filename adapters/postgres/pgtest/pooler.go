@@ -82,7 +82,7 @@ func (p *Pooler) launch(ctx context.Context, binary string) error {
 		return fmt.Errorf("PgBouncer: %w", err)
 	}
 	defer log.Close()
-	p.command = exec.CommandContext(context.WithoutCancel(ctx), binary, filepath.Join(p.dir, "pgbouncer.ini")) //nolint:gosec // found by its name
+	p.command = exec.CommandContext(context.WithoutCancel(ctx), binary, filepath.Join(p.dir, "pgbouncer.ini"))
 	p.command.SysProcAttr = process
 	p.command.Dir = p.dir
 	p.command.Stdout, p.command.Stderr = log, log
