@@ -32,8 +32,8 @@ test: ## Run everything that must hold: generated code, lint, tests with the rac
 .PHONY: machine
 machine: ## Say what the tests need and the machine lacks
 	@missing=; need() { command -v $$1 >/dev/null || missing="$$missing $$2"; }; \
-	need cc gcc; need curl curl; need git git; need npm npm; need mvn maven; need javac default-jdk-headless; \
-	need chromium chromium; python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
+	need cc gcc; need curl curl; need git git; need npm npm; need mvn maven; need javac default-jdk-headless; need xz xz-utils; \
+	need chromium chromium; [ -x /usr/sbin/pgbouncer ] || need pgbouncer pgbouncer; python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
 	[ -n "$$TEST_DATABASE_URL$$PG_BIN" ] || command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	[ -z "$$missing" ] || { echo "the tests need what this machine lacks; on Debian: apt-get install$$missing" >&2; exit 1; }
 

@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
-	"time"
 )
 
 // errLost is what callers are told whose trip came back without a result for them.
@@ -39,6 +38,14 @@ type caller[Q, A any] struct {
 	question Q
 	result   Result[A]
 	back     chan struct{}
+	trip     *trip // guarded by Trips.mu; nil until the caller is on one
+}
+
+// trip counts the callers that still wait for a trip. Both fields are guarded by
+// Trips.mu, except that cancel may be called at any time.
+type trip struct {
+	callers int
+	cancel  context.CancelFunc
 }
 
 // New returns trips of which so many are under way at once, each with at most so
@@ -50,7 +57,8 @@ func New[Q, A any](atOnce, seats int, take func(ctx context.Context, questions [
 }
 
 // Ask returns the answer to the question, which was asked after Ask was called;
-// or the context's error, where that ends before.
+// or the context's error, where that ends before. What a caller asked for may have
+// been done all the same if its context ended during the trip.
 func (t *Trips[Q, A]) Ask(ctx context.Context, question Q) (A, error) {
 	c := &caller[Q, A]{ctx: ctx, question: question, result: Result[A]{Err: errLost}, back: make(chan struct{})}
 	t.mu.Lock()
@@ -61,21 +69,41 @@ func (t *Trips[Q, A]) Ask(ctx context.Context, question Q) (A, error) {
 	}
 	t.mu.Unlock()
 	if leads {
-		t.travel() //nolint:contextcheck // it goes with the contexts of all who come along
+		// Not on this goroutine: a trip may outlast the caller that began it.
+		go t.travel() //nolint:contextcheck // it goes with the contexts of all who come along
 	}
 	select {
 	case <-c.back:
 		return c.result.Answer, c.result.Err
 	case <-ctx.Done():
+		t.leave(c)
+	}
+	select {
+	case <-c.back: // it came back at the same moment
+		return c.result.Answer, c.result.Err
+	default:
 		var none A
 		return none, ctx.Err()
+	}
+}
+
+// leave removes a caller whose context has ended from its trip, which ends with
+// its last caller. Without a trip there is nothing to do: gather skips the caller.
+func (t *Trips[Q, A]) leave(c *caller[Q, A]) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c.trip == nil {
+		return
+	}
+	if c.trip.callers--; c.trip.callers == 0 {
+		c.trip.cancel()
 	}
 }
 
 // travel makes one trip and sees that who has come meanwhile gets the next.
 func (t *Trips[Q, A]) travel() {
 	runtime.Gosched() // whose request has arrived already comes along
-	party := t.gather()
+	ctx, party := t.gather()
 	defer func() {
 		cause := recover() // it would end the process, since nobody's request is behind this goroutine
 		for _, c := range party {
@@ -86,6 +114,9 @@ func (t *Trips[Q, A]) travel() {
 		}
 		t.mu.Lock()
 		defer t.mu.Unlock()
+		if len(party) > 0 {
+			party[0].trip.cancel()
+		}
 		if len(t.waiting) == 0 {
 			t.away--
 			return
@@ -95,8 +126,6 @@ func (t *Trips[Q, A]) travel() {
 	if len(party) == 0 {
 		return
 	}
-	ctx, cancel := together(party)
-	defer cancel()
 	questions := make([]Q, len(party))
 	for i, c := range party {
 		questions[i] = c.question
@@ -106,8 +135,9 @@ func (t *Trips[Q, A]) travel() {
 	}
 }
 
-// gather takes those who still wait from the queue, as many as there are seats.
-func (t *Trips[Q, A]) gather() (party []*caller[Q, A]) {
+// gather takes those who still wait from the queue, as many as there are seats, and
+// returns the context of their trip.
+func (t *Trips[Q, A]) gather() (ctx context.Context, party []*caller[Q, A]) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	rest := t.waiting
@@ -118,24 +148,17 @@ func (t *Trips[Q, A]) gather() (party []*caller[Q, A]) {
 		rest = rest[1:]
 	}
 	t.waiting = append(t.waiting[:0:0], rest...)
-	return party
-}
-
-// together is the context of a trip: nobody who leaves ends it for the others.
-func together[Q, A any](party []*caller[Q, A]) (context.Context, context.CancelFunc) {
+	if len(party) == 0 {
+		return nil, nil
+	}
+	shared := &trip{callers: len(party)}
 	if len(party) == 1 {
-		return party[0].ctx, func() {}
+		ctx, shared.cancel = party[0].ctx, func() {}
+	} else {
+		ctx, shared.cancel = context.WithCancel(context.WithoutCancel(party[0].ctx))
 	}
-	ctx := context.WithoutCancel(party[0].ctx)
-	var last time.Time
 	for _, c := range party {
-		deadline, ok := c.ctx.Deadline()
-		if !ok {
-			return ctx, func() {}
-		}
-		if deadline.After(last) {
-			last = deadline
-		}
+		c.trip = shared
 	}
-	return context.WithDeadline(ctx, last)
+	return ctx, party
 }

@@ -114,7 +114,9 @@ func (s *Store) commitTogether(ctx context.Context, entries []entry) []gather.Re
 		}
 	}()
 	if len(entries) == 1 {
-		results[0].Err = entries[0].commit(ctx, s.pool)
+		if results[0].Err = entries[0].commit(ctx, s.pool); conflicted(results[0].Err) {
+			results[0].Err = errAlone // to be repeated, by the caller
+		}
 		return results
 	}
 	for i := range results {
@@ -135,7 +137,7 @@ func (s *Store) commitTogether(ctx context.Context, entries []entry) []gather.Re
 		}
 	}
 	err := s.pool.SendBatch(ctx, &batch).Close() // an implicit transaction, until all of it is sent
-	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) && !temporary(refused.Code) {
+	if stopsAll(err) {
 		err = errAlone
 	}
 	if err != nil {
@@ -191,6 +193,11 @@ func entryOf(r domain.Revision) (entry, error) {
 	return e, nil
 }
 
+// commitAlone makes the entry in a transaction of its own.
+func (s *Store) commitAlone(ctx context.Context, e entry) error {
+	return retry(ctx, func() error { return e.commit(ctx, s.pool) })
+}
+
 // commit makes the entry by itself.
 func (e entry) commit(ctx context.Context, on executor) error {
 	args := []any{
@@ -237,7 +244,8 @@ type columns struct {
 // first can be the next one, so the others are left out.
 func together(entries []entry) (created, updated *columns) {
 	created, updated = &columns{statement: commitCreates}, &columns{statement: commitUpdates}
-	// Transactions that count clients of the same tenants do so in the same order.
+	// One that registers a client waits for another one that is registering it, so all
+	// register in the order of the key.
 	order := make([]int, len(entries))
 	for i := range order {
 		order[i] = i
@@ -245,7 +253,7 @@ func together(entries []entry) (created, updated *columns) {
 	slices.SortStableFunc(order, func(a, b int) int {
 		return cmp.Or(
 			strings.Compare(string(entries[a].client.tenant), string(entries[b].client.tenant)),
-			strings.Compare(entries[a].search.Status, entries[b].search.Status))
+			strings.Compare(string(entries[a].client.id), string(entries[b].client.id)))
 	})
 	seen := make(map[key]bool, len(entries))
 	for _, i := range order {

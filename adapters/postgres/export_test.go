@@ -3,7 +3,9 @@ package postgres
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/pressly/goose/v3"
@@ -11,6 +13,9 @@ import (
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
+
+// Translate is how the store classifies errors.
+var Translate = translate
 
 // MigrateToFirst makes the schema of the first version, and runs a statement there.
 func (s *Store) MigrateToFirst(ctx context.Context, statement string) error {
@@ -35,9 +40,9 @@ func (s *Store) CommitTogether(ctx context.Context, revisions ...domain.Revision
 	for i, result := range s.commitTogether(ctx, entries) {
 		if errors.Is(result.Err, errAlone) {
 			alone++
-			result.Err = entries[i].commit(ctx, s.pool)
+			result.Err = s.commitAlone(ctx, entries[i])
 		}
-		errs = append(errs, result.Err)
+		errs = append(errs, translate(result.Err))
 	}
 	return errs, alone
 }
@@ -166,3 +171,32 @@ func (s *Store) OwnPayload() string { return s.news.payload() }
 
 // SupportedEngine is the check of version().
 var SupportedEngine = supportedEngine
+
+// Backend returns the process id of a server connection of the pool.
+func (s *Store) Backend(ctx context.Context) (pid int, err error) {
+	err = s.pool.QueryRow(ctx, `SELECT pg_backend_pid()`, pgx.QueryExecModeExec).Scan(&pid)
+	return pid, err
+}
+
+// Pauses returns the first pauses between attempts to listen.
+func Pauses(n int) (pauses []time.Duration) {
+	var b backoff
+	for range n {
+		pauses = append(pauses, b.next())
+	}
+	return pauses
+}
+
+// LogOutage logs the outcomes of attempts.
+func LogOutage(log *slog.Logger, outcomes ...error) {
+	o := outage{log: log, subject: "notifications"}
+	for _, err := range outcomes {
+		o.note(err)
+	}
+}
+
+// The first pause between attempts to listen, and the longest.
+const (
+	ShortestPause = shortestPause
+	LongestPause  = longestPause
+)

@@ -9,9 +9,7 @@ import (
 	"io/fs"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 
 	"github.com/clientele-oauth/clientele/adapters/record"
 )
@@ -27,7 +25,11 @@ func (s *Store) Migrate(ctx context.Context) (steps int, err error) {
 	if err := s.checkEngine(ctx); err != nil {
 		return 0, err
 	}
-	if steps, err = s.migrate(ctx, (*goose.Provider).Up); err != nil {
+	err = retry(ctx, func() error { // a step takes locks that requests hold as well
+		steps, err = s.migrate(ctx, (*goose.Provider).Up)
+		return err
+	})
+	if err != nil {
 		return steps, err
 	}
 	if err := s.settle(ctx); err != nil {
@@ -40,22 +42,26 @@ func (s *Store) Migrate(ctx context.Context) (steps int, err error) {
 func (s *Store) migrate(
 	ctx context.Context, up func(*goose.Provider, context.Context) ([]*goose.MigrationResult, error),
 ) (steps int, err error) {
-	locker, err := lock.NewPostgresSessionLocker()
-	if err != nil {
-		return 0, fmt.Errorf("migrate PostgreSQL: %w", err)
-	}
 	dir, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return 0, fmt.Errorf("migrate PostgreSQL: %w", err)
 	}
-	db := stdlib.OpenDBFromPool(s.pool)
+	exclusively, locking, err := s.migrationLock(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("migrate PostgreSQL: %w", translate(err))
+	}
+	db := s.migrationDB()
 	defer db.Close()
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, dir, goose.WithSessionLocker(locker),
-		goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: fillSearch}, nil)))
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, dir, append(locking,
+		goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: fillSearch}, nil)))...)
 	if err != nil {
 		return 0, fmt.Errorf("migrate PostgreSQL: %w", err)
 	}
-	results, err := up(provider, ctx)
+	var results []*goose.MigrationResult
+	err = exclusively(ctx, func() error {
+		results, err = up(provider, ctx)
+		return err
+	})
 	if err != nil {
 		return 0, fmt.Errorf("migrate PostgreSQL: %w", translate(err))
 	}

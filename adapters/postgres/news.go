@@ -21,17 +21,17 @@ import (
 const (
 	channel      = "clientele_changes"
 	sendEvery    = 20 * time.Millisecond
-	reconnect    = time.Second
 	sendDeadline = 5 * time.Second
 )
 
 // news hears of commits, in this process at once and in others a little later.
 // It is a courtesy: whoever waits looks from time to time all the same.
 type news struct {
-	pool *pgxpool.Pool
-	end  context.CancelFunc
-	done sync.WaitGroup
-	ctx  context.Context //nolint:containedctx // the life of the goroutines
+	pool  *pgxpool.Pool
+	route *route
+	end   context.CancelFunc
+	done  sync.WaitGroup
+	ctx   context.Context //nolint:containedctx // the life of the goroutines
 
 	listen sync.Once
 	send   chan struct{}
@@ -43,9 +43,9 @@ type news struct {
 	pending map[domain.TenantID]struct{} // tenants that other replicas are to be told of
 }
 
-func startNews(pool *pgxpool.Pool) *news {
+func startNews(pool *pgxpool.Pool, route *route) *news {
 	ctx, cancel := context.WithCancel(context.Background())
-	n := &news{pool: pool, end: cancel, ctx: ctx, send: make(chan struct{}, 1), self: rand.Text()}
+	n := &news{pool: pool, route: route, end: cancel, ctx: ctx, send: make(chan struct{}, 1), self: rand.Text()}
 	n.done.Go(n.sendAll)
 	return n
 }
@@ -80,6 +80,7 @@ func (n *news) committed(tenant domain.TenantID) {
 // sendAll tells the other replicas of commits, those of a while at once. That
 // one of them does not hear of it costs it a second.
 func (n *news) sendAll() {
+	sending := outage{log: n.route.log, subject: "notifications to other replicas"}
 	for {
 		select {
 		case <-n.send:
@@ -91,38 +92,12 @@ func (n *news) sendAll() {
 		}
 		ctx, cancel := context.WithTimeout(n.ctx, sendDeadline)
 		// Nothing depends on its being on the disk.
-		_, _ = n.pool.Exec(ctx, `SET LOCAL synchronous_commit = off; SELECT pg_notify($1, $2)`,
+		_, err := n.pool.Exec(ctx, `SET LOCAL synchronous_commit = off; SELECT pg_notify($1, $2)`,
 			pgx.QueryExecModeSimpleProtocol, channel, n.payload())
 		cancel()
-	}
-}
-
-// listenOn hears of the commits of other replicas until the store is closed.
-func (n *news) listenOn() {
-	for n.ctx.Err() == nil {
-		n.listenOnce()
-		n.sleep(reconnect)
-	}
-}
-
-// listenOnce listens until the connection breaks.
-func (n *news) listenOnce() {
-	config := n.pool.Config().ConnConfig
-	conn, err := pgx.ConnectConfig(n.ctx, config)
-	if err != nil {
-		return
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(n.ctx)) }()
-	if _, err := conn.Exec(n.ctx, "LISTEN "+channel); err != nil {
-		return
-	}
-	n.readers.WakeAll() // notifications may have been missed until now
-	for {
-		notification, err := conn.WaitForNotification(n.ctx)
-		if err != nil {
-			return
+		if n.ctx.Err() == nil {
+			sending.note(err)
 		}
-		n.heard(notification.Payload)
 	}
 }
 

@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -23,14 +22,6 @@ func listeners(t *testing.T, conn *pgx.Conn) (pids []int) {
 	pids, err = pgx.CollectRows(rows, pgx.RowTo[int])
 	require.NoError(t, err)
 	return pids
-}
-
-func connect(t *testing.T, database string) *pgx.Conn {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), database)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close(context.Background()) })
-	return conn
 }
 
 // What was notified while the connection was broken is lost. So everybody looks

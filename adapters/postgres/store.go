@@ -24,6 +24,7 @@ import (
 // Store implements [application.Store] over a pool of connections.
 type Store struct {
 	pool    *pgxpool.Pool
+	route   *route
 	news    *news
 	finds   *gather.Trips[key, row]
 	commits *gather.Trips[entry, struct{}]
@@ -53,7 +54,10 @@ const (
 // string or URL; several hosts may stand in it, of which the one that takes
 // writes is chosen). Nothing is connected yet, so that the service starts also
 // while the database is away. The tracer hears of every statement; nil is none.
-func Open(ctx context.Context, url string, tracer pgx.QueryTracer) (*Store, error) {
+//
+// url may lead through a pooler in transaction mode, which the store detects; see
+// [WithDirectURL].
+func Open(ctx context.Context, url string, tracer pgx.QueryTracer, options ...Option) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, errors.New("the database URL cannot be read") // the error of pgx may repeat the password
@@ -65,11 +69,15 @@ func Open(ctx context.Context, url string, tracer pgx.QueryTracer) (*Store, erro
 		config.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
 	config.ConnConfig.Tracer = tracer
+	route, err := newRoute(config, url, options)
+	if err != nil {
+		return nil, err
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	s := &Store{pool: pool, news: startNews(pool)}
+	s := &Store{pool: pool, route: route, news: startNews(pool, route)}
 	s.listing = make(chan struct{}, maxLists(config.MaxConns))
 	s.finds = gather.New(findTrips, seats, s.find)
 	s.commits = gather.New(commitTrips, seats, s.commitTogether)
@@ -166,7 +174,7 @@ func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
 		_, err = s.commits.Ask(ctx, e)
 	}
 	if errors.Is(err, errAlone) {
-		if err = e.commit(ctx, s.pool); err == nil {
+		if err = s.commitAlone(ctx, e); err == nil {
 			s.news.committed(e.client.tenant)
 		}
 	}
@@ -189,7 +197,7 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 		ON CONFLICT (tenant_id, subject, key) DO UPDATE
 			SET fingerprint = $4, at = $5, client_id = $6, revision = $7, secret_id = $8
 			WHERE kept.at < $9`
-	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	once := func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, keep, string(r.Client.Identity().TenantID), a.Subject, a.Key, a.Fingerprint[:], a.At,
 			string(a.ClientID), int64(a.Revision), a.SecretID, a.At.Add(-application.AttemptsKept))
 		switch {
@@ -200,8 +208,8 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 		default:
 			return e.commit(ctx, tx)
 		}
-	})
-	if err != nil {
+	}
+	if err := retry(ctx, func() error { return pgx.BeginFunc(ctx, s.pool, once) }); err != nil {
 		return translate(err)
 	}
 	s.news.committed(e.client.tenant)
@@ -230,8 +238,10 @@ func (s *Store) FindAttempt(ctx context.Context, tenant domain.TenantID, subject
 
 // ForgetAttempts implements [application.Store].
 func (s *Store) ForgetAttempts(ctx context.Context, before time.Time) error {
-	_, err := s.pool.Exec(ctx, `DELETE FROM attempts WHERE at < $1`, before)
-	return translate(err)
+	return translate(retry(ctx, func() error {
+		_, err := s.pool.Exec(ctx, `DELETE FROM attempts WHERE at < $1`, before)
+		return err
+	}))
 }
 
 // NoteSecretUses implements [application.Store], in one round trip.
@@ -250,8 +260,10 @@ func (s *Store) NoteSecretUses(ctx context.Context, uses []application.SecretUse
 		secrets = append(secrets, use.SecretID)
 		times = append(times, use.At)
 	}
-	_, err := s.pool.Exec(ctx, statement, tenants, clients, secrets, times)
-	return translate(err)
+	return translate(retry(ctx, func() error {
+		_, err := s.pool.Exec(ctx, statement, tenants, clients, secrets, times)
+		return err
+	}))
 }
 
 // SecretUses implements [application.Store].
@@ -290,13 +302,10 @@ func readClient(row pgx.CollectableRow, more ...any) (domain.Client, error) {
 // cannot be reached, is starting, stopping, full, read-only after a failover or
 // refuses the credentials is [application.ErrUnavailable].
 func translate(err error) error {
-	var answered *pgconn.PgError
 	switch {
 	case err == nil, errors.Is(err, application.ErrConflict), errors.Is(err, application.ErrDone), errors.Is(err, application.ErrUnreadable):
 		return err
-	case !errors.As(err, &answered):
-		return errors.Join(application.ErrUnavailable, err)
-	case temporary(answered.Code):
+	case unavailable(err):
 		return errors.Join(application.ErrUnavailable, err)
 	default:
 		return err
@@ -307,14 +316,11 @@ func translate(err error) error {
 // that may serve again without the service being changed.
 func temporary(code string) bool {
 	const (
-		readOnly            = "25006"
-		lockNotAvailable    = "55P03"
-		invalidCatalogName  = "3D000"
-		serializationFailed = "40001"
-		deadlock            = "40P01"
+		readOnly           = "25006"
+		invalidCatalogName = "3D000"
 	)
 	switch code {
-	case readOnly, lockNotAvailable, invalidCatalogName, serializationFailed, deadlock:
+	case readOnly, lockNotAvailable, invalidCatalogName, serializationFailure, deadlockDetected:
 		return true
 	}
 	for _, class := range []string{"08", "28", "53", "57", "58"} {

@@ -13,6 +13,9 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
+// Translate is how the store classifies errors.
+var Translate = translate
+
 // CommitAll commits many revisions at once.
 func (s *Store) CommitAll(ctx context.Context, revisions []domain.Revision) error {
 	return s.write(ctx, func(tx *sql.Tx) error {

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -58,7 +60,8 @@ func check(ctx context.Context, url, token string, l *ledger, reader *follower, 
 	if err != nil {
 		return err
 	}
-	v.Acknowledged, v.OutageMS = len(l.entries), l.outage.Milliseconds()
+	v.Acknowledged += len(l.entries)
+	v.OutageMS = max(v.OutageMS, l.outage.Milliseconds())
 	known := map[string]bool{}
 	at := map[string]place{}
 	count := map[string]int{}
@@ -95,7 +98,10 @@ func check(ctx context.Context, url, token string, l *ledger, reader *follower, 
 		v.wrong("%s", odd)
 	}
 	reader.end(marks, v)
-	return compareClients(ctx, registry, marks, v)
+	if err := compareClients(ctx, registry, marks, v); err != nil {
+		return err
+	}
+	return compareTotals(ctx, registry, v)
 }
 
 // endMark begins the marks of the changes by which checks know where the feed ends.
@@ -132,6 +138,9 @@ func readFeed(ctx context.Context, registry *client.ClientWithResponses, v *verd
 			}
 			last[id] = revision
 			mark := strings.TrimPrefix(*change.Client.Website, markURL(""))
+			if action := *change.Action; action == "delete" || action == "restore" { // they bring no mark
+				mark = actionMark(action, id, revision)
+			}
 			if mark == end {
 				return marks, nil
 			}
@@ -153,13 +162,19 @@ func compareClients(ctx context.Context, registry *client.ClientWithResponses, m
 	}
 	for id, revision := range newest {
 		found, err := registry.GetClientWithResponse(ctx, id, nil)
+		if isMarkOf("delete", marks[place{id, revision}]) {
+			if problem, ok := errors.AsType[*client.ProblemError](err); !ok || problem.Status != http.StatusNotFound {
+				v.wrong("%s is deleted, and reading it gives %v", id, err)
+			}
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("read %s: %w", id, err)
 		}
 		if tag := strconv.Quote(strconv.FormatInt(revision, 10)); found.HTTPResponse.Header.Get("ETag") != tag {
 			v.wrong("%s is at %s and its log at %s", id, found.HTTPResponse.Header.Get("ETag"), tag)
 		}
-		if mark := marks[place{id, revision}]; *found.JSON200.Data.Website != markURL(mark) {
+		if mark := marks[place{id, revision}]; !isMarkOf("restore", mark) && *found.JSON200.Data.Website != markURL(mark) {
 			v.wrong("%s has %s and its log ends with %s", id, *found.JSON200.Data.Website, mark)
 		}
 		if !strings.HasPrefix(id, "shared-") {

@@ -124,6 +124,9 @@ func (l *load) send(
 	if err != nil {
 		return 0, 0, err
 	}
+	if body == nil {
+		text = nil // a request without a body
+	}
 	requestID := mark + "." + strconv.Itoa(rand.IntN(1_000_000)) //nolint:gosec // only to tell requests apart
 	request, err := http.NewRequestWithContext(ctx, method, l.url+path, bytes.NewReader(text))
 	if err != nil {
@@ -149,6 +152,9 @@ func (l *load) send(
 	}
 	if answer.StatusCode >= http.StatusBadRequest {
 		l.ledger.answered(answer.StatusCode, mark, fmt.Sprintf("%s %s: %d %s", method, path, answer.StatusCode, said))
+		return answer.StatusCode, 0, nil
+	}
+	if answer.StatusCode == http.StatusNoContent { // a deletion, which has no ETag
 		return answer.StatusCode, 0, nil
 	}
 	tag, err := strconv.Unquote(answer.Header.Get("ETag"))

@@ -50,6 +50,10 @@ func scenarios() []scenario {
 			scenario{name: "the token issuer is slow, dead or lies", store: store, before: useIssuer, faults: badIssuer},
 		)
 	}
+	list = append(list,
+		scenario{name: "callers change everything at once", store: onSQLite, faults: changeEverything},
+		scenario{name: "callers of three replicas change everything at once", store: onPostgres, before: throughReplicas, faults: changeEverything},
+	)
 	return append(list,
 		scenario{name: "the disk is full", store: onSQLite, faults: fullDisk, smallDisk: 16},
 		scenario{name: "the disk is full", store: onPostgres, faults: fullDisk, smallDisk: 160, settings: []string{"max_wal_size=32MB", "min_wal_size=32MB"}},

@@ -135,7 +135,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	log := slog.New(traces.LogHandler(lines))
 	defer closeTraces(ctx, traces, log)
 
-	db, err := c.open(ctx, traces)
+	db, err := c.openLogging(ctx, traces, log)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 type storeFlags struct {
 	Data        string `default:"./data" env:"CLIENTELE_DATA" placeholder:"DIR" help:"Data directory: the SQLite file, and with --dev the signing key and the token (${default})."`
 	DatabaseURL string `env:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL to use instead of SQLite: postgres://user@host:5432/name; several hosts may stand in it."`
+	DirectURL   string `name:"database-direct-url" env:"DATABASE_DIRECT_URL" placeholder:"URL" help:"The same PostgreSQL without a connection pooler, for notifications and migrations; unset: --database-url."`
 }
 
 // database is a store with what the composition root does to it.
@@ -40,11 +41,28 @@ type database struct {
 
 // open opens the store that the flags name; traces may be nil.
 func (f storeFlags) open(ctx context.Context, traces *tracing.Tracing) (database, error) {
+	return f.openLogging(ctx, traces, slog.New(slog.DiscardHandler))
+}
+
+// openLogging is open for a store that runs in the background and reports there what
+// goes wrong.
+func (f storeFlags) openLogging(ctx context.Context, traces *tracing.Tracing, log *slog.Logger) (database, error) {
+	isPostgres := func(url string) bool {
+		return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
+	}
+	if f.DirectURL != "" {
+		if f.DatabaseURL == "" {
+			return database{}, errors.New("--database-direct-url (DATABASE_DIRECT_URL) has no effect without --database-url (DATABASE_URL)")
+		}
+		if !isPostgres(f.DirectURL) {
+			return database{}, errors.New("--database-direct-url (DATABASE_DIRECT_URL) must begin with postgres://")
+		}
+	}
 	if f.DatabaseURL != "" {
-		if !strings.HasPrefix(f.DatabaseURL, "postgres://") && !strings.HasPrefix(f.DatabaseURL, "postgresql://") {
+		if !isPostgres(f.DatabaseURL) {
 			return database{}, errors.New("--database-url (DATABASE_URL) begins with postgres://")
 		}
-		store, err := postgres.Open(ctx, f.DatabaseURL, traces.Statements())
+		store, err := postgres.Open(ctx, f.DatabaseURL, traces.Statements(), postgres.WithLog(log), postgres.WithDirectURL(f.DirectURL))
 		if err != nil {
 			return database{}, err
 		}

@@ -53,7 +53,7 @@ type Options struct {
 // one, and waits until it listens. Where it ends before, the error has its log.
 func Start(ctx context.Context, binary string, opts Options, args ...string) (*Process, error) {
 	command := exec.CommandContext(ctx, binary, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
-	command.Env = append(append(os.Environ(), "DATABASE_URL="), opts.Env...)
+	command.Env = append(append(os.Environ(), "DATABASE_URL=", "DATABASE_DIRECT_URL="), opts.Env...)
 	stderr, err := command.StderrPipe()
 	if err != nil {
 		return nil, err
