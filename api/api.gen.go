@@ -353,7 +353,7 @@ type CreateClientDetailResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Warnings What is accepted though the texts advise against it, and violations that stood before the change.
+	// Warnings What is accepted though the texts advise against it, and violations that stood before the change; the first 100 of it.
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
@@ -681,7 +681,10 @@ type Difference struct {
 
 // Finding A rule that is broken, and where.
 type Finding struct {
-	// Field JSON Pointer (RFC 6901) into the request body or, for a stored setting, into the client.
+	// Field JSON Pointer (RFC 6901) into the request body or, for a stored setting, into the client: empty, or beginning
+	// with `/`. For a parameter, its name: `?updated_since` in the query, `{client_id}` in the path, `If-Match` for a
+	// header.
+	//
 	//
 	// Example: /redirect_uris/0
 	Field *string `json:"field,omitempty"`
@@ -857,7 +860,7 @@ type OAuthClientItemDetailResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Warnings What is accepted though the texts advise against it, and violations that stood before the change.
+	// Warnings What is accepted though the texts advise against it, and violations that stood before the change; the first 100 of it.
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
@@ -1181,8 +1184,13 @@ type RuleListResponse struct {
 
 // RuleResult What one rule found.
 type RuleResult struct {
-	// Findings Where it is broken and what to do; empty where it is kept.
+	// Findings Where it is broken and what to do; empty where it is kept. At most 20, and in a report at most 100.
 	Findings *[]Finding `json:"findings,omitempty"`
+
+	// FindingsOmitted How many findings there are beyond those that are listed; absent where all are.
+	//
+	// Example: 17
+	FindingsOmitted *int64 `json:"findings_omitted,omitempty"`
 
 	// Rule The id of the rule.
 	//
@@ -1283,8 +1291,13 @@ type SimpleResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Violations For a 400: all that is wrong, at once.
+	// Violations For a 400: all that is wrong, at once; the first 100 of it.
 	Violations *[]Finding `json:"violations,omitempty"`
+
+	// ViolationsOmitted How many violations there are beyond those that are listed; absent where all are.
+	//
+	// Example: 17
+	ViolationsOmitted *int64 `json:"violations_omitted,omitempty"`
 }
 
 // UpdateClientRequest The members to set; every member is optional, and an omitted one is left as it is. `""` clears a string, `[]` an array; `null` is refused.
@@ -1534,6 +1547,9 @@ type PayloadTooLarge = SimpleResponse
 // PreconditionFailed Every error.
 type PreconditionFailed = SimpleResponse
 
+// RequestTimeout Every error.
+type RequestTimeout = SimpleResponse
+
 // ServiceUnavailable Every error.
 type ServiceUnavailable = SimpleResponse
 
@@ -1610,7 +1626,8 @@ type ListClientsParamsStatus string
 
 // CreateClientParams defines parameters for CreateClient.
 type CreateClientParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
+	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
+	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
@@ -1621,9 +1638,10 @@ type CreateClientParams struct {
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
 	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
-	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
+	// no answer came. Within 24 hours the same request with the same key is not done twice: the answer tells
 	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is refused with 409. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	// key with another request is rejected with 409. Two requests are the same if their method, path, query, body (byte
+	// for byte), `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1636,9 +1654,15 @@ type DeleteClientParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // GetClientParams defines parameters for GetClient.
@@ -1647,14 +1671,21 @@ type GetClientParams struct {
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// IfNoneMatch The `ETag` of the client as it was read: the answer is 304 without a body if it is still at
-	// that revision (RFC 9110 §13.1.2). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // UpdateClientParams defines parameters for UpdateClient.
 type UpdateClientParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
+	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
+	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
@@ -1664,9 +1695,15 @@ type UpdateClientParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // GetClientComplianceParams defines parameters for GetClientCompliance.
@@ -1689,7 +1726,8 @@ type GetClientKeysParams struct {
 
 // RestoreClientParams defines parameters for RestoreClient.
 type RestoreClientParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
+	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
+	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
@@ -1698,6 +1736,16 @@ type RestoreClientParams struct {
 
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListRevisionsParams defines parameters for ListRevisions.
@@ -1722,7 +1770,8 @@ type GetRevisionParams struct {
 
 // RestoreRevisionParams defines parameters for RestoreRevision.
 type RestoreRevisionParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
+	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
+	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
@@ -1732,9 +1781,15 @@ type RestoreRevisionParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // RotateSecretParams defines parameters for RotateSecret.
@@ -1746,14 +1801,21 @@ type RotateSecretParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
 	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
-	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
+	// no answer came. Within 24 hours the same request with the same key is not done twice: the answer tells
 	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is refused with 409. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	// key with another request is rejected with 409. Two requests are the same if their method, path, query, body (byte
+	// for byte), `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1773,14 +1835,21 @@ type CreateSecretParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
 	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
-	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
+	// no answer came. Within 24 hours the same request with the same key is not done twice: the answer tells
 	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is refused with 409. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	// key with another request is rejected with 409. Two requests are the same if their method, path, query, body (byte
+	// for byte), `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1793,9 +1862,15 @@ type DeleteSecretParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // VerifySecretParams defines parameters for VerifySecret.
@@ -2475,6 +2550,25 @@ func (siw *ServerInterfaceWrapper) DeleteClient(w http.ResponseWriter, r *http.R
 
 	}
 
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.DeleteClient(w, r, clientID, params)
 	}))
@@ -2522,6 +2616,25 @@ func (siw *ServerInterfaceWrapper) GetClient(w http.ResponseWriter, r *http.Requ
 		}
 
 		params.XTenantID = &XTenantID
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
 
 	}
 
@@ -2642,6 +2755,25 @@ func (siw *ServerInterfaceWrapper) UpdateClient(w http.ResponseWriter, r *http.R
 		}
 
 		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
 
 	}
 
@@ -2837,6 +2969,44 @@ func (siw *ServerInterfaceWrapper) RestoreClient(w http.ResponseWriter, r *http.
 		}
 
 		params.XChangeReason = &XChangeReason
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
 
 	}
 
@@ -3085,6 +3255,25 @@ func (siw *ServerInterfaceWrapper) RestoreRevision(w http.ResponseWriter, r *htt
 
 	}
 
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.RestoreRevision(w, r, clientID, number, params)
 	}))
@@ -3170,6 +3359,25 @@ func (siw *ServerInterfaceWrapper) RotateSecret(w http.ResponseWriter, r *http.R
 		}
 
 		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
 
 	}
 
@@ -3330,6 +3538,25 @@ func (siw *ServerInterfaceWrapper) CreateSecret(w http.ResponseWriter, r *http.R
 
 	}
 
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -3443,6 +3670,25 @@ func (siw *ServerInterfaceWrapper) DeleteSecret(w http.ResponseWriter, r *http.R
 		}
 
 		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
 
 	}
 
@@ -3797,6 +4043,8 @@ type PayloadTooLargeJSONResponse SimpleResponse
 
 type PreconditionFailedJSONResponse SimpleResponse
 
+type RequestTimeoutJSONResponse SimpleResponse
+
 type ServiceUnavailableResponseHeaders struct {
 	RetryAfter *int
 }
@@ -3824,7 +4072,14 @@ type UnauthorizedJSONResponse struct {
 	Headers UnauthorizedResponseHeaders
 }
 
-type UnsupportedMediaTypeJSONResponse SimpleResponse
+type UnsupportedMediaTypeResponseHeaders struct {
+	AcceptEncoding *string
+}
+type UnsupportedMediaTypeJSONResponse struct {
+	Body SimpleResponse
+
+	Headers UnsupportedMediaTypeResponseHeaders
+}
 
 type ListChangesRequestObject struct {
 	Params ListChangesParams
@@ -4169,6 +4424,20 @@ func (response CreateClient403JSONResponse) VisitCreateClientResponse(w http.Res
 	return err
 }
 
+type CreateClient408JSONResponse struct{ RequestTimeoutJSONResponse }
+
+func (response CreateClient408JSONResponse) VisitCreateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateClient409JSONResponse struct{ ConflictJSONResponse }
 
 func (response CreateClient409JSONResponse) VisitCreateClientResponse(w http.ResponseWriter) error {
@@ -4204,10 +4473,13 @@ type CreateClient415JSONResponse struct {
 func (response CreateClient415JSONResponse) VisitCreateClientResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AcceptEncoding != nil {
+		w.Header().Set("Accept-Encoding", fmt.Sprint(*response.Headers.AcceptEncoding))
+	}
 	w.WriteHeader(415)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4517,6 +4789,20 @@ func (response GetClient404JSONResponse) VisitGetClientResponse(w http.ResponseW
 	return err
 }
 
+type GetClient412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response GetClient412JSONResponse) VisitGetClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetClient429JSONResponse struct{ TooManyRequestsJSONResponse }
 
 func (response GetClient429JSONResponse) VisitGetClientResponse(w http.ResponseWriter) error {
@@ -4663,6 +4949,20 @@ func (response UpdateClient404JSONResponse) VisitUpdateClientResponse(w http.Res
 	return err
 }
 
+type UpdateClient408JSONResponse struct{ RequestTimeoutJSONResponse }
+
+func (response UpdateClient408JSONResponse) VisitUpdateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type UpdateClient412JSONResponse struct{ PreconditionFailedJSONResponse }
 
 func (response UpdateClient412JSONResponse) VisitUpdateClientResponse(w http.ResponseWriter) error {
@@ -4698,10 +4998,13 @@ type UpdateClient415JSONResponse struct {
 func (response UpdateClient415JSONResponse) VisitUpdateClientResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AcceptEncoding != nil {
+		w.Header().Set("Accept-Encoding", fmt.Sprint(*response.Headers.AcceptEncoding))
+	}
 	w.WriteHeader(415)
 	_, err := buf.WriteTo(w)
 	return err
@@ -5132,6 +5435,20 @@ func (response RestoreClient409JSONResponse) VisitRestoreClientResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreClient412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response RestoreClient412JSONResponse) VisitRestoreClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5713,6 +6030,20 @@ func (response RotateSecret404JSONResponse) VisitRotateSecretResponse(w http.Res
 	return err
 }
 
+type RotateSecret408JSONResponse struct{ RequestTimeoutJSONResponse }
+
+func (response RotateSecret408JSONResponse) VisitRotateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RotateSecret409JSONResponse struct{ ConflictJSONResponse }
 
 func (response RotateSecret409JSONResponse) VisitRotateSecretResponse(w http.ResponseWriter) error {
@@ -5762,10 +6093,13 @@ type RotateSecret415JSONResponse struct {
 func (response RotateSecret415JSONResponse) VisitRotateSecretResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AcceptEncoding != nil {
+		w.Header().Set("Accept-Encoding", fmt.Sprint(*response.Headers.AcceptEncoding))
+	}
 	w.WriteHeader(415)
 	_, err := buf.WriteTo(w)
 	return err
@@ -6052,6 +6386,20 @@ func (response CreateSecret404JSONResponse) VisitCreateSecretResponse(w http.Res
 	return err
 }
 
+type CreateSecret408JSONResponse struct{ RequestTimeoutJSONResponse }
+
+func (response CreateSecret408JSONResponse) VisitCreateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateSecret409JSONResponse struct{ ConflictJSONResponse }
 
 func (response CreateSecret409JSONResponse) VisitCreateSecretResponse(w http.ResponseWriter) error {
@@ -6101,10 +6449,13 @@ type CreateSecret415JSONResponse struct {
 func (response CreateSecret415JSONResponse) VisitCreateSecretResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AcceptEncoding != nil {
+		w.Header().Set("Accept-Encoding", fmt.Sprint(*response.Headers.AcceptEncoding))
+	}
 	w.WriteHeader(415)
 	_, err := buf.WriteTo(w)
 	return err
@@ -6390,6 +6741,20 @@ func (response VerifySecret404JSONResponse) VisitVerifySecretResponse(w http.Res
 	return err
 }
 
+type VerifySecret408JSONResponse struct{ RequestTimeoutJSONResponse }
+
+func (response VerifySecret408JSONResponse) VisitVerifySecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type VerifySecret413JSONResponse struct{ PayloadTooLargeJSONResponse }
 
 func (response VerifySecret413JSONResponse) VisitVerifySecretResponse(w http.ResponseWriter) error {
@@ -6411,10 +6776,13 @@ type VerifySecret415JSONResponse struct {
 func (response VerifySecret415JSONResponse) VisitVerifySecretResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AcceptEncoding != nil {
+		w.Header().Set("Accept-Encoding", fmt.Sprint(*response.Headers.AcceptEncoding))
+	}
 	w.WriteHeader(415)
 	_, err := buf.WriteTo(w)
 	return err
@@ -6541,6 +6909,20 @@ func (response CheckCompliance403JSONResponse) VisitCheckComplianceResponse(w ht
 	return err
 }
 
+type CheckCompliance408JSONResponse struct{ RequestTimeoutJSONResponse }
+
+func (response CheckCompliance408JSONResponse) VisitCheckComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CheckCompliance413JSONResponse struct{ PayloadTooLargeJSONResponse }
 
 func (response CheckCompliance413JSONResponse) VisitCheckComplianceResponse(w http.ResponseWriter) error {
@@ -6562,10 +6944,13 @@ type CheckCompliance415JSONResponse struct {
 func (response CheckCompliance415JSONResponse) VisitCheckComplianceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AcceptEncoding != nil {
+		w.Header().Set("Accept-Encoding", fmt.Sprint(*response.Headers.AcceptEncoding))
+	}
 	w.WriteHeader(415)
 	_, err := buf.WriteTo(w)
 	return err

@@ -322,7 +322,7 @@ func (r *Registry) changeOnce(
 		return Revised{}, err
 	}
 	unmet := opts.unmet(before)
-	if unmet != nil && !before.Deleted() {
+	if unmet != nil && !before.Deleted() && action != domain.ActionRestore {
 		return Revised{}, unmet // before keys are fetched for nothing
 	}
 	after, findings, err := decide(ctx, before, r.now())

@@ -18,7 +18,8 @@ import (
 	"github.com/clientele-oauth/clientele/application"
 )
 
-// MaxBodyBytes bounds the body of a request.
+// MaxBodyBytes bounds the body of every request; x-max-body-bytes in openapi.yaml
+// bounds those of each operation.
 const MaxBodyBytes = 512 << 10
 
 // TokenVerifier tells who a bearer token speaks for. The error is
@@ -48,6 +49,9 @@ type Config struct {
 	MaxConcurrent, MaxFollowing int
 	// Callers bounds how often each caller may ask; nil bounds nothing.
 	Callers application.Limiter
+	// Claims names the claims of an access token from which the tenant and the
+	// permissions of a caller are read; they are logged with forbidden requests.
+	Claims []string
 	// Docs serves /docs and what is below it; nil is nothing there.
 	Docs http.Handler
 	// Observer hears of requests; nil is nobody.
@@ -92,6 +96,9 @@ type server struct {
 	observer Observer
 	callers  application.Limiter
 	bodies   sync.Pool // of answers that were sent
+	claims   []string  // see Config
+
+	bodyBudget *bodyBudget
 
 	working, following *admission
 }
@@ -102,7 +109,7 @@ const unbounded = 1 << 20
 func newServer(c Config) *server {
 	s := &server{
 		registry: c.Registry, tokens: c.Tokens, clock: c.Clock, log: c.Log, draining: c.Draining, deadline: c.Deadline,
-		access: cmp.Or(c.AccessLog, c.Log), observer: c.Observer, callers: c.Callers,
+		access: cmp.Or(c.AccessLog, c.Log), observer: c.Observer, callers: c.Callers, claims: c.Claims, bodyBudget: newBodyBudget(),
 		working: newAdmission(cmp.Or(c.MaxConcurrent, unbounded)), following: newAdmission(cmp.Or(c.MaxFollowing, unbounded)),
 	}
 	if s.observer == nil {
@@ -124,7 +131,7 @@ func NewHandler(c Config) (http.Handler, error) {
 	if c.Trace != nil {
 		r.Use(c.Trace)
 	}
-	r.Use(s.identify, s.logAccess, s.recoverPanic, keepEncodedPath, middleware.GetHead)
+	r.Use(s.identify, s.logAccess, s.recoverPanic, forbidStoring, keepEncodedPath, middleware.GetHead)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		s.writeProblem(w, r, problem{status: http.StatusNotFound, message: "there is nothing at this path"})
 	})
@@ -146,7 +153,9 @@ func NewHandler(c Config) (http.Handler, error) {
 		ResponseErrorHandlerFunc: s.writeError,
 	})
 	api.HandlerWithOptions(strict, api.ChiServerOptions{
-		BaseRouter:       r.With(s.authenticate, s.checkContract, s.admit),
+		BaseRouter: r.With(
+			s.findOperation, s.authenticate, s.authorize, s.limitRate, s.readBody, s.admit, s.checkContract, s.forbidConditions,
+		),
 		ErrorHandlerFunc: s.writeBindingError,
 	})
 	return r, nil

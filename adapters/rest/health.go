@@ -43,7 +43,8 @@ func (s *server) serveHealth(r chi.Router, checks []Check) {
 }
 
 // NewOperatorHandler returns what is for operators alone: metrics, profiles, and
-// the health that the other surface shows as well.
+// the health that the other surface shows as well. Of net/http/pprof the command
+// line is left out: it may hold the URL of the database with its password.
 func NewOperatorHandler(c Config, metrics http.Handler) http.Handler {
 	s := newServer(c)
 	r := chi.NewRouter()
@@ -51,7 +52,6 @@ func NewOperatorHandler(c Config, metrics http.Handler) http.Handler {
 	s.serveHealth(r, c.Checks)
 	r.Method(http.MethodGet, "/metrics", metrics)
 	r.Get("/debug/pprof/*", pprof.Index)
-	r.Get("/debug/pprof/cmdline", pprof.Cmdline)
 	r.Get("/debug/pprof/profile", pprof.Profile)
 	r.Get("/debug/pprof/symbol", pprof.Symbol)
 	r.Get("/debug/pprof/trace", pprof.Trace)

@@ -353,7 +353,7 @@ type CreateClientDetailResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Warnings What is accepted though the texts advise against it, and violations that stood before the change.
+	// Warnings What is accepted though the texts advise against it, and violations that stood before the change; the first 100 of it.
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
@@ -681,7 +681,10 @@ type Difference struct {
 
 // Finding A rule that is broken, and where.
 type Finding struct {
-	// Field JSON Pointer (RFC 6901) into the request body or, for a stored setting, into the client.
+	// Field JSON Pointer (RFC 6901) into the request body or, for a stored setting, into the client: empty, or beginning
+	// with `/`. For a parameter, its name: `?updated_since` in the query, `{client_id}` in the path, `If-Match` for a
+	// header.
+	//
 	//
 	// Example: /redirect_uris/0
 	Field *string `json:"field,omitempty"`
@@ -857,7 +860,7 @@ type OAuthClientItemDetailResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Warnings What is accepted though the texts advise against it, and violations that stood before the change.
+	// Warnings What is accepted though the texts advise against it, and violations that stood before the change; the first 100 of it.
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
@@ -1181,8 +1184,13 @@ type RuleListResponse struct {
 
 // RuleResult What one rule found.
 type RuleResult struct {
-	// Findings Where it is broken and what to do; empty where it is kept.
+	// Findings Where it is broken and what to do; empty where it is kept. At most 20, and in a report at most 100.
 	Findings *[]Finding `json:"findings,omitempty"`
+
+	// FindingsOmitted How many findings there are beyond those that are listed; absent where all are.
+	//
+	// Example: 17
+	FindingsOmitted *int64 `json:"findings_omitted,omitempty"`
 
 	// Rule The id of the rule.
 	//
@@ -1283,8 +1291,13 @@ type SimpleResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Violations For a 400: all that is wrong, at once.
+	// Violations For a 400: all that is wrong, at once; the first 100 of it.
 	Violations *[]Finding `json:"violations,omitempty"`
+
+	// ViolationsOmitted How many violations there are beyond those that are listed; absent where all are.
+	//
+	// Example: 17
+	ViolationsOmitted *int64 `json:"violations_omitted,omitempty"`
 }
 
 // UpdateClientRequest The members to set; every member is optional, and an omitted one is left as it is. `""` clears a string, `[]` an array; `null` is refused.
@@ -1534,6 +1547,9 @@ type PayloadTooLarge = SimpleResponse
 // PreconditionFailed Every error.
 type PreconditionFailed = SimpleResponse
 
+// RequestTimeout Every error.
+type RequestTimeout = SimpleResponse
+
 // ServiceUnavailable Every error.
 type ServiceUnavailable = SimpleResponse
 
@@ -1610,7 +1626,8 @@ type ListClientsParamsStatus string
 
 // CreateClientParams defines parameters for CreateClient.
 type CreateClientParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
+	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
+	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
@@ -1621,9 +1638,10 @@ type CreateClientParams struct {
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
 	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
-	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
+	// no answer came. Within 24 hours the same request with the same key is not done twice: the answer tells
 	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is refused with 409. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	// key with another request is rejected with 409. Two requests are the same if their method, path, query, body (byte
+	// for byte), `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1636,9 +1654,15 @@ type DeleteClientParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // GetClientParams defines parameters for GetClient.
@@ -1647,14 +1671,21 @@ type GetClientParams struct {
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// IfNoneMatch The `ETag` of the client as it was read: the answer is 304 without a body if it is still at
-	// that revision (RFC 9110 §13.1.2). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // UpdateClientParams defines parameters for UpdateClient.
 type UpdateClientParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
+	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
+	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
@@ -1664,9 +1695,15 @@ type UpdateClientParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // GetClientComplianceParams defines parameters for GetClientCompliance.
@@ -1689,7 +1726,8 @@ type GetClientKeysParams struct {
 
 // RestoreClientParams defines parameters for RestoreClient.
 type RestoreClientParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
+	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
+	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
@@ -1698,6 +1736,16 @@ type RestoreClientParams struct {
 
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListRevisionsParams defines parameters for ListRevisions.
@@ -1722,7 +1770,8 @@ type GetRevisionParams struct {
 
 // RestoreRevisionParams defines parameters for RestoreRevision.
 type RestoreRevisionParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
+	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
+	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
@@ -1732,9 +1781,15 @@ type RestoreRevisionParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // RotateSecretParams defines parameters for RotateSecret.
@@ -1746,14 +1801,21 @@ type RotateSecretParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
 	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
-	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
+	// no answer came. Within 24 hours the same request with the same key is not done twice: the answer tells
 	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is refused with 409. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	// key with another request is rejected with 409. Two requests are the same if their method, path, query, body (byte
+	// for byte), `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1773,14 +1835,21 @@ type CreateSecretParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
 	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
-	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
+	// no answer came. Within 24 hours the same request with the same key is not done twice: the answer tells
 	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is refused with 409. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	// key with another request is rejected with 409. Two requests are the same if their method, path, query, body (byte
+	// for byte), `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1793,9 +1862,15 @@ type DeleteSecretParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // VerifySecretParams defines parameters for VerifySecret.
@@ -1995,6 +2070,9 @@ type ClientInterface interface {
 	// comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
 	// to `active`, and choosing a profile, demand that everything holds.
 	//
+	// A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
+	// fields in the body, and `warnings` are those about these fields.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /admin/oauth/clients/{client_id} (the `UpdateClient` operationId).
@@ -2009,6 +2087,9 @@ type ClientInterface interface {
 	// A violation that stood before and is not touched by the body does not refuse the update: it
 	// comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
 	// to `active`, and choosing a profile, demand that everything holds.
+	//
+	// A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
+	// fields in the body, and `warnings` are those about these fields.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2308,6 +2389,9 @@ func (c *Client) GetClient(ctx context.Context, clientID ClientID, params *GetCl
 // comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
 // to `active`, and choosing a profile, demand that everything holds.
 //
+// A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
+// fields in the body, and `warnings` are those about these fields.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /admin/oauth/clients/{client_id} (the `UpdateClient` operationId).
@@ -2332,6 +2416,9 @@ func (c *Client) UpdateClientWithBody(ctx context.Context, clientID ClientID, pa
 // A violation that stood before and is not touched by the body does not refuse the update: it
 // comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
 // to `active`, and choosing a profile, demand that everything holds.
+//
+// A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
+// fields in the body, and `warnings` are those about these fields.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3134,6 +3221,17 @@ func NewDeleteClientRequest(server string, clientID ClientID, params *DeleteClie
 			req.Header.Set("If-Match", headerParam2)
 		}
 
+		if params.IfNoneMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam3)
+		}
+
 	}
 
 	return req, nil
@@ -3183,15 +3281,26 @@ func NewGetClientRequest(server string, clientID ClientID, params *GetClientPara
 			req.Header.Set("X-Tenant-Id", headerParam0)
 		}
 
-		if params.IfNoneMatch != nil {
+		if params.IfMatch != nil {
 			var headerParam1 string
 
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("If-None-Match", headerParam1)
+			req.Header.Set("If-Match", headerParam1)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam2)
 		}
 
 	}
@@ -3303,6 +3412,17 @@ func NewUpdateClientRequestWithBody(server string, clientID ClientID, params *Up
 			}
 
 			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam3)
 		}
 
 	}
@@ -3515,6 +3635,28 @@ func NewRestoreClientRequest(server string, clientID ClientID, params *RestoreCl
 			}
 
 			req.Header.Set("X-Change-Reason", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam3)
 		}
 
 	}
@@ -3766,6 +3908,17 @@ func NewRestoreRevisionRequest(server string, clientID ClientID, number Number, 
 			req.Header.Set("If-Match", headerParam2)
 		}
 
+		if params.IfNoneMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam3)
+		}
+
 	}
 
 	return req, nil
@@ -3850,15 +4003,26 @@ func NewRotateSecretRequestWithBody(server string, clientID ClientID, params *Ro
 			req.Header.Set("If-Match", headerParam2)
 		}
 
-		if params.IdempotencyKey != nil {
+		if params.IfNoneMatch != nil {
 			var headerParam3 string
 
-			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("Idempotency-Key", headerParam3)
+			req.Header.Set("If-None-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
 		}
 
 	}
@@ -3994,15 +4158,26 @@ func NewCreateSecretRequestWithBody(server string, clientID ClientID, params *Cr
 			req.Header.Set("If-Match", headerParam2)
 		}
 
-		if params.IdempotencyKey != nil {
+		if params.IfNoneMatch != nil {
 			var headerParam3 string
 
-			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("Idempotency-Key", headerParam3)
+			req.Header.Set("If-None-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
 		}
 
 	}
@@ -4081,6 +4256,17 @@ func NewDeleteSecretRequest(server string, clientID ClientID, secretID SecretID,
 			}
 
 			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam3)
 		}
 
 	}
@@ -4406,6 +4592,9 @@ type ClientWithResponsesInterface interface {
 	// comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
 	// to `active`, and choosing a profile, demand that everything holds.
 	//
+	// A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
+	// fields in the body, and `warnings` are those about these fields.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /admin/oauth/clients/{client_id} (the `UpdateClient` operationId).
@@ -4420,6 +4609,9 @@ type ClientWithResponsesInterface interface {
 	// A violation that stood before and is not touched by the body does not refuse the update: it
 	// comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
 	// to `active`, and choosing a profile, demand that everything holds.
+	//
+	// A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
+	// fields in the body, and `warnings` are those about these fields.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4836,6 +5028,11 @@ type CreateClientResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// CreateClientResult415Headers the declared response headers of an HTTP 415 response for CreateClient
+type CreateClientResult415Headers struct {
+	AcceptEncoding *string
+}
+
 // CreateClientResult429Headers the declared response headers of an HTTP 429 response for CreateClient
 type CreateClientResult429Headers struct {
 	RetryAfter *int
@@ -4859,6 +5056,8 @@ type CreateClientResult struct {
 	JSON401 *Unauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
+	// JSON408 the response for an HTTP 408 `application/json` response
+	JSON408 *RequestTimeout
 	// JSON409 the response for an HTTP 409 `application/json` response
 	JSON409 *Conflict
 	// JSON413 the response for an HTTP 413 `application/json` response
@@ -4877,6 +5076,8 @@ type CreateClientResult struct {
 	Headers401 *CreateClientResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *CreateClientResult403Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *CreateClientResult415Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *CreateClientResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -4906,6 +5107,11 @@ func (r CreateClientResult) GetJSON401() *Unauthorized {
 // GetJSON403 returns the response for an HTTP 403 `application/json` response
 func (r CreateClientResult) GetJSON403() *Forbidden {
 	return r.JSON403
+}
+
+// GetJSON408 returns the response for an HTTP 408 `application/json` response
+func (r CreateClientResult) GetJSON408() *RequestTimeout {
+	return r.JSON408
 }
 
 // GetJSON409 returns the response for an HTTP 409 `application/json` response
@@ -5128,6 +5334,8 @@ type GetClientResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
@@ -5171,6 +5379,11 @@ func (r GetClientResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r GetClientResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r GetClientResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
 }
 
 // GetJSON429 returns the response for an HTTP 429 `application/json` response
@@ -5232,6 +5445,11 @@ type UpdateClientResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// UpdateClientResult415Headers the declared response headers of an HTTP 415 response for UpdateClient
+type UpdateClientResult415Headers struct {
+	AcceptEncoding *string
+}
+
 // UpdateClientResult429Headers the declared response headers of an HTTP 429 response for UpdateClient
 type UpdateClientResult429Headers struct {
 	RetryAfter *int
@@ -5255,6 +5473,8 @@ type UpdateClientResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON408 the response for an HTTP 408 `application/json` response
+	JSON408 *RequestTimeout
 	// JSON412 the response for an HTTP 412 `application/json` response
 	JSON412 *PreconditionFailed
 	// JSON413 the response for an HTTP 413 `application/json` response
@@ -5273,6 +5493,8 @@ type UpdateClientResult struct {
 	Headers401 *UpdateClientResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *UpdateClientResult403Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *UpdateClientResult415Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *UpdateClientResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -5302,6 +5524,11 @@ func (r UpdateClientResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r UpdateClientResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON408 returns the response for an HTTP 408 `application/json` response
+func (r UpdateClientResult) GetJSON408() *RequestTimeout {
+	return r.JSON408
 }
 
 // GetJSON412 returns the response for an HTTP 412 `application/json` response
@@ -5639,6 +5866,8 @@ type RestoreClientResult struct {
 	JSON404 *NotFound
 	// JSON409 the response for an HTTP 409 `application/json` response
 	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
@@ -5685,6 +5914,11 @@ func (r RestoreClientResult) GetJSON404() *NotFound {
 // GetJSON409 returns the response for an HTTP 409 `application/json` response
 func (r RestoreClientResult) GetJSON409() *Conflict {
 	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r RestoreClientResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
 }
 
 // GetJSON429 returns the response for an HTTP 429 `application/json` response
@@ -6114,6 +6348,11 @@ type RotateSecretResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// RotateSecretResult415Headers the declared response headers of an HTTP 415 response for RotateSecret
+type RotateSecretResult415Headers struct {
+	AcceptEncoding *string
+}
+
 // RotateSecretResult429Headers the declared response headers of an HTTP 429 response for RotateSecret
 type RotateSecretResult429Headers struct {
 	RetryAfter *int
@@ -6137,6 +6376,8 @@ type RotateSecretResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON408 the response for an HTTP 408 `application/json` response
+	JSON408 *RequestTimeout
 	// JSON409 the response for an HTTP 409 `application/json` response
 	JSON409 *Conflict
 	// JSON412 the response for an HTTP 412 `application/json` response
@@ -6157,6 +6398,8 @@ type RotateSecretResult struct {
 	Headers401 *RotateSecretResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *RotateSecretResult403Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *RotateSecretResult415Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *RotateSecretResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -6186,6 +6429,11 @@ func (r RotateSecretResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r RotateSecretResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON408 returns the response for an HTTP 408 `application/json` response
+func (r RotateSecretResult) GetJSON408() *RequestTimeout {
+	return r.JSON408
 }
 
 // GetJSON409 returns the response for an HTTP 409 `application/json` response
@@ -6385,6 +6633,11 @@ type CreateSecretResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// CreateSecretResult415Headers the declared response headers of an HTTP 415 response for CreateSecret
+type CreateSecretResult415Headers struct {
+	AcceptEncoding *string
+}
+
 // CreateSecretResult429Headers the declared response headers of an HTTP 429 response for CreateSecret
 type CreateSecretResult429Headers struct {
 	RetryAfter *int
@@ -6408,6 +6661,8 @@ type CreateSecretResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON408 the response for an HTTP 408 `application/json` response
+	JSON408 *RequestTimeout
 	// JSON409 the response for an HTTP 409 `application/json` response
 	JSON409 *Conflict
 	// JSON412 the response for an HTTP 412 `application/json` response
@@ -6428,6 +6683,8 @@ type CreateSecretResult struct {
 	Headers401 *CreateSecretResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *CreateSecretResult403Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *CreateSecretResult415Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *CreateSecretResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -6457,6 +6714,11 @@ func (r CreateSecretResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r CreateSecretResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON408 returns the response for an HTTP 408 `application/json` response
+func (r CreateSecretResult) GetJSON408() *RequestTimeout {
+	return r.JSON408
 }
 
 // GetJSON409 returns the response for an HTTP 409 `application/json` response
@@ -6651,6 +6913,11 @@ type VerifySecretResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// VerifySecretResult415Headers the declared response headers of an HTTP 415 response for VerifySecret
+type VerifySecretResult415Headers struct {
+	AcceptEncoding *string
+}
+
 // VerifySecretResult429Headers the declared response headers of an HTTP 429 response for VerifySecret
 type VerifySecretResult429Headers struct {
 	RetryAfter *int
@@ -6674,6 +6941,8 @@ type VerifySecretResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON408 the response for an HTTP 408 `application/json` response
+	JSON408 *RequestTimeout
 	// JSON413 the response for an HTTP 413 `application/json` response
 	JSON413 *PayloadTooLarge
 	// JSON415 the response for an HTTP 415 `application/json` response
@@ -6688,6 +6957,8 @@ type VerifySecretResult struct {
 	Headers401 *VerifySecretResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *VerifySecretResult403Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *VerifySecretResult415Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *VerifySecretResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -6717,6 +6988,11 @@ func (r VerifySecretResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r VerifySecretResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON408 returns the response for an HTTP 408 `application/json` response
+func (r VerifySecretResult) GetJSON408() *RequestTimeout {
+	return r.JSON408
 }
 
 // GetJSON413 returns the response for an HTTP 413 `application/json` response
@@ -6783,6 +7059,11 @@ type CheckComplianceResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// CheckComplianceResult415Headers the declared response headers of an HTTP 415 response for CheckCompliance
+type CheckComplianceResult415Headers struct {
+	AcceptEncoding *string
+}
+
 // CheckComplianceResult429Headers the declared response headers of an HTTP 429 response for CheckCompliance
 type CheckComplianceResult429Headers struct {
 	RetryAfter *int
@@ -6804,6 +7085,8 @@ type CheckComplianceResult struct {
 	JSON401 *Unauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
+	// JSON408 the response for an HTTP 408 `application/json` response
+	JSON408 *RequestTimeout
 	// JSON413 the response for an HTTP 413 `application/json` response
 	JSON413 *PayloadTooLarge
 	// JSON415 the response for an HTTP 415 `application/json` response
@@ -6818,6 +7101,8 @@ type CheckComplianceResult struct {
 	Headers401 *CheckComplianceResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *CheckComplianceResult403Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *CheckComplianceResult415Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *CheckComplianceResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -6842,6 +7127,11 @@ func (r CheckComplianceResult) GetJSON401() *Unauthorized {
 // GetJSON403 returns the response for an HTTP 403 `application/json` response
 func (r CheckComplianceResult) GetJSON403() *Forbidden {
 	return r.JSON403
+}
+
+// GetJSON408 returns the response for an HTTP 408 `application/json` response
+func (r CheckComplianceResult) GetJSON408() *RequestTimeout {
+	return r.JSON408
 }
 
 // GetJSON413 returns the response for an HTTP 413 `application/json` response
@@ -7133,6 +7423,9 @@ func (c *ClientWithResponses) GetClientWithResponse(ctx context.Context, clientI
 // comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
 // to `active`, and choosing a profile, demand that everything holds.
 //
+// A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
+// fields in the body, and `warnings` are those about these fields.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /admin/oauth/clients/{client_id} (the `UpdateClient` operationId).
@@ -7153,6 +7446,9 @@ func (c *ClientWithResponses) UpdateClientWithBodyWithResponse(ctx context.Conte
 // A violation that stood before and is not touched by the body does not refuse the update: it
 // comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
 // to `active`, and choosing a profile, demand that everything holds.
+//
+// A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
+// fields in the body, and `warnings` are those about these fields.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7708,6 +8004,13 @@ func ParseCreateClientResult(rsp *http.Response) (*CreateClientResult, error) {
 		}
 		response.JSON403 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
 		var dest Conflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -7797,6 +8100,16 @@ func ParseCreateClientResult(rsp *http.Response) (*CreateClientResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 415:
+		var headers CreateClientResult415Headers
+		if values := rsp.Header.Values("Accept-Encoding"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Encoding", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptEncoding = &value
+		}
+		response.Headers415 = &headers
 	case rsp.StatusCode == 429:
 		var headers CreateClientResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -7995,6 +8308,13 @@ func ParseGetClientResult(rsp *http.Response) (*GetClientResult, error) {
 		}
 		response.JSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -8133,6 +8453,13 @@ func ParseUpdateClientResult(rsp *http.Response) (*UpdateClientResult, error) {
 		}
 		response.JSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
 		var dest PreconditionFailed
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -8208,6 +8535,16 @@ func ParseUpdateClientResult(rsp *http.Response) (*UpdateClientResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 415:
+		var headers UpdateClientResult415Headers
+		if values := rsp.Header.Values("Accept-Encoding"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Encoding", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptEncoding = &value
+		}
+		response.Headers415 = &headers
 	case rsp.StatusCode == 429:
 		var headers UpdateClientResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -8524,6 +8861,13 @@ func ParseRestoreClientResult(rsp *http.Response) (*RestoreClientResult, error) 
 			return nil, err
 		}
 		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
@@ -9024,6 +9368,13 @@ func ParseRotateSecretResult(rsp *http.Response) (*RotateSecretResult, error) {
 		}
 		response.JSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
 		var dest Conflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -9106,6 +9457,16 @@ func ParseRotateSecretResult(rsp *http.Response) (*RotateSecretResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 415:
+		var headers RotateSecretResult415Headers
+		if values := rsp.Header.Values("Accept-Encoding"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Encoding", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptEncoding = &value
+		}
+		response.Headers415 = &headers
 	case rsp.StatusCode == 429:
 		var headers RotateSecretResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -9298,6 +9659,13 @@ func ParseCreateSecretResult(rsp *http.Response) (*CreateSecretResult, error) {
 		}
 		response.JSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
 		var dest Conflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -9380,6 +9748,16 @@ func ParseCreateSecretResult(rsp *http.Response) (*CreateSecretResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 415:
+		var headers CreateSecretResult415Headers
+		if values := rsp.Header.Values("Accept-Encoding"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Encoding", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptEncoding = &value
+		}
+		response.Headers415 = &headers
 	case rsp.StatusCode == 429:
 		var headers CreateSecretResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -9575,6 +9953,13 @@ func ParseVerifySecretResult(rsp *http.Response) (*VerifySecretResult, error) {
 		}
 		response.JSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest PayloadTooLarge
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -9633,6 +10018,16 @@ func ParseVerifySecretResult(rsp *http.Response) (*VerifySecretResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 415:
+		var headers VerifySecretResult415Headers
+		if values := rsp.Header.Values("Accept-Encoding"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Encoding", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptEncoding = &value
+		}
+		response.Headers415 = &headers
 	case rsp.StatusCode == 429:
 		var headers VerifySecretResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -9700,6 +10095,13 @@ func ParseCheckComplianceResult(rsp *http.Response) (*CheckComplianceResult, err
 		}
 		response.JSON403 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest PayloadTooLarge
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -9758,6 +10160,16 @@ func ParseCheckComplianceResult(rsp *http.Response) (*CheckComplianceResult, err
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 415:
+		var headers CheckComplianceResult415Headers
+		if values := rsp.Header.Values("Accept-Encoding"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Encoding", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptEncoding = &value
+		}
+		response.Headers415 = &headers
 	case rsp.StatusCode == 429:
 		var headers CheckComplianceResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {

@@ -194,6 +194,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		Draining:      draining.Done(),
 		MaxConcurrent: c.MaxConcurrent,
 		MaxFollowing:  c.MaxFollowing,
+		Claims:        c.claims(),
 		Docs:          pages,
 		Observer:      measures,
 		Trace:         traces.Requests,
