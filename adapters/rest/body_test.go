@@ -86,6 +86,7 @@ func halfSent(t *testing.T, host, token, path string, length int) net.Conn {
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", host)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
+	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second))) // so that a failure ends
 	_, err = fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		path, host, token, length, strings.Repeat(" ", length/2))
 	require.NoError(t, err)
