@@ -1,6 +1,7 @@
 package application
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -65,10 +66,8 @@ func (c Caller) Has(p Permission) bool { return c.lacks(p) == "" }
 
 // lacks returns the permission if the caller does not have it, otherwise "".
 func (c Caller) lacks(p Permission) Permission {
-	for _, granted := range c.Permissions {
-		if granted == p {
-			return ""
-		}
+	if slices.Contains(c.Permissions, p) {
+		return ""
 	}
 	return p
 }

@@ -19,19 +19,23 @@ func TestAForbiddenErrorSaysWhatIsMissing(t *testing.T) {
 		text    string
 	}{
 		"no permission": {
-			application.Caller{Tenant: "a"}, application.ForbiddenError{Permission: application.PermissionWrite},
+			application.Caller{Tenant: "a"},
+			application.ForbiddenError{Permission: application.PermissionWrite},
 			"not permitted: the permission clients:write is missing",
 		},
 		"no tenant": {
-			application.Caller{Permissions: all}, application.ForbiddenError{Tenant: application.TenantMissing},
+			application.Caller{Permissions: all},
+			application.ForbiddenError{Tenant: application.TenantMissing},
 			"not permitted: the access token names no tenant",
 		},
 		"a platform caller that chose none": {
-			application.Caller{Permissions: all, Platform: true}, application.ForbiddenError{Tenant: application.TenantNotChosen},
+			application.Caller{Permissions: all, Platform: true},
+			application.ForbiddenError{Tenant: application.TenantNotChosen},
 			"not permitted: the platform caller chose no tenant",
 		},
 		"neither": {
-			application.Caller{}, application.ForbiddenError{Permission: application.PermissionWrite, Tenant: application.TenantMissing},
+			application.Caller{},
+			application.ForbiddenError{Permission: application.PermissionWrite, Tenant: application.TenantMissing},
 			"not permitted: the access token names no tenant; the permission clients:write is missing",
 		},
 	} {

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -39,19 +40,10 @@ func TestFindingsThatDependOnAFieldThatCouldNotBeRead(t *testing.T) {
 			got = append(got, f.Rule+" "+f.Pointer)
 		}
 		for _, f := range all {
-			if !contains(tt.absent, f) {
+			if !slices.Contains(tt.absent, f) {
 				want = append(want, f)
 			}
 		}
 		assert.ElementsMatch(t, want, got, "%v", tt.unread)
 	}
-}
-
-func contains(list []string, s string) bool {
-	for _, element := range list {
-		if element == s {
-			return true
-		}
-	}
-	return false
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -40,9 +41,7 @@ func (s service) sendUnread(t *testing.T, c call) int {
 	r.ContentLength = 100
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer "+c.token)
-	for name, values := range c.header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, c.header)
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)
 	return w.Code
@@ -147,13 +146,11 @@ func TestSlowSendersTakeLittleAndKeepNobodyOut(t *testing.T) {
 	before := heap()
 	var group sync.WaitGroup
 	for range senders {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address.Host)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		require.NoError(t, conn.SetWriteDeadline(time.Now().Add(time.Second)))
 		group.Go(func() {
-			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address.Host)
-			if !assert.NoError(t, err) {
-				return
-			}
-			t.Cleanup(func() { _ = conn.Close() })
-			assert.NoError(t, conn.SetWriteDeadline(time.Now().Add(time.Second)))
 			_, _ = fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer write\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 				clients+"/"+id, size, strings.Repeat(" ", size/2)) // those that wait for memory are not read from
 		})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -114,7 +115,7 @@ func TestMessagesAboutParametersArePlain(t *testing.T) {
 	for path, item := range doc.Paths.Map() {
 		for method, described := range item.Operations() {
 			o := operation{id: described.OperationID, method: method, path: path, body: described.RequestBody != nil}
-			for _, ref := range append(item.Parameters[:len(item.Parameters):len(item.Parameters)], described.Parameters...) {
+			for _, ref := range slices.Concat(item.Parameters, described.Parameters) {
 				for _, value := range []string{"\x7f", strings.Repeat("x", 2000), "\xff"} {
 					p := ref.Value
 					c := o.call(id, "admin")

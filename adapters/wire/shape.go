@@ -64,7 +64,7 @@ func compile(s *openapi3.Schema) (*shape, error) {
 		if s.MaxItems == nil {
 			return nil, fmt.Errorf("an array needs maxItems: %q", s.Description)
 		}
-		c.maxItems = int(min(*s.MaxItems, math.MaxInt32)) //nolint:gosec // it is bounded
+		c.maxItems = int(min(*s.MaxItems, math.MaxInt32))
 		c.items, err = compile(s.Items.Value)
 	case openapi3.TypeObject:
 		if s.AdditionalProperties.Has == nil || *s.AdditionalProperties.Has {
@@ -84,9 +84,9 @@ func compile(s *openapi3.Schema) (*shape, error) {
 }
 
 func (c *shape) compileString(s *openapi3.Schema) error {
-	c.minLength = int(min(s.MinLength, math.MaxInt32)) //nolint:gosec // it is bounded
+	c.minLength = int(min(s.MinLength, math.MaxInt32))
 	if s.MaxLength != nil {
-		c.maxLength = int(min(*s.MaxLength, math.MaxInt32)) //nolint:gosec // it is bounded
+		c.maxLength = int(min(*s.MaxLength, math.MaxInt32))
 	}
 	for _, value := range s.Enum {
 		text, ok := value.(string)
@@ -185,7 +185,7 @@ func (c *shape) checkItems(v *Verdict, at []string, items []any) {
 // checkFields visits the fields of an object, and takes unknown ones out.
 func (c *shape) checkFields(v *Verdict, at []string, fields map[string]any) {
 	for _, name := range sortedNames(fields) {
-		here := append(at, name)
+		here := slices.Concat(at, []string{name})
 		field, known := c.fields[name]
 		if !known {
 			v.add(here, say("unknown field"))
