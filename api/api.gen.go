@@ -4151,6 +4151,20 @@ func (response ListChanges403JSONResponse) VisitListChangesResponse(w http.Respo
 	return err
 }
 
+type ListChanges412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response ListChanges412JSONResponse) VisitListChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListChanges429JSONResponse struct{ TooManyRequestsJSONResponse }
 
 func (response ListChanges429JSONResponse) VisitListChangesResponse(w http.ResponseWriter) error {
@@ -4267,6 +4281,20 @@ func (response ListClients403JSONResponse) VisitListClientsResponse(w http.Respo
 		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
 	}
 	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListClients412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response ListClients412JSONResponse) VisitListClientsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4448,6 +4476,20 @@ func (response CreateClient409JSONResponse) VisitCreateClientResponse(w http.Res
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateClient412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response CreateClient412JSONResponse) VisitCreateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5145,6 +5187,20 @@ func (response GetClientCompliance404JSONResponse) VisitGetClientComplianceRespo
 	return err
 }
 
+type GetClientCompliance412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response GetClientCompliance412JSONResponse) VisitGetClientComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetClientCompliance429JSONResponse struct{ TooManyRequestsJSONResponse }
 
 func (response GetClientCompliance429JSONResponse) VisitGetClientComplianceResponse(w http.ResponseWriter) error {
@@ -5276,6 +5332,20 @@ func (response GetClientKeys404JSONResponse) VisitGetClientKeysResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientKeys412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response GetClientKeys412JSONResponse) VisitGetClientKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5588,6 +5658,20 @@ func (response ListRevisions404JSONResponse) VisitListRevisionsResponse(w http.R
 	return err
 }
 
+type ListRevisions412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response ListRevisions412JSONResponse) VisitListRevisionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListRevisions429JSONResponse struct{ TooManyRequestsJSONResponse }
 
 func (response ListRevisions429JSONResponse) VisitListRevisionsResponse(w http.ResponseWriter) error {
@@ -5720,6 +5804,20 @@ func (response GetRevision404JSONResponse) VisitGetRevisionResponse(w http.Respo
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevision412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response GetRevision412JSONResponse) VisitGetRevisionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6240,6 +6338,20 @@ func (response ListSecrets404JSONResponse) VisitListSecretsResponse(w http.Respo
 	return err
 }
 
+type ListSecrets412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response ListSecrets412JSONResponse) VisitListSecretsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSecrets429JSONResponse struct{ TooManyRequestsJSONResponse }
 
 func (response ListSecrets429JSONResponse) VisitListSecretsResponse(w http.ResponseWriter) error {
@@ -6755,6 +6867,20 @@ func (response VerifySecret408JSONResponse) VisitVerifySecretResponse(w http.Res
 	return err
 }
 
+type VerifySecret412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response VerifySecret412JSONResponse) VisitVerifySecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type VerifySecret413JSONResponse struct{ PayloadTooLargeJSONResponse }
 
 func (response VerifySecret413JSONResponse) VisitVerifySecretResponse(w http.ResponseWriter) error {
@@ -6923,6 +7049,20 @@ func (response CheckCompliance408JSONResponse) VisitCheckComplianceResponse(w ht
 	return err
 }
 
+type CheckCompliance412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response CheckCompliance412JSONResponse) VisitCheckComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CheckCompliance413JSONResponse struct{ PayloadTooLargeJSONResponse }
 
 func (response CheckCompliance413JSONResponse) VisitCheckComplianceResponse(w http.ResponseWriter) error {
@@ -7072,6 +7212,20 @@ func (response ListRules403JSONResponse) VisitListRulesResponse(w http.ResponseW
 		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
 	}
 	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRules412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response ListRules412JSONResponse) VisitListRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }

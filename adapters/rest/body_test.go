@@ -163,3 +163,14 @@ func TestSlowSendersTakeLittleAndKeepNobodyOut(t *testing.T) {
 		assert.Equal(t, http.StatusOK, s.do(t, call{method: "GET", path: clients + "/" + id, token: "read"}).status)
 	}
 }
+
+// A request whose time is over when its body has arrived is not checked, and
+// nothing is done for it.
+func TestNoBodyIsCheckedAfterTheDeadline(t *testing.T) {
+	s := serviceOver(t, still{}, func(c *rest.Config) { c.Deadline = time.Nanosecond })
+	for _, o := range operations(t) {
+		if o.body {
+			assert.Equal(t, http.StatusServiceUnavailable, s.do(t, o.call("x", "admin")).status, o.id)
+		}
+	}
+}

@@ -240,7 +240,7 @@ func hostilities(t *testing.T, s service) {
 	require.NoError(t, err)
 	aim := target{host: address.Host, id: s.create(t)}
 	rows := hostileRequests(aim)
-	assert.GreaterOrEqual(t, len(rows), 400)
+	assert.GreaterOrEqual(t, len(rows), 600)
 	for _, row := range rows {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", aim.host)
 		require.NoError(t, err)
