@@ -198,8 +198,8 @@ func explainJSON(text []byte, err error) error {
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		return &contractError{
 			status:     http.StatusBadRequest,
-			message:    "a field stands in the body twice",
-			violations: []api.Finding{breach(wire.Shortened(string(syntactic.JSONPointer)), "this field stands in the body twice")},
+			message:    "a field appears twice in the body",
+			violations: []api.Finding{breach(wire.Shortened(string(syntactic.JSONPointer)), "this field appears twice in the body")},
 		}
 	default:
 		return reject("the body is not JSON, near byte " + strconv.FormatInt(min(syntactic.ByteOffset, int64(len(text))), 10))
