@@ -21,7 +21,7 @@ func TestHTTP2BuffersLittleBeforeItIsRead(t *testing.T) {
 	server.Config.HTTP2 = http2Limits()
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	dialer := tls.Dialer{Config: &tls.Config{NextProtos: []string{"h2"}, InsecureSkipVerify: true}} //nolint:gosec // the server is ours
+	dialer := tls.Dialer{Config: &tls.Config{NextProtos: []string{"h2"}, InsecureSkipVerify: true}}
 	conn, err := dialer.DialContext(t.Context(), "tcp", server.Listener.Addr().String())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
