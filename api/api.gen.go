@@ -365,7 +365,7 @@ type CreateClientDetailResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Warnings What is accepted though the texts advise against it, and violations that stood before the change.
+	// Warnings What is accepted though the texts advise against it, and violations that stood before the change; the first 100 of it.
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
@@ -693,7 +693,10 @@ type Difference struct {
 
 // Finding A rule that is broken, and where.
 type Finding struct {
-	// Field JSON Pointer (RFC 6901) into the request body or, for a stored setting, into the client.
+	// Field JSON Pointer (RFC 6901) into the request body or, for a stored setting, into the client: empty, or beginning
+	// with `/`. For a parameter, its name: `?updated_since` in the query, `{client_id}` in the path, `If-Match` for a
+	// header.
+	//
 	//
 	// Example: /redirect_uris/0
 	Field *string `json:"field,omitempty"`
@@ -869,9 +872,9 @@ type OAuthClientItemDetailResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Warnings What is accepted though the texts advise against it, and violations that stood before the change. In addition to
-	// the rules: `secret-none-live` for an active confidential client that has a method that uses a secret and no
-	// secret that is valid now, and `secrets-unreadable` if its stored secrets are damaged.
+	// Warnings What is accepted though the specifications advise against it, and violations that stood before the change; the
+	// first 100. In addition to the rules: `secret-none-live` for an active confidential client that has a method that
+	// uses a secret and no secret that is valid now, and `secrets-unreadable` if its stored secrets are damaged.
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
@@ -1206,8 +1209,13 @@ type RuleListResponse struct {
 
 // RuleResult What one rule found.
 type RuleResult struct {
-	// Findings Where it is broken and what to do; empty where it is kept.
+	// Findings Where it is broken and what to do; empty where it is kept. At most 20, and in a report at most 100.
 	Findings *[]Finding `json:"findings,omitempty"`
+
+	// FindingsOmitted How many findings there are beyond those that are listed; absent where all are.
+	//
+	// Example: 17
+	FindingsOmitted *int64 `json:"findings_omitted,omitempty"`
 
 	// Rule The id of the rule.
 	//
@@ -1308,8 +1316,13 @@ type SimpleResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Violations For a 400: all that is wrong, at once.
+	// Violations For a 400: all that is wrong, at once; the first 100 of it.
 	Violations *[]Finding `json:"violations,omitempty"`
+
+	// ViolationsOmitted How many violations there are beyond those that are listed; absent where all are.
+	//
+	// Example: 17
+	ViolationsOmitted *int64 `json:"violations_omitted,omitempty"`
 }
 
 // UpdateClientRequest The members to set; every member is optional, and an omitted one is left as it is. `""` clears a string, `[]` an array; `null` is refused.
@@ -1559,6 +1572,9 @@ type PayloadTooLarge = SimpleResponse
 // PreconditionFailed Every error.
 type PreconditionFailed = SimpleResponse
 
+// RequestTimeout Every error.
+type RequestTimeout = SimpleResponse
+
 // ServiceUnavailable Every error.
 type ServiceUnavailable = SimpleResponse
 
@@ -1636,7 +1652,8 @@ type ListClientsParamsStatus string
 
 // CreateClientParams defines parameters for CreateClient.
 type CreateClientParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
+	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
+	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
@@ -1647,9 +1664,10 @@ type CreateClientParams struct {
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
 	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
-	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
+	// no answer came. Within 24 hours the same request with the same key is not done twice: the answer tells
 	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is refused with 409. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	// key with another request is rejected with 409. Two requests are the same if their method, path, query, body (byte
+	// for byte), `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1662,9 +1680,15 @@ type DeleteClientParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // GetClientParams defines parameters for GetClient.
@@ -1673,14 +1697,21 @@ type GetClientParams struct {
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// IfNoneMatch The `ETag` of the client as it was read: the answer is 304 without a body if it is still at
-	// that revision (RFC 9110 §13.1.2). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // UpdateClientParams defines parameters for UpdateClient.
 type UpdateClientParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
+	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
+	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
@@ -1690,9 +1721,15 @@ type UpdateClientParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // GetClientComplianceParams defines parameters for GetClientCompliance.
@@ -1715,7 +1752,8 @@ type GetClientKeysParams struct {
 
 // RestoreClientParams defines parameters for RestoreClient.
 type RestoreClientParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
+	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
+	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
@@ -1724,6 +1762,16 @@ type RestoreClientParams struct {
 
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListRevisionsParams defines parameters for ListRevisions.
@@ -1748,7 +1796,8 @@ type GetRevisionParams struct {
 
 // RestoreRevisionParams defines parameters for RestoreRevision.
 type RestoreRevisionParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
+	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
+	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
@@ -1758,9 +1807,15 @@ type RestoreRevisionParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // RotateSecretParams defines parameters for RotateSecret.
@@ -1772,14 +1827,21 @@ type RotateSecretParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
 	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
-	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
+	// no answer came. Within 24 hours the same request with the same key is not done twice: the answer tells
 	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is refused with 409. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	// key with another request is rejected with 409. Two requests are the same if their method, path, query, body (byte
+	// for byte), `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1799,14 +1861,21 @@ type CreateSecretParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
 	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
-	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
+	// no answer came. Within 24 hours the same request with the same key is not done twice: the answer tells
 	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is refused with 409. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	// key with another request is rejected with 409. Two requests are the same if their method, path, query, body (byte
+	// for byte), `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1819,9 +1888,15 @@ type DeleteSecretParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // VerifySecretParams defines parameters for VerifySecret.
@@ -2501,6 +2576,25 @@ func (siw *ServerInterfaceWrapper) DeleteClient(w http.ResponseWriter, r *http.R
 
 	}
 
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.DeleteClient(w, r, clientID, params)
 	}))
@@ -2548,6 +2642,25 @@ func (siw *ServerInterfaceWrapper) GetClient(w http.ResponseWriter, r *http.Requ
 		}
 
 		params.XTenantID = &XTenantID
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
 
 	}
 
@@ -2668,6 +2781,25 @@ func (siw *ServerInterfaceWrapper) UpdateClient(w http.ResponseWriter, r *http.R
 		}
 
 		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
 
 	}
 
@@ -2863,6 +2995,44 @@ func (siw *ServerInterfaceWrapper) RestoreClient(w http.ResponseWriter, r *http.
 		}
 
 		params.XChangeReason = &XChangeReason
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
 
 	}
 
@@ -3111,6 +3281,25 @@ func (siw *ServerInterfaceWrapper) RestoreRevision(w http.ResponseWriter, r *htt
 
 	}
 
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.RestoreRevision(w, r, clientID, number, params)
 	}))
@@ -3196,6 +3385,25 @@ func (siw *ServerInterfaceWrapper) RotateSecret(w http.ResponseWriter, r *http.R
 		}
 
 		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
 
 	}
 
@@ -3356,6 +3564,25 @@ func (siw *ServerInterfaceWrapper) CreateSecret(w http.ResponseWriter, r *http.R
 
 	}
 
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -3469,6 +3696,25 @@ func (siw *ServerInterfaceWrapper) DeleteSecret(w http.ResponseWriter, r *http.R
 		}
 
 		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
 
 	}
 
@@ -3823,6 +4069,8 @@ type PayloadTooLargeJSONResponse SimpleResponse
 
 type PreconditionFailedJSONResponse SimpleResponse
 
+type RequestTimeoutJSONResponse SimpleResponse
+
 type ServiceUnavailableResponseHeaders struct {
 	RetryAfter *int
 }
@@ -3850,7 +4098,14 @@ type UnauthorizedJSONResponse struct {
 	Headers UnauthorizedResponseHeaders
 }
 
-type UnsupportedMediaTypeJSONResponse SimpleResponse
+type UnsupportedMediaTypeResponseHeaders struct {
+	AcceptEncoding *string
+}
+type UnsupportedMediaTypeJSONResponse struct {
+	Body SimpleResponse
+
+	Headers UnsupportedMediaTypeResponseHeaders
+}
 
 type ListChangesRequestObject struct {
 	Params ListChangesParams
@@ -3918,6 +4173,20 @@ func (response ListChanges403JSONResponse) VisitListChangesResponse(w http.Respo
 		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
 	}
 	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChanges412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response ListChanges412JSONResponse) VisitListChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4038,6 +4307,20 @@ func (response ListClients403JSONResponse) VisitListClientsResponse(w http.Respo
 		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
 	}
 	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListClients412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response ListClients412JSONResponse) VisitListClientsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4195,6 +4478,20 @@ func (response CreateClient403JSONResponse) VisitCreateClientResponse(w http.Res
 	return err
 }
 
+type CreateClient408JSONResponse struct{ RequestTimeoutJSONResponse }
+
+func (response CreateClient408JSONResponse) VisitCreateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateClient409JSONResponse struct{ ConflictJSONResponse }
 
 func (response CreateClient409JSONResponse) VisitCreateClientResponse(w http.ResponseWriter) error {
@@ -4205,6 +4502,20 @@ func (response CreateClient409JSONResponse) VisitCreateClientResponse(w http.Res
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateClient412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response CreateClient412JSONResponse) VisitCreateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4230,10 +4541,13 @@ type CreateClient415JSONResponse struct {
 func (response CreateClient415JSONResponse) VisitCreateClientResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AcceptEncoding != nil {
+		w.Header().Set("Accept-Encoding", fmt.Sprint(*response.Headers.AcceptEncoding))
+	}
 	w.WriteHeader(415)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4543,6 +4857,20 @@ func (response GetClient404JSONResponse) VisitGetClientResponse(w http.ResponseW
 	return err
 }
 
+type GetClient412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response GetClient412JSONResponse) VisitGetClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetClient429JSONResponse struct{ TooManyRequestsJSONResponse }
 
 func (response GetClient429JSONResponse) VisitGetClientResponse(w http.ResponseWriter) error {
@@ -4689,6 +5017,20 @@ func (response UpdateClient404JSONResponse) VisitUpdateClientResponse(w http.Res
 	return err
 }
 
+type UpdateClient408JSONResponse struct{ RequestTimeoutJSONResponse }
+
+func (response UpdateClient408JSONResponse) VisitUpdateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type UpdateClient412JSONResponse struct{ PreconditionFailedJSONResponse }
 
 func (response UpdateClient412JSONResponse) VisitUpdateClientResponse(w http.ResponseWriter) error {
@@ -4724,10 +5066,13 @@ type UpdateClient415JSONResponse struct {
 func (response UpdateClient415JSONResponse) VisitUpdateClientResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AcceptEncoding != nil {
+		w.Header().Set("Accept-Encoding", fmt.Sprint(*response.Headers.AcceptEncoding))
+	}
 	w.WriteHeader(415)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4868,6 +5213,20 @@ func (response GetClientCompliance404JSONResponse) VisitGetClientComplianceRespo
 	return err
 }
 
+type GetClientCompliance412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response GetClientCompliance412JSONResponse) VisitGetClientComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetClientCompliance429JSONResponse struct{ TooManyRequestsJSONResponse }
 
 func (response GetClientCompliance429JSONResponse) VisitGetClientComplianceResponse(w http.ResponseWriter) error {
@@ -4999,6 +5358,20 @@ func (response GetClientKeys404JSONResponse) VisitGetClientKeysResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientKeys412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response GetClientKeys412JSONResponse) VisitGetClientKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5162,6 +5535,20 @@ func (response RestoreClient409JSONResponse) VisitRestoreClientResponse(w http.R
 	return err
 }
 
+type RestoreClient412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response RestoreClient412JSONResponse) VisitRestoreClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RestoreClient429JSONResponse struct{ TooManyRequestsJSONResponse }
 
 func (response RestoreClient429JSONResponse) VisitRestoreClientResponse(w http.ResponseWriter) error {
@@ -5293,6 +5680,20 @@ func (response ListRevisions404JSONResponse) VisitListRevisionsResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevisions412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response ListRevisions412JSONResponse) VisitListRevisionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5429,6 +5830,20 @@ func (response GetRevision404JSONResponse) VisitGetRevisionResponse(w http.Respo
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevision412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response GetRevision412JSONResponse) VisitGetRevisionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5739,6 +6154,20 @@ func (response RotateSecret404JSONResponse) VisitRotateSecretResponse(w http.Res
 	return err
 }
 
+type RotateSecret408JSONResponse struct{ RequestTimeoutJSONResponse }
+
+func (response RotateSecret408JSONResponse) VisitRotateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RotateSecret409JSONResponse struct{ ConflictJSONResponse }
 
 func (response RotateSecret409JSONResponse) VisitRotateSecretResponse(w http.ResponseWriter) error {
@@ -5788,10 +6217,13 @@ type RotateSecret415JSONResponse struct {
 func (response RotateSecret415JSONResponse) VisitRotateSecretResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AcceptEncoding != nil {
+		w.Header().Set("Accept-Encoding", fmt.Sprint(*response.Headers.AcceptEncoding))
+	}
 	w.WriteHeader(415)
 	_, err := buf.WriteTo(w)
 	return err
@@ -5928,6 +6360,20 @@ func (response ListSecrets404JSONResponse) VisitListSecretsResponse(w http.Respo
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecrets412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response ListSecrets412JSONResponse) VisitListSecretsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6078,6 +6524,20 @@ func (response CreateSecret404JSONResponse) VisitCreateSecretResponse(w http.Res
 	return err
 }
 
+type CreateSecret408JSONResponse struct{ RequestTimeoutJSONResponse }
+
+func (response CreateSecret408JSONResponse) VisitCreateSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateSecret409JSONResponse struct{ ConflictJSONResponse }
 
 func (response CreateSecret409JSONResponse) VisitCreateSecretResponse(w http.ResponseWriter) error {
@@ -6127,10 +6587,13 @@ type CreateSecret415JSONResponse struct {
 func (response CreateSecret415JSONResponse) VisitCreateSecretResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AcceptEncoding != nil {
+		w.Header().Set("Accept-Encoding", fmt.Sprint(*response.Headers.AcceptEncoding))
+	}
 	w.WriteHeader(415)
 	_, err := buf.WriteTo(w)
 	return err
@@ -6416,6 +6879,34 @@ func (response VerifySecret404JSONResponse) VisitVerifySecretResponse(w http.Res
 	return err
 }
 
+type VerifySecret408JSONResponse struct{ RequestTimeoutJSONResponse }
+
+func (response VerifySecret408JSONResponse) VisitVerifySecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifySecret412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response VerifySecret412JSONResponse) VisitVerifySecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type VerifySecret413JSONResponse struct{ PayloadTooLargeJSONResponse }
 
 func (response VerifySecret413JSONResponse) VisitVerifySecretResponse(w http.ResponseWriter) error {
@@ -6437,10 +6928,13 @@ type VerifySecret415JSONResponse struct {
 func (response VerifySecret415JSONResponse) VisitVerifySecretResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AcceptEncoding != nil {
+		w.Header().Set("Accept-Encoding", fmt.Sprint(*response.Headers.AcceptEncoding))
+	}
 	w.WriteHeader(415)
 	_, err := buf.WriteTo(w)
 	return err
@@ -6567,6 +7061,34 @@ func (response CheckCompliance403JSONResponse) VisitCheckComplianceResponse(w ht
 	return err
 }
 
+type CheckCompliance408JSONResponse struct{ RequestTimeoutJSONResponse }
+
+func (response CheckCompliance408JSONResponse) VisitCheckComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCompliance412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response CheckCompliance412JSONResponse) VisitCheckComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CheckCompliance413JSONResponse struct{ PayloadTooLargeJSONResponse }
 
 func (response CheckCompliance413JSONResponse) VisitCheckComplianceResponse(w http.ResponseWriter) error {
@@ -6588,10 +7110,13 @@ type CheckCompliance415JSONResponse struct {
 func (response CheckCompliance415JSONResponse) VisitCheckComplianceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AcceptEncoding != nil {
+		w.Header().Set("Accept-Encoding", fmt.Sprint(*response.Headers.AcceptEncoding))
+	}
 	w.WriteHeader(415)
 	_, err := buf.WriteTo(w)
 	return err
@@ -6713,6 +7238,20 @@ func (response ListRules403JSONResponse) VisitListRulesResponse(w http.ResponseW
 		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
 	}
 	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRules412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response ListRules412JSONResponse) VisitListRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }

@@ -53,18 +53,13 @@ func TestEveryOperationIsDescribed(t *testing.T) {
 }
 
 func TestEveryOperationTellsItsErrors(t *testing.T) {
-	operations(t, func(name string, item *openapi3.PathItem, op *openapi3.Operation) {
-		want := []string{"400", "401", "403", "429", "500", "503"}
+	operations(t, func(name string, _ *openapi3.PathItem, op *openapi3.Operation) {
+		want := []string{"400", "401", "403", "412", "429", "500", "503"}
 		if strings.Contains(name, "{client_id}") {
 			want = append(want, "404")
 		}
 		if op.RequestBody != nil {
-			want = append(want, "413", "415")
-		}
-		for _, p := range slices.Concat(item.Parameters, op.Parameters) {
-			if p.Value.Name == "If-Match" {
-				want = append(want, "412")
-			}
+			want = append(want, "408", "413", "415")
 		}
 		for _, status := range want {
 			response := op.Responses.Value(status)
@@ -155,4 +150,27 @@ func TestTheGivenSchemasKeepTheirMembers(t *testing.T) {
 		}
 	}
 	assert.NotContains(t, schemas["OAuthClientItem"].Value.Properties, "jwks")
+}
+
+// Every operation with a body says how large it may be, and every pattern what it
+// demands, in words.
+func TestEveryBodyIsBoundedAndEveryPatternExplained(t *testing.T) {
+	operations(t, func(name string, item *openapi3.PathItem, op *openapi3.Operation) {
+		limit, ok := op.Extensions["x-max-body-bytes"].(float64)
+		assert.Equal(t, op.RequestBody != nil, ok && limit > 0, name)
+		for _, p := range slices.Concat(item.Parameters, op.Parameters) {
+			explained(t, name+" "+p.Value.Name, p.Value.Schema.Value)
+		}
+	})
+	for name, schema := range document(t).Components.Schemas {
+		for member, property := range schema.Value.Properties {
+			explained(t, name+"."+member, property.Value)
+		}
+	}
+}
+
+func explained(t *testing.T, name string, schema *openapi3.Schema) {
+	t.Helper()
+	text, _ := schema.Extensions["x-pattern-description"].(string)
+	assert.Equal(t, schema.Pattern != "", text != "", name)
 }

@@ -1,10 +1,6 @@
 package application
 
-import (
-	"slices"
-
-	"github.com/clientele-oauth/clientele/domain"
-)
+import "github.com/clientele-oauth/clientele/domain"
 
 // Permission is what a caller may do in its tenant.
 type Permission string
@@ -100,24 +96,35 @@ type ClaimSource struct {
 	Missing string
 }
 
-// In returns the caller as it acts in the tenant; the error is [ErrForbidden]
-// where it may not.
+// In returns the caller as it acts in the tenant; the error is a
+// [*ForbiddenError] where it may not.
 func (c Caller) In(tenant domain.TenantID) (Caller, error) {
 	if tenant != c.Tenant && !c.Platform {
-		return Caller{}, ErrForbidden
+		return Caller{}, &ForbiddenError{Tenant: TenantForeign}
 	}
 	c.Tenant = tenant
 	return c, nil
 }
 
-// may returns nil where the caller has the permission for the operation,
-// [ErrForbidden] where not.
+// may returns nil where the caller has the permission for the operation, a
+// [*ForbiddenError] where not.
 func (c Caller) may(o Operation) error {
 	needed := o.Needs()
-	if c.Tenant == "" || needed == "" || !slices.Contains(c.Permissions, needed) {
+	if needed == "" {
 		return ErrForbidden
 	}
-	return nil
+	missing := ForbiddenError{Permission: c.lacks(needed)}
+	switch {
+	case c.Tenant != "":
+	case c.Platform:
+		missing.Tenant = TenantNotChosen
+	default:
+		missing.Tenant = TenantMissing
+	}
+	if missing == (ForbiddenError{}) {
+		return nil
+	}
+	return &missing
 }
 
 func (c Caller) actor() domain.Actor { return domain.Actor{Subject: c.Subject, ClientID: c.ClientID} }

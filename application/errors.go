@@ -24,6 +24,9 @@ var (
 	// ErrPreconditionFailed: the client is not at the revision that the caller
 	// demanded.
 	ErrPreconditionFailed = errors.New("the client has been changed since")
+	// ErrExists: the client exists, and the caller demanded that it does not,
+	// or not at this revision (If-None-Match). It is an ErrPreconditionFailed.
+	ErrExists = fmt.Errorf("%w: it exists", ErrPreconditionFailed)
 	// ErrConflict: the client moved on between read and commit, or the
 	// identifier of a new one is taken.
 	ErrConflict = errors.New("changed concurrently")

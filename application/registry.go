@@ -54,6 +54,10 @@ type Options struct {
 	// IfMatch demands that the client is at one of these revisions; nil
 	// demands nothing.
 	IfMatch []domain.RevisionNumber
+	// IfNoneMatch demands that the client is at none of these revisions.
+	IfNoneMatch []domain.RevisionNumber
+	// IfAbsent demands that the client does not exist; a deleted one does not.
+	IfAbsent bool
 	// Reason and RequestID are kept in the log.
 	Reason    string
 	RequestID string
@@ -85,6 +89,9 @@ type Registered struct {
 type Revised struct {
 	Client   domain.Client
 	Warnings domain.Findings
+	// Unchanged reports that there was nothing to change: Client is as it was
+	// before, at the same revision.
+	Unchanged bool
 	// RevokedSecrets counts the secrets that ended with the change, since no
 	// authentication method uses one any more.
 	RevokedSecrets int
@@ -342,23 +349,24 @@ func (r *Registry) changeOnce(
 	if err != nil {
 		return Revised{}, err
 	}
-	if !before.Deleted() && !opts.met(before) {
-		return Revised{}, ErrPreconditionFailed // before keys are fetched for nothing
+	unmet := opts.unmet(before)
+	if unmet != nil && !before.Deleted() && action != domain.ActionRestore {
+		return Revised{}, unmet // before keys are fetched for nothing
 	}
 	after, findings, err := decide(ctx, before, r.now())
 	switch {
 	case err != nil:
 		return Revised{}, err
-	case !opts.met(before):
-		return Revised{}, ErrPreconditionFailed
+	case unmet != nil:
+		return Revised{}, unmet
 	case findings.Refuse():
 		return Revised{}, &InvalidError{Findings: findings}
 	}
-	revised := Revised{Client: after, Warnings: findings.Warnings()}
+	revised := Revised{Client: after, Warnings: findings.Warnings(), Unchanged: after.Revision() == before.Revision()}
 	if !after.UsesSecret() {
 		revised.RevokedSecrets = len(before.Secrets())
 	}
-	if opts.DryRun || after.Revision() == before.Revision() {
+	if opts.DryRun || revised.Unchanged {
 		return revised, nil
 	}
 	return revised, r.commit(ctx, caller, action, after, opts)
@@ -444,6 +452,15 @@ func (r *Registry) now() time.Time { return nowBy(r.Clock) }
 // nowBy is the time in UTC with the resolution that every store keeps.
 func nowBy(c Clock) time.Time { return c.Now().UTC().Truncate(time.Microsecond) }
 
-func (o Options) met(c domain.Client) bool {
-	return o.IfMatch == nil || slices.Contains(o.IfMatch, c.Revision())
+// unmet returns nil where the preconditions hold for the client, otherwise
+// [ErrPreconditionFailed] or [ErrExists] (RFC 9110 §13.2.2: If-Match first).
+func (o Options) unmet(c domain.Client) error {
+	switch {
+	case o.IfMatch != nil && !slices.Contains(o.IfMatch, c.Revision()):
+		return ErrPreconditionFailed
+	case slices.Contains(o.IfNoneMatch, c.Revision()), o.IfAbsent && !c.Deleted():
+		return ErrExists
+	default:
+		return nil
+	}
 }

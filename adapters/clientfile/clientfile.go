@@ -144,7 +144,7 @@ func (r *Reader) document(content any, lines map[string]int, base string) Docume
 	}
 	if id, given := members["client_id"]; given {
 		if d.ClientID, ok = id.(string); !ok {
-			d.Breaches = append(d.Breaches, wire.Breach{Pointer: "/client_id", Message: "this is not of the type string"}.Finding())
+			d.Breaches = append(d.Breaches, wire.Breach{Pointer: "/client_id", Message: "must be a string"}.Finding())
 		}
 		delete(members, "client_id")
 	}
@@ -157,7 +157,7 @@ func (r *Reader) document(content any, lines map[string]int, base string) Docume
 	}
 	wish, err := changeOf(members)
 	if err != nil {
-		d.Breaches = domain.Findings{wire.Breach{Message: "this is not of the expected form"}.Finding()}
+		d.Breaches = domain.Findings{wire.Breach{Message: "must have the form of a client configuration"}.Finding()}
 		return d
 	}
 	d.Wish = wish

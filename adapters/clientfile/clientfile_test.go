@@ -95,13 +95,13 @@ func TestWhatIsNoConfiguration(t *testing.T) {
 	}{
 		{`"text"`, "", "a client configuration is an object"},
 		{`{"name": null}`, "/name", "null is not a value here"},
-		{`{"naem": "x"}`, "/naem", "this member is not known here"},
-		{`{"redirect_uris": [1]}`, "/redirect_uris/0", "not of the type string"},
-		{`{"client_id": 1}`, "/client_id", "not of the type string"},
-		{`{"jwks": 1}`, "/jwks", "not of the type string"},
-		{`{"client_auth_methods": "none"}`, "/client_auth_methods", "not of the type array"},
-		{"name: 2026-01-01\nis_confidential: yes", "/is_confidential", "not of the type boolean"},
-		{"name: 0x1f", "/name", "not of the type string"},
+		{`{"naem": "x"}`, "/naem", "unknown field"},
+		{`{"redirect_uris": [1]}`, "/redirect_uris/0", "must be a string"},
+		{`{"client_id": 1}`, "/client_id", "must be a string"},
+		{`{"jwks": 1}`, "/jwks", "must be a string"},
+		{`{"client_auth_methods": "none"}`, "/client_auth_methods", "must be an array"},
+		{"name: 2026-01-01\nis_confidential: yes", "/is_confidential", "must be a boolean"},
+		{"name: 0x1f", "/name", "must be a string"},
 	}
 	for _, tt := range tests {
 		documents, err := newReader(t).Read("-", []byte(tt.text))

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
-
-	"github.com/clientele-oauth/clientele/application"
 )
 
 // errOverloaded turns a request away before any work is done for it.
@@ -49,26 +47,21 @@ func (a *admission) enter(ctx context.Context) error {
 
 func (a *admission) leave() { <-a.places }
 
-// admit lets in what the limits allow: the caller's own rate, and how much is
-// worked on at once. It comes after the body was read, so that slow senders keep
-// nobody out; who waits for changes does no work, and counts apart.
+// admit lets in as much as may be worked on at once. It comes after the body was
+// read, so that slow senders keep nobody out, and before it is checked; who waits
+// for changes does no work, and counts apart.
 func (s *server) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		caller := exchangeOf(r.Context()).caller
-		if s.callers != nil && !s.callers.Allow(caller.Tenant, caller.Subject) {
-			s.observer.RequestShed("rate")
-			s.writeError(w, r, application.ErrTooManyRequests)
-			return
-		}
 		if waits(r) {
-			if err := s.following.enter(caller); err != nil {
+			x := exchangeOf(r.Context())
+			if err := s.following.enter(x.payer(), x.caller.Tenant); err != nil {
 				s.observer.RequestShed("readers")
 				s.writeError(w, r, err)
 				return
 			}
 			s.observer.ReadersWaiting(1)
 			defer func() {
-				s.following.leave(caller)
+				s.following.leave(x.payer(), x.caller.Tenant)
 				s.observer.ReadersWaiting(-1)
 			}()
 		} else {

@@ -52,6 +52,7 @@ func (a *answer) send(w http.ResponseWriter) error {
 		header.Set(name, value)
 	}
 	header.Set("Content-Type", "application/json")
+	*a.body = append(*a.body, '\n') // as encoding/json ends the other responses
 	header.Set("Content-Length", strconv.Itoa(len(*a.body)))
 	w.WriteHeader(a.status)
 	_, err := w.Write(*a.body)

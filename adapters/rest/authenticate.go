@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/clientele-oauth/clientele/application"
-	"github.com/clientele-oauth/clientele/domain"
 )
 
 // authenticate finds out who calls (RFC 6750 §2.1); what the caller may do is
@@ -15,14 +14,13 @@ func (s *server) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, err := bearerToken(r)
 		if err == nil {
-			x := exchangeOf(r.Context())
-			x.caller, err = s.tokens.Verify(r.Context(), token)
-			if tenant := r.Header.Get("X-Tenant-Id"); tenant != "" && err == nil {
-				x.caller, err = x.caller.In(domain.TenantID(tenant))
+			var caller application.Caller
+			if caller, err = s.tokens.Verify(r.Context(), token); err == nil {
+				err = exchangeOf(r.Context()).actIn(caller, r.Header.Get("X-Tenant-Id"))
 			}
 		}
 		if err != nil {
-			s.writeError(w, r, err)
+			s.rejectUnread(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r)

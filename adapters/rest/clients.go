@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/clientele-oauth/clientele/adapters/jsonobject"
@@ -18,13 +17,13 @@ import (
 // CreateClient implements POST /admin/oauth/clients.
 func (s *server) CreateClient(ctx context.Context, r api.CreateClientRequestObject) (api.CreateClientResponseObject, error) {
 	x := exchangeOf(ctx)
-	opts := x.options(r.Params.DryRun, nil, r.Params.IdempotencyKey)
+	opts := x.options(r.Params.DryRun, nil, nil, r.Params.IdempotencyKey)
 	var id domain.ClientID
 	if r.Body.ClientID != nil {
 		id = domain.ClientID(*r.Body.ClientID)
 	}
 	registered, err := s.registry.Register(ctx, x.caller, id, wire.RegistrationOf(r.Body), opts)
-	if err != nil {
+	if err = x.rejected(err); err != nil {
 		return nil, err
 	}
 	status, message := http.StatusCreated, "client created"
@@ -163,7 +162,7 @@ func valueOr[T any](given *T, otherwise T) T {
 // DeleteClient implements DELETE /admin/oauth/clients/{client_id}.
 func (s *server) DeleteClient(ctx context.Context, r api.DeleteClientRequestObject) (api.DeleteClientResponseObject, error) {
 	x := exchangeOf(ctx)
-	if err := s.registry.Delete(ctx, x.caller, domain.ClientID(r.ClientID), x.options(nil, r.Params.IfMatch, nil)); err != nil {
+	if err := s.registry.Delete(ctx, x.caller, domain.ClientID(r.ClientID), x.options(nil, r.Params.IfMatch, r.Params.IfNoneMatch, nil)); err != nil {
 		return nil, err
 	}
 	return api.DeleteClient204Response{}, nil
@@ -172,7 +171,7 @@ func (s *server) DeleteClient(ctx context.Context, r api.DeleteClientRequestObje
 // RestoreClient implements POST /admin/oauth/clients/{client_id}/restore.
 func (s *server) RestoreClient(ctx context.Context, r api.RestoreClientRequestObject) (api.RestoreClientResponseObject, error) {
 	x := exchangeOf(ctx)
-	opts := x.options(r.Params.DryRun, nil, nil)
+	opts := x.options(r.Params.DryRun, r.Params.IfMatch, r.Params.IfNoneMatch, nil)
 	restored, err := s.registry.Restore(ctx, x.caller, domain.ClientID(r.ClientID), opts)
 	if err != nil {
 		return nil, err
@@ -181,7 +180,7 @@ func (s *server) RestoreClient(ctx context.Context, r api.RestoreClientRequestOb
 	if opts.DryRun {
 		message = "dry run: the client would be restored"
 	}
-	return s.detail(message, restored.Client, restored.Warnings), nil
+	return s.changed(x, message, restored, opts), nil
 }
 
 // GetClient implements GET /admin/oauth/clients/{client_id}.
@@ -191,12 +190,13 @@ func (s *server) GetClient(ctx context.Context, r api.GetClientRequestObject) (a
 		return nil, err
 	}
 	tag := etag(client.Revision())
-	if r.Params.IfNoneMatch != nil {
-		// The weak comparison is for If-None-Match (RFC 9110 §13.1.2).
-		known, anything := entityTags(strings.ReplaceAll(*r.Params.IfNoneMatch, "W/", ""))
-		if anything || slices.Contains(known, client.Revision()) {
-			return api.GetClient304Response{Headers: api.GetClient304ResponseHeaders{ETag: &tag}}, nil
-		}
+	var demanded application.Options
+	exchangeOf(ctx).conditions(&demanded, r.Params.IfMatch, r.Params.IfNoneMatch)
+	switch { // in this order (RFC 9110 §13.2.2)
+	case demanded.IfMatch != nil && !slices.Contains(demanded.IfMatch, client.Revision()):
+		return nil, application.ErrPreconditionFailed
+	case demanded.IfAbsent, slices.Contains(demanded.IfNoneMatch, client.Revision()):
+		return api.GetClient304Response{Headers: api.GetClient304ResponseHeaders{ETag: &tag}}, nil
 	}
 	return s.detail("client found", client, nil), nil
 }
@@ -204,13 +204,18 @@ func (s *server) GetClient(ctx context.Context, r api.GetClientRequestObject) (a
 // UpdateClient implements PUT /admin/oauth/clients/{client_id}.
 func (s *server) UpdateClient(ctx context.Context, r api.UpdateClientRequestObject) (api.UpdateClientResponseObject, error) {
 	x := exchangeOf(ctx)
-	opts := x.options(r.Params.DryRun, r.Params.IfMatch, nil)
+	opts := x.options(r.Params.DryRun, r.Params.IfMatch, r.Params.IfNoneMatch, nil)
 	revised, err := s.registry.Revise(ctx, x.caller, domain.ClientID(r.ClientID), wire.ChangeOf(r.Body), opts)
-	if err != nil {
+	if err = x.rejected(err); err != nil {
 		return nil, err
 	}
 	message := "client updated"
-	if opts.DryRun {
+	switch {
+	case opts.DryRun && revised.Unchanged:
+		message = "dry run: nothing to change"
+	case revised.Unchanged:
+		message = "client unchanged: it is already as the request asks"
+	case opts.DryRun:
 		message = "dry run: the client would be updated"
 	}
 	switch {
@@ -219,7 +224,7 @@ func (s *server) UpdateClient(ctx context.Context, r api.UpdateClientRequestObje
 	case revised.Client.UsesSecret() && len(revised.Client.Secrets()) == 0 && !revised.Client.SecretsUnreadable():
 		message += "; it has no secret yet: create one"
 	}
-	return s.detail(message, revised.Client, revised.Warnings), nil
+	return s.changed(x, message, revised, opts), nil
 }
 
 // detail answers with a client. The warnings about its secrets are added.

@@ -1,33 +1,116 @@
 package rest
 
 import (
+	"errors"
+	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
 // etag is the strong validator of a client: its revision (RFC 9110 §8.8.3).
 func etag(n domain.RevisionNumber) string { return `"` + strconv.FormatInt(int64(n), 10) + `"` }
 
-// entityTags reads the list of an If-Match or If-None-Match header. any is
-// true for "*". A tag that is weak, or not one of ours, matches no revision and
-// is left out of the list: the comparison is the strong one (RFC 9110 §8.8.3.2),
-// which an intermediary's W/ must fail.
-func entityTags(header string) (numbers []domain.RevisionNumber, anything bool) {
-	numbers = []domain.RevisionNumber{}
-	for tag := range strings.SplitSeq(header, ",") {
-		tag = strings.TrimSpace(tag)
-		if tag == "*" {
-			return nil, true
+// tags is the value of an If-Match or If-None-Match header: anything for "*",
+// otherwise a list of entity tags (RFC 9110 §13.1.1, §13.1.2).
+type tags struct {
+	anything bool
+	// strong are the revisions that the strong tags name. A tag that is not one
+	// of ours names none.
+	strong []domain.RevisionNumber
+	// weak are those of the weak tags. An intermediary makes them of ours; they
+	// never match in If-Match, which compares strongly (§8.8.3.2).
+	weak []domain.RevisionNumber
+}
+
+// errEntityTag says how an ETag is written.
+var errEntityTag = errors.New(`must be * or a list of ETags in double quotes, as in "3"`)
+
+// parseEntityTags reads such a header by the grammar of RFC 9110 §8.8.3. Empty
+// elements of the list are allowed (§5.6.1.2).
+func parseEntityTags(header string) (tags, error) {
+	t := tags{strong: []domain.RevisionNumber{}}
+	rest := strings.Trim(header, " \t")
+	if rest == "*" {
+		return tags{anything: true}, nil
+	}
+	for {
+		rest = strings.TrimLeft(rest, " \t,")
+		if rest == "" {
+			return t, nil
 		}
-		if len(tag) < 3 || tag[0] != '"' || tag[len(tag)-1] != '"' {
-			continue
+		list := &t.strong
+		if after, weak := strings.CutPrefix(rest, "W/"); weak {
+			rest, list = after, &t.weak
 		}
-		n, err := strconv.ParseInt(tag[1:len(tag)-1], 10, 64)
-		if err == nil && etag(domain.RevisionNumber(n)) == tag {
-			numbers = append(numbers, domain.RevisionNumber(n))
+		after, quoted := strings.CutPrefix(rest, `"`)
+		opaque, after, closed := strings.Cut(after, `"`)
+		if !quoted || !closed || strings.ContainsFunc(opaque, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
+			return tags{}, errEntityTag
+		}
+		rest = strings.TrimLeft(after, " \t")
+		if rest != "" && rest[0] != ',' {
+			return tags{}, errEntityTag
+		}
+		n, err := strconv.ParseInt(opaque, 10, 64)
+		if err == nil && strconv.FormatInt(n, 10) == opaque {
+			*list = append(*list, domain.RevisionNumber(n))
 		}
 	}
-	return numbers, false
+}
+
+// conditions reads the preconditions of a request into the options. Headers that
+// are no lists of entity tags were rejected before.
+func (x *exchange) conditions(opts *application.Options, ifMatch, ifNoneMatch *string) {
+	if ifMatch != nil {
+		if t, err := parseEntityTags(*ifMatch); err == nil && !t.anything {
+			opts.IfMatch = t.strong
+		}
+	}
+	if ifNoneMatch != nil {
+		t, err := parseEntityTags(*ifNoneMatch)
+		opts.IfAbsent = err == nil && t.anything
+		opts.IfNoneMatch = slices.Concat(t.strong, t.weak) // compared weakly (§13.1.2)
+	}
+}
+
+// forbidConditions evaluates If-Match for what has no ETag, such as a list: no tag
+// can match, so a request with one is rejected instead of being done without the
+// precondition. "*" holds wherever there is something. If-None-Match holds there
+// whatever it lists.
+func (s *server) forbidConditions(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		op := exchangeOf(r.Context()).operation
+		header := strings.Join(r.Header.Values("If-Match"), ", ")
+		_, given := r.Header["If-Match"]
+		if !given || op.takes("If-Match") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		switch t, err := parseEntityTags(header); {
+		case err != nil:
+			found := violations{}
+			found.add(breach("If-Match", "the parameter If-Match "+err.Error()))
+			s.writeError(w, r, found.err())
+		case t.anything:
+			next.ServeHTTP(w, r)
+		default:
+			s.writeError(w, r, errNoETag)
+		}
+	})
+}
+
+// errNoETag is an If-Match for something that has no ETag.
+var errNoETag = &contractError{
+	status: http.StatusPreconditionFailed, message: "If-Match names an ETag, and this resource has none; only clients have",
+}
+
+// takes reports whether the operation has a header parameter.
+func (op *operation) takes(header string) bool {
+	return slices.ContainsFunc(op.parameters, func(p parameter) bool { return p.in == openapi3.ParameterInHeader && p.name == header })
 }

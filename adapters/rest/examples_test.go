@@ -83,7 +83,8 @@ func TestEveryExampleOfAnErrorIsWhatIsAnswered(t *testing.T) {
 		"Conflict":             s.do(t, call{method: "POST", path: path + "/secrets", token: "admin"}),
 		"TooManyRequests":      limited.do(t, call{method: "GET", path: path, token: "admin"}),
 		"PayloadTooLarge":      s.do(t, call{method: "PUT", path: path, token: "admin", body: `{"name": "` + strings.Repeat("x", 1<<20) + `"}`}),
-		"UnsupportedMediaType": s.do(t, call{method: "PUT", path: path, token: "admin", body: `{}`, header: http.Header{"Content-Type": {"text/plain"}}}),
+		"UnsupportedMediaType": s.do(t, call{method: "PUT", path: path, token: "admin", body: `{}`, header: http.Header{"Content-Encoding": {"gzip"}}}),
+		"RequestTimeout":       lateBody(t),
 		"InternalServerError":  s.do(t, call{method: "GET", path: path, token: "defect"}),
 		"ServiceUnavailable":   s.do(t, call{method: "GET", path: path, token: "unavailable"}),
 	}

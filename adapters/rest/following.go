@@ -4,7 +4,6 @@ import (
 	"errors"
 	"sync"
 
-	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -20,57 +19,43 @@ type following struct {
 
 	mu      sync.Mutex
 	waiting int
-	callers map[reader]int
+	callers map[string]int
 	tenants map[domain.TenantID]int
-}
-
-// reader names a caller. That of the platform is one caller in all tenants, so that
-// it does not get more places by naming more tenants.
-type reader struct {
-	tenant  domain.TenantID
-	subject string
-}
-
-func readerOf(c application.Caller) reader {
-	if c.Platform {
-		return reader{subject: c.Subject}
-	}
-	return reader{c.Tenant, c.Subject}
 }
 
 // newFollowing returns places within these bounds.
 func newFollowing(total, perCaller, perTenant int) *following {
 	return &following{
 		total: total, perCaller: perCaller, perTenant: perTenant,
-		callers: map[reader]int{}, tenants: map[domain.TenantID]int{},
+		callers: map[string]int{}, tenants: map[domain.TenantID]int{},
 	}
 }
 
-// enter takes a place, to be given back by leave. The error is
-// [errTooManyReaders] or [errOverloaded].
-func (f *following) enter(c application.Caller) error {
+// enter takes a place for a request of the caller (see exchange.payer), to be given
+// back by leave. The error is [errTooManyReaders] or [errOverloaded].
+func (f *following) enter(caller string, tenant domain.TenantID) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
-	case f.callers[readerOf(c)] >= f.perCaller, f.tenants[c.Tenant] >= f.perTenant:
+	case f.callers[caller] >= f.perCaller, f.tenants[tenant] >= f.perTenant:
 		return errTooManyReaders
 	case f.waiting >= f.total:
 		return errOverloaded
 	}
 	f.waiting++
-	f.callers[readerOf(c)]++
-	f.tenants[c.Tenant]++
+	f.callers[caller]++
+	f.tenants[tenant]++
 	return nil
 }
 
-func (f *following) leave(c application.Caller) {
+func (f *following) leave(caller string, tenant domain.TenantID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.waiting--
-	if f.callers[readerOf(c)]--; f.callers[readerOf(c)] == 0 {
-		delete(f.callers, readerOf(c))
+	if f.callers[caller]--; f.callers[caller] == 0 {
+		delete(f.callers, caller)
 	}
-	if f.tenants[c.Tenant]--; f.tenants[c.Tenant] == 0 {
-		delete(f.tenants, c.Tenant)
+	if f.tenants[tenant]--; f.tenants[tenant] == 0 {
+		delete(f.tenants, tenant)
 	}
 }

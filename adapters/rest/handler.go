@@ -18,7 +18,8 @@ import (
 	"github.com/clientele-oauth/clientele/application"
 )
 
-// MaxBodyBytes bounds the body of a request.
+// MaxBodyBytes bounds the body of every request; x-max-body-bytes in openapi.yaml
+// bounds those of each operation.
 const MaxBodyBytes = 512 << 10
 
 // TokenVerifier tells who a bearer token speaks for. The error is
@@ -104,6 +105,8 @@ type server struct {
 	callers  application.Limiter
 	bodies   sync.Pool // of answers that were sent
 
+	bodyBudget *bodyBudget
+
 	working   *admission
 	following *following
 }
@@ -114,7 +117,7 @@ const unbounded = 1 << 20
 func newServer(c Config) *server {
 	s := &server{
 		registry: c.Registry, tokens: c.Tokens, clock: c.Clock, log: c.Log, draining: c.Draining, deadline: c.Deadline,
-		access: cmp.Or(c.AccessLog, c.Log), observer: c.Observer, callers: c.Callers,
+		access: cmp.Or(c.AccessLog, c.Log), observer: c.Observer, callers: c.Callers, bodyBudget: newBodyBudget(),
 		working: newAdmission(cmp.Or(c.MaxConcurrent, unbounded)),
 		following: newFollowing(cmp.Or(c.MaxFollowing, unbounded), cmp.Or(c.MaxFollowingPerCaller, unbounded),
 			cmp.Or(c.MaxFollowingPerTenant, unbounded)),
@@ -138,7 +141,7 @@ func NewHandler(c Config) (http.Handler, error) {
 	if c.Trace != nil {
 		r.Use(c.Trace)
 	}
-	r.Use(s.identify, s.logAccess, s.recoverPanic, keepEncodedPath, middleware.GetHead)
+	r.Use(s.identify, s.logAccess, s.recoverPanic, forbidStoring, keepEncodedPath, middleware.GetHead)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		s.writeProblem(w, r, problem{status: http.StatusNotFound, message: "there is nothing at this path"})
 	})
@@ -160,7 +163,9 @@ func NewHandler(c Config) (http.Handler, error) {
 		ResponseErrorHandlerFunc: s.writeError,
 	})
 	api.HandlerWithOptions(strict, api.ChiServerOptions{
-		BaseRouter:       r.With(s.authenticate, s.checkContract, s.admit),
+		BaseRouter: r.With(
+			s.findOperation, s.authenticate, s.authorize, s.limitRate, s.readBody, s.admit, s.checkContract, s.forbidConditions,
+		),
 		ErrorHandlerFunc: s.writeBindingError,
 	})
 	return r, nil

@@ -65,7 +65,8 @@ func (s *server) serveHealth(r chi.Router, checks []Check, notes []Note) {
 }
 
 // NewOperatorHandler returns what is for operators alone: metrics, profiles, and
-// the health that the other surface shows as well.
+// the health that the other surface shows as well. Of net/http/pprof the command
+// line is left out: it may hold the URL of the database with its password.
 func NewOperatorHandler(c Config, metrics http.Handler) http.Handler {
 	s := newServer(c)
 	r := chi.NewRouter()
@@ -73,7 +74,6 @@ func NewOperatorHandler(c Config, metrics http.Handler) http.Handler {
 	s.serveHealth(r, c.Checks, c.Notes)
 	r.Method(http.MethodGet, "/metrics", metrics)
 	r.Get("/debug/pprof/*", pprof.Index)
-	r.Get("/debug/pprof/cmdline", pprof.Cmdline)
 	r.Get("/debug/pprof/profile", pprof.Profile)
 	r.Get("/debug/pprof/symbol", pprof.Symbol)
 	r.Get("/debug/pprof/trace", pprof.Trace)

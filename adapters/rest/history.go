@@ -99,16 +99,21 @@ func (s *server) GetRevision(ctx context.Context, r api.GetRevisionRequestObject
 // RestoreRevision implements POST /admin/oauth/clients/{client_id}/revisions/{number}/restore.
 func (s *server) RestoreRevision(ctx context.Context, r api.RestoreRevisionRequestObject) (api.RestoreRevisionResponseObject, error) {
 	x := exchangeOf(ctx)
-	opts := x.options(r.Params.DryRun, r.Params.IfMatch, nil)
+	opts := x.options(r.Params.DryRun, r.Params.IfMatch, r.Params.IfNoneMatch, nil)
 	restored, err := s.registry.RestoreRevision(ctx, x.caller, domain.ClientID(r.ClientID), domain.RevisionNumber(r.Number), opts)
 	if err != nil {
 		return nil, err
 	}
 	message := "client as it was at revision " + strconv.FormatInt(r.Number, 10)
-	if opts.DryRun {
+	switch {
+	case opts.DryRun && restored.Unchanged:
+		message = "dry run: nothing to change; the " + message
+	case restored.Unchanged:
+		message = "client unchanged: it is already as it was at revision " + strconv.FormatInt(r.Number, 10)
+	case opts.DryRun:
 		message = "dry run: the " + message
 	}
-	return s.detail(message, restored.Client, restored.Warnings), nil
+	return s.changed(x, message, restored, opts), nil
 }
 
 // ListChanges implements GET /admin/oauth/changes.

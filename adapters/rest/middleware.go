@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
 )
 
 // requestIDHeader carries the id by which a request is found in the logs of
@@ -28,17 +29,23 @@ type exchange struct {
 	requestID   string
 	operation   *operation // nil where none was asked for, or not yet found
 	caller      application.Caller
+	home        domain.TenantID // the tenant of the caller's token
 	reason      string
 	fingerprint [sha256.Size]byte // of what is asked for; see [application.Idempotency]
+
+	body       []byte         // as it was received; nil once it is checked
+	sent       []string       // the names of the fields in the body
+	unread     []domain.Field // the fields of the body that break the contract
+	violations violations     // of the contract; with any, nothing is changed
 }
 
 // options say how a change is to be done that this request asks for.
-func (x *exchange) options(dryRun *bool, ifMatch, idempotencyKey *string) application.Options {
+func (x *exchange) options(dryRun *bool, ifMatch, ifNoneMatch, idempotencyKey *string) application.Options {
 	opts := application.Options{DryRun: dryRun != nil && *dryRun, Reason: x.reason, RequestID: x.requestID}
-	if ifMatch != nil {
-		if demanded, anything := entityTags(*ifMatch); !anything {
-			opts.IfMatch = demanded
-		}
+	x.conditions(&opts, ifMatch, ifNoneMatch)
+	if x.violations.total() > 0 { // it is judged, and rejected
+		opts.DryRun = true
+		return opts
 	}
 	if idempotencyKey != nil {
 		opts.Idempotency = &application.Idempotency{Key: *idempotencyKey, Fingerprint: x.fingerprint}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/clientele-oauth/clientele/adapters/wire"
 	"github.com/clientele-oauth/clientele/api"
@@ -17,16 +18,20 @@ import (
 type problem struct {
 	status     int
 	message    string
-	violations []api.Finding
-	challenge  string // WWW-Authenticate
-	retryAfter int    // seconds; 0 for none
+	violations []api.Finding // at most maxViolations
+	omitted    int           // violations beyond these
+	accepts    string        // Accept-Encoding
+	challenge  string        // WWW-Authenticate
+	retryAfter int           // seconds; 0 for none
 }
 
 // contractError is a request that openapi.yaml does not allow.
 type contractError struct {
 	status     int
 	message    string
-	violations []api.Finding
+	violations []api.Finding // at most maxViolations
+	omitted    int           // violations beyond these
+	accepts    string        // Accept-Encoding (RFC 9110 §15.5.16)
 }
 
 func (e *contractError) Error() string { return e.message }
@@ -42,14 +47,20 @@ func problemOf(err error) (p problem, known bool) {
 	var broken *contractError
 	switch {
 	case errors.As(err, &invalid):
-		violations := invalid.Findings.Violations()
+		refusals := invalid.Findings.Violations()
+		listed := refusals[:min(len(refusals), maxViolations)]
 		return problem{
 			status:     http.StatusBadRequest,
-			message:    "the client is refused for " + count(len(violations), "violation"),
-			violations: wire.FindingsOf(violations),
+			message:    "the client is refused for " + count(len(refusals), "violation"),
+			violations: wire.FindingsOf(listed),
+			omitted:    len(refusals) - len(listed),
 		}, true
 	case errors.As(err, &broken):
-		return problem{status: broken.status, message: broken.message, violations: broken.violations}, true
+		return problem{
+			status: broken.status, message: broken.message, violations: broken.violations, omitted: broken.omitted, accepts: broken.accepts,
+		}, true
+	case errors.Is(err, errBodyLate):
+		return problem{status: http.StatusRequestTimeout, message: "the body did not arrive in time; send it again"}, true
 	case errors.Is(err, errNoToken):
 		return problem{status: http.StatusUnauthorized, message: "a bearer token is required", challenge: challenge}, true
 	case errors.Is(err, application.ErrUnauthenticated):
@@ -59,10 +70,11 @@ func problemOf(err error) (p problem, known bool) {
 			challenge: challenge + `, error="invalid_token", error_description="the access token is malformed, expired or not for this service"`,
 		}, true
 	case errors.Is(err, application.ErrForbidden):
+		message, scope := explainForbidden(err)
 		return problem{
 			status:    http.StatusForbidden,
-			message:   "administrator role required",
-			challenge: challenge + `, error="insufficient_scope"`,
+			message:   message,
+			challenge: challenge + `, error="insufficient_scope"` + scope,
 		}, true
 	case errors.Is(err, application.ErrNoSuchRevision):
 		return problem{status: http.StatusNotFound, message: "the client has no such revision"}, true
@@ -107,7 +119,7 @@ func problemOf(err error) (p problem, known bool) {
 	case errors.Is(err, application.ErrCursor):
 		return problem{
 			status: http.StatusBadRequest, message: "unknown cursor; start again from the list and its changes_cursor",
-			violations: []api.Finding{breach("", "the query parameter after names no change in the history of this tenant")},
+			violations: []api.Finding{breach("?after", "the query parameter after names no change in the history of this tenant")},
 		}, true
 	case errors.Is(err, domain.ErrTooManySecrets):
 		return problem{status: http.StatusConflict, message: "the client has two active secrets; delete one, or rotate"}, true
@@ -132,6 +144,11 @@ func problemOf(err error) (p problem, known bool) {
 		return problem{status: http.StatusTooManyRequests, message: "too many requests; slow down", retryAfter: 1}, true
 	case errors.Is(err, application.ErrNotFound):
 		return problem{status: http.StatusNotFound, message: "client not found"}, true
+	case errors.Is(err, application.ErrExists):
+		return problem{
+			status:  http.StatusPreconditionFailed,
+			message: "the client exists, and If-None-Match asks that it does not, or not at this revision",
+		}, true
 	case errors.Is(err, application.ErrPreconditionFailed):
 		return problem{
 			status:  http.StatusPreconditionFailed,
@@ -175,6 +192,8 @@ func (s *server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case !known:
 		s.log.ErrorContext(r.Context(), "defect", "request_id", exchangeOf(r.Context()).requestID, "error", err)
+	case p.status == http.StatusForbidden:
+		s.logForbidden(r, err)
 	case p.status >= http.StatusInternalServerError, p.status == http.StatusUnauthorized:
 		s.log.WarnContext(r.Context(), "refused", "request_id", exchangeOf(r.Context()).requestID, "error", err)
 	}
@@ -195,8 +214,14 @@ func (s *server) writeProblem(w http.ResponseWriter, r *http.Request, p problem)
 	if p.challenge != "" {
 		w.Header().Set("WWW-Authenticate", p.challenge)
 	}
+	if p.accepts != "" {
+		w.Header().Set("Accept-Encoding", p.accepts)
+	}
 	if p.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
+	}
+	if p.omitted > 0 {
+		p.message += "; the first " + strconv.Itoa(len(p.violations)) + " are listed, and " + strconv.Itoa(p.omitted) + " more are not"
 	}
 	body := api.SimpleResponse{
 		Code:      new(int32(p.status)), //nolint:gosec // an HTTP status has three digits
@@ -206,9 +231,36 @@ func (s *server) writeProblem(w http.ResponseWriter, r *http.Request, p problem)
 	if len(p.violations) > 0 {
 		body.Violations = &p.violations
 	}
+	if p.omitted > 0 {
+		body.ViolationsOmitted = new(int64(p.omitted))
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(p.status)
 	if err := json.NewEncoder(w).Encode(body); err != nil {
 		s.log.DebugContext(r.Context(), "the caller is gone", "error", err)
 	}
+}
+
+// explainForbidden says what the caller lacks, and names the scope for the
+// challenge (RFC 6750 §3).
+func explainForbidden(err error) (message, scope string) {
+	forbidden, ok := errors.AsType[*application.ForbiddenError](err)
+	if !ok {
+		return "administrator role required", ""
+	}
+	var missing []string
+	if p := string(forbidden.Permission); p != "" {
+		missing = append(missing, "administrator role required, or the scope "+p)
+		scope = `, scope="` + p + `"`
+	}
+	switch forbidden.Tenant {
+	case application.TenantOK:
+	case application.TenantMissing:
+		missing = append(missing, "the access token names no tenant")
+	case application.TenantNotChosen:
+		missing = append(missing, "with the platform role, the header X-Tenant-Id must name the tenant to act in")
+	case application.TenantForeign:
+		missing = append(missing, "X-Tenant-Id names another tenant than the access token; only the platform role may act there")
+	}
+	return strings.Join(missing, "; "), scope
 }

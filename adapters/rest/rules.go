@@ -36,8 +36,9 @@ func (s *server) GetClientCompliance(
 func (s *server) CheckCompliance(
 	ctx context.Context, r api.CheckComplianceRequestObject,
 ) (api.CheckComplianceResponseObject, error) {
-	assessed, err := s.registry.AssessDraft(ctx, exchangeOf(ctx).caller, wire.RegistrationOf(r.Body), profiles(r.Params.Profile))
-	if err != nil {
+	x := exchangeOf(ctx)
+	assessed, err := s.registry.AssessDraft(ctx, x.caller, wire.RegistrationOf(r.Body), profiles(r.Params.Profile))
+	if err = x.rejected(err); err != nil {
 		return nil, err
 	}
 	return api.CheckCompliance200JSONResponse(s.compliance(assessed)), nil
@@ -67,12 +68,25 @@ func (s *server) compliance(assessed []domain.Assessment) api.ComplianceDetailRe
 	}
 }
 
+// How many findings a report lists: of one rule, and of all. The size of a report
+// then depends on the rulebook, not on how often a request breaks it.
+const (
+	maxOfRule   = 20
+	maxReported = 100
+)
+
 func presentAssessment(a domain.Assessment) api.ComplianceReport {
 	failed, warned, passed := []api.RuleResult{}, []api.RuleResult{}, []api.RuleResult{}
+	room := maxReported
 	for _, result := range a.Results {
+		listed := result.Findings[:min(len(result.Findings), maxOfRule, room)]
+		room -= len(listed)
 		presented := api.RuleResult{
 			Rule: new(result.Rule.ID), Summary: new(result.Rule.Summary), Source: new(result.Rule.Source),
-			Findings: new(wire.FindingsOf(result.Findings)),
+			Findings: new(wire.FindingsOf(listed)),
+		}
+		if omitted := len(result.Findings) - len(listed); omitted > 0 {
+			presented.FindingsOmitted = new(int64(omitted))
 		}
 		switch {
 		case result.Findings.Refuse():

@@ -40,8 +40,8 @@ func (s *server) CreateSecret(ctx context.Context, r api.CreateSecretRequestObje
 		wish = application.SecretWish{Description: valueOr(r.Body.Description, ""), ExpiresAt: r.Body.ExpiresAt}
 	}
 	issued, err := s.registry.CreateSecret(ctx, x.caller, domain.ClientID(r.ClientID), wish,
-		x.options(nil, r.Params.IfMatch, r.Params.IdempotencyKey))
-	if err != nil {
+		x.options(nil, r.Params.IfMatch, r.Params.IfNoneMatch, r.Params.IdempotencyKey))
+	if err = x.rejected(err); err != nil {
 		return nil, err
 	}
 	answer := api.CreateSecret201JSONResponse{Body: api.CreateSecretDetailResponse{
@@ -68,8 +68,8 @@ func (s *server) RotateSecret(ctx context.Context, r api.RotateSecretRequestObje
 		grace = new(time.Duration(*r.Body.GraceSeconds) * time.Second)
 	}
 	issued, err := s.registry.RotateSecret(ctx, x.caller, domain.ClientID(r.ClientID), grace,
-		x.options(nil, r.Params.IfMatch, r.Params.IdempotencyKey))
-	if err != nil {
+		x.options(nil, r.Params.IfMatch, r.Params.IfNoneMatch, r.Params.IdempotencyKey))
+	if err = x.rejected(err); err != nil {
 		return nil, err
 	}
 	answer := api.RotateSecret200JSONResponse{Body: api.RotateSecretDetailResponse{
@@ -90,7 +90,7 @@ func (s *server) RotateSecret(ctx context.Context, r api.RotateSecretRequestObje
 // DeleteSecret implements DELETE /admin/oauth/clients/{client_id}/secrets/{secret_id}.
 func (s *server) DeleteSecret(ctx context.Context, r api.DeleteSecretRequestObject) (api.DeleteSecretResponseObject, error) {
 	x := exchangeOf(ctx)
-	err := s.registry.DeleteSecret(ctx, x.caller, domain.ClientID(r.ClientID), r.SecretID, x.options(nil, r.Params.IfMatch, nil))
+	err := s.registry.DeleteSecret(ctx, x.caller, domain.ClientID(r.ClientID), r.SecretID, x.options(nil, r.Params.IfMatch, r.Params.IfNoneMatch, nil))
 	if err != nil {
 		return nil, err
 	}

@@ -74,6 +74,7 @@ func writeWarnings(w *jsonobject.Writer, warnings domain.Findings) {
 	if len(warnings) == 0 {
 		return
 	}
+	warnings = warnings[:min(len(warnings), maxViolations)]
 	text, _ := json.Marshal(wire.FindingsOf(warnings)) // texts alone, which cannot fail
 	w.Raw("warnings", text)
 }

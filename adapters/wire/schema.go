@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -11,12 +12,23 @@ import (
 )
 
 // Schema is one of openapi.yaml's, to hold values against.
+//
+// The check does bounded work: it visits no element of an array that is too
+// long, and stops describing breaches after [MaxBreaches].
 type Schema struct {
-	schema *openapi3.Schema
+	shape *shape
 }
 
-// NewSchema returns the schema of a request body.
-func NewSchema(s *openapi3.Schema) *Schema { return &Schema{schema: s} }
+// NewSchema returns the schema of a request body or of a parameter. The error is
+// for a keyword that the check does not know: nothing in openapi.yaml must be
+// silently without effect.
+func NewSchema(s *openapi3.Schema) (*Schema, error) {
+	compiled, err := compile(s)
+	if err != nil {
+		return nil, err
+	}
+	return &Schema{shape: compiled}, nil
+}
 
 // RequestSchema finds a schema of the document by its name.
 func RequestSchema(document []byte, name string) (*Schema, error) {
@@ -28,7 +40,7 @@ func RequestSchema(document []byte, name string) (*Schema, error) {
 	if !ok {
 		return nil, errors.New("openapi.yaml has no schema " + name)
 	}
-	return NewSchema(ref.Value), nil
+	return NewSchema(ref.Value)
 }
 
 // Breach is one place in which a value breaks its schema.
@@ -43,6 +55,9 @@ const (
 	SourceContract = "openapi.yaml"
 )
 
+// MaxBreaches is how many breaches of one value are described.
+const MaxBreaches = 100
+
 // Finding is the breach as a violation of the contract.
 func (b Breach) Finding() domain.Finding {
 	return domain.Finding{
@@ -51,65 +66,73 @@ func (b Breach) Finding() domain.Finding {
 	}
 }
 
-// Check returns every place in which a decoded JSON value breaks the schema,
-// in an order that depends on the value alone. Members that the schema does not
-// know are taken out of the value.
+// Verdict is what a check found.
+type Verdict struct {
+	// Breaches are the first [MaxBreaches] places, in an order that depends on
+	// the value alone.
+	Breaches []Breach
+	// Omitted counts the breaches beyond these.
+	Omitted int
+	// Broken are the fields of an object that break the schema. They are taken
+	// out of the value, as are unknown fields.
+	Broken []string
+	// Rewritten reports that the value is not what it was: something was taken
+	// out of it, or a time was written in UTC.
+	Rewritten bool
+}
+
+// Total counts all breaches.
+func (v *Verdict) Total() int { return len(v.Breaches) + v.Omitted }
+
+// add notes a breach. The message is made only if it is shown.
+func (v *Verdict) add(pointer []string, message func() string) {
+	if len(v.Breaches) >= MaxBreaches {
+		v.Omitted++
+		return
+	}
+	v.Breaches = append(v.Breaches, Breach{Pointer: renderPointer(pointer), Message: message()})
+}
+
+// say is a message without parts.
+func say(message string) func() string { return func() string { return message } }
+
+// Check returns the places in which a decoded JSON value breaks the schema, in
+// an order that depends on the value alone. Fields that the schema does not
+// know are taken out of the value. After [MaxBreaches], one last breach counts
+// those that are not listed.
 func (s *Schema) Check(value any) []Breach {
-	var breaches []Breach
-	if members, ok := value.(map[string]any); ok {
-		for name := range members {
-			if _, known := s.schema.Properties[name]; !known {
-				breaches = append(breaches, Breach{pointer([]string{name}), "this member is not known here"})
-				delete(members, name)
-			}
-		}
+	v := s.Inspect(value)
+	if v.Omitted > 0 {
+		return append(v.Breaches, Breach{Message: fmt.Sprintf("and %d more", v.Omitted)})
 	}
-	err := s.schema.VisitJSON(value, openapi3.MultiErrors(), openapi3.VisitAsRequest())
-	for _, broken := range flatten(err) {
-		breaches = append(breaches, Breach{pointer(broken.JSONPointer()), explain(broken)})
-	}
-	if err != nil && len(breaches) == 0 {
-		breaches = append(breaches, Breach{"", "this is not of the expected form"})
-	}
-	slices.SortStableFunc(breaches, func(a, b Breach) int {
-		return strings.Compare(a.Pointer+"\x00"+a.Message, b.Pointer+"\x00"+b.Message)
-	})
-	return breaches
+	return v.Breaches
 }
 
-// flatten lists the schema errors in err.
-func flatten(err error) []*openapi3.SchemaError {
-	var list openapi3.MultiError
-	var one *openapi3.SchemaError
-	switch {
-	case errors.As(err, &list):
-		var all []*openapi3.SchemaError
-		for _, e := range list {
-			all = append(all, flatten(e)...)
-		}
-		return all
-	case errors.As(err, &one):
-		return []*openapi3.SchemaError{one}
-	default:
-		return nil
+// Inspect checks a decoded JSON value: of nil, bool, string, float64,
+// map[string]any and []any.
+func (s *Schema) Inspect(value any) Verdict {
+	var v Verdict
+	fields, ok := value.(map[string]any)
+	if !ok || s.shape.kind != openapi3.TypeObject {
+		s.shape.check(&v, nil, value)
+		return v
 	}
+	s.shape.checkFields(&v, nil, fields)
+	for _, name := range v.Broken {
+		delete(fields, name)
+	}
+	return v
 }
 
-// explain says what is wrong without repeating the value.
-func explain(e *openapi3.SchemaError) string {
-	switch e.SchemaField {
-	case "nullable":
-		return "null is not a value here; leave the member out to keep the setting, or send an empty value to clear it"
-	case "type":
-		return "this is not of the type " + strings.Join(e.Schema.Type.Slice(), " or ")
-	default:
-		return e.Reason
-	}
+// InspectText checks a value that is text, as those of parameters are. It returns
+// the value as the schema's type.
+func (s *Schema) InspectText(text string) (value any, rewritten string, reason string) {
+	return s.shape.checkText(text)
 }
 
-// pointer renders a JSON Pointer (RFC 6901 §3), shortened where a caller made
-// it long.
-func pointer(path []string) string {
+// renderPointer renders a JSON Pointer (RFC 6901 §3), shortened where a caller
+// made it long.
+func renderPointer(path []string) string {
 	var b strings.Builder
 	for _, token := range path {
 		b.WriteByte('/')
@@ -125,4 +148,14 @@ func Shortened(name string) string {
 		return name
 	}
 	return strings.ToValidUTF8(name[:most], "") + "…"
+}
+
+// sortedNames lists the names of the fields.
+func sortedNames(fields map[string]any) []string {
+	names := make([]string, 0, len(fields))
+	for name := range fields {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
 }

@@ -365,7 +365,7 @@ type CreateClientDetailResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Warnings What is accepted though the texts advise against it, and violations that stood before the change.
+	// Warnings What is accepted though the texts advise against it, and violations that stood before the change; the first 100 of it.
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
@@ -693,7 +693,10 @@ type Difference struct {
 
 // Finding A rule that is broken, and where.
 type Finding struct {
-	// Field JSON Pointer (RFC 6901) into the request body or, for a stored setting, into the client.
+	// Field JSON Pointer (RFC 6901) into the request body or, for a stored setting, into the client: empty, or beginning
+	// with `/`. For a parameter, its name: `?updated_since` in the query, `{client_id}` in the path, `If-Match` for a
+	// header.
+	//
 	//
 	// Example: /redirect_uris/0
 	Field *string `json:"field,omitempty"`
@@ -869,9 +872,9 @@ type OAuthClientItemDetailResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Warnings What is accepted though the texts advise against it, and violations that stood before the change. In addition to
-	// the rules: `secret-none-live` for an active confidential client that has a method that uses a secret and no
-	// secret that is valid now, and `secrets-unreadable` if its stored secrets are damaged.
+	// Warnings What is accepted though the specifications advise against it, and violations that stood before the change; the
+	// first 100. In addition to the rules: `secret-none-live` for an active confidential client that has a method that
+	// uses a secret and no secret that is valid now, and `secrets-unreadable` if its stored secrets are damaged.
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
@@ -1206,8 +1209,13 @@ type RuleListResponse struct {
 
 // RuleResult What one rule found.
 type RuleResult struct {
-	// Findings Where it is broken and what to do; empty where it is kept.
+	// Findings Where it is broken and what to do; empty where it is kept. At most 20, and in a report at most 100.
 	Findings *[]Finding `json:"findings,omitempty"`
+
+	// FindingsOmitted How many findings there are beyond those that are listed; absent where all are.
+	//
+	// Example: 17
+	FindingsOmitted *int64 `json:"findings_omitted,omitempty"`
 
 	// Rule The id of the rule.
 	//
@@ -1308,8 +1316,13 @@ type SimpleResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Violations For a 400: all that is wrong, at once.
+	// Violations For a 400: all that is wrong, at once; the first 100 of it.
 	Violations *[]Finding `json:"violations,omitempty"`
+
+	// ViolationsOmitted How many violations there are beyond those that are listed; absent where all are.
+	//
+	// Example: 17
+	ViolationsOmitted *int64 `json:"violations_omitted,omitempty"`
 }
 
 // UpdateClientRequest The members to set; every member is optional, and an omitted one is left as it is. `""` clears a string, `[]` an array; `null` is refused.
@@ -1559,6 +1572,9 @@ type PayloadTooLarge = SimpleResponse
 // PreconditionFailed Every error.
 type PreconditionFailed = SimpleResponse
 
+// RequestTimeout Every error.
+type RequestTimeout = SimpleResponse
+
 // ServiceUnavailable Every error.
 type ServiceUnavailable = SimpleResponse
 
@@ -1636,7 +1652,8 @@ type ListClientsParamsStatus string
 
 // CreateClientParams defines parameters for CreateClient.
 type CreateClientParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
+	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
+	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
@@ -1647,9 +1664,10 @@ type CreateClientParams struct {
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
 	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
-	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
+	// no answer came. Within 24 hours the same request with the same key is not done twice: the answer tells
 	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is refused with 409. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	// key with another request is rejected with 409. Two requests are the same if their method, path, query, body (byte
+	// for byte), `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1662,9 +1680,15 @@ type DeleteClientParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // GetClientParams defines parameters for GetClient.
@@ -1673,14 +1697,21 @@ type GetClientParams struct {
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// IfNoneMatch The `ETag` of the client as it was read: the answer is 304 without a body if it is still at
-	// that revision (RFC 9110 §13.1.2). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // UpdateClientParams defines parameters for UpdateClient.
 type UpdateClientParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
+	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
+	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
@@ -1690,9 +1721,15 @@ type UpdateClientParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // GetClientComplianceParams defines parameters for GetClientCompliance.
@@ -1715,7 +1752,8 @@ type GetClientKeysParams struct {
 
 // RestoreClientParams defines parameters for RestoreClient.
 type RestoreClientParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
+	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
+	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
@@ -1724,6 +1762,16 @@ type RestoreClientParams struct {
 
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListRevisionsParams defines parameters for ListRevisions.
@@ -1748,7 +1796,8 @@ type GetRevisionParams struct {
 
 // RestoreRevisionParams defines parameters for RestoreRevision.
 type RestoreRevisionParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
+	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
+	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
@@ -1758,9 +1807,15 @@ type RestoreRevisionParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // RotateSecretParams defines parameters for RotateSecret.
@@ -1772,14 +1827,21 @@ type RotateSecretParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
 	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
-	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
+	// no answer came. Within 24 hours the same request with the same key is not done twice: the answer tells
 	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is refused with 409. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	// key with another request is rejected with 409. Two requests are the same if their method, path, query, body (byte
+	// for byte), `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1799,14 +1861,21 @@ type CreateSecretParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
 	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
-	// no answer came. Within 24 hours a request with the same key and body is not done twice: the answer tells
+	// no answer came. Within 24 hours the same request with the same key is not done twice: the answer tells
 	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is refused with 409. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	// key with another request is rejected with 409. Two requests are the same if their method, path, query, body (byte
+	// for byte), `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1819,9 +1888,15 @@ type DeleteSecretParams struct {
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
-	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
+	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
+	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // VerifySecretParams defines parameters for VerifySecret.
@@ -2034,6 +2109,9 @@ type ClientInterface interface {
 	// comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
 	// to `active`, and choosing a profile, demand that everything holds.
 	//
+	// A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
+	// fields in the body, and `warnings` are those about these fields.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /admin/oauth/clients/{client_id} (the `UpdateClient` operationId).
@@ -2048,6 +2126,9 @@ type ClientInterface interface {
 	// A violation that stood before and is not touched by the body does not refuse the update: it
 	// comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
 	// to `active`, and choosing a profile, demand that everything holds.
+	//
+	// A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
+	// fields in the body, and `warnings` are those about these fields.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2361,6 +2442,9 @@ func (c *Client) GetClient(ctx context.Context, clientID ClientID, params *GetCl
 // comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
 // to `active`, and choosing a profile, demand that everything holds.
 //
+// A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
+// fields in the body, and `warnings` are those about these fields.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /admin/oauth/clients/{client_id} (the `UpdateClient` operationId).
@@ -2385,6 +2469,9 @@ func (c *Client) UpdateClientWithBody(ctx context.Context, clientID ClientID, pa
 // A violation that stood before and is not touched by the body does not refuse the update: it
 // comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
 // to `active`, and choosing a profile, demand that everything holds.
+//
+// A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
+// fields in the body, and `warnings` are those about these fields.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3188,6 +3275,17 @@ func NewDeleteClientRequest(server string, clientID ClientID, params *DeleteClie
 			req.Header.Set("If-Match", headerParam2)
 		}
 
+		if params.IfNoneMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam3)
+		}
+
 	}
 
 	return req, nil
@@ -3237,15 +3335,26 @@ func NewGetClientRequest(server string, clientID ClientID, params *GetClientPara
 			req.Header.Set("X-Tenant-Id", headerParam0)
 		}
 
-		if params.IfNoneMatch != nil {
+		if params.IfMatch != nil {
 			var headerParam1 string
 
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("If-None-Match", headerParam1)
+			req.Header.Set("If-Match", headerParam1)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam2)
 		}
 
 	}
@@ -3357,6 +3466,17 @@ func NewUpdateClientRequestWithBody(server string, clientID ClientID, params *Up
 			}
 
 			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam3)
 		}
 
 	}
@@ -3569,6 +3689,28 @@ func NewRestoreClientRequest(server string, clientID ClientID, params *RestoreCl
 			}
 
 			req.Header.Set("X-Change-Reason", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam3)
 		}
 
 	}
@@ -3820,6 +3962,17 @@ func NewRestoreRevisionRequest(server string, clientID ClientID, number Number, 
 			req.Header.Set("If-Match", headerParam2)
 		}
 
+		if params.IfNoneMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam3)
+		}
+
 	}
 
 	return req, nil
@@ -3904,15 +4057,26 @@ func NewRotateSecretRequestWithBody(server string, clientID ClientID, params *Ro
 			req.Header.Set("If-Match", headerParam2)
 		}
 
-		if params.IdempotencyKey != nil {
+		if params.IfNoneMatch != nil {
 			var headerParam3 string
 
-			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("Idempotency-Key", headerParam3)
+			req.Header.Set("If-None-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
 		}
 
 	}
@@ -4048,15 +4212,26 @@ func NewCreateSecretRequestWithBody(server string, clientID ClientID, params *Cr
 			req.Header.Set("If-Match", headerParam2)
 		}
 
-		if params.IdempotencyKey != nil {
+		if params.IfNoneMatch != nil {
 			var headerParam3 string
 
-			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("Idempotency-Key", headerParam3)
+			req.Header.Set("If-None-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
 		}
 
 	}
@@ -4135,6 +4310,17 @@ func NewDeleteSecretRequest(server string, clientID ClientID, secretID SecretID,
 			}
 
 			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam3)
 		}
 
 	}
@@ -4473,6 +4659,9 @@ type ClientWithResponsesInterface interface {
 	// comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
 	// to `active`, and choosing a profile, demand that everything holds.
 	//
+	// A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
+	// fields in the body, and `warnings` are those about these fields.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /admin/oauth/clients/{client_id} (the `UpdateClient` operationId).
@@ -4487,6 +4676,9 @@ type ClientWithResponsesInterface interface {
 	// A violation that stood before and is not touched by the body does not refuse the update: it
 	// comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
 	// to `active`, and choosing a profile, demand that everything holds.
+	//
+	// A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
+	// fields in the body, and `warnings` are those about these fields.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4696,6 +4888,8 @@ type ListChangesResult struct {
 	JSON401 *Unauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
@@ -4730,6 +4924,11 @@ func (r ListChangesResult) GetJSON401() *Unauthorized {
 // GetJSON403 returns the response for an HTTP 403 `application/json` response
 func (r ListChangesResult) GetJSON403() *Forbidden {
 	return r.JSON403
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r ListChangesResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
 }
 
 // GetJSON429 returns the response for an HTTP 429 `application/json` response
@@ -4807,6 +5006,8 @@ type ListClientsResult struct {
 	JSON401 *Unauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
@@ -4841,6 +5042,11 @@ func (r ListClientsResult) GetJSON401() *Unauthorized {
 // GetJSON403 returns the response for an HTTP 403 `application/json` response
 func (r ListClientsResult) GetJSON403() *Forbidden {
 	return r.JSON403
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r ListClientsResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
 }
 
 // GetJSON429 returns the response for an HTTP 429 `application/json` response
@@ -4904,6 +5110,11 @@ type CreateClientResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// CreateClientResult415Headers the declared response headers of an HTTP 415 response for CreateClient
+type CreateClientResult415Headers struct {
+	AcceptEncoding *string
+}
+
 // CreateClientResult429Headers the declared response headers of an HTTP 429 response for CreateClient
 type CreateClientResult429Headers struct {
 	RetryAfter *int
@@ -4927,8 +5138,12 @@ type CreateClientResult struct {
 	JSON401 *Unauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
+	// JSON408 the response for an HTTP 408 `application/json` response
+	JSON408 *RequestTimeout
 	// JSON409 the response for an HTTP 409 `application/json` response
 	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
 	// JSON413 the response for an HTTP 413 `application/json` response
 	JSON413 *PayloadTooLarge
 	// JSON415 the response for an HTTP 415 `application/json` response
@@ -4945,6 +5160,8 @@ type CreateClientResult struct {
 	Headers401 *CreateClientResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *CreateClientResult403Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *CreateClientResult415Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *CreateClientResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -4976,9 +5193,19 @@ func (r CreateClientResult) GetJSON403() *Forbidden {
 	return r.JSON403
 }
 
+// GetJSON408 returns the response for an HTTP 408 `application/json` response
+func (r CreateClientResult) GetJSON408() *RequestTimeout {
+	return r.JSON408
+}
+
 // GetJSON409 returns the response for an HTTP 409 `application/json` response
 func (r CreateClientResult) GetJSON409() *Conflict {
 	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r CreateClientResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
 }
 
 // GetJSON413 returns the response for an HTTP 413 `application/json` response
@@ -5196,6 +5423,8 @@ type GetClientResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
@@ -5239,6 +5468,11 @@ func (r GetClientResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r GetClientResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r GetClientResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
 }
 
 // GetJSON429 returns the response for an HTTP 429 `application/json` response
@@ -5300,6 +5534,11 @@ type UpdateClientResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// UpdateClientResult415Headers the declared response headers of an HTTP 415 response for UpdateClient
+type UpdateClientResult415Headers struct {
+	AcceptEncoding *string
+}
+
 // UpdateClientResult429Headers the declared response headers of an HTTP 429 response for UpdateClient
 type UpdateClientResult429Headers struct {
 	RetryAfter *int
@@ -5323,6 +5562,8 @@ type UpdateClientResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON408 the response for an HTTP 408 `application/json` response
+	JSON408 *RequestTimeout
 	// JSON412 the response for an HTTP 412 `application/json` response
 	JSON412 *PreconditionFailed
 	// JSON413 the response for an HTTP 413 `application/json` response
@@ -5341,6 +5582,8 @@ type UpdateClientResult struct {
 	Headers401 *UpdateClientResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *UpdateClientResult403Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *UpdateClientResult415Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *UpdateClientResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -5370,6 +5613,11 @@ func (r UpdateClientResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r UpdateClientResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON408 returns the response for an HTTP 408 `application/json` response
+func (r UpdateClientResult) GetJSON408() *RequestTimeout {
+	return r.JSON408
 }
 
 // GetJSON412 returns the response for an HTTP 412 `application/json` response
@@ -5464,6 +5712,8 @@ type GetClientComplianceResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
@@ -5503,6 +5753,11 @@ func (r GetClientComplianceResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r GetClientComplianceResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r GetClientComplianceResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
 }
 
 // GetJSON429 returns the response for an HTTP 429 `application/json` response
@@ -5582,6 +5837,8 @@ type GetClientKeysResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
@@ -5621,6 +5878,11 @@ func (r GetClientKeysResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r GetClientKeysResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r GetClientKeysResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
 }
 
 // GetJSON429 returns the response for an HTTP 429 `application/json` response
@@ -5707,6 +5969,8 @@ type RestoreClientResult struct {
 	JSON404 *NotFound
 	// JSON409 the response for an HTTP 409 `application/json` response
 	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
@@ -5753,6 +6017,11 @@ func (r RestoreClientResult) GetJSON404() *NotFound {
 // GetJSON409 returns the response for an HTTP 409 `application/json` response
 func (r RestoreClientResult) GetJSON409() *Conflict {
 	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r RestoreClientResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
 }
 
 // GetJSON429 returns the response for an HTTP 429 `application/json` response
@@ -5832,6 +6101,8 @@ type ListRevisionsResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
@@ -5871,6 +6142,11 @@ func (r ListRevisionsResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r ListRevisionsResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r ListRevisionsResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
 }
 
 // GetJSON429 returns the response for an HTTP 429 `application/json` response
@@ -5950,6 +6226,8 @@ type GetRevisionResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
@@ -5989,6 +6267,11 @@ func (r GetRevisionResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r GetRevisionResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r GetRevisionResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
 }
 
 // GetJSON429 returns the response for an HTTP 429 `application/json` response
@@ -6182,6 +6465,11 @@ type RotateSecretResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// RotateSecretResult415Headers the declared response headers of an HTTP 415 response for RotateSecret
+type RotateSecretResult415Headers struct {
+	AcceptEncoding *string
+}
+
 // RotateSecretResult429Headers the declared response headers of an HTTP 429 response for RotateSecret
 type RotateSecretResult429Headers struct {
 	RetryAfter *int
@@ -6205,6 +6493,8 @@ type RotateSecretResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON408 the response for an HTTP 408 `application/json` response
+	JSON408 *RequestTimeout
 	// JSON409 the response for an HTTP 409 `application/json` response
 	JSON409 *Conflict
 	// JSON412 the response for an HTTP 412 `application/json` response
@@ -6225,6 +6515,8 @@ type RotateSecretResult struct {
 	Headers401 *RotateSecretResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *RotateSecretResult403Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *RotateSecretResult415Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *RotateSecretResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -6254,6 +6546,11 @@ func (r RotateSecretResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r RotateSecretResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON408 returns the response for an HTTP 408 `application/json` response
+func (r RotateSecretResult) GetJSON408() *RequestTimeout {
+	return r.JSON408
 }
 
 // GetJSON409 returns the response for an HTTP 409 `application/json` response
@@ -6353,6 +6650,8 @@ type ListSecretsResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
@@ -6392,6 +6691,11 @@ func (r ListSecretsResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r ListSecretsResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r ListSecretsResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
 }
 
 // GetJSON429 returns the response for an HTTP 429 `application/json` response
@@ -6453,6 +6757,11 @@ type CreateSecretResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// CreateSecretResult415Headers the declared response headers of an HTTP 415 response for CreateSecret
+type CreateSecretResult415Headers struct {
+	AcceptEncoding *string
+}
+
 // CreateSecretResult429Headers the declared response headers of an HTTP 429 response for CreateSecret
 type CreateSecretResult429Headers struct {
 	RetryAfter *int
@@ -6476,6 +6785,8 @@ type CreateSecretResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON408 the response for an HTTP 408 `application/json` response
+	JSON408 *RequestTimeout
 	// JSON409 the response for an HTTP 409 `application/json` response
 	JSON409 *Conflict
 	// JSON412 the response for an HTTP 412 `application/json` response
@@ -6496,6 +6807,8 @@ type CreateSecretResult struct {
 	Headers401 *CreateSecretResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *CreateSecretResult403Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *CreateSecretResult415Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *CreateSecretResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -6525,6 +6838,11 @@ func (r CreateSecretResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r CreateSecretResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON408 returns the response for an HTTP 408 `application/json` response
+func (r CreateSecretResult) GetJSON408() *RequestTimeout {
+	return r.JSON408
 }
 
 // GetJSON409 returns the response for an HTTP 409 `application/json` response
@@ -6719,6 +7037,11 @@ type VerifySecretResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// VerifySecretResult415Headers the declared response headers of an HTTP 415 response for VerifySecret
+type VerifySecretResult415Headers struct {
+	AcceptEncoding *string
+}
+
 // VerifySecretResult429Headers the declared response headers of an HTTP 429 response for VerifySecret
 type VerifySecretResult429Headers struct {
 	RetryAfter *int
@@ -6742,6 +7065,10 @@ type VerifySecretResult struct {
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *NotFound
+	// JSON408 the response for an HTTP 408 `application/json` response
+	JSON408 *RequestTimeout
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
 	// JSON413 the response for an HTTP 413 `application/json` response
 	JSON413 *PayloadTooLarge
 	// JSON415 the response for an HTTP 415 `application/json` response
@@ -6756,6 +7083,8 @@ type VerifySecretResult struct {
 	Headers401 *VerifySecretResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *VerifySecretResult403Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *VerifySecretResult415Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *VerifySecretResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -6785,6 +7114,16 @@ func (r VerifySecretResult) GetJSON403() *Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r VerifySecretResult) GetJSON404() *NotFound {
 	return r.JSON404
+}
+
+// GetJSON408 returns the response for an HTTP 408 `application/json` response
+func (r VerifySecretResult) GetJSON408() *RequestTimeout {
+	return r.JSON408
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r VerifySecretResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
 }
 
 // GetJSON413 returns the response for an HTTP 413 `application/json` response
@@ -6851,6 +7190,11 @@ type CheckComplianceResult403Headers struct {
 	WWWAuthenticate *string
 }
 
+// CheckComplianceResult415Headers the declared response headers of an HTTP 415 response for CheckCompliance
+type CheckComplianceResult415Headers struct {
+	AcceptEncoding *string
+}
+
 // CheckComplianceResult429Headers the declared response headers of an HTTP 429 response for CheckCompliance
 type CheckComplianceResult429Headers struct {
 	RetryAfter *int
@@ -6872,6 +7216,10 @@ type CheckComplianceResult struct {
 	JSON401 *Unauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
+	// JSON408 the response for an HTTP 408 `application/json` response
+	JSON408 *RequestTimeout
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
 	// JSON413 the response for an HTTP 413 `application/json` response
 	JSON413 *PayloadTooLarge
 	// JSON415 the response for an HTTP 415 `application/json` response
@@ -6886,6 +7234,8 @@ type CheckComplianceResult struct {
 	Headers401 *CheckComplianceResult401Headers
 	// Headers403 the parsed response headers for an HTTP 403 response
 	Headers403 *CheckComplianceResult403Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *CheckComplianceResult415Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *CheckComplianceResult429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -6910,6 +7260,16 @@ func (r CheckComplianceResult) GetJSON401() *Unauthorized {
 // GetJSON403 returns the response for an HTTP 403 `application/json` response
 func (r CheckComplianceResult) GetJSON403() *Forbidden {
 	return r.JSON403
+}
+
+// GetJSON408 returns the response for an HTTP 408 `application/json` response
+func (r CheckComplianceResult) GetJSON408() *RequestTimeout {
+	return r.JSON408
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r CheckComplianceResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
 }
 
 // GetJSON413 returns the response for an HTTP 413 `application/json` response
@@ -6997,6 +7357,8 @@ type ListRulesResult struct {
 	JSON401 *Unauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
@@ -7031,6 +7393,11 @@ func (r ListRulesResult) GetJSON401() *Unauthorized {
 // GetJSON403 returns the response for an HTTP 403 `application/json` response
 func (r ListRulesResult) GetJSON403() *Forbidden {
 	return r.JSON403
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r ListRulesResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
 }
 
 // GetJSON429 returns the response for an HTTP 429 `application/json` response
@@ -7214,6 +7581,9 @@ func (c *ClientWithResponses) GetClientWithResponse(ctx context.Context, clientI
 // comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
 // to `active`, and choosing a profile, demand that everything holds.
 //
+// A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
+// fields in the body, and `warnings` are those about these fields.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /admin/oauth/clients/{client_id} (the `UpdateClient` operationId).
@@ -7234,6 +7604,9 @@ func (c *ClientWithResponses) UpdateClientWithBodyWithResponse(ctx context.Conte
 // A violation that stood before and is not touched by the body does not refuse the update: it
 // comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
 // to `active`, and choosing a profile, demand that everything holds.
+//
+// A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
+// fields in the body, and `warnings` are those about these fields.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7561,6 +7934,13 @@ func ParseListChangesResult(rsp *http.Response) (*ListChangesResult, error) {
 		}
 		response.JSON403 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -7671,6 +8051,13 @@ func ParseListClientsResult(rsp *http.Response) (*ListClientsResult, error) {
 			return nil, err
 		}
 		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
@@ -7790,12 +8177,26 @@ func ParseCreateClientResult(rsp *http.Response) (*CreateClientResult, error) {
 		}
 		response.JSON403 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
 		var dest Conflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest PayloadTooLarge
@@ -7879,6 +8280,16 @@ func ParseCreateClientResult(rsp *http.Response) (*CreateClientResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 415:
+		var headers CreateClientResult415Headers
+		if values := rsp.Header.Values("Accept-Encoding"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Encoding", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptEncoding = &value
+		}
+		response.Headers415 = &headers
 	case rsp.StatusCode == 429:
 		var headers CreateClientResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -8077,6 +8488,13 @@ func ParseGetClientResult(rsp *http.Response) (*GetClientResult, error) {
 		}
 		response.JSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -8215,6 +8633,13 @@ func ParseUpdateClientResult(rsp *http.Response) (*UpdateClientResult, error) {
 		}
 		response.JSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
 		var dest PreconditionFailed
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -8290,6 +8715,16 @@ func ParseUpdateClientResult(rsp *http.Response) (*UpdateClientResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 415:
+		var headers UpdateClientResult415Headers
+		if values := rsp.Header.Values("Accept-Encoding"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Encoding", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptEncoding = &value
+		}
+		response.Headers415 = &headers
 	case rsp.StatusCode == 429:
 		var headers UpdateClientResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -8363,6 +8798,13 @@ func ParseGetClientComplianceResult(rsp *http.Response) (*GetClientComplianceRes
 			return nil, err
 		}
 		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
@@ -8481,6 +8923,13 @@ func ParseGetClientKeysResult(rsp *http.Response) (*GetClientKeysResult, error) 
 			return nil, err
 		}
 		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
@@ -8606,6 +9055,13 @@ func ParseRestoreClientResult(rsp *http.Response) (*RestoreClientResult, error) 
 			return nil, err
 		}
 		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
@@ -8735,6 +9191,13 @@ func ParseListRevisionsResult(rsp *http.Response) (*ListRevisionsResult, error) 
 		}
 		response.JSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -8852,6 +9315,13 @@ func ParseGetRevisionResult(rsp *http.Response) (*GetRevisionResult, error) {
 			return nil, err
 		}
 		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
@@ -9106,6 +9576,13 @@ func ParseRotateSecretResult(rsp *http.Response) (*RotateSecretResult, error) {
 		}
 		response.JSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
 		var dest Conflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -9188,6 +9665,16 @@ func ParseRotateSecretResult(rsp *http.Response) (*RotateSecretResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 415:
+		var headers RotateSecretResult415Headers
+		if values := rsp.Header.Values("Accept-Encoding"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Encoding", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptEncoding = &value
+		}
+		response.Headers415 = &headers
 	case rsp.StatusCode == 429:
 		var headers RotateSecretResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -9261,6 +9748,13 @@ func ParseListSecretsResult(rsp *http.Response) (*ListSecretsResult, error) {
 			return nil, err
 		}
 		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
@@ -9380,6 +9874,13 @@ func ParseCreateSecretResult(rsp *http.Response) (*CreateSecretResult, error) {
 		}
 		response.JSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON408 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
 		var dest Conflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -9462,6 +9963,16 @@ func ParseCreateSecretResult(rsp *http.Response) (*CreateSecretResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 415:
+		var headers CreateSecretResult415Headers
+		if values := rsp.Header.Values("Accept-Encoding"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Encoding", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptEncoding = &value
+		}
+		response.Headers415 = &headers
 	case rsp.StatusCode == 429:
 		var headers CreateSecretResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -9657,6 +10168,20 @@ func ParseVerifySecretResult(rsp *http.Response) (*VerifySecretResult, error) {
 		}
 		response.JSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest PayloadTooLarge
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -9715,6 +10240,16 @@ func ParseVerifySecretResult(rsp *http.Response) (*VerifySecretResult, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 415:
+		var headers VerifySecretResult415Headers
+		if values := rsp.Header.Values("Accept-Encoding"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Encoding", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptEncoding = &value
+		}
+		response.Headers415 = &headers
 	case rsp.StatusCode == 429:
 		var headers VerifySecretResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -9782,6 +10317,20 @@ func ParseCheckComplianceResult(rsp *http.Response) (*CheckComplianceResult, err
 		}
 		response.JSON403 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest PayloadTooLarge
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -9840,6 +10389,16 @@ func ParseCheckComplianceResult(rsp *http.Response) (*CheckComplianceResult, err
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers403 = &headers
+	case rsp.StatusCode == 415:
+		var headers CheckComplianceResult415Headers
+		if values := rsp.Header.Values("Accept-Encoding"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Encoding", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptEncoding = &value
+		}
+		response.Headers415 = &headers
 	case rsp.StatusCode == 429:
 		var headers CheckComplianceResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -9906,6 +10465,13 @@ func ParseListRulesResult(rsp *http.Response) (*ListRulesResult, error) {
 			return nil, err
 		}
 		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests

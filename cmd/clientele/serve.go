@@ -245,6 +245,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		WriteTimeout:      c.RequestTimeout + writeMargin,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		HTTP2:             http2Limits(),
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	serve := server.Serve

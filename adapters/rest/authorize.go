@@ -1,0 +1,123 @@
+package rest
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// authorize rejects callers that lack the permission of the operation. The use
+// cases check the same; here it is checked before the body is read, so that a
+// caller without permission costs no more than its headers.
+func (s *server) authorize(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := exchangeOf(r.Context())
+		if err := x.caller.May(application.Operation(x.operation.id)); err != nil {
+			s.rejectUnread(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// limitRate holds each caller to its rate. A caller is the subject of a token and
+// the tenant of that token, whatever tenant the request acts in: a platform caller
+// has one rate, not one for each tenant that it names.
+func (s *server) limitRate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := exchangeOf(r.Context())
+		if s.callers != nil && !s.callers.Allow(x.home, x.caller.Subject) {
+			s.shed(application.ErrTooManyRequests)
+			s.rejectUnread(w, r, application.ErrTooManyRequests)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// payer names the caller that the request counts for.
+func (x *exchange) payer() string { return string(x.home) + "\x00" + x.caller.Subject }
+
+// shed counts a request that is turned away because of load.
+func (s *server) shed(err error) {
+	cause := "load"
+	if errors.Is(err, application.ErrTooManyRequests) {
+		cause = "rate"
+	}
+	s.observer.RequestShed(cause)
+}
+
+// maxTenantName bounds the name of a tenant, in bytes.
+const maxTenantName = 255
+
+// tenantName checks the tenant that X-Tenant-Id names before anything is done in
+// it, or logged with it.
+func tenantName(name string) error {
+	for _, c := range []byte(name) {
+		if c <= ' ' || c > '~' {
+			return errTenantName
+		}
+	}
+	if len(name) > maxTenantName {
+		return errTenantName
+	}
+	return nil
+}
+
+// errTenantName is the rejection of a tenant that cannot exist.
+var errTenantName = func() error {
+	found := violations{}
+	found.add(breach("X-Tenant-Id", "the parameter X-Tenant-Id must have at most 255 visible ASCII characters, without spaces"))
+	return found.err()
+}()
+
+// actIn makes the exchange that of the caller, in the tenant that the request
+// names.
+func (x *exchange) actIn(caller application.Caller, tenant string) error {
+	x.caller, x.home = caller, caller.Tenant
+	if tenant == "" {
+		return nil
+	}
+	there, err := caller.In(domain.TenantID(tenant))
+	if err != nil {
+		return err
+	}
+	if err := tenantName(tenant); err != nil {
+		return err
+	}
+	x.caller = there
+	return nil
+}
+
+// logForbidden writes what was looked at for a request that is forbidden: without
+// it nobody can tell a missing role from one under another claim.
+func (s *server) logForbidden(r *http.Request, err error) {
+	x := exchangeOf(r.Context())
+	operation := ""
+	if x.operation != nil {
+		operation = x.operation.id
+	}
+	s.log.LogAttrs(r.Context(), slog.LevelWarn, "forbidden",
+		slog.String("request_id", x.requestID),
+		slog.String("operation", operation),
+		slog.String("error", err.Error()),
+		slog.String("subject", x.caller.Subject),
+		slog.String("tenant", string(x.home)),
+		slog.Any("permissions", x.caller.Permissions),
+		slog.Bool("platform", x.caller.Platform),
+		slog.Group("claims", logSource("tenant", x.caller.Sources.Tenant), logSource("roles", x.caller.Sources.Roles),
+			logSource("scopes", x.caller.Sources.Scopes)),
+	)
+}
+
+// logSource says where one thing about a caller was read, and why that gave nothing.
+func logSource(name string, source application.ClaimSource) slog.Attr {
+	text := source.Claims
+	if source.Missing != "" {
+		text += " (" + source.Missing + ")"
+	}
+	return slog.String(name, text)
+}

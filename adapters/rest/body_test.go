@@ -1,0 +1,176 @@
+package rest_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/adapters/rest"
+	"github.com/clientele-oauth/clientele/adapters/sqlite"
+)
+
+// unread is a body that must not be read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the body is read")
+	return 0, io.EOF
+}
+
+func (unread) Close() error { return nil }
+
+// sendUnread sends a request with a body that must not be read.
+func (s service) sendUnread(t *testing.T, c call) int {
+	t.Helper()
+	r := httptest.NewRequest(c.method, "http://service"+c.path, unread{t})
+	r.ContentLength = 100
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+c.token)
+	maps.Copy(r.Header, c.header)
+	w := httptest.NewRecorder()
+	s.handler.ServeHTTP(w, r)
+	return w.Code
+}
+
+// Nothing is read from a caller that is unknown, lacks the permission or a tenant,
+// or is over its rate; nor is a body that is too large by its length.
+func TestNoBodyIsReadInVain(t *testing.T) {
+	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, store.Close()) })
+	s := serviceOver(t, store)
+	limited := serviceOver(t, store, func(c *rest.Config) { c.Callers = never{} })
+	bodies := 0
+	for _, o := range operations(t) {
+		if o.id != "createClient" && o.id != "updateClient" && o.id != "checkCompliance" &&
+			o.id != "createSecret" && o.id != "rotateSecret" && o.id != "verifySecret" {
+			continue
+		}
+		bodies++
+		for _, token := range []string{"unknown", "unavailable", "nobody", "read", "verify", "write", "platform"} {
+			if o.permission == "clients:"+token {
+				continue
+			}
+			assert.Contains(t, []int{401, 403, 503}, s.sendUnread(t, o.call("x", token)), "%s by %s", o.id, token)
+		}
+		assert.Equal(t, http.StatusTooManyRequests, limited.sendUnread(t, o.call("x", "admin")), o.id)
+		c := o.call("x", "admin")
+		c.header = http.Header{"X-Tenant-Id": {"tenant_b"}}
+		assert.Equal(t, http.StatusForbidden, s.sendUnread(t, c), o.id)
+		c.header = http.Header{"Content-Encoding": {"gzip"}}
+		assert.Equal(t, http.StatusUnsupportedMediaType, s.sendUnread(t, c), o.id)
+	}
+	assert.Equal(t, 6, bodies)
+}
+
+// halfSent opens a connection and sends half of a request. It returns the
+// connection.
+func halfSent(t *testing.T, host, token, path string, length int) net.Conn {
+	t.Helper()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", host)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second))) // so that a failure ends
+	_, err = fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		path, host, token, length, strings.Repeat(" ", length/2))
+	require.NoError(t, err)
+	return conn
+}
+
+// lateBody is the response to a request whose body does not come.
+func lateBody(t *testing.T) answer {
+	t.Helper()
+	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, store.Close()) })
+	s := serviceOver(t, store, func(c *rest.Config) { c.Deadline = 200 * time.Millisecond })
+	server := httptest.NewServer(s.handler)
+	t.Cleanup(server.Close)
+	address, err := url.Parse(server.URL)
+	require.NoError(t, err)
+	conn := halfSent(t, address.Host, "admin", clients+"/x", 1000)
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	a := answer{status: response.StatusCode, header: response.Header, text: string(text)}
+	require.NoError(t, json.Unmarshal(text, &a.body), "%s", text)
+	return a
+}
+
+func TestABodyThatDoesNotComeIsNotWaitedForBeyondTheDeadline(t *testing.T) {
+	assert.Equal(t, http.StatusRequestTimeout, lateBody(t).status)
+}
+
+// heap is the memory in use.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// 600 bodies of 512 KiB that are sent by halves, with one token, take a share of
+// the memory for bodies, and no place of those who are worked on: others, and the
+// same caller's requests without a body, are served meanwhile.
+func TestSlowSendersTakeLittleAndKeepNobodyOut(t *testing.T) {
+	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, store.Close()) })
+	_, err = store.Migrate(t.Context())
+	require.NoError(t, err)
+	s := serviceOver(t, store, func(c *rest.Config) { c.MaxConcurrent = 1 })
+	id := s.create(t)
+	server := httptest.NewServer(s.handler)
+	t.Cleanup(server.Close)
+	address, err := url.Parse(server.URL)
+	require.NoError(t, err)
+
+	const senders, size = 600, 512 << 10
+	before := heap()
+	var group sync.WaitGroup
+	for range senders {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address.Host)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		require.NoError(t, conn.SetWriteDeadline(time.Now().Add(time.Second)))
+		group.Go(func() {
+			_, _ = fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer write\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+				clients+"/"+id, size, strings.Repeat(" ", size/2)) // those that wait for memory are not read from
+		})
+	}
+	group.Wait()
+	// The senders' half bodies are ours, too: 600 strings of 256 KiB are garbage by now.
+	assert.Less(t, heap()-min(before, heap()), uint64(senders*size/8), "the memory of 600 bodies of 512 KiB")
+	for range 3 {
+		assert.Equal(t, http.StatusOK, s.do(t, call{method: "PUT", path: clients + "/" + id, token: "admin", body: `{}`}).status)
+		assert.Equal(t, http.StatusOK, s.do(t, call{method: "GET", path: clients + "/" + id, token: "read"}).status)
+	}
+}
+
+// A request whose time is over when its body has arrived is not checked, and
+// nothing is done for it.
+func TestNoBodyIsCheckedAfterTheDeadline(t *testing.T) {
+	s := serviceOver(t, still{}, func(c *rest.Config) { c.Deadline = time.Nanosecond })
+	for _, o := range operations(t) {
+		if o.body {
+			assert.Equal(t, http.StatusServiceUnavailable, s.do(t, o.call("x", "admin")).status, o.id)
+		}
+	}
+}

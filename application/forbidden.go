@@ -1,0 +1,73 @@
+package application
+
+import (
+	"slices"
+	"strings"
+)
+
+// TenantProblem is what is wrong with the tenant that a caller wants to act in.
+type TenantProblem uint8
+
+// The tenant problems.
+const (
+	// TenantOK: nothing is wrong with the tenant.
+	TenantOK TenantProblem = iota
+	// TenantMissing: the access token names no tenant.
+	TenantMissing
+	// TenantNotChosen: a platform caller must choose the tenant to act in, and
+	// chose none.
+	TenantNotChosen
+	// TenantForeign: the caller chose a tenant that is not the one of its access
+	// token, which only platform callers may do.
+	TenantForeign
+)
+
+// ForbiddenError says what a caller lacks. [errors.Is] matches it with
+// [ErrForbidden].
+type ForbiddenError struct {
+	// Permission is the permission that the caller lacks; empty if it has the
+	// one it needs.
+	Permission Permission
+	// Tenant is what is wrong with the caller's tenant.
+	Tenant TenantProblem
+}
+
+// Error lists what is missing.
+func (e *ForbiddenError) Error() string {
+	var missing []string
+	switch e.Tenant {
+	case TenantOK:
+	case TenantMissing:
+		missing = append(missing, "the access token names no tenant")
+	case TenantNotChosen:
+		missing = append(missing, "the platform caller chose no tenant")
+	case TenantForeign:
+		missing = append(missing, "the chosen tenant is not the tenant of the access token")
+	}
+	if e.Permission != "" {
+		missing = append(missing, "the permission "+string(e.Permission)+" is missing")
+	}
+	if len(missing) == 0 {
+		return ErrForbidden.Error()
+	}
+	return ErrForbidden.Error() + ": " + strings.Join(missing, "; ")
+}
+
+// Unwrap makes it an [ErrForbidden].
+func (e *ForbiddenError) Unwrap() error { return ErrForbidden }
+
+// May returns nil if the caller may run the operation in its tenant; otherwise a
+// [*ForbiddenError]. Each use case checks the same; adapters call it to reject a
+// request before they read its body.
+func (c Caller) May(o Operation) error { return c.may(o) }
+
+// Has reports whether the caller has the permission.
+func (c Caller) Has(p Permission) bool { return c.lacks(p) == "" }
+
+// lacks returns the permission if the caller does not have it, otherwise "".
+func (c Caller) lacks(p Permission) Permission {
+	if slices.Contains(c.Permissions, p) {
+		return ""
+	}
+	return p
+}

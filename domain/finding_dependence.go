@@ -1,0 +1,31 @@
+package domain
+
+import (
+	"slices"
+	"strings"
+)
+
+// Independent returns the findings that would be the same whatever the values of
+// the given fields are: those of rules that depend on none of them. It is for
+// findings about a configuration in which these fields could not be read.
+func (f Findings) Independent(of []Field) Findings {
+	profileUnknown := slices.Contains(of, FieldProfile)
+	var some Findings
+	for _, finding := range f {
+		name, _, _ := strings.Cut(strings.TrimPrefix(finding.Pointer, "/"), "/")
+		depends := slices.Contains(of, Field(name))
+		if !slices.Contains(links(), Field(name)) { // the rules about links look at each link alone
+			depends = depends || slices.ContainsFunc(finding.needs, func(n Field) bool { return slices.Contains(of, n) })
+		}
+		if depends || profileUnknown && !appliesEverywhere(finding.Rule) {
+			continue
+		}
+		some = append(some, finding)
+	}
+	return some
+}
+
+// appliesEverywhere reports whether the rule applies in every profile.
+func appliesEverywhere(id string) bool {
+	return slices.ContainsFunc(Rules(), func(r Rule) bool { return r.ID == id && r.in == everywhere })
+}

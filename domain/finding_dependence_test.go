@@ -1,0 +1,49 @@
+package domain
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestFindingsThatDependOnAFieldThatCouldNotBeRead(t *testing.T) {
+	book, err := NewRulebook(Policy{})
+	require.NoError(t, err)
+	// No name, no redirect URI, a duplicate scope, two bad links, and a method
+	// that the profile does not allow.
+	_, findings := book.Register(Identity{}, Change{
+		Scopes: &[]Scope{"a", "a"}, LogoURL: new(Link("x")), Website: new(Link("y")),
+		Profile: new(ProfileFAPI1Advanced), AuthMethods: &[]AuthMethod{AuthSecretBasic},
+		JWKSURI: new("https://a.example/jwks"),
+	}, KeysUnexamined(), time.Time{})
+	all := []string{
+		"grant-needs-redirect-uri /redirect_uris", "auth-method-fapi /client_auth_methods/0", "scope-duplicate /scopes/1",
+		"name-required /name", "link-syntax /logo_url", "link-syntax /website",
+	}
+	tests := []struct {
+		unread []Field
+		absent []string
+	}{
+		{nil, nil},
+		{[]Field{FieldName}, []string{"name-required /name"}},
+		{[]Field{FieldGrantTypes}, []string{"grant-needs-redirect-uri /redirect_uris"}},
+		{[]Field{FieldLogoURL}, []string{"link-syntax /logo_url"}},
+		{[]Field{FieldAuthMethods, FieldScopes}, []string{"auth-method-fapi /client_auth_methods/0", "scope-duplicate /scopes/1"}},
+		{[]Field{FieldProfile}, []string{"grant-needs-redirect-uri /redirect_uris", "auth-method-fapi /client_auth_methods/0"}},
+	}
+	for _, tt := range tests {
+		var got, want []string
+		for _, f := range findings.Violations().Independent(tt.unread) {
+			got = append(got, f.Rule+" "+f.Pointer)
+		}
+		for _, f := range all {
+			if !slices.Contains(tt.absent, f) {
+				want = append(want, f)
+			}
+		}
+		assert.ElementsMatch(t, want, got, "%v", tt.unread)
+	}
+}
