@@ -50,6 +50,21 @@ func (e ProfileName) Valid() bool {
 	}
 }
 
+// Defines values for RestoredStatus.
+const (
+	RestoredStatusSuspended RestoredStatus = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the RestoredStatus enum.
+func (e RestoredStatus) Valid() bool {
+	switch e {
+	case RestoredStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Status.
 const (
 	StatusActive    Status = "active"
@@ -80,6 +95,21 @@ func (e ListClientsParamsStatus) Valid() bool {
 	case ListClientsParamsStatusActive:
 		return true
 	case ListClientsParamsStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RestoreClientParamsStatus.
+const (
+	RestoreClientParamsStatusSuspended RestoreClientParamsStatus = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the RestoreClientParamsStatus enum.
+func (e RestoreClientParamsStatus) Valid() bool {
+	switch e {
+	case RestoreClientParamsStatusSuspended:
 		return true
 	default:
 		return false
@@ -1492,6 +1522,9 @@ type Profile = ProfileName
 // RedirectHost defines model for RedirectHost.
 type RedirectHost = string
 
+// RestoredStatus defines model for RestoredStatus.
+type RestoredStatus string
+
 // RevisionLimit defines model for RevisionLimit.
 type RevisionLimit = int32
 
@@ -1692,13 +1725,23 @@ type RestoreClientParams struct {
 	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
+	// Status `suspended` restores the client suspended; if omitted, it has the status that it had when it was deleted.
+	Status *RestoreClientParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
+	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
+
+// RestoreClientParamsStatus defines parameters for RestoreClient.
+type RestoreClientParamsStatus string
 
 // ListRevisionsParams defines parameters for ListRevisions.
 type ListRevisionsParams struct {
@@ -2800,6 +2843,19 @@ func (siw *ServerInterfaceWrapper) RestoreClient(w http.ResponseWriter, r *http.
 		return
 	}
 
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
+		}
+		return
+	}
+
 	headers := r.Header
 
 	// ------------- Optional header parameter "X-Tenant-Id" -------------
@@ -2837,6 +2893,25 @@ func (siw *ServerInterfaceWrapper) RestoreClient(w http.ResponseWriter, r *http.
 		}
 
 		params.XChangeReason = &XChangeReason
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
 
 	}
 
@@ -5132,6 +5207,20 @@ func (response RestoreClient409JSONResponse) VisitRestoreClientResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreClient412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response RestoreClient412JSONResponse) VisitRestoreClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }

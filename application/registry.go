@@ -231,18 +231,12 @@ func (r *Registry) Restore(ctx context.Context, caller Caller, id domain.ClientI
 	if err := caller.may(OpRestoreClient); err != nil {
 		return Revised{}, err
 	}
-	return r.change(ctx, caller, id, domain.ActionRestore, opts,
+	return r.change(ctx, caller, id, domain.ActionRestore, opts, deleted(
 		func(ctx context.Context, c domain.Client, now time.Time) (domain.Client, domain.Findings, error) {
-			switch {
-			case c.Purged():
-				return c, nil, ErrNotFound
-			case !c.Deleted():
-				return c, nil, ErrNotDeleted
-			}
 			source, matters := r.Book.RestorationKeys(c)
 			restored, findings := r.Book.Restore(c, resolve(ctx, r.Keys, source, matters), now)
 			return restored, findings, nil
-		})
+		}))
 }
 
 // decision says what a client is to become. Findings that refuse it, or an

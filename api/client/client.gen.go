@@ -50,6 +50,21 @@ func (e ProfileName) Valid() bool {
 	}
 }
 
+// Defines values for RestoredStatus.
+const (
+	RestoredStatusSuspended RestoredStatus = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the RestoredStatus enum.
+func (e RestoredStatus) Valid() bool {
+	switch e {
+	case RestoredStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Status.
 const (
 	StatusActive    Status = "active"
@@ -80,6 +95,21 @@ func (e ListClientsParamsStatus) Valid() bool {
 	case ListClientsParamsStatusActive:
 		return true
 	case ListClientsParamsStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RestoreClientParamsStatus.
+const (
+	RestoreClientParamsStatusSuspended RestoreClientParamsStatus = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the RestoreClientParamsStatus enum.
+func (e RestoreClientParamsStatus) Valid() bool {
+	switch e {
+	case RestoreClientParamsStatusSuspended:
 		return true
 	default:
 		return false
@@ -1492,6 +1522,9 @@ type Profile = ProfileName
 // RedirectHost defines model for RedirectHost.
 type RedirectHost = string
 
+// RestoredStatus defines model for RestoredStatus.
+type RestoredStatus string
+
 // RevisionLimit defines model for RevisionLimit.
 type RevisionLimit = int32
 
@@ -1692,13 +1725,23 @@ type RestoreClientParams struct {
 	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
+	// Status `suspended` restores the client suspended; if omitted, it has the status that it had when it was deleted.
+	Status *RestoreClientParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
 	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client as it was read: the update is done only if the client is still at
+	// that revision, and refused with 412 otherwise (RFC 9110 §13.1.1). For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
+
+// RestoreClientParamsStatus defines parameters for RestoreClient.
+type RestoreClientParamsStatus string
 
 // ListRevisionsParams defines parameters for ListRevisions.
 type ListRevisionsParams struct {
@@ -2037,6 +2080,8 @@ type ClientInterface interface {
 	//
 	// Brings a deleted client back as it was, with its secrets. An active one is judged by today's rules and refused
 	// with 400 where it breaks one; a suspended one comes back with what stands against it in `warnings`.
+	// With `status=suspended` the client is restored suspended and no rule rejects it: an update can then change its
+	// configuration before it is active again.
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/restore (the `RestoreClient` operationId).
 	RestoreClient(ctx context.Context, clientID ClientID, params *RestoreClientParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2060,6 +2105,9 @@ type ClientInterface interface {
 	//
 	// Gives the client the configuration that it had at the revision, as a new revision, judged by today's rules as any
 	// other update. Secrets stay as they are.
+	//
+	// The whole configuration is restored, so the changes of all later revisions are undone: to undo revision 6 alone
+	// when there is a revision 7, send an update with the `before` values of revision 6 instead.
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/revisions/{number}/restore (the `RestoreRevision` operationId).
 	RestoreRevision(ctx context.Context, clientID ClientID, number Number, params *RestoreRevisionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2390,6 +2438,8 @@ func (c *Client) GetClientKeys(ctx context.Context, clientID ClientID, params *G
 //
 // Brings a deleted client back as it was, with its secrets. An active one is judged by today's rules and refused
 // with 400 where it breaks one; a suspended one comes back with what stands against it in `warnings`.
+// With `status=suspended` the client is restored suspended and no rule rejects it: an update can then change its
+// configuration before it is active again.
 //
 // Corresponds with POST /admin/oauth/clients/{client_id}/restore (the `RestoreClient` operationId).
 func (c *Client) RestoreClient(ctx context.Context, clientID ClientID, params *RestoreClientParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2443,6 +2493,9 @@ func (c *Client) GetRevision(ctx context.Context, clientID ClientID, number Numb
 //
 // Gives the client the configuration that it had at the revision, as a new revision, judged by today's rules as any
 // other update. Secrets stay as they are.
+//
+// The whole configuration is restored, so the changes of all later revisions are undone: to undo revision 6 alone
+// when there is a revision 7, send an update with the `before` values of revision 6 instead.
 //
 // Corresponds with POST /admin/oauth/clients/{client_id}/revisions/{number}/restore (the `RestoreRevision` operationId).
 func (c *Client) RestoreRevision(ctx context.Context, clientID ClientID, number Number, params *RestoreRevisionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3482,6 +3535,18 @@ func NewRestoreClientRequest(server string, clientID ClientID, params *RestoreCl
 
 		}
 
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -3515,6 +3580,17 @@ func NewRestoreClientRequest(server string, clientID ClientID, params *RestoreCl
 			}
 
 			req.Header.Set("X-Change-Reason", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
 		}
 
 	}
@@ -4452,6 +4528,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Brings a deleted client back as it was, with its secrets. An active one is judged by today's rules and refused
 	// with 400 where it breaks one; a suspended one comes back with what stands against it in `warnings`.
+	// With `status=suspended` the client is restored suspended and no rule rejects it: an update can then change its
+	// configuration before it is active again.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4481,6 +4559,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Gives the client the configuration that it had at the revision, as a new revision, judged by today's rules as any
 	// other update. Secrets stay as they are.
+	//
+	// The whole configuration is restored, so the changes of all later revisions are undone: to undo revision 6 alone
+	// when there is a revision 7, send an update with the `before` values of revision 6 instead.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5639,6 +5720,8 @@ type RestoreClientResult struct {
 	JSON404 *NotFound
 	// JSON409 the response for an HTTP 409 `application/json` response
 	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *TooManyRequests
 	// JSON500 the response for an HTTP 500 `application/json` response
@@ -5685,6 +5768,11 @@ func (r RestoreClientResult) GetJSON404() *NotFound {
 // GetJSON409 returns the response for an HTTP 409 `application/json` response
 func (r RestoreClientResult) GetJSON409() *Conflict {
 	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r RestoreClientResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
 }
 
 // GetJSON429 returns the response for an HTTP 429 `application/json` response
@@ -7203,6 +7291,8 @@ func (c *ClientWithResponses) GetClientKeysWithResponse(ctx context.Context, cli
 //
 // Brings a deleted client back as it was, with its secrets. An active one is judged by today's rules and refused
 // with 400 where it breaks one; a suspended one comes back with what stands against it in `warnings`.
+// With `status=suspended` the client is restored suspended and no rule rejects it: an update can then change its
+// configuration before it is active again.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7250,6 +7340,9 @@ func (c *ClientWithResponses) GetRevisionWithResponse(ctx context.Context, clien
 //
 // Gives the client the configuration that it had at the revision, as a new revision, judged by today's rules as any
 // other update. Secrets stay as they are.
+//
+// The whole configuration is restored, so the changes of all later revisions are undone: to undo revision 6 alone
+// when there is a revision 7, send an update with the `before` values of revision 6 instead.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -8524,6 +8617,13 @@ func ParseRestoreClientResult(rsp *http.Response) (*RestoreClientResult, error) 
 			return nil, err
 		}
 		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests
