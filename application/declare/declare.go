@@ -165,8 +165,11 @@ func compare(ctx context.Context, r Registry, index int, d Declaration) (Step, e
 		step.Kind, step.change = Create, d.Wish
 		step.Differences = declared(d.Wish)
 		_, step.Warnings, err = r.Register(ctx, d.ID, withoutStatus(d.Wish), true)
-		if errors.Is(err, application.ErrTaken) {
+		switch {
+		case errors.Is(err, application.ErrTaken):
 			return compareDeleted(ctx, r, step, d)
+		case errors.Is(err, application.ErrNotFound): // no registry has this answer
+			return step, err
 		}
 		return step.judged(err)
 	case err != nil:

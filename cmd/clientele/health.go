@@ -61,7 +61,7 @@ func (c *healthCommand) Run(ctx context.Context) error {
 
 // trusting trusts the very certificate in the file, under its own first name.
 func trusting(certFile string) (*tls.Config, error) {
-	text, err := os.ReadFile(certFile)
+	text, err := readSetting(certFile)
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}

@@ -70,19 +70,19 @@ func (c *serveCommand) Validate() error {
 	case !c.Dev && (c.Issuer == "" || c.IssuerKeys == ""):
 		return errors.New("set --issuer and --issuer-keys (CLIENTELE_ISSUER, CLIENTELE_ISSUER_KEYS), or --dev to try it out")
 	case c.RequestTimeout <= 0 || c.ShutdownTimeout <= 0 || c.KeyTimeout <= 0:
-		return errors.New("--request-timeout, --shutdown-timeout and --key-timeout are longer than nothing")
+		return errors.New("--request-timeout, --shutdown-timeout and --key-timeout must be greater than zero")
 	case c.SecretGrace < 0 || c.SecretGrace > domain.MaxGrace:
-		return fmt.Errorf("--secret-grace is between 0 and %s", domain.MaxGrace)
+		return fmt.Errorf("--secret-grace must be between 0 and %s", domain.MaxGrace)
 	case c.VerifyRate <= 0:
-		return errors.New("--verify-rate is at least 1")
+		return errors.New("--verify-rate must be at least 1")
 	case (c.TLSCertFile == "") != (c.TLSKeyFile == ""):
-		return errors.New("--tls-cert-file and --tls-key-file go together")
+		return errors.New("--tls-cert-file and --tls-key-file must be set together")
 	case c.MaxConcurrent <= 0 || c.MaxFollowing <= 0:
-		return errors.New("--max-concurrent and --max-following are at least 1")
+		return errors.New("--max-concurrent and --max-following must be at least 1")
 	case c.CallerRate < 0:
-		return errors.New("--caller-rate is not negative")
+		return errors.New("--caller-rate must not be negative")
 	case len(c.TokenType) == 0 || c.TenantClaim == "" || c.RoleClaim == "" || c.AdminRole == "" || c.Audience == "":
-		return errors.New("--token-type, --tenant-claim, --role-claim, --admin-role and --audience are not empty")
+		return errors.New("--token-type, --tenant-claim, --role-claim, --admin-role and --audience must not be empty")
 	}
 	return nil
 }
@@ -361,7 +361,7 @@ An administrator token is in %[2]s. A first call:
 func readPeppers(paths []string) ([]domain.Pepper, error) {
 	var peppers []domain.Pepper
 	for _, path := range paths {
-		key, err := os.ReadFile(path)
+		key, err := readSetting(path)
 		if err != nil {
 			return nil, fmt.Errorf("pepper: %w", err)
 		}
