@@ -178,6 +178,31 @@ func awaitReading(t *testing.T, pid int) {
 	}, time.Minute, 5*time.Millisecond)
 }
 
+// A check of a large file ends when it is interrupted.
+func TestCheckingIsInterrupted(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "large.json")
+	text := bytes.Repeat([]byte(`{"name": "Shop", "redirect_uris": ["https://shop.example.com/callback"]}`+"\n"), 400_000)
+	require.NoError(t, os.WriteFile(file, text, 0o600))
+	command := exec.Command(binary, "check", file)
+	require.NoError(t, command.Start())
+	require.Eventually(t, func() bool { return largestResident(t, command.Process.Pid) > int64(len(text)) }, time.Minute, time.Millisecond)
+	require.NoError(t, command.Process.Signal(os.Interrupt))
+	_ = command.Wait()
+	assert.Equal(t, 130, command.ProcessState.ExitCode())
+}
+
+// largestResident is the largest resident set that the process had, in bytes.
+func largestResident(t *testing.T, pid int) int64 {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	require.NoError(t, err)
+	_, most, found := strings.Cut(string(status), "VmHWM:")
+	require.True(t, found)
+	kilobytes, err := strconv.ParseInt(strings.Fields(most)[0], 10, 64)
+	require.NoError(t, err)
+	return kilobytes * 1024
+}
+
 // The memory that a check takes is a small multiple of the file, whatever is in
 // it: measured as the largest resident set of the process, beyond that for a file of
 // one client.
@@ -216,16 +241,11 @@ func TestTheMemoryOfACheckIsASmallMultipleOfTheFile(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, command.Start())
 		awaitReading(t, command.Process.Pid)
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", command.Process.Pid))
-		require.NoError(t, err)
+		most := largestResident(t, command.Process.Pid)
 		require.NoError(t, stdin.Close())
 		_ = command.Wait()
 		require.NoError(t, os.Remove(file))
-		_, most, found := strings.Cut(string(status), "VmHWM:")
-		require.True(t, found)
-		kilobytes, err := strconv.ParseInt(strings.Fields(most)[0], 10, 64)
-		require.NoError(t, err)
-		return kilobytes * 1024
+		return most
 	}
 	base := resident("one.json", []byte(client))
 	for name, text := range forms {
