@@ -14,7 +14,7 @@ const maxClientID = 128
 // to have: the pattern of openapi.yaml's CreateClientRequest, and not . or .., which
 // HTTP clients remove from a path (RFC 3986 §5.2.4).
 func checkClientID(id domain.ClientID) domain.Findings {
-	message := ""
+	var message string
 	switch {
 	case id == "":
 		message = "client_id is empty"

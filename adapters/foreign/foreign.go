@@ -59,9 +59,12 @@ func Read(from System, text []byte) (Export, error) {
 		read = keycloak
 	}
 	seen := map[domain.ClientID]bool{}
+	unnamed := 0
 	for _, r := range list {
 		c, skipped := read(&object{members: r.members})
 		switch {
+		case skipped == withoutID:
+			unnamed++
 		case skipped != "":
 			export.Skipped = append(export.Skipped, r.in(skipped))
 		case c.ID != "" && seen[c.ID]:
@@ -70,6 +73,9 @@ func Read(from System, text []byte) (Export, error) {
 			seen[c.ID] = true
 			export.Clients = append(export.Clients, c)
 		}
+	}
+	if unnamed > 0 {
+		export.Problems = append(export.Problems, fmt.Sprintf("records without a clientId, which are not converted: %d", unnamed))
 	}
 	if len(export.Clients) == 0 && len(export.Skipped) == 0 {
 		return Export{}, fmt.Errorf("%w: there is no OAuth client in it", ErrFormat)

@@ -55,6 +55,9 @@ func ignoredAttributes() map[string]ignorable {
 	return list
 }
 
+// withoutID is the reason to skip a record that is no client of Keycloak's.
+const withoutID = "no clientId"
+
 // keycloak reads a ClientRepresentation of Keycloak's.
 func keycloak(o *object) (c Client, skipped string) {
 	id, _ := take[string](o, "clientId")
@@ -62,7 +65,7 @@ func keycloak(o *object) (c Client, skipped string) {
 	bearerOnly := o.flag("bearerOnly")
 	switch {
 	case id == "":
-		return Client{}, "a record has no clientId: skipped"
+		return Client{}, withoutID
 	case slices.Contains(builtIn(), id):
 		return Client{}, id + ": skipped: Keycloak makes this client for itself"
 	case protocol != "" && protocol != "openid-connect":

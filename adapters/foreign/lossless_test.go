@@ -165,6 +165,10 @@ func TestRealmsOfKeycloak(t *testing.T) {
 		"realm two: s: skipped: its protocol is saml",
 		"realm two: r: skipped: it is bearer-only, a resource server",
 	}, export.Skipped)
+	_, err := foreign.Read(foreign.Keycloak, []byte(`{"realm": "one", "users": []}`))
+	require.ErrorIs(t, err, foreign.ErrFormat, "a realm that was exported without its clients")
+	export = read(t, foreign.Keycloak, `[{"clientId": "a"}, {"client_id": "b"}]`)
+	assert.Equal(t, []string{"records without a clientId, which are not converted: 1"}, export.Problems)
 	for _, id := range []string{"account", "account-console", "admin-cli", "broker", "realm-management", "security-admin-console"} {
 		assert.True(t, foreign.IsBuiltIn(id))
 		export := read(t, foreign.Keycloak, `{"clientId": "`+id+`"}`)

@@ -17,7 +17,7 @@ func TestTheFilesOfAStoreArePrivate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	for _, name := range []string{path, path + "-wal"} {
 		require.NoError(t, os.WriteFile(name, nil, 0o600))
-		require.NoError(t, os.Chmod(name, 0o644)) //nolint:gosec // as an earlier release left it
+		require.NoError(t, os.Chmod(name, 0o644))
 	}
 	store, err := sqlite.Open(path)
 	require.NoError(t, err)

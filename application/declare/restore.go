@@ -21,7 +21,8 @@ import (
 // is to be activated.
 const restoreReason = "clientele apply: to be changed to its declared configuration and activated"
 
-// ErrPurged: the client_id belonged to a client of which only a tombstone is left.
+// ErrPurged is the refusal of a client_id that belonged to a client of which only
+// a tombstone is left.
 var ErrPurged = errors.New("the client_id belonged to a client that was permanently removed, and stays reserved: choose another client_id")
 
 // LastChange is the newest change of a client.

@@ -50,7 +50,11 @@ func (c *healthCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer answer.Body.Close()
-	if _, err := io.Copy(os.Stdout, io.LimitReader(answer.Body, 1<<10)); err != nil {
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<10))
+	if err != nil {
+		return err
+	}
+	if _, err := (escaping{os.Stdout}).Write(text); err != nil {
 		return err
 	}
 	if answer.StatusCode != http.StatusOK {

@@ -26,7 +26,11 @@ const standardInput = "-"
 // standard input.
 func readInput(ctx context.Context, name string) ([]byte, error) {
 	if name != standardInput {
-		return readRegular(name, clientfile.MaxFileBytes)
+		text, err := readRegular(name, clientfile.MaxFileBytes)
+		if errors.Is(err, errNotRegular) {
+			err = fmt.Errorf("%w; pipe it into standard input and name it %s", err, standardInput)
+		}
+		return text, err
 	}
 	type outcome struct {
 		text []byte
@@ -54,6 +58,9 @@ func readSetting(name string) ([]byte, error) {
 	return text, nil
 }
 
+// errNotRegular is a FIFO, a device or a socket where a file is expected.
+var errNotRegular = errors.New("is not a regular file")
+
 // readRegular reads a regular file of at most that many bytes. Anything else is an
 // error: opening a FIFO or reading a device could take forever. The error does not
 // name the file.
@@ -70,7 +77,7 @@ func readRegular(name string, most int64) ([]byte, error) {
 	case info.IsDir():
 		return nil, errors.New("is a folder")
 	case !info.Mode().IsRegular():
-		return nil, errors.New("is not a regular file")
+		return nil, errNotRegular
 	}
 	return readAtMost(file, most)
 }

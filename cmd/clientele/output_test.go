@@ -89,7 +89,7 @@ func TestSecretsGoToPrivateFilesOnly(t *testing.T) {
 	registry := pipeline{p.URL, adminToken(t, data)}
 	file := writeFile(t, data, "app.yaml", "client_id: app\nname: App\ngrant_types: [client_credentials]\n")
 	readable := writeFile(t, data, "readable", "")
-	require.NoError(t, os.Chmod(readable, 0o644)) //nolint:gosec // that is the case
+	require.NoError(t, os.Chmod(readable, 0o644))
 	link := filepath.Join(data, "link")
 	require.NoError(t, os.Symlink(filepath.Join(data, "elsewhere"), link))
 	for path, says := range map[string]string{
@@ -111,7 +111,7 @@ func TestTheDataDirectoryIsPrivate(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	modes := func() map[string]string {
 		found := map[string]string{}
-		require.NoError(t, filepath.WalkDir(data, func(path string, entry os.DirEntry, err error) error {
+		require.NoError(t, filepath.WalkDir(data, func(_ string, entry os.DirEntry, err error) error {
 			require.NoError(t, err)
 			info, err := entry.Info()
 			require.NoError(t, err)
@@ -133,7 +133,7 @@ func TestTheDataDirectoryIsPrivate(t *testing.T) {
 	assert.Equal(t, want, run())
 	for name := range want {
 		if name != "data" {
-			require.NoError(t, os.Chmod(filepath.Join(data, name), 0o644)) //nolint:gosec // as an older version left it
+			require.NoError(t, os.Chmod(filepath.Join(data, name), 0o644))
 		}
 	}
 	assert.Equal(t, want, run())
@@ -160,11 +160,22 @@ func TestCommandsPrintForeignTextEscaped(t *testing.T) {
 	bad := writeFile(t, dir, hostile+".json", `{"client_id": "`+encoded+`", "name": "`+encoded+`", "`+encoded+`": 1}`)
 	good := writeFile(t, dir, "good.json", `{"client_id": "a", "name": "`+strings.ReplaceAll(encoded, `\n`, " ")+`", "grant_types": ["`+encoded+`"]}`)
 	for _, args := range [][]string{
-		{"check", bad, good}, {"check", "--format", "json", bad, good}, {"check", "--format", "sarif", bad, good},
-		{"apply", "-f", bad, "--yes"}, {"apply", "-f", good, "--yes"}, {"apply", "-f", filepath.Join(dir, hostile)},
-		{"import", "--from", "hydra", hydra}, {"import", "--from", "hydra", hydra, "-o", dir}, {"import", "--from", "hydra", bad + "x"},
-		{"export", "-o", bad}, {hostile}, {"check", "--" + hostile}, {"apply", "-f", good, "--url", hostile},
-		{"apply", "-f", good, "--token-file", bad + "x"}, {"token", "--data", dir}, {"check", "--format", hostile, good},
+		{"check", bad, good},
+		{"check", "--format", "json", bad, good},
+		{"check", "--format", "sarif", bad, good},
+		{"apply", "-f", bad, "--yes"},
+		{"apply", "-f", good, "--yes"},
+		{"apply", "-f", filepath.Join(dir, hostile)},
+		{"import", "--from", "hydra", hydra},
+		{"import", "--from", "hydra", hydra, "-o", dir},
+		{"import", "--from", "hydra", bad + "x"},
+		{"export", "-o", bad},
+		{hostile},
+		{"check", "--" + hostile},
+		{"apply", "-f", good, "--url", hostile},
+		{"apply", "-f", good, "--token-file", bad + "x"},
+		{"token", "--data", dir},
+		{"check", "--format", hostile, good},
 	} {
 		command := registry.command(args...)
 		command.Dir = data

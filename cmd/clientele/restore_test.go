@@ -1,6 +1,8 @@
 package main_test
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -169,4 +171,64 @@ func TestAPlanShowsThatAClientIsPublic(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("client_id: app\nname: App\ngrant_types: []\n"), 0o600))
 	applied = registry.run(t, "apply", "-f", file, "--dry-run")
 	assert.Contains(t, applied.output, "    grant_types: none\n")
+}
+
+// A client that another caller restores between the plan and the change is not
+// overwritten.
+func TestApplyRestoresOnlyWhatItCompared(t *testing.T) {
+	data := t.TempDir()
+	p := start(t, "--dev", "--data", data)
+	registry := pipeline{p.URL, adminToken(t, data)}
+	admin := p.as(t, registry.token)
+	file := pruned(t, registry, data, widely)
+	require.NoError(t, os.WriteFile(file, []byte(narrowly), 0o600))
+	command := registry.command("apply", "-f", file)
+	terminal := startOnTerminal(t, command)
+	terminal.await(t, "[y/N]")
+	_, err := admin.RestoreClientWithResponse(context.Background(), "app", nil)
+	require.NoError(t, err)
+	_, err = admin.UpdateClientWithResponse(context.Background(), "app", nil, client.UpdateClientRequest{Name: new("Theirs")})
+	require.NoError(t, err)
+	_, err = admin.DeleteClientWithResponse(context.Background(), "app", nil)
+	require.NoError(t, err)
+	terminal.say(t, "y\n")
+	output := terminal.end(t)
+	assert.Equal(t, 1, command.ProcessState.ExitCode())
+	assert.Contains(t, output, "restore app: ")
+	found, err := admin.GetClientWithResponse(t.Context(), "app", nil)
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusNotFound, found.StatusCode(), "it is as the other caller left it")
+}
+
+// The keys that a deleted client holds itself are compared, kept and replaced as
+// those of any other client.
+func TestApplyRestoresKeys(t *testing.T) {
+	data := t.TempDir()
+	p := start(t, "--dev", "--data", data)
+	registry := pipeline{p.URL, adminToken(t, data)}
+	const signed = `client_id: app
+name: App
+redirect_uris: [https://app.example.com/cb]
+client_auth_methods: [private_key_jwt]
+jwks: {keys: [{kty: OKP, crv: Ed25519, kid: '%s', alg: EdDSA, use: sig, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo}]}
+`
+	file := pruned(t, registry, data, fmt.Sprintf(signed, "1"))
+	applied := registry.run(t, "apply", "-f", file, "--dry-run")
+	assert.Contains(t, applied.output, ", as it was before it was deleted\n0 to create", "no secret comes back, and the keys are the same")
+	require.NoError(t, os.WriteFile(file, []byte(fmt.Sprintf(signed, "2")), 0o600))
+	applied = registry.run(t, "apply", "-f", file, "--yes")
+	assert.Equal(t, 0, applied.status, applied.errors)
+	assert.Contains(t, applied.output, "    jwks: a key set of ")
+	keys, err := p.as(t, registry.token).GetClientKeysWithResponse(t.Context(), "app", nil)
+	require.NoError(t, err)
+	assert.Contains(t, string(keys.Body), `"kid":"2"`)
+
+	// From keys of its own to keys behind a URI, in one update.
+	_, err = p.as(t, registry.token).DeleteClientWithResponse(t.Context(), "app", nil)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, []byte("client_id: app\nname: App\nredirect_uris: [https://app.example.com/cb]\njwks: ''\njwks_uri: https://keys.invalid/jwks.json\n"), 0o600))
+	applied = registry.run(t, "apply", "-f", file, "--yes")
+	assert.Equal(t, 0, applied.status, applied.output+applied.errors)
+	applied = registry.run(t, "apply", "-f", file, "--dry-run")
+	assert.Equal(t, 0, applied.status, applied.output)
 }
