@@ -84,7 +84,7 @@ func TestLibrariesStayWhereTheyBelong(t *testing.T) {
 		"github.com/pressly/goose":           {"/adapters/postgres", "/adapters/sqlite"},
 		"github.com/oapi-codegen/runtime":    {"/api"},
 		"github.com/stretchr/testify":        {"/adapters/storetest"},
-		"github.com/go-json-experiment/json": {"/adapters/jose", "/adapters/jsonobject", "/adapters/rest", "/adapters/clientfile"},
+		"github.com/go-json-experiment/json": {"/adapters/jose", "/adapters/jsonobject", "/adapters/rest", "/adapters/clientfile", "/adapters/foreign"},
 		"github.com/mailru/easyjson":         {"/adapters/record"},
 		"go.yaml.in/yaml":                    {"/adapters/clientfile"},
 	}
