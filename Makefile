@@ -11,12 +11,19 @@ GENERATED = api/api.gen.go api/openapi.gen.yaml api/client/client.gen.go docs/ru
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# Where "make run" listens and keeps its data: make run LISTEN=127.0.0.1:9000
+LISTEN ?= 127.0.0.1:8080
+DATA ?= ./data
+
 .PHONY: run
-run: ## Start the service for development on port 8080, with its data in ./data
-	$(GO) run ./cmd/clientele serve --dev --listen 127.0.0.1:8080 --data ./data
+run: ## Start the service for development (LISTEN=127.0.0.1:8080, DATA=./data)
+	@echo "downloading and compiling; the first time this takes about two minutes on 2 cores"
+	@$(GO) mod download
+	$(GO) run ./cmd/clientele serve --dev --listen $(LISTEN) --data $(DATA)
 
 .PHONY: build
-build: ## Build dist/clientele
+build: ## Build the program dist/clientele
+	@$(GO) mod download
 	CGO_ENABLED=0 $(GO) build -trimpath -o dist/clientele ./cmd/clientele
 
 .PHONY: release
@@ -25,9 +32,21 @@ release: ## Build the release for every target into dist/release, with checksums
 
 .PHONY: test
 test: ## Run everything that must hold: generated code, lint, tests with the race detector, contract, clients
-	@$(MAKE) --no-print-directory machine fresh tidy compatible lint
+	@$(MAKE) --no-print-directory machine
+	@echo "[1/6] downloading the Go modules of the program and of the tools (a minute or two, the first time)"
+	@$(GO) mod download && $(GO) mod download -modfile=tools.mod
+	@echo "[2/6] checking that generated code is fresh and go.mod tidy (compiles the generator, the first time)"
+	@$(MAKE) --no-print-directory fresh tidy
+	@echo "[3/6] checking that openapi.yaml is compatible with the last release (compiles oasdiff, the first time)"
+	@$(MAKE) --no-print-directory compatible
+	@echo "[4/6] go vet and the linters (compiles golangci-lint, the first time: some minutes on 2 cores)"
+	@$(MAKE) --no-print-directory lint
+	@echo "[5/6] all tests with the race detector, a line for each package when it is done"
+	@echo "      (compiles everything for the race detector before the first line: about eight minutes on 2 cores, the first time)"
 	$(GO) test -race -shuffle=on ./...
-	$(ACCEPTANCE)
+	@echo "[6/6] acceptance: Schemathesis, and generated clients in Go, TypeScript, Python and Java on both stores (some minutes)"
+	$(ACCEPTANCE) -v
+	@echo "everything holds"
 
 .PHONY: machine
 machine: ## Say what the tests need and the machine lacks

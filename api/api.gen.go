@@ -50,6 +50,21 @@ func (e ProfileName) Valid() bool {
 	}
 }
 
+// Defines values for RestoredStatus.
+const (
+	RestoredStatusSuspended RestoredStatus = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the RestoredStatus enum.
+func (e RestoredStatus) Valid() bool {
+	switch e {
+	case RestoredStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Status.
 const (
 	StatusActive    Status = "active"
@@ -80,6 +95,21 @@ func (e ListClientsParamsStatus) Valid() bool {
 	case ListClientsParamsStatusActive:
 		return true
 	case ListClientsParamsStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RestoreClientParamsStatus.
+const (
+	RestoreClientParamsStatusSuspended RestoreClientParamsStatus = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the RestoreClientParamsStatus enum.
+func (e RestoreClientParamsStatus) Valid() bool {
+	switch e {
+	case RestoreClientParamsStatusSuspended:
 		return true
 	default:
 		return false
@@ -1530,6 +1560,9 @@ type Profile = ProfileName
 // RedirectHost defines model for RedirectHost.
 type RedirectHost = string
 
+// RestoredStatus defines model for RestoredStatus.
+type RestoredStatus string
+
 // RevisionLimit defines model for RevisionLimit.
 type RevisionLimit = int32
 
@@ -1756,6 +1789,9 @@ type RestoreClientParams struct {
 	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
+	// Status `suspended` restores the client suspended; if omitted, it has the status that it had when it was deleted.
+	Status *RestoreClientParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
@@ -1773,6 +1809,9 @@ type RestoreClientParams struct {
 	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
+
+// RestoreClientParamsStatus defines parameters for RestoreClient.
+type RestoreClientParamsStatus string
 
 // ListRevisionsParams defines parameters for ListRevisions.
 type ListRevisionsParams struct {
@@ -2954,6 +2993,19 @@ func (siw *ServerInterfaceWrapper) RestoreClient(w http.ResponseWriter, r *http.
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dry_run"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dry_run", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
 		}
 		return
 	}

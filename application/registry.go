@@ -255,17 +255,8 @@ func (r *Registry) Restore(ctx context.Context, caller Caller, id domain.ClientI
 	if err := caller.may(OpRestoreClient); err != nil {
 		return Revised{}, err
 	}
-	return r.change(ctx, caller, id, domain.ActionRestore, opts,
+	return r.change(ctx, caller, id, domain.ActionRestore, opts, r.restoring(caller.Tenant,
 		func(ctx context.Context, c domain.Client, now time.Time) (domain.Client, domain.Findings, error) {
-			switch {
-			case c.Purged():
-				return c, nil, ErrNotFound
-			case !c.Deleted():
-				return c, nil, ErrNotDeleted
-			}
-			if err := r.checkQuota(ctx, caller.Tenant); err != nil {
-				return c, nil, err
-			}
 			source, matters := r.Book.RestorationKeys(c)
 			keys, err := resolve(ctx, r.Keys, caller.Tenant, source, matters)
 			if err != nil {
@@ -273,7 +264,7 @@ func (r *Registry) Restore(ctx context.Context, caller Caller, id domain.ClientI
 			}
 			restored, findings := r.Book.Restore(c, keys, now)
 			return restored, findings, nil
-		})
+		}))
 }
 
 // decision says what a client is to become. Findings that refuse it, or an

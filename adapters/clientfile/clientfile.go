@@ -9,6 +9,7 @@ package clientfile
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -28,6 +29,10 @@ type Document struct {
 	// Breaches are the places in which it is not of the form of a
 	// configuration.
 	Breaches domain.Findings
+	// IDProblems are the reasons for which the service would reject the
+	// ClientID; the Wish can be checked all the same. An absent client_id is
+	// none.
+	IDProblems domain.Findings
 
 	lines map[string]int
 	base  string // JSON Pointer of the configuration in what the lines are of
@@ -58,8 +63,19 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("line %d: %s", e.Line, e.Message)
 }
 
-// maxFileBytes bounds a file; thousands of configurations fit in.
-const maxFileBytes = 64 << 20
+// Limits of what is read. A file within them is read in memory that is a small
+// multiple of its size, whatever is in it.
+const (
+	// MaxFileBytes bounds a file; tens of thousands of configurations fit in.
+	MaxFileBytes = 32 << 20
+	// maxDocuments bounds the configurations of a file.
+	maxDocuments = 100_000
+	// maxValues bounds the values of one configuration: strings, numbers,
+	// lists, objects. One that the service accepts has some hundreds.
+	maxValues = 10_000
+	// maxBreaches bounds the places that are reported of one configuration.
+	maxBreaches = 100
+)
 
 // Reader reads files.
 type Reader struct {
@@ -79,32 +95,48 @@ func NewReader() (*Reader, error) {
 // it is JSON or YAML; where it says neither, the first byte does. The error is
 // a [*SyntaxError].
 func (r *Reader) Read(name string, text []byte) ([]Document, error) {
-	if len(text) > maxFileBytes {
-		return nil, &SyntaxError{Message: fmt.Sprintf("a file has at most %d bytes", maxFileBytes)}
-	}
-	decode := decodeYAML
-	if isJSON(name, text) {
-		decode = decodeJSON
-	}
-	values, err := decode(text)
+	var documents []Document
+	err := r.Each(context.Background(), name, text, func(d Document) error {
+		documents = append(documents, d)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	var documents []Document
-	for _, v := range values {
-		if list, ok := v.content.([]any); ok {
-			for i := range list {
-				documents = append(documents, r.document(list[i], v.lines, fmt.Sprintf("/%d", i)))
-			}
-			continue
-		}
-		documents = append(documents, r.document(v.content, v.lines, ""))
-	}
-	if len(documents) == 0 {
-		return nil, &SyntaxError{Message: "there is no client configuration in it"}
-	}
 	return documents, nil
 }
+
+// Each calls visit with each configuration in text, in order, and keeps none. It
+// stops with the error of visit or of the context; any other error is a
+// [*SyntaxError], before which configurations may have been visited.
+func (r *Reader) Each(ctx context.Context, name string, text []byte, visit func(Document) error) error {
+	if len(text) > MaxFileBytes {
+		return errTooLong
+	}
+	decode := decodeYAML
+	text = withoutBOM(text)
+	if isJSON(name, text) {
+		decode = decodeJSON
+	}
+	n := 0
+	err := decode(ctx, text, func(v located) error {
+		if n++; n > maxDocuments {
+			return &SyntaxError{Line: v.lines[v.base], Message: fmt.Sprintf("the file has more than %d client configurations", maxDocuments)}
+		}
+		return visit(r.document(v.content, v.lines, v.base))
+	})
+	if err == nil && n == 0 {
+		return &SyntaxError{Message: "there is no client configuration in it"}
+	}
+	return err
+}
+
+// errTooLong is a file over MaxFileBytes.
+var errTooLong = &SyntaxError{Message: fmt.Sprintf("the file is longer than %d MiB", MaxFileBytes>>20)}
+
+// withoutBOM removes the byte order mark with which some editors begin UTF-8
+// (RFC 8259 §8.1 lets a reader ignore it).
+func withoutBOM(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\ufeff")) }
 
 func isJSON(name string, text []byte) bool {
 	switch strings.ToLower(filepath.Ext(name)) {
@@ -118,10 +150,12 @@ func isJSON(name string, text []byte) bool {
 	}
 }
 
-// located is a decoded value: what encoding/json would make of it, and the line
-// of each part of it, by JSON Pointer.
+// located is a decoded value: what encoding/json would make of it, its own JSON
+// Pointer ("" or, for an element of a list, its place there), and the line of
+// each part of it, by JSON Pointer.
 type located struct {
 	content any
+	base    string
 	lines   map[string]int
 }
 
@@ -143,13 +177,20 @@ func (r *Reader) document(content any, lines map[string]int, base string) Docume
 		delete(members, name)
 	}
 	if id, given := members["client_id"]; given {
-		if d.ClientID, ok = id.(string); !ok {
+		if d.ClientID, ok = id.(string); ok {
+			d.IDProblems = domain.CheckClientID(domain.ClientID(d.ClientID))
+		} else {
 			d.Breaches = append(d.Breaches, wire.Breach{Pointer: "/client_id", Message: "must be a string"}.Finding())
 		}
 		delete(members, "client_id")
 	}
 	loosen(members)
-	for _, breach := range r.schema.Check(members) {
+	breaches := r.schema.Check(members)
+	for i, breach := range breaches {
+		if i == maxBreaches {
+			d.Breaches = append(d.Breaches, wire.Breach{Message: fmt.Sprintf("%d more problems of this kind", len(breaches)-i)}.Finding())
+			break
+		}
 		d.Breaches = append(d.Breaches, breach.Finding())
 	}
 	if len(d.Breaches) > 0 {

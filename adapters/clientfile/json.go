@@ -2,6 +2,7 @@ package clientfile
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"strconv"
@@ -16,27 +17,64 @@ const maxDepth = 32
 // errTooDeep is a value nested deeper than that.
 var errTooDeep = errors.New("values are nested too deeply")
 
-// decodeJSON reads the JSON texts that stand behind each other.
-func decodeJSON(text []byte) ([]located, error) {
-	d := &jsonDecoder{text: text, tokens: jsontext.NewDecoder(bytes.NewReader(text))}
-	var values []located
+// errTooMany is a configuration with more than maxValues values.
+var errTooMany = errors.New("a configuration has too many values")
+
+// decodeJSON reads the JSON texts that stand behind each other, and hands each
+// on, or each element of one that is a list.
+func decodeJSON(ctx context.Context, text []byte, emit func(located) error) error {
+	d := &jsonDecoder{text: text, tokens: jsontext.NewDecoder(bytes.NewBuffer(text))}
+	one := func(base string, depth int) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		d.lines, d.values = map[string]int{}, 0
+		content, err := d.value(base, depth)
+		switch {
+		case errors.Is(err, io.EOF) && base == "" && len(d.lines) == 0:
+			return io.EOF
+		case err != nil:
+			return d.explain(err)
+		}
+		return emit(located{content: content, base: base, lines: d.lines})
+	}
 	for {
-		d.lines = map[string]int{}
-		content, err := d.value("", 0)
+		var err error
+		if d.tokens.PeekKind() == jsontext.KindBeginArray {
+			err = d.elements(one)
+		} else {
+			err = one("", 0)
+		}
 		switch {
 		case errors.Is(err, io.EOF):
-			return values, nil
+			return nil
 		case err != nil:
-			return nil, d.explain(err)
+			return err
 		}
-		values = append(values, located{content: content, lines: d.lines})
 	}
+}
+
+// elements reads the list that comes next, an element at a time.
+func (d *jsonDecoder) elements(one func(base string, depth int) error) error {
+	if _, err := d.tokens.ReadToken(); err != nil {
+		return d.explain(err)
+	}
+	for i := 0; d.tokens.PeekKind() != jsontext.KindEndArray; i++ {
+		if err := one("/"+strconv.Itoa(i), 1); err != nil {
+			return err
+		}
+	}
+	if _, err := d.tokens.ReadToken(); err != nil {
+		return d.explain(err)
+	}
+	return nil
 }
 
 type jsonDecoder struct {
 	text   []byte
 	tokens *jsontext.Decoder
 	lines  map[string]int
+	values int // read of the configuration
 
 	counted, newlines int // newlines in the first counted bytes
 }
@@ -46,6 +84,9 @@ type jsonDecoder struct {
 func (d *jsonDecoder) value(pointer string, depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, errTooDeep
+	}
+	if d.values++; d.values > maxValues {
+		return nil, errTooMany
 	}
 	token, err := d.tokens.ReadToken()
 	if err != nil {
@@ -108,7 +149,7 @@ func (d *jsonDecoder) line() int {
 // explain says where the text ceases to be JSON that has one reading only.
 func (d *jsonDecoder) explain(err error) error {
 	refused := &SyntaxError{Line: d.line(), Message: "this is not JSON"}
-	if errors.Is(err, errTooDeep) {
+	if errors.Is(err, errTooDeep) || errors.Is(err, errTooMany) {
 		refused.Message = err.Error()
 	}
 	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {

@@ -2,6 +2,10 @@ package clientfile
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v4"
 
@@ -46,10 +50,8 @@ func Write(id domain.ClientID, wish domain.Change) ([]byte, error) {
 		}
 	}
 	body := wire.BodyOf(wish)
-	var text bytes.Buffer
-	encoder := yaml.NewEncoder(&text)
-	encoder.SetIndent(2)
-	err := encoder.Encode(written{
+	var node yaml.Node
+	err := node.Encode(written{
 		ClientID:               string(id),
 		Name:                   body.Name,
 		Status:                 body.Status,
@@ -75,5 +77,48 @@ func Write(id domain.ClientID, wish domain.Change) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return text.Bytes(), nil
+	quoteUnsafe(&node)
+	var text bytes.Buffer
+	// Without folding, a value never begins a line.
+	dumper, err := yaml.NewDumper(&text, yaml.WithIndent(2), yaml.WithLineWidth(-1))
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(dumper.Dump(&node), dumper.Close()); err != nil {
+		return nil, err
+	}
+	return escapeUnsafe(text.String()), nil
 }
+
+// The output may be printed on a terminal or into the log of a pipeline. So values
+// with characters that are not printable, or with "##[", which begins a workflow
+// command of GitHub Actions, are in double quotes and escaped.
+
+// quoteUnsafe puts these values into double quotes.
+func quoteUnsafe(n *yaml.Node) {
+	if n.Kind == yaml.ScalarNode && (strings.Contains(n.Value, "##[") || strings.ContainsFunc(n.Value, unsafeRune)) {
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	for _, part := range n.Content {
+		quoteUnsafe(part)
+	}
+}
+
+// escapeUnsafe escapes what is left of them in the text (YAML 1.2 §5.7).
+func escapeUnsafe(text string) []byte {
+	var b bytes.Buffer
+	for _, r := range strings.ReplaceAll(text, "##[", `#\x23[`) {
+		switch {
+		case r == '\n' || !unsafeRune(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			fmt.Fprintf(&b, `\U%08x`, r)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.Bytes()
+}
+
+// unsafeRune reports whether r is not printable; joiners are, some scripts need them.
+func unsafeRune(r rune) bool { return !unicode.IsPrint(r) && r != '\u200c' && r != '\u200d' }

@@ -1,7 +1,9 @@
 package clientfile_test
 
 import (
+	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -16,7 +18,7 @@ import (
 func TestWhatIsWrittenIsReadTheSame(t *testing.T) {
 	reader := newReader(t)
 	odd := rapid.OneOf(
-		rapid.SampledFrom([]string{"null", "~", "yes", "off", "1e3", "0x1f", "2026-01-01", "- a", "a: b", "#x", "a\nb\n", " a ", "'", "\"", "&a", "*a", "!!int 1", "{}", "[", "%", "@", "\u2028", "\u0085x", "😀", "a\tb", "-", "?", "<<", "="}),
+		rapid.SampledFrom([]string{"null", "~", "yes", "off", "1e3", "0x1f", "2026-01-01", "- a", "a: b", "#x", "a\nb\n", " a ", "'", "\"", "&a", "*a", "!!int 1", "{}", "[", "%", "@", "\u2028", "\u0085x", "😀", "a\tb", "\x1b[31m", "\u202e", "##[error]", "a\n::error::x", "\U000e0001", strings.Repeat("word ", 40) + "::error::", "-", "?", "<<", "="}),
 		rapid.StringMatching(`[ -~éß]{1,20}`),
 	)
 	rapid.Check(t, func(t *rapid.T) {
@@ -32,6 +34,11 @@ func TestWhatIsWrittenIsReadTheSame(t *testing.T) {
 		}
 		text, err := clientfile.Write("null", settings.ChangeTo())
 		require.NoError(t, err)
+		assert.False(t, strings.ContainsFunc(string(text), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }), "%q", text)
+		assert.NotContains(t, string(text), "##[")
+		for line := range strings.Lines(string(text)) {
+			assert.False(t, strings.HasPrefix(strings.TrimSpace(line), "::"), line)
+		}
 		documents, err := reader.Read("a.yaml", text)
 		require.NoError(t, err, "%s", text)
 		require.Len(t, documents, 1)

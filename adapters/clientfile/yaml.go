@@ -1,7 +1,7 @@
 package clientfile
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,34 +12,110 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// maxNodes bounds what the aliases of a document may grow to.
-const maxNodes = 1 << 20
+// Limits of what YAML may grow to in memory.
+const (
+	// maxYAMLBytes and maxYAMLMarks bound one document of a stream: the parser
+	// keeps it as a tree, of which each node takes some hundred bytes. Marks are
+	// the bytes without which there is no further node. A line has fewer of them:
+	// the parser keeps its tokens as well, since it may turn out to be a key.
+	maxYAMLBytes     = 8 << 20
+	maxYAMLMarks     = 1 << 18
+	maxYAMLLineMarks = 1 << 14
+	// maxAliased bounds the values that the aliases of a file stand for.
+	maxAliased = 1 << 20
+)
 
-// decodeYAML reads the documents of a YAML stream.
-func decodeYAML(text []byte) ([]located, error) {
-	loader, err := yaml.NewLoader(bytes.NewReader(text))
+// errYAMLTooLong is a document over these limits.
+var errYAMLTooLong = &SyntaxError{Message: "a YAML document is too long; separate the clients by lines of ---, or use JSON"}
+
+// decodeYAML reads the documents of a YAML stream, and hands each on, or each
+// element of one that is a list.
+func decodeYAML(ctx context.Context, text []byte, emit func(located) error) error {
+	source := &yamlSource{ctx: ctx, text: text}
+	loader, err := yaml.NewLoader(source)
 	if err != nil {
-		return nil, &SyntaxError{Message: err.Error()}
+		return &SyntaxError{Message: err.Error()}
 	}
-	var values []located
+	d := yamlDecoder{}
 	for {
 		var document yaml.Node
+		source.bytes, source.marks = 0, 0
 		switch err := loader.Load(&document); {
+		case source.err != nil:
+			return source.err
 		case errors.Is(err, io.EOF):
-			return values, nil
+			return nil
 		case err != nil:
-			return nil, explainYAML(err)
+			return explainYAML(err)
 		}
-		d := yamlDecoder{lines: map[string]int{}}
-		content, err := d.value(&document, "", 0)
-		if err != nil {
-			return nil, err
+		if err := d.document(ctx, &document, emit); err != nil {
+			return err
 		}
-		if content == nil {
-			continue // a document with nothing in it, as behind a closing ---
-		}
-		values = append(values, located{content: content, lines: d.lines})
 	}
+}
+
+// document hands on what a document holds.
+func (d *yamlDecoder) document(ctx context.Context, document *yaml.Node, emit func(located) error) error {
+	one := func(n *yaml.Node, base string, depth int) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		d.lines, d.nodes = map[string]int{}, 0
+		content, err := d.value(n, base, depth)
+		if err != nil || content == nil && base == "" {
+			return err // a document with nothing in it, as behind a closing ---
+		}
+		return emit(located{content: content, base: base, lines: d.lines})
+	}
+	if len(document.Content) != 1 || document.Content[0].Kind != yaml.SequenceNode {
+		return one(document, "", 0)
+	}
+	for i, element := range document.Content[0].Content {
+		if err := one(element, "/"+strconv.Itoa(i), 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// yamlSource is the text, which ends with an error where a document is too long
+// or the context has ended.
+type yamlSource struct {
+	ctx          context.Context //nolint:containedctx // a Read has none
+	text         []byte
+	bytes, marks int // since the document began
+	lineMarks    int // since the line began
+	err          error
+}
+
+// Read implements [io.Reader].
+func (s *yamlSource) Read(into []byte) (int, error) {
+	const some = 4096 // read no more ahead than needed, so that each document is counted by itself
+	switch {
+	case s.ctx.Err() != nil:
+		s.err = s.ctx.Err()
+	case s.bytes > maxYAMLBytes || s.marks > maxYAMLMarks || s.lineMarks > maxYAMLLineMarks:
+		s.err = errYAMLTooLong
+	case len(s.text) == 0:
+		return 0, io.EOF
+	}
+	if s.err != nil {
+		return 0, s.err
+	}
+	n := copy(into[:min(len(into), some)], s.text)
+	for _, b := range s.text[:n] {
+		switch b {
+		case '\n', '\r', ',', ':', '[', '{', '-', '?':
+			s.marks++
+			s.lineMarks++
+		}
+		if b == '\n' {
+			s.lineMarks = 0
+		}
+	}
+	s.text = s.text[n:]
+	s.bytes += n
+	return n, nil
 }
 
 // explainYAML makes one line of the library's errors.
@@ -52,14 +128,22 @@ func explainYAML(err error) error {
 }
 
 type yamlDecoder struct {
-	lines map[string]int
-	nodes int
+	lines   map[string]int
+	nodes   int // of the configuration
+	aliased int // of the file: nodes that stand for others again
+	inAlias int // aliases that are being followed
 }
 
 // value is what the node says, as encoding/json would have it.
 func (d *yamlDecoder) value(n *yaml.Node, pointer string, depth int) (any, error) {
-	if d.nodes++; d.nodes > maxNodes || depth > maxDepth {
+	if depth > maxDepth {
 		return nil, &SyntaxError{Line: n.Line, Message: errTooDeep.Error()}
+	}
+	if d.inAlias > 0 {
+		d.aliased++
+	}
+	if d.nodes++; d.nodes > maxValues || d.aliased > maxAliased {
+		return nil, &SyntaxError{Line: n.Line, Message: errTooMany.Error()}
 	}
 	if _, named := d.lines[pointer]; !named && n.Line > 0 {
 		d.lines[pointer] = n.Line
@@ -72,6 +156,8 @@ func (d *yamlDecoder) value(n *yaml.Node, pointer string, depth int) (any, error
 		delete(d.lines, pointer) // the content begins where it does, not where the document does
 		return d.value(n.Content[0], pointer, depth)
 	case yaml.AliasNode:
+		d.inAlias++
+		defer func() { d.inAlias-- }()
 		return d.value(n.Alias, pointer, depth+1)
 	case yaml.MappingNode:
 		return d.mapping(n, pointer, depth)

@@ -1,14 +1,12 @@
 // Package foreign reads what other systems export about their OAuth clients: Ory
-// Hydra, Keycloak, and whatever writes the client metadata of RFC 7591. It tells
-// what it could not carry over, so that nobody finds out later.
+// Hydra, Keycloak, and any source of the client metadata of RFC 7591. It reports
+// each setting that it cannot convert.
 package foreign
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sort"
 	"strings"
@@ -16,11 +14,22 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
+// Export is what was read of an export.
+type Export struct {
+	Clients []Client
+	// Skipped are the records that are no clients of applications, such as those
+	// that Keycloak makes for itself, with the reason.
+	Skipped []string
+	// Problems are the reasons why Clients are not all clients of the system: a
+	// client_id twice, further pages.
+	Problems []string
+}
+
 // Client is a client that was read.
 type Client struct {
 	ID   domain.ClientID // may be empty in RFC 7591 metadata
 	Wish domain.Change
-	// Lost is what could not be carried over, a line for each member.
+	// Lost are the settings that could not be converted, a line for each member.
 	Lost []string
 }
 
@@ -37,62 +46,41 @@ const (
 // ErrFormat is a file that is not of the system's format.
 var ErrFormat = errors.New("not of the expected format")
 
-// Read reads an export. What is in it and is no OAuth client is left out.
-func Read(from System, text []byte) ([]Client, error) {
-	list, err := objects(text)
+// Read reads an export. If a client_id is there twice, the first client is
+// converted. The error is [ErrFormat].
+func Read(from System, text []byte) (Export, error) {
+	list, problems, err := records(text)
 	if err != nil {
-		return nil, err
+		return Export{}, err
 	}
+	export := Export{Problems: problems}
 	read := metadata
 	if from == Keycloak {
 		read = keycloak
 	}
-	var clients []Client
-	for _, o := range list {
-		if c, ok := read(&object{members: o}); ok {
-			clients = append(clients, c)
+	seen := map[domain.ClientID]bool{}
+	unnamed := 0
+	for _, r := range list {
+		c, skipped := read(&object{members: r.members})
+		switch {
+		case skipped == withoutID:
+			unnamed++
+		case skipped != "":
+			export.Skipped = append(export.Skipped, r.in(skipped))
+		case c.ID != "" && seen[c.ID]:
+			export.Problems = append(export.Problems, r.in(string(c.ID))+": the client_id is there twice; only the first client is converted")
+		default:
+			seen[c.ID] = true
+			export.Clients = append(export.Clients, c)
 		}
 	}
-	if len(clients) == 0 {
-		return nil, fmt.Errorf("%w: there is no OAuth client in it", ErrFormat)
+	if unnamed > 0 {
+		export.Problems = append(export.Problems, fmt.Sprintf("records without a clientId, which are not converted: %d", unnamed))
 	}
-	return clients, nil
-}
-
-// objects finds the clients in an export: an object, a list, lists behind
-// "items" or "clients", or several of these behind each other.
-func objects(text []byte) ([]map[string]any, error) {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	var found []map[string]any
-	for {
-		var content any
-		err := decoder.Decode(&content)
-		if errors.Is(err, io.EOF) {
-			return found, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrFormat, err)
-		}
-		if o, ok := content.(map[string]any); ok {
-			content = []any{o}
-			for _, name := range []string{"items", "clients"} {
-				if list, ok := o[name].([]any); ok {
-					content = list
-				}
-			}
-		}
-		list, ok := content.([]any)
-		if !ok {
-			return nil, fmt.Errorf("%w: neither an object nor a list", ErrFormat)
-		}
-		for _, element := range list {
-			o, ok := element.(map[string]any)
-			if !ok {
-				return nil, fmt.Errorf("%w: a client is an object", ErrFormat)
-			}
-			found = append(found, o)
-		}
+	if len(export.Clients) == 0 && len(export.Skipped) == 0 {
+		return Export{}, fmt.Errorf("%w: there is no OAuth client in it", ErrFormat)
 	}
+	return export, nil
 }
 
 // object is an exported client whose members are taken out one by one; what is
@@ -113,7 +101,7 @@ func take[T any](o *object, name string) (value T, ok bool) {
 	}
 	delete(o.members, name)
 	if value, ok = member.(T); !ok {
-		o.lose(name, "is not of the form that it has there")
+		o.lose(name, "has an unexpected type")
 	}
 	return value, ok
 }
@@ -137,7 +125,7 @@ func texts[To ~string](o *object, name string) *[]To {
 	for _, element := range elements {
 		value, ok := element.(string)
 		if !ok {
-			o.lose(name, "an element is no text")
+			o.lose(name, "has an element that is not a string")
 			continue
 		}
 		list = append(list, To(value))
@@ -151,23 +139,36 @@ func (o *object) flag(name string) bool {
 	return value
 }
 
-// drop takes members out that nobody misses: they are empty, or say what goes
-// without saying here.
-func (o *object) drop(names ...string) {
-	for _, name := range names {
-		delete(o.members, name)
+// ignorable is a member that is not converted, without a line: nothing is lost.
+type ignorable struct {
+	reason string
+	// unless reports whether a value says something after all; nil never does.
+	unless func(value any) bool
+}
+
+// ignore takes out the members that can be ignored.
+func (o *object) ignore(list map[string]ignorable) {
+	for name, of := range list {
+		if value, there := o.members[name]; there && (of.unless == nil || !of.unless(value)) {
+			delete(o.members, name)
+		}
 	}
+}
+
+// not is an ignorable's condition: the value is another one than the default.
+func not(standard any) func(any) bool {
+	return func(value any) bool { return value != standard }
 }
 
 // left notes what is left and says something; why is by member.
 func (o *object) left(why map[string]string) []string {
 	for name, value := range o.members {
-		if empty(value) {
+		if absent(value) {
 			continue
 		}
 		reason, known := why[name]
 		if !known {
-			reason = "has no counterpart here"
+			reason = unsupported
 		}
 		o.lose(name, reason)
 	}
@@ -175,17 +176,17 @@ func (o *object) left(why map[string]string) []string {
 	return slices.Compact(o.lost)
 }
 
-// empty reports whether a value says nothing.
-func empty(value any) bool {
+// unsupported is the reason of most losses.
+const unsupported = "is not supported by Clientele"
+
+// absent reports whether a member says the same as if it were omitted. false and 0
+// do not: they may differ from the default of the system.
+func absent(value any) bool {
 	switch value := value.(type) {
 	case nil:
 		return true
-	case bool:
-		return !value
 	case string:
 		return value == ""
-	case float64:
-		return value == 0
 	case []any:
 		return len(value) == 0
 	case map[string]any:
@@ -195,21 +196,38 @@ func empty(value any) bool {
 	}
 }
 
-// jsonText is the JSON text of a key set that stands there as an object.
-func jsonText(o *object, name string) *string {
+// grants are the grant types at a member; nil, with a line, if the list is empty.
+func grants(o *object, name string) *[]domain.GrantType {
+	list := texts[domain.GrantType](o, name)
+	if list != nil && len(*list) == 0 {
+		o.lose(name, "is empty; unset here, which means authorization_code (RFC 7591 §2)")
+		return nil
+	}
+	return list
+}
+
+// keySet is the JSON text of a key set, which stands there as an object or as a
+// text; nil if it is absent or, with a line, if it has no keys.
+func keySet(o *object, name string) *string {
+	var encoded string
 	if value, isText := o.members[name].(string); isText {
 		delete(o.members, name)
-		return orNil(value)
+		encoded = value
+	} else if value, ok := take[map[string]any](o, name); ok && len(value) > 0 {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return nil
+		}
+		encoded = string(text)
 	}
-	value, ok := take[map[string]any](o, name)
-	if !ok || len(value) == 0 {
+	var set struct {
+		Keys *[]any `json:"keys"`
+	}
+	if json.Unmarshal([]byte(encoded), &set) == nil && set.Keys != nil && len(*set.Keys) == 0 {
+		o.lose(name, "has no keys; unset here")
 		return nil
 	}
-	encoded, err := json.Marshal(value)
-	if err != nil {
-		return nil
-	}
-	return new(string(encoded))
+	return orNil(encoded)
 }
 
 func orNil(s string) *string {

@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -12,63 +13,133 @@ func builtIn() []string {
 	return []string{"account", "account-console", "admin-cli", "broker", "realm-management", "security-admin-console", "master-realm"}
 }
 
+// ignoredOfKeycloak lists the members of a ClientRepresentation that are not
+// converted and lose nothing.
+func ignoredOfKeycloak() map[string]ignorable {
+	const standard = "the default"
+	return map[string]ignorable{
+		"id":                           {reason: "the key of the record"},
+		"access":                       {reason: "what the exporting user may do to the record"},
+		"rootUrl":                      {reason: "relative URLs are resolved with it"},
+		"nodeReRegistrationTimeout":    {reason: "of the Keycloak adapter"},
+		"surrogateAuthRequired":        {reason: standard, unless: not(false)},
+		"alwaysDisplayInConsole":       {reason: standard, unless: not(false)},
+		"consentRequired":              {reason: standard, unless: not(false)},
+		"frontchannelLogout":           {reason: standard, unless: not(false)},
+		"authorizationServicesEnabled": {reason: standard, unless: not(false)},
+		"fullScopeAllowed":             {reason: standard, unless: not(true)},
+		"notBefore":                    {reason: "no token was revoked", unless: not(0.0)},
+	}
+}
+
+// ignoredAttributes lists the attributes of a client of Keycloak that are not
+// converted and lose nothing. Values are strings.
+func ignoredAttributes() map[string]ignorable {
+	list := map[string]ignorable{
+		"client.secret.creation.time": {reason: "a note about the secret, which is not imported"},
+		"realm_client":                {reason: "a note of Keycloak", unless: not("false")},
+		"acr.loa.map":                 {reason: "empty", unless: not("{}")},
+	}
+	for _, name := range []string{
+		"access.token.header.type.rfc9068", "backchannel.logout.revoke.offline.tokens", "client_credentials.use_refresh_token",
+		"client.offline.session.idle.timeout", "client.use.lightweight.access.token.enabled", "display.on.consent.screen",
+		"exclude.session.state.from.auth.response", "id.token.as.detached.signature", "require.pushed.authorization.requests",
+		"saml.assertion.signature", "saml.authnstatement", "saml.client.signature", "saml.encrypt", "saml.force.post.binding",
+		"saml.multivalued.roles", "saml.onetimeuse.condition", "saml.server.signature", "saml.server.signature.keyinfo.ext",
+		"saml_force_name_id_format", "saml.artifact.binding", "standard.token.exchange.enabled", "tls.client.certificate.bound.access.tokens",
+		"token.response.type.bearer.lower-case", "use.jwks.string", "use.jwks.url", "x509.allow.regex.pattern.comparison",
+		"oauth2.device.authorization.grant.enabled", "oidc.ciba.grant.enabled",
+	} {
+		list[name] = ignorable{reason: "the default", unless: not("false")}
+	}
+	return list
+}
+
+// withoutID is the reason to skip a record that is no client of Keycloak's.
+const withoutID = "no clientId"
+
 // keycloak reads a ClientRepresentation of Keycloak's.
-func keycloak(o *object) (Client, bool) {
+func keycloak(o *object) (c Client, skipped string) {
 	id, _ := take[string](o, "clientId")
 	protocol, _ := take[string](o, "protocol")
-	bearerOnly := o.flag("bearerOnly") // a resource server
-	if id == "" || protocol != "" && protocol != "openid-connect" || bearerOnly || slices.Contains(builtIn(), id) {
-		return Client{}, false
+	bearerOnly := o.flag("bearerOnly")
+	switch {
+	case id == "":
+		return Client{}, withoutID
+	case slices.Contains(builtIn(), id):
+		return Client{}, id + ": skipped: Keycloak makes this client for itself"
+	case protocol != "" && protocol != "openid-connect":
+		return Client{}, id + ": skipped: its protocol is " + protocol
+	case bearerOnly:
+		return Client{}, id + ": skipped: it is bearer-only, a resource server"
 	}
 	attributes, _ := take[map[string]any](o, "attributes")
 	more := &object{members: attributes}
-	name, _ := take[string](o, "name")
-	if name == "" || strings.HasPrefix(name, "${") { // a key of a translation
-		name = id
-	}
-	root, _ := take[string](o, "rootUrl")
-	c := Client{ID: domain.ClientID(id), Wish: domain.Change{
-		Name:          &name,
-		RedirectURIs:  keycloakRedirects(o, root),
+	root, _ := o.members["rootUrl"].(string)
+	redirects := keycloakRedirects(o, root)
+	c = Client{ID: domain.ClientID(id), Wish: domain.Change{
+		Name:          keycloakName(o, id),
+		RedirectURIs:  redirects,
 		GrantTypes:    keycloakGrants(o, more),
 		Scopes:        keycloakScopes(o),
-		CORSOrigins:   keycloakOrigins(o, root),
+		CORSOrigins:   keycloakOrigins(o, root, redirects),
 		LogoURL:       text[domain.Link](more, "logoUri"),
 		PrivacyPolicy: text[domain.Link](more, "policyUri"),
 		TermsURL:      text[domain.Link](more, "tosUri"),
-		TLSSubjectDN:  text[string](more, "x509.subjectdn"),
+		Website:       keycloakWebsite(o, root),
 	}}
 	if enabled, given := take[bool](o, "enabled"); given && !enabled {
 		c.Wish.Status = new(domain.StatusSuspended)
 	}
-	if base, _ := take[string](o, "baseUrl"); strings.HasPrefix(base, "https://") {
-		c.Wish.Website = new(domain.Link(base))
-	} else if strings.HasPrefix(root, "https://") {
-		c.Wish.Website = new(domain.Link(root))
+	if c.Wish.GrantTypes == nil {
+		c.Wish.Status = new(domain.StatusSuspended) // unset grants are not none
+		o.lose("standardFlowEnabled", "no flow is enabled; grant_types is unset and the client suspended")
 	}
 	keycloakAuthentication(o, more, &c.Wish)
-	o.drop("id", "surrogateAuthRequired", "nodeReRegistrationTimeout", "notBefore", "alwaysDisplayInConsole", "access",
-		"fullScopeAllowed", "authenticationFlowBindingOverrides", "clientTemplate", "adminUrl")
-	for name := range more.members { // what Keycloak notes for itself
-		if strings.HasPrefix(name, "client.secret.") || name == "realm_client" || strings.HasSuffix(name, ".lifespan") && empty(more.members[name]) {
-			more.drop(name)
-		}
-	}
+	o.ignore(ignoredOfKeycloak())
 	c.Lost = o.left(map[string]string{
 		"secret":          secretsStay,
-		"protocolMappers": "claims are the authorization server's affair",
-		"consentRequired": "consent is the authorization server's affair",
+		"protocolMappers": "claims are configured in the authorization server",
+		"consentRequired": "consent is configured in the authorization server",
 	})
-	for name, value := range more.members {
-		if value != "false" && !empty(value) {
-			c.Lost = append(c.Lost, "attributes."+name+": has no counterpart here")
-		}
-	}
-	for _, lost := range more.lost {
+	more.ignore(ignoredAttributes())
+	for _, lost := range more.left(nil) {
 		c.Lost = append(c.Lost, "attributes."+lost)
 	}
 	slices.Sort(c.Lost)
-	return c, true
+	return c, ""
+}
+
+// keycloakName is the name, or the client_id where there is none.
+func keycloakName(o *object, id string) *string {
+	switch name, _ := take[string](o, "name"); {
+	case name == "":
+		o.lose("name", "is absent; the client_id is the name")
+	case strings.HasPrefix(name, "${"):
+		o.lose("name", name+" is the key of a translation; the client_id is the name")
+	default:
+		return &name
+	}
+	return &id
+}
+
+// keycloakWebsite is the base URL, or else the root URL.
+func keycloakWebsite(o *object, root string) *domain.Link {
+	base, _ := take[string](o, "baseUrl")
+	given := base
+	switch {
+	case base == "":
+		base = root
+	case strings.HasPrefix(base, "/"):
+		base = strings.TrimSuffix(root, "/") + base
+	}
+	if strings.HasPrefix(base, "https://") {
+		return new(domain.Link(base))
+	}
+	if given != "" {
+		o.lose("baseUrl", given+" is not an https URL")
+	}
+	return nil
 }
 
 // keycloakRedirects makes relative URIs absolute. Patterns are lost: here a
@@ -95,30 +166,56 @@ func keycloakRedirects(o *object, root string) *[]domain.RedirectURI {
 	return &kept
 }
 
-// keycloakOrigins reads the web origins; "+" stands for those of the redirect
-// URIs, which need no naming here.
-func keycloakOrigins(o *object, root string) *[]domain.Origin {
+// keycloakOrigins reads the web origins. "+" is those of the redirect URIs.
+func keycloakOrigins(o *object, root string, redirects *[]domain.RedirectURI) *[]domain.Origin {
 	list := texts[domain.Origin](o, "webOrigins")
 	if list == nil {
 		return nil
 	}
 	kept := []domain.Origin{}
+	keep := func(address string) bool {
+		origin := originOf(address)
+		if origin != "" && !slices.Contains(kept, origin) {
+			kept = append(kept, origin)
+		}
+		return origin != ""
+	}
 	for _, origin := range *list {
-		switch {
-		case origin == "+":
-			o.lose("webOrigins", "+ stands for the origins of the redirect URIs; name them in cors_origins")
-		case strings.Contains(string(origin), "*"):
-			o.lose("webOrigins", string(origin)+" is a pattern; name each origin")
-		case origin == "" || strings.HasPrefix(string(origin), "/"):
-			kept = append(kept, domain.Origin(root))
+		switch text := string(origin); {
+		case text == "+":
+			if redirects != nil {
+				for _, uri := range *redirects {
+					keep(string(uri))
+				}
+			}
+			o.lose("webOrigins", "+ is converted to the origins of the redirect URIs")
+		case text == "":
+			o.lose("webOrigins", "an empty origin allows nothing and is left out")
+		case strings.Contains(text, "*"):
+			o.lose("webOrigins", text+" is a pattern; name each origin")
+		case strings.HasPrefix(text, "/"):
+			if !keep(root) {
+				o.lose("webOrigins", text+" is relative, and rootUrl has no origin")
+			}
 		default:
-			kept = append(kept, domain.Origin(strings.TrimSuffix(string(origin), "/")))
+			if !keep(text) {
+				o.lose("webOrigins", text+" is not an origin")
+			}
 		}
 	}
 	return &kept
 }
 
-// keycloakGrants reads the switches for flows.
+// originOf is the origin of an http or https URL (RFC 6454 §4), "" of any other.
+func originOf(address string) domain.Origin {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return ""
+	}
+	return domain.Origin(u.Scheme + "://" + u.Host)
+}
+
+// keycloakGrants reads the switches for flows; nil if all are off.
 func keycloakGrants(o, attributes *object) *[]domain.GrantType {
 	grants := []domain.GrantType{}
 	add := func(on bool, grant domain.GrantType) {
@@ -139,6 +236,9 @@ func keycloakGrants(o, attributes *object) *[]domain.GrantType {
 	add(on("oidc.ciba.grant.enabled"), domain.GrantCIBA)
 	if refresh, given := take[string](attributes, "use.refresh.tokens"); !given || refresh == "true" {
 		add(slices.Contains(grants, domain.GrantAuthorizationCode), domain.GrantRefreshToken)
+	}
+	if len(grants) == 0 {
+		return nil
 	}
 	return &grants
 }
@@ -168,24 +268,64 @@ func keycloakAuthentication(o, attributes *object, wish *domain.Change) {
 	switch {
 	case public:
 		method = domain.AuthNone
+		if authenticator != "" && authenticator != "client-secret" {
+			o.lose("clientAuthenticatorType", authenticator+" is ignored: the client is public")
+		}
 	case authenticator == "client-jwt":
 		method = domain.AuthPrivateKeyJWT
 	case authenticator == "client-x509":
 		method = domain.AuthTLS
 	case authenticator == "client-secret-jwt":
-		o.lose("clientAuthenticatorType", "client_secret_jwt needs the secret itself, of which only a hash is kept here; client_secret_basic stands in")
+		o.lose("clientAuthenticatorType", "client_secret_jwt needs the secret itself, of which only a hash is kept here; converted to client_secret_basic")
+	case authenticator != "" && authenticator != "client-secret":
+		o.lose("clientAuthenticatorType", authenticator+" is not supported by Clientele; converted to client_secret_basic")
 	}
 	wish.AuthMethods = &[]domain.AuthMethod{method}
-	byURL, _ := take[string](attributes, "use.jwks.url")
-	inline, _ := take[string](attributes, "use.jwks.string")
-	uri, keys := text[string](attributes, "jwks.url"), text[string](attributes, "jwks.string")
+	keycloakCertificate(attributes, method, wish)
+	keycloakKeys(attributes, wish)
+}
+
+// keycloakCertificate reads the subject of the certificate that the client
+// authenticates with.
+func keycloakCertificate(attributes *object, method domain.AuthMethod, wish *domain.Change) {
+	regex := attributes.members["x509.allow.regex.pattern.comparison"] == "true"
+	subject := text[string](attributes, "x509.subjectdn")
 	switch {
-	case byURL == "true":
-		wish.JWKSURI = uri
-	case inline == "true":
-		wish.JWKS = keys
+	case subject == nil:
+	case method != domain.AuthTLS:
+		attributes.lose("x509.subjectdn", "is ignored: the client does not authenticate with a certificate")
+	case regex:
+		attributes.lose("x509.subjectdn", *subject+" is a regular expression; set tls_client_auth_subject_dn to one distinguished name")
+	default:
+		wish.TLSSubjectDN = subject
 	}
-	if certificate, _ := take[string](attributes, "jwt.credential.certificate"); certificate != "" && wish.JWKSURI == nil && wish.JWKS == nil {
-		attributes.lose("jwt.credential.certificate", "make a JWK Set of it, and set jwks")
+}
+
+// keycloakKeys reads the keys that are in use.
+func keycloakKeys(attributes *object, wish *domain.Change) {
+	on := func(name string) bool {
+		return attributes.members[name] == "true"
+	}
+	byURL, inline := on("use.jwks.url"), on("use.jwks.string")
+	uri, keys := text[string](attributes, "jwks.url"), keySet(attributes, "jwks.string")
+	if byURL {
+		delete(attributes.members, "use.jwks.url")
+		wish.JWKSURI = uri
+	} else if uri != nil {
+		attributes.lose("jwks.url", "is ignored: use.jwks.url is not set")
+	}
+	switch {
+	case inline && !byURL:
+		delete(attributes.members, "use.jwks.string")
+		wish.JWKS = keys
+	case keys != nil:
+		attributes.lose("jwks.string", "is ignored: the keys in use are others")
+	}
+	if certificate, _ := take[string](attributes, "jwt.credential.certificate"); certificate != "" {
+		if wish.JWKSURI == nil && wish.JWKS == nil {
+			attributes.lose("jwt.credential.certificate", "make a JWK Set of it, and set jwks")
+		} else {
+			attributes.lose("jwt.credential.certificate", "is ignored: the keys in use are others")
+		}
 	}
 }

@@ -1,20 +1,44 @@
 package foreign
 
-import "github.com/clientele-oauth/clientele/domain"
+import (
+	"slices"
+	"strings"
+
+	"github.com/clientele-oauth/clientele/domain"
+)
 
 // secretsStay is why no secret is carried over.
-const secretsStay = "secrets are made here and shown once; create one, and hand it to the client"
+const secretsStay = "secrets are not imported; create one, and give it to the client"
+
+// ignoredMetadata lists the members of client metadata that are not converted and
+// lose nothing.
+func ignoredMetadata() map[string]ignorable {
+	const bookkeeping = "a note of the system about the record"
+	return map[string]ignorable{
+		"created_at":               {reason: bookkeeping},
+		"updated_at":               {reason: bookkeeping},
+		"client_id_issued_at":      {reason: bookkeeping},
+		"registration_client_uri":  {reason: "where the system manages the client"},
+		"client_secret_expires_at": {reason: "0 is never (RFC 7591 §3.2.1)", unless: not(0.0)},
+		// Hydra writes these for every client.
+		"skip_consent":                         {reason: "the default", unless: not(false)},
+		"skip_logout_consent":                  {reason: "the default", unless: not(false)},
+		"frontchannel_logout_session_required": {reason: "the default (OpenID Connect Front-Channel Logout §2)", unless: not(false)},
+		"backchannel_logout_session_required":  {reason: "the default (OpenID Connect Back-Channel Logout §2.2)", unless: not(false)},
+		"userinfo_signed_response_alg":         {reason: "the same as unset", unless: not("none")},
+	}
+}
 
 // metadata reads client metadata (RFC 7591 §2), which Hydra's export is as well,
 // with members of its own.
-func metadata(o *object) (Client, bool) {
+func metadata(o *object) (c Client, skipped string) {
 	id, _ := take[string](o, "client_id")
-	c := Client{ID: domain.ClientID(id), Wish: domain.Change{
+	c = Client{ID: domain.ClientID(id), Wish: domain.Change{
 		Name:          text[string](o, "client_name"),
 		RedirectURIs:  texts[domain.RedirectURI](o, "redirect_uris"),
-		GrantTypes:    texts[domain.GrantType](o, "grant_types"),
+		GrantTypes:    grants(o, "grant_types"),
 		Scopes:        fields[domain.Scope](o, "scope"),
-		JWKS:          jsonText(o, "jwks"),
+		JWKS:          keySet(o, "jwks"),
 		JWKSURI:       text[string](o, "jwks_uri"),
 		Website:       text[domain.Link](o, "client_uri"),
 		LogoURL:       text[domain.Link](o, "logo_uri"),
@@ -41,16 +65,42 @@ func metadata(o *object) (Client, bool) {
 		c.Wish.Name = &id // a name is required here
 		o.lose("client_name", "is absent; the client_id is the name")
 	}
-	if signed, _ := o.members["userinfo_signed_response_alg"].(string); signed == "none" { // as where it is absent
-		o.drop("userinfo_signed_response_alg")
-	}
-	// The response types follow from the grants here (RFC 7591 §2.1).
-	o.drop("response_types", "created_at", "updated_at", "client_id_issued_at", "client_secret_expires_at",
-		"registration_client_uri", "subject_type", "access_token_strategy")
+	responseTypes(o, c.Wish.GrantTypes)
+	o.ignore(ignoredMetadata())
 	c.Lost = o.left(map[string]string{
 		"client_secret":             secretsStay,
-		"registration_access_token": "clients are not managed by themselves here",
-		"software_statement":        "is not verified here",
+		"client_secret_expires_at":  "secrets are not imported, and neither is when they expire",
+		"registration_access_token": "clients cannot manage themselves",
+		"software_statement":        "is not verified",
+		"response_types":            "follow from the grant types (RFC 7591 §2.1), and these do not",
 	})
-	return c, true
+	return c, ""
+}
+
+// responseTypes ignores response types that follow from the grant types (RFC 7591
+// §2.1).
+func responseTypes(o *object, granted *[]domain.GrantType) {
+	list, ok := o.members["response_types"].([]any)
+	if !ok {
+		return
+	}
+	has := func(g domain.GrantType) bool {
+		return granted == nil && g == domain.GrantAuthorizationCode || granted != nil && slices.Contains(*granted, g)
+	}
+	for _, element := range list {
+		types, _ := element.(string)
+		words := strings.Fields(types)
+		if len(words) == 0 {
+			return
+		}
+		for _, word := range words {
+			switch {
+			case word == "code" && has(domain.GrantAuthorizationCode):
+			case (word == "token" || word == "id_token") && has(domain.GrantImplicit):
+			default:
+				return
+			}
+		}
+	}
+	delete(o.members, "response_types")
 }

@@ -142,7 +142,9 @@ func registrationBody(id domain.ClientID, wish domain.Change) ([]byte, error) {
 	if err := json.Unmarshal(text, &body); err != nil {
 		return nil, err
 	}
-	body.ClientID = new(string(id))
+	if id != "" {
+		body.ClientID = new(string(id))
+	}
 	return json.Marshal(body)
 }
 

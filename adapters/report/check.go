@@ -69,12 +69,12 @@ func CheckText(w io.Writer, files []File) error {
 	var text strings.Builder
 	for _, f := range files {
 		if f.Failure != nil {
-			fmt.Fprintf(&text, "%s: cannot be read: %v\n", place(f.Name, f.FailureLine), f.Failure)
+			fmt.Fprintf(&text, "%s: cannot be read: %s\n", place(f.Name, f.FailureLine), Printable(f.Failure.Error()))
 		}
 		for _, c := range f.Clients {
 			for _, finding := range c.Findings {
 				fmt.Fprintf(&text, "%s: %s at %s: %s [%s, %s]\n", place(f.Name, finding.Line), finding.Level,
-					orWhole(finding.Pointer), finding.Message, finding.Rule, finding.Source)
+					Printable(orWhole(finding.Pointer)), Printable(finding.Message), Printable(finding.Rule), Printable(finding.Source))
 			}
 		}
 	}
@@ -97,7 +97,9 @@ func orWhole(pointer string) string {
 	return pointer
 }
 
+// place is a place in a file, for people.
 func place(file string, line int) string {
+	file = Printable(file)
 	if line == 0 {
 		return file
 	}

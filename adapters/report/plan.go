@@ -26,28 +26,36 @@ func (o Origin) at(pointer string) string { return place(o.File, o.Line(pointer)
 // a sum. Origins are those of the declarations.
 func Plan(w io.Writer, p declare.Plan, origins []Origin) error {
 	var text strings.Builder
-	signs := map[declare.Kind]string{declare.Create: "+", declare.Update: "~", declare.Delete: "-", declare.Unchanged: "="}
+	signs := map[declare.Kind]string{
+		declare.Create: "+", declare.Update: "~", declare.Delete: "-", declare.Restore: "^", declare.Unchanged: "=",
+	}
 	for _, step := range p.Steps {
 		if step.Kind == declare.Unchanged && len(step.Warnings) == 0 {
 			continue
 		}
-		fmt.Fprintf(&text, "%s %s %s", signs[step.Kind], step.Kind, step.ID)
+		fmt.Fprintf(&text, "%s %s %s", signs[step.Kind], step.Kind, Printable(string(step.ID)))
 		if step.Declaration < 0 {
-			text.WriteString(", which no file declares\n")
+			text.WriteString(" (in no file)\n")
 			continue
 		}
 		origin := origins[step.Declaration]
-		fmt.Fprintf(&text, " (%s)\n", origin.at(""))
+		fmt.Fprintf(&text, " (%s)%s\n", origin.at(""), restoration(step))
 		for _, d := range step.Differences {
 			difference(&text, d, step.Kind == declare.Create)
 		}
 		for _, f := range step.Warnings {
-			fmt.Fprintf(&text, "    %s: warning: %s [%s, %s]\n", origin.at(f.Pointer), f.Message, f.Rule, f.Source)
+			fmt.Fprintf(&text, "    %s: warning: %s [%s, %s]\n", origin.at(f.Pointer), Printable(f.Message), Printable(f.Rule), Printable(f.Source))
+		}
+		if step.SecretsReturn && step.Refusal == nil {
+			text.WriteString("    secrets from before the deletion are valid again; rotate them if others may know them\n")
 		}
 		refused(&text, step.Refusal, origin)
 	}
-	fmt.Fprintf(&text, "%d to create, %d to update, %d to delete, %d unchanged", p.Count(declare.Create), p.Count(declare.Update),
-		p.Count(declare.Delete), p.Count(declare.Unchanged))
+	fmt.Fprintf(&text, "%d to create, %d to update, ", p.Count(declare.Create), p.Count(declare.Update))
+	if n := p.Count(declare.Restore); n > 0 {
+		fmt.Fprintf(&text, "%d to restore, ", n)
+	}
+	fmt.Fprintf(&text, "%d to delete, %d unchanged", p.Count(declare.Delete), p.Count(declare.Unchanged))
 	if n := p.Refused(); n > 0 {
 		fmt.Fprintf(&text, "; the registry refuses %d of them", n)
 	}
@@ -60,12 +68,12 @@ func Plan(w io.Writer, p declare.Plan, origins []Origin) error {
 func refused(text *strings.Builder, refusal error, origin Origin) {
 	if invalid, ok := errors.AsType[*application.InvalidError](refusal); ok {
 		for _, f := range invalid.Findings.Violations() {
-			fmt.Fprintf(text, "    %s: refused: %s [%s, %s]\n", origin.at(f.Pointer), f.Message, f.Rule, f.Source)
+			fmt.Fprintf(text, "    %s: refused: %s [%s, %s]\n", origin.at(f.Pointer), Printable(f.Message), Printable(f.Rule), Printable(f.Source))
 		}
 		return
 	}
 	if refusal != nil {
-		fmt.Fprintf(text, "    %s: refused: %v\n", origin.at(""), refusal)
+		fmt.Fprintf(text, "    %s: refused: %s\n", origin.at(""), Printable(refusal.Error()))
 	}
 }
 
@@ -74,30 +82,53 @@ func difference(text *strings.Builder, d domain.Difference, created bool) {
 	name := strings.TrimPrefix(d.Pointer(), "/")
 	before, isList := d.Before.([]string)
 	switch {
+	case d.Before == nil && isEmpty(d.After): // of a new client, where the default is another value
+		fmt.Fprintf(text, "    %s: none\n", name)
 	case isList:
 		after, _ := d.After.([]string)
 		fmt.Fprintf(text, "    %s:\n", name)
 		for _, value := range before {
 			if !slices.Contains(after, value) {
-				fmt.Fprintf(text, "      - %q\n", value)
+				fmt.Fprintf(text, "      - %s\n", Quoted(value))
 			}
 		}
 		for _, value := range after {
 			if !slices.Contains(before, value) {
-				fmt.Fprintf(text, "      + %q\n", value)
+				fmt.Fprintf(text, "      + %s\n", Quoted(value))
 			}
 		}
 		if len(before) == len(after) && sameValues(before, after) {
-			fmt.Fprintf(text, "      in another order: %q\n", after)
+			fmt.Fprintf(text, "      in another order: %s\n", Printable(fmt.Sprintf("%q", after)))
 		}
 	case d.Field == domain.FieldJWKS:
 		fmt.Fprintf(text, "    %s: %s -> %s\n", name, bytesOf(d.Before), bytesOf(d.After))
 	case created:
-		fmt.Fprintf(text, "    %s: %#v\n", name, d.After)
+		fmt.Fprintf(text, "    %s: %s\n", name, shown(d.After))
 	default:
-		fmt.Fprintf(text, "    %s: %#v -> %#v\n", name, d.Before, d.After)
+		fmt.Fprintf(text, "    %s: %s -> %s\n", name, shown(d.Before), shown(d.After))
 	}
 }
+
+// restoration says what a restored client is from before its deletion.
+func restoration(step declare.Step) string {
+	switch {
+	case step.Kind != declare.Restore:
+		return ""
+	case len(step.Differences) == 0:
+		return ", as it was before it was deleted"
+	default:
+		return " as it was before it was deleted, then change:"
+	}
+}
+
+// isEmpty reports whether the value is an empty list.
+func isEmpty(value any) bool {
+	list, isList := value.([]string)
+	return isList && len(list) == 0
+}
+
+// shown is a value that is no list.
+func shown(value any) string { return Printable(fmt.Sprintf("%#v", value)) }
 
 func sameValues(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))

@@ -172,7 +172,11 @@ func (s *server) DeleteClient(ctx context.Context, r api.DeleteClientRequestObje
 func (s *server) RestoreClient(ctx context.Context, r api.RestoreClientRequestObject) (api.RestoreClientResponseObject, error) {
 	x := exchangeOf(ctx)
 	opts := x.options(r.Params.DryRun, r.Params.IfMatch, r.Params.IfNoneMatch, nil)
-	restored, err := s.registry.Restore(ctx, x.caller, domain.ClientID(r.ClientID), opts)
+	restore := s.registry.Restore
+	if r.Params.Status != nil { // openapi.yaml allows suspended alone
+		restore = s.registry.RestoreSuspended
+	}
+	restored, err := restore(ctx, x.caller, domain.ClientID(r.ClientID), opts)
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,11 @@ type Store struct {
 
 // Open opens the file at path and makes it where there is none. A commit is on
 // the disk when it returns (write-ahead log, full synchronisation).
+// The file and those beside it can be read by their owner alone.
 func Open(path string) (*Store, error) {
+	if err := makePrivate(path); err != nil {
+		return nil, err
+	}
 	writer, err := open(path, "immediate")
 	if err != nil {
 		return nil, err

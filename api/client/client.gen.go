@@ -50,6 +50,21 @@ func (e ProfileName) Valid() bool {
 	}
 }
 
+// Defines values for RestoredStatus.
+const (
+	RestoredStatusSuspended RestoredStatus = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the RestoredStatus enum.
+func (e RestoredStatus) Valid() bool {
+	switch e {
+	case RestoredStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Status.
 const (
 	StatusActive    Status = "active"
@@ -80,6 +95,21 @@ func (e ListClientsParamsStatus) Valid() bool {
 	case ListClientsParamsStatusActive:
 		return true
 	case ListClientsParamsStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RestoreClientParamsStatus.
+const (
+	RestoreClientParamsStatusSuspended RestoreClientParamsStatus = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the RestoreClientParamsStatus enum.
+func (e RestoreClientParamsStatus) Valid() bool {
+	switch e {
+	case RestoreClientParamsStatusSuspended:
 		return true
 	default:
 		return false
@@ -1530,6 +1560,9 @@ type Profile = ProfileName
 // RedirectHost defines model for RedirectHost.
 type RedirectHost = string
 
+// RestoredStatus defines model for RestoredStatus.
+type RestoredStatus string
+
 // RevisionLimit defines model for RevisionLimit.
 type RevisionLimit = int32
 
@@ -1756,6 +1789,9 @@ type RestoreClientParams struct {
 	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
+	// Status `suspended` restores the client suspended; if omitted, it has the status that it had when it was deleted.
+	Status *RestoreClientParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
 	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
@@ -1773,6 +1809,9 @@ type RestoreClientParams struct {
 	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
+
+// RestoreClientParamsStatus defines parameters for RestoreClient.
+type RestoreClientParamsStatus string
 
 // ListRevisionsParams defines parameters for ListRevisions.
 type ListRevisionsParams struct {
@@ -2157,6 +2196,8 @@ type ClientInterface interface {
 	//
 	// Brings a deleted client back as it was, with its secrets. An active one is judged by today's rules and refused
 	// with 400 where it breaks one; a suspended one comes back with what stands against it in `warnings`.
+	// With `status=suspended` the client is restored suspended and no rule rejects it: an update can then change its
+	// configuration before it is active again.
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/restore (the `RestoreClient` operationId).
 	RestoreClient(ctx context.Context, clientID ClientID, params *RestoreClientParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2181,6 +2222,9 @@ type ClientInterface interface {
 	//
 	// Gives the client the configuration that it had at the revision, as a new revision, judged by today's rules as any
 	// other update. Secrets stay as they are.
+	//
+	// The whole configuration is restored, so the changes of all later revisions are undone: to undo revision 6 alone
+	// when there is a revision 7, send an update with the `before` values of revision 6 instead.
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/revisions/{number}/restore (the `RestoreRevision` operationId).
 	RestoreRevision(ctx context.Context, clientID ClientID, number Number, params *RestoreRevisionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2530,6 +2574,8 @@ func (c *Client) GetClientKeys(ctx context.Context, clientID ClientID, params *G
 //
 // Brings a deleted client back as it was, with its secrets. An active one is judged by today's rules and refused
 // with 400 where it breaks one; a suspended one comes back with what stands against it in `warnings`.
+// With `status=suspended` the client is restored suspended and no rule rejects it: an update can then change its
+// configuration before it is active again.
 //
 // Corresponds with POST /admin/oauth/clients/{client_id}/restore (the `RestoreClient` operationId).
 func (c *Client) RestoreClient(ctx context.Context, clientID ClientID, params *RestoreClientParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2584,6 +2630,9 @@ func (c *Client) GetRevision(ctx context.Context, clientID ClientID, number Numb
 //
 // Gives the client the configuration that it had at the revision, as a new revision, judged by today's rules as any
 // other update. Secrets stay as they are.
+//
+// The whole configuration is restored, so the changes of all later revisions are undone: to undo revision 6 alone
+// when there is a revision 7, send an update with the `before` values of revision 6 instead.
 //
 // Corresponds with POST /admin/oauth/clients/{client_id}/revisions/{number}/restore (the `RestoreRevision` operationId).
 func (c *Client) RestoreRevision(ctx context.Context, clientID ClientID, number Number, params *RestoreRevisionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3656,6 +3705,18 @@ func NewRestoreClientRequest(server string, clientID ClientID, params *RestoreCl
 
 		}
 
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -4711,6 +4772,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Brings a deleted client back as it was, with its secrets. An active one is judged by today's rules and refused
 	// with 400 where it breaks one; a suspended one comes back with what stands against it in `warnings`.
+	// With `status=suspended` the client is restored suspended and no rule rejects it: an update can then change its
+	// configuration before it is active again.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4741,6 +4804,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Gives the client the configuration that it had at the revision, as a new revision, judged by today's rules as any
 	// other update. Secrets stay as they are.
+	//
+	// The whole configuration is restored, so the changes of all later revisions are undone: to undo revision 6 alone
+	// when there is a revision 7, send an update with the `before` values of revision 6 instead.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7657,6 +7723,8 @@ func (c *ClientWithResponses) GetClientKeysWithResponse(ctx context.Context, cli
 //
 // Brings a deleted client back as it was, with its secrets. An active one is judged by today's rules and refused
 // with 400 where it breaks one; a suspended one comes back with what stands against it in `warnings`.
+// With `status=suspended` the client is restored suspended and no rule rejects it: an update can then change its
+// configuration before it is active again.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7705,6 +7773,9 @@ func (c *ClientWithResponses) GetRevisionWithResponse(ctx context.Context, clien
 //
 // Gives the client the configuration that it had at the revision, as a new revision, judged by today's rules as any
 // other update. Secrets stay as they are.
+//
+// The whole configuration is restored, so the changes of all later revisions are undone: to undo revision 6 alone
+// when there is a revision 7, send an update with the `before` values of revision 6 instead.
 //
 // Returns a wrapper object for the known response body format(s).
 //

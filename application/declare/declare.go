@@ -8,7 +8,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"reflect"
 	"sync"
 
@@ -40,6 +39,13 @@ type Registry interface {
 	Revise(ctx context.Context, at Registered, change domain.Change, dryRun bool) (warnings domain.Findings, err error)
 	// Delete deletes a client that is at that revision.
 	Delete(ctx context.Context, at Registered) error
+	// LastChange returns the newest change of a client, deleted or not.
+	LastChange(ctx context.Context, id domain.ClientID) (LastChange, error)
+	// AsOf returns a client as a revision left it, with its keys.
+	AsOf(ctx context.Context, id domain.ClientID, revision domain.RevisionNumber) (Registered, error)
+	// Restore restores a deleted client that is at that revision, or only
+	// validates that. It returns the client's new revision; 0 in a dry run.
+	Restore(ctx context.Context, at Registered, how Restoration) (now domain.RevisionNumber, warnings domain.Findings, err error)
 }
 
 // Declaration says how a client is to be. Members that the wish leaves out are as
@@ -57,6 +63,7 @@ const (
 	Create    Kind = "create"
 	Update    Kind = "update"
 	Delete    Kind = "delete"
+	Restore   Kind = "restore" // of a deleted client, see [NewPlan]
 	Unchanged Kind = "unchanged"
 )
 
@@ -71,6 +78,9 @@ type Step struct {
 	Warnings    domain.Findings
 	// Refusal is why the registry would not do it; nil where it would.
 	Refusal error
+	// SecretsReturn reports that a restored client authenticates with its
+	// secrets from before the deletion, if it still has any.
+	SecretsReturn bool
 
 	change domain.Change
 	before Registered
@@ -114,6 +124,8 @@ type Progress func(done, of int)
 
 // NewPlan compares the declarations with the registry and has the differences
 // judged by it. With prune, clients that no declaration names are to be deleted.
+// A declared client that was deleted is restored, and then changed to what the
+// declaration says.
 // The error is that of a registry that cannot be asked; what it refuses is in the
 // steps.
 func NewPlan(ctx context.Context, r Registry, declarations []Declaration, prune bool, progress Progress) (Plan, error) {
@@ -153,14 +165,23 @@ func compare(ctx context.Context, r Registry, index int, d Declaration) (Step, e
 	switch {
 	case errors.Is(err, application.ErrNotFound):
 		step.Kind, step.change = Create, d.Wish
-		_, step.Differences = d.Wish.Needed(domain.Settings{})
+		step.Differences = declared(d.Wish)
 		_, step.Warnings, err = r.Register(ctx, d.ID, withoutStatus(d.Wish), true)
+		switch {
+		case errors.Is(err, application.ErrTaken):
+			return compareDeleted(ctx, r, step, d)
+		case errors.Is(err, application.ErrNotFound): // no registry has this answer
+			return step, err
+		}
 		return step.judged(err)
 	case err != nil:
-		return step, fmt.Errorf("%s: %w", d.ID, err)
+		return step, about(d.ID, err)
 	}
 	step.before = found
 	wish := d.Wish
+	if wish.Status, err = statusToReach(ctx, r, found, wish.Status); err != nil {
+		return step, about(d.ID, err)
+	}
 	if wish.JWKS != nil && sameJSON(*wish.JWKS, found.Settings.Keys.Inline()) {
 		wish.JWKS = nil
 	}
@@ -181,7 +202,7 @@ func (s Step) judged(err error) (Step, error) {
 		return s, nil
 	}
 	if err != nil {
-		return s, fmt.Errorf("%s: %w", s.ID, err)
+		return s, about(s.ID, err)
 	}
 	return s, nil
 }
@@ -226,7 +247,7 @@ func Apply(ctx context.Context, r Registry, p Plan, keep func(Secret) error, pro
 			err = errors.Join(keep(Secret{todo[i].ID, secret}), err)
 		}
 		if err != nil {
-			return fmt.Errorf("%s %s: %w", todo[i].Kind, todo[i].ID, err)
+			return failed(todo[i], err)
 		}
 		return nil
 	})
@@ -248,6 +269,8 @@ func take(ctx context.Context, r Registry, step Step) (secret string, err error)
 		return secret, err
 	case Delete:
 		return "", r.Delete(ctx, step.before)
+	case Restore:
+		return "", restore(ctx, r, step)
 	default:
 		_, err = r.Revise(ctx, step.before, step.change, false)
 		return "", err
@@ -277,7 +300,7 @@ func Export(ctx context.Context, r Registry, progress Progress, write func(Regis
 		case errors.Is(err, application.ErrNotFound):
 			return nil
 		case err != nil:
-			return fmt.Errorf("%s: %w", ids[i], err)
+			return about(ids[i], err)
 		default:
 			return write(found)
 		}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
+	"slices"
 
 	"github.com/clientele-oauth/clientele/adapters/clientfile"
 	"github.com/clientele-oauth/clientele/adapters/report"
@@ -43,7 +43,7 @@ const (
 )
 
 type checkCommand struct {
-	Files     []string `arg:"" name:"file" help:"JSON or YAML files with client configurations; - is standard input."`
+	Files     []string `arg:"" name:"file" help:"JSON or YAML files with client configurations, or folders with such files; - is standard input."`
 	Format    string   `default:"text" enum:"text,json,sarif" help:"text, json or sarif (${default})."`
 	Profile   string   `enum:",${profiles}" default:"" placeholder:"NAME" help:"Judge every client as if it claimed this profile: ${profiles}."`
 	FetchKeys bool     `help:"Fetch the keys behind a jwks_uri and judge them too; nothing else uses the network."`
@@ -68,9 +68,13 @@ func (c *checkCommand) Run(ctx context.Context) error {
 		return err
 	}
 	inspector := &application.Inspector{Book: book, Keys: resolver, Clock: systemClock{}, FetchKeys: c.FetchKeys}
-	files := make([]report.File, len(c.Files))
-	for i, name := range c.Files {
-		files[i] = c.check(ctx, reader, inspector, name)
+	var files []report.File
+	declared := &clientfile.Identifiers{}
+	for _, in := range inputs(ctx, c.Files) {
+		files = append(files, c.check(ctx, reader, inspector, declared, in))
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 	}
 	switch c.Format {
 	case "json":
@@ -93,48 +97,44 @@ func (c *checkCommand) Run(ctx context.Context) error {
 	}
 }
 
-// check judges one file.
+// maxFindings bounds what is kept of one file.
+const maxFindings = 10_000
+
+// check judges one file. Identifiers that it declares are noted in declared.
 func (c *checkCommand) check(
-	ctx context.Context, reader *clientfile.Reader, inspector *application.Inspector, name string,
+	ctx context.Context, reader *clientfile.Reader, inspector *application.Inspector, declared *clientfile.Identifiers, in input,
 ) report.File {
-	text, err := readInput(name)
-	if err != nil {
-		return report.File{Name: name, Failure: err}
-	}
-	documents, err := reader.Read(name, text)
-	if err != nil {
-		file := report.File{Name: name, Failure: err}
-		if syntax, ok := errors.AsType[*clientfile.SyntaxError](err); ok {
-			file.Failure, file.FailureLine = errors.New(syntax.Message), syntax.Line
-		}
+	file := report.File{Name: in.name, Failure: in.err}
+	if file.Failure != nil {
 		return file
 	}
-	file := report.File{Name: name}
-	for _, d := range documents {
+	text, err := readInput(ctx, in.name)
+	if err != nil {
+		file.Failure = err
+		return file
+	}
+	found := 0
+	err = reader.Each(ctx, in.name, text, func(d clientfile.Document) error {
 		if c.Profile != "" {
 			d.Wish.Profile = new(domain.Profile(c.Profile))
 		}
-		findings := d.Breaches
-		if len(findings) == 0 {
-			findings = inspector.Inspect(ctx, d.Wish)
+		findings := slices.Concat(d.IDProblems, declared.Add(d, fmt.Sprintf("%s:%d", in.name, d.Line(""))), d.Breaches)
+		if len(d.Breaches) == 0 {
+			findings = append(findings, inspector.Inspect(ctx, d.Wish)...)
 		}
 		client := report.Client{Line: d.Line(""), ClientID: d.ClientID}
 		for _, f := range findings {
 			client.Findings = append(client.Findings, report.Finding{Finding: f, Line: d.Line(f.Pointer)})
 		}
 		file.Clients = append(file.Clients, client)
+		if found += len(findings); found > maxFindings {
+			return fmt.Errorf("more than %d findings; the rest of the file is not checked", maxFindings)
+		}
+		return nil
+	})
+	file.Failure = err
+	if syntax, ok := errors.AsType[*clientfile.SyntaxError](err); ok {
+		file.Failure, file.FailureLine = errors.New(syntax.Message), syntax.Line
 	}
 	return file
-}
-
-// readInput reads a file, or standard input where the name is "-".
-func readInput(name string) ([]byte, error) {
-	if name == "-" {
-		return io.ReadAll(os.Stdin)
-	}
-	text, err := os.ReadFile(name)
-	if failed, ok := errors.AsType[*os.PathError](err); ok {
-		return nil, failed.Err // the name stands before it
-	}
-	return text, err
 }

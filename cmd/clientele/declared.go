@@ -10,13 +10,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/term"
@@ -45,7 +44,7 @@ const requestTimeout = 45 * time.Second
 func (f registryFlags) connect() (*remote.Registry, error) {
 	at, err := url.Parse(f.URL)
 	if err != nil || at.Scheme != "https" && at.Scheme != "http" || at.Host == "" {
-		return nil, errors.New("--url (CLIENTELE_URL) begins with https:// or http://")
+		return nil, errors.New("--url (CLIENTELE_URL) must begin with https:// or http://")
 	}
 	settings := client.Settings{Tenant: f.Tenant, Token: client.StaticToken(f.Token)}
 	switch {
@@ -53,13 +52,13 @@ func (f registryFlags) connect() (*remote.Registry, error) {
 		return nil, errors.New("set --token-file or CLIENTELE_TOKEN to an access token")
 	case f.TokenFile != "":
 		settings.Token = func(context.Context) (string, error) {
-			text, err := os.ReadFile(f.TokenFile)
+			text, err := readSetting(f.TokenFile)
 			return strings.TrimSpace(string(text)), err
 		}
 	}
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 16, ForceAttemptHTTP2: true}
 	if f.CAFile != "" {
-		text, err := os.ReadFile(f.CAFile)
+		text, err := readSetting(f.CAFile)
 		if err != nil {
 			return nil, fmt.Errorf("certificate authorities: %w", err)
 		}
@@ -85,8 +84,8 @@ type applyCommand struct {
 	Files         []string `name:"file" short:"f" required:"" placeholder:"FILE|DIR" help:"Files with clients, or folders of such; - is standard input."`
 	Prune         bool     `help:"Delete the clients that no file declares."`
 	DryRun        bool     `help:"Only show what is to be done, judged by the registry."`
-	Yes           bool     `short:"y" help:"Do not ask."`
-	SecretsFile   string   `placeholder:"FILE" help:"File to append the secrets of new clients to, a JSON line each. They are shown this once; without the file they are dropped."`
+	Yes           bool     `short:"y" help:"Apply without confirmation."`
+	SecretsFile   string   `placeholder:"FILE" help:"File to append the secrets of new clients to, a JSON line each. They are shown only once; without the file they are lost. A new file has mode 0600; one that others can read is rejected."`
 }
 
 // Run makes the registry what the files say. It ends with 0 where it is, 1 where
@@ -97,7 +96,7 @@ func (c *applyCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	declarations, origins, err := readDeclarations(c.Files)
+	declarations, origins, err := readDeclarations(ctx, c.Files)
 	if err != nil {
 		return err
 	}
@@ -126,7 +125,8 @@ func (c *applyCommand) Run(ctx context.Context) error {
 	}
 	err = declare.Apply(ctx, registry, plan, secrets.keep, progress("applied"))
 	if err := errors.Join(err, secrets.close()); err != nil {
-		fmt.Fprintf(os.Stderr, "clientele: %v\nwhat was done stays done; run it again for the rest\n", err)
+		complain(err)
+		fmt.Fprintln(os.Stderr, "completed changes are kept; run it again for the rest")
 		return errNotApplied
 	}
 	fmt.Fprintf(os.Stderr, "changes applied: %d\n", plan.Changes())
@@ -136,7 +136,7 @@ func (c *applyCommand) Run(ctx context.Context) error {
 // confirmed asks at a terminal.
 func confirmed(changes int) bool {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		fmt.Fprintln(os.Stderr, "clientele: nobody is there to ask; say --yes")
+		fmt.Fprintln(os.Stderr, "clientele: not a terminal; rerun with --yes to confirm")
 		return false
 	}
 	fmt.Fprintf(os.Stderr, "Changes to apply: %d. Apply? [y/N] ", changes)
@@ -159,11 +159,9 @@ func progress(done string) declare.Progress {
 }
 
 // readDeclarations reads the files, and tells everything that is wrong with them.
-func readDeclarations(names []string) (declarations []declare.Declaration, origins []report.Origin, err error) {
-	files, err := clientFiles(names)
-	if err != nil {
-		return nil, nil, err
-	}
+func readDeclarations(
+	ctx context.Context, names []string,
+) (declarations []declare.Declaration, origins []report.Origin, err error) {
 	reader, err := clientfile.NewReader()
 	if err != nil {
 		return nil, nil, err
@@ -171,74 +169,45 @@ func readDeclarations(names []string) (declarations []declare.Declaration, origi
 	wrong := 0
 	blame := func(format string, args ...any) {
 		wrong++
-		fmt.Fprintf(os.Stderr, format+"\n", args...)
+		note(format, args...)
 	}
-	first := map[domain.ClientID]string{}
-	for _, name := range files {
-		text, err := readInput(name)
-		var documents []clientfile.Document
+	declared := &clientfile.Identifiers{}
+	for _, in := range inputs(ctx, names) {
+		var text []byte
+		if err = in.err; err == nil {
+			text, err = readInput(ctx, in.name)
+		}
 		if err == nil {
-			documents, err = reader.Read(name, text)
+			err = reader.Each(ctx, in.name, text, func(d clientfile.Document) error {
+				problems := slices.Concat(d.IDProblems, declared.Add(d, fmt.Sprintf("%s:%d", in.name, d.Line(""))), d.Breaches)
+				for _, p := range problems {
+					blame("%s:%d: at %s: %s", in.name, d.Line(p.Pointer), p.Pointer, p.Message)
+				}
+				switch {
+				case len(problems) > 0:
+				case d.ClientID == "":
+					blame("%s:%d: apply needs a client_id for each client", in.name, d.Line(""))
+				default:
+					declarations = append(declarations, declare.Declaration{ID: domain.ClientID(d.ClientID), Wish: d.Wish})
+					origins = append(origins, report.Origin{File: in.name, Line: d.Line})
+				}
+				if wrong > maxFindings {
+					return fmt.Errorf("more than %d problems; the rest of the file is not read", maxFindings)
+				}
+				return nil
+			})
+		}
+		if ctx.Err() != nil {
+			return nil, nil, ctx.Err()
 		}
 		if err != nil {
-			blame("%s: cannot be read: %v", name, err)
-			continue
-		}
-		for _, d := range documents {
-			at := fmt.Sprintf("%s:%d", name, d.Line(""))
-			id := domain.ClientID(d.ClientID)
-			switch before, twice := first[id]; {
-			case len(d.Breaches) > 0:
-				for _, b := range d.Breaches {
-					blame("%s:%d: at %s: %s", name, d.Line(b.Pointer), b.Pointer, b.Message)
-				}
-				continue
-			case id == "":
-				blame("%s: a client that is to be applied names its client_id", at)
-				continue
-			case twice:
-				blame("%s: %s is declared at %s already", at, id, before)
-				continue
-			}
-			first[id] = at
-			declarations = append(declarations, declare.Declaration{ID: id, Wish: d.Wish})
-			origins = append(origins, report.Origin{File: name, Line: d.Line})
+			blame("%s: cannot be read: %v", in.name, err)
 		}
 	}
 	if wrong > 0 {
 		return nil, nil, errNoFiles
 	}
 	return declarations, origins, nil
-}
-
-// clientFiles lists the files that are meant: those of a folder are the YAML and
-// JSON files in it and below.
-func clientFiles(names []string) ([]string, error) {
-	var files []string
-	for _, name := range names {
-		info, err := os.Stat(name)
-		if name == "-" || err == nil && !info.IsDir() {
-			files = append(files, name)
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		found := len(files)
-		err = filepath.WalkDir(name, func(path string, entry fs.DirEntry, err error) error {
-			if err == nil && !entry.IsDir() && slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(path))) {
-				files = append(files, path)
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		if len(files) == found {
-			return nil, fmt.Errorf("%s has no .yaml, .yml or .json file in it", name)
-		}
-	}
-	return files, nil
 }
 
 // secretsFile keeps the secrets of new clients, if there is one.
@@ -251,7 +220,7 @@ func openSecrets(name string) (*secretsFile, error) {
 	if name == "" {
 		return &secretsFile{}, nil
 	}
-	file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	file, err := openPrivate(name)
 	if err != nil {
 		return nil, fmt.Errorf("secrets file: %w", err)
 	}
@@ -274,7 +243,7 @@ func (s *secretsFile) keep(secret declare.Secret) error {
 
 func (s *secretsFile) close() error {
 	if s.dropped > 0 {
-		fmt.Fprintf(os.Stderr, "secrets of new clients that were dropped: %d; rotate them, or use --secrets-file\n", s.dropped)
+		fmt.Fprintf(os.Stderr, "secrets of new clients not kept: %d; rotate them, or use --secrets-file\n", s.dropped)
 	}
 	if s.file == nil {
 		return nil
@@ -285,35 +254,49 @@ func (s *secretsFile) close() error {
 type exportCommand struct {
 	registryFlags `embed:"" group:"Registry"`
 	Output        string `short:"o" required:"" placeholder:"DIR" help:"Folder to write to, a file for each client."`
+	Force         bool   `help:"Replace files that exist with other content."`
 }
 
 // Run writes every client of the tenant to a file of its own, as apply reads it.
+// It ends with 1 if files with other content were kept.
 func (c *exportCommand) Run(ctx context.Context) error {
 	registry, err := c.connect()
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(c.Output, 0o750); err != nil {
+	files, err := newWriter(c.Output, c.Force)
+	if err != nil {
 		return err
 	}
+	var kept atomic.Int64
 	n, err := declare.Export(ctx, registry, progress("exported"), func(r declare.Registered) error {
-		return writeClient(c.Output, r.ID, r.Settings.ChangeTo())
+		err := writeClient(files, r.ID, r.Settings.ChangeTo())
+		if errors.Is(err, errKept) {
+			kept.Add(1)
+			note("%s", err)
+			return nil
+		}
+		return err
 	})
 	if err != nil {
 		return err
 	}
+	n -= int(kept.Load())
 	fmt.Fprintf(os.Stderr, "clients exported: %d\n", n)
+	if kept.Load() > 0 {
+		return errNotApplied
+	}
 	return nil
 }
 
 // writeClient writes a client to a file that is called after it. An identifier
 // may hold what a file name may not.
-func writeClient(dir string, id domain.ClientID, wish domain.Change) error {
+func writeClient(files writer, id domain.ClientID, wish domain.Change) error {
 	text, err := clientfile.Write(id, wish)
 	if err != nil {
 		return fmt.Errorf("%s: %w", id, err)
 	}
-	return os.WriteFile(filepath.Join(dir, fileName(id)), text, 0o600)
+	return files.write(fileName(id), text)
 }
 
 // fileName is the identifier with what is special in file names escaped, as in a

@@ -295,7 +295,11 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		"a short pepper":        {[]string{"serve", "--dev", "--data", t.TempDir(), "--pepper-file", keys}, "32"},
 		"an unknown flag":       {[]string{"serve", "--verbose"}, "--verbose"},
 		"a token without a key": {[]string{"token", "--data", t.TempDir()}, "--dev"},
-		"a token of no length":  {[]string{"token", "--ttl", "0s"}, "--ttl"},
+		"a token of no length":  {[]string{"token", "--ttl", "0s"}, "--ttl must be positive"},
+		"a negative retention":  {[]string{"purge", "--retention=-1h"}, "--retention must not be negative"},
+		"an unknown command":    {[]string{"foo"}, "unknown command foo"},
+		"a misspelt command":    {[]string{"aply"}, "unknown command aply"},
+		"an argument too many":  {[]string{"export", "-o", "x", "--url", "http://x", "y"}, "unexpected argument y"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			command := exec.Command(binary, tt.args...)

@@ -50,7 +50,11 @@ func (c *healthCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer answer.Body.Close()
-	if _, err := io.Copy(os.Stdout, io.LimitReader(answer.Body, 1<<10)); err != nil {
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<10))
+	if err != nil {
+		return err
+	}
+	if _, err := (escaping{os.Stdout}).Write(text); err != nil {
 		return err
 	}
 	if answer.StatusCode != http.StatusOK {
@@ -61,7 +65,7 @@ func (c *healthCommand) Run(ctx context.Context) error {
 
 // trusting trusts the very certificate in the file, under its own first name.
 func trusting(certFile string) (*tls.Config, error) {
-	text, err := os.ReadFile(certFile)
+	text, err := readSetting(certFile)
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}

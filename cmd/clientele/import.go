@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/clientele-oauth/clientele/adapters/clientfile"
 	"github.com/clientele-oauth/clientele/adapters/foreign"
@@ -12,53 +12,86 @@ import (
 )
 
 type importCommand struct {
-	From   string `required:"" enum:"hydra,keycloak,rfc7591" placeholder:"SYSTEM" help:"What wrote the file: hydra, keycloak or rfc7591."`
+	From   string `required:"" enum:"hydra,keycloak,rfc7591" placeholder:"SYSTEM" help:"Source system of the file: hydra, keycloak or rfc7591."`
 	File   string `arg:"" help:"The export, in JSON; - is standard input."`
-	Output string `short:"o" placeholder:"DIR" help:"Folder to write to, a file for each client; standard output where it is not set."`
+	Output string `short:"o" placeholder:"DIR" help:"Folder to write to, a file for each client; standard output if unset."`
+	Force  bool   `help:"Replace files that exist with other content."`
 }
 
-// Run makes client files of an export, and tells on standard error what it could
-// not carry over.
-func (c *importCommand) Run(context.Context) error {
-	text, err := readInput(c.File)
+// Run makes client files of an export, and reports on standard error what it could
+// not convert. It ends with 1 if a client was not converted that is one, or a file
+// with other content was kept.
+func (c *importCommand) Run(ctx context.Context) error {
+	text, err := readInput(ctx, c.File)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.File, err)
 	}
-	clients, err := foreign.Read(foreign.System(c.From), text)
+	export, err := foreign.Read(foreign.System(c.From), text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.File, err)
 	}
-	if c.Output != "" {
-		if err := os.MkdirAll(c.Output, 0o750); err != nil {
-			return err
-		}
+	for _, skipped := range export.Skipped {
+		note("%s", skipped)
 	}
-	lost := 0
-	for i, client := range clients {
-		name := string(client.ID)
-		if name == "" {
-			name = fmt.Sprintf("client-%d", i+1)
-		}
-		for _, what := range client.Lost {
-			fmt.Fprintf(os.Stderr, "%s: not carried over: %s\n", name, what)
-		}
-		lost += len(client.Lost)
-		if err := c.write(domain.ClientID(name), client); err != nil {
-			return err
-		}
+	failed := len(export.Problems)
+	for _, problem := range export.Problems {
+		note("error: %s", problem)
 	}
-	fmt.Fprintf(os.Stderr, "clients read: %d, settings not carried over: %d; judge what was written with \"clientele check\"\n", len(clients), lost)
+	kept, lost, err := c.write(ctx, export.Clients)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "clients read: %d, settings not converted: %d; validate the result with \"clientele check\"\n", len(export.Clients), lost)
+	if failed+kept > 0 {
+		return errNotApplied
+	}
 	return nil
 }
 
-func (c *importCommand) write(name domain.ClientID, client foreign.Client) error {
-	text, err := clientfile.Write(client.ID, client.Wish)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+// write writes the clients. It returns how many files were kept as they are, and
+// how many settings were not converted.
+func (c *importCommand) write(ctx context.Context, clients []foreign.Client) (kept, lost int, err error) {
+	var files writer
+	if c.Output != "" {
+		if files, err = newWriter(c.Output, c.Force); err != nil {
+			return 0, 0, err
+		}
 	}
-	if c.Output == "" {
-		_, err = fmt.Printf("---\n%s", text)
-		return err
+	names := map[domain.ClientID]bool{}
+	for _, client := range clients {
+		names[client.ID] = true
 	}
-	return os.WriteFile(filepath.Join(c.Output, fileName(name)), text, 0o600)
+	for i, client := range clients {
+		if err := ctx.Err(); err != nil {
+			return kept, lost, err
+		}
+		name := client.ID
+		for n := i + 1; name == ""; n++ { // a name for the file, which no client of the export has
+			if free := domain.ClientID(fmt.Sprintf("client-%d", n)); !names[free] {
+				name, names[free] = free, true
+			}
+		}
+		for _, what := range client.Lost {
+			note("%s: not converted: %s", string(name), what)
+		}
+		lost += len(client.Lost)
+		text, err := clientfile.Write(client.ID, client.Wish)
+		if err != nil {
+			return kept, lost, fmt.Errorf("%s: %w", name, err)
+		}
+		if c.Output == "" {
+			if _, err := fmt.Printf("---\n%s", text); err != nil {
+				return kept, lost, err
+			}
+			continue
+		}
+		switch err := files.write(fileName(name), text); {
+		case errors.Is(err, errKept):
+			kept++
+			note("error: %s", err)
+		case err != nil:
+			return kept, lost, err
+		}
+	}
+	return kept, lost, nil
 }

@@ -44,9 +44,13 @@ type commands struct {
 // exitUsage is how the program ends where its arguments make no sense.
 const exitUsage = 2
 
+// exitInterrupted is how the program ends where a signal stopped it, as shells
+// expect of SIGINT.
+const exitInterrupted = 130
+
 func main() {
 	var cli commands
-	parsed := kong.Parse(&cli,
+	parsed := parse(&cli,
 		kong.Name("clientele"),
 		kong.Description("An OAuth client registry that no call can leave in a state that the OAuth, OpenID Connect and FAPI texts forbid."),
 		kong.Vars{"devSubject": devSubject, "devTenant": devTenant, "devRole": devRole, "profiles": profileNames()},
@@ -56,12 +60,17 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	err := parsed.Run()
+	interrupted := errors.Is(err, context.Canceled) && ctx.Err() != nil
 	stop()
 	if status, ok := errors.AsType[exitError](err); ok {
 		os.Exit(int(status))
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "clientele:", err)
+	switch {
+	case interrupted:
+		fmt.Fprintln(os.Stderr, "clientele: interrupted")
+		os.Exit(exitInterrupted)
+	case err != nil:
+		complain(err)
 		os.Exit(1)
 	}
 }

@@ -243,9 +243,9 @@ func TestPurge(t *testing.T) {
 			require.NoError(t, err, string(output))
 			return string(output)
 		}
-		assert.Equal(t, "0 clients purged\n", purge("1h"))
-		assert.Equal(t, "1 clients purged\n", purge("0s"))
-		assert.Equal(t, "0 clients purged\n", purge("0s"))
+		assert.Equal(t, "clients purged: 0\n", purge("1h"))
+		assert.Equal(t, "clients purged: 1\n", purge("0s"))
+		assert.Equal(t, "clients purged: 0\n", purge("0s"))
 		log, err := admin.ListRevisionsWithResponse(t.Context(), gone, nil)
 		require.NoError(t, err)
 		require.NotNil(t, log.JSON200, string(log.Body))

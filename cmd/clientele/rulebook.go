@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/netip"
-	"os"
 	"strings"
 	"time"
 
@@ -41,7 +40,7 @@ func rulePolicy(rules ruleFlags, keys keyFlags, preflight string) domain.Policy 
 func (f keyFlags) resolver(policy domain.Policy) (*jose.Resolver, error) {
 	rules := jose.FetchRules{Policy: policy, Timeout: f.KeyTimeout}
 	if f.KeyCAFile != "" {
-		text, err := os.ReadFile(f.KeyCAFile)
+		text, err := readSetting(f.KeyCAFile)
 		if err != nil {
 			return nil, fmt.Errorf("certificate authorities: %w", err)
 		}

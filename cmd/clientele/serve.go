@@ -74,15 +74,15 @@ func (c *serveCommand) Validate(kctx *kong.Context) error {
 	}
 	switch {
 	case c.RequestTimeout <= 0 || c.ShutdownTimeout <= 0 || c.KeyTimeout <= 0:
-		return errors.New("--request-timeout, --shutdown-timeout and --key-timeout are longer than nothing")
+		return errors.New("--request-timeout, --shutdown-timeout and --key-timeout must be greater than zero")
 	case c.SecretGrace < 0 || c.SecretGrace > domain.MaxGrace:
-		return fmt.Errorf("--secret-grace is between 0 and %s", domain.MaxGrace)
+		return fmt.Errorf("--secret-grace must be between 0 and %s", domain.MaxGrace)
 	case c.VerifyRate <= 0:
-		return errors.New("--verify-rate is at least 1")
+		return errors.New("--verify-rate must be at least 1")
 	case (c.TLSCertFile == "") != (c.TLSKeyFile == ""):
-		return errors.New("--tls-cert-file and --tls-key-file go together")
+		return errors.New("--tls-cert-file and --tls-key-file must be set together")
 	case c.MaxConcurrent <= 0 || c.MaxFollowing <= 0:
-		return errors.New("--max-concurrent and --max-following are at least 1")
+		return errors.New("--max-concurrent and --max-following must be at least 1")
 	case c.ListTimeout <= 0:
 		return errors.New("--list-timeout must be greater than zero")
 	case c.MaxClients < 0:
@@ -90,7 +90,7 @@ func (c *serveCommand) Validate(kctx *kong.Context) error {
 	case c.MaxFollowingPerCaller <= 0 || c.MaxFollowingPerTenant <= 0:
 		return errors.New("--max-following-per-caller and --max-following-per-tenant must be at least 1")
 	case c.CallerRate < 0:
-		return errors.New("--caller-rate is not negative")
+		return errors.New("--caller-rate must not be negative")
 	}
 	return nil
 }
@@ -380,7 +380,7 @@ func (c *serveCommand) verifier(log *slog.Logger, measures *metrics.Metrics) (*j
 func readPeppers(paths []string) ([]domain.Pepper, error) {
 	var peppers []domain.Pepper
 	for _, path := range paths {
-		key, err := os.ReadFile(path)
+		key, err := readSetting(path)
 		if err != nil {
 			return nil, fmt.Errorf("pepper: %w", err)
 		}

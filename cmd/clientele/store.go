@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -60,7 +61,7 @@ func (f storeFlags) openLogging(ctx context.Context, traces *tracing.Tracing, lo
 	}
 	if f.DatabaseURL != "" {
 		if !isPostgres(f.DatabaseURL) {
-			return database{}, errors.New("--database-url (DATABASE_URL) begins with postgres://")
+			return database{}, errors.New("--database-url (DATABASE_URL) must begin with postgres://")
 		}
 		store, err := postgres.Open(ctx, f.DatabaseURL, traces.Statements(), postgres.WithLog(log), postgres.WithDirectURL(f.DirectURL))
 		if err != nil {
@@ -97,7 +98,11 @@ func (f storeFlags) openLogging(ctx context.Context, traces *tracing.Tracing, lo
 
 // makeData makes the data directory, for its owner alone.
 func (f storeFlags) makeData() error {
-	if err := os.MkdirAll(f.Data, 0o700); err != nil {
+	if err := os.MkdirAll(f.Data, privateFolder); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	// A signing key that others could read, whatever left it so, is theirs as well.
+	if err := os.Chmod(devKeyFile(f.Data), privateFile); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	return nil
@@ -117,7 +122,7 @@ func (c *migrateCommand) Run(ctx context.Context) error {
 	if err := errors.Join(err, db.close()); err != nil {
 		return err
 	}
-	_, err = fmt.Printf("the schema is up to date (%d steps taken)\n", steps)
+	_, err = fmt.Printf("the schema is up to date (migrations applied: %d)\n", steps)
 	return err
 }
 
@@ -129,7 +134,7 @@ type purgeCommand struct {
 // Validate refuses a retention that is none.
 func (c *purgeCommand) Validate() error {
 	if c.Retention < 0 {
-		return errors.New("--retention is not negative")
+		return errors.New("--retention must not be negative")
 	}
 	return nil
 }
@@ -146,6 +151,6 @@ func (c *purgeCommand) Run(ctx context.Context) error {
 	if err := errors.Join(err, db.close()); err != nil {
 		return err
 	}
-	_, err = fmt.Printf("%d clients purged\n", purged)
+	_, err = fmt.Printf("clients purged: %d\n", purged)
 	return err
 }

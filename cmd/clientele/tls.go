@@ -66,7 +66,14 @@ func (c *certificate) read() error {
 	if c.current != nil && changed == c.changed {
 		return nil
 	}
-	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	var texts [2][]byte
+	for i, name := range []string{c.certFile, c.keyFile} {
+		var err error
+		if texts[i], err = readSetting(name); err != nil {
+			return err
+		}
+	}
+	pair, err := tls.X509KeyPair(texts[0], texts[1])
 	if err != nil {
 		return err
 	}

@@ -165,10 +165,10 @@ type tokenIssueCommand struct {
 // Validate refuses tokens that nobody would accept.
 func (c tokenIssueCommand) Validate() error {
 	if c.TTL <= 0 {
-		return errors.New("--ttl is longer than nothing")
+		return errors.New("--ttl must be positive")
 	}
 	if c.Subject == "" {
-		return errors.New("--subject is not empty")
+		return errors.New("--subject must not be empty")
 	}
 	return nil
 }

@@ -1,0 +1,28 @@
+package declare
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// declared returns what a plan shows of a new client: every declared field that
+// is not empty, and every one that is empty where the default of a registration
+// is not (RFC 7591 §2), such as is_confidential: false.
+func declared(wish domain.Change) []domain.Difference {
+	_, list := wish.Needed(domain.Settings{})
+	_, overDefaults := wish.Needed(domain.Settings{
+		Status: domain.StatusActive, Confidential: true,
+		GrantTypes:  []domain.GrantType{domain.GrantAuthorizationCode},
+		AuthMethods: []domain.AuthMethod{domain.AuthSecretBasic},
+	})
+	for _, d := range overDefaults {
+		if !slices.ContainsFunc(list, func(shown domain.Difference) bool { return shown.Field == d.Field }) {
+			d.Before = nil
+			list = append(list, d)
+		}
+	}
+	slices.SortFunc(list, func(a, b domain.Difference) int { return cmp.Compare(a.Field, b.Field) })
+	return list
+}

@@ -1,0 +1,45 @@
+package declare
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// concernsClient reports whether an error is about the client that was asked
+// for, and not about the connection, the access token or the registry itself.
+func concernsClient(err error) bool {
+	for _, about := range []error{
+		application.ErrNotFound, application.ErrNoSuchRevision, application.ErrNotDeleted, application.ErrTaken,
+		application.ErrPreconditionFailed, application.ErrConflict,
+	} {
+		if errors.Is(err, about) {
+			return true
+		}
+	}
+	_, invalid := errors.AsType[*application.InvalidError](err)
+	return invalid
+}
+
+// about names the client in an error that is about it.
+func about(id domain.ClientID, err error) error {
+	if !concernsClient(err) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", id, err)
+}
+
+// failed is the error of a step that was not taken, or of which that is not known.
+func failed(step Step, err error) error {
+	switch {
+	case concernsClient(err):
+		return fmt.Errorf("%s %s: %w", step.Kind, step.ID, err)
+	case errors.Is(err, application.ErrUnauthenticated), errors.Is(err, application.ErrForbidden),
+		errors.Is(err, application.ErrTooManyRequests):
+		return err // nothing was changed
+	default:
+		return fmt.Errorf("%w (it is not known whether this change was made: %s %s)", err, step.Kind, step.ID)
+	}
+}

@@ -1,0 +1,154 @@
+package declare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// A declared client that was deleted is restored. If its configuration is not
+// the declared one, it is restored suspended, and one update changes and
+// activates it: it is never active with a configuration that no file declares.
+// An apply that ends between the two leaves it suspended, with restoreReason in
+// its history, by which the next plan recognises it and finishes.
+
+// restoreReason is the change reason of a client that is restored suspended and
+// is to be activated.
+const restoreReason = "clientele apply: to be changed to its declared configuration and activated"
+
+// ErrPurged is the refusal of a client_id that belonged to a client of which only
+// a tombstone is left.
+var ErrPurged = errors.New("the client_id belonged to a client that was permanently removed, and stays reserved: choose another client_id")
+
+// LastChange is the newest change of a client.
+type LastChange struct {
+	Revision domain.RevisionNumber
+	Action   domain.Action
+	Reason   string // given by its author; may be empty
+}
+
+// Restoration says how a deleted client is to be restored.
+type Restoration struct {
+	Suspended bool // suspended, whatever its status was
+	DryRun    bool
+	Reason    string // kept in the client's history; may be empty
+}
+
+// compareDeleted finds out what is to be done about a declaration whose
+// client_id is taken by no client that can be read.
+func compareDeleted(ctx context.Context, r Registry, step Step, d Declaration) (Step, error) {
+	last, err := r.LastChange(ctx, d.ID)
+	switch {
+	case err != nil:
+		return step, about(d.ID, err)
+	case last.Action == domain.ActionPurge:
+		step.Refusal = ErrPurged
+		return step, nil
+	case last.Action != domain.ActionDelete: // restored by another caller in the meantime
+		step.Refusal = application.ErrTaken
+		return step, nil
+	}
+	if step.before, err = r.AsOf(ctx, d.ID, last.Revision); err != nil {
+		return step, about(d.ID, err)
+	}
+	before := step.before.Settings
+	wish := d.Wish
+	if wish.JWKS != nil && sameJSON(*wish.JWKS, before.Keys.Inline()) {
+		wish.JWKS = nil
+	}
+	step.Kind = Restore
+	step.change, step.Differences = wish.Needed(before)
+	whole := wish.Over(before)
+	step.SecretsReturn = usesSecret(whole)
+	if len(step.Differences) == 0 {
+		_, step.Warnings, err = r.Restore(ctx, step.before, Restoration{DryRun: true})
+		return step.judged(err)
+	}
+	// The update cannot be validated while the client is deleted, but a
+	// registration with the resulting configuration can.
+	_, step.Warnings, err = r.Register(ctx, "", withoutStatus(whole), true)
+	if *whole.Status != domain.StatusActive {
+		err = step.tolerate(err)
+	}
+	return step.judged(err)
+}
+
+// tolerate makes warnings of violations in fields that the step does not change:
+// in a suspended client the registry lets them be.
+func (s *Step) tolerate(err error) error {
+	invalid, ok := errors.AsType[*application.InvalidError](err)
+	if !ok {
+		return err
+	}
+	var left domain.Findings
+	for _, f := range invalid.Findings {
+		field, _, _ := strings.Cut(strings.TrimPrefix(f.Pointer, "/"), "/")
+		changed := slices.ContainsFunc(s.Differences, func(d domain.Difference) bool { return d.Pointer() == "/"+field })
+		if f.Level == domain.Violation && changed {
+			left = append(left, f)
+			continue
+		}
+		f.Level = domain.Warning
+		s.Warnings = append(s.Warnings, f)
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	return &application.InvalidError{Findings: left}
+}
+
+// restore takes a step of the kind Restore.
+func restore(ctx context.Context, r Registry, step Step) error {
+	status := step.before.Settings.Status
+	if step.change.Status != nil {
+		status = *step.change.Status
+	}
+	how := Restoration{Suspended: len(step.Differences) > 0}
+	if how.Suspended && status == domain.StatusActive {
+		how.Reason = restoreReason
+	}
+	now, _, err := r.Restore(ctx, step.before, how)
+	if err != nil || !how.Suspended {
+		return err
+	}
+	restored := Registered{ID: step.ID, Revision: now, Settings: step.before.Settings}
+	restored.Settings.Status = domain.StatusSuspended
+	change := step.change
+	change.Status = &status
+	if change, differences := change.Needed(restored.Settings); len(differences) > 0 {
+		if _, err := r.Revise(ctx, restored, change, false); err != nil {
+			return fmt.Errorf("it is restored and suspended, but not changed: %w", err)
+		}
+	}
+	return nil
+}
+
+// statusToReach is the status that a found client is to have: the declared one,
+// or active where an earlier apply restored the client and was interrupted
+// before it could change and activate it.
+func statusToReach(ctx context.Context, r Registry, found Registered, wished *domain.Status) (*domain.Status, error) {
+	if wished != nil || found.Settings.Status != domain.StatusSuspended {
+		return wished, nil
+	}
+	last, err := r.LastChange(ctx, found.ID)
+	if err != nil {
+		return nil, err
+	}
+	if last.Revision == found.Revision && last.Action == domain.ActionRestore && last.Reason == restoreReason {
+		return new(domain.StatusActive), nil
+	}
+	return nil, nil
+}
+
+// usesSecret reports whether a client with the whole configuration
+// authenticates with a secret.
+func usesSecret(whole domain.Change) bool {
+	return *whole.Confidential && slices.ContainsFunc(*whole.AuthMethods, func(m domain.AuthMethod) bool {
+		return m == domain.AuthSecretBasic || m == domain.AuthSecretPost
+	})
+}

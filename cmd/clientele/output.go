@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/clientele-oauth/clientele/adapters/report"
+)
+
+// privateFile and privateFolder are the modes of files and folders that only
+// their owner may read.
+const (
+	privateFile   = 0o600
+	privateFolder = 0o700
+)
+
+// writer writes client files into a folder. A file that is already there with
+// other content is kept, unless force is set; a symbolic link is never followed and
+// never replaced.
+type writer struct {
+	dir   string
+	force bool
+}
+
+// newWriter makes the folder if there is none.
+func newWriter(dir string, force bool) (writer, error) {
+	return writer{dir, force}, os.MkdirAll(dir, privateFolder)
+}
+
+// errKept is a file that was not written because another one is there.
+var errKept = errors.New("exists with other content; use --force to replace it")
+
+// write writes a file as a whole. The error, which names the file, is errKept if
+// another one is there.
+func (w writer) write(name string, text []byte) error {
+	path := filepath.Join(w.dir, name)
+	if err := w.place(path, text); err != nil {
+		return fmt.Errorf("%s: %w", path, withoutPath(err))
+	}
+	return nil
+}
+
+func (w writer) place(path string, text []byte) error {
+	switch info, err := os.Lstat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return errors.New("exists and is not a regular file")
+	default:
+		if there, err := readRegular(path, int64(len(text))); err == nil && bytes.Equal(there, text) {
+			return nil
+		}
+		if !w.force {
+			return errKept
+		}
+	}
+	temporary, err := os.CreateTemp(w.dir, ".clientele-*") // exclusively, with mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temporary.Name())
+	_, err = temporary.Write(text)
+	if err := errors.Join(err, temporary.Close()); err != nil {
+		return err
+	}
+	if w.force {
+		return os.Rename(temporary.Name(), path) // replaces a link itself, not what it points to
+	}
+	if err := os.Link(temporary.Name(), path); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return errKept // it was made in the meantime
+}
+
+// openPrivate opens a file to append secrets to, and makes it if there is none. A
+// symbolic link is not followed; a file that others can read is an error.
+func openPrivate(name string) (*os.File, error) {
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, privateFile)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("%s: is a symbolic link", name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, withoutPath(err))
+	}
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = errors.New("is not a regular file")
+	case info.Mode().Perm()&0o077 != 0:
+		err = fmt.Errorf("can be read by others (mode %04o); run chmod 600 on it, or name another file", info.Mode().Perm())
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, withoutPath(err)), file.Close())
+	}
+	return file, nil
+}
+
+// complain prints an error to standard error, each of its lines escaped: it may
+// hold text of a server or of a file.
+func complain(err error) {
+	var text strings.Builder
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		text.WriteString("clientele: " + report.Printable(line) + "\n")
+	}
+	fmt.Fprint(os.Stderr, text.String())
+}
+
+// note prints a line to standard error; the arguments are escaped.
+func note(format string, args ...any) {
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case string:
+			args[i] = report.Printable(arg)
+		case error:
+			args[i] = report.Printable(arg.Error())
+		}
+	}
+	fmt.Fprintf(os.Stderr, format+"\n", args...)
+}
