@@ -185,20 +185,21 @@ func TestCheckingIsInterrupted(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, text, 0o600))
 	command := exec.Command(binary, "check", file)
 	require.NoError(t, command.Start())
-	require.Eventually(t, func() bool { return largestResident(t, command.Process.Pid) > int64(len(text)) }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return memoryOf(t, command.Process.Pid, "RssAnon") > int64(len(text)) }, time.Minute, time.Millisecond)
 	require.NoError(t, command.Process.Signal(os.Interrupt))
 	_ = command.Wait()
 	assert.Equal(t, 130, command.ProcessState.ExitCode())
 }
 
-// largestResident is the largest resident set that the process had, in bytes.
-func largestResident(t *testing.T, pid int) int64 {
+// memoryOf is a size in the status of the process, in bytes: VmHWM is the largest
+// resident set that it had, and RssAnon what it has now without its program.
+func memoryOf(t *testing.T, pid int, name string) int64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	require.NoError(t, err)
-	_, most, found := strings.Cut(string(status), "VmHWM:")
+	_, size, found := strings.Cut(string(status), name+":")
 	require.True(t, found)
-	kilobytes, err := strconv.ParseInt(strings.Fields(most)[0], 10, 64)
+	kilobytes, err := strconv.ParseInt(strings.Fields(size)[0], 10, 64)
 	require.NoError(t, err)
 	return kilobytes * 1024
 }
@@ -241,7 +242,7 @@ func TestTheMemoryOfACheckIsASmallMultipleOfTheFile(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, command.Start())
 		awaitReading(t, command.Process.Pid)
-		most := largestResident(t, command.Process.Pid)
+		most := memoryOf(t, command.Process.Pid, "VmHWM")
 		require.NoError(t, stdin.Close())
 		_ = command.Wait()
 		require.NoError(t, os.Remove(file))
