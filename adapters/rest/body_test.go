@@ -72,6 +72,9 @@ func TestNoBodyIsReadInVain(t *testing.T) {
 		c := o.call("x", "admin")
 		c.header = http.Header{"X-Tenant-Id": {"tenant_b"}}
 		assert.Equal(t, http.StatusForbidden, s.sendUnread(t, c), o.id)
+		tenant := o.call("x", "platform")
+		tenant.header = http.Header{"X-Tenant-Id": {"a b"}}
+		assert.Equal(t, http.StatusBadRequest, s.sendUnread(t, tenant), o.id)
 		c.header = http.Header{"Content-Encoding": {"gzip"}}
 		assert.Equal(t, http.StatusUnsupportedMediaType, s.sendUnread(t, c), o.id)
 	}

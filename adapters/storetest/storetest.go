@@ -218,6 +218,9 @@ func staleCommit(t *testing.T, store application.Store) {
 	require.ErrorIs(t, store.Commit(t.Context(), updated(third)), application.ErrConflict, "a revision is left out")
 	require.NoError(t, store.Commit(t.Context(), updated(second)))
 	require.ErrorIs(t, store.Commit(t.Context(), updated(rename(t, first, "rival"))), application.ErrConflict)
+	for _, stale := range []domain.Client{first, third} {
+		require.ErrorIs(t, store.Commit(t.Context(), ended(domain.ActionDelete, stale.Delete(now))), application.ErrConflict)
+	}
 
 	found, err := store.Find(t.Context(), tenant, "app-1")
 	require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -154,7 +155,7 @@ func (l *load) send(
 		l.ledger.answered(answer.StatusCode, mark, fmt.Sprintf("%s %s: %d %s", method, path, answer.StatusCode, said))
 		return answer.StatusCode, 0, nil
 	}
-	if answer.StatusCode == http.StatusNoContent { // a deletion, which has no ETag
+	if answer.StatusCode == http.StatusNoContent || strings.Contains(path, "dry_run=true") { // which have no ETag
 		return answer.StatusCode, 0, nil
 	}
 	tag, err := strconv.Unquote(answer.Header.Get("ETag"))
