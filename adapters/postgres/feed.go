@@ -221,7 +221,8 @@ func positionColumns(questions []question) []any {
 // reader whose entry is in the log, or was purged from it, has the age of the oldest
 // entry of its tenant that is held back; a row without a number says that the log
 // is this server's own. The planner sees neither the positions nor how many there
-// are, and so has one plan; it takes them for few.
+// are, and so has one plan; it takes them for few. It may answer EXISTS by reading a
+// whole table once, and does not for a selected value.
 const proofs = `
 	SELECT NULL::bigint, NULL::float8 FROM home WHERE server = (SELECT system_identifier::text FROM pg_control_system())
 	UNION ALL
@@ -235,12 +236,14 @@ const proofs = `
 			WITH ORDINALITY AS columns (tenant_id, xid, seq, digest, n)
 		LIMIT (SELECT $5::bigint)
 	) AS asked
-	WHERE digest = '' OR EXISTS (
-		SELECT FROM revisions
+	WHERE digest = '' OR (
+		SELECT true FROM revisions
 		WHERE revisions.tenant_id = asked.tenant_id AND revisions.xid = asked.xid AND revisions.seq = asked.seq
 			AND asked.digest = ` + entryDigest + `
-	) OR EXISTS (
-		SELECT FROM purged_changes AS purged
+		LIMIT 1
+	) OR (
+		SELECT true FROM purged_changes AS purged
 		WHERE purged.tenant_id = asked.tenant_id AND purged.xid = asked.xid AND purged.seq = asked.seq
 			AND purged.digest = asked.digest
+		LIMIT 1
 	)`
