@@ -129,6 +129,10 @@ func TestRotation(t *testing.T) {
 	assert.Equal(t, []string{"s3"}, verifies(atOnce, testNow))
 	assert.Len(t, atOnce.Secrets(), 1)
 
+	long, err := holding(t, 1).RotateSecret(next, 2*MaxGrace, testNow)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"s3"}, verifies(long, testNow.Add(MaxGrace)), "no grace is longer than MaxGrace")
+
 	short := holding(t, 1)
 	short.state.Secrets[0].ExpiresAt = testNow.Add(time.Minute)
 	short, err = short.RotateSecret(next, time.Hour, testNow)
