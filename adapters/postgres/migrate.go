@@ -53,6 +53,7 @@ func (s *Store) migrate(
 	db := s.migrationDB()
 	defer db.Close()
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, dir, append(locking,
+		goose.WithAllowOutofOrder(true), // steps that were developed side by side do not depend on each other
 		goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: fillSearch}, nil)))...)
 	if err != nil {
 		return 0, fmt.Errorf("migrate PostgreSQL: %w", err)

@@ -44,6 +44,7 @@ func (s *Store) migrate(
 		return 0, fmt.Errorf("migrate SQLite: %w", err)
 	}
 	provider, err := goose.NewProvider(goose.DialectSQLite3, s.writer, dir,
+		goose.WithAllowOutofOrder(true), // steps that were developed side by side do not depend on each other
 		goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: fillSearch}, nil)))
 	if err != nil {
 		return 0, fmt.Errorf("migrate SQLite: %w", err)
