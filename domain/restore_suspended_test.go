@@ -44,4 +44,19 @@ func TestAChangeOverAConfigurationIsWhatItWouldBecome(t *testing.T) {
 		LogoURL:    "f", Website: "g", PrivacyPolicy: "h", TermsURL: "i", CORSOrigins: []domain.Origin{"j"},
 	}
 	assert.Equal(t, after.ChangeTo(), after.ChangeTo().Over(before))
+	both := domain.Change{JWKSURI: new("https://a.example/keys")}.Over(before)
+	assert.Equal(t, "{}", *both.JWKS)
+	assert.Equal(t, "https://a.example/keys", *both.JWKSURI)
+}
+
+func TestAChangeDecidesWhetherAClientUsesASecret(t *testing.T) {
+	for method, uses := range map[domain.AuthMethod]bool{
+		domain.AuthSecretBasic: true, domain.AuthSecretPost: true, domain.AuthSecretJWT: true,
+		domain.AuthPrivateKeyJWT: false, domain.AuthTLS: false, domain.AuthNone: false,
+	} {
+		before := domain.Settings{Confidential: true, AuthMethods: []domain.AuthMethod{method}}
+		assert.Equal(t, uses, domain.Change{}.UsesSecret(before), method)
+		assert.Equal(t, uses, domain.Change{AuthMethods: &before.AuthMethods, Confidential: new(true)}.UsesSecret(domain.Settings{}), method)
+		assert.False(t, domain.Change{Confidential: new(false)}.UsesSecret(before), method)
+	}
 }

@@ -352,6 +352,22 @@ func (s Settings) ChangeTo() Change {
 	}
 }
 
+// Over returns the change that makes any configuration what s would be with c
+// made to it: every field is set. It keeps two sources of keys, which the rules
+// report.
+func (c Change) Over(s Settings) Change {
+	d := c.apply(s)
+	whole := d.ChangeTo()
+	if uri := d.rivalKeys.uri; uri != "" {
+		whole.JWKSURI = &uri
+	}
+	return whole
+}
+
+// UsesSecret reports whether a client with the configuration s authenticates with
+// a secret once the change is made to it.
+func (c Change) UsesSecret(s Settings) bool { return c.apply(s).usesSecret() }
+
 // Needed returns what of the change is left to do where s is: the members that
 // are already as it wishes are nil. Differences are what it would change, in the
 // order of the members' names.

@@ -64,7 +64,7 @@ func compareDeleted(ctx context.Context, r Registry, step Step, d Declaration) (
 	step.Kind = Restore
 	step.change, step.Differences = wish.Needed(before)
 	whole := wish.Over(before)
-	step.SecretsReturn = usesSecret(whole)
+	step.SecretsReturn = wish.UsesSecret(before)
 	if len(step.Differences) == 0 {
 		_, step.Warnings, err = r.Restore(ctx, step.before, Restoration{DryRun: true})
 		return step.judged(err)
@@ -143,12 +143,4 @@ func statusToReach(ctx context.Context, r Registry, found Registered, wished *do
 		return new(domain.StatusActive), nil
 	}
 	return nil, nil
-}
-
-// usesSecret reports whether a client with the whole configuration
-// authenticates with a secret.
-func usesSecret(whole domain.Change) bool {
-	return *whole.Confidential && slices.ContainsFunc(*whole.AuthMethods, func(m domain.AuthMethod) bool {
-		return m == domain.AuthSecretBasic || m == domain.AuthSecretPost
-	})
 }
