@@ -1,6 +1,10 @@
 package application
 
-import "github.com/clientele-oauth/clientele/domain"
+import (
+	"slices"
+
+	"github.com/clientele-oauth/clientele/domain"
+)
 
 // Permission is what a caller may do in its tenant.
 type Permission string
@@ -106,14 +110,18 @@ func (c Caller) In(tenant domain.TenantID) (Caller, error) {
 	return c, nil
 }
 
-// may returns nil where the caller has the permission for the operation, a
-// [*ForbiddenError] where not.
-func (c Caller) may(o Operation) error {
+// May returns nil if the caller may run the operation in its tenant; otherwise a
+// [*ForbiddenError]. Each use case checks this; adapters call it as well, to reject
+// a request before they read its body.
+func (c Caller) May(o Operation) error {
 	needed := o.Needs()
 	if needed == "" {
 		return ErrForbidden
 	}
-	missing := ForbiddenError{Permission: c.lacks(needed)}
+	var missing ForbiddenError
+	if !c.Has(needed) {
+		missing.Permission = needed
+	}
 	switch {
 	case c.Tenant != "":
 	case c.Platform:
@@ -126,5 +134,8 @@ func (c Caller) may(o Operation) error {
 	}
 	return &missing
 }
+
+// Has reports whether the caller has the permission.
+func (c Caller) Has(p Permission) bool { return slices.Contains(c.Permissions, p) }
 
 func (c Caller) actor() domain.Actor { return domain.Actor{Subject: c.Subject, ClientID: c.ClientID} }

@@ -57,7 +57,7 @@ func (r *Registry) Assess(
 func (r *Registry) AssessDraft(
 	ctx context.Context, caller Caller, wish domain.Change, profiles []domain.Profile,
 ) ([]domain.Assessment, error) {
-	if err := caller.may(OpCheckCompliance); err != nil {
+	if err := caller.May(OpCheckCompliance); err != nil {
 		return nil, err
 	}
 	settings, findings := r.Book.Draft(wish)
@@ -84,7 +84,7 @@ func (r *Registry) assess(
 
 // Rules returns the rulebook. The error is [ErrForbidden].
 func (r *Registry) Rules(caller Caller) ([]domain.Rule, error) {
-	if err := caller.may(OpListRules); err != nil {
+	if err := caller.May(OpListRules); err != nil {
 		return nil, err
 	}
 	return domain.Rules(), nil

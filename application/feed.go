@@ -50,7 +50,7 @@ type Patience struct {
 func (r *Registry) Changes(
 	ctx context.Context, caller Caller, after Cursor, limit int, patience Patience,
 ) (Changes, error) {
-	if err := caller.may(OpListChanges); err != nil {
+	if err := caller.May(OpListChanges); err != nil {
 		return Changes{}, err
 	}
 	var changes Changes
@@ -188,8 +188,8 @@ func (r *Registry) follow(ctx context.Context, g *group, pause time.Duration) {
 	if pause > 0 {
 		sleep(ctx, nil, pause)
 	}
-	for heard, first := false, true; ctx.Err() == nil; {
-		news, stop := r.Store.Watch(g.key.tenant) // before the read: what comes afterwards is heard
+	for signalled, first := false, true; ctx.Err() == nil; {
+		news, stop := r.Store.Watch(g.key.tenant) // before the read: later commits are signalled
 		changes, err := r.look(ctx, g)
 		if err != nil || len(changes.Revisions) > 0 {
 			stop()
@@ -201,11 +201,11 @@ func (r *Registry) follow(ctx context.Context, g *group, pause time.Duration) {
 			first = false
 			close(g.looked)
 		}
-		if heard {
-			heard = false
+		if signalled {
+			signalled = false
 			sleep(ctx, nil, lookSoon)
 		} else {
-			heard = sleep(ctx, news, again)
+			signalled = sleep(ctx, news, again)
 		}
 		stop()
 	}

@@ -97,7 +97,7 @@ func following() int {
 	return strings.Count(string(stacks), "application.(*Registry).follow(")
 }
 
-func requireNobodyFollows(t *testing.T) {
+func requireNoFollowers(t *testing.T) {
 	t.Helper()
 	require.Eventually(t, func() bool { return following() == 0 }, 20*time.Second, time.Millisecond)
 }
@@ -152,7 +152,7 @@ func TestReadsOfTheFeedDoNotGrowWithItsReaders(t *testing.T) {
 		assert.Less(t, store.of(stranger.Tenant)-before, readers/10, "commits of one tenant are read for another")
 		close(end)
 		others.Wait()
-		requireNobodyFollows(t)
+		requireNoFollowers(t)
 	})
 }
 
@@ -246,7 +246,7 @@ func TestReadersThatWaitMissNothingAndGetNothingTwice(t *testing.T) {
 			}
 			require.Equal(t, len(f.seen), seen, "reader %d was given something twice or out of order: %v", i, f.seen)
 		}
-		requireNobodyFollows(t)
+		requireNoFollowers(t)
 	})
 }
 
@@ -300,7 +300,7 @@ func TestReadersThatWaitShareAnError(t *testing.T) {
 		}
 		group.Wait()
 	}
-	requireNobodyFollows(t)
+	requireNoFollowers(t)
 }
 
 func TestAllReadersAreLetGoAtTheEnd(t *testing.T) {
@@ -320,6 +320,6 @@ func TestAllReadersAreLetGoAtTheEnd(t *testing.T) {
 		require.Eventually(t, func() bool { return following() == 7 }, 20*time.Second, time.Millisecond)
 		close(end)
 		group.Wait()
-		requireNobodyFollows(t)
+		requireNoFollowers(t)
 	})
 }

@@ -1,9 +1,6 @@
 package application
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // TenantProblem is what is wrong with the tenant that a caller wants to act in.
 type TenantProblem uint8
@@ -55,19 +52,3 @@ func (e *ForbiddenError) Error() string {
 
 // Unwrap makes it an [ErrForbidden].
 func (e *ForbiddenError) Unwrap() error { return ErrForbidden }
-
-// May returns nil if the caller may run the operation in its tenant; otherwise a
-// [*ForbiddenError]. Each use case checks the same; adapters call it to reject a
-// request before they read its body.
-func (c Caller) May(o Operation) error { return c.may(o) }
-
-// Has reports whether the caller has the permission.
-func (c Caller) Has(p Permission) bool { return c.lacks(p) == "" }
-
-// lacks returns the permission if the caller does not have it, otherwise "".
-func (c Caller) lacks(p Permission) Permission {
-	if slices.Contains(c.Permissions, p) {
-		return ""
-	}
-	return p
-}

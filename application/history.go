@@ -24,7 +24,7 @@ type LoggedRevision struct {
 func (r *Registry) History(
 	ctx context.Context, caller Caller, id domain.ClientID, before domain.RevisionNumber, limit int,
 ) (log []LoggedRevision, more bool, err error) {
-	if err := caller.may(OpListRevisions); err != nil {
+	if err := caller.May(OpListRevisions); err != nil {
 		return nil, false, err
 	}
 	// One more, to compare the last one with.
@@ -43,9 +43,7 @@ func (r *Registry) History(
 			if err != nil {
 				return nil, false, fmt.Errorf("read the log: %w", err)
 			}
-			if len(older) > 0 {
-				entries = append(entries, older...)
-			}
+			entries = append(entries, older...)
 		}
 	}
 	more = len(entries) > shown
@@ -71,7 +69,7 @@ func (r *Registry) History(
 func (r *Registry) RevisionOf(
 	ctx context.Context, caller Caller, id domain.ClientID, number domain.RevisionNumber,
 ) (domain.Revision, error) {
-	if err := caller.may(OpGetRevision); err != nil {
+	if err := caller.May(OpGetRevision); err != nil {
 		return domain.Revision{}, err
 	}
 	return r.revision(ctx, caller.Tenant, id, number)
@@ -103,7 +101,7 @@ func (r *Registry) revision(
 func (r *Registry) RestoreRevision(
 	ctx context.Context, caller Caller, id domain.ClientID, number domain.RevisionNumber, opts Options,
 ) (Revised, error) {
-	if err := caller.may(OpRestoreRevision); err != nil {
+	if err := caller.May(OpRestoreRevision); err != nil {
 		return Revised{}, err
 	}
 	if _, err := r.find(ctx, caller, OpRestoreRevision, id); err != nil {

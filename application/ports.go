@@ -62,12 +62,12 @@ type Store interface {
 	// are left out. An entry that cannot be read has [domain.Revision.Unreadable].
 	// The empty cursor is the beginning. A cursor names the entry that it stands
 	// behind. The error is [ErrCursor] where this entry is not in the tenant's log,
-	// and was not purged from it: nobody gave the cursor out, or it is from another
+	// and was not purged from it: the store did not give the cursor out, or it is from another
 	// history, as after a restore from a backup.
 	Changes(ctx context.Context, tenant domain.TenantID, after Cursor, limit int) (Changes, error)
 
 	// Watch returns a channel that is closed after the next commit of the tenant
-	// that the store hears of, in whatever process; it may hear late, or of none.
+	// that the store knows of, in any process; that may be late, or not at all.
 	// It may also be closed without a commit. stop must be called once, when the
 	// channel is no longer needed.
 	Watch(tenant domain.TenantID) (news <-chan struct{}, stop func())

@@ -105,7 +105,7 @@ type Revised struct {
 func (r *Registry) Register(
 	ctx context.Context, caller Caller, id domain.ClientID, wish domain.Change, opts Options,
 ) (Registered, error) {
-	if err := caller.may(OpCreateClient); err != nil {
+	if err := caller.May(OpCreateClient); err != nil {
 		return Registered{}, err
 	}
 	registered, err := r.register(ctx, caller, id, wish, opts)
@@ -187,7 +187,7 @@ func (r *Registry) Find(ctx context.Context, caller Caller, id domain.ClientID) 
 
 // find is Find for whichever operation.
 func (r *Registry) find(ctx context.Context, caller Caller, op Operation, id domain.ClientID) (domain.Client, error) {
-	if err := caller.may(op); err != nil {
+	if err := caller.May(op); err != nil {
 		return domain.Client{}, err
 	}
 	client, err := r.Store.Find(ctx, caller.Tenant, id)
@@ -203,7 +203,7 @@ func (r *Registry) find(ctx context.Context, caller Caller, op Operation, id dom
 // List returns a page of the clients of the caller's tenant. The error is
 // [ErrForbidden], [ErrListTime] or that of the store.
 func (r *Registry) List(ctx context.Context, caller Caller, q Query) (Page, error) {
-	if err := caller.may(OpListClients); err != nil {
+	if err := caller.May(OpListClients); err != nil {
 		return Page{}, err
 	}
 	var page Page
@@ -228,7 +228,7 @@ func (r *Registry) List(ctx context.Context, caller Caller, q Query) (Page, erro
 func (r *Registry) Revise(
 	ctx context.Context, caller Caller, id domain.ClientID, change domain.Change, opts Options,
 ) (Revised, error) {
-	if err := caller.may(OpUpdateClient); err != nil {
+	if err := caller.May(OpUpdateClient); err != nil {
 		return Revised{}, err
 	}
 	return r.change(ctx, caller, id, domain.ActionUpdate, opts, r.revising(change))
@@ -238,7 +238,7 @@ func (r *Registry) Revise(
 // until it is restored or purged, and its identifier stays taken. The error is as
 // that of [Registry.Revise].
 func (r *Registry) Delete(ctx context.Context, caller Caller, id domain.ClientID, opts Options) error {
-	if err := caller.may(OpDeleteClient); err != nil {
+	if err := caller.May(OpDeleteClient); err != nil {
 		return err
 	}
 	_, err := r.change(ctx, caller, id, domain.ActionDelete, opts, live(
@@ -252,19 +252,44 @@ func (r *Registry) Delete(ctx context.Context, caller Caller, id domain.ClientID
 // today's rules. The error is as that of [Registry.Revise], or [ErrNotDeleted]
 // or [ErrQuota]; [ErrNotFound] where it was purged.
 func (r *Registry) Restore(ctx context.Context, caller Caller, id domain.ClientID, opts Options) (Revised, error) {
-	if err := caller.may(OpRestoreClient); err != nil {
+	return r.restore(ctx, caller, id, opts, false)
+}
+
+// RestoreSuspended restores a deleted client as suspended, whatever its status
+// was, so that its configuration can be changed before it is active again. No
+// rule rejects it, and keys behind a URI are examined when it is activated. The
+// error is as that of [Registry.Restore].
+func (r *Registry) RestoreSuspended(ctx context.Context, caller Caller, id domain.ClientID, opts Options) (Revised, error) {
+	return r.restore(ctx, caller, id, opts, true)
+}
+
+func (r *Registry) restore(ctx context.Context, caller Caller, id domain.ClientID, opts Options, suspended bool) (Revised, error) {
+	if err := caller.May(OpRestoreClient); err != nil {
 		return Revised{}, err
 	}
-	return r.change(ctx, caller, id, domain.ActionRestore, opts, r.restoring(caller.Tenant,
+	return r.change(ctx, caller, id, domain.ActionRestore, opts,
 		func(ctx context.Context, c domain.Client, now time.Time) (domain.Client, domain.Findings, error) {
+			switch {
+			case c.Purged():
+				return c, nil, ErrNotFound
+			case !c.Deleted():
+				return c, nil, ErrNotDeleted
+			}
+			if err := r.checkQuota(ctx, caller.Tenant); err != nil {
+				return c, nil, err
+			}
 			source, matters := r.Book.RestorationKeys(c)
+			restore := r.Book.Restore
+			if suspended {
+				matters, restore = false, r.Book.RestoreSuspended
+			}
 			keys, err := resolve(ctx, r.Keys, caller.Tenant, source, matters)
 			if err != nil {
 				return c, nil, err
 			}
-			restored, findings := r.Book.Restore(c, keys, now)
+			restored, findings := restore(c, keys, now)
 			return restored, findings, nil
-		}))
+		})
 }
 
 // decision says what a client is to become. Findings that refuse it, or an

@@ -64,7 +64,7 @@ func (r *Registry) ListSecrets(ctx context.Context, caller Caller, id domain.Cli
 func (r *Registry) CreateSecret(
 	ctx context.Context, caller Caller, id domain.ClientID, wish SecretWish, opts Options,
 ) (IssuedSecret, error) {
-	if err := caller.may(OpCreateSecret); err != nil {
+	if err := caller.May(OpCreateSecret); err != nil {
 		return IssuedSecret{}, err
 	}
 	return r.issue(ctx, caller, id, domain.ActionCreateSecret, opts,
@@ -87,7 +87,7 @@ func (r *Registry) CreateSecret(
 func (r *Registry) RotateSecret(
 	ctx context.Context, caller Caller, id domain.ClientID, grace *time.Duration, opts Options,
 ) (IssuedSecret, error) {
-	if err := caller.may(OpRotateSecret); err != nil {
+	if err := caller.May(OpRotateSecret); err != nil {
 		return IssuedSecret{}, err
 	}
 	if grace == nil {
@@ -152,7 +152,7 @@ func (r *Registry) issuedBefore(ctx context.Context, caller Caller, opts Options
 // [Registry.Revise], [domain.ErrNoSuchSecret], [domain.ErrLastSecret] or
 // [domain.ErrSecretsUnreadable].
 func (r *Registry) DeleteSecret(ctx context.Context, caller Caller, id domain.ClientID, secretID string, opts Options) error {
-	if err := caller.may(OpDeleteSecret); err != nil {
+	if err := caller.May(OpDeleteSecret); err != nil {
 		return err
 	}
 	_, err := r.change(ctx, caller, id, domain.ActionDeleteSecret, opts, live(
@@ -169,7 +169,7 @@ func (r *Registry) DeleteSecret(ctx context.Context, caller Caller, id domain.Cl
 func (r *Registry) VerifySecret(
 	ctx context.Context, caller Caller, id domain.ClientID, value string,
 ) (secretID string, valid bool, err error) {
-	if err := caller.may(OpVerifySecret); err != nil {
+	if err := caller.May(OpVerifySecret); err != nil {
 		return "", false, err
 	}
 	if r.Verifications != nil && !r.Verifications.Allow(caller.Tenant, string(id)) {
