@@ -63,7 +63,7 @@ type KeyFault string
 const (
 	KeyMalformed   KeyFault = "malformed"   // not a JWK, or its members make no key
 	KeyUnsupported KeyFault = "unsupported" // of a type, curve, use or algorithm that no accepted token has
-	KeySymmetric   KeyFault = "symmetric"   // whoever can read it could make tokens
+	KeySymmetric   KeyFault = "symmetric"   // every reader of it could make tokens
 	KeyWeak        KeyFault = "weak"        // an RSA key below 2048 bits (RFC 7518 §3.3)
 	KeyDuplicate   KeyFault = "duplicate"   // the same key under the same kid is in the set already
 	KeyUnnamed     KeyFault = "no_kid"      // it has no kid, and tokens must name their key

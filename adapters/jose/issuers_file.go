@@ -13,18 +13,11 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json/jsontext"
-	"go.yaml.in/yaml/v4"
-
 	"github.com/clientele-oauth/clientele/application"
 )
 
-// Bounds of an issuers file.
-const (
-	maxIssuersFileBytes = 1 << 20
-	maxSettingDepth     = 16
-	maxSettingNodes     = 1 << 16 // aliases count each time
-)
+// maxIssuersFileBytes bounds an issuers file.
+const maxIssuersFileBytes = 1 << 20
 
 // FileError is one thing that is wrong with an issuers file.
 type FileError struct {
@@ -78,11 +71,7 @@ func ParseIssuers(file string, text []byte) ([]IssuerRules, error) {
 	if !utf8.Valid(text) {
 		return nil, &FileError{File: file, Message: "it is not valid UTF-8"}
 	}
-	decode := decodeYAMLSettings
-	if start := bytes.TrimLeft(text, " \t\r\n"); strings.EqualFold(filepath.Ext(file), ".json") || len(start) > 0 && start[0] == '{' {
-		decode = decodeJSONSettings
-	}
-	root, err := decode(text)
+	root, err := decodeSettings(text)
 	if err != nil {
 		if fault, ok := errors.AsType[*FileError](err); ok {
 			fault.File = file
@@ -107,28 +96,6 @@ func lineOf(err error) int {
 	}
 	return 0
 }
-
-// setting is a value in the file, with the line on which it begins.
-type setting struct {
-	line    int
-	kind    settingKind
-	text    string // of a string
-	truth   bool   // of a boolean
-	names   []string
-	members map[string]*setting // of an object
-	items   []*setting          // of an array
-}
-
-type settingKind string
-
-const (
-	isString  settingKind = "a string"
-	isBoolean settingKind = "true or false"
-	isObject  settingKind = "an object"
-	isArray   settingKind = "an array"
-	isNumber  settingKind = "a number"
-	isNull    settingKind = "null"
-)
 
 // settingsReader reads settings into rules and collects what is wrong.
 type settingsReader struct {
@@ -363,187 +330,4 @@ func (r *settingsReader) addRuleErrors(errs []*RuleError, places []*setting) {
 		}
 		r.fault(at, fmt.Sprintf("/issuers/%d/%s", err.Issuer, err.Setting), "%s", err.Message)
 	}
-}
-
-// settingsDecoder bounds what is decoded.
-type settingsDecoder struct{ nodes int }
-
-func (d *settingsDecoder) enter(line, depth int) error {
-	if d.nodes++; d.nodes > maxSettingNodes || depth > maxSettingDepth {
-		return &FileError{Line: line, Message: "the settings are nested too deeply or too many"}
-	}
-	return nil
-}
-
-// add adds a member to an object, unless it has one of that name.
-func (s *setting) add(name string, line int, value *setting) error {
-	if _, twice := s.members[name]; twice {
-		return &FileError{Line: line, Message: fmt.Sprintf("the setting %q is there twice", name)}
-	}
-	value.line = line // of the name
-	s.members[name], s.names = value, append(s.names, name)
-	return nil
-}
-
-// decodeYAMLSettings decodes the one document of a YAML file.
-func decodeYAMLSettings(text []byte) (*setting, error) {
-	loader, err := yaml.NewLoader(bytes.NewReader(text))
-	if err != nil {
-		return nil, &FileError{Message: "it is not YAML"}
-	}
-	var documents []yaml.Node
-	for {
-		var document yaml.Node
-		err := loader.Load(&document)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if fault, ok := errors.AsType[*yaml.LoadError](err); ok {
-			return nil, &FileError{Line: fault.Mark.Line, Message: "it is not YAML: " + fault.Message}
-		}
-		if err != nil {
-			message, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "yaml: "), "\n")
-			return nil, &FileError{Message: "it is not YAML: " + message}
-		}
-		if len(documents) > 0 {
-			return nil, &FileError{Line: document.Line, Message: "it has more than one YAML document"}
-		}
-		documents = append(documents, document)
-	}
-	if len(documents) == 0 || len(documents[0].Content) == 0 {
-		return nil, &FileError{Message: "it is empty"}
-	}
-	return new(settingsDecoder).yaml(documents[0].Content[0], 0)
-}
-
-func (d *settingsDecoder) yaml(n *yaml.Node, depth int) (*setting, error) {
-	if err := d.enter(n.Line, depth); err != nil {
-		return nil, err
-	}
-	switch n.Kind {
-	case yaml.AliasNode:
-		return d.yaml(n.Alias, depth+1)
-	case yaml.SequenceNode:
-		s := &setting{line: n.Line, kind: isArray}
-		for _, item := range n.Content {
-			value, err := d.yaml(item, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			s.items = append(s.items, value)
-		}
-		return s, nil
-	case yaml.MappingNode:
-		s := &setting{line: n.Line, kind: isObject, members: map[string]*setting{}}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			name := n.Content[i]
-			if name.Kind != yaml.ScalarNode {
-				return nil, &FileError{Line: name.Line, Message: "the name of a setting must be a string"}
-			}
-			value, err := d.yaml(n.Content[i+1], depth+1)
-			if err == nil {
-				err = s.add(name.Value, name.Line, value)
-			}
-			if err != nil {
-				return nil, err
-			}
-		}
-		return s, nil
-	case yaml.ScalarNode:
-		s := &setting{line: n.Line, kind: isString, text: n.Value}
-		switch n.ShortTag() {
-		case "!!bool":
-			s.kind, s.truth = isBoolean, strings.EqualFold(n.Value, "true")
-		case "!!int", "!!float":
-			s.kind = isNumber
-		case "!!null":
-			s.kind = isNull
-		}
-		return s, nil
-	default:
-		return nil, &FileError{Line: n.Line, Message: "it is not a YAML document of settings"}
-	}
-}
-
-// decodeJSONSettings decodes the one object of a JSON file.
-func decodeJSONSettings(text []byte) (*setting, error) {
-	d := &jsonSettings{text: text, tokens: jsontext.NewDecoder(bytes.NewReader(text))}
-	root, err := d.value(0)
-	if err == nil {
-		if _, err = d.tokens.ReadToken(); errors.Is(err, io.EOF) {
-			return root, nil
-		}
-		err = errors.Join(err, errTrailing)
-	}
-	if fault, ok := errors.AsType[*FileError](err); ok {
-		return nil, fault
-	}
-	fault := &FileError{Line: d.line(), Message: "it is not JSON"}
-	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		until := min(int(syntactic.ByteOffset), len(text))
-		fault.Line = bytes.Count(text[:until], []byte("\n")) + 1
-		if errors.Is(err, jsontext.ErrDuplicateName) {
-			fault.Setting, fault.Message = string(syntactic.JSONPointer), "is there twice"
-		}
-	}
-	return nil, fault
-}
-
-type jsonSettings struct {
-	settingsDecoder
-	text   []byte
-	tokens *jsontext.Decoder
-}
-
-func (d *jsonSettings) line() int {
-	return bytes.Count(d.text[:d.tokens.InputOffset()], []byte("\n")) + 1
-}
-
-func (d *jsonSettings) value(depth int) (*setting, error) {
-	token, err := d.tokens.ReadToken()
-	if err != nil {
-		return nil, err
-	}
-	s := &setting{line: d.line()}
-	if err := d.enter(s.line, depth); err != nil {
-		return nil, err
-	}
-	switch token.Kind() {
-	case jsontext.KindBeginObject:
-		s.kind, s.members = isObject, map[string]*setting{}
-		for d.tokens.PeekKind() != jsontext.KindEndObject {
-			name, err := d.tokens.ReadToken()
-			if err != nil {
-				return nil, err
-			}
-			text, line := name.String(), d.line()
-			value, err := d.value(depth + 1)
-			if err == nil {
-				err = s.add(text, line, value)
-			}
-			if err != nil {
-				return nil, err
-			}
-		}
-		_, err = d.tokens.ReadToken()
-	case jsontext.KindBeginArray:
-		s.kind = isArray
-		for d.tokens.PeekKind() != jsontext.KindEndArray {
-			item, err := d.value(depth + 1)
-			if err != nil {
-				return nil, err
-			}
-			s.items = append(s.items, item)
-		}
-		_, err = d.tokens.ReadToken()
-	case jsontext.KindString:
-		s.kind, s.text = isString, token.String()
-	case jsontext.KindNumber:
-		s.kind = isNumber
-	case jsontext.KindNull:
-		s.kind = isNull
-	default:
-		s.kind, s.truth = isBoolean, token.Bool()
-	}
-	return s, err
 }

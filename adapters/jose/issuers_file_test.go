@@ -95,7 +95,7 @@ func TestIssuersFilesThatAreRejected(t *testing.T) {
 	for name, tt := range map[string]struct{ text, says string }{
 		"empty":                        {"", "f.yaml: it is empty"},
 		"a comment":                    {"# nothing\n", "it is empty"},
-		"no YAML":                      {"issuers: [", "it is not YAML"},
+		"no YAML":                      {"issuers: [", "it is not YAML or JSON"},
 		"a list":                       {"- issuer: x\n", "f.yaml:1: must be an object, not an array"},
 		"two documents":                {good + "---\n" + good, "more than one YAML document"},
 		"invalid UTF-8":                {good + "#\xff", "not valid UTF-8"},
@@ -141,9 +141,9 @@ func TestIssuersFilesThatAreRejected(t *testing.T) {
 		"too deep":                     {"issuers: " + strings.Repeat("[", 50) + strings.Repeat("]", 50), "nested too deeply"},
 		"aliases that grow": {"issuers: [&a [x,x,x,x,x,x,x,x], &b [*a,*a,*a,*a,*a,*a,*a,*a], &c [*b,*b,*b,*b,*b,*b,*b,*b], &d [*c,*c,*c,*c,*c,*c,*c,*c], " +
 			"&e [*d,*d,*d,*d,*d,*d,*d,*d], [*e,*e,*e,*e,*e,*e,*e,*e]]", "f.yaml"},
-		"JSON that is none":      {"{\n\"issuers\": [,]}", "f.yaml:2: it is not JSON"},
-		"JSON with a name twice": {"{\"issuers\": [],\n\"issuers\": []}", "/issuers: is there twice"},
-		"data after the JSON":    {`{"issuers": []} x`, "it is not JSON"},
+		"JSON that is none":      {"{\n\"issuers\": [,]}", "f.yaml:2: it is not YAML or JSON"},
+		"JSON with a name twice": {"{\"issuers\": [],\n\"issuers\": []}", "f.yaml:2: the setting \"issuers\" is there twice"},
+		"data after the JSON":    {`{"issuers": []} x`, "it is not YAML or JSON"},
 		"too large":              {strings.Repeat("#", 1<<20+1), "over 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
