@@ -1,6 +1,9 @@
 package clientfile
 
 import (
+	"fmt"
+	"slices"
+
 	"github.com/clientele-oauth/clientele/adapters/wire"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -10,9 +13,15 @@ type Identifiers struct {
 	places map[string]string // of the first declaration, by client_id
 }
 
-// Add notes a configuration that stands at a place, such as "a.yaml:3". If its
-// client_id was noted before, it returns a violation that names the place.
-func (i *Identifiers) Add(d Document, place string) domain.Findings {
+// Problems returns what is wrong with the configuration d of a file, apart from the
+// rules: its client_id, also if another configuration declares it, and its form.
+func (i *Identifiers) Problems(d Document, file string) domain.Findings {
+	return slices.Concat(d.IDProblems, i.add(d, fmt.Sprintf("%s:%d", file, d.Line(""))), d.Breaches)
+}
+
+// add remembers the place of a configuration, such as "a.yaml:3". If its client_id was
+// declared before, it returns a violation that names that place.
+func (i *Identifiers) add(d Document, place string) domain.Findings {
 	if d.ClientID == "" {
 		return nil
 	}

@@ -135,7 +135,7 @@ func (t *Trips[Q, A]) travel() {
 	}
 }
 
-// gather takes those who still wait from the queue, as many as there are seats, and
+// gather takes the callers that still wait from the queue, as many as there are seats, and
 // returns the context of their trip.
 func (t *Trips[Q, A]) gather() (ctx context.Context, party []*caller[Q, A]) {
 	t.mu.Lock()

@@ -143,7 +143,7 @@ func TestWhatACallerAskedForThatHasLeftIsNotDone(t *testing.T) {
 	}
 }
 
-func TestAPanicLeavesNobodyWaiting(t *testing.T) {
+func TestAPanicLeavesNoCallerWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		trips := gather.New(1, 9, func(ctx context.Context, numbers []int) []gather.Result[int] {

@@ -48,7 +48,7 @@ func (s *Store) CommitTogether(ctx context.Context, revisions ...domain.Revision
 }
 
 // Explain carries the statements of a list out as List does, and returns the plan of
-// each, with how many rows it looked at in vain, by the name of its way.
+// each, with the number of rows that its filters removed, by the name of its way.
 func (s *Store) Explain(ctx context.Context, tenant domain.TenantID, q application.Query) (map[string]string, error) {
 	ways, err := s.ways(ctx, q)
 	plans := map[string]string{}
@@ -163,8 +163,8 @@ func (s *Store) Payload(tenants ...domain.TenantID) string {
 	return n.payload()
 }
 
-// Hear takes a notification in, as if it came from the server.
-func (s *Store) Hear(payload string) { s.news.heard(payload) }
+// Receive processes a notification, as if it came from the server.
+func (s *Store) Receive(payload string) { s.news.received(payload) }
 
 // OwnPayload is a notification that this process sent.
 func (s *Store) OwnPayload() string { return s.news.payload() }

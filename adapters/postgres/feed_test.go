@@ -177,7 +177,7 @@ func TestReplicasHearOfEachOthersCommits(t *testing.T) {
 		case <-time.After(200 * time.Millisecond):
 			stop()
 		case <-deadline:
-			require.Fail(t, "nothing was heard")
+			require.Fail(t, "a reader was not woken")
 		}
 	}
 }

@@ -112,7 +112,7 @@ func (f *fork) behind(t *testing.T) {
 }
 
 // requireProof demands that the other history, in which the client is still at its
-// second revision, rejects the lost cursor for ever and goes on from the other one.
+// second revision, rejects the lost cursor from then on, and continues from the other one.
 func (f *fork) requireProof(t *testing.T) {
 	t.Helper()
 	state := f.client.State()
@@ -256,7 +256,7 @@ func TestACursorAfterADumpWasLoadedElsewhere(t *testing.T) {
 	require.NoError(t, other.Tool(t.Context(), "pg_restore", "--no-owner", "--dbname", elsewhere, file))
 	f.store = open(t, elsewhere)
 	_, err := f.store.Changes(t.Context(), tenant, f.common, 10)
-	require.ErrorIs(t, err, application.ErrUnavailable, "before the migration nobody can be served")
+	require.ErrorIs(t, err, application.ErrUnavailable, "no request can be served before the migration")
 	require.ErrorContains(t, err, "clientele migrate")
 	_, err = f.store.Migrate(t.Context())
 	require.NoError(t, err)

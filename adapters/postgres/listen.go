@@ -62,13 +62,13 @@ func (n *news) listenOnce(begun func()) error {
 		return err
 	}
 	begun()
-	n.readers.WakeAll() // there may have been notifications while nobody listened
+	n.readers.WakeAll() // notifications may have been missed until now
 	for {
 		notification, err := conn.WaitForNotification(n.ctx)
 		if err != nil {
 			return err
 		}
-		n.heard(notification.Payload)
+		n.received(notification.Payload)
 	}
 }
 

@@ -70,7 +70,7 @@ func TestAnInterruptedListenerComesBackAndWakesThoseWhoWait(t *testing.T) {
 	first := awaitListener(t, admin)
 	waiting := watch(t, store)
 	execute(t, admin, `SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'`)
-	requireWoken(t, waiting) // nobody has committed anything: a notification may have been missed
+	requireWoken(t, waiting) // without a commit: a notification may have been missed
 	assert.NotEqual(t, first, awaitListener(t, admin))
 	require.Eventually(t, func() bool { return strings.Contains(logged.String(), "exchanged again") }, time.Minute, time.Millisecond)
 	assert.Equal(t, 2, strings.Count(logged.String(), "\n"), logged.String())

@@ -77,7 +77,7 @@ func TestNotificationsWakeTheTenantsThatTheyList(t *testing.T) {
 	} {
 		reader, stopReader := store.Watch(tenant)
 		other, stopOther := store.Watch("tenant_b")
-		store.Hear(tt.payload)
+		store.Receive(tt.payload)
 		assert.Equal(t, tt.woken, isClosed(reader), name)
 		assert.Equal(t, tt.all, isClosed(other), name)
 		stopReader()

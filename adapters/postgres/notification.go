@@ -35,9 +35,9 @@ func (n *news) payload() string {
 	return string(text)
 }
 
-// heard wakes the readers that a notification is for. Readers of the process that
+// received wakes the readers that a notification is for. Readers of the process that
 // sent it were woken by the commit itself.
-func (n *news) heard(payload string) {
+func (n *news) received(payload string) {
 	var received notification
 	switch err := json.Unmarshal([]byte(payload), &received); {
 	case err != nil || received.From == "":

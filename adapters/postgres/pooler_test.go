@@ -155,14 +155,14 @@ func TestNotificationsArriveOnTheDirectWay(t *testing.T) {
 	other := openWith(t, through(t, p, database), postgres.WithDirectURL(database))
 	requireWoken(t, watch(t, other)) // it listens for the first time
 	awaitListener(t, connect(t, database))
-	heard := watch(t, other)
+	news := watch(t, other)
 	require.NoError(t, one.Commit(t.Context(), newRevision(t, tenant, "app")))
-	requireWoken(t, heard)
+	requireWoken(t, news)
 }
 
 // Through the pooler LISTEN would succeed, on a connection that belongs to others the
-// next moment, and nothing would ever be heard.
-func TestNobodyListensThroughAPooler(t *testing.T) {
+// next moment, and no notification would arrive.
+func TestTheStoreDoesNotListenThroughAPooler(t *testing.T) {
 	database := newDatabase(t)
 	var logged logText
 	store := openWith(t, through(t, pooler(t), database), postgres.WithLog(slog.New(slog.NewTextHandler(&logged, nil))))

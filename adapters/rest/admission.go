@@ -48,8 +48,8 @@ func (a *admission) enter(ctx context.Context) error {
 func (a *admission) leave() { <-a.places }
 
 // admit lets in as much as may be worked on at once. It comes after the body was
-// read, so that slow senders keep nobody out, and before it is checked; who waits
-// for changes does no work, and counts apart.
+// read, so that slow senders keep no other caller out, and before it is checked. A
+// request that waits for changes does no work, and has limits of its own.
 func (s *server) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if waits(r) {

@@ -3,7 +3,6 @@ package rest
 import (
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/clientele-oauth/clientele/adapters/jsonobject"
@@ -17,7 +16,7 @@ type answer struct {
 	status int
 	header map[string]string
 	body   *jsonobject.Writer
-	sent   *sync.Pool // of bodies, to be written over
+	server *server
 }
 
 // maxKeptBody bounds the memory of a body that is kept: that of a large page.
@@ -26,6 +25,12 @@ const maxKeptBody = 256 << 10
 // success is an answer in the envelope of openapi.yaml; write writes the members
 // that are the operation's own.
 func (s *server) success(status int, message string, write func(w *jsonobject.Writer)) *answer {
+	return &answer{status: status, header: map[string]string{}, body: s.envelope(message, write), server: s}
+}
+
+// envelope writes the envelope of openapi.yaml into a body that [server.keep] may have
+// kept.
+func (s *server) envelope(message string, write func(w *jsonobject.Writer)) *jsonobject.Writer {
 	w, ok := s.bodies.Get().(*jsonobject.Writer)
 	if !ok {
 		w = new(jsonobject.Writer)
@@ -36,7 +41,15 @@ func (s *server) success(status int, message string, write func(w *jsonobject.Wr
 		w.Time("timestamp", s.clock.Now(), time.RFC3339)
 		write(w)
 	})
-	return &answer{status: status, header: map[string]string{}, body: w, sent: &s.bodies}
+	return w
+}
+
+// keep keeps a body that was sent, to be written over.
+func (s *server) keep(body *jsonobject.Writer) {
+	if cap(*body) <= maxKeptBody {
+		*body = (*body)[:0]
+		s.bodies.Put(body)
+	}
 }
 
 // with adds a header.
@@ -56,10 +69,7 @@ func (a *answer) send(w http.ResponseWriter) error {
 	header.Set("Content-Length", strconv.Itoa(len(*a.body)))
 	w.WriteHeader(a.status)
 	_, err := w.Write(*a.body)
-	if cap(*a.body) <= maxKeptBody {
-		*a.body = (*a.body)[:0]
-		a.sent.Put(a.body)
-	}
+	a.server.keep(a.body)
 	a.body = nil
 	return err
 }

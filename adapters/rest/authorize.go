@@ -93,7 +93,7 @@ func (x *exchange) actIn(caller application.Caller, tenant string) error {
 }
 
 // logForbidden writes what was looked at for a request that is forbidden: without
-// it nobody can tell a missing role from one under another claim.
+// it a missing role looks like one under another claim.
 func (s *server) logForbidden(r *http.Request, err error) {
 	x := exchangeOf(r.Context())
 	operation := ""

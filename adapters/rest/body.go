@@ -194,7 +194,7 @@ func (b *bodyBudget) take(ctx context.Context, caller string, size int64) (give 
 	}
 	if len(b.waiting) >= maxBodiesWaiting || p.waiting >= callerWaiting {
 		defer b.mu.Unlock()
-		return nil, b.refusal(p, size)
+		return nil, b.refusal(caller, size)
 	}
 	waiter := &bodyWaiter{caller: caller, size: size, got: make(chan struct{})}
 	b.waiting = append(b.waiting, waiter)
@@ -218,7 +218,7 @@ func (b *bodyBudget) take(ctx context.Context, caller string, size int64) (give 
 	}
 	b.waiting = slices.DeleteFunc(b.waiting, func(other *bodyWaiter) bool { return other == waiter })
 	p.waiting--
-	return nil, b.refusal(p, size)
+	return nil, b.refusal(caller, size)
 }
 
 // fits reports whether there is memory for the body of the caller.
@@ -227,16 +227,15 @@ func (b *bodyBudget) fits(p *payer, size int64) bool {
 }
 
 // refusal says why there is no memory.
-func (b *bodyBudget) refusal(p *payer, size int64) error {
-	err := errOverloaded
-	if p.taken+size > b.share {
-		err = application.ErrTooManyRequests
+func (b *bodyBudget) refusal(caller string, size int64) error {
+	defer b.forget(caller)
+	if b.callers[caller].taken+size > b.share {
+		return application.ErrTooManyRequests
 	}
-	b.forget()
-	return err
+	return errOverloaded
 }
 
-// give gives memory back, and to those who wait for it, in their order. A caller
+// give gives memory back, and to the requests that wait for it, in their order. A caller
 // over its share does not hold up the others.
 func (b *bodyBudget) give(caller string, size int64) {
 	b.mu.Lock()
@@ -252,16 +251,12 @@ func (b *bodyBudget) give(caller string, size int64) {
 		close(w.got)
 		return true
 	})
-	if p := b.callers[caller]; p.taken == 0 && p.waiting == 0 {
-		delete(b.callers, caller)
-	}
+	b.forget(caller)
 }
 
-// forget drops the callers that have nothing.
-func (b *bodyBudget) forget() {
-	for name, p := range b.callers {
-		if p.taken == 0 && p.waiting == 0 {
-			delete(b.callers, name)
-		}
+// forget drops a caller that has nothing.
+func (b *bodyBudget) forget(caller string) {
+	if p := b.callers[caller]; p.taken == 0 && p.waiting == 0 {
+		delete(b.callers, caller)
 	}
 }

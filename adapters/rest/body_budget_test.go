@@ -42,7 +42,7 @@ func TestTheMemoryForBodiesIsShared(t *testing.T) {
 		give()
 	}
 	assert.Zero(t, b.taken)
-	assert.Empty(t, b.callers, "nobody is remembered who has nothing")
+	assert.Empty(t, b.callers, "a caller without bodies is not remembered")
 	assert.Empty(t, b.waiting)
 }
 

@@ -49,7 +49,7 @@ func (s service) sendUnread(t *testing.T, c call) int {
 
 // Nothing is read from a caller that is unknown, lacks the permission or a tenant,
 // or is over its rate; nor is a body that is too large by its length.
-func TestNoBodyIsReadInVain(t *testing.T) {
+func TestNoBodyIsReadForARejectedRequest(t *testing.T) {
 	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })
@@ -132,7 +132,7 @@ func heap() uint64 {
 // 600 bodies of 512 KiB that are sent by halves, with one token, take a share of
 // the memory for bodies, and no place of those who are worked on: others, and the
 // same caller's requests without a body, are served meanwhile.
-func TestSlowSendersTakeLittleAndKeepNobodyOut(t *testing.T) {
+func TestSlowSendersTakeLittleAndBlockNoOtherCaller(t *testing.T) {
 	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })

@@ -22,7 +22,7 @@ import (
 //
 // A caller that may write and not read gets back only the fields that it sent:
 // otherwise an empty update would read any client. A 400 may still quote a stored
-// value that the change makes invalid; without that, nobody could mend it.
+// value that the change makes invalid; otherwise it could not be corrected.
 func (s *server) changed(x *exchange, message string, revised application.Revised, opts application.Options) *answer {
 	now := s.clock.Now()
 	a := s.success(http.StatusOK, message, func(w *jsonobject.Writer) {

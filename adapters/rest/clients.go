@@ -224,7 +224,7 @@ func (s *server) UpdateClient(ctx context.Context, r api.UpdateClientRequestObje
 	}
 	switch {
 	case revised.RevokedSecrets > 0:
-		message += "; no authentication method uses a secret any more: " + count(revised.RevokedSecrets, "secret") + " revoked"
+		message += "; no authentication method uses a secret any more: " + wire.CountOf(revised.RevokedSecrets, "secret") + " revoked"
 	case revised.Client.UsesSecret() && len(revised.Client.Secrets()) == 0 && !revised.Client.SecretsUnreadable():
 		message += "; it has no secret yet: create one"
 	}

@@ -134,8 +134,8 @@ func (op *operation) check(r *http.Request, x *exchange) error {
 	if op.body != nil {
 		text := x.body
 		x.body = nil
+		x.fingerprint = fingerprint(r, text)
 		if len(text) > 0 {
-			x.fingerprint = fingerprint(r, text)
 			body, err := op.body.Decode(text)
 			if err != nil {
 				return explainJSON(text, err)
@@ -158,8 +158,6 @@ func (op *operation) check(r *http.Request, x *exchange) error {
 					return fmt.Errorf("write the checked body: %w", err)
 				}
 			}
-		} else {
-			x.fingerprint = fingerprint(r, text)
 		}
 		r.Body = io.NopCloser(bytes.NewReader(text))
 	}

@@ -133,6 +133,6 @@ func TestAHostileBodyCostsNoMoreThanALegalOne(t *testing.T) {
 	empty := costOf(t, s, call{method: http.MethodPut, path: clients + "/app-123", token: "nobody", body: `{}`})
 	for name, body := range hostileBodies(size) {
 		c := costOf(t, s, call{method: http.MethodPut, path: clients + "/app-123", token: "nobody", body: body})
-		assert.Less(t, c.bytes, 2*empty.bytes, "%s by nobody", name)
+		assert.Less(t, c.bytes, 2*empty.bytes, "%s by a caller without permissions", name)
 	}
 }

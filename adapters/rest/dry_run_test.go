@@ -18,7 +18,7 @@ func jsonOf(t *testing.T, value any) string {
 
 // The revision of a dry run does not exist: were its ETag given out, it would be
 // that of another writer's revision soon, and an If-Match with it would overwrite
-// what nobody has seen.
+// what no reader has seen.
 func TestADryRunHasNoETag(t *testing.T) { onBothStores(t, dryRunsWithoutETag) }
 
 func dryRunsWithoutETag(t *testing.T, s service) {

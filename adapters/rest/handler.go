@@ -69,7 +69,7 @@ type Observer interface {
 	RequestDone(operation string, status int, took time.Duration)
 	// RuleRefused tells of a violation that refused a client.
 	RuleRefused(rule string)
-	// RequestShed tells of a request that was turned away, by "load", "rate" or
+	// RequestShed counts a request that was turned away, by "load", "rate" or
 	// "readers".
 	RequestShed(cause string)
 	// ReadersWaiting reports that so many more requests wait for changes, or fewer.

@@ -103,8 +103,8 @@ func requestsThatBreakHTTP(t target) []hostile {
 		{"a reader that writes what is not JSON", t.put("{", "Authorization: Bearer read"), 403},
 		{"a writer that reads", t.raw("GET", client, "", "Authorization: Bearer write"), 403},
 		{"a caller without permissions that sends much", t.put(ones, "Authorization: Bearer nobody"), 403},
-		{"nobody that sends much", t.put(ones, "Authorization: Bearer unknown"), 401},
-		{"the wrong type by nobody", t.put("{}", "Authorization: Bearer unknown\r\nContent-Type: text/plain"), 401},
+		{"an unknown caller that sends much", t.put(ones, "Authorization: Bearer unknown"), 401},
+		{"the wrong type by an unknown caller", t.put("{}", "Authorization: Bearer unknown\r\nContent-Type: text/plain"), 401},
 	}...)
 	return rows
 }

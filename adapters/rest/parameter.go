@@ -105,7 +105,7 @@ func (p parameter) check(values []string) (read, reason string) {
 	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
 		return "", "must be text in UTF-8, without NUL"
 	}
-	_, read, reason = p.schema.InspectText(text)
+	read, reason = p.schema.InspectText(text)
 	if reason == "" && p.tags {
 		_, err := parseEntityTags(text)
 		if err != nil {

@@ -51,7 +51,7 @@ func problemOf(err error) (p problem, known bool) {
 		listed := refusals[:min(len(refusals), maxViolations)]
 		return problem{
 			status:     http.StatusBadRequest,
-			message:    "the client is refused for " + count(len(refusals), "violation"),
+			message:    "the client is refused for " + wire.CountOf(len(refusals), "violation"),
 			violations: wire.FindingsOf(listed),
 			omitted:    len(refusals) - len(listed),
 		}, true
@@ -172,13 +172,6 @@ func problemOf(err error) (p problem, known bool) {
 	default:
 		return problem{status: http.StatusInternalServerError, message: "internal server error"}, false
 	}
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
 }
 
 // writeError answers with the problem that err is.

@@ -3,7 +3,6 @@ package rest
 import (
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/clientele-oauth/clientele/adapters/jsonobject"
 	"github.com/clientele-oauth/clientele/api"
@@ -27,25 +26,17 @@ type stream struct {
 
 // send writes and sends the response.
 func (s *stream) send(to http.ResponseWriter) error {
-	w, ok := s.server.bodies.Get().(*jsonobject.Writer)
-	if !ok {
-		w = new(jsonobject.Writer)
-	}
 	to.Header().Set("Content-Type", "application/json")
 	sent := false
-	flush := func() error {
-		if len(*w) < streamBytes {
-			return nil
-		}
-		sent = true
-		return w.Flush(to)
-	}
 	var err error
-	w.Object("", func() {
-		w.Int("code", 0)
-		w.Text("message", s.message)
-		w.Time("timestamp", s.server.clock.Now(), time.RFC3339)
-		err = s.write(w, flush)
+	w := s.server.envelope(s.message, func(w *jsonobject.Writer) {
+		err = s.write(w, func() error {
+			if len(*w) < streamBytes {
+				return nil
+			}
+			sent = true
+			return w.Flush(to)
+		})
 	})
 	switch {
 	case err != nil && sent:
@@ -59,10 +50,7 @@ func (s *stream) send(to http.ResponseWriter) error {
 		to.Header().Set("Content-Length", strconv.Itoa(len(*w)))
 	}
 	_, err = to.Write(*w)
-	if cap(*w) <= maxKeptBody {
-		*w = (*w)[:0]
-		s.server.bodies.Put(w)
-	}
+	s.server.keep(w)
 	return err
 }
 

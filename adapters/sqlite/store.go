@@ -25,7 +25,7 @@ import (
 const maxReaders = 8
 
 // maxLists bounds the connections that read lists. They are not those of other reads,
-// so that long lists keep nobody else waiting.
+// so that long lists delay no other reads.
 const maxLists = 4
 
 // Store implements [application.Store] over one SQLite file.

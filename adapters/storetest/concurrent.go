@@ -69,7 +69,7 @@ func impatientWriters(t *testing.T, store application.Store) {
 		})
 	}
 	group.Wait()
-	// Whoever is the next to register them succeeds or meets what was done.
+	// The next request to register them succeeds or finds what was done.
 	for i := range callers {
 		for k := range each {
 			client := register(t, tenant, domain.ClientID(fmt.Sprintf("app-%d-%d", i, k)))

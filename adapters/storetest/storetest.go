@@ -58,7 +58,7 @@ func Run(t *testing.T, open func(t *testing.T) application.Store) {
 		{"the last use of a secret is the latest one", secretUses},
 		{"a store that serves answers a ping", ping},
 		{"a call whose context has ended is unavailable", endedContext},
-		{"a commit that nobody waits for is made once or not at all", impatientWriters},
+		{"a commit that no caller waits for is made once or not at all", impatientWriters},
 		{"changes of all kinds at once do not fail each other, and are counted", changeEverything},
 	}
 	for _, tt := range tests {

@@ -124,9 +124,9 @@ func (s *Schema) Inspect(value any) Verdict {
 	return v
 }
 
-// InspectText checks a value that is text, as those of parameters are. It returns
-// the value as the schema's type.
-func (s *Schema) InspectText(text string) (value any, rewritten string, reason string) {
+// InspectText checks a value that is text, as those of parameters are. It returns the
+// text as the generated binding is to read it, and why it is not accepted; "" if it is.
+func (s *Schema) InspectText(text string) (rewritten, reason string) {
 	return s.shape.checkText(text)
 }
 

@@ -174,7 +174,7 @@ func article(kind string) string {
 // checkItems visits the elements of an array, unless there are too many.
 func (c *shape) checkItems(v *Verdict, at []string, items []any) {
 	if len(items) > c.maxItems {
-		v.add(at, func() string { return "must have at most " + countOf(c.maxItems, "element") })
+		v.add(at, func() string { return "must have at most " + CountOf(c.maxItems, "element") })
 		return
 	}
 	for i, item := range items {
@@ -213,9 +213,9 @@ func (c *shape) checkString(text string) (read, reason string) {
 	case length < c.minLength && c.minLength == 1:
 		return text, "must not be empty"
 	case length < c.minLength:
-		return text, "must have at least " + countOf(c.minLength, "character")
+		return text, "must have at least " + CountOf(c.minLength, "character")
 	case c.maxLength > 0 && length > c.maxLength:
-		return text, "must have at most " + countOf(c.maxLength, "character")
+		return text, "must have at most " + CountOf(c.maxLength, "character")
 	case len(c.enum) > 0 && !slices.Contains(c.enum, text):
 		return text, "must be one of " + strings.Join(c.enum, ", ")
 	case c.pattern != nil && !c.pattern.MatchString(text):
@@ -246,30 +246,29 @@ func (c *shape) checkNumber(number float64) string {
 	}
 }
 
-// checkText reads a parameter. rewritten is the text as the generated binding is
-// to read it; reason says why it is not accepted.
-func (c *shape) checkText(text string) (value any, rewritten, reason string) {
+// checkText is [Schema.InspectText].
+func (c *shape) checkText(text string) (rewritten, reason string) {
 	switch c.kind {
 	case openapi3.TypeString:
-		rewritten, reason = c.checkString(text)
-		return rewritten, rewritten, reason
+		return c.checkString(text)
 	case openapi3.TypeInteger:
 		number, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
-			return nil, text, "must be a whole number"
+			return text, "must be a whole number"
 		}
-		return number, text, c.checkNumber(float64(number))
+		return text, c.checkNumber(float64(number))
 	case openapi3.TypeBoolean:
 		if text != "true" && text != "false" {
-			return nil, text, "must be true or false"
+			return text, "must be true or false"
 		}
-		return text == "true", text, ""
+		return text, ""
 	default:
-		return nil, text, "must be " + article(c.kind)
+		return text, "must be " + article(c.kind)
 	}
 }
 
-func countOf(n int, noun string) string {
+// CountOf is a number of things, as "1 element" or "2 elements".
+func CountOf(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 
 	"github.com/clientele-oauth/clientele/adapters/clientfile"
 	"github.com/clientele-oauth/clientele/adapters/report"
@@ -118,7 +117,7 @@ func (c *checkCommand) check(
 		if c.Profile != "" {
 			d.Wish.Profile = new(domain.Profile(c.Profile))
 		}
-		findings := slices.Concat(d.IDProblems, declared.Add(d, fmt.Sprintf("%s:%d", in.name, d.Line(""))), d.Breaches)
+		findings := declared.Problems(d, in.name)
 		if len(d.Breaches) == 0 {
 			findings = append(findings, inspector.Inspect(ctx, d.Wish)...)
 		}

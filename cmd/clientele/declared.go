@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -179,7 +178,7 @@ func readDeclarations(
 		}
 		if err == nil {
 			err = reader.Each(ctx, in.name, text, func(d clientfile.Document) error {
-				problems := slices.Concat(d.IDProblems, declared.Add(d, fmt.Sprintf("%s:%d", in.name, d.Line(""))), d.Breaches)
+				problems := declared.Problems(d, in.name)
 				for _, p := range problems {
 					blame("%s:%d: at %s: %s", in.name, d.Line(p.Pointer), p.Pointer, p.Message)
 				}

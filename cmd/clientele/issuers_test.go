@@ -152,7 +152,7 @@ func TestAnIssuerThatHangsDoesNotHoldTheOthersUp(t *testing.T) {
 	status, body := read(t, p.URL+"/readyz")
 	assert.Equal(t, http.StatusOK, status, body)
 	assert.Contains(t, body, "issuer keys: ok (1 of 2 issuers")
-	<-asked // the hanging one was asked, and nobody waited for it
+	<-asked // the hanging one was asked, and no caller waited for it
 	create(t, p.as(t, adminToken(t, data)))
 }
 
