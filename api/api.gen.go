@@ -399,109 +399,6 @@ type CreateClientDetailResponse struct {
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
-// CreateClientRequest The configuration of a new client. The rules demand a name, and a redirect URI where a grant redirects.
-type CreateClientRequest struct {
-	// ClientAuthMethods How the client authenticates: `none`, `client_secret_basic`, `client_secret_post`, `private_key_jwt`, `tls_client_auth`, `self_signed_tls_client_auth`. An array here; in answers it is a string that holds the JSON text of the array.
-	//
-	// Example: ["client_secret_basic"]
-	ClientAuthMethods *[]string `json:"client_auth_methods,omitempty"`
-
-	// ClientID The identifier of the new client; generated if omitted. `.` and `..` are rejected with 400, because HTTP clients remove such path segments (RFC 3986 §5.2.4). One that is or was taken in the tenant is rejected with 409.
-	//
-	// Example: app-123
-	ClientID *string `json:"client_id,omitempty"`
-
-	// CorsOrigins The web origins that may call the authorization server for this client (RFC 6454 §6.2).
-	//
-	// Example: ["https://app.example.com"]
-	CorsOrigins *[]string `json:"cors_origins,omitempty"`
-
-	// FapiProfile The FAPI profile that the client must keep to: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are kept as sent and judged as `fapi1-baseline` and `fapi2-security`.
-	//
-	// Example: fapi2-security
-	FapiProfile *string `json:"fapi_profile,omitempty"`
-
-	// GrantTypes The grant types that the client may use (RFC 7591 §2).
-	//
-	// Example: ["authorization_code"]
-	GrantTypes *[]string `json:"grant_types,omitempty"`
-
-	// IsConfidential Whether the client can keep a secret (RFC 6749 §2.1).
-	//
-	// Example: true
-	IsConfidential *bool `json:"is_confidential,omitempty"`
-
-	// Jwks The public keys, as the JSON text of a JWK Set (RFC 7517 §5): at most 50 keys, no private or symmetric one. Excludes `jwks_uri`; to switch, clear the other in the same request.
-	//
-	// Example: {"keys":[{"kty":"OKP","crv":"Ed25519","kid":"2026-04","use":"sig","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}
-	Jwks *string `json:"jwks,omitempty"`
-
-	// JwksURI Where the public keys are: an https URI on a public host. Excludes `jwks`; to switch, clear the other in the same request.
-	//
-	// Example: https://client.example.com/.well-known/jwks.json
-	JwksURI *string `json:"jwks_uri,omitempty"`
-
-	// LogoURL The client's logo (RFC 7591 §2, `logo_uri`).
-	//
-	// Example: https://app.example.com/logo.png
-	LogoURL *string `json:"logo_url,omitempty"`
-
-	// Name What people know the client by.
-	//
-	// Example: My App
-	Name *string `json:"name,omitempty"`
-
-	// PrivacyPolicy What the client does with personal data (RFC 7591 §2, `policy_uri`).
-	//
-	// Example: https://app.example.com/privacy
-	PrivacyPolicy *string `json:"privacy_policy,omitempty"`
-
-	// RedirectUris The redirection endpoints, kept byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
-	//
-	// Example: ["https://app.example.com/callback"]
-	RedirectUris *[]string `json:"redirect_uris,omitempty"`
-
-	// Scopes The scopes that the client may ask for (RFC 6749 §3.3), one an element.
-	//
-	// Example: ["openid","profile"]
-	Scopes *[]string `json:"scopes,omitempty"`
-
-	// TermsURL The terms of service (RFC 7591 §2, `tos_uri`).
-	//
-	// Example: https://app.example.com/terms
-	TermsURL *string `json:"terms_url,omitempty"`
-
-	// TLSClientAuthSanDNS The expected DNS name in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
-	//
-	// Example: app.example.com
-	TLSClientAuthSanDNS *string `json:"tls_client_auth_san_dns,omitempty"`
-
-	// TLSClientAuthSanEmail The expected e-mail address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
-	//
-	// Example: app@example.com
-	TLSClientAuthSanEmail *string `json:"tls_client_auth_san_email,omitempty"`
-
-	// TLSClientAuthSanIP The expected IP address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
-	//
-	// Example: 192.0.2.1
-	TLSClientAuthSanIP *string `json:"tls_client_auth_san_ip,omitempty"`
-
-	// TLSClientAuthSanURI The expected URI in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
-	//
-	// Example: https://app.example.com
-	TLSClientAuthSanURI *string `json:"tls_client_auth_san_uri,omitempty"`
-
-	// TLSClientAuthSubjectDn The expected subject distinguished name of the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
-	//
-	// Example: CN=app,O=Example,C=DE
-	TLSClientAuthSubjectDn *string `json:"tls_client_auth_subject_dn,omitempty"`
-
-	// Website The client's home page (RFC 7591 §2, `client_uri`).
-	//
-	// Example: https://app.example.com
-	Website *string `json:"website,omitempty"`
-}
-
 // CreateClientResponse A client as it was registered.
 type CreateClientResponse struct {
 	// ClientAuthMethods How the client authenticates: a **string** that holds the JSON text of an array. In requests it is an array.
@@ -1355,109 +1252,6 @@ type SimpleResponse struct {
 	ViolationsOmitted *int64 `json:"violations_omitted,omitempty"`
 }
 
-// UpdateClientRequest The members to set; every member is optional, and an omitted one is left as it is. `""` clears a string, `[]` an array; `null` is refused.
-type UpdateClientRequest struct {
-	// ClientAuthMethods How the client authenticates: `none`, `client_secret_basic`, `client_secret_post`, `private_key_jwt`, `tls_client_auth`, `self_signed_tls_client_auth`. An array here; in answers it is a string that holds the JSON text of the array.
-	//
-	// Example: ["client_secret_basic"]
-	ClientAuthMethods *[]string `json:"client_auth_methods,omitempty"`
-
-	// CorsOrigins The web origins that may call the authorization server for this client (RFC 6454 §6.2).
-	//
-	// Example: ["https://app.example.com"]
-	CorsOrigins *[]string `json:"cors_origins,omitempty"`
-
-	// FapiProfile The FAPI profile that the client must keep to: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are kept as sent and judged as `fapi1-baseline` and `fapi2-security`.
-	//
-	// Example: fapi2-security
-	FapiProfile *string `json:"fapi_profile,omitempty"`
-
-	// GrantTypes The grant types that the client may use (RFC 7591 §2).
-	//
-	// Example: ["authorization_code"]
-	GrantTypes *[]string `json:"grant_types,omitempty"`
-
-	// IsConfidential Whether the client can keep a secret (RFC 6749 §2.1).
-	//
-	// Example: true
-	IsConfidential *bool `json:"is_confidential,omitempty"`
-
-	// Jwks The public keys, as the JSON text of a JWK Set (RFC 7517 §5): at most 50 keys, no private or symmetric one. Excludes `jwks_uri`; to switch, clear the other in the same request.
-	//
-	// Example: {"keys":[{"kty":"OKP","crv":"Ed25519","kid":"2026-04","use":"sig","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}
-	Jwks *string `json:"jwks,omitempty"`
-
-	// JwksURI Where the public keys are: an https URI on a public host. Excludes `jwks`; to switch, clear the other in the same request.
-	//
-	// Example: https://client.example.com/.well-known/jwks.json
-	JwksURI *string `json:"jwks_uri,omitempty"`
-
-	// LogoURL The client's logo (RFC 7591 §2, `logo_uri`).
-	//
-	// Example: https://app.example.com/logo.png
-	LogoURL *string `json:"logo_url,omitempty"`
-
-	// Name What people know the client by.
-	//
-	// Example: My App
-	Name *string `json:"name,omitempty"`
-
-	// PrivacyPolicy What the client does with personal data (RFC 7591 §2, `policy_uri`).
-	//
-	// Example: https://app.example.com/privacy
-	PrivacyPolicy *string `json:"privacy_policy,omitempty"`
-
-	// RedirectUris The redirection endpoints, kept byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
-	//
-	// Example: ["https://app.example.com/callback"]
-	RedirectUris *[]string `json:"redirect_uris,omitempty"`
-
-	// Scopes The scopes that the client may ask for (RFC 6749 §3.3), one an element.
-	//
-	// Example: ["openid","profile"]
-	Scopes *[]string `json:"scopes,omitempty"`
-
-	// Status `active` or `suspended`. A suspended client is not served.
-	//
-	// Example: active
-	Status *string `json:"status,omitempty"`
-
-	// TermsURL The terms of service (RFC 7591 §2, `tos_uri`).
-	//
-	// Example: https://app.example.com/terms
-	TermsURL *string `json:"terms_url,omitempty"`
-
-	// TLSClientAuthSanDNS The expected DNS name in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
-	//
-	// Example: app.example.com
-	TLSClientAuthSanDNS *string `json:"tls_client_auth_san_dns,omitempty"`
-
-	// TLSClientAuthSanEmail The expected e-mail address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
-	//
-	// Example: app@example.com
-	TLSClientAuthSanEmail *string `json:"tls_client_auth_san_email,omitempty"`
-
-	// TLSClientAuthSanIP The expected IP address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
-	//
-	// Example: 192.0.2.1
-	TLSClientAuthSanIP *string `json:"tls_client_auth_san_ip,omitempty"`
-
-	// TLSClientAuthSanURI The expected URI in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
-	//
-	// Example: https://app.example.com
-	TLSClientAuthSanURI *string `json:"tls_client_auth_san_uri,omitempty"`
-
-	// TLSClientAuthSubjectDn The expected subject distinguished name of the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
-	//
-	// Example: CN=app,O=Example,C=DE
-	TLSClientAuthSubjectDn *string `json:"tls_client_auth_subject_dn,omitempty"`
-
-	// Website The client's home page (RFC 7591 §2, `client_uri`).
-	//
-	// Example: https://app.example.com
-	Website *string `json:"website,omitempty"`
-}
-
 // Verification The outcome of a verification.
 type Verification struct {
 	// SecretID Which one it is; absent where it is none.
@@ -1963,12 +1757,6 @@ type ListRulesParams struct {
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
-// CreateClientJSONRequestBody defines body for CreateClient for application/json ContentType.
-type CreateClientJSONRequestBody = CreateClientRequest
-
-// UpdateClientJSONRequestBody defines body for UpdateClient for application/json ContentType.
-type UpdateClientJSONRequestBody = UpdateClientRequest
-
 // RotateSecretJSONRequestBody defines body for RotateSecret for application/json ContentType.
 type RotateSecretJSONRequestBody = RotateSecretRequest
 
@@ -1977,9 +1765,6 @@ type CreateSecretJSONRequestBody = CreateSecretRequest
 
 // VerifySecretJSONRequestBody defines body for VerifySecret for application/json ContentType.
 type VerifySecretJSONRequestBody = VerifySecretRequest
-
-// CheckComplianceJSONRequestBody defines body for CheckCompliance for application/json ContentType.
-type CheckComplianceJSONRequestBody = CreateClientRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -4040,6 +3825,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	}
 
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/admin/oauth/changes", wrapper.ListChanges)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/admin/oauth/clients", wrapper.ListClients)
 	})
 	r.Group(func(r chi.Router) {
@@ -4055,22 +3843,13 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Put(options.BaseURL+"/admin/oauth/clients/{client_id}", wrapper.UpdateClient)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/admin/oauth/clients/{client_id}/compliance", wrapper.GetClientCompliance)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/admin/oauth/clients/{client_id}/keys", wrapper.GetClientKeys)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/admin/oauth/clients/{client_id}/restore", wrapper.RestoreClient)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/admin/oauth/clients/{client_id}/secrets", wrapper.ListSecrets)
-	})
-	r.Group(func(r chi.Router) {
-		r.Post(options.BaseURL+"/admin/oauth/clients/{client_id}/secrets", wrapper.CreateSecret)
-	})
-	r.Group(func(r chi.Router) {
-		r.Delete(options.BaseURL+"/admin/oauth/clients/{client_id}/secrets/{secret_id}", wrapper.DeleteSecret)
-	})
-	r.Group(func(r chi.Router) {
-		r.Post(options.BaseURL+"/admin/oauth/clients/{client_id}/rotate-secret", wrapper.RotateSecret)
-	})
-	r.Group(func(r chi.Router) {
-		r.Post(options.BaseURL+"/admin/oauth/clients/{client_id}/verify-secret", wrapper.VerifySecret)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/admin/oauth/clients/{client_id}/revisions", wrapper.ListRevisions)
@@ -4082,13 +3861,19 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/admin/oauth/clients/{client_id}/revisions/{number}/restore", wrapper.RestoreRevision)
 	})
 	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/admin/oauth/clients/{client_id}/keys", wrapper.GetClientKeys)
+		r.Post(options.BaseURL+"/admin/oauth/clients/{client_id}/rotate-secret", wrapper.RotateSecret)
 	})
 	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/admin/oauth/clients/{client_id}/compliance", wrapper.GetClientCompliance)
+		r.Get(options.BaseURL+"/admin/oauth/clients/{client_id}/secrets", wrapper.ListSecrets)
 	})
 	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/admin/oauth/changes", wrapper.ListChanges)
+		r.Post(options.BaseURL+"/admin/oauth/clients/{client_id}/secrets", wrapper.CreateSecret)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/admin/oauth/clients/{client_id}/secrets/{secret_id}", wrapper.DeleteSecret)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/admin/oauth/clients/{client_id}/verify-secret", wrapper.VerifySecret)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/admin/oauth/compliance", wrapper.CheckCompliance)
@@ -4429,7 +4214,6 @@ func (response ListClients503JSONResponse) VisitListClientsResponse(w http.Respo
 
 type CreateClientRequestObject struct {
 	Params CreateClientParams
-	Body   *CreateClientJSONRequestBody
 }
 
 type CreateClientResponseObject interface {
@@ -4976,7 +4760,6 @@ func (response GetClient503JSONResponse) VisitGetClientResponse(w http.ResponseW
 type UpdateClientRequestObject struct {
 	ClientID ClientID `json:"client_id"`
 	Params   UpdateClientParams
-	Body     *UpdateClientJSONRequestBody
 }
 
 type UpdateClientResponseObject interface {
@@ -7044,7 +6827,6 @@ func (response VerifySecret503JSONResponse) VisitVerifySecretResponse(w http.Res
 
 type CheckComplianceRequestObject struct {
 	Params CheckComplianceParams
-	Body   *CheckComplianceJSONRequestBody
 }
 
 type CheckComplianceResponseObject interface {
@@ -7516,13 +7298,6 @@ func (sh *strictHandler) CreateClient(w http.ResponseWriter, r *http.Request, pa
 
 	request.Params = params
 
-	var body CreateClientJSONRequestBody
-	if err := runtime.BindJSONBody(r, &body); err != nil {
-		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
-		return
-	}
-	request.Body = &body
-
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.CreateClient(ctx, request.(CreateClientRequestObject))
 	}
@@ -7603,13 +7378,6 @@ func (sh *strictHandler) UpdateClient(w http.ResponseWriter, r *http.Request, cl
 
 	request.ClientID = clientID
 	request.Params = params
-
-	var body UpdateClientJSONRequestBody
-	if err := runtime.BindJSONBody(r, &body); err != nil {
-		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
-		return
-	}
-	request.Body = &body
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.UpdateClient(ctx, request.(UpdateClientRequestObject))
@@ -7963,13 +7731,6 @@ func (sh *strictHandler) CheckCompliance(w http.ResponseWriter, r *http.Request,
 	var request CheckComplianceRequestObject
 
 	request.Params = params
-
-	var body CheckComplianceJSONRequestBody
-	if err := runtime.BindJSONBody(r, &body); err != nil {
-		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
-		return
-	}
-	request.Body = &body
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.CheckCompliance(ctx, request.(CheckComplianceRequestObject))

@@ -27,14 +27,14 @@ func (r *Registry) ClientKeys(ctx context.Context, caller Caller, id domain.Clie
 	settings := client.Settings()
 	inForce := KeysInForce{Source: settings.Keys}
 	if uri := settings.Keys.URI(); uri != "" {
-		inForce.Keys, inForce.FetchedAt, err = r.Keys.Fetch(ctx, caller.Tenant, uri)
+		inForce.Keys, inForce.FetchedAt, err = r.keys.Fetch(ctx, caller.Tenant, uri)
 	} else {
-		inForce.Keys, err = resolve(ctx, r.Keys, caller.Tenant, settings.Keys, false)
+		inForce.Keys, err = resolve(ctx, r.keys, caller.Tenant, settings.Keys, false)
 	}
 	if err != nil {
 		return KeysInForce{}, fmt.Errorf("read the keys of a client: %w", err)
 	}
-	inForce.Findings = r.Book.Judge(settings, inForce.Keys, r.now()).AboutKeys()
+	inForce.Findings = r.book.Judge(settings, inForce.Keys, r.now()).AboutKeys()
 	return inForce, nil
 }
 
@@ -50,34 +50,34 @@ func (r *Registry) Assess(
 	return r.assess(ctx, caller.Tenant, client.Settings(), profiles)
 }
 
-// AssessDraft holds a configuration that is not stored against profiles: what
-// a registration by wish would be. The error is [ErrForbidden], or an
+// AssessDraft checks a configuration that is not stored against profiles: the one
+// that a registration by the change would have. The error is [ErrForbidden], or an
 // [*InvalidError] where both jwks and jwks_uri are given, which is no
 // configuration at all.
 func (r *Registry) AssessDraft(
-	ctx context.Context, caller Caller, wish domain.Change, profiles []domain.Profile,
+	ctx context.Context, caller Caller, change domain.Change, profiles []domain.Profile,
 ) ([]domain.Assessment, error) {
 	if err := caller.May(OpCheckCompliance); err != nil {
 		return nil, err
 	}
-	settings, findings := r.Book.Draft(wish)
-	if findings.Refuse() {
+	draft := r.book.Register(domain.Identity{}, change)
+	if findings := draft.RivalKeys(); findings.HasViolations() {
 		return nil, fmt.Errorf("assess a draft: %w", &InvalidError{Findings: findings})
 	}
-	return r.assess(ctx, caller.Tenant, settings, profiles)
+	return r.assess(ctx, caller.Tenant, draft.Settings(), profiles)
 }
 
 func (r *Registry) assess(
 	ctx context.Context, tenant domain.TenantID, settings domain.Settings, profiles []domain.Profile,
 ) ([]domain.Assessment, error) {
-	keys, err := resolve(ctx, r.Keys, tenant, settings.Keys, true)
+	keys, err := resolve(ctx, r.keys, tenant, settings.Keys, true)
 	if err != nil {
 		return nil, fmt.Errorf("assess a client: %w", err)
 	}
 	now := r.now()
 	assessed := make([]domain.Assessment, len(profiles))
 	for i, profile := range profiles {
-		assessed[i] = r.Book.Assess(settings, profile, keys, now)
+		assessed[i] = r.book.Assess(settings, profile, keys, now)
 	}
 	return assessed, nil
 }

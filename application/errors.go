@@ -8,8 +8,8 @@ import (
 )
 
 // The kinds of failure that a use case or a port can end in; adapters tell
-// them apart with errors.Is. Beside them stand the reasons of package domain for
-// which secrets cannot be changed.
+// them apart with errors.Is. In addition there are the errors of
+// package domain about the state of a client and its secrets.
 var (
 	// ErrUnauthenticated: no valid access token came with the request.
 	ErrUnauthenticated = errors.New("no valid access token")
@@ -19,8 +19,6 @@ var (
 	ErrNotFound = errors.New("no such client")
 	// ErrNoSuchRevision: the client has no such revision.
 	ErrNoSuchRevision = errors.New("no such revision")
-	// ErrNotDeleted: only a deleted client can be restored.
-	ErrNotDeleted = errors.New("the client is not deleted")
 	// ErrPreconditionFailed: the client is not at the revision that the caller
 	// demanded.
 	ErrPreconditionFailed = errors.New("the client has been changed since")

@@ -29,9 +29,9 @@ type counted struct {
 }
 
 // count puts a counted store below the registry.
-func count(r *application.Registry) *counted {
+func count(r *registry) *counted {
 	c := &counted{Store: r.Store, reads: map[domain.TenantID]int{}}
-	r.Store = c
+	r.with(func(config *application.Config) { config.Store = c })
 	return c
 }
 
@@ -69,7 +69,7 @@ func entryOf(r domain.Revision) string {
 }
 
 // once waits for changes once.
-func (f *follower) once(ctx context.Context, r *application.Registry, caller application.Caller, limit int, end <-chan struct{}) error {
+func (f *follower) once(ctx context.Context, r *registry, caller application.Caller, limit int, end <-chan struct{}) error {
 	patience := application.Patience{Longest: application.MaxWait, End: end}
 	select {
 	case <-end:
@@ -105,7 +105,7 @@ func requireNoFollowers(t *testing.T) {
 // However many wait, a commit costs the store a few reads, and readers of other
 // tenants cost it none.
 func TestReadsOfTheFeedDoNotGrowWithItsReaders(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onBothStores(t, func(t *testing.T, r *registry) {
 		const readers, commits = 1000, 10
 		store := count(r)
 		id := register(t, r)
@@ -136,7 +136,7 @@ func TestReadsOfTheFeedDoNotGrowWithItsReaders(t *testing.T) {
 		}
 		before := store.of(stranger.Tenant)
 		for i := range commits {
-			_, err := r.Revise(t.Context(), admin, id, domain.Change{Name: new(fmt.Sprint("name ", i))}, application.Options{})
+			_, err := r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{Name: fmt.Sprint("name ", i)}), application.Options{})
 			require.NoError(t, err)
 		}
 		group.Wait()
@@ -159,7 +159,7 @@ func TestReadsOfTheFeedDoNotGrowWithItsReaders(t *testing.T) {
 // Readers with limits and cursors of their own, some of whom leave and come back,
 // while clients are changed, deleted and purged.
 func TestReadersThatWaitMissNothingAndGetNothingTwice(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onBothStores(t, func(t *testing.T, r *registry) {
 		const readers, steps = 24, 60
 		end := make(chan struct{})
 		followers := make([]*follower, readers)
@@ -220,13 +220,13 @@ func TestReadersThatWaitMissNothingAndGetNothingTwice(t *testing.T) {
 				log = append(log, fmt.Sprintf("%s %d", id, live[id]+1), fmt.Sprintf("%s %d", id, live[id]+2))
 				delete(live, id)
 				move(r, time.Second)
-				purged, err := r.Purge(t.Context(), domain.Actor{Subject: "operator"}, 0)
+				purged, err := application.Purge(t.Context(), r.Store, r.Clock, domain.Actor{Subject: "operator"}, 0)
 				require.NoError(t, err)
 				require.Equal(t, 1, purged)
 			default:
 				id := ids[random.IntN(len(ids))]
 				live[id]++
-				_, err := r.Revise(t.Context(), admin, id, domain.Change{Name: new(fmt.Sprint("name ", live[id]))}, application.Options{})
+				_, err := r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{Name: fmt.Sprint("name ", live[id])}), application.Options{})
 				require.NoError(t, err)
 				log = append(log, fmt.Sprintf("%s %d", id, live[id]))
 			}
@@ -304,7 +304,7 @@ func TestReadersThatWaitShareAnError(t *testing.T) {
 }
 
 func TestAllReadersAreLetGoAtTheEnd(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onBothStores(t, func(t *testing.T, r *registry) {
 		end := make(chan struct{})
 		var group sync.WaitGroup
 		for i := range 200 {

@@ -61,7 +61,7 @@ func TestAForbiddenErrorSaysWhatIsMissing(t *testing.T) {
 // The preconditions of a change, of a client that exists and of one that is
 // deleted (RFC 9110 §13.1).
 func TestPreconditionsOfAChange(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onBothStores(t, func(t *testing.T, r *registry) {
 		for name, tt := range map[string]struct {
 			opts application.Options
 			err  error
@@ -78,7 +78,7 @@ func TestPreconditionsOfAChange(t *testing.T) {
 			"a dry run is the same": {application.Options{IfMatch: []domain.RevisionNumber{9}, DryRun: true}, application.ErrPreconditionFailed},
 		} {
 			id := register(t, r)
-			revised, err := r.Revise(t.Context(), admin, id, domain.Change{Name: new("Another")}, tt.opts)
+			revised, err := r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{Name: "Another"}), tt.opts)
 			if tt.err == nil {
 				require.NoError(t, err, name)
 				assert.False(t, revised.Unchanged)
@@ -97,7 +97,7 @@ func TestPreconditionsOfAChange(t *testing.T) {
 		_, err = r.Restore(t.Context(), admin, id, application.Options{IfMatch: []domain.RevisionNumber{2}, IfAbsent: true})
 		require.NoError(t, err, "a deleted client does not exist")
 		_, err = r.Restore(t.Context(), admin, id, application.Options{IfMatch: []domain.RevisionNumber{99}})
-		require.ErrorIs(t, err, application.ErrNotDeleted, "what would not succeed anyway comes first")
+		require.ErrorIs(t, err, domain.ErrNotDeleted, "what would not succeed anyway comes first")
 		same, err := r.Revise(t.Context(), admin, id, domain.Change{}, application.Options{})
 		require.NoError(t, err)
 		assert.True(t, same.Unchanged)

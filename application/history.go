@@ -2,9 +2,7 @@ package application
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -28,9 +26,9 @@ func (r *Registry) History(
 		return nil, false, err
 	}
 	// One more, to compare the last one with.
-	entries, err := r.Store.Revisions(ctx, caller.Tenant, id, before, limit+1)
+	entries, err := r.store.Revisions(ctx, caller.Tenant, id, before, limit+1)
 	if err == nil && len(entries) == 0 {
-		_, err = r.Store.Find(ctx, caller.Tenant, id) // no client, or only no such revisions
+		_, err = r.store.Find(ctx, caller.Tenant, id) // no client, or only no such revisions
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("read the log: %w", err)
@@ -39,7 +37,7 @@ func (r *Registry) History(
 	if len(entries) > 0 && len(entries) <= limit {
 		last := entries[len(entries)-1].Client.Revision()
 		if last > 1 { // the page ended by its size, or the older entries were purged
-			older, err := r.Store.Revisions(ctx, caller.Tenant, id, last, 1)
+			older, err := r.store.Revisions(ctx, caller.Tenant, id, last, 1)
 			if err != nil {
 				return nil, false, fmt.Errorf("read the log: %w", err)
 			}
@@ -79,9 +77,9 @@ func (r *Registry) RevisionOf(
 func (r *Registry) revision(
 	ctx context.Context, tenant domain.TenantID, id domain.ClientID, number domain.RevisionNumber,
 ) (domain.Revision, error) {
-	entries, err := r.Store.Revisions(ctx, tenant, id, number+1, 1)
+	entries, err := r.store.Revisions(ctx, tenant, id, number+1, 1)
 	if err == nil && len(entries) == 0 {
-		_, err = r.Store.Find(ctx, tenant, id)
+		_, err = r.store.Find(ctx, tenant, id)
 	}
 	switch {
 	case err != nil:
@@ -111,41 +109,6 @@ func (r *Registry) RestoreRevision(
 	if err != nil {
 		return Revised{}, err
 	}
-	change := earlier.Client.Settings().ChangeTo()
+	change := domain.ChangeTo(earlier.Client.Settings())
 	return r.change(ctx, caller, id, domain.ActionRevert, opts, r.revising(change))
-}
-
-// purgeBatch is how many clients are purged between two looks at the store.
-const purgeBatch = 100
-
-// Purge leaves only the tombstones of the clients, of all tenants, that have been
-// deleted for longer than the retention, and forgets old idempotency keys. It
-// returns how many clients it purged. It is for operators; no caller of the
-// service may do it.
-func (r *Registry) Purge(ctx context.Context, operator domain.Actor, retention time.Duration) (purged int, err error) {
-	now := r.now()
-	if err := r.Store.ForgetAttempts(ctx, now.Add(-AttemptsKept)); err != nil {
-		return 0, fmt.Errorf("forget idempotency keys: %w", err)
-	}
-	for {
-		clients, _, err := r.Store.Purgeable(ctx, now.Add(-retention), purgeBatch)
-		if err != nil {
-			return purged, fmt.Errorf("find clients to purge: %w", err)
-		}
-		for _, c := range clients {
-			err := r.Store.Commit(ctx, domain.Revision{
-				Action: domain.ActionPurge, Actor: operator, At: now, Client: c.Purge(now),
-			})
-			switch {
-			case errors.Is(err, ErrConflict): // restored, or purged by another, meanwhile
-			case err != nil:
-				return purged, fmt.Errorf("purge client: %w", err)
-			default:
-				purged++
-			}
-		}
-		if len(clients) == 0 {
-			return purged, nil
-		}
-	}
 }

@@ -14,11 +14,11 @@ import (
 )
 
 func TestHistory(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onBothStores(t, func(t *testing.T, r *registry) {
 		id := register(t, r)
 		caller := admin
 		caller.ClientID = "console"
-		_, err := r.Revise(t.Context(), caller, id, domain.Change{Name: new("Another"), Scopes: &[]domain.Scope{"openid"}},
+		_, err := r.Revise(t.Context(), caller, id, domain.ChangeOf(domain.Settings{Name: "Another", Scopes: []domain.Scope{"openid"}}),
 			application.Options{Reason: "ticket 1", RequestID: "r-1"})
 		require.NoError(t, err)
 		_, err = r.RotateSecret(t.Context(), admin, id, nil, application.Options{})
@@ -61,13 +61,13 @@ func TestHistory(t *testing.T) {
 }
 
 func TestGoingBackToARevision(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onBothStores(t, func(t *testing.T, r *registry) {
 		id := register(t, r)
 		first, err := r.Find(t.Context(), admin, id)
 		require.NoError(t, err)
-		_, err = r.Revise(t.Context(), admin, id, domain.Change{
-			Name: new("Another"), RedirectURIs: &[]domain.RedirectURI{"https://b.example/cb"}, JWKSURI: new("https://a.example/jwks"),
-		}, application.Options{})
+		_, err = r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{
+			Name: "Another", RedirectURIs: []domain.RedirectURI{"https://b.example/cb"}, Keys: domain.KeysAt("https://a.example/jwks"),
+		}), application.Options{})
 		require.NoError(t, err)
 
 		would, err := r.RestoreRevision(t.Context(), admin, id, 1, application.Options{DryRun: true})
@@ -91,12 +91,12 @@ func TestGoingBackToARevision(t *testing.T) {
 		require.NoError(t, err)
 		lenient, err := domain.NewRulebook(domain.Policy{GrantTypes: []domain.GrantType{"urn:example:grant"}})
 		require.NoError(t, err)
-		r.Book = lenient
-		_, err = r.Revise(t.Context(), admin, id, domain.Change{GrantTypes: &[]domain.GrantType{"authorization_code", "urn:example:grant"}}, application.Options{})
+		r.with(func(c *application.Config) { c.Book = lenient })
+		_, err = r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{GrantTypes: []domain.GrantType{"authorization_code", "urn:example:grant"}}), application.Options{})
 		require.NoError(t, err)
 		_, err = r.RestoreRevision(t.Context(), admin, id, 1, application.Options{})
 		require.NoError(t, err)
-		r.Book = strict
+		r.with(func(c *application.Config) { c.Book = strict })
 		_, err = r.RestoreRevision(t.Context(), admin, id, 4, application.Options{})
 		var invalid *application.InvalidError
 		require.ErrorAs(t, err, &invalid, "judged by today's rules")
@@ -108,14 +108,14 @@ func TestGoingBackToARevision(t *testing.T) {
 }
 
 func TestDeletingAndRestoring(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onBothStores(t, func(t *testing.T, r *registry) {
 		id := register(t, r)
 		require.ErrorIs(t, r.Delete(t.Context(), admin, id, application.Options{IfMatch: []domain.RevisionNumber{9}}), application.ErrPreconditionFailed)
 		require.NoError(t, r.Delete(t.Context(), admin, id, application.Options{IfMatch: []domain.RevisionNumber{1}}))
 		require.ErrorIs(t, r.Delete(t.Context(), admin, id, application.Options{}), application.ErrNotFound)
 		_, err := r.Find(t.Context(), admin, id)
 		require.ErrorIs(t, err, application.ErrNotFound)
-		_, err = r.Revise(t.Context(), admin, id, domain.Change{Name: new("x")}, application.Options{IfMatch: []domain.RevisionNumber{9}})
+		_, err = r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{Name: "x"}), application.Options{IfMatch: []domain.RevisionNumber{9}})
 		require.ErrorIs(t, err, application.ErrNotFound)
 
 		would, err := r.Restore(t.Context(), admin, id, application.Options{DryRun: true})
@@ -127,14 +127,14 @@ func TestDeletingAndRestoring(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, domain.RevisionNumber(3), restored.Client.Revision())
 		_, err = r.Restore(t.Context(), admin, id, application.Options{})
-		require.ErrorIs(t, err, application.ErrNotDeleted)
+		require.ErrorIs(t, err, domain.ErrNotDeleted)
 		_, err = r.Restore(t.Context(), admin, "none", application.Options{})
 		require.ErrorIs(t, err, application.ErrNotFound)
 	})
 }
 
 func TestPurgeLeavesWhatIsYounger(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onBothStores(t, func(t *testing.T, r *registry) {
 		for i := range 3 {
 			id := register(t, r)
 			if i < 2 {
@@ -143,10 +143,10 @@ func TestPurgeLeavesWhatIsYounger(t *testing.T) {
 			move(r, time.Hour)
 		}
 		operator := domain.Actor{Subject: "operator"}
-		purged, err := r.Purge(t.Context(), operator, 150*time.Minute)
+		purged, err := application.Purge(t.Context(), r.Store, r.Clock, operator, 150*time.Minute)
 		require.NoError(t, err)
 		assert.Equal(t, 1, purged)
-		purged, err = r.Purge(t.Context(), operator, time.Minute)
+		purged, err = application.Purge(t.Context(), r.Store, r.Clock, operator, time.Minute)
 		require.NoError(t, err)
 		assert.Equal(t, 1, purged)
 		changes, err := r.Changes(t.Context(), admin, "", 100, application.Patience{})
@@ -160,7 +160,7 @@ func TestPurgeLeavesWhatIsYounger(t *testing.T) {
 }
 
 func TestFollowingChanges(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onBothStores(t, func(t *testing.T, r *registry) {
 		nothing, err := r.Changes(t.Context(), admin, "", 10, application.Patience{})
 		require.NoError(t, err)
 		assert.Empty(t, nothing.Revisions)

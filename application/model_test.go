@@ -52,7 +52,7 @@ func (m *model) pick(t *rapid.T) (domain.ClientID, *modelClient) {
 func TestTheRegistryDoesAsItsModel(t *testing.T) {
 	require.NoError(t, flag.Set("rapid.checks", "25")) // each is thirty operations on a real store
 	defer func() { require.NoError(t, flag.Set("rapid.checks", "100")) }()
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onBothStores(t, func(t *testing.T, r *registry) {
 		run := 0
 		rapid.Check(t, func(t *rapid.T) {
 			run++
@@ -76,11 +76,10 @@ func TestTheRegistryDoesAsItsModel(t *testing.T) {
 	})
 }
 
-func (m *model) create(t *rapid.T, r *application.Registry, caller application.Caller) {
+func (m *model) create(t *rapid.T, r *registry, caller application.Caller) {
 	id := domain.ClientID(rapid.StringMatching(`[a-d]`).Draw(t, "id"))
 	name := rapid.SampledFrom([]string{"App", "Bpp", ""}).Draw(t, "name")
-	change := wish()
-	change.Name = &name
+	change := wish().With(domain.FieldName, domain.Settings{Name: name})
 	registered, err := r.Register(t.Context(), caller, id, change, application.Options{})
 	var invalid *application.InvalidError
 	switch _, taken := m.clients[id]; {
@@ -99,7 +98,7 @@ func (m *model) create(t *rapid.T, r *application.Registry, caller application.C
 	}
 }
 
-func (m *model) update(t *rapid.T, r *application.Registry, caller application.Caller) {
+func (m *model) update(t *rapid.T, r *registry, caller application.Caller) {
 	id, c := m.pick(t)
 	name := rapid.SampledFrom([]string{"App", "Bpp", "Cpp", "x\x00"}).Draw(t, "name")
 	scopes := rapid.SliceOfNDistinct(rapid.SampledFrom([]domain.Scope{"openid", "profile", "mail"}), 0, 2, rapid.ID).Draw(t, "scopes")
@@ -107,7 +106,7 @@ func (m *model) update(t *rapid.T, r *application.Registry, caller application.C
 	if rapid.Bool().Draw(t, "conditional") {
 		ifMatch = []domain.RevisionNumber{domain.RevisionNumber(rapid.IntRange(1, 4).Draw(t, "revision"))}
 	}
-	_, err := r.Revise(t.Context(), caller, id, domain.Change{Name: &name, Scopes: &scopes}, application.Options{IfMatch: ifMatch})
+	_, err := r.Revise(t.Context(), caller, id, domain.ChangeOf(domain.Settings{Name: name, Scopes: scopes}, domain.FieldScopes), application.Options{IfMatch: ifMatch})
 	var invalid *application.InvalidError
 	switch {
 	case c.deleted:
@@ -125,7 +124,7 @@ func (m *model) update(t *rapid.T, r *application.Registry, caller application.C
 	}
 }
 
-func (m *model) delete(t *rapid.T, r *application.Registry, caller application.Caller) {
+func (m *model) delete(t *rapid.T, r *registry, caller application.Caller) {
 	id, c := m.pick(t)
 	err := r.Delete(t.Context(), caller, id, application.Options{})
 	if c.deleted {
@@ -137,11 +136,11 @@ func (m *model) delete(t *rapid.T, r *application.Registry, caller application.C
 	m.moved(id, c, domain.ActionDelete)
 }
 
-func (m *model) restore(t *rapid.T, r *application.Registry, caller application.Caller) {
+func (m *model) restore(t *rapid.T, r *registry, caller application.Caller) {
 	id, c := m.pick(t)
 	_, err := r.Restore(t.Context(), caller, id, application.Options{})
 	if !c.deleted {
-		require.ErrorIs(t, err, application.ErrNotDeleted)
+		require.ErrorIs(t, err, domain.ErrNotDeleted)
 		return
 	}
 	require.NoError(t, err)
@@ -149,7 +148,7 @@ func (m *model) restore(t *rapid.T, r *application.Registry, caller application.
 	m.moved(id, c, domain.ActionRestore)
 }
 
-func (m *model) revert(t *rapid.T, r *application.Registry, caller application.Caller) {
+func (m *model) revert(t *rapid.T, r *registry, caller application.Caller) {
 	id, c := m.pick(t)
 	number := rapid.IntRange(1, c.revision+1).Draw(t, "to")
 	restored, err := r.RestoreRevision(t.Context(), caller, id, domain.RevisionNumber(number), application.Options{})
@@ -169,7 +168,7 @@ func (m *model) revert(t *rapid.T, r *application.Registry, caller application.C
 	}
 }
 
-func (m *model) secret(t *rapid.T, r *application.Registry, caller application.Caller) {
+func (m *model) secret(t *rapid.T, r *registry, caller application.Caller) {
 	id, c := m.pick(t)
 	var issued application.IssuedSecret
 	var err error
@@ -178,7 +177,7 @@ func (m *model) secret(t *rapid.T, r *application.Registry, caller application.C
 		action = domain.ActionRotateSecret
 		issued, err = r.RotateSecret(t.Context(), caller, id, new(time.Duration(0)), application.Options{})
 	} else {
-		issued, err = r.CreateSecret(t.Context(), caller, id, application.SecretWish{}, application.Options{})
+		issued, err = r.CreateSecret(t.Context(), caller, id, application.SecretOptions{}, application.Options{})
 	}
 	switch {
 	case c.deleted:
@@ -201,7 +200,7 @@ func (m *model) secret(t *rapid.T, r *application.Registry, caller application.C
 }
 
 // compare reads everything about the clients.
-func (m *model) compare(t *rapid.T, r *application.Registry, caller application.Caller) {
+func (m *model) compare(t *rapid.T, r *registry, caller application.Caller) {
 	want := map[string][]domain.ClientID{}
 	for _, id := range slices.Sorted(maps.Keys(m.clients)) {
 		c := m.clients[id]
@@ -242,7 +241,7 @@ func (m *model) compare(t *rapid.T, r *application.Registry, caller application.
 }
 
 // compareLog reads everything that ever happened, as a reader who goes on.
-func (m *model) compareLog(t *rapid.T, r *application.Registry, caller application.Caller) {
+func (m *model) compareLog(t *rapid.T, r *registry, caller application.Caller) {
 	var after application.Cursor
 	var seen []string
 	for {

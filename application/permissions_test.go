@@ -13,7 +13,7 @@ import (
 )
 
 // uses calls each operation about a client; the identifier of a new one is fresh.
-func uses(r *application.Registry, id, fresh domain.ClientID) map[application.Operation]func(context.Context, application.Caller) error {
+func uses(r *registry, id, fresh domain.ClientID) map[application.Operation]func(context.Context, application.Caller) error {
 	none := application.Options{}
 	return map[application.Operation]func(context.Context, application.Caller) error{
 		application.OpCreateClient: func(ctx context.Context, c application.Caller) error {
@@ -29,7 +29,7 @@ func uses(r *application.Registry, id, fresh domain.ClientID) map[application.Op
 			return foundIn(page.Clients, id, err)
 		},
 		application.OpUpdateClient: func(ctx context.Context, c application.Caller) error {
-			_, err := r.Revise(ctx, c, id, domain.Change{Name: new("x")}, none)
+			_, err := r.Revise(ctx, c, id, domain.ChangeOf(domain.Settings{Name: "x"}), none)
 			return err
 		},
 		application.OpDeleteClient: func(ctx context.Context, c application.Caller) error { return r.Delete(ctx, c, id, none) },
@@ -42,7 +42,7 @@ func uses(r *application.Registry, id, fresh domain.ClientID) map[application.Op
 			return err
 		},
 		application.OpCreateSecret: func(ctx context.Context, c application.Caller) error {
-			_, err := r.CreateSecret(ctx, c, id, application.SecretWish{}, none)
+			_, err := r.CreateSecret(ctx, c, id, application.SecretOptions{}, none)
 			return err
 		},
 		application.OpRotateSecret: func(ctx context.Context, c application.Caller) error {
@@ -110,7 +110,7 @@ func foundIn(clients []domain.Client, id domain.ClientID, err error) error {
 
 // What an operation ends in for those who may do it, where that is no success.
 var outcomes = map[application.Operation]error{
-	application.OpRestoreClient: application.ErrNotDeleted,
+	application.OpRestoreClient: domain.ErrNotDeleted,
 	application.OpDeleteSecret:  domain.ErrNoSuchSecret,
 }
 
@@ -123,7 +123,7 @@ var aboutNoClient = map[application.Operation]bool{
 // The table of permissions, walked in full: every operation with every
 // permission alone, with none, without a tenant, and from another tenant.
 func TestWhoMayDoWhat(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onBothStores(t, func(t *testing.T, r *registry) {
 		operations := uses(r, "", "")
 		for op := range operations {
 			attempt := func(c application.Caller) error {
@@ -153,7 +153,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 }
 
 func TestATenantMayHaveAnIdentifierThatAnotherHas(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onBothStores(t, func(t *testing.T, r *registry) {
 		_, err := r.Register(t.Context(), admin, "app-x", wish(), application.Options{})
 		require.NoError(t, err)
 		_, err = r.Register(t.Context(), stranger, "app-x", wish(), application.Options{})
@@ -181,7 +181,7 @@ func TestPlatformCallersChooseTheirTenant(t *testing.T) {
 func TestVerificationsAreLimited(t *testing.T) {
 	r := newRegistry(t)
 	id := register(t, r)
-	r.Verifications = refusing{}
+	r.with(func(c *application.Config) { c.Verifications = refusing{} })
 	_, _, err := r.VerifySecret(t.Context(), nobody, id, "x")
 	require.ErrorIs(t, err, application.ErrForbidden, "who may not ask uses up nothing")
 	_, _, err = r.VerifySecret(t.Context(), admin, id, "x")
@@ -193,4 +193,4 @@ type refusing struct{}
 func (refusing) Allow(domain.TenantID, string) bool { return false }
 
 // move moves the clock of a registry.
-func move(r *application.Registry, by time.Duration) { r.Clock.(*clock).move(by) }
+func move(r *registry, by time.Duration) { r.Clock.(*clock).move(by) }

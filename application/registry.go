@@ -20,31 +20,53 @@ const (
 	maxPause    = 50 * time.Millisecond
 )
 
-// Registry is the use cases around clients. It is safe for concurrent use, and
-// not to be copied.
-type Registry struct {
+// Config is what a [Registry] works with.
+type Config struct {
 	Book   *domain.Rulebook
 	Store  Store
 	Keys   KeyResolver
 	Clock  Clock
 	Random Random
 	// Peppers are the keys that secrets are hashed under: the first hashes new
-	// ones, all verify. None hash without a key.
+	// ones, all verify. Without any, secrets are hashed without a key.
 	Peppers []domain.Pepper
-	// Grace is how long a secret verifies after it was rotated away, where the
-	// caller says nothing else.
+	// Grace is how long a secret still verifies after it was replaced by a rotation,
+	// unless the caller says otherwise.
 	Grace time.Duration
-	// Verifications bounds how often secrets are verified; nil bounds nothing.
+	// Verifications limits how often secrets are verified; nil does not.
 	Verifications Limiter
-	// ListTime bounds the time of a list, which is less than that of a request, so
-	// that lists leave the store to others; 0 does not bound it.
+	// ListTime limits the time of a list, which is less than that of a request, so
+	// that lists leave the store to others; 0 does not limit it.
 	ListTime time.Duration
-	// MaxClients bounds how many clients a tenant may have, deleted ones not
-	// counted; 0 does not bound it.
+	// MaxClients limits how many clients a tenant may have, deleted ones not
+	// counted; 0 does not limit it.
 	MaxClients int
+}
+
+// Registry has a method for each use case. Each of them checks the permission of
+// its caller first. It is safe for concurrent use, and must not be copied.
+type Registry struct {
+	book          *domain.Rulebook
+	store         Store
+	keys          KeyResolver
+	clock         Clock
+	random        Random
+	peppers       []domain.Pepper
+	grace         time.Duration
+	verifications Limiter
+	listTime      time.Duration
+	maxClients    int
 
 	uses      secretUses
 	followers followers
+}
+
+// NewRegistry returns the registry that works with c.
+func NewRegistry(c Config) *Registry {
+	return &Registry{
+		book: c.Book, store: c.Store, keys: c.Keys, clock: c.Clock, random: c.Random, peppers: c.Peppers, grace: c.Grace,
+		verifications: c.Verifications, listTime: c.ListTime, maxClients: c.MaxClients,
+	}
 }
 
 // Options say how a change is to be done.
@@ -103,12 +125,12 @@ type Revised struct {
 // or that of the store. In a dry run the client has no identifiers of its own and no
 // secret.
 func (r *Registry) Register(
-	ctx context.Context, caller Caller, id domain.ClientID, wish domain.Change, opts Options,
+	ctx context.Context, caller Caller, id domain.ClientID, change domain.Change, opts Options,
 ) (Registered, error) {
 	if err := caller.May(OpCreateClient); err != nil {
 		return Registered{}, err
 	}
-	registered, err := r.register(ctx, caller, id, wish, opts)
+	registered, err := r.register(ctx, caller, id, change, opts)
 	if r.repeats(ctx, caller, opts, err) {
 		registered, err = r.registeredBefore(ctx, caller, opts)
 	}
@@ -119,13 +141,13 @@ func (r *Registry) Register(
 }
 
 func (r *Registry) register(
-	ctx context.Context, caller Caller, id domain.ClientID, wish domain.Change, opts Options,
+	ctx context.Context, caller Caller, id domain.ClientID, change domain.Change, opts Options,
 ) (Registered, error) {
 	if err := r.doneBefore(ctx, caller, opts); err != nil {
 		return Registered{}, err
 	}
 	if id != "" {
-		switch _, err := r.Store.Find(ctx, caller.Tenant, id); {
+		switch _, err := r.store.Find(ctx, caller.Tenant, id); {
 		case err == nil:
 			return Registered{}, ErrTaken
 		case !errors.Is(err, ErrNotFound):
@@ -135,30 +157,29 @@ func (r *Registry) register(
 	if err := r.checkQuota(ctx, caller.Tenant); err != nil {
 		return Registered{}, err
 	}
-	source, matters := r.Book.RegistrationKeys(wish)
-	keys, err := resolve(ctx, r.Keys, caller.Tenant, source, matters)
-	if err != nil {
-		return Registered{}, err
-	}
 	now := r.now()
 	identity := domain.Identity{TenantID: caller.Tenant, ClientID: id}
 	if !opts.DryRun {
-		identity.ID = "client_" + r.Random.ID()
+		identity.ID = "client_" + r.random.ID()
 		if id == "" {
-			identity.ClientID = domain.ClientID("app-" + r.Random.ID())
+			identity.ClientID = domain.ClientID("app-" + r.random.ID())
 		}
 	}
-	client, findings := r.Book.Register(identity, wish, keys, now)
-	if findings.Refuse() {
-		return Registered{}, &InvalidError{Findings: findings}
+	outcome, err := r.decide(ctx, caller.Tenant, r.book.Register(identity, change), now)
+	if err != nil {
+		return Registered{}, err
 	}
-	registered := Registered{Client: client, Warnings: findings.Warnings()}
+	if outcome.Findings.HasViolations() {
+		return Registered{}, &InvalidError{Findings: outcome.Findings}
+	}
+	registered := Registered{Client: outcome.Client, Warnings: outcome.Findings.Warnings()}
 	if opts.DryRun {
 		return registered, nil
 	}
-	if client.UsesSecret() {
-		secret, value := r.newSecret(now)
-		registered.Client, registered.Secret = client.WithFirstSecret(secret), value
+	if registered.Client.UsesSecret() {
+		var secret domain.Secret
+		secret, registered.Secret = r.newSecret(now)
+		registered.Client = registered.Client.WithFirstSecret(secret)
 	}
 	err = r.commit(ctx, caller, domain.ActionCreate, registered.Client, opts)
 	if errors.Is(err, ErrConflict) {
@@ -190,7 +211,7 @@ func (r *Registry) find(ctx context.Context, caller Caller, op Operation, id dom
 	if err := caller.May(op); err != nil {
 		return domain.Client{}, err
 	}
-	client, err := r.Store.Find(ctx, caller.Tenant, id)
+	client, err := r.store.Find(ctx, caller.Tenant, id)
 	if err == nil && client.Deleted() {
 		err = ErrNotFound
 	}
@@ -208,7 +229,7 @@ func (r *Registry) List(ctx context.Context, caller Caller, q Query) (Page, erro
 	}
 	var page Page
 	err := r.withinListTime(ctx, func(ctx context.Context) (err error) {
-		page, err = r.Store.List(ctx, caller.Tenant, q)
+		page, err = r.store.List(ctx, caller.Tenant, q)
 		return err
 	})
 	if err != nil {
@@ -241,18 +262,19 @@ func (r *Registry) Delete(ctx context.Context, caller Caller, id domain.ClientID
 	if err := caller.May(OpDeleteClient); err != nil {
 		return err
 	}
-	_, err := r.change(ctx, caller, id, domain.ActionDelete, opts, live(
-		func(_ context.Context, c domain.Client, now time.Time) (domain.Client, domain.Findings, error) {
-			return c.Delete(now), nil, nil
-		}))
+	_, err := r.change(ctx, caller, id, domain.ActionDelete, opts,
+		func(_ context.Context, c domain.Client, now time.Time) (outcome domain.Outcome, err error) {
+			outcome.Client, err = c.Delete(now)
+			return outcome, err
+		})
 	return err
 }
 
 // Restore brings a deleted client back. That it is active demands that it keeps
-// today's rules. The error is as that of [Registry.Revise], or [ErrNotDeleted]
+// today's rules. The error is as that of [Registry.Revise], or [domain.ErrNotDeleted]
 // or [ErrQuota]; [ErrNotFound] where it was purged.
 func (r *Registry) Restore(ctx context.Context, caller Caller, id domain.ClientID, opts Options) (Revised, error) {
-	return r.restore(ctx, caller, id, opts, false)
+	return r.restore(ctx, caller, id, opts, r.book.Restore)
 }
 
 // RestoreSuspended restores a deleted client as suspended, whatever its status
@@ -260,63 +282,53 @@ func (r *Registry) Restore(ctx context.Context, caller Caller, id domain.ClientI
 // rule rejects it, and keys behind a URI are examined when it is activated. The
 // error is as that of [Registry.Restore].
 func (r *Registry) RestoreSuspended(ctx context.Context, caller Caller, id domain.ClientID, opts Options) (Revised, error) {
-	return r.restore(ctx, caller, id, opts, true)
+	return r.restore(ctx, caller, id, opts, r.book.RestoreSuspended)
 }
 
-func (r *Registry) restore(ctx context.Context, caller Caller, id domain.ClientID, opts Options, suspended bool) (Revised, error) {
+func (r *Registry) restore(
+	ctx context.Context, caller Caller, id domain.ClientID, opts Options, restore func(domain.Client) (*domain.Draft, error),
+) (Revised, error) {
 	if err := caller.May(OpRestoreClient); err != nil {
 		return Revised{}, err
 	}
 	return r.change(ctx, caller, id, domain.ActionRestore, opts,
-		func(ctx context.Context, c domain.Client, now time.Time) (domain.Client, domain.Findings, error) {
-			switch {
-			case c.Purged():
-				return c, nil, ErrNotFound
-			case !c.Deleted():
-				return c, nil, ErrNotDeleted
+		func(ctx context.Context, c domain.Client, now time.Time) (domain.Outcome, error) {
+			draft, err := restore(c)
+			if err == nil {
+				err = r.checkQuota(ctx, caller.Tenant)
 			}
-			if err := r.checkQuota(ctx, caller.Tenant); err != nil {
-				return c, nil, err
-			}
-			source, matters := r.Book.RestorationKeys(c)
-			restore := r.Book.Restore
-			if suspended {
-				matters, restore = false, r.Book.RestoreSuspended
-			}
-			keys, err := resolve(ctx, r.Keys, caller.Tenant, source, matters)
 			if err != nil {
-				return c, nil, err
+				return domain.Outcome{}, err
 			}
-			restored, findings := restore(c, keys, now)
-			return restored, findings, nil
+			return r.decide(ctx, caller.Tenant, draft, now)
 		})
 }
 
-// decision says what a client is to become. Findings that refuse it, or an
-// error, leave it as it is; so does a decision that returns it unchanged.
-type decision func(ctx context.Context, c domain.Client, now time.Time) (domain.Client, domain.Findings, error)
-
-// live makes a decision one about clients that are not deleted.
-func live(decide decision) decision {
-	return func(ctx context.Context, c domain.Client, now time.Time) (domain.Client, domain.Findings, error) {
-		if c.Deleted() {
-			return c, nil, ErrNotFound
-		}
-		return decide(ctx, c, now)
-	}
-}
+// decision says what a client becomes. Nothing is stored if there is an error, if
+// the findings have violations, or if the client is at the same revision as before.
+type decision func(ctx context.Context, c domain.Client, now time.Time) (domain.Outcome, error)
 
 // revising is the decision to change settings.
 func (r *Registry) revising(change domain.Change) decision {
-	return live(func(ctx context.Context, c domain.Client, now time.Time) (domain.Client, domain.Findings, error) {
-		source, matters := r.Book.RevisionKeys(c, change)
-		keys, err := resolve(ctx, r.Keys, c.Identity().TenantID, source, matters)
+	return func(ctx context.Context, c domain.Client, now time.Time) (domain.Outcome, error) {
+		draft, err := r.book.Revise(c, change)
 		if err != nil {
-			return c, nil, err
+			return domain.Outcome{}, err
 		}
-		revised, findings := r.Book.Revise(c, change, keys, now)
-		return revised, findings, nil
-	})
+		return r.decide(ctx, c.Identity().TenantID, draft, now)
+	}
+}
+
+// decide looks up the keys that the draft needs, and decides it. No lock is held and
+// no transaction is open while keys are fetched. The error is that of
+// [KeyResolver.Fetch].
+func (r *Registry) decide(ctx context.Context, tenant domain.TenantID, draft *domain.Draft, now time.Time) (domain.Outcome, error) {
+	source, fetch := draft.Keys()
+	keys, err := resolve(ctx, r.keys, tenant, source, fetch)
+	if err != nil {
+		return domain.Outcome{}, err
+	}
+	return draft.Decide(keys, now), nil
 }
 
 // change reads, decides and commits, and does so again where the client moved
@@ -361,7 +373,7 @@ func pause(ctx context.Context, attempt int) error {
 func (r *Registry) changeOnce(
 	ctx context.Context, caller Caller, id domain.ClientID, action domain.Action, opts Options, decide decision,
 ) (Revised, error) {
-	before, err := r.Store.Find(ctx, caller.Tenant, id)
+	before, err := r.store.Find(ctx, caller.Tenant, id)
 	if err != nil {
 		return Revised{}, err
 	}
@@ -369,16 +381,19 @@ func (r *Registry) changeOnce(
 	if unmet != nil && !before.Deleted() && action != domain.ActionRestore {
 		return Revised{}, unmet // before keys are fetched for nothing
 	}
-	after, findings, err := decide(ctx, before, r.now())
+	outcome, err := decide(ctx, before, r.now())
 	switch {
+	case errors.Is(err, domain.ErrDeleted), errors.Is(err, domain.ErrPurged):
+		return Revised{}, ErrNotFound
 	case err != nil:
 		return Revised{}, err
 	case unmet != nil:
 		return Revised{}, unmet
-	case findings.Refuse():
-		return Revised{}, &InvalidError{Findings: findings}
+	case outcome.Findings.HasViolations():
+		return Revised{}, &InvalidError{Findings: outcome.Findings}
 	}
-	revised := Revised{Client: after, Warnings: findings.Warnings(), Unchanged: after.Revision() == before.Revision()}
+	after := outcome.Client
+	revised := Revised{Client: after, Warnings: outcome.Findings.Warnings(), Unchanged: after.Revision() == before.Revision()}
 	if !after.UsesSecret() {
 		revised.RevokedSecrets = len(before.Secrets())
 	}
@@ -394,7 +409,7 @@ func (r *Registry) commit(ctx context.Context, caller Caller, action domain.Acti
 		Action: action, Actor: caller.actor(), At: c.UpdatedAt(), Client: c, Reason: opts.Reason, RequestID: opts.RequestID,
 	}
 	if opts.Idempotency == nil {
-		return r.Store.Commit(ctx, revision)
+		return r.store.Commit(ctx, revision)
 	}
 	attempt := Attempt{
 		Subject: caller.Subject, Key: opts.Idempotency.Key, Fingerprint: opts.Idempotency.Fingerprint, At: c.UpdatedAt(),
@@ -403,7 +418,7 @@ func (r *Registry) commit(ctx context.Context, caller Caller, action domain.Acti
 	if secrets := c.Secrets(); len(secrets) > 0 { // what can be repeated made the newest one
 		attempt.SecretID = secrets[len(secrets)-1].ID
 	}
-	return r.Store.CommitOnce(ctx, revision, attempt)
+	return r.store.CommitOnce(ctx, revision, attempt)
 }
 
 // doneBefore returns [ErrDone] where an earlier request with the same
@@ -432,7 +447,7 @@ func (r *Registry) repeats(ctx context.Context, caller Caller, opts Options, fai
 // attempt is what an earlier request with the same idempotency key did. The
 // error is [ErrNotFound] or, where it was another request, [ErrKeyReused].
 func (r *Registry) attempt(ctx context.Context, caller Caller, opts Options) (Attempt, error) {
-	attempt, err := r.Store.FindAttempt(ctx, caller.Tenant, caller.Subject, opts.Idempotency.Key)
+	attempt, err := r.store.FindAttempt(ctx, caller.Tenant, caller.Subject, opts.Idempotency.Key)
 	switch {
 	case err != nil:
 		return Attempt{}, err
@@ -445,16 +460,15 @@ func (r *Registry) attempt(ctx context.Context, caller Caller, opts Options) (At
 	}
 }
 
-// resolve finds out about the keys at source; those behind a URI only where
-// they matter. No lock is held and no transaction open meanwhile. The error is that of
-// [KeyResolver.Fetch].
+// resolve reads the keys at source; those behind a URI only if fetch is set. The
+// error is that of [KeyResolver.Fetch].
 func resolve(
-	ctx context.Context, resolver KeyResolver, tenant domain.TenantID, source domain.KeySource, matters bool,
+	ctx context.Context, resolver KeyResolver, tenant domain.TenantID, source domain.KeySource, fetch bool,
 ) (domain.Keys, error) {
 	switch {
 	case source.Inline() != "":
 		return domain.KeysSeen(resolver.Parse(source.Inline())), nil
-	case source.URI() != "" && matters:
+	case source.URI() != "" && fetch:
 		keys, _, err := resolver.Fetch(ctx, tenant, source.URI())
 		return keys, err
 	default:
@@ -463,7 +477,7 @@ func resolve(
 }
 
 // now is the time of the registry's clock, see [nowBy].
-func (r *Registry) now() time.Time { return nowBy(r.Clock) }
+func (r *Registry) now() time.Time { return nowBy(r.clock) }
 
 // nowBy is the time in UTC with the resolution that every store keeps.
 func nowBy(c Clock) time.Time { return c.Now().UTC().Truncate(time.Microsecond) }

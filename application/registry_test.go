@@ -63,8 +63,20 @@ var server *pgtest.Server
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, &server)) }
 
+// registry is a registry, and what it works with.
+type registry struct {
+	*application.Registry
+	application.Config
+}
+
+// with changes what the registry works with.
+func (r *registry) with(change func(*application.Config)) {
+	change(&r.Config)
+	r.Registry = application.NewRegistry(r.Config)
+}
+
 // newRegistry returns a registry over an empty embedded store.
-func newRegistry(t *testing.T) *application.Registry {
+func newRegistry(t *testing.T) *registry {
 	t.Helper()
 	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
 	require.NoError(t, err)
@@ -74,18 +86,22 @@ func newRegistry(t *testing.T) *application.Registry {
 	return registryOver(t, store)
 }
 
-func registryOver(t *testing.T, store application.Store) *application.Registry {
+func registryOver(t *testing.T, store application.Store) *registry {
 	t.Helper()
 	book, err := domain.NewRulebook(domain.Policy{KeyPreflight: domain.PreflightOff})
 	require.NoError(t, err)
-	return &application.Registry{
-		Book: book, Store: store, Keys: jose.NewResolver(jose.FetchRules{}), Clock: &clock{at: now}, Random: &counter{},
-		Grace: 4 * time.Hour,
-	}
+	r := &registry{}
+	r.with(func(c *application.Config) {
+		*c = application.Config{
+			Book: book, Store: store, Keys: jose.NewResolver(jose.FetchRules{}), Clock: &clock{at: now}, Random: &counter{},
+			Grace: 4 * time.Hour,
+		}
+	})
+	return r
 }
 
 // onBothStores runs a test over a registry on each of the stores.
-func onBothStores(t *testing.T, test func(t *testing.T, r *application.Registry)) {
+func onBothStores(t *testing.T, test func(t *testing.T, r *registry)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { test(t, newRegistry(t)) })
 	t.Run("postgres", func(t *testing.T) {
@@ -108,10 +124,10 @@ var (
 )
 
 func wish() domain.Change {
-	return domain.Change{Name: new("App"), RedirectURIs: &[]domain.RedirectURI{"https://a.example/cb"}}
+	return domain.ChangeOf(domain.Settings{Name: "App", RedirectURIs: []domain.RedirectURI{"https://a.example/cb"}})
 }
 
-func register(t *testing.T, r *application.Registry) domain.ClientID {
+func register(t *testing.T, r *registry) domain.ClientID {
 	t.Helper()
 	registered, err := r.Register(t.Context(), admin, "", wish(), application.Options{})
 	require.NoError(t, err)
@@ -135,8 +151,7 @@ func TestRegister(t *testing.T) {
 
 func TestOnlyClientsThatUseASecretAreGivenOne(t *testing.T) {
 	r := newRegistry(t)
-	public := wish()
-	public.Confidential = new(false)
+	public := wish().With(domain.FieldConfidential, domain.Settings{})
 	registered, err := r.Register(t.Context(), admin, "", public, application.Options{})
 	require.NoError(t, err)
 	assert.Empty(t, registered.Secret)
@@ -161,7 +176,7 @@ func TestADryRunChangesNothing(t *testing.T) {
 	assert.Empty(t, would.Client.State().Secrets)
 
 	id := register(t, r)
-	revised, err := r.Revise(t.Context(), admin, id, domain.Change{Name: new("Another")}, application.Options{DryRun: true})
+	revised, err := r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{Name: "Another"}), application.Options{DryRun: true})
 	require.NoError(t, err)
 	assert.Equal(t, "Another", revised.Client.Settings().Name)
 	found, err := r.Find(t.Context(), admin, id)
@@ -170,7 +185,7 @@ func TestADryRunChangesNothing(t *testing.T) {
 	assert.Equal(t, domain.RevisionNumber(1), found.Revision())
 
 	var invalid *application.InvalidError
-	_, err = r.Revise(t.Context(), admin, id, domain.Change{Name: new("")}, application.Options{DryRun: true})
+	_, err = r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{}, domain.FieldName), application.Options{DryRun: true})
 	require.ErrorAs(t, err, &invalid)
 }
 
@@ -178,7 +193,7 @@ func TestIfMatch(t *testing.T) {
 	r := newRegistry(t)
 	id := register(t, r)
 	rename := func(name string, ifMatch ...domain.RevisionNumber) error {
-		_, err := r.Revise(t.Context(), admin, id, domain.Change{Name: &name}, application.Options{IfMatch: ifMatch})
+		_, err := r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{Name: name}), application.Options{IfMatch: ifMatch})
 		return err
 	}
 	require.NoError(t, rename("two", 1))
@@ -191,9 +206,9 @@ func TestIfMatch(t *testing.T) {
 func TestTheLogTellsWhoDidWhat(t *testing.T) {
 	r := newRegistry(t)
 	id := register(t, r)
-	_, err := r.Revise(t.Context(), admin, id, domain.Change{Name: new("Another")}, application.Options{})
+	_, err := r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{Name: "Another"}), application.Options{})
 	require.NoError(t, err)
-	_, err = r.Revise(t.Context(), admin, id, domain.Change{Name: new("Another")}, application.Options{})
+	_, err = r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{Name: "Another"}), application.Options{})
 	require.NoError(t, err)
 
 	log, err := r.Store.Revisions(t.Context(), "tenant_a", id, 0, 10)
@@ -209,14 +224,14 @@ func TestUpdatesOfDifferentMembersAllSurvive(t *testing.T) {
 	r := newRegistry(t)
 	id := register(t, r)
 	changes := []domain.Change{
-		{Name: new("Another")},
-		{Scopes: &[]domain.Scope{"openid"}},
-		{LogoURL: new(domain.Link("https://a.example/logo"))},
-		{Website: new(domain.Link("https://a.example/"))},
-		{PrivacyPolicy: new(domain.Link("https://a.example/privacy"))},
-		{TermsURL: new(domain.Link("https://a.example/terms"))},
-		{CORSOrigins: &[]domain.Origin{"https://a.example"}},
-		{JWKSURI: new("https://a.example/jwks")},
+		domain.ChangeOf(domain.Settings{Name: "Another"}),
+		domain.ChangeOf(domain.Settings{Scopes: []domain.Scope{"openid"}}),
+		domain.ChangeOf(domain.Settings{LogoURL: domain.Link("https://a.example/logo")}),
+		domain.ChangeOf(domain.Settings{Website: domain.Link("https://a.example/")}),
+		domain.ChangeOf(domain.Settings{PrivacyPolicy: domain.Link("https://a.example/privacy")}),
+		domain.ChangeOf(domain.Settings{TermsURL: domain.Link("https://a.example/terms")}),
+		domain.ChangeOf(domain.Settings{CORSOrigins: []domain.Origin{"https://a.example"}}),
+		domain.ChangeOf(domain.Settings{Keys: domain.KeysAt("https://a.example/jwks")}),
 	}
 	var group sync.WaitGroup
 	errs := make([]error, len(changes))
@@ -243,7 +258,7 @@ func TestUpdatesOfDifferentMembersAllSurvive(t *testing.T) {
 func TestInlineKeysAreJudged(t *testing.T) {
 	r := newRegistry(t)
 	id := register(t, r)
-	_, err := r.Revise(t.Context(), admin, id, domain.Change{JWKS: new(`{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}`)}, application.Options{})
+	_, err := r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{Keys: domain.InlineKeys(`{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}`)}), application.Options{})
 	var invalid *application.InvalidError
 	require.ErrorAs(t, err, &invalid)
 	violations := invalid.Findings.Violations()

@@ -11,10 +11,10 @@ import (
 )
 
 func TestRestoreSuspended(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onBothStores(t, func(t *testing.T, r *registry) {
 		id := register(t, r)
 		_, err := r.RestoreSuspended(t.Context(), admin, id, application.Options{})
-		require.ErrorIs(t, err, application.ErrNotDeleted)
+		require.ErrorIs(t, err, domain.ErrNotDeleted)
 		require.NoError(t, r.Delete(t.Context(), admin, id, application.Options{}))
 
 		_, err = r.RestoreSuspended(t.Context(), admin, id, application.Options{IfMatch: []domain.RevisionNumber{1}})

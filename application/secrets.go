@@ -9,8 +9,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// SecretWish is what a caller may say about a new secret.
-type SecretWish struct {
+// SecretOptions are what a caller may specify for a new secret.
+type SecretOptions struct {
 	Description string
 	ExpiresAt   *time.Time // nil for none
 }
@@ -41,7 +41,7 @@ func (r *Registry) ListSecrets(ctx context.Context, caller Caller, id domain.Cli
 	if err != nil {
 		return nil, err
 	}
-	used, err := r.Store.SecretUses(ctx, caller.Tenant, id)
+	used, err := r.store.SecretUses(ctx, caller.Tenant, id)
 	if err != nil {
 		return nil, fmt.Errorf("list secrets: %w", err)
 	}
@@ -62,17 +62,17 @@ func (r *Registry) ListSecrets(ctx context.Context, caller Caller, id domain.Cli
 // [domain.ErrTooManySecrets], [domain.ErrSecretsUnreadable], or that of
 // [domain.Secret.WithExpiry].
 func (r *Registry) CreateSecret(
-	ctx context.Context, caller Caller, id domain.ClientID, wish SecretWish, opts Options,
+	ctx context.Context, caller Caller, id domain.ClientID, options SecretOptions, opts Options,
 ) (IssuedSecret, error) {
 	if err := caller.May(OpCreateSecret); err != nil {
 		return IssuedSecret{}, err
 	}
 	return r.issue(ctx, caller, id, domain.ActionCreateSecret, opts,
 		func(c domain.Client, s *domain.Secret, now time.Time) (domain.Client, error) {
-			s.Description = wish.Description
-			if wish.ExpiresAt != nil {
+			s.Description = options.Description
+			if options.ExpiresAt != nil && !c.Deleted() {
 				var err error
-				if *s, err = s.WithExpiry(*wish.ExpiresAt, now); err != nil {
+				if *s, err = s.WithExpiry(*options.ExpiresAt, now); err != nil {
 					return c, err
 				}
 			}
@@ -91,7 +91,7 @@ func (r *Registry) RotateSecret(
 		return IssuedSecret{}, err
 	}
 	if grace == nil {
-		grace = &r.Grace
+		grace = &r.grace
 	}
 	return r.issue(ctx, caller, id, domain.ActionRotateSecret, opts,
 		func(c domain.Client, s *domain.Secret, now time.Time) (domain.Client, error) {
@@ -109,12 +109,12 @@ func (r *Registry) issue(
 		var secret domain.Secret
 		var value string
 		var revised Revised
-		revised, err = r.change(ctx, caller, id, action, opts, live(
-			func(_ context.Context, c domain.Client, now time.Time) (domain.Client, domain.Findings, error) {
+		revised, err = r.change(ctx, caller, id, action, opts,
+			func(_ context.Context, c domain.Client, now time.Time) (outcome domain.Outcome, err error) {
 				secret, value = r.newSecret(now)
-				after, err := put(c, &secret, now)
-				return after, nil, err
-			}))
+				outcome.Client, err = put(c, &secret, now)
+				return outcome, err
+			})
 		if err == nil {
 			return IssuedSecret{Client: revised.Client, Secret: secret, Value: value}, nil
 		}
@@ -132,7 +132,7 @@ func (r *Registry) issuedBefore(ctx context.Context, caller Caller, opts Options
 	if err != nil {
 		return IssuedSecret{}, err
 	}
-	client, err := r.Store.Find(ctx, caller.Tenant, attempt.ClientID)
+	client, err := r.store.Find(ctx, caller.Tenant, attempt.ClientID)
 	if err == nil {
 		err = requireSecrets(client)
 	}
@@ -155,11 +155,11 @@ func (r *Registry) DeleteSecret(ctx context.Context, caller Caller, id domain.Cl
 	if err := caller.May(OpDeleteSecret); err != nil {
 		return err
 	}
-	_, err := r.change(ctx, caller, id, domain.ActionDeleteSecret, opts, live(
-		func(_ context.Context, c domain.Client, now time.Time) (domain.Client, domain.Findings, error) {
-			after, err := c.DeleteSecret(secretID, now)
-			return after, nil, err
-		}))
+	_, err := r.change(ctx, caller, id, domain.ActionDeleteSecret, opts,
+		func(_ context.Context, c domain.Client, now time.Time) (outcome domain.Outcome, err error) {
+			outcome.Client, err = c.DeleteSecret(secretID, now)
+			return outcome, err
+		})
 	return err
 }
 
@@ -172,7 +172,7 @@ func (r *Registry) VerifySecret(
 	if err := caller.May(OpVerifySecret); err != nil {
 		return "", false, err
 	}
-	if r.Verifications != nil && !r.Verifications.Allow(caller.Tenant, string(id)) {
+	if r.verifications != nil && !r.verifications.Allow(caller.Tenant, string(id)) {
 		return "", false, ErrTooManyRequests
 	}
 	client, err := r.find(ctx, caller, OpVerifySecret, id)
@@ -183,7 +183,7 @@ func (r *Registry) VerifySecret(
 		return "", false, err
 	}
 	now := r.now()
-	secretID, valid = client.VerifySecret(value, r.Peppers, now)
+	secretID, valid = client.VerifySecret(value, r.peppers, now)
 	if valid {
 		r.uses.note(SecretUse{TenantID: caller.Tenant, ClientID: id, SecretID: secretID, At: now})
 	}
@@ -192,10 +192,10 @@ func (r *Registry) VerifySecret(
 
 func (r *Registry) newSecret(now time.Time) (secret domain.Secret, value string) {
 	var pepper domain.Pepper
-	if len(r.Peppers) > 0 {
-		pepper = r.Peppers[0]
+	if len(r.peppers) > 0 {
+		pepper = r.peppers[0]
 	}
-	return domain.NewSecret("secret_"+r.Random.ID(), r.Random.Entropy(), pepper, now)
+	return domain.NewSecret("secret_"+r.random.ID(), r.random.Entropy(), pepper, now)
 }
 
 // FlushSecretUses writes when secrets were last used, as far as it is not
@@ -207,7 +207,7 @@ func (r *Registry) FlushSecretUses(ctx context.Context) error {
 	if len(uses) == 0 {
 		return nil
 	}
-	if err := r.Store.NoteSecretUses(ctx, uses); err != nil {
+	if err := r.store.NoteSecretUses(ctx, uses); err != nil {
 		for _, use := range uses {
 			r.uses.note(use)
 		}

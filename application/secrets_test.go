@@ -13,7 +13,7 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-func verify(t *testing.T, r *application.Registry, id domain.ClientID, value string) string {
+func verify(t *testing.T, r *registry, id domain.ClientID, value string) string {
 	t.Helper()
 	secretID, valid, err := r.VerifySecret(t.Context(), admin, id, value)
 	require.NoError(t, err)
@@ -22,16 +22,16 @@ func verify(t *testing.T, r *application.Registry, id domain.ClientID, value str
 }
 
 func TestTheLifeOfSecrets(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onBothStores(t, func(t *testing.T, r *registry) {
 		first, err := r.Register(t.Context(), admin, "app", wish(), application.Options{})
 		require.NoError(t, err)
 		assert.NotEmpty(t, verify(t, r, "app", first.Secret))
 		assert.Empty(t, verify(t, r, "app", first.Secret+"x"))
 
-		second, err := r.CreateSecret(t.Context(), admin, "app", application.SecretWish{Description: "Frankfurt"}, application.Options{})
+		second, err := r.CreateSecret(t.Context(), admin, "app", application.SecretOptions{Description: "Frankfurt"}, application.Options{})
 		require.NoError(t, err)
 		assert.Equal(t, second.Secret.ID, verify(t, r, "app", second.Value))
-		_, err = r.CreateSecret(t.Context(), admin, "app", application.SecretWish{}, application.Options{})
+		_, err = r.CreateSecret(t.Context(), admin, "app", application.SecretOptions{}, application.Options{})
 		require.ErrorIs(t, err, domain.ErrTooManySecrets)
 
 		third, err := r.RotateSecret(t.Context(), admin, "app", nil, application.Options{})
@@ -52,9 +52,9 @@ func TestTheLifeOfSecrets(t *testing.T) {
 		require.ErrorIs(t, r.DeleteSecret(t.Context(), admin, "app", fourth.Secret.ID, application.Options{}), domain.ErrLastSecret)
 		require.ErrorIs(t, r.DeleteSecret(t.Context(), admin, "app", "other", application.Options{}), domain.ErrNoSuchSecret)
 
-		revised, err := r.Revise(t.Context(), admin, "app", domain.Change{
-			AuthMethods: &[]domain.AuthMethod{domain.AuthPrivateKeyJWT}, JWKSURI: new("https://a.example/jwks"),
-		}, application.Options{})
+		revised, err := r.Revise(t.Context(), admin, "app", domain.ChangeOf(domain.Settings{
+			AuthMethods: []domain.AuthMethod{domain.AuthPrivateKeyJWT}, Keys: domain.KeysAt("https://a.example/jwks"),
+		}), application.Options{})
 		require.NoError(t, err)
 		assert.Equal(t, 1, revised.RevokedSecrets)
 		assert.Empty(t, verify(t, r, "app", fourth.Value))
@@ -64,10 +64,10 @@ func TestTheLifeOfSecrets(t *testing.T) {
 }
 
 func TestTheLastUseOfASecretIsKnownAtOnceAndWrittenLater(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onBothStores(t, func(t *testing.T, r *registry) {
 		registered, err := r.Register(t.Context(), admin, "app", wish(), application.Options{})
 		require.NoError(t, err)
-		lastUsed := func(r *application.Registry) time.Time {
+		lastUsed := func(r *registry) time.Time {
 			states, err := r.ListSecrets(t.Context(), admin, "app")
 			require.NoError(t, err)
 			require.Len(t, states, 1)
@@ -98,12 +98,12 @@ func once(key string, fingerprint byte) application.Options {
 }
 
 func TestARepeatedRequestIsDoneOnce(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onBothStores(t, func(t *testing.T, r *registry) {
 		first, err := r.Register(t.Context(), admin, "", wish(), once("k1", 1))
 		require.NoError(t, err)
 		require.NotEmpty(t, first.Secret)
 		id := first.Client.Identity().ClientID
-		_, err = r.Revise(t.Context(), admin, id, domain.Change{Name: new("Another")}, application.Options{})
+		_, err = r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{Name: "Another"}), application.Options{})
 		require.NoError(t, err)
 
 		again, err := r.Register(t.Context(), admin, "", wish(), once("k1", 1))
@@ -129,13 +129,13 @@ func TestARepeatedRequestIsDoneOnce(t *testing.T) {
 		assert.Equal(t, rotated.Secret.ID, repeated.Secret.ID)
 		assert.NotEmpty(t, verify(t, r, id, rotated.Value))
 
-		added, err := r.CreateSecret(t.Context(), admin, id, application.SecretWish{}, once("k3", 1))
+		added, err := r.CreateSecret(t.Context(), admin, id, application.SecretOptions{}, once("k3", 1))
 		require.NoError(t, err)
-		repeated, err = r.CreateSecret(t.Context(), admin, id, application.SecretWish{}, once("k3", 1))
+		repeated, err = r.CreateSecret(t.Context(), admin, id, application.SecretOptions{}, once("k3", 1))
 		require.NoError(t, err)
 		assert.Equal(t, added.Secret, repeated.Secret)
 		require.NoError(t, r.DeleteSecret(t.Context(), admin, id, added.Secret.ID, application.Options{}))
-		repeated, err = r.CreateSecret(t.Context(), admin, id, application.SecretWish{}, once("k3", 1))
+		repeated, err = r.CreateSecret(t.Context(), admin, id, application.SecretOptions{}, once("k3", 1))
 		require.NoError(t, err)
 		assert.Equal(t, added.Secret.ID, repeated.Secret.ID, "also when it is gone again")
 
@@ -158,7 +158,7 @@ func TestARepeatedRequestIsDoneOnce(t *testing.T) {
 }
 
 func TestConcurrentRepetitionsAreDoneOnce(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onBothStores(t, func(t *testing.T, r *registry) {
 		const callers = 16
 		outcomes := make([]application.Registered, callers)
 		errs := make([]error, callers)
@@ -185,7 +185,7 @@ func TestConcurrentRepetitionsAreDoneOnce(t *testing.T) {
 // One of several equal requests does it; the others find what it did in their
 // way, as if somebody else had been there, and have to know it for their own.
 func TestARepetitionKnowsItsOwnWork(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onBothStores(t, func(t *testing.T, r *registry) {
 		_, err := r.Register(t.Context(), admin, "app", wish(), application.Options{})
 		require.NoError(t, err)
 		requests := map[string]func(key string) error{
@@ -194,7 +194,7 @@ func TestARepetitionKnowsItsOwnWork(t *testing.T) {
 				return err
 			},
 			"a second secret": func(key string) error {
-				_, err := r.CreateSecret(t.Context(), admin, "app", application.SecretWish{}, once("s"+key, 1))
+				_, err := r.CreateSecret(t.Context(), admin, "app", application.SecretOptions{}, once("s"+key, 1))
 				return err
 			},
 			"a rotation of what was seen": func(key string) error {
@@ -219,7 +219,7 @@ func TestARepetitionKnowsItsOwnWork(t *testing.T) {
 }
 
 func TestAChosenIdentifierIsTakenForEver(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onBothStores(t, func(t *testing.T, r *registry) {
 		_, err := r.Register(t.Context(), admin, "app-1", wish(), application.Options{})
 		require.NoError(t, err)
 		taken := func() {
@@ -232,7 +232,7 @@ func TestAChosenIdentifierIsTakenForEver(t *testing.T) {
 		require.NoError(t, r.Delete(t.Context(), admin, "app-1", application.Options{}))
 		taken()
 		move(r, time.Hour)
-		purged, err := r.Purge(t.Context(), domain.Actor{Subject: "operator"}, time.Minute)
+		purged, err := application.Purge(t.Context(), r.Store, r.Clock, domain.Actor{Subject: "operator"}, time.Minute)
 		require.NoError(t, err)
 		assert.Equal(t, 1, purged)
 		taken()

@@ -1,7 +1,7 @@
 package domain
 
 import (
-	"slices"
+	"errors"
 	"time"
 )
 
@@ -44,26 +44,36 @@ type State struct {
 // The zero value is no client.
 type Client struct {
 	state State
+	// filled are the fields that are set. Code that visits the fields of a client
+	// visits these, so that fields that are not set cost nothing.
+	filled FieldSet
 }
 
-// Restore makes a client of what a store kept, which is the client's from then
-// on. It does not judge: what is read was legal when it was written.
-func Restore(s State) Client { return Client{state: s} }
+// Restore returns the client that a store kept. It does not validate: what is read
+// was legal when it was written. The lists in s are the client's from then on and
+// must not be changed.
+func Restore(s State) Client { return Client{s, s.Settings.filled()} }
 
-func (s State) clone() State {
-	s.Settings = s.Settings.clone()
-	s.Secrets = slices.Clone(s.Secrets)
-	return s
-}
+// RestoreFilled is [Restore] for a store that knows which fields are set.
+func RestoreFilled(s State, filled FieldSet) Client { return Client{s, filled} }
 
-// State returns everything that the client is, as a copy.
-func (c Client) State() State { return c.state.clone() }
+// State returns everything that the client is. Its lists are the client's and
+// must not be changed.
+func (c Client) State() State { return c.state }
 
 // Identity returns who the client is.
 func (c Client) Identity() Identity { return c.state.Identity }
 
-// Settings returns the configuration, as a copy.
-func (c Client) Settings() Settings { return c.state.Settings.clone() }
+// Settings returns the configuration. Its lists are the client's and must not be
+// changed.
+func (c Client) Settings() Settings { return c.state.Settings }
+
+// Value returns the value of a field of the configuration. It must not be written
+// to.
+func (c *Client) Value(f Field) Value { return f.Of(&c.state.Settings) }
+
+// Filled returns the fields of the configuration that are set.
+func (c Client) Filled() FieldSet { return c.filled }
 
 // Revision returns how often the client was changed, its creation included.
 func (c Client) Revision() RevisionNumber { return c.state.Revision }
@@ -83,20 +93,39 @@ func (c Client) DeletedAt() time.Time { return c.state.DeletedAt }
 // Purged reports whether only the tombstone of the client is left.
 func (c Client) Purged() bool { return !c.state.PurgedAt.IsZero() }
 
-// Delete returns the client as deleted, one revision further. Its
-// configuration and secrets stay, so that it can be restored.
-func (c Client) Delete(now time.Time) Client {
+// The errors of changes that the state of a client does not allow.
+var (
+	// ErrDeleted: the client is deleted, and can only be restored or purged.
+	ErrDeleted = errors.New("the client is deleted")
+	// ErrNotDeleted: only a deleted client can be restored or purged.
+	ErrNotDeleted = errors.New("the client is not deleted")
+	// ErrPurged: the client was purged, and only its tombstone is left.
+	ErrPurged = errors.New("the client was purged")
+)
+
+// Delete returns the client as deleted, one revision further. Its configuration
+// and secrets stay, so that it can be restored. The error is [ErrDeleted].
+func (c Client) Delete(now time.Time) (Client, error) {
+	if c.Deleted() {
+		return c, ErrDeleted
+	}
 	c.state.DeletedAt = now
-	return c.next(now)
+	return c.next(now), nil
 }
 
-// Purge returns the tombstone of a deleted client, one revision further: who it
-// was, and nothing else.
-func (c Client) Purge(now time.Time) Client {
-	c.state.Settings = Settings{}
+// Purge returns the tombstone of a deleted client, one revision further: its
+// identity, and nothing else. The error is [ErrNotDeleted] or [ErrPurged].
+func (c Client) Purge(now time.Time) (Client, error) {
+	switch {
+	case !c.Deleted():
+		return c, ErrNotDeleted
+	case c.Purged():
+		return c, ErrPurged
+	}
+	c.state.Settings, c.filled = Settings{}, FieldSet{}
 	c.state.Secrets, c.state.SecretsUnreadable = nil, false
 	c.state.PurgedAt = now
-	return c.next(now)
+	return c.next(now), nil
 }
 
 // next is the client one revision further.
@@ -108,7 +137,7 @@ func (c Client) next(now time.Time) Client {
 
 // UsesSecret reports whether some authentication method of the client proves
 // a secret that the registry keeps the hash of.
-func (c Client) UsesSecret() bool { return c.state.Settings.usesSecret() }
+func (c Client) UsesSecret() bool { return c.state.Settings.UsesSecret() }
 
 // Action says what a revision did.
 type Action string
@@ -144,24 +173,4 @@ type Revision struct {
 	// Unreadable reports that the store cannot read this entry. Client then has
 	// nothing but its tenant, identifier and revision number.
 	Unreadable bool
-}
-
-// Difference is one member in which two configurations differ. A value is a
-// string, a bool or a []string.
-type Difference struct {
-	Field         Field
-	Before, After any
-}
-
-// Pointer is the JSON Pointer (RFC 6901) of the member.
-func (d Difference) Pointer() string { return d.Field.pointer() }
-
-// Compare returns the members in which two configurations differ, in the order
-// of their names.
-func Compare(before, after Settings) []Difference {
-	var list []Difference
-	for _, f := range differences(before, after).sorted() {
-		list = append(list, Difference{f, before.value(f), after.value(f)})
-	}
-	return list
 }

@@ -1,8 +1,8 @@
 package domain
 
-// FieldClientID is the identifier in a registration. It is no part of
-// [Settings]: a client keeps the one it was created with.
-const FieldClientID Field = "client_id"
+// clientIDPointer is the JSON Pointer (RFC 6901) of the identifier in a
+// registration. It is not a [Field]: a client keeps the one it was created with.
+const clientIDPointer = "/client_id"
 
 // MaxClientIDLength is the maximum length of a client_id in bytes.
 const MaxClientIDLength = 128
@@ -23,21 +23,21 @@ func CheckClientID(id ClientID) Findings {
 	}
 	rule := clientIDRules()[0]
 	r := report{rule: &rule}
-	r.on(FieldClientID, "%s", fault)
+	r.add(rule.Level, clientIDPointer, "", "%s", fault)
 	return r.findings
 }
 
 // clientIDRules are the rows on the identifier of a new client.
 func clientIDRules() []Rule {
 	return []Rule{{
-		ID: "client-id-syntax", Level: Violation, Source: "RFC 3986 §2.3, §5.2.4", needs: []Field{FieldClientID},
+		ID: "client-id-syntax", Level: Violation, Source: "RFC 3986 §2.3, §5.2.4",
 		Summary: "the client_id of a new client is . or .., is longer than 128 characters, or has characters other than A-Z a-z 0-9 - . _ ~",
 		check: func(j *judged, r *report) {
-			if j.clientID == "" {
+			if j.id == "" {
 				return // the registry generates one
 			}
-			if fault := clientIDFault(j.clientID); fault != "" {
-				r.on(FieldClientID, "%s", fault)
+			if fault := clientIDFault(j.id); fault != "" {
+				r.add(r.rule.Level, clientIDPointer, "", "%s", fault)
 			}
 		},
 	}}

@@ -13,11 +13,11 @@ func TestCheckClientIDReportsWhatRegisterReports(t *testing.T) {
 			continue
 		}
 		t.Run(e.name, func(t *testing.T) {
-			_, registered := book.Register(Identity{ID: "1", ClientID: e.id}, Change{
-				Name: new("App"), RedirectURIs: &[]RedirectURI{"https://a.example/"},
-			}, KeysUnexamined(), testNow)
+			_, registered := registerClient(book, Identity{ID: "1", ClientID: e.id}, ChangeOf(Settings{
+				Name: "App", RedirectURIs: []RedirectURI{"https://a.example/"},
+			}), KeysUnexamined(), testNow)
 			assert.Equal(t, registered, CheckClientID(e.id))
-			assert.Equal(t, e.at != "", CheckClientID(e.id).Refuse())
+			assert.Equal(t, e.at != "", CheckClientID(e.id).HasViolations())
 		})
 	}
 	assert.Equal(t, []string{"client-id-syntax"}, rulesOf(CheckClientID("")))
@@ -26,7 +26,7 @@ func TestCheckClientIDReportsWhatRegisterReports(t *testing.T) {
 func TestExistingClientsKeepTheirClientID(t *testing.T) {
 	before := stored(nil)
 	before.state.Identity.ClientID = ".."
-	after, findings := testBook(t, Policy{}).Revise(before, Change{Name: new("x")}, KeysSeen(*keySet(ecKey())), testNow)
+	after, findings := reviseClient(testBook(t, Policy{}), before, ChangeOf(Settings{Name: "x"}), KeysSeen(*keySet(ecKey())), testNow)
 	assert.Empty(t, findings)
 	assert.Equal(t, RevisionNumber(4), after.Revision())
 }

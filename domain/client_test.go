@@ -13,19 +13,19 @@ func TestALifeCycle(t *testing.T) {
 	book := testBook(t, Policy{})
 	client := holding(t, 1)
 	later := testNow.Add(time.Hour)
-	gone := client.Delete(later)
+	gone := must(client.Delete(later))
 	assert.True(t, gone.Deleted())
 	assert.Equal(t, client.Revision()+1, gone.Revision())
 	assert.False(t, client.Deleted())
 
-	back, findings := book.Restore(gone, KeysUnexamined(), later)
-	require.False(t, findings.Refuse())
+	back, findings := restoreClient(book, gone, KeysUnexamined(), later)
+	require.False(t, findings.HasViolations())
 	assert.False(t, back.Deleted())
 	assert.Equal(t, client.Settings(), back.Settings())
 	assert.Equal(t, client.Secrets(), back.Secrets())
 	assert.Equal(t, gone.Revision()+1, back.Revision())
 
-	tombstone := gone.Purge(later)
+	tombstone := must(gone.Purge(later))
 	assert.True(t, tombstone.Purged())
 	assert.True(t, tombstone.Deleted())
 	assert.Equal(t, client.Identity(), tombstone.Identity())
@@ -36,33 +36,33 @@ func TestALifeCycle(t *testing.T) {
 func TestRestoringIsJudgedByTodaysRules(t *testing.T) {
 	book := testBook(t, Policy{})
 	outdated := func(status Status) Client {
-		return stored(func(s *Settings) {
+		return must(stored(func(s *Settings) {
 			s.Status, s.RedirectURIs = status, []RedirectURI{"http://a.example/"}
-		}).Delete(testNow)
+		}).Delete(testNow))
 	}
 	gone := outdated(StatusActive)
-	same, findings := book.Restore(gone, KeysUnexamined(), testNow)
-	assert.True(t, findings.Refuse())
+	same, findings := restoreClient(book, gone, KeysUnexamined(), testNow)
+	assert.True(t, findings.HasViolations())
 	assert.Equal(t, gone.State(), same.State())
 
-	back, findings := book.Restore(outdated(StatusSuspended), KeysUnexamined(), testNow)
-	assert.False(t, findings.Refuse())
+	back, findings := restoreClient(book, outdated(StatusSuspended), KeysUnexamined(), testNow)
+	assert.False(t, findings.HasViolations())
 	assert.False(t, back.Deleted())
 	require.NotEmpty(t, findings.Warnings())
-	assert.True(t, findings.Warnings()[0].Standing)
+	assert.True(t, findings.Warnings()[0].Preexisting)
 }
 
 func TestCompareTellsWhatRevisingChanged(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		before := anyChange(t).apply(legal()).Settings
-		after := anyChange(t).apply(before).Settings
+		before := anyChange(t).Over(legal())
+		after := anyChange(t).Over(before)
 		differences := Compare(before, after)
 		assert.Equal(t, len(differences) == 0, len(Compare(after, before)) == 0)
 		for _, d := range differences {
 			assert.NotEqual(t, d.Before, d.After)
-			assert.Equal(t, "/"+string(d.Field), d.Pointer())
+			assert.Equal(t, "/"+d.Field.String(), d.Pointer())
 		}
-		restored := after.ChangeTo().apply(before).Settings
+		restored := ChangeTo(after).Over(before)
 		assert.Empty(t, Compare(after, restored), "the change to a configuration leads there from everywhere")
 	})
 	assert.Equal(t, []Difference{

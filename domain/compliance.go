@@ -1,7 +1,6 @@
 package domain
 
 import (
-	"slices"
 	"time"
 )
 
@@ -24,7 +23,7 @@ type Result struct {
 // Compliant reports whether no rule is violated.
 func (a Assessment) Compliant() bool {
 	for _, r := range a.Results {
-		if r.Findings.Refuse() {
+		if r.Findings.HasViolations() {
 			return false
 		}
 	}
@@ -53,17 +52,6 @@ func (b *Rulebook) Assess(settings Settings, profile Profile, keys Keys, now tim
 		}
 	}
 	return a
-}
-
-// Draft returns the settings that a registration by wish would have, legal or
-// not. Two key sources are no settings at all; the findings then say so.
-func (b *Rulebook) Draft(wish Change) (Settings, Findings) {
-	d := draftOf(wish)
-	if d.rivalKeys.IsNone() {
-		return d.Settings, nil
-	}
-	findings := b.judge(d, d.Profile, KeysUnexamined(), time.Time{})
-	return Settings{}, slices.DeleteFunc(findings, func(f Finding) bool { return f.Rule != ruleJWKSExclusive })
 }
 
 // obligations lists what a profile demands at run time.

@@ -23,7 +23,7 @@ func TestAssessTellsEveryRuleThatAppliesAndWhatItFound(t *testing.T) {
 	assert.Greater(t, len(fapi2.Results), len(base.Results))
 	var broken []string
 	for _, result := range fapi2.Results {
-		if result.Findings.Refuse() {
+		if result.Findings.HasViolations() {
 			broken = append(broken, result.Rule.ID)
 		}
 	}

@@ -44,9 +44,9 @@ type Finding struct {
 	// KeyIndex is the position in the key set of the key that the finding is
 	// about, [NoKey] where it is about no single key.
 	KeyIndex int
-	// Standing marks a violation that stood before the change and is not
-	// touched by it, which is why it came down to a warning.
-	Standing bool
+	// Preexisting marks a violation that existed before the change and is not
+	// touched by it, which makes it a warning.
+	Preexisting bool
 
 	// subject is the offending value of a finding about one element: it tells
 	// the element apart wherever it moves in its array. Empty for a finding
@@ -67,10 +67,10 @@ func (f Finding) sameAs(g Finding) bool {
 	return f.subject != "" || f.Pointer == g.Pointer
 }
 
-// stand turns a violation into the warning of one that stood before.
-func (f *Finding) stand() {
+// markPreexisting turns a violation into the warning of one that existed before.
+func (f *Finding) markPreexisting() {
 	f.Level = Warning
-	f.Standing = true
+	f.Preexisting = true
 	f.Message += " (it stood before this change, which is accepted; mend it)"
 }
 
@@ -104,8 +104,8 @@ func (f Findings) only(level Level) Findings {
 	return some
 }
 
-// Refuse reports whether any finding is a violation.
-func (f Findings) Refuse() bool {
+// HasViolations reports whether any finding is a violation.
+func (f Findings) HasViolations() bool {
 	return slices.ContainsFunc(f, func(finding Finding) bool { return finding.Level == Violation })
 }
 

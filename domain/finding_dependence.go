@@ -8,16 +8,16 @@ import (
 // Independent returns the findings that would be the same whatever the values of
 // the given fields are: those of rules that depend on none of them. It is for
 // findings about a configuration in which these fields could not be read.
-func (f Findings) Independent(of []Field) Findings {
-	profileUnknown := slices.Contains(of, FieldProfile)
+func (f Findings) Independent(of FieldSet) Findings {
 	var some Findings
 	for _, finding := range f {
 		name, _, _ := strings.Cut(strings.TrimPrefix(finding.Pointer, "/"), "/")
-		depends := slices.Contains(of, Field(name))
-		if !slices.Contains(links(), Field(name)) { // the rules about links look at each link alone
-			depends = depends || slices.ContainsFunc(finding.needs, func(n Field) bool { return slices.Contains(of, n) })
+		at, isField := FieldNamed(name, LastField)
+		depends := isField && of.Has(at)
+		if !isField || !slices.Contains(links(), at) { // the rules about links look at each link alone
+			depends = depends || of.hasAny(finding.needs)
 		}
-		if depends || profileUnknown && !appliesEverywhere(finding.Rule) {
+		if depends || of.Has(FieldProfile) && !appliesEverywhere(finding.Rule) {
 			continue
 		}
 		some = append(some, finding)

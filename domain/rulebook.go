@@ -126,23 +126,29 @@ func Rules() []Rule {
 	return all
 }
 
-// judged is a configuration on the table: the settings, and what the checks
-// of several rules need to know of them.
+// judged is a configuration under validation: the settings, and what the checks
+// of several rules need to know about them.
 type judged struct {
-	draft
+	Settings
 	policy  *Policy
-	profile Profile // one that [Profile.JudgedAs] returned
+	profile Profile  // one that [Profile.JudgedAs] returned
+	id      ClientID // of a new client; empty if it exists, or if the registry generates one
 	keys    Keys
 	now     time.Time
 	uris    []uri // RedirectURIs, cut into parts
 }
 
-// judge runs every rule that applies to d under profile.
-func (b *Rulebook) judge(d draft, profile Profile, keys Keys, now time.Time) Findings {
-	judgedAs, _ := profile.JudgedAs()
-	j := &judged{draft: d, policy: &b.policy, profile: judgedAs, keys: keys, now: now}
-	j.uris = make([]uri, len(d.RedirectURIs))
-	for i, raw := range d.RedirectURIs {
+// Judge runs every rule over settings, as they would be judged for a client
+// that is created with them.
+func (b *Rulebook) Judge(settings Settings, keys Keys, now time.Time) Findings {
+	return b.judge(settings, "", keys, now)
+}
+
+func (b *Rulebook) judge(settings Settings, id ClientID, keys Keys, now time.Time) Findings {
+	judgedAs, _ := settings.Profile.JudgedAs()
+	j := &judged{Settings: settings, policy: &b.policy, profile: judgedAs, id: id, keys: keys, now: now}
+	j.uris = make([]uri, len(settings.RedirectURIs))
+	for i, raw := range settings.RedirectURIs {
 		j.uris[i] = parseURI(string(raw))
 	}
 	var r report
@@ -155,168 +161,4 @@ func (b *Rulebook) judge(d draft, profile Profile, keys Keys, now time.Time) Fin
 		rule.check(j, &r)
 	}
 	return r.findings
-}
-
-// Judge runs every rule over settings, as they would be judged for a client
-// that is created with them.
-func (b *Rulebook) Judge(settings Settings, keys Keys, now time.Time) Findings {
-	return b.judge(draft{Settings: settings}, settings.Profile, keys, now)
-}
-
-// defaults is the configuration that a registration starts from (RFC 7591 §2
-// for the omitted members; the authentication method is chosen once it is
-// known whether the client is confidential).
-func defaults() Settings {
-	return Settings{
-		Status:       StatusActive,
-		Confidential: true,
-		GrantTypes:   []GrantType{GrantAuthorizationCode},
-	}
-}
-
-// draftOf is what a registration asks for.
-func draftOf(wish Change) draft {
-	d := wish.apply(defaults())
-	if wish.AuthMethods == nil {
-		d.AuthMethods = []AuthMethod{AuthSecretBasic}
-		if !d.Confidential {
-			d.AuthMethods = []AuthMethod{AuthNone}
-		}
-	}
-	return d
-}
-
-// RegistrationKeys returns where the keys of a client registered by wish would
-// be, so that they can be resolved before the rulebook is asked, and whether
-// the policy wants keys behind a URI to be looked at.
-func (b *Rulebook) RegistrationKeys(wish Change) (source KeySource, matters bool) {
-	return draftOf(wish).Keys, b.policy.KeyPreflight != PreflightOff
-}
-
-// Register makes a new client of revision 1 from the wish, over the defaults
-// of RFC 7591 §2: authorization_code, confidential, and client_secret_basic or,
-// for a public client, none. Where the findings refuse it, the client is the
-// zero one.
-func (b *Rulebook) Register(id Identity, wish Change, keys Keys, now time.Time) (Client, Findings) {
-	d := draftOf(wish)
-	d.clientID = id.ClientID
-	findings := b.judge(d, d.Profile, keys, now)
-	if findings.Refuse() {
-		return Client{}, findings
-	}
-	return Client{state: State{
-		Identity:  id,
-		Settings:  d.Settings,
-		Revision:  1,
-		CreatedAt: now,
-		UpdatedAt: now,
-	}}, findings
-}
-
-// RevisionKeys returns where the keys of c would be after change, and whether
-// the change makes it matter what they are: whether it touches anything that a
-// rule about keys depends on, and the policy wants keys behind a URI to be
-// looked at.
-func (b *Rulebook) RevisionKeys(c Client, change Change) (source KeySource, matters bool) {
-	d := change.apply(c.state.Settings)
-	if b.policy.KeyPreflight == PreflightOff {
-		return d.Keys, false
-	}
-	if demandsAll(c.state.Settings, d.Settings) {
-		return d.Keys, true
-	}
-	changed := differences(c.state.Settings, d.Settings)
-	for i := range b.rules {
-		if b.rules[i].keys && changed.hasAny(b.rules[i].needs) {
-			return d.Keys, true
-		}
-	}
-	return d.Keys, false
-}
-
-// demandsAll reports whether the step from one configuration to the other is
-// one that everything must hold for: reactivating a client, or choosing a
-// profile.
-func demandsAll(from, to Settings) bool {
-	reactivates := from.Status != StatusActive && to.Status == StatusActive
-	chooses := from.Profile != to.Profile && to.Profile != ProfileNone
-	return reactivates || chooses
-}
-
-// Revise returns c as change makes it, one revision further; c itself where
-// the change changes nothing. keys is what is known about the keys after the
-// change ([Rulebook.RevisionKeys]).
-//
-// A violation that stood before and is not touched by the change comes back
-// as a standing warning: rules tighten over time, and a newer one must not
-// keep an operator from mending something else. Reactivating a client and
-// choosing a profile demand that everything holds. Where the findings refuse
-// the change, c is returned unchanged. Secrets that no authentication method
-// uses any more are revoked.
-func (b *Rulebook) Revise(c Client, change Change, keys Keys, now time.Time) (Client, Findings) {
-	before := c.state.Settings
-	d := change.apply(before)
-	findings := b.judge(d, d.Profile, keys, now)
-	changed := differences(before, d.Settings)
-	if findings.Refuse() && !demandsAll(before, d.Settings) {
-		findings = b.soften(findings, before, changed, keys, now)
-	}
-	if findings.Refuse() || len(changed) == 0 {
-		return c, findings
-	}
-	revised := c.next(now)
-	revised.state.Settings = d.Settings
-	if !revised.UsesSecret() {
-		// They would come back to life with the method.
-		revised.state.Secrets, revised.state.SecretsUnreadable = nil, false
-	}
-	return revised, findings
-}
-
-// RestorationKeys returns where the keys of a deleted client are, and whether
-// the policy wants keys behind a URI to be looked at before it is restored.
-func (b *Rulebook) RestorationKeys(c Client) (source KeySource, matters bool) {
-	active := c.state.Settings.Status == StatusActive
-	return c.state.Settings.Keys, active && b.policy.KeyPreflight != PreflightOff
-}
-
-// Restore returns a deleted client as it was, one revision further. That an
-// active client comes back demands that everything holds, by today's rules; a
-// suspended one comes back with what stands against it as warnings. Where the
-// findings refuse it, c is returned unchanged.
-func (b *Rulebook) Restore(c Client, keys Keys, now time.Time) (Client, Findings) {
-	findings := b.Judge(c.state.Settings, keys, now)
-	if c.state.Settings.Status != StatusActive {
-		for i := range findings {
-			if findings[i].Level == Violation {
-				findings[i].stand()
-			}
-		}
-	}
-	if findings.Refuse() {
-		return c, findings
-	}
-	c.state.DeletedAt = time.Time{}
-	return c.next(now), findings
-}
-
-// soften turns the violations that stood in the settings before and are not
-// touched by the change into warnings.
-func (b *Rulebook) soften(findings Findings, before Settings, changed fields, keys Keys, now time.Time) Findings {
-	if changed.has(FieldJWKS) || changed.has(FieldJWKSURI) {
-		keys = KeysUnexamined() // what is known is about the new keys
-	}
-	stood := b.judge(draft{Settings: before}, before.Profile, keys, now)
-	for i := range findings {
-		f := &findings[i]
-		if f.Level != Violation || !slices.ContainsFunc(stood, func(s Finding) bool {
-			return s.Level == Violation && s.sameAs(*f) && f.amount <= s.amount
-		}) {
-			continue
-		}
-		if f.subject != "" || !changed.hasAny(f.needs) {
-			f.stand()
-		}
-	}
-	return findings
 }

@@ -1,7 +1,6 @@
 package domain
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -28,9 +27,9 @@ func rulesOf(findings Findings) []string {
 
 func TestRegisterFillsInTheDefaultsOfRFC7591(t *testing.T) {
 	book := testBook(t, Policy{})
-	client, findings := book.Register(Identity{ID: "1"}, Change{
-		Name: new("App"), RedirectURIs: &[]RedirectURI{"https://a.example/"},
-	}, KeysUnexamined(), testNow)
+	client, findings := registerClient(book, Identity{ID: "1"}, ChangeOf(Settings{
+		Name: "App", RedirectURIs: []RedirectURI{"https://a.example/"},
+	}), KeysUnexamined(), testNow)
 	require.Empty(t, findings)
 	settings := client.Settings()
 	assert.Equal(t, StatusActive, settings.Status)
@@ -39,23 +38,23 @@ func TestRegisterFillsInTheDefaultsOfRFC7591(t *testing.T) {
 	assert.Equal(t, []AuthMethod{AuthSecretBasic}, settings.AuthMethods)
 	assert.Equal(t, RevisionNumber(1), client.Revision())
 
-	client, findings = book.Register(Identity{ID: "1"}, Change{
-		Name: new("App"), RedirectURIs: &[]RedirectURI{"https://a.example/"}, Confidential: new(false),
-	}, KeysUnexamined(), testNow)
+	client, findings = registerClient(book, Identity{ID: "1"}, ChangeOf(Settings{
+		Name: "App", RedirectURIs: []RedirectURI{"https://a.example/"},
+	}, FieldConfidential), KeysUnexamined(), testNow)
 	require.Empty(t, findings)
 	assert.Equal(t, []AuthMethod{AuthNone}, client.Settings().AuthMethods)
 }
 
 func TestRegisterRefusesAndReturnsNoClient(t *testing.T) {
-	client, findings := testBook(t, Policy{}).Register(Identity{ID: "1"}, Change{}, KeysUnexamined(), testNow)
-	assert.True(t, findings.Refuse())
+	client, findings := registerClient(testBook(t, Policy{}), Identity{ID: "1"}, Change{}, KeysUnexamined(), testNow)
+	assert.True(t, findings.HasViolations())
 	assert.ElementsMatch(t, []string{"name-required", "grant-needs-redirect-uri"}, rulesOf(findings.Violations()))
 	assert.Zero(t, client.Revision())
 }
 
 func TestReviseLeavesAloneWhatTheChangeDoesNotName(t *testing.T) {
 	before := stored(nil)
-	after, findings := testBook(t, Policy{}).Revise(before, Change{Name: new("Another")}, KeysUnexamined(), testNow.AddDate(0, 0, 1))
+	after, findings := reviseClient(testBook(t, Policy{}), before, ChangeOf(Settings{Name: "Another"}), KeysUnexamined(), testNow.AddDate(0, 0, 1))
 	require.Empty(t, findings)
 	want := before.State()
 	want.Settings.Name = "Another"
@@ -68,10 +67,10 @@ func TestReviseLeavesAloneWhatTheChangeDoesNotName(t *testing.T) {
 func TestAChangeThatChangesNothingMakesNoRevision(t *testing.T) {
 	before := stored(nil)
 	for name, change := range map[string]Change{
-		"empty":       {},
-		"same values": {Name: new("My App"), RedirectURIs: &[]RedirectURI{"https://app.example.com/callback"}, CORSOrigins: &[]Origin{}},
+		"empty":       Change{},
+		"same values": ChangeOf(Settings{Name: "My App", RedirectURIs: []RedirectURI{"https://app.example.com/callback"}}, FieldCORSOrigins),
 	} {
-		after, findings := testBook(t, Policy{}).Revise(before, change, KeysSeen(*keySet(ecKey())), testNow.AddDate(0, 0, 1))
+		after, findings := reviseClient(testBook(t, Policy{}), before, change, KeysSeen(*keySet(ecKey())), testNow.AddDate(0, 0, 1))
 		assert.Empty(t, findings, name)
 		assert.Equal(t, before.State(), after.State(), name)
 	}
@@ -81,15 +80,15 @@ func TestOneKeySourceExcludesTheOtherUnlessClearedInTheSameChange(t *testing.T) 
 	book := testBook(t, Policy{})
 	inline := stored(nil)
 
-	same, findings := book.Revise(inline, Change{JWKSURI: new("https://a.example/jwks")}, KeysUnexamined(), testNow)
+	same, findings := reviseClient(book, inline, ChangeOf(Settings{Keys: KeysAt("https://a.example/jwks")}), KeysUnexamined(), testNow)
 	assert.Equal(t, []string{"jwks-exclusive"}, rulesOf(findings.Violations()))
 	assert.Equal(t, inline.State(), same.State())
 
-	moved, findings := book.Revise(inline, Change{JWKS: new(""), JWKSURI: new("https://a.example/jwks")}, KeysUnexamined(), testNow)
+	moved, findings := reviseClient(book, inline, ChangeOf(Settings{Keys: KeysAt("https://a.example/jwks")}, FieldJWKS), KeysUnexamined(), testNow)
 	require.Empty(t, findings)
 	assert.Equal(t, KeysAt("https://a.example/jwks"), moved.Settings().Keys)
 
-	back, findings := book.Revise(moved, Change{JWKS: new("{}"), JWKSURI: new("")}, KeysSeen(*keySet(ecKey())), testNow)
+	back, findings := reviseClient(book, moved, ChangeOf(Settings{Keys: InlineKeys("{}")}, FieldJWKSURI), KeysSeen(*keySet(ecKey())), testNow)
 	require.Empty(t, findings)
 	assert.Equal(t, InlineKeys("{}"), back.Settings().Keys)
 }
@@ -107,46 +106,46 @@ func TestStandingViolations(t *testing.T) {
 		refused  []string
 		standing []string
 	}{
-		{"an unrelated member may be changed", wild, Change{Name: new("x")}, nil, []string{"redirect-uri-wildcard", "grant-password"}},
-		{"suspending is never refused", wild, Change{Status: new(StatusSuspended)}, nil, []string{"redirect-uri-wildcard", "grant-password"}},
+		{"an unrelated member may be changed", wild, ChangeOf(Settings{Name: "x"}), nil, []string{"redirect-uri-wildcard", "grant-password"}},
+		{"suspending is never refused", wild, ChangeOf(Settings{Status: StatusSuspended}), nil, []string{"redirect-uri-wildcard", "grant-password"}},
 		{
 			"an element may be added beside the standing one", wild,
-			Change{RedirectURIs: &[]RedirectURI{"https://new.example.com/", "https://*.example.com/"}},
+			ChangeOf(Settings{RedirectURIs: []RedirectURI{"https://new.example.com/", "https://*.example.com/"}}),
 			nil,
 			[]string{"redirect-uri-wildcard", "grant-password"},
 		},
 		{
 			"a second element that breaks the same rule is refused", wild,
-			Change{RedirectURIs: &[]RedirectURI{"https://*.example.com/", "https://*.example.org/"}},
+			ChangeOf(Settings{RedirectURIs: []RedirectURI{"https://*.example.com/", "https://*.example.org/"}}),
 			[]string{"redirect-uri-wildcard"},
 			[]string{"redirect-uri-wildcard", "grant-password"},
 		},
-		{"mending one leaves the other standing", wild, Change{GrantTypes: &[]GrantType{GrantAuthorizationCode}}, nil, []string{"redirect-uri-wildcard"}},
-		{"reactivating demands everything", suspendedWild, Change{Status: new(StatusActive)}, []string{"redirect-uri-wildcard", "grant-password"}, nil},
-		{"choosing a profile demands everything", wild, Change{Profile: new(ProfileFAPI2Security)}, []string{"redirect-uri-wildcard", "grant-password"}, nil},
+		{"mending one leaves the other standing", wild, ChangeOf(Settings{GrantTypes: []GrantType{GrantAuthorizationCode}}), nil, []string{"redirect-uri-wildcard"}},
+		{"reactivating demands everything", suspendedWild, ChangeOf(Settings{Status: StatusActive}), []string{"redirect-uri-wildcard", "grant-password"}, nil},
+		{"choosing a profile demands everything", wild, ChangeOf(Settings{Profile: ProfileFAPI2Security}), []string{"redirect-uri-wildcard", "grant-password"}, nil},
 		{
 			"leaving a profile does not", all(wild, func(s *Settings) { s.Profile = ProfileFAPI2Security }),
-			Change{Profile: new(ProfileNone)},
+			ChangeOf(Settings{}, FieldProfile),
 			nil,
 			[]string{"redirect-uri-wildcard", "grant-password"},
 		},
 		{
 			"a rule over several members is touched by each of them",
 			func(s *Settings) { s.RedirectURIs = nil; s.GrantTypes = []GrantType{GrantAuthorizationCode} },
-			Change{GrantTypes: &[]GrantType{GrantAuthorizationCode, GrantRefreshToken}},
+			ChangeOf(Settings{GrantTypes: []GrantType{GrantAuthorizationCode, GrantRefreshToken}}),
 			[]string{"grant-needs-redirect-uri"},
 			nil,
 		},
 		{
 			"a link that stands does not refuse another link",
 			func(s *Settings) { s.LogoURL = "/logo" },
-			Change{Website: new(Link("https://a.example/"))},
+			ChangeOf(Settings{Website: Link("https://a.example/")}),
 			nil,
 			[]string{"link-syntax"},
 		},
 		{
 			"what the change breaks is refused beside what stands", wild,
-			Change{Name: new("")},
+			ChangeOf(Settings{}, FieldName),
 			[]string{"name-required"},
 			[]string{"redirect-uri-wildcard", "grant-password"},
 		},
@@ -154,11 +153,11 @@ func TestStandingViolations(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := stored(tt.stored)
-			after, findings := testBook(t, Policy{}).Revise(before, tt.change, KeysSeen(*keySet(ecKey())), testNow)
+			after, findings := reviseClient(testBook(t, Policy{}), before, tt.change, KeysSeen(*keySet(ecKey())), testNow)
 			assert.Equal(t, tt.refused, rulesOf(findings.Violations()))
 			var standing []string
 			for _, f := range findings {
-				if f.Standing {
+				if f.Preexisting {
 					assert.Equal(t, Warning, f.Level)
 					standing = append(standing, f.Rule)
 				}
@@ -178,43 +177,43 @@ func TestKeysThatStandDoNotRefuseAnUnrelatedChange(t *testing.T) {
 	before := stored(nil)
 	book := testBook(t, Policy{})
 
-	_, findings := book.Revise(before, Change{Name: new("x")}, small, testNow)
-	assert.False(t, findings.Refuse())
+	_, findings := reviseClient(book, before, ChangeOf(Settings{Name: "x"}), small, testNow)
+	assert.False(t, findings.HasViolations())
 	assert.Equal(t, []string{"jwk-rsa-size"}, rulesOf(findings.Warnings()))
 
-	_, findings = book.Revise(before, Change{JWKS: new(`{"other":1}`)}, small, testNow)
+	_, findings = reviseClient(book, before, ChangeOf(Settings{Keys: InlineKeys(`{"other":1}`)}), small, testNow)
 	assert.Equal(t, []string{"jwk-rsa-size"}, rulesOf(findings.Violations()), "new keys do not inherit what stood in the old ones")
 }
 
-func TestRevisionKeysTellsWhetherKeysMatter(t *testing.T) {
+func TestDraftReportsWhetherKeysAreNeeded(t *testing.T) {
 	book := testBook(t, Policy{})
 	before := stored(keysAt("https://a.example/jwks"))
 	tests := []struct {
-		name    string
-		change  Change
-		source  KeySource
-		matters bool
+		name   string
+		change Change
+		source KeySource
+		fetch  bool
 	}{
-		{"a name", Change{Name: new("x")}, KeysAt("https://a.example/jwks"), false},
-		{"suspending", Change{Status: new(StatusSuspended)}, KeysAt("https://a.example/jwks"), false},
-		{"another URI", Change{JWKSURI: new("https://b.example/jwks")}, KeysAt("https://b.example/jwks"), true},
-		{"a method", Change{AuthMethods: &[]AuthMethod{AuthSelfSignedTLS}}, KeysAt("https://a.example/jwks"), true},
-		{"a profile", Change{Profile: new(ProfileFAPI2)}, KeysAt("https://a.example/jwks"), true},
-		{"clearing", Change{JWKSURI: new("")}, KeySource{}, true},
+		{"a name", ChangeOf(Settings{Name: "x"}), KeysAt("https://a.example/jwks"), false},
+		{"suspending", ChangeOf(Settings{Status: StatusSuspended}), KeysAt("https://a.example/jwks"), false},
+		{"another URI", ChangeOf(Settings{Keys: KeysAt("https://b.example/jwks")}), KeysAt("https://b.example/jwks"), true},
+		{"a method", ChangeOf(Settings{AuthMethods: []AuthMethod{AuthSelfSignedTLS}}), KeysAt("https://a.example/jwks"), true},
+		{"a profile", ChangeOf(Settings{Profile: ProfileFAPI2}), KeysAt("https://a.example/jwks"), true},
+		{"clearing", ChangeOf(Settings{}, FieldJWKSURI), KeySource{}, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			source, matters := book.RevisionKeys(before, tt.change)
+			source, fetch := must(book.Revise(before, tt.change)).Keys()
 			assert.Equal(t, tt.source, source)
-			assert.Equal(t, tt.matters, matters)
+			assert.Equal(t, tt.fetch, fetch)
 		})
 	}
-	_, matters := book.RevisionKeys(stored(func(s *Settings) { s.Status = StatusSuspended }), Change{Status: new(StatusActive)})
-	assert.True(t, matters, "reactivating")
-	_, matters = testBook(t, Policy{KeyPreflight: PreflightOff}).RevisionKeys(before, Change{JWKSURI: new("https://b.example/jwks")})
-	assert.False(t, matters, "the policy does not look")
-	_, matters = book.RegistrationKeys(Change{JWKSURI: new("https://b.example/jwks")})
-	assert.True(t, matters)
+	_, fetch := must(book.Revise(stored(func(s *Settings) { s.Status = StatusSuspended }), ChangeOf(Settings{Status: StatusActive}))).Keys()
+	assert.True(t, fetch, "reactivating")
+	_, fetch = must(testBook(t, Policy{KeyPreflight: PreflightOff}).Revise(before, ChangeOf(Settings{Keys: KeysAt("https://b.example/jwks")}))).Keys()
+	assert.False(t, fetch, "the policy does not look")
+	_, fetch = book.Register(Identity{}, ChangeOf(Settings{Keys: KeysAt("https://b.example/jwks")})).Keys()
+	assert.True(t, fetch)
 }
 
 func TestAPolicyThatMakesNoSenseIsRefused(t *testing.T) {
@@ -242,30 +241,27 @@ var (
 	anyWhere = rapid.SampledFrom([]string{"", "https://a.example/jwks", "http://a.example/jwks", "https://10.0.0.1/"})
 )
 
-// maybe draws an optional value.
-func maybe[T any](t *rapid.T, g *rapid.Generator[T], label string) *T {
-	if !rapid.Bool().Draw(t, label+"?") {
-		return nil
+func anyChange(t *rapid.T) (c Change) {
+	values := Settings{
+		Name:         anyName.Draw(t, "name"),
+		Status:       anyState.Draw(t, "status"),
+		Confidential: rapid.Bool().Draw(t, "confidential"),
+		RedirectURIs: rapid.SliceOfN(anyURI, 0, 3).Draw(t, "redirect URIs"),
+		GrantTypes:   rapid.SliceOfN(anyGrant, 0, 3).Draw(t, "grants"),
+		Scopes:       rapid.SliceOfN(anyScope, 0, 3).Draw(t, "scopes"),
+		AuthMethods:  rapid.SliceOfN(anyAuth, 0, 2).Draw(t, "methods"),
+		Profile:      anyLevel.Draw(t, "profile"),
+		Keys:         KeySource{inline: anyKeys.Draw(t, "jwks"), uri: anyWhere.Draw(t, "jwks_uri")},
+		TLSSubject:   TLSSubject{DN: rapid.SampledFrom([]string{"", "CN=a"}).Draw(t, "dn")},
+		LogoURL:      anyLink.Draw(t, "logo"),
+		Website:      anyLink.Draw(t, "website"),
 	}
-	return new(g.Draw(t, label))
-}
-
-func anyChange(t *rapid.T) Change {
-	return Change{
-		Name:         maybe(t, anyName, "name"),
-		Status:       maybe(t, anyState, "status"),
-		Confidential: maybe(t, rapid.Bool(), "confidential"),
-		RedirectURIs: maybe(t, rapid.SliceOfN(anyURI, 0, 3), "redirect URIs"),
-		GrantTypes:   maybe(t, rapid.SliceOfN(anyGrant, 0, 3), "grants"),
-		Scopes:       maybe(t, rapid.SliceOfN(anyScope, 0, 3), "scopes"),
-		AuthMethods:  maybe(t, rapid.SliceOfN(anyAuth, 0, 2), "methods"),
-		Profile:      maybe(t, anyLevel, "profile"),
-		JWKS:         maybe(t, anyKeys, "jwks"),
-		JWKSURI:      maybe(t, anyWhere, "jwks_uri"),
-		TLSSubjectDN: maybe(t, rapid.SampledFrom([]string{"", "CN=a", "/C=GB"}), "dn"),
-		LogoURL:      maybe(t, anyLink, "logo"),
-		Website:      maybe(t, anyLink, "website"),
+	for f := range Fields() {
+		if rapid.Bool().Draw(t, "names "+f.String()) {
+			c.Set(f).set(f.Of(&values))
+		}
 	}
+	return c
 }
 
 func anyFacts(t *rapid.T) Keys {
@@ -285,23 +281,23 @@ func TestNoSequenceOfAcceptedRevisionsYieldsARefusedClient(t *testing.T) {
 	book := testBook(t, Policy{})
 	rapid.Check(t, func(t *rapid.T) {
 		facts := anyFacts(t)
-		client, findings := book.Register(Identity{ID: "1"}, Change{
-			Name: new("App"), GrantTypes: &[]GrantType{GrantClientCredentials},
-		}, facts, testNow)
-		if findings.Refuse() {
+		client, findings := registerClient(book, Identity{ID: "1"}, ChangeOf(Settings{
+			Name: "App", GrantTypes: []GrantType{GrantClientCredentials},
+		}), facts, testNow)
+		if findings.HasViolations() {
 			return
 		}
 		for range rapid.IntRange(1, 8).Draw(t, "steps") {
-			revised, findings := book.Revise(client, anyChange(t), facts, testNow)
-			if findings.Refuse() {
+			revised, findings := reviseClient(book, client, anyChange(t), facts, testNow)
+			if findings.HasViolations() {
 				require.Equal(t, client.State(), revised.State(), "a refused change changed something")
 				continue
 			}
 			for _, f := range findings {
-				require.False(t, f.Standing, "nothing can stand in a client that was always legal: %+v", f)
+				require.False(t, f.Preexisting, "nothing can stand in a client that was always legal: %+v", f)
 			}
 			client = revised
-			require.False(t, book.Judge(client.Settings(), facts, testNow).Refuse(), "%+v", client.Settings())
+			require.False(t, book.Judge(client.Settings(), facts, testNow).HasViolations(), "%+v", client.Settings())
 		}
 	})
 }
@@ -309,7 +305,7 @@ func TestNoSequenceOfAcceptedRevisionsYieldsARefusedClient(t *testing.T) {
 func TestJudgingIsDeterministicAndIndependentOfTheOrderOfRules(t *testing.T) {
 	book := testBook(t, Policy{})
 	rapid.Check(t, func(t *rapid.T) {
-		settings := anyChange(t).apply(legal()).Settings
+		settings := anyChange(t).Over(legal())
 		facts := anyFacts(t)
 		first := book.Judge(settings, facts, testNow)
 		require.Equal(t, first, book.Judge(settings, facts, testNow))
@@ -322,9 +318,9 @@ func TestJudgingIsDeterministicAndIndependentOfTheOrderOfRules(t *testing.T) {
 func TestAStoredClientStaysAsItIsUnderAnEmptyChange(t *testing.T) {
 	book := testBook(t, Policy{})
 	rapid.Check(t, func(t *rapid.T) {
-		before := stored(func(s *Settings) { *s = anyChange(t).apply(*s).Settings })
-		after, findings := book.Revise(before, Change{}, anyFacts(t), testNow)
-		require.False(t, findings.Refuse(), "%+v", findings)
+		before := stored(func(s *Settings) { *s = anyChange(t).Over(*s) })
+		after, findings := reviseClient(book, before, Change{}, anyFacts(t), testNow)
+		require.False(t, findings.HasViolations(), "%+v", findings)
 		require.Equal(t, before.State(), after.State())
 	})
 }
@@ -332,41 +328,21 @@ func TestAStoredClientStaysAsItIsUnderAnEmptyChange(t *testing.T) {
 func TestSuspendingIsNeverRefused(t *testing.T) {
 	book := testBook(t, Policy{})
 	rapid.Check(t, func(t *rapid.T) {
-		before := stored(func(s *Settings) { *s = anyChange(t).apply(*s).Settings })
-		after, findings := book.Revise(before, Change{Status: new(StatusSuspended)}, anyFacts(t), testNow)
-		require.False(t, findings.Refuse(), "%+v", findings)
+		before := stored(func(s *Settings) { *s = anyChange(t).Over(*s) })
+		after, findings := reviseClient(book, before, ChangeOf(Settings{Status: StatusSuspended}), anyFacts(t), testNow)
+		require.False(t, findings.HasViolations(), "%+v", findings)
 		require.Equal(t, StatusSuspended, after.Settings().Status)
 	})
 }
 
-func TestDifferencesNamesExactlyTheMembersThatDiffer(t *testing.T) {
+func TestCompareNamesOnlyFieldsThatTheChangeNames(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		change := anyChange(t)
 		before := legal()
-		after := change.apply(before).Settings
-		changed := differences(before, after)
-		require.Empty(t, differences(after, after.clone()))
-		for _, f := range changed.sorted() {
-			require.Contains(t, named(change), f)
+		for _, d := range Compare(before, change.Over(before)) {
+			require.True(t, change.Names(d.Field), d.Field)
 		}
 	})
-}
-
-// named lists the members that the change names.
-func named(c Change) []Field {
-	list := []Field{FieldJWKS, FieldJWKSURI} // setting one can clear the other
-	for field, given := range map[Field]bool{
-		FieldName: c.Name != nil, FieldStatus: c.Status != nil, FieldConfidential: c.Confidential != nil,
-		FieldRedirectURIs: c.RedirectURIs != nil, FieldGrantTypes: c.GrantTypes != nil, FieldScopes: c.Scopes != nil,
-		FieldAuthMethods: c.AuthMethods != nil, FieldProfile: c.Profile != nil, FieldTLSSubjectDN: c.TLSSubjectDN != nil,
-		FieldLogoURL: c.LogoURL != nil, FieldWebsite: c.Website != nil,
-	} {
-		if given {
-			list = append(list, field)
-		}
-	}
-	slices.Sort(list)
-	return list
 }
 
 func BenchmarkJudge(b *testing.B) {

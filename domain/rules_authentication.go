@@ -73,9 +73,7 @@ func authenticationRules() []Rule {
 		},
 		{
 			ID: "auth-method-tls-subject", Level: Violation, Source: "RFC 8705 §2.1.2",
-			needs: []Field{
-				FieldAuthMethods, FieldTLSSubjectDN, FieldTLSSANDNS, FieldTLSSANURI, FieldTLSSANIP, FieldTLSSANEmail,
-			},
+			needs:   append(tlsSubjects(), FieldAuthMethods),
 			Summary: "there is tls_client_auth without exactly one tls_client_auth_* member, or such a member without the method",
 			check:   checkTLSSubject,
 		},
@@ -139,8 +137,13 @@ func eachMethod(check func(*judged, AuthMethod) string) func(*judged, *report) {
 	}
 }
 
+// tlsSubjects are the fields of which a client of tls_client_auth sets exactly one.
+func tlsSubjects() []Field {
+	return []Field{FieldTLSSubjectDN, FieldTLSSANDNS, FieldTLSSANURI, FieldTLSSANIP, FieldTLSSANEmail}
+}
+
 func checkTLSSubject(j *judged, r *report) {
-	set := j.TLSSubject.set()
+	set := slices.DeleteFunc(tlsSubjects(), func(f Field) bool { return f.Of(&j.Settings).IsEmpty() })
 	switch method := slices.Index(j.AuthMethods, AuthTLS); {
 	case method >= 0 && len(set) == 0:
 		r.add(r.rule.Level, FieldAuthMethods.element(method), "",

@@ -23,7 +23,7 @@ func keyRules() []Rule {
 			ID: ruleJWKSExclusive, Level: Violation, Source: "RFC 7591 §2", needs: source,
 			Summary: "both jwks and jwks_uri are set",
 			check: func(j *judged, r *report) {
-				if !j.rivalKeys.IsNone() {
+				if j.Keys.both() {
 					r.on(FieldJWKS, `a client has jwks or jwks_uri, not both; to switch, send "jwks_uri": "" (or "jwks": "") in the same request`)
 				}
 			},
@@ -295,18 +295,16 @@ func eachKey(check func(*judged, *Key) string) func(*judged, *report) {
 	}
 }
 
-// eachKeyURI makes a check of one that judges where the keys are, which may be
-// beside an inline set.
+// eachKeyURI makes a check of one that judges the URI of the keys, which a draft
+// may have beside an inline set.
 func eachKeyURI(check func(*judged, *uri) string) func(*judged, *report) {
 	return func(j *judged, r *report) {
-		for _, source := range []KeySource{j.Keys, j.rivalKeys} {
-			if source.uri == "" {
-				continue
-			}
-			u := parseURI(source.uri)
-			if message := check(j, &u); message != "" {
-				r.on(FieldJWKSURI, "%s", message)
-			}
+		if j.Keys.uri == "" {
+			return
+		}
+		u := parseURI(j.Keys.uri)
+		if message := check(j, &u); message != "" {
+			r.on(FieldJWKSURI, "%s", message)
 		}
 	}
 }

@@ -104,7 +104,7 @@ func links() []Field {
 func eachLink(check func(*uri) string) func(*judged, *report) {
 	return func(j *judged, r *report) {
 		for _, field := range links() {
-			link := j.link(field)
+			link := *field.Of(&j.Settings).(*Text)
 			if link == "" {
 				continue
 			}
@@ -112,7 +112,7 @@ func eachLink(check func(*uri) string) func(*judged, *report) {
 			if message := check(&u); message != "" {
 				// The link is the subject, so that a change of one link does
 				// not touch what stands in another.
-				r.add(r.rule.Level, field.pointer(), string(field)+" "+string(link), "%s", message)
+				r.add(r.rule.Level, field.pointer(), field.String()+" "+string(link), "%s", message)
 			}
 		}
 	}

@@ -1,5 +1,10 @@
 package domain
 
+import (
+	"cmp"
+	"slices"
+)
+
 // MaxClientBytes bounds the configuration of a client, see [Client.Bytes]. It leaves
 // room for a key set of [MaxKeySetBytes] and as much again.
 const MaxClientBytes = 128 << 10
@@ -9,7 +14,7 @@ const MaxClientBytes = 128 << 10
 // clients.
 func sizeRules() []Rule {
 	return []Rule{{
-		ID: "client-size", Level: Violation, Source: "own", needs: allFields(),
+		ID: "client-size", Level: Violation, Source: "own", needs: slices.Collect(Fields()),
 		Summary: "the values of all fields together are longer than 131072 bytes; a client that was larger before may still be changed as long as it does not grow",
 		check: func(j *judged, r *report) {
 			size := j.bytes()
@@ -25,59 +30,21 @@ func sizeRules() []Rule {
 
 // Bytes returns the size of the configuration: the bytes of the values of all its
 // fields, in UTF-8.
-func (c Client) Bytes() int { return c.state.Settings.bytes() }
+func (c Client) Bytes() (size int) {
+	for f := range c.filled.All() {
+		size += f.Of(&c.state.Settings).Bytes()
+	}
+	return size
+}
 
-func (s *Settings) bytes() int {
-	size := 0
-	s.eachSize(func(_ Field, bytes int) { size += bytes })
+func (s *Settings) bytes() (size int) {
+	for f := range Fields() {
+		size += f.Of(s).Bytes()
+	}
 	return size
 }
 
 // largest is the field with the most bytes.
 func (s *Settings) largest() Field {
-	var largest Field
-	most := -1
-	s.eachSize(func(f Field, bytes int) {
-		if bytes > most {
-			largest, most = f, bytes
-		}
-	})
-	return largest
-}
-
-// eachSize calls do with the size of each field that has a text or texts.
-func (s *Settings) eachSize(do func(f Field, bytes int)) {
-	do(FieldName, len(s.Name))
-	do(FieldStatus, len(s.Status))
-	do(FieldRedirectURIs, bytesOf(s.RedirectURIs))
-	do(FieldGrantTypes, bytesOf(s.GrantTypes))
-	do(FieldScopes, bytesOf(s.Scopes))
-	do(FieldAuthMethods, bytesOf(s.AuthMethods))
-	do(FieldProfile, len(s.Profile))
-	do(FieldJWKS, len(s.Keys.inline))
-	do(FieldJWKSURI, len(s.Keys.uri))
-	do(FieldTLSSubjectDN, len(s.TLSSubject.DN))
-	do(FieldTLSSANDNS, len(s.TLSSubject.SANDNS))
-	do(FieldTLSSANURI, len(s.TLSSubject.SANURI))
-	do(FieldTLSSANIP, len(s.TLSSubject.SANIP))
-	do(FieldTLSSANEmail, len(s.TLSSubject.SANEmail))
-	do(FieldLogoURL, len(s.LogoURL))
-	do(FieldWebsite, len(s.Website))
-	do(FieldPrivacyPolicy, len(s.PrivacyPolicy))
-	do(FieldTermsURL, len(s.TermsURL))
-	do(FieldCORSOrigins, bytesOf(s.CORSOrigins))
-}
-
-func bytesOf[S ~string](list []S) int {
-	bytes := 0
-	for _, s := range list {
-		bytes += len(s)
-	}
-	return bytes
-}
-
-func allFields() []Field {
-	var list []Field
-	new(Settings).eachSize(func(f Field, _ int) { list = append(list, f) })
-	return list
+	return slices.MaxFunc(slices.Collect(Fields()), func(a, b Field) int { return cmp.Compare(a.Of(s).Bytes(), b.Of(s).Bytes()) })
 }

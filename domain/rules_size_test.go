@@ -62,7 +62,7 @@ func TestAClientThatWasTooLargeMayShrink(t *testing.T) {
 	change := func(n, bytes int) Change {
 		var s Settings
 		longURIs(n, bytes)(&s)
-		return Change{RedirectURIs: &s.RedirectURIs}
+		return ChangeOf(Settings{RedirectURIs: s.RedirectURIs})
 	}
 	for _, tt := range []struct {
 		name    string
@@ -70,16 +70,16 @@ func TestAClientThatWasTooLargeMayShrink(t *testing.T) {
 		refused bool
 		warned  bool
 	}{
-		{"another field", Change{Name: new("App")}, false, true},
+		{"another field", ChangeOf(Settings{Name: "App"}), false, true},
 		{"a step towards the bound", change(90, 2000), false, true},
 		{"other values of the same size", change(80, 2500), false, true},
 		{"below the bound", change(10, 2000), false, false},
 		{"larger", change(100, 2001), true, false},
-		{"another field makes it larger", Change{Name: new("A longer name")}, true, false},
-		{"suspended", Change{Status: new(StatusSuspended), Name: new("App")}, false, true},
+		{"another field makes it larger", ChangeOf(Settings{Name: "A longer name"}), true, false},
+		{"suspended", ChangeOf(Settings{Status: StatusSuspended, Name: "App"}), false, true},
 	} {
-		revised, findings := book.Revise(client, tt.change, KeysUnexamined(), testNow)
-		assert.Equal(t, tt.refused, findings.Refuse(), "%s: %v", tt.name, findings)
+		revised, findings := reviseClient(book, client, tt.change, KeysUnexamined(), testNow)
+		assert.Equal(t, tt.refused, findings.HasViolations(), "%s: %v", tt.name, findings)
 		assert.Equal(t, tt.warned, len(findings.Warnings()) > 0, tt.name)
 		assert.Equal(t, tt.refused, revised.Revision() == 1, tt.name)
 	}

@@ -128,8 +128,9 @@ func (c Client) SecretLastFour(now time.Time) string {
 	return ""
 }
 
-// Secrets returns what is kept of the client's secrets, oldest first.
-func (c Client) Secrets() []Secret { return slices.Clone(c.state.Secrets) }
+// Secrets returns what is kept of the client's secrets, oldest first. They must not
+// be changed.
+func (c Client) Secrets() []Secret { return c.state.Secrets }
 
 // WithFirstSecret returns the client as it is registered together with its
 // first secret: the revision stays.
@@ -139,11 +140,14 @@ func (c Client) WithFirstSecret(s Secret) Client {
 }
 
 // IssueSecret returns the client with one more secret, one revision further.
-// The error is [ErrNoSecretUse], [ErrTooManySecrets], [ErrSecretsUnreadable] or one
+// The error is [ErrDeleted], [ErrNoSecretUse], [ErrTooManySecrets],
+// [ErrSecretsUnreadable] or one
 // of those of [Secret.WithExpiry].
 func (c Client) IssueSecret(s Secret, now time.Time) (Client, error) {
 	kept := unexpired(c.state.Secrets, now)
 	switch {
+	case c.Deleted():
+		return c, ErrDeleted
 	case !c.UsesSecret():
 		return c, ErrNoSecretUse
 	case c.state.SecretsUnreadable:
@@ -159,13 +163,15 @@ func (c Client) IssueSecret(s Secret, now time.Time) (Client, error) {
 
 // RotateSecret returns the client with s as its one active secret, one revision
 // further. Those that were active verify for the grace period, or as long as
-// they would have if that is shorter. The error is [ErrNoSecretUse] or
-// [ErrSecretsUnreadable].
+// they would have if that is shorter. The error is [ErrDeleted],
+// [ErrNoSecretUse] or [ErrSecretsUnreadable].
 func (c Client) RotateSecret(s Secret, grace time.Duration, now time.Time) (Client, error) {
-	if !c.UsesSecret() {
+	switch {
+	case c.Deleted():
+		return c, ErrDeleted
+	case !c.UsesSecret():
 		return c, ErrNoSecretUse
-	}
-	if c.state.SecretsUnreadable {
+	case c.state.SecretsUnreadable:
 		return c, ErrSecretsUnreadable
 	}
 	end := now.Add(min(grace, MaxGrace))
@@ -186,8 +192,12 @@ func (c Client) RotateSecret(s Secret, grace time.Duration, now time.Time) (Clie
 }
 
 // DeleteSecret returns the client without the secret, one revision further. The
-// error is [ErrNoSuchSecret], [ErrLastSecret] or [ErrSecretsUnreadable].
+// error is [ErrDeleted], [ErrNoSuchSecret], [ErrLastSecret] or
+// [ErrSecretsUnreadable].
 func (c Client) DeleteSecret(id string, now time.Time) (Client, error) {
+	if c.Deleted() {
+		return c, ErrDeleted
+	}
 	if c.state.SecretsUnreadable {
 		return c, ErrSecretsUnreadable
 	}

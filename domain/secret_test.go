@@ -76,8 +76,8 @@ func TestOnlyTheValueOfASecretVerifies(t *testing.T) {
 
 func TestASuspendedClientHasNoValidSecret(t *testing.T) {
 	client := holding(t, 1)
-	suspended, findings := testBook(t, Policy{}).Revise(client, Change{Status: new(StatusSuspended)}, KeysUnexamined(), testNow)
-	require.False(t, findings.Refuse())
+	suspended, findings := reviseClient(testBook(t, Policy{}), client, ChangeOf(Settings{Status: StatusSuspended}), KeysUnexamined(), testNow)
+	require.False(t, findings.HasViolations())
 	assert.Empty(t, verifies(suspended, testNow))
 	assert.Len(t, suspended.Secrets(), 1)
 }
@@ -168,10 +168,10 @@ func TestClientsThatUseNoSecretHaveNone(t *testing.T) {
 	_, err = public.RotateSecret(secret, 0, testNow)
 	require.ErrorIs(t, err, ErrNoSecretUse)
 
-	keyed, findings := testBook(t, Policy{}).Revise(holding(t, 2), Change{
-		AuthMethods: &[]AuthMethod{AuthPrivateKeyJWT}, JWKSURI: new("https://a.example/jwks"), JWKS: new(""),
-	}, KeysUnexamined(), testNow)
-	require.False(t, findings.Refuse(), "%v", findings)
+	keyed, findings := reviseClient(testBook(t, Policy{}), holding(t, 2), ChangeOf(Settings{
+		AuthMethods: []AuthMethod{AuthPrivateKeyJWT}, Keys: KeysAt("https://a.example/jwks"),
+	}, FieldJWKS), KeysUnexamined(), testNow)
+	require.False(t, findings.HasViolations(), "%v", findings)
 	assert.Empty(t, keyed.Secrets(), "the end of the method is the end of the secrets")
 }
 

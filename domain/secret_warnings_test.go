@@ -36,7 +36,7 @@ func TestWarningsAboutSecrets(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			found := tt.client.SecretWarnings(testNow)
-			assert.False(t, found.Refuse())
+			assert.False(t, found.HasViolations())
 			if tt.want == "" {
 				assert.Empty(t, found)
 			} else {
@@ -72,12 +72,12 @@ func TestUnreadableSecretsCannotBeChanged(t *testing.T) {
 	require.ErrorIs(t, err, ErrSecretsUnreadable)
 
 	book := testBook(t, Policy{})
-	suspended, findings := book.Revise(client, Change{Status: new(StatusSuspended)}, KeysUnexamined(), testNow)
-	require.False(t, findings.Refuse())
+	suspended, findings := reviseClient(book, client, ChangeOf(Settings{Status: StatusSuspended}), KeysUnexamined(), testNow)
+	require.False(t, findings.HasViolations())
 	assert.True(t, suspended.SecretsUnreadable(), "the store is to keep them")
-	assert.True(t, client.Delete(testNow).SecretsUnreadable())
-	assert.False(t, client.Delete(testNow).Purge(testNow).SecretsUnreadable(), "a purge removes them")
-	public, findings := book.Revise(client, Change{Confidential: new(false), AuthMethods: &[]AuthMethod{AuthNone}}, KeysUnexamined(), testNow)
-	require.False(t, findings.Refuse(), "%v", findings)
+	assert.True(t, must(client.Delete(testNow)).SecretsUnreadable())
+	assert.False(t, must(must(client.Delete(testNow)).Purge(testNow)).SecretsUnreadable(), "a purge removes them")
+	public, findings := reviseClient(book, client, ChangeOf(Settings{AuthMethods: []AuthMethod{AuthNone}}, FieldConfidential), KeysUnexamined(), testNow)
+	require.False(t, findings.HasViolations(), "%v", findings)
 	assert.False(t, public.SecretsUnreadable(), "secrets that no method uses are revoked")
 }

@@ -7,20 +7,18 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What is left of a wish makes of a configuration what the whole wish makes, and
-// nothing is left where nothing differs.
-func TestWhatIsNeededOfAChange(t *testing.T) {
+// What is needed of a change makes of a configuration what the whole change
+// makes, and nothing is needed where nothing differs.
+func TestNeededChange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		before, wish := anyChange(t).apply(Settings{}).Settings, anyChange(t)
-		left, found := wish.Needed(before)
-		whole, rest := wish.apply(before), left.apply(before)
-		assert.Empty(t, differences(whole.Settings, rest.Settings))
-		assert.Equal(t, whole.rivalKeys, rest.rivalKeys)
-		assert.Equal(t, len(found) == 0, left == Change{})
-		again, none := left.Needed(rest.Settings)
-		if rest.rivalKeys.IsNone() { // two key sources are for the rules to refuse
-			assert.Empty(t, none)
-			assert.Equal(t, Change{}, again)
-		}
+		before, change := anyChange(t).Over(Settings{}), anyChange(t)
+		needed, differences := change.Needed(before)
+		after := change.Over(before)
+		assert.Empty(t, Compare(after, needed.Over(before)))
+		assert.Equal(t, Compare(before, after), differences)
+		assert.Equal(t, len(differences) == 0, needed.IsEmpty())
+		again, none := needed.Needed(after)
+		assert.Empty(t, none)
+		assert.True(t, again.IsEmpty())
 	})
 }

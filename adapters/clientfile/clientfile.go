@@ -10,7 +10,6 @@ package clientfile
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -24,13 +23,13 @@ import (
 type Document struct {
 	// ClientID is the client_id that the configuration names; may be empty.
 	ClientID string
-	// Wish is the configuration. It is empty where there are Breaches.
-	Wish domain.Change
+	// Change is the configuration. It is empty if there are Breaches.
+	Change domain.Change
 	// Breaches are the places in which it is not of the form of a
 	// configuration.
 	Breaches domain.Findings
 	// IDProblems are the reasons for which the service would reject the
-	// ClientID; the Wish can be checked all the same. An absent client_id is
+	// ClientID; the Change can be checked all the same. An absent client_id is
 	// none.
 	IDProblems domain.Findings
 
@@ -85,6 +84,9 @@ type Reader struct {
 // NewReader returns a reader of the configurations that the contract allows.
 func NewReader() (*Reader, error) {
 	schema, err := wire.RequestSchema(api.Document, "UpdateClientRequest")
+	if err == nil {
+		err = schema.CheckFields(nil)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +186,7 @@ func (r *Reader) document(content any, lines map[string]int, base string) Docume
 		}
 		delete(members, "client_id")
 	}
-	loosen(members)
+	wire.Normalize(members)
 	breaches := r.schema.Check(members)
 	for i, breach := range breaches {
 		if i == maxBreaches {
@@ -196,41 +198,6 @@ func (r *Reader) document(content any, lines map[string]int, base string) Docume
 	if len(d.Breaches) > 0 {
 		return d
 	}
-	wish, err := changeOf(members)
-	if err != nil {
-		d.Breaches = domain.Findings{wire.Breach{Message: "must have the form of a client configuration"}.Finding()}
-		return d
-	}
-	d.Wish = wish
+	d.Change = wire.ChangeOf(members)
 	return d
-}
-
-// loosen brings the two members that have several forms into the one of the
-// contract's requests: a key set may stand in a file as an object, and the
-// service answers with the authentication methods as a JSON text.
-func loosen(members map[string]any) {
-	if set, ok := members["jwks"].(map[string]any); ok {
-		if text, err := json.Marshal(set); err == nil {
-			members["jwks"] = string(text)
-		}
-	}
-	if text, ok := members["client_auth_methods"].(string); ok {
-		var list []any
-		if json.Unmarshal([]byte(text), &list) == nil {
-			members["client_auth_methods"] = list
-		}
-	}
-}
-
-// changeOf reads members that keep the schema.
-func changeOf(members map[string]any) (domain.Change, error) {
-	text, err := json.Marshal(members)
-	if err != nil {
-		return domain.Change{}, err
-	}
-	var body api.UpdateClientRequest
-	if err := json.Unmarshal(text, &body); err != nil {
-		return domain.Change{}, err
-	}
-	return wire.ChangeOf(&body), nil
 }

@@ -20,13 +20,9 @@ func newReader(tb testing.TB) *clientfile.Reader {
 
 // The same configuration in every form that a file may have.
 func TestEveryFormIsTheSameConfiguration(t *testing.T) {
-	want := domain.Change{
-		Name:         new("Shop \U0001f600"),
-		Confidential: new(false),
-		RedirectURIs: &[]domain.RedirectURI{"https://shop.example.com/cb"},
-		AuthMethods:  &[]domain.AuthMethod{"none"},
-		JWKS:         new(`{"keys":[]}`),
-	}
+	want := domain.ChangeOf(domain.Settings{
+		Name: "Shop \U0001f600", RedirectURIs: []domain.RedirectURI{"https://shop.example.com/cb"}, AuthMethods: []domain.AuthMethod{"none"}, Keys: domain.InlineKeys(`{"keys":[]}`),
+	}, domain.FieldConfidential)
 	forms := map[string]struct{ name, text string }{
 		"JSON": {"a.json", `{"client_id": "app-1", "name": "Shop \ud83d\ude00", "is_confidential": false,
 			"redirect_uris": ["https://shop.example.com/cb"], "client_auth_methods": ["none"], "jwks": "{\"keys\":[]}"}`},
@@ -65,7 +61,7 @@ jwks: '{"keys":[]}'
 			require.Len(t, documents, 1)
 			assert.Empty(t, documents[0].Breaches)
 			assert.Equal(t, "app-1", documents[0].ClientID)
-			assert.Equal(t, want, documents[0].Wish)
+			assert.Equal(t, want, documents[0].Change)
 		})
 	}
 }
@@ -111,7 +107,7 @@ func TestWhatIsNoConfiguration(t *testing.T) {
 		breach := documents[0].Breaches[0]
 		assert.Equal(t, tt.pointer, breach.Pointer, tt.text)
 		assert.Contains(t, breach.Message, tt.says, tt.text)
-		assert.True(t, documents[0].Breaches.Refuse())
+		assert.True(t, documents[0].Breaches.HasViolations())
 	}
 }
 

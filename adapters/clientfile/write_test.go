@@ -32,7 +32,7 @@ func TestWhatIsWrittenIsReadTheSame(t *testing.T) {
 			LogoURL:    "https://a.example/logo", Website: "https://a.example/", PrivacyPolicy: "https://a.example/privacy",
 			TermsURL: "https://a.example/terms", CORSOrigins: []domain.Origin{"https://a.example"},
 		}
-		text, err := clientfile.Write("null", settings.ChangeTo())
+		text, err := clientfile.Write("null", domain.ChangeTo(settings))
 		require.NoError(t, err)
 		assert.False(t, strings.ContainsFunc(string(text), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }), "%q", text)
 		assert.NotContains(t, string(text), "##[")
@@ -44,7 +44,7 @@ func TestWhatIsWrittenIsReadTheSame(t *testing.T) {
 		require.Len(t, documents, 1)
 		require.Empty(t, documents[0].Breaches, "%s", text)
 		assert.Equal(t, "null", documents[0].ClientID)
-		left, differences := documents[0].Wish.Needed(settings)
+		left, differences := documents[0].Change.Needed(settings)
 		assert.Empty(t, differences, "%s", text)
 		assert.Equal(t, domain.Change{}, left)
 	})

@@ -27,8 +27,8 @@ type Export struct {
 
 // Client is a client that was read.
 type Client struct {
-	ID   domain.ClientID // may be empty in RFC 7591 metadata
-	Wish domain.Change
+	ID     domain.ClientID // may be empty in RFC 7591 metadata
+	Change domain.Change
 	// Lost are the settings that could not be converted, a line for each member.
 	Lost []string
 }
@@ -131,6 +131,25 @@ func texts[To ~string](o *object, name string) *[]To {
 		list = append(list, To(value))
 	}
 	return &list
+}
+
+// setText sets a field of the change to a text; nil leaves it out.
+func setText[S ~string](c *domain.Change, f domain.Field, value *S) {
+	if value != nil {
+		*c.Set(f).(*domain.Text) = domain.Text(*value)
+	}
+}
+
+// setTexts sets a field of the change to a list; nil leaves it out.
+func setTexts[S ~string](c *domain.Change, f domain.Field, list *[]S) {
+	if list != nil {
+		*c.Set(f).(*domain.List[S]) = *list
+	}
+}
+
+// setFlag sets a field of the change to a truth value.
+func setFlag(c *domain.Change, f domain.Field, value bool) {
+	*c.Set(f).(*domain.Flag) = domain.Flag(value)
 }
 
 // flag takes a truth value out.

@@ -25,19 +25,9 @@ func TestMetadataOfRFC7591(t *testing.T) {
 	clients := readFile(t, foreign.RFC7591, "rfc7591.json")
 	require.Len(t, clients, 2)
 	assert.Equal(t, domain.ClientID("s6BhdRkqt3"), clients[0].ID)
-	assert.Equal(t, domain.Change{
-		Name:          new("My Example Client"),
-		Confidential:  new(true),
-		RedirectURIs:  &[]domain.RedirectURI{"https://client.example.org/callback", "https://client.example.org/callback2"},
-		GrantTypes:    &[]domain.GrantType{"authorization_code", "refresh_token"},
-		Scopes:        &[]domain.Scope{"openid", "profile"},
-		AuthMethods:   &[]domain.AuthMethod{"client_secret_basic"},
-		JWKS:          new(`{"keys":[{"crv":"P-256","kid":"1","kty":"EC","use":"sig","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`),
-		Website:       new(domain.Link("https://client.example.org/")),
-		LogoURL:       new(domain.Link("https://client.example.org/logo.png")),
-		PrivacyPolicy: new(domain.Link("https://client.example.org/privacy")),
-		TermsURL:      new(domain.Link("https://client.example.org/terms")),
-	}, clients[0].Wish)
+	assert.Equal(t, domain.ChangeOf(domain.Settings{
+		Name: "My Example Client", Confidential: true, RedirectURIs: []domain.RedirectURI{"https://client.example.org/callback", "https://client.example.org/callback2"}, GrantTypes: []domain.GrantType{"authorization_code", "refresh_token"}, Scopes: []domain.Scope{"openid", "profile"}, AuthMethods: []domain.AuthMethod{"client_secret_basic"}, Keys: domain.InlineKeys(`{"keys":[{"crv":"P-256","kid":"1","kty":"EC","use":"sig","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`), Website: domain.Link("https://client.example.org/"), LogoURL: domain.Link("https://client.example.org/logo.png"), PrivacyPolicy: domain.Link("https://client.example.org/privacy"), TermsURL: domain.Link("https://client.example.org/terms"),
+	}), clients[0].Change)
 	assert.Equal(t, []string{
 		"client_name#fr: is not supported by Clientele",
 		"client_secret: secrets are not imported; create one, and give it to the client",
@@ -46,23 +36,17 @@ func TestMetadataOfRFC7591(t *testing.T) {
 		"software_statement: is not verified",
 	}, clients[0].Lost)
 	assert.Empty(t, clients[1].ID)
-	assert.Equal(t, &[]domain.AuthMethod{"none"}, clients[1].Wish.AuthMethods)
-	assert.Equal(t, new(false), clients[1].Wish.Confidential)
+	assert.Equal(t, []domain.AuthMethod{"none"}, clients[1].Change.Values().AuthMethods)
+	assert.True(t, clients[1].Change.Names(domain.FieldConfidential))
+	assert.False(t, clients[1].Change.Values().Confidential)
 }
 
 func TestHydra(t *testing.T) {
 	clients := readFile(t, foreign.Hydra, "hydra.json")
 	require.Len(t, clients, 2)
-	assert.Equal(t, domain.Change{
-		Name:         new("Auth Code Client"),
-		Confidential: new(true),
-		RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/callback"},
-		GrantTypes:   &[]domain.GrantType{"authorization_code", "refresh_token"},
-		Scopes:       &[]domain.Scope{"openid", "offline"},
-		AuthMethods:  &[]domain.AuthMethod{"private_key_jwt"},
-		JWKSURI:      new("https://app.example.com/jwks.json"),
-		CORSOrigins:  &[]domain.Origin{"https://app.example.com"},
-	}, clients[0].Wish)
+	assert.Equal(t, domain.ChangeOf(domain.Settings{
+		Name: "Auth Code Client", Confidential: true, RedirectURIs: []domain.RedirectURI{"https://app.example.com/callback"}, GrantTypes: []domain.GrantType{"authorization_code", "refresh_token"}, Scopes: []domain.Scope{"openid", "offline"}, AuthMethods: []domain.AuthMethod{"private_key_jwt"}, Keys: domain.KeysAt("https://app.example.com/jwks.json"), CORSOrigins: []domain.Origin{"https://app.example.com"},
+	}), clients[0].Change)
 	assert.Equal(t, []string{
 		"audience: is not supported by Clientele",
 		"metadata: is not supported by Clientele",
@@ -73,7 +57,7 @@ func TestHydra(t *testing.T) {
 		"subject_type: is not supported by Clientele",
 		"token_endpoint_auth_signing_alg: is not supported by Clientele",
 	}, clients[0].Lost)
-	assert.Equal(t, new("machine"), clients[1].Wish.Name)
+	assert.Equal(t, "machine", clients[1].Change.Values().Name)
 	assert.Contains(t, clients[1].Lost, "client_name: is absent; the client_id is the name")
 }
 
@@ -82,18 +66,9 @@ func TestKeycloak(t *testing.T) {
 	require.Len(t, clients, 3, "what Keycloak has for itself, SAML and resource servers are left out")
 	assert.Equal(t, foreign.Client{
 		ID: "shop",
-		Wish: domain.Change{
-			Name:         new("Shop"),
-			Confidential: new(true),
-			RedirectURIs: &[]domain.RedirectURI{"https://shop.example.com/callback", "https://other.example.com/cb"},
-			GrantTypes:   &[]domain.GrantType{"authorization_code", "client_credentials", "refresh_token"},
-			Scopes:       &[]domain.Scope{"openid", "profile", "email", "offline_access"},
-			AuthMethods:  &[]domain.AuthMethod{"private_key_jwt"},
-			JWKSURI:      new("https://shop.example.com/jwks.json"),
-			CORSOrigins:  &[]domain.Origin{"https://shop.example.com", "https://other.example.com"},
-			LogoURL:      new(domain.Link("https://shop.example.com/logo.png")),
-			Website:      new(domain.Link("https://shop.example.com/")),
-		},
+		Change: domain.ChangeOf(domain.Settings{
+			Name: "Shop", Confidential: true, RedirectURIs: []domain.RedirectURI{"https://shop.example.com/callback", "https://other.example.com/cb"}, GrantTypes: []domain.GrantType{"authorization_code", "client_credentials", "refresh_token"}, Scopes: []domain.Scope{"openid", "profile", "email", "offline_access"}, AuthMethods: []domain.AuthMethod{"private_key_jwt"}, Keys: domain.KeysAt("https://shop.example.com/jwks.json"), CORSOrigins: []domain.Origin{"https://shop.example.com", "https://other.example.com"}, LogoURL: domain.Link("https://shop.example.com/logo.png"), Website: domain.Link("https://shop.example.com/"),
+		}),
 		Lost: []string{
 			"attributes.backchannel.logout.session.required: is not supported by Clientele",
 			"attributes.pkce.code.challenge.method: is not supported by Clientele",
@@ -105,11 +80,11 @@ func TestKeycloak(t *testing.T) {
 		},
 	}, clients[0])
 	assert.Equal(t, domain.ClientID("pocket"), clients[1].ID)
-	assert.Equal(t, &[]domain.AuthMethod{"none"}, clients[1].Wish.AuthMethods)
-	assert.Equal(t, &[]domain.GrantType{"authorization_code", "password", "urn:ietf:params:oauth:grant-type:device_code", "refresh_token"}, clients[1].Wish.GrantTypes)
-	assert.Equal(t, new(domain.StatusSuspended), clients[1].Wish.Status)
-	assert.Equal(t, &[]domain.AuthMethod{"tls_client_auth"}, clients[2].Wish.AuthMethods)
-	assert.Equal(t, new("CN=bank"), clients[2].Wish.TLSSubjectDN)
+	assert.Equal(t, []domain.AuthMethod{"none"}, clients[1].Change.Values().AuthMethods)
+	assert.Equal(t, []domain.GrantType{"authorization_code", "password", "urn:ietf:params:oauth:grant-type:device_code", "refresh_token"}, clients[1].Change.Values().GrantTypes)
+	assert.Equal(t, domain.StatusSuspended, clients[1].Change.Values().Status)
+	assert.Equal(t, []domain.AuthMethod{"tls_client_auth"}, clients[2].Change.Values().AuthMethods)
+	assert.Equal(t, "CN=bank", clients[2].Change.Values().TLSSubject.DN)
 }
 
 func TestWhatIsNoExport(t *testing.T) {

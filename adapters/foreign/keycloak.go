@@ -77,25 +77,25 @@ func keycloak(o *object) (c Client, skipped string) {
 	more := &object{members: attributes}
 	root, _ := o.members["rootUrl"].(string)
 	redirects := keycloakRedirects(o, root)
-	c = Client{ID: domain.ClientID(id), Wish: domain.Change{
-		Name:          keycloakName(o, id),
-		RedirectURIs:  redirects,
-		GrantTypes:    keycloakGrants(o, more),
-		Scopes:        keycloakScopes(o),
-		CORSOrigins:   keycloakOrigins(o, root, redirects),
-		LogoURL:       text[domain.Link](more, "logoUri"),
-		PrivacyPolicy: text[domain.Link](more, "policyUri"),
-		TermsURL:      text[domain.Link](more, "tosUri"),
-		Website:       keycloakWebsite(o, root),
-	}}
-	if enabled, given := take[bool](o, "enabled"); given && !enabled {
-		c.Wish.Status = new(domain.StatusSuspended)
-	}
-	if c.Wish.GrantTypes == nil {
-		c.Wish.Status = new(domain.StatusSuspended) // unset grants are not none
+	c = Client{ID: domain.ClientID(id)}
+	setText(&c.Change, domain.FieldName, keycloakName(o, id))
+	setTexts(&c.Change, domain.FieldRedirectURIs, redirects)
+	grants := keycloakGrants(o, more)
+	setTexts(&c.Change, domain.FieldGrantTypes, grants)
+	setTexts(&c.Change, domain.FieldScopes, keycloakScopes(o))
+	setTexts(&c.Change, domain.FieldCORSOrigins, keycloakOrigins(o, root, redirects))
+	setText(&c.Change, domain.FieldLogoURL, text[string](more, "logoUri"))
+	setText(&c.Change, domain.FieldPrivacyPolicy, text[string](more, "policyUri"))
+	setText(&c.Change, domain.FieldTermsURL, text[string](more, "tosUri"))
+	setText(&c.Change, domain.FieldWebsite, keycloakWebsite(o, root))
+	enabled, given := take[bool](o, "enabled")
+	if grants == nil { // unset grants would mean authorization_code
 		o.lose("standardFlowEnabled", "no flow is enabled; grant_types is unset and the client suspended")
 	}
-	keycloakAuthentication(o, more, &c.Wish)
+	if given && !enabled || grants == nil {
+		setText(&c.Change, domain.FieldStatus, new(domain.StatusSuspended))
+	}
+	keycloakAuthentication(o, more, &c.Change)
 	o.ignore(ignoredOfKeycloak())
 	c.Lost = o.left(map[string]string{
 		"secret":          secretsStay,
@@ -260,9 +260,9 @@ func keycloakScopes(o *object) *[]domain.Scope {
 }
 
 // keycloakAuthentication reads how the client authenticates, and its keys.
-func keycloakAuthentication(o, attributes *object, wish *domain.Change) {
+func keycloakAuthentication(o, attributes *object, change *domain.Change) {
 	public := o.flag("publicClient")
-	wish.Confidential = new(!public)
+	setFlag(change, domain.FieldConfidential, !public)
 	authenticator, _ := take[string](o, "clientAuthenticatorType")
 	method := domain.AuthSecretBasic
 	switch {
@@ -280,14 +280,14 @@ func keycloakAuthentication(o, attributes *object, wish *domain.Change) {
 	case authenticator != "" && authenticator != "client-secret":
 		o.lose("clientAuthenticatorType", authenticator+" is not supported by Clientele; converted to client_secret_basic")
 	}
-	wish.AuthMethods = &[]domain.AuthMethod{method}
-	keycloakCertificate(attributes, method, wish)
-	keycloakKeys(attributes, wish)
+	setTexts(change, domain.FieldAuthMethods, &[]domain.AuthMethod{method})
+	keycloakCertificate(attributes, method, change)
+	keycloakKeys(attributes, change)
 }
 
 // keycloakCertificate reads the subject of the certificate that the client
 // authenticates with.
-func keycloakCertificate(attributes *object, method domain.AuthMethod, wish *domain.Change) {
+func keycloakCertificate(attributes *object, method domain.AuthMethod, change *domain.Change) {
 	regex := attributes.members["x509.allow.regex.pattern.comparison"] == "true"
 	subject := text[string](attributes, "x509.subjectdn")
 	switch {
@@ -297,12 +297,12 @@ func keycloakCertificate(attributes *object, method domain.AuthMethod, wish *dom
 	case regex:
 		attributes.lose("x509.subjectdn", *subject+" is a regular expression; set tls_client_auth_subject_dn to one distinguished name")
 	default:
-		wish.TLSSubjectDN = subject
+		setText(change, domain.FieldTLSSubjectDN, subject)
 	}
 }
 
 // keycloakKeys reads the keys that are in use.
-func keycloakKeys(attributes *object, wish *domain.Change) {
+func keycloakKeys(attributes *object, change *domain.Change) {
 	on := func(name string) bool {
 		return attributes.members[name] == "true"
 	}
@@ -310,19 +310,19 @@ func keycloakKeys(attributes *object, wish *domain.Change) {
 	uri, keys := text[string](attributes, "jwks.url"), keySet(attributes, "jwks.string")
 	if byURL {
 		delete(attributes.members, "use.jwks.url")
-		wish.JWKSURI = uri
+		setText(change, domain.FieldJWKSURI, uri)
 	} else if uri != nil {
 		attributes.lose("jwks.url", "is ignored: use.jwks.url is not set")
 	}
 	switch {
 	case inline && !byURL:
 		delete(attributes.members, "use.jwks.string")
-		wish.JWKS = keys
+		setText(change, domain.FieldJWKS, keys)
 	case keys != nil:
 		attributes.lose("jwks.string", "is ignored: the keys in use are others")
 	}
 	if certificate, _ := take[string](attributes, "jwt.credential.certificate"); certificate != "" {
-		if wish.JWKSURI == nil && wish.JWKS == nil {
+		if !change.Names(domain.FieldJWKSURI) && !change.Names(domain.FieldJWKS) {
 			attributes.lose("jwt.credential.certificate", "make a JWK Set of it, and set jwks")
 		} else {
 			attributes.lose("jwt.credential.certificate", "is ignored: the keys in use are others")

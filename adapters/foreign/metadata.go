@@ -33,39 +33,38 @@ func ignoredMetadata() map[string]ignorable {
 // with members of its own.
 func metadata(o *object) (c Client, skipped string) {
 	id, _ := take[string](o, "client_id")
-	c = Client{ID: domain.ClientID(id), Wish: domain.Change{
-		Name:          text[string](o, "client_name"),
-		RedirectURIs:  texts[domain.RedirectURI](o, "redirect_uris"),
-		GrantTypes:    grants(o, "grant_types"),
-		Scopes:        fields[domain.Scope](o, "scope"),
-		JWKS:          keySet(o, "jwks"),
-		JWKSURI:       text[string](o, "jwks_uri"),
-		Website:       text[domain.Link](o, "client_uri"),
-		LogoURL:       text[domain.Link](o, "logo_uri"),
-		PrivacyPolicy: text[domain.Link](o, "policy_uri"),
-		TermsURL:      text[domain.Link](o, "tos_uri"),
-		CORSOrigins:   texts[domain.Origin](o, "allowed_cors_origins"),
-		TLSSubjectDN:  text[string](o, "tls_client_auth_subject_dn"),
-		TLSSANDNS:     text[string](o, "tls_client_auth_san_dns"),
-		TLSSANURI:     text[string](o, "tls_client_auth_san_uri"),
-		TLSSANIP:      text[string](o, "tls_client_auth_san_ip"),
-		TLSSANEmail:   text[string](o, "tls_client_auth_san_email"),
-	}}
+	c = Client{ID: domain.ClientID(id)}
+	granted := grants(o, domain.FieldGrantTypes.Metadata())
+	for f := range domain.Fields() {
+		name := f.Metadata()
+		switch {
+		case name == "" || f == domain.FieldAuthMethods:
+		case f == domain.FieldGrantTypes:
+			setTexts(&c.Change, f, granted)
+		case f == domain.FieldScopes:
+			setTexts(&c.Change, f, fields[domain.Scope](o, name))
+		case f == domain.FieldJWKS:
+			setText(&c.Change, f, keySet(o, name))
+		default:
+			setPlain(o, &c.Change, f, name)
+		}
+	}
+	setTexts(&c.Change, domain.FieldCORSOrigins, texts[domain.Origin](o, "allowed_cors_origins")) // of Hydra
 	// RFC 7591 §2: omitted is client_secret_basic.
-	method, given := take[string](o, "token_endpoint_auth_method")
+	method, given := take[string](o, domain.FieldAuthMethods.Metadata())
 	if !given || method == "" {
 		method = string(domain.AuthSecretBasic)
 	}
-	c.Wish.AuthMethods = &[]domain.AuthMethod{domain.AuthMethod(method)}
-	c.Wish.Confidential = new(method != string(domain.AuthNone))
+	setTexts(&c.Change, domain.FieldAuthMethods, &[]domain.AuthMethod{domain.AuthMethod(method)})
+	setFlag(&c.Change, domain.FieldConfidential, method != string(domain.AuthNone))
 	if id == "" {
 		o.lose("client_id", "is absent; give the client one before it is applied")
 	}
-	if c.Wish.Name == nil && id != "" {
-		c.Wish.Name = &id // a name is required here
-		o.lose("client_name", "is absent; the client_id is the name")
+	if !c.Change.Names(domain.FieldName) && id != "" {
+		setText(&c.Change, domain.FieldName, &id) // a name is required here
+		o.lose(domain.FieldName.Metadata(), "is absent; the client_id is the name")
 	}
-	responseTypes(o, c.Wish.GrantTypes)
+	responseTypes(o, granted)
 	o.ignore(ignoredMetadata())
 	c.Lost = o.left(map[string]string{
 		"client_secret":             secretsStay,
@@ -75,6 +74,22 @@ func metadata(o *object) (c Client, skipped string) {
 		"response_types":            "follow from the grant types (RFC 7591 §2.1), and these do not",
 	})
 	return c, ""
+}
+
+// setPlain sets a field that has the same form as client metadata.
+func setPlain(o *object, c *domain.Change, f domain.Field, name string) {
+	switch f.Of(new(domain.Settings)).(type) {
+	case *domain.Text:
+		setText(c, f, text[string](o, name))
+	case *domain.Flag:
+		if value, given := take[bool](o, name); given {
+			setFlag(c, f, value)
+		}
+	case domain.Texts:
+		if list := texts[string](o, name); list != nil {
+			c.Set(f).(domain.Texts).SetTexts(*list)
+		}
+	}
 }
 
 // responseTypes ignores response types that follow from the grant types (RFC 7591

@@ -412,7 +412,7 @@ func FuzzKeySet(f *testing.F) {
 			AuthMethods: []domain.AuthMethod{domain.AuthPrivateKeyJWT},
 			Keys:        domain.InlineKeys(text),
 		}
-		if text == "" || book.Judge(settings, domain.KeysSeen(facts), now).Refuse() {
+		if text == "" || book.Judge(settings, domain.KeysSeen(facts), now).HasViolations() {
 			return
 		}
 		// What is accepted is a set that the library reads too, without a

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/clientele-oauth/clientele/domain"
 )
 
 // Writer is the text of a JSON value so far. The zero value is an empty one. A
@@ -77,6 +79,24 @@ func Texts[S ~string](w *Writer, name string, list []S) {
 		w.Text("", string(value))
 	}
 	*w = append(*w, ']')
+}
+
+// Value writes the value of a field of a client's configuration.
+func Value(w *Writer, name string, value domain.Value) {
+	switch v := value.(type) {
+	case *domain.Text:
+		w.Text(name, string(*v))
+	case *domain.Flag:
+		w.Bool(name, bool(*v))
+	case domain.Texts:
+		w.Array(name, func() {
+			for i := range v.Len() {
+				w.Text("", v.Text(i))
+			}
+		})
+	default:
+		panic("jsonobject: a kind of field without a JSON form")
+	}
 }
 
 // Bool writes a truth value.

@@ -50,8 +50,8 @@ func awaitLocks(t *testing.T, conn *pgx.Conn, backends int) {
 // newRevision is the first revision of a client.
 func newRevision(t *testing.T, of domain.TenantID, id domain.ClientID) domain.Revision {
 	t.Helper()
-	change := domain.Change{Name: new("App"), RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}
-	client, _ := newBook(t).Register(domain.Identity{ID: string(id), TenantID: of, ClientID: id}, change, domain.KeysUnexamined(), now)
+	change := domain.ChangeOf(domain.Settings{Name: "App", RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})
+	client := newBook(t).Register(domain.Identity{ID: string(id), TenantID: of, ClientID: id}, change).Decide(domain.KeysUnexamined(), now).Client
 	return domain.Revision{Action: domain.ActionCreate, At: now, Client: client}
 }
 

@@ -31,6 +31,14 @@ func newBook(tb testing.TB) *domain.Rulebook {
 	return book
 }
 
+// revised returns the client as the change makes it.
+func revised(t *testing.T, c domain.Client, change domain.Change) domain.Client {
+	t.Helper()
+	draft, err := newBook(t).Revise(c, change)
+	require.NoError(t, err)
+	return draft.Decide(domain.KeysUnexamined(), now).Client
+}
+
 // newDatabase makes a migrated database and returns its URL, and runs
 // statements there.
 func newDatabase(t *testing.T, statements ...string) (database string) {
@@ -90,9 +98,9 @@ func TestTheFeedMissesNothingWhenCommitsOvertakeEachOther(t *testing.T) {
 	for i := range writers {
 		store := replicas[i%len(replicas)]
 		writing.Go(func() {
-			wish := domain.Change{Name: new("App"), RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}
+			wish := domain.ChangeOf(domain.Settings{Name: "App", RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})
 			identity := domain.Identity{ID: strconv.Itoa(i), TenantID: tenant, ClientID: domain.ClientID(fmt.Sprintf("app-%d", i))}
-			client, _ := book.Register(identity, wish, domain.KeysUnexamined(), now)
+			client := book.Register(identity, wish).Decide(domain.KeysUnexamined(), now).Client
 			action := domain.ActionCreate
 			for k := range each {
 				if err := store.Commit(t.Context(), domain.Revision{Action: action, At: now, Client: client}); err != nil {
@@ -100,7 +108,7 @@ func TestTheFeedMissesNothingWhenCommitsOvertakeEachOther(t *testing.T) {
 					return
 				}
 				action = domain.ActionUpdate
-				client, _ = book.Revise(client, domain.Change{Name: new(fmt.Sprintf("name %d", k))}, domain.KeysUnexamined(), now)
+				client = revised(t, client, domain.ChangeOf(domain.Settings{Name: fmt.Sprintf("name %d", k)}))
 			}
 		})
 	}
@@ -159,16 +167,17 @@ func TestReplicasHearOfEachOthersCommits(t *testing.T) {
 	_, stop := other.Watch(tenant)
 	stop()
 	book := newBook(t)
-	client, findings := book.Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"},
-		domain.Change{Name: new("App"), RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}, domain.KeysUnexamined(), now)
-	require.False(t, findings.Refuse())
+	outcome := book.Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"},
+		domain.ChangeOf(domain.Settings{Name: "App", RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})).Decide(domain.KeysUnexamined(), now)
+	client := outcome.Client
+	require.False(t, outcome.Findings.HasViolations())
 	require.NoError(t, one.Commit(t.Context(), domain.Revision{Action: domain.ActionCreate, At: now, Client: client}))
 
 	// The one may have committed before the other listened; so it goes on.
 	deadline := time.After(20 * time.Second)
 	for k := 0; ; k++ {
 		news, stop := other.Watch(tenant)
-		client, _ = book.Revise(client, domain.Change{Name: new(fmt.Sprintf("name %d", k))}, domain.KeysUnexamined(), now)
+		client = revised(t, client, domain.ChangeOf(domain.Settings{Name: fmt.Sprintf("name %d", k)}))
 		require.NoError(t, one.Commit(t.Context(), domain.Revision{Action: domain.ActionUpdate, At: now, Client: client}))
 		select {
 		case <-news:
@@ -261,11 +270,11 @@ func TestALoadedDumpIsMadeAtHome(t *testing.T) {
 	database := newDatabase(t)
 	store := open(t, database)
 	book := newBook(t)
-	wish := domain.Change{Name: new("App"), RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}
-	client, _ := book.Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"}, wish, domain.KeysUnexamined(), now)
+	wish := domain.ChangeOf(domain.Settings{Name: "App", RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})
+	client := book.Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"}, wish).Decide(domain.KeysUnexamined(), now).Client
 	commit := func(store *postgres.Store, action domain.Action) {
 		require.NoError(t, store.Commit(t.Context(), domain.Revision{Action: action, At: now, Client: client}))
-		client, _ = book.Revise(client, domain.Change{Name: new(fmt.Sprint("name ", client.Revision()))}, domain.KeysUnexamined(), now)
+		client = revised(t, client, domain.ChangeOf(domain.Settings{Name: fmt.Sprint("name ", client.Revision())}))
 	}
 	commit(store, domain.ActionCreate)
 	commit(store, domain.ActionUpdate)

@@ -71,11 +71,11 @@ func (f *fork) named(t *testing.T, name string) {
 	t.Helper()
 	action := domain.ActionUpdate
 	if f.client.Revision() == 0 {
-		wish := domain.Change{Name: &name, RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}
-		f.client, _ = newBook(t).Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"}, wish, domain.KeysUnexamined(), now)
+		wish := domain.ChangeOf(domain.Settings{Name: name, RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})
+		f.client = newBook(t).Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"}, wish).Decide(domain.KeysUnexamined(), now).Client
 		action = domain.ActionCreate
 	} else {
-		f.client, _ = newBook(t).Revise(f.client, domain.Change{Name: &name}, domain.KeysUnexamined(), now)
+		f.client = revised(t, f.client, domain.ChangeOf(domain.Settings{Name: name}))
 	}
 	r := domain.Revision{Action: action, At: now, Client: f.client, RequestID: name}
 	require.Eventually(t, func() bool { // the service finds the server that takes writes by itself

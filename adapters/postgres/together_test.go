@@ -19,11 +19,11 @@ import (
 // registered commits clients of the tenant and returns them.
 func registered(t *testing.T, store *postgres.Store, n int) []domain.Client {
 	t.Helper()
-	wish := domain.Change{Name: new("App"), RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}
+	wish := domain.ChangeOf(domain.Settings{Name: "App", RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})
 	clients := make([]domain.Client, n)
 	for i := range clients {
 		identity := domain.Identity{ID: strconv.Itoa(i), TenantID: tenant, ClientID: domain.ClientID(fmt.Sprintf("app-%d", i))}
-		clients[i], _ = newBook(t).Register(identity, wish, domain.KeysUnexamined(), now)
+		clients[i] = newBook(t).Register(identity, wish).Decide(domain.KeysUnexamined(), now).Client
 		require.NoError(t, store.Commit(t.Context(), domain.Revision{Action: domain.ActionCreate, At: now, Client: clients[i]}))
 	}
 	return clients

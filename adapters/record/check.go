@@ -34,12 +34,6 @@ func (c *checker) time(name string, value time.Time) {
 	}
 }
 
-func checkTexts[S ~string](c *checker, name string, list []S) {
-	for _, value := range list {
-		c.text(name, string(value))
-	}
-}
-
 // CheckRevision returns an error that wraps [application.ErrUnstorable] if the entry
 // of the log cannot be stored.
 func CheckRevision(r domain.Revision) error {
@@ -69,8 +63,9 @@ func CheckAttempt(a application.Attempt) error {
 }
 
 // check returns an error that wraps [application.ErrUnstorable] if [Decode] would not
-// return the state as it is.
-func check(s domain.State) error {
+// return the client as it is.
+func check(client domain.Client) error {
+	s := client.State()
 	var c checker
 	c.text("id", s.Identity.ID)
 	c.text("tenant_id", string(s.Identity.TenantID))
@@ -79,26 +74,19 @@ func check(s domain.State) error {
 	c.time("updated_at", s.UpdatedAt)
 	c.time("deleted_at", s.DeletedAt)
 	c.time("purged_at", s.PurgedAt)
-	settings := s.Settings
-	c.text("name", settings.Name)
-	c.text("status", string(settings.Status))
-	checkTexts(&c, "redirect_uris", settings.RedirectURIs)
-	checkTexts(&c, "grant_types", settings.GrantTypes)
-	checkTexts(&c, "scopes", settings.Scopes)
-	checkTexts(&c, "client_auth_methods", settings.AuthMethods)
-	c.text("fapi_profile", string(settings.Profile))
-	c.text("jwks", settings.Keys.Inline())
-	c.text("jwks_uri", settings.Keys.URI())
-	c.text("logo_url", string(settings.LogoURL))
-	c.text("website", string(settings.Website))
-	c.text("privacy_policy", string(settings.PrivacyPolicy))
-	c.text("terms_url", string(settings.TermsURL))
-	checkTexts(&c, "cors_origins", settings.CORSOrigins)
-	c.text("tls_client_auth_subject_dn", settings.TLSSubject.DN)
-	c.text("tls_client_auth_san_dns", settings.TLSSubject.SANDNS)
-	c.text("tls_client_auth_san_uri", settings.TLSSubject.SANURI)
-	c.text("tls_client_auth_san_ip", settings.TLSSubject.SANIP)
-	c.text("tls_client_auth_san_email", settings.TLSSubject.SANEmail)
+	for f := range client.Filled().All() {
+		switch v := f.Of(&s.Settings).(type) {
+		case *domain.Text:
+			c.text(f.String(), string(*v))
+		case domain.Texts:
+			for i := range v.Len() {
+				c.text(f.String(), v.Text(i))
+			}
+		}
+	}
+	if s.Settings.Keys.Inline() != "" && s.Settings.Keys.URI() != "" {
+		c.fail("jwks", "and jwks_uri are both set") // only a draft has both
+	}
 	if s.SecretsUnreadable && len(s.Secrets) > 0 {
 		c.fail("secrets", "are given for a client whose secrets cannot be read")
 	}

@@ -11,7 +11,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/mailru/easyjson/jlexer"
@@ -21,17 +20,16 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Encode returns the document of the client and, apart from it, its secrets. What
-// is empty is left out, but for what every document has. The secrets are nil for a
+// Encode returns the document of the client and, apart from it, its secrets. Fields
+// that are unset are left out. The secrets are nil for a
 // client with [domain.State.SecretsUnreadable]: what is stored is to stay. The error
 // is [application.ErrUnstorable] for a client that [Decode] would not return as it
 // is.
 func Encode(c domain.Client) (doc, secrets []byte, err error) {
 	state := c.State()
-	if err := check(state); err != nil {
+	if err := check(c); err != nil {
 		return nil, nil, err
 	}
-	settings := state.Settings
 	w := make(jsonobject.Writer, 0, usualBytes)
 	w.Object("", func() {
 		w.Text("id", state.Identity.ID)
@@ -42,26 +40,9 @@ func Encode(c domain.Client) (doc, secrets []byte, err error) {
 		w.Time("updated_at", state.UpdatedAt, time.RFC3339Nano)
 		writeTime(&w, "deleted_at", state.DeletedAt)
 		writeTime(&w, "purged_at", state.PurgedAt)
-		w.Text("name", settings.Name)
-		w.Text("status", string(settings.Status))
-		w.Bool("is_confidential", settings.Confidential)
-		writeTexts(&w, "redirect_uris", settings.RedirectURIs)
-		writeTexts(&w, "grant_types", settings.GrantTypes)
-		writeTexts(&w, "scopes", settings.Scopes)
-		writeTexts(&w, "client_auth_methods", settings.AuthMethods)
-		w.TextUnlessEmpty("fapi_profile", string(settings.Profile))
-		w.TextUnlessEmpty("jwks", settings.Keys.Inline())
-		w.TextUnlessEmpty("jwks_uri", settings.Keys.URI())
-		w.TextUnlessEmpty("logo_url", string(settings.LogoURL))
-		w.TextUnlessEmpty("website", string(settings.Website))
-		w.TextUnlessEmpty("privacy_policy", string(settings.PrivacyPolicy))
-		w.TextUnlessEmpty("terms_url", string(settings.TermsURL))
-		writeTexts(&w, "cors_origins", settings.CORSOrigins)
-		w.TextUnlessEmpty("tls_client_auth_subject_dn", settings.TLSSubject.DN)
-		w.TextUnlessEmpty("tls_client_auth_san_dns", settings.TLSSubject.SANDNS)
-		w.TextUnlessEmpty("tls_client_auth_san_uri", settings.TLSSubject.SANURI)
-		w.TextUnlessEmpty("tls_client_auth_san_ip", settings.TLSSubject.SANIP)
-		w.TextUnlessEmpty("tls_client_auth_san_email", settings.TLSSubject.SANEmail)
+		for f := range c.Filled().All() {
+			jsonobject.Value(&w, f.String(), f.Of(&state.Settings))
+		}
 	})
 	if state.SecretsUnreadable {
 		return w, nil, nil
@@ -101,12 +82,6 @@ func writeTime(w *jsonobject.Writer, name string, t time.Time) {
 	}
 }
 
-func writeTexts[S ~string](w *jsonobject.Writer, name string, list []S) {
-	if len(list) > 0 {
-		jsonobject.Texts(w, name, list)
-	}
-}
-
 // Decode is the inverse of [Encode]. Nil secrets are none. The client keeps the
 // bytes of the document, which are not to be changed any more. The error is
 // [application.ErrUnreadable] if the document cannot be decoded. If only the secrets
@@ -116,7 +91,7 @@ func writeTexts[S ~string](w *jsonobject.Writer, name string, list []S) {
 // members one by one, where reflection would take four times as long.
 func Decode(doc, secrets []byte) (domain.Client, error) {
 	in := jlexer.Lexer{Data: doc}
-	state := readClient(&in)
+	state, filled := readClient(&in)
 	if err := end(&in); err != nil {
 		return domain.Client{}, fmt.Errorf("%w: client document: %w", application.ErrUnreadable, err)
 	}
@@ -125,7 +100,7 @@ func Decode(doc, secrets []byte) (domain.Client, error) {
 		state.Secrets, err = decodeSecrets(secrets)
 		state.SecretsUnreadable = err != nil
 	}
-	return domain.Restore(state), nil
+	return domain.RestoreFilled(state, filled), nil
 }
 
 // decodeSecrets is the inverse of encodeSecrets.
@@ -147,14 +122,13 @@ func end(in *jlexer.Lexer) error {
 	return in.Error()
 }
 
-// readClient reads a document.
-func readClient(in *jlexer.Lexer) (state domain.State) {
-	var inline, uri string
-	settings := &state.Settings
+// readClient reads a document, and reports which fields are set.
+func readClient(in *jlexer.Lexer) (state domain.State, filled domain.FieldSet) {
+	previous := domain.LastField
 	for in.Delim('{'); !in.IsDelim('}'); in.WantComma() {
-		member := in.UnsafeFieldName(false)
+		name := in.UnsafeFieldName(false)
 		in.WantColon()
-		switch member {
+		switch name {
 		case "id":
 			readText(in, &state.Identity.ID)
 		case "tenant_id":
@@ -171,56 +145,36 @@ func readClient(in *jlexer.Lexer) (state domain.State) {
 			readTime(in, &state.DeletedAt)
 		case "purged_at":
 			readTime(in, &state.PurgedAt)
-		case "name":
-			readText(in, &settings.Name)
-		case "status":
-			readText(in, &settings.Status)
-		case "is_confidential":
-			settings.Confidential = in.Bool()
-		case "redirect_uris":
-			readTexts(in, &settings.RedirectURIs)
-		case "grant_types":
-			readTexts(in, &settings.GrantTypes)
-		case "scopes":
-			readTexts(in, &settings.Scopes)
-		case "client_auth_methods":
-			readTexts(in, &settings.AuthMethods)
-		case "fapi_profile":
-			readText(in, &settings.Profile)
-		case "jwks":
-			readText(in, &inline)
-		case "jwks_uri":
-			readText(in, &uri)
-		case "logo_url":
-			readText(in, &settings.LogoURL)
-		case "website":
-			readText(in, &settings.Website)
-		case "privacy_policy":
-			readText(in, &settings.PrivacyPolicy)
-		case "terms_url":
-			readText(in, &settings.TermsURL)
-		case "cors_origins":
-			readTexts(in, &settings.CORSOrigins)
-		case "tls_client_auth_subject_dn":
-			readText(in, &settings.TLSSubject.DN)
-		case "tls_client_auth_san_dns":
-			readText(in, &settings.TLSSubject.SANDNS)
-		case "tls_client_auth_san_uri":
-			readText(in, &settings.TLSSubject.SANURI)
-		case "tls_client_auth_san_ip":
-			readText(in, &settings.TLSSubject.SANIP)
-		case "tls_client_auth_san_email":
-			readText(in, &settings.TLSSubject.SANEmail)
 		default:
-			in.SkipRecursive() // of a later version
+			f, known := domain.FieldNamed(name, previous)
+			if !known {
+				in.SkipRecursive() // of a later version
+				continue
+			}
+			value := f.Of(&state.Settings)
+			readValue(in, value)
+			if !value.IsEmpty() {
+				filled.Add(f)
+			}
+			previous = f
 		}
 	}
 	in.Delim('}')
-	settings.Keys = domain.InlineKeys(inline)
-	if uri != "" {
-		settings.Keys = domain.KeysAt(uri)
+	return state, filled
+}
+
+// readValue reads the value of a field.
+func readValue(in *jlexer.Lexer, value domain.Value) {
+	switch v := value.(type) {
+	case *domain.Text:
+		readText(in, v)
+	case *domain.Flag:
+		*v = domain.Flag(in.Bool())
+	case domain.Texts:
+		readTexts(in, v)
+	default:
+		panic("record: a kind of field without a stored form")
 	}
-	return state
 }
 
 // readSecrets reads what encodeSecrets wrote.
@@ -268,16 +222,14 @@ func readSecrets(in *jlexer.Lexer) (list []domain.Secret) {
 // readText reads a text where it is, if nothing in it is escaped.
 func readText[S ~string](in *jlexer.Lexer, s *S) { *s = S(in.UnsafeString()) }
 
-func readTexts[S ~string](in *jlexer.Lexer, list *[]S) {
-	var short [8]S
+func readTexts(in *jlexer.Lexer, list domain.Texts) {
+	var short [8]string
 	found := short[:0]
 	for in.Delim('['); !in.IsDelim(']'); in.WantComma() {
-		found = append(found, S(in.UnsafeString()))
+		found = append(found, in.UnsafeString())
 	}
 	in.Delim(']')
-	if len(found) > 0 {
-		*list = slices.Clone(found)
-	}
+	list.SetTexts(found)
 }
 
 func readTime(in *jlexer.Lexer, t *time.Time) {

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"slices"
 	"strings"
 
 	"golang.org/x/text/cases"
@@ -18,50 +19,58 @@ type Search struct {
 	Status string
 }
 
-// The kinds of facets.
-const (
-	facetHost    = "redirect_host:"
-	facetScope   = "scope:"
-	facetProfile = "fapi_profile:"
-	facetMethod  = "client_auth_method:"
-	facetGrant   = "grant_type:"
-	facetStatus  = "status:"
-)
-
 // SearchOf returns what the client is found by.
 func SearchOf(c domain.Client) Search {
 	settings := c.Settings()
 	found := Search{Name: Fold(settings.Name), Status: string(settings.Status), Facets: []string{}}
-	found.Facets = facets(found.Facets, facetHost, settings.RedirectHosts()...)
-	found.Facets = facets(found.Facets, facetScope, settings.Scopes...)
-	found.Facets = facets(found.Facets, facetProfile, settings.Profile)
-	found.Facets = facets(found.Facets, facetMethod, settings.AuthMethods...)
-	found.Facets = facets(found.Facets, facetGrant, settings.GrantTypes...)
-	found.Facets = facets(found.Facets, facetStatus, settings.Status)
+	for f := range c.Filled().All() {
+		if f.Facet() == "" {
+			continue
+		}
+		switch v := c.Value(f).(type) {
+		case *domain.Text:
+			found.add(f, string(*v))
+		case domain.Texts:
+			for i := range v.Len() {
+				found.add(f, v.Text(i))
+			}
+		}
+	}
 	return found
 }
+
+// add adds the facet of a value of the field, once.
+func (s *Search) add(f domain.Field, value string) {
+	if value = f.FacetValue(value); value == "" {
+		return
+	}
+	if facet := facet(f, value); !slices.Contains(s.Facets, facet) {
+		s.Facets = append(s.Facets, facet)
+	}
+}
+
+func facet(f domain.Field, value string) string { return f.Facet() + ":" + value }
 
 // Facets returns the facets that a client must have to be in the list, those
 // that fewer clients have first.
 func Facets(q application.Query) []string {
 	var wanted []string
-	wanted = facets(wanted, facetHost, strings.ToLower(q.RedirectHost))
-	wanted = facets(wanted, facetScope, q.Scope)
-	wanted = facets(wanted, facetProfile, q.Profile)
-	wanted = facets(wanted, facetMethod, q.AuthMethod)
-	wanted = facets(wanted, facetGrant, q.GrantType)
-	wanted = facets(wanted, facetStatus, q.Status)
-	return wanted
-}
-
-// facets adds those of one kind; an empty value is none.
-func facets[S ~string](list []string, kind string, values ...S) []string {
-	for _, value := range values {
-		if value != "" {
-			list = append(list, kind+string(value))
+	for _, filter := range []struct {
+		field domain.Field
+		value string
+	}{
+		{domain.FieldRedirectURIs, strings.ToLower(q.RedirectHost)},
+		{domain.FieldScopes, string(q.Scope)},
+		{domain.FieldProfile, string(q.Profile)},
+		{domain.FieldAuthMethods, string(q.AuthMethod)},
+		{domain.FieldGrantTypes, string(q.GrantType)},
+		{domain.FieldStatus, string(q.Status)},
+	} {
+		if filter.value != "" {
+			wanted = append(wanted, facet(filter.field, filter.value))
 		}
 	}
-	return list
+	return wanted
 }
 
 // Fold is a name as it is searched: without its case (Unicode's full case

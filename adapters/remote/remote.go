@@ -10,9 +10,10 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
+	"github.com/clientele-oauth/clientele/adapters/jsonobject"
 	"github.com/clientele-oauth/clientele/adapters/wire"
-	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/api/client"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/application/declare"
@@ -51,7 +52,7 @@ func (r *Registry) Find(ctx context.Context, id domain.ClientID, keysMatter bool
 	if err != nil {
 		return declare.Registered{}, err
 	}
-	settings, err := settingsOf(*found.JSON200.Data)
+	settings, err := settingsIn(found.Body, "data")
 	if err != nil {
 		return declare.Registered{}, err
 	}
@@ -111,12 +112,13 @@ func (r *Registry) Walk(ctx context.Context, visit func(domain.ClientID) error) 
 
 // Register implements [declare.Registry].
 func (r *Registry) Register(
-	ctx context.Context, id domain.ClientID, wish domain.Change, dryRun bool,
+	ctx context.Context, id domain.ClientID, change domain.Change, dryRun bool,
 ) (secret string, warnings domain.Findings, err error) {
-	body, err := registrationBody(id, wish)
-	if err != nil {
-		return "", nil, err
-	}
+	var body jsonobject.Writer
+	body.Object("", func() {
+		body.TextUnlessEmpty("client_id", string(id))
+		wire.WriteChange(&body, change)
+	})
 	made, err := r.client.CreateClientWithBodyWithResponse(ctx, &client.CreateClientParams{DryRun: &dryRun}, jsonType, bytes.NewReader(body))
 	if err != nil {
 		return "", nil, translate(err)
@@ -131,31 +133,12 @@ func (r *Registry) Register(
 	return value(answer.Data.ClientSecret), findingsOf(answer.Warnings, domain.Warning), nil
 }
 
-// registrationBody writes the body of a registration: that of an update, and the
-// identifier.
-func registrationBody(id domain.ClientID, wish domain.Change) ([]byte, error) {
-	text, err := json.Marshal(wire.BodyOf(wish))
-	if err != nil {
-		return nil, err
-	}
-	var body api.CreateClientRequest
-	if err := json.Unmarshal(text, &body); err != nil {
-		return nil, err
-	}
-	if id != "" {
-		body.ClientID = new(string(id))
-	}
-	return json.Marshal(body)
-}
-
 // Revise implements [declare.Registry].
 func (r *Registry) Revise(
 	ctx context.Context, at declare.Registered, change domain.Change, dryRun bool,
 ) (warnings domain.Findings, err error) {
-	body, err := json.Marshal(wire.BodyOf(change))
-	if err != nil {
-		return nil, err
-	}
+	var body jsonobject.Writer
+	body.Object("", func() { wire.WriteChange(&body, change) })
 	params := &client.UpdateClientParams{DryRun: &dryRun, IfMatch: new(etag(at))}
 	revised, err := r.client.UpdateClientWithBodyWithResponse(ctx, string(at.ID), params, jsonType, bytes.NewReader(body))
 	if err != nil {
@@ -255,32 +238,17 @@ func findingsOf(list *[]client.Finding, level domain.Level) domain.Findings {
 	return findings
 }
 
-// settingsOf reads an item. Its keys are those behind a URI, or none.
-func settingsOf(item client.OAuthClientItem) (domain.Settings, error) {
-	var methods []domain.AuthMethod
-	if err := json.Unmarshal([]byte(value(item.ClientAuthMethods)), &methods); err != nil {
-		return domain.Settings{}, errors.New("client_auth_methods is not the JSON text of an array")
+// settingsIn reads the configuration of the client at a place in a response: the
+// names of the objects that it is in.
+func settingsIn(response []byte, path ...string) (domain.Settings, error) {
+	for _, name := range path {
+		var object map[string]json.RawMessage
+		if err := json.Unmarshal(response, &object); err != nil {
+			return domain.Settings{}, fmt.Errorf("the response has no object at %s", strings.Join(path, "."))
+		}
+		response = object[name]
 	}
-	return domain.Settings{
-		Name:         value(item.Name),
-		Status:       domain.Status(value(item.Status)),
-		Confidential: item.IsConfidential != nil && *item.IsConfidential,
-		RedirectURIs: list[domain.RedirectURI](item.RedirectUris),
-		GrantTypes:   list[domain.GrantType](item.GrantTypes),
-		Scopes:       list[domain.Scope](item.Scopes),
-		AuthMethods:  methods,
-		Profile:      domain.Profile(value(item.FapiProfile)),
-		Keys:         domain.KeysAt(value(item.JwksURI)),
-		TLSSubject: domain.TLSSubject{
-			DN: value(item.TLSClientAuthSubjectDn), SANDNS: value(item.TLSClientAuthSanDNS), SANURI: value(item.TLSClientAuthSanURI),
-			SANIP: value(item.TLSClientAuthSanIP), SANEmail: value(item.TLSClientAuthSanEmail),
-		},
-		LogoURL:       domain.Link(value(item.LogoURL)),
-		Website:       domain.Link(value(item.Website)),
-		PrivacyPolicy: domain.Link(value(item.PrivacyPolicy)),
-		TermsURL:      domain.Link(value(item.TermsURL)),
-		CORSOrigins:   list[domain.Origin](item.CorsOrigins),
-	}, nil
+	return wire.SettingsOf(response)
 }
 
 func value(text *string) string {
@@ -288,17 +256,6 @@ func value(text *string) string {
 		return ""
 	}
 	return *text
-}
-
-func list[To ~string](texts *[]string) []To {
-	if texts == nil {
-		return nil
-	}
-	typed := make([]To, len(*texts))
-	for i, text := range *texts {
-		typed[i] = To(text)
-	}
-	return typed
 }
 
 var _ declare.Registry = (*Registry)(nil)

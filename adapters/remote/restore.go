@@ -41,7 +41,7 @@ func (r *Registry) AsOf(
 	if found.JSON200 == nil || found.JSON200.Data == nil || found.JSON200.Data.Client == nil {
 		return declare.Registered{}, errAnswer(found.StatusCode())
 	}
-	settings, err := settingsOf(*found.JSON200.Data.Client)
+	settings, err := settingsIn(found.Body, "data", "client")
 	if err != nil {
 		return declare.Registered{}, err
 	}

@@ -20,7 +20,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/clientele-oauth/clientele/adapters/rest"
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
 )
 
@@ -54,7 +53,7 @@ func TestNoBodyIsReadForARejectedRequest(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })
 	s := serviceOver(t, store)
-	limited := serviceOver(t, store, func(c *rest.Config) { c.Callers = never{} })
+	limited := serviceOver(t, store, func(c *setup) { c.Callers = never{} })
 	bodies := 0
 	for _, o := range operations(t) {
 		if o.id != "createClient" && o.id != "updateClient" && o.id != "checkCompliance" &&
@@ -101,7 +100,7 @@ func lateBody(t *testing.T) answer {
 	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })
-	s := serviceOver(t, store, func(c *rest.Config) { c.Deadline = 200 * time.Millisecond })
+	s := serviceOver(t, store, func(c *setup) { c.Deadline = 200 * time.Millisecond })
 	server := httptest.NewServer(s.handler)
 	t.Cleanup(server.Close)
 	address, err := url.Parse(server.URL)
@@ -138,7 +137,7 @@ func TestSlowSendersTakeLittleAndBlockNoOtherCaller(t *testing.T) {
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })
 	_, err = store.Migrate(t.Context())
 	require.NoError(t, err)
-	s := serviceOver(t, store, func(c *rest.Config) { c.MaxConcurrent = 1 })
+	s := serviceOver(t, store, func(c *setup) { c.MaxConcurrent = 1 })
 	id := s.create(t)
 	server := httptest.NewServer(s.handler)
 	t.Cleanup(server.Close)
@@ -170,7 +169,7 @@ func TestSlowSendersTakeLittleAndBlockNoOtherCaller(t *testing.T) {
 // A request whose time is over when its body has arrived is not checked, and
 // nothing is done for it.
 func TestNoBodyIsCheckedAfterTheDeadline(t *testing.T) {
-	s := serviceOver(t, still{}, func(c *rest.Config) { c.Deadline = time.Nanosecond })
+	s := serviceOver(t, still{}, func(c *setup) { c.Deadline = time.Nanosecond })
 	for _, o := range operations(t) {
 		if o.body {
 			assert.Equal(t, http.StatusServiceUnavailable, s.do(t, o.call("x", "admin")).status, o.id)

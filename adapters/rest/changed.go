@@ -1,12 +1,9 @@
 package rest
 
 import (
-	"encoding/json"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/clientele-oauth/clientele/adapters/jsonobject"
 	"github.com/clientele-oauth/clientele/application"
@@ -28,10 +25,10 @@ func (s *server) changed(x *exchange, message string, revised application.Revise
 	a := s.success(http.StatusOK, message, func(w *jsonobject.Writer) {
 		warnings := slices.Concat(revised.Warnings, revised.Client.SecretWarnings(now))
 		if x.caller.Has(application.PermissionRead) {
-			w.Object("data", func() { writeItem(w, revised.Client, now) })
+			w.Object("data", func() { s.writeItem(w, &revised.Client, now) })
 		} else {
-			w.Object("data", func() { writeFields(w, revised.Client, x.sent, now) })
-			warnings = pointingInto(warnings, x.sent)
+			w.Object("data", func() { s.writeFields(w, &revised.Client, x.change.Named()) })
+			warnings = pointingInto(warnings, x.change.Named())
 		}
 		writeWarnings(w, warnings)
 	})
@@ -41,26 +38,12 @@ func (s *server) changed(x *exchange, message string, revised application.Revise
 	return a.with("ETag", etag(revised.Client.Revision()))
 }
 
-// writeFields writes those fields of a client that are named, and the two that
-// every caller of the operation knows.
-func writeFields(w *jsonobject.Writer, c domain.Client, names []string, now time.Time) {
-	var item jsonobject.Writer
-	item.Object("", func() { writeItem(&item, c, now) })
-	var fields map[string]json.RawMessage
-	_ = json.Unmarshal(item, &fields) // it was written a line above
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		if name == "client_id" || name == "tenant_id" || slices.Contains(names, name) {
-			w.Raw(name, fields[name])
-		}
-	}
-}
-
 // pointingInto returns the findings that point into the fields.
-func pointingInto(findings domain.Findings, fields []string) domain.Findings {
+func pointingInto(findings domain.Findings, fields domain.FieldSet) domain.Findings {
 	var some domain.Findings
 	for _, f := range findings {
 		name, _, _ := strings.Cut(strings.TrimPrefix(f.Pointer, "/"), "/")
-		if slices.Contains(fields, name) {
+		if field, ok := domain.FieldNamed(name, domain.LastField); ok && fields.Has(field) {
 			some = append(some, f)
 		}
 	}

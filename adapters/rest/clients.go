@@ -18,11 +18,7 @@ import (
 func (s *server) CreateClient(ctx context.Context, r api.CreateClientRequestObject) (api.CreateClientResponseObject, error) {
 	x := exchangeOf(ctx)
 	opts := x.options(r.Params.DryRun, nil, nil, r.Params.IdempotencyKey)
-	var id domain.ClientID
-	if r.Body.ClientID != nil {
-		id = domain.ClientID(*r.Body.ClientID)
-	}
-	registered, err := s.registry.Register(ctx, x.caller, id, wire.RegistrationOf(r.Body), opts)
+	registered, err := s.registry.Register(ctx, x.caller, x.clientID, x.change, opts)
 	if err = x.rejected(err); err != nil {
 		return nil, err
 	}
@@ -35,7 +31,7 @@ func (s *server) CreateClient(ctx context.Context, r api.CreateClientRequestObje
 	}
 	created := s.success(status, message, func(w *jsonobject.Writer) {
 		w.Object("data", func() {
-			writeItem(w, registered.Client, s.clock.Now())
+			s.writeItem(w, &registered.Client, s.clock.Now())
 			w.Text("jwks", registered.Client.Settings().Keys.Inline())
 			w.TextUnlessEmpty("client_secret", registered.Secret) // this once
 		})
@@ -92,8 +88,8 @@ func (s *server) ListClients(ctx context.Context, r api.ListClientsRequestObject
 		total := found.Total
 		w.Array("items", func() {
 			for shown := 0; ; {
-				for _, c := range found.Clients {
-					w.Object("", func() { writeItem(w, c, now) })
+				for i := range found.Clients {
+					w.Object("", func() { s.writeItem(w, &found.Clients[i], now) })
 					if err = flush(); err != nil {
 						return
 					}
@@ -209,7 +205,7 @@ func (s *server) GetClient(ctx context.Context, r api.GetClientRequestObject) (a
 func (s *server) UpdateClient(ctx context.Context, r api.UpdateClientRequestObject) (api.UpdateClientResponseObject, error) {
 	x := exchangeOf(ctx)
 	opts := x.options(r.Params.DryRun, r.Params.IfMatch, r.Params.IfNoneMatch, nil)
-	revised, err := s.registry.Revise(ctx, x.caller, domain.ClientID(r.ClientID), wire.ChangeOf(r.Body), opts)
+	revised, err := s.registry.Revise(ctx, x.caller, domain.ClientID(r.ClientID), x.change, opts)
 	if err = x.rejected(err); err != nil {
 		return nil, err
 	}
@@ -236,7 +232,7 @@ func (s *server) detail(message string, c domain.Client, warnings domain.Finding
 	now := s.clock.Now()
 	warnings = slices.Concat(warnings, c.SecretWarnings(now))
 	return s.success(http.StatusOK, message, func(w *jsonobject.Writer) {
-		w.Object("data", func() { writeItem(w, c, now) })
+		w.Object("data", func() { s.writeItem(w, &c, now) })
 		writeWarnings(w, warnings)
 	}).with("ETag", etag(c.Revision()))
 }

@@ -33,6 +33,7 @@ type operation struct {
 	parameters   []parameter
 	body         *wire.Schema // nil where there is none
 	bodyRequired bool
+	configures   bool  // the body is a client's configuration
 	bodyLimit    int64 // bytes
 }
 
@@ -76,12 +77,28 @@ func newOperation(described *openapi3.Operation, parameters openapi3.Parameters)
 		return nil, err
 	}
 	op.bodyRequired = described.RequestBody.Value.Required
+	if op.configures, err = configures(described.OperationID, op.body); err != nil {
+		return nil, err
+	}
 	limit, ok := described.Extensions[bodyLimitExtension].(float64)
 	if !ok || limit < 1 || limit > MaxBodyBytes {
 		return nil, fmt.Errorf("%s must be between 1 and %d", bodyLimitExtension, MaxBodyBytes)
 	}
 	op.bodyLimit = int64(limit)
 	return op, nil
+}
+
+// configures reports whether the body of an operation is a client's configuration.
+// The error is for a schema that has other fields than package domain.
+func configures(operation string, body *wire.Schema) (bool, error) {
+	switch application.Operation(operation) {
+	case application.OpUpdateClient:
+		return true, body.CheckFields(nil)
+	case application.OpCreateClient, application.OpCheckCompliance: // a new client is active
+		return true, body.CheckFields([]string{"client_id"}, domain.FieldStatus)
+	default:
+		return false, nil
+	}
 }
 
 // checkContract rejects requests that the document does not allow, and reports
@@ -147,13 +164,10 @@ func (op *operation) check(r *http.Request, x *exchange) error {
 			found.omitted += verdict.Omitted
 			fields, ok := body.Value.(map[string]any)
 			goesOn = goesOn && ok
-			for _, name := range verdict.Broken {
-				x.unread = append(x.unread, domain.Field(name))
-			}
-			for name := range fields {
-				x.sent = append(x.sent, name)
-			}
-			if verdict.Rewritten && ok {
+			if op.configures {
+				x.readConfiguration(fields, verdict.Broken)
+				text = nil
+			} else if verdict.Rewritten && ok {
 				if text, err = json.Marshal(fields); err != nil {
 					return fmt.Errorf("write the checked body: %w", err)
 				}
@@ -169,6 +183,19 @@ func (op *operation) check(r *http.Request, x *exchange) error {
 		return nil
 	}
 	return x.violations.err()
+}
+
+// readConfiguration reads a body that is a client's configuration. The generated
+// server does not decode it (api/server.overlay.yaml).
+func (x *exchange) readConfiguration(fields map[string]any, broken []string) {
+	for _, name := range broken {
+		if f, ok := domain.FieldNamed(name, domain.LastField); ok {
+			x.unread.Add(f)
+		}
+	}
+	id, _ := fields["client_id"].(string)
+	x.clientID = domain.ClientID(id)
+	x.change = wire.ChangeOf(fields)
 }
 
 // judges reports whether rules look at what the operation is sent.

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/clientele-oauth/clientele/adapters/rest"
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/domain"
@@ -70,7 +69,7 @@ func TestEveryExampleOfAnErrorIsWhatIsAnswered(t *testing.T) {
 	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })
-	limited := serviceOver(t, store, func(c *rest.Config) { c.Callers = never{} })
+	limited := serviceOver(t, store, func(c *setup) { c.Callers = never{} })
 
 	provoked := map[string]answer{
 		"BadRequest": s.do(t, call{method: "PUT", path: path, token: "admin", body: `{

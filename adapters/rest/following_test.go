@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/clientele-oauth/clientele/adapters/rest"
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
 )
 
@@ -54,7 +53,7 @@ func TestNoCallerAndNoTenantTakesAllPlacesToWait(t *testing.T) {
 	require.NoError(t, err)
 	draining := make(chan struct{})
 	places := &watched{}
-	w := &waiting{s: serviceOver(t, store, func(c *rest.Config) {
+	w := &waiting{s: serviceOver(t, store, func(c *setup) {
 		c.MaxFollowing, c.MaxFollowingPerCaller, c.MaxFollowingPerTenant = 6, 2, 3
 		c.Draining, c.Observer = draining, places
 	})}

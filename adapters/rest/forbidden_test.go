@@ -19,7 +19,7 @@ import (
 
 // A 403 says what is missing, and the log what was looked at.
 func TestA403SaysWhatIsMissing(t *testing.T) {
-	s := serviceOver(t, still{client: domain.Restore(everything())}, func(c *rest.Config) {
+	s := serviceOver(t, still{client: domain.Restore(everything())}, func(c *setup) {
 		c.Tokens.(names)["homeless"] = application.Caller{
 			Subject: "hal", Permissions: application.Permissions(), Sources: application.ClaimSources{
 				Tenant: application.ClaimSource{Claims: "org.tenant", Missing: "is not in the token"},
@@ -69,7 +69,7 @@ func TestA403SaysWhatIsMissing(t *testing.T) {
 // A platform caller has one rate, whatever tenants it names.
 func TestACallerHasOneRateInAllTenants(t *testing.T) {
 	now := time.Now()
-	s := serviceOver(t, still{client: domain.Restore(everything())}, func(c *rest.Config) {
+	s := serviceOver(t, still{client: domain.Restore(everything())}, func(c *setup) {
 		c.Callers = ratelimit.PerSecond(2, func() time.Time { return now })
 	})
 	var statuses []int

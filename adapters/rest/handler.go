@@ -16,6 +16,7 @@ import (
 
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
 )
 
 // MaxBodyBytes bounds the body of every request; x-max-body-bytes in openapi.yaml
@@ -93,17 +94,18 @@ func (nobody) ReadersWaiting(int) {}
 
 // server holds what the middlewares and operations share.
 type server struct {
-	registry *application.Registry
-	tokens   TokenVerifier
-	clock    application.Clock
-	log      *slog.Logger
-	access   *slog.Logger
-	draining <-chan struct{}
-	deadline time.Duration // of the work on one request
-	contract *contract
-	observer Observer
-	callers  application.Limiter
-	bodies   sync.Pool // of answers that were sent
+	registry    *application.Registry
+	tokens      TokenVerifier
+	clock       application.Clock
+	log         *slog.Logger
+	access      *slog.Logger
+	draining    <-chan struct{}
+	deadline    time.Duration // of the work on one request
+	contract    *contract
+	observer    Observer
+	callers     application.Limiter
+	bodies      sync.Pool // of responses that were sent
+	alwaysShown domain.FieldSet
 
 	bodyBudget *bodyBudget
 
@@ -117,7 +119,7 @@ const unbounded = 1 << 20
 func newServer(c Config) *server {
 	s := &server{
 		registry: c.Registry, tokens: c.Tokens, clock: c.Clock, log: c.Log, draining: c.Draining, deadline: c.Deadline,
-		access: cmp.Or(c.AccessLog, c.Log), observer: c.Observer, callers: c.Callers, bodyBudget: newBodyBudget(),
+		access: cmp.Or(c.AccessLog, c.Log), observer: c.Observer, callers: c.Callers, bodyBudget: newBodyBudget(), alwaysShown: domain.AlwaysShown(),
 		working: newAdmission(cmp.Or(c.MaxConcurrent, unbounded)),
 		following: newFollowing(cmp.Or(c.MaxFollowing, unbounded), cmp.Or(c.MaxFollowingPerCaller, unbounded),
 			cmp.Or(c.MaxFollowingPerTenant, unbounded)),

@@ -67,9 +67,8 @@ func (n names) Verify(_ context.Context, token string) (application.Caller, erro
 
 // service is the HTTP surface over a real store, and what it logs.
 type service struct {
-	handler  http.Handler
-	logs     *bytes.Buffer
-	registry *application.Registry
+	handler http.Handler
+	logs    *bytes.Buffer
 }
 
 var database *pgtest.Server
@@ -77,9 +76,9 @@ var database *pgtest.Server
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, &database)) }
 
 // onBothStores runs a test over the HTTP surface on each of the stores.
-func onBothStores(t *testing.T, test func(t *testing.T, s service)) {
+func onBothStores(t *testing.T, test func(t *testing.T, s service), adjust ...func(*setup)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) { test(t, newService(t)) })
+	t.Run("sqlite", func(t *testing.T) { test(t, newService(t, adjust...)) })
 	t.Run("postgres", func(t *testing.T) {
 		url, err := database.NewDatabase(t.Context())
 		require.NoError(t, err)
@@ -88,27 +87,36 @@ func onBothStores(t *testing.T, test func(t *testing.T, s service)) {
 		t.Cleanup(store.Close)
 		_, err = store.Migrate(t.Context())
 		require.NoError(t, err)
-		test(t, serviceOver(t, store))
+		test(t, serviceOver(t, store, adjust...))
 	})
 }
 
-func newService(t *testing.T) service {
+func newService(t *testing.T, adjust ...func(*setup)) service {
 	t.Helper()
 	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })
 	_, err = store.Migrate(t.Context())
 	require.NoError(t, err)
-	return serviceOver(t, store)
+	return serviceOver(t, store, adjust...)
 }
 
-func serviceOver(t testing.TB, store application.Store, adjust ...func(*rest.Config)) service {
+// setup is what a service under test is made of. Registry takes the place of the one
+// in the handler's configuration.
+type setup struct {
+	rest.Config
+	Registry application.Config
+}
+
+func serviceOver(t testing.TB, store application.Store, adjust ...func(*setup)) service {
 	t.Helper()
 	book, err := domain.NewRulebook(domain.Policy{KeyPreflight: domain.PreflightOff})
 	require.NoError(t, err)
 	logs := &bytes.Buffer{}
-	config := rest.Config{
-		Registry: &application.Registry{Book: book, Store: store, Keys: jose.NewResolver(jose.FetchRules{}), Clock: realTime{}, Random: random{}},
+	config := setup{Registry: application.Config{
+		Book: book, Store: store, Keys: jose.NewResolver(jose.FetchRules{}), Clock: realTime{}, Random: random{},
+	}}
+	config.Config = rest.Config{
 		Tokens: names{
 			"admin":    {Subject: "alice", Tenant: "tenant_a", Permissions: application.Permissions()},
 			"stranger": {Subject: "eve", Tenant: "tenant_b", Permissions: application.Permissions()},
@@ -126,9 +134,10 @@ func serviceOver(t testing.TB, store application.Store, adjust ...func(*rest.Con
 	for _, change := range adjust {
 		change(&config)
 	}
-	handler, err := rest.NewHandler(config)
+	config.Config.Registry = application.NewRegistry(config.Registry)
+	handler, err := rest.NewHandler(config.Config)
 	require.NoError(t, err)
-	return service{handler, logs, config.Registry}
+	return service{handler, logs}
 }
 
 // call is one request.

@@ -91,7 +91,7 @@ func (s *server) GetRevision(ctx context.Context, r api.GetRevisionRequestObject
 	return s.success(http.StatusOK, "revision found", func(w *jsonobject.Writer) {
 		w.Object("data", func() {
 			w.Int("number", int64(entry.Client.Revision()))
-			writeRevised(w, entry)
+			s.writeRevised(w, entry)
 		})
 	}), nil
 }
@@ -133,7 +133,7 @@ func (s *server) ListChanges(ctx context.Context, r api.ListChangesRequestObject
 					w.Object("", func() {
 						w.Text("client_id", string(entry.Client.Identity().ClientID))
 						w.Int("revision", int64(entry.Client.Revision()))
-						writeRevised(w, entry)
+						s.writeRevised(w, entry)
 					})
 					if err = flush(); err != nil {
 						return

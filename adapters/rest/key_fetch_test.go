@@ -14,7 +14,6 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/clientele-oauth/clientele/adapters/jose"
-	"github.com/clientele-oauth/clientele/adapters/rest"
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -68,7 +67,7 @@ func TestInternalNamesCannotBeToldFromMissingOnes(t *testing.T) {
 	require.NoError(t, err)
 	book, err := domain.NewRulebook(domain.Policy{})
 	require.NoError(t, err)
-	s := serviceOver(t, store, func(c *rest.Config) {
+	s := serviceOver(t, store, func(c *setup) {
 		c.Registry.Book = book
 		c.Registry.Keys = jose.NewResolver(jose.FetchRules{Names: insideNames(t), Wait: func(context.Context, time.Duration) {}})
 	})

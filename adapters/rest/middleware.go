@@ -33,10 +33,11 @@ type exchange struct {
 	reason      string
 	fingerprint [sha256.Size]byte // of what is asked for; see [application.Idempotency]
 
-	body       []byte         // as it was received; nil once it is checked
-	sent       []string       // the names of the fields in the body
-	unread     []domain.Field // the fields of the body that break the contract
-	violations violations     // of the contract; with any, nothing is changed
+	body       []byte          // as it was received; nil once it is checked
+	clientID   domain.ClientID // in the body of a registration; empty if omitted
+	change     domain.Change   // the configuration in the body
+	unread     domain.FieldSet // the fields of the body that break the contract
+	violations violations      // of the contract; with any, nothing is changed
 }
 
 // options say how a change is to be done that this request asks for.

@@ -17,7 +17,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/clientele-oauth/clientele/adapters/rest"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -213,7 +212,7 @@ func (slow) List(ctx context.Context, _ domain.TenantID, _ application.Query) (a
 }
 
 func TestAListThatTakesTooLongSaysSo(t *testing.T) {
-	s := serviceOver(t, slow{}, func(c *rest.Config) { c.Registry.ListTime = time.Millisecond })
+	s := serviceOver(t, slow{}, func(c *setup) { c.Registry.ListTime = time.Millisecond })
 	page := s.do(t, call{method: http.MethodGet, path: clients, token: "admin"})
 	assert.Equal(t, http.StatusServiceUnavailable, page.status)
 	assert.Equal(t, "1", page.header.Get("Retry-After"))
@@ -222,7 +221,6 @@ func TestAListThatTakesTooLongSaysSo(t *testing.T) {
 
 func TestATenantHasAtMostItsQuotaOfClients(t *testing.T) {
 	onBothStores(t, func(t *testing.T, s service) {
-		s.registry.MaxClients = 2
 		create := func(id, token string) answer {
 			return s.do(t, call{method: http.MethodPost, path: clients, token: token, body: `{"client_id": "` + id + `", "name": "App", "redirect_uris": ["https://app.example.com/cb"]}`})
 		}
@@ -241,7 +239,7 @@ func TestATenantHasAtMostItsQuotaOfClients(t *testing.T) {
 		assert.Contains(t, restored.body["message"], "as many clients as it may have")
 		updated := s.do(t, call{method: http.MethodPut, path: clients + "/two", token: "admin", body: `{"name": "Another"}`})
 		assert.Equal(t, http.StatusOK, updated.status, "changes are no matter of the quota")
-	})
+	}, func(c *setup) { c.Registry.MaxClients = 2 })
 }
 
 func TestALargerClientIsRejected(t *testing.T) {

@@ -136,7 +136,7 @@ func problemOf(err error) (p problem, known bool) {
 			message:    "the list took too long; use more selective filters, or page through by cursor with limit and after instead of page",
 			retryAfter: 1,
 		}, true
-	case errors.Is(err, application.ErrNotDeleted):
+	case errors.Is(err, domain.ErrNotDeleted):
 		return problem{status: http.StatusConflict, message: "the client is not deleted"}, true
 	case errors.Is(err, application.ErrKeyReused):
 		return problem{status: http.StatusConflict, message: "the Idempotency-Key came with another request; use one key for one thing"}, true

@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/clientele-oauth/clientele/adapters/rest"
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -199,7 +198,7 @@ func TestTooManyFetchesAreA503(t *testing.T) {
 	require.NoError(t, err)
 	book, err := domain.NewRulebook(domain.Policy{})
 	require.NoError(t, err)
-	s := serviceOver(t, store, func(c *rest.Config) {
+	s := serviceOver(t, store, func(c *setup) {
 		c.Registry.Book, c.Registry.Keys = book, busyKeys{c.Registry.Keys}
 	})
 	id := s.create(t)

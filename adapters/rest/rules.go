@@ -37,7 +37,7 @@ func (s *server) CheckCompliance(
 	ctx context.Context, r api.CheckComplianceRequestObject,
 ) (api.CheckComplianceResponseObject, error) {
 	x := exchangeOf(ctx)
-	assessed, err := s.registry.AssessDraft(ctx, x.caller, wire.RegistrationOf(r.Body), profiles(r.Params.Profile))
+	assessed, err := s.registry.AssessDraft(ctx, x.caller, x.change, profiles(r.Params.Profile))
 	if err = x.rejected(err); err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func presentAssessment(a domain.Assessment) api.ComplianceReport {
 			presented.FindingsOmitted = new(int64(omitted))
 		}
 		switch {
-		case result.Findings.Refuse():
+		case result.Findings.HasViolations():
 			failed = append(failed, presented)
 		case len(result.Findings) > 0:
 			warned = append(warned, presented)

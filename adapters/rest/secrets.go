@@ -35,11 +35,11 @@ func (s *server) ListSecrets(ctx context.Context, r api.ListSecretsRequestObject
 // CreateSecret implements POST /admin/oauth/clients/{client_id}/secrets.
 func (s *server) CreateSecret(ctx context.Context, r api.CreateSecretRequestObject) (api.CreateSecretResponseObject, error) {
 	x := exchangeOf(ctx)
-	var wish application.SecretWish
+	var options application.SecretOptions
 	if r.Body != nil {
-		wish = application.SecretWish{Description: valueOr(r.Body.Description, ""), ExpiresAt: r.Body.ExpiresAt}
+		options = application.SecretOptions{Description: valueOr(r.Body.Description, ""), ExpiresAt: r.Body.ExpiresAt}
 	}
-	issued, err := s.registry.CreateSecret(ctx, x.caller, domain.ClientID(r.ClientID), wish,
+	issued, err := s.registry.CreateSecret(ctx, x.caller, domain.ClientID(r.ClientID), options,
 		x.options(nil, r.Params.IfMatch, r.Params.IfNoneMatch, r.Params.IdempotencyKey))
 	if err = x.rejected(err); err != nil {
 		return nil, err

@@ -53,7 +53,7 @@ func (x *exchange) rejected(err error) error {
 	found := x.violations
 	if invalid, ok := errors.AsType[*application.InvalidError](err); ok {
 		err = nil
-		if others := invalid.Findings.Independent(x.unread); others.Refuse() {
+		if others := invalid.Findings.Independent(x.unread); others.HasViolations() {
 			err = &application.InvalidError{Findings: others}
 		}
 	}

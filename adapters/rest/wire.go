@@ -13,49 +13,62 @@ import (
 // seconds.
 func wireTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// writeItem writes the members of a client as answers show it. The time decides which
-// secrets have not expired.
-func writeItem(w *jsonobject.Writer, c domain.Client, now time.Time) {
-	identity, settings := c.Identity(), c.Settings()
-	w.Text("client_auth_methods", jsonText(settings.AuthMethods))
-	w.TextUnlessEmpty("client_id", string(identity.ClientID))
-	jsonobject.Texts(w, "cors_origins", settings.CORSOrigins)
+// writeItem writes a client as responses show it. The time decides which secrets
+// have not expired.
+func (s *server) writeItem(w *jsonobject.Writer, c *domain.Client, now time.Time) {
+	writeIdentity(w, c)
+	w.TextUnlessEmpty("id", c.Identity().ID)
 	w.Time("created_at", c.CreatedAt(), time.RFC3339)
+	w.Time("updated_at", c.UpdatedAt(), time.RFC3339)
 	if c.Deleted() {
 		w.Time("deleted_at", c.DeletedAt(), time.RFC3339)
 	}
-	w.Text("fapi_profile", string(settings.Profile))
-	jsonobject.Texts(w, "grant_types", settings.GrantTypes)
-	w.TextUnlessEmpty("id", identity.ID)
-	w.Bool("is_confidential", settings.Confidential)
-	w.Text("jwks_uri", settings.Keys.URI())
-	w.Text("logo_url", string(settings.LogoURL))
-	w.Text("name", settings.Name)
-	w.Text("privacy_policy", string(settings.PrivacyPolicy))
-	jsonobject.Texts(w, "redirect_uris", settings.RedirectURIs)
-	jsonobject.Texts(w, "scopes", settings.Scopes)
 	w.TextUnlessEmpty("secret_last_four", c.SecretLastFour(now))
-	w.Text("status", string(settings.Status))
-	w.Text("tenant_id", string(identity.TenantID))
-	w.Text("terms_url", string(settings.TermsURL))
-	w.TextUnlessEmpty("tls_client_auth_san_dns", settings.TLSSubject.SANDNS)
-	w.TextUnlessEmpty("tls_client_auth_san_email", settings.TLSSubject.SANEmail)
-	w.TextUnlessEmpty("tls_client_auth_san_ip", settings.TLSSubject.SANIP)
-	w.TextUnlessEmpty("tls_client_auth_san_uri", settings.TLSSubject.SANURI)
-	w.TextUnlessEmpty("tls_client_auth_subject_dn", settings.TLSSubject.DN)
-	w.Time("updated_at", c.UpdatedAt(), time.RFC3339)
-	w.Text("website", string(settings.Website))
+	for f := range s.alwaysShown.Union(c.Filled()).All() {
+		writeField(w, c, f)
+	}
+}
+
+// writeFields writes those of the given fields of a client that responses show, and
+// what every caller of an operation on the client knows.
+func (s *server) writeFields(w *jsonobject.Writer, c *domain.Client, fields domain.FieldSet) {
+	writeIdentity(w, c)
+	for f := range s.alwaysShown.Union(c.Filled()).All() {
+		if fields.Has(f) {
+			writeField(w, c, f)
+		}
+	}
+}
+
+func writeIdentity(w *jsonobject.Writer, c *domain.Client) {
+	w.TextUnlessEmpty("client_id", string(c.Identity().ClientID))
+	w.Text("tenant_id", string(c.Identity().TenantID))
+}
+
+// writeField writes a field of a client. Two fields have a form of their own in
+// responses: the keys that the registry holds are left out, and the authentication
+// methods are the JSON text of an array.
+func writeField(w *jsonobject.Writer, c *domain.Client, f domain.Field) {
+	switch f {
+	case domain.FieldJWKS:
+	case domain.FieldAuthMethods:
+		var text jsonobject.Writer
+		jsonobject.Value(&text, "", c.Value(f))
+		w.Text(f.String(), string(text))
+	default:
+		jsonobject.Value(w, f.String(), c.Value(f))
+	}
 }
 
 // writeRevised writes the members of a client as an entry of the log left it.
-func writeRevised(w *jsonobject.Writer, r domain.Revision) {
+func (s *server) writeRevised(w *jsonobject.Writer, r domain.Revision) {
 	w.Text("action", string(r.Action))
 	writeActor(w, r.Actor)
 	w.Time("at", r.At, time.RFC3339)
 	if r.Unreadable {
 		w.Bool("unreadable", true)
 	} else {
-		w.Object("client", func() { writeItem(w, r.Client, r.At) }) // it has no secrets
+		w.Object("client", func() { s.writeItem(w, &r.Client, r.At) }) // it has no secrets
 		w.TextUnlessEmpty("jwks", r.Client.Settings().Keys.Inline())
 	}
 	w.TextUnlessEmpty("reason", r.Reason)
@@ -77,14 +90,6 @@ func writeWarnings(w *jsonobject.Writer, warnings domain.Findings) {
 	warnings = warnings[:min(len(warnings), maxViolations)]
 	text, _ := json.Marshal(wire.FindingsOf(warnings)) // texts alone, which cannot fail
 	w.Raw("warnings", text)
-}
-
-// jsonText is the contract's form of the authentication methods in answers: a
-// string that holds the JSON text of an array.
-func jsonText(methods []domain.AuthMethod) string {
-	var w jsonobject.Writer
-	jsonobject.Texts(&w, "", methods)
-	return string(w)
 }
 
 // filled shows a text, or nil where it is empty and the member is better absent.

@@ -54,13 +54,11 @@ func filled(b testing.TB, clients int) *sqlite.Store {
 	var revisions []domain.Revision
 	for i := range clients {
 		id := fmt.Sprintf("app-%08d", i)
-		client, findings := book.Register(domain.Identity{ID: id, TenantID: "tenant_a", ClientID: domain.ClientID(id)}, domain.Change{
-			Name:         new(fmt.Sprintf("Application number %d", i)),
-			RedirectURIs: &[]domain.RedirectURI{domain.RedirectURI(fmt.Sprintf("https://h%d.example.com/cb", i/10))},
-			Scopes:       &[]domain.Scope{"openid"},
-		}, domain.KeysUnexamined(), now)
-		require.False(b, findings.Refuse())
-		revisions = append(revisions, domain.Revision{Action: domain.ActionCreate, At: now, Client: client})
+		outcome := book.Register(domain.Identity{ID: id, TenantID: "tenant_a", ClientID: domain.ClientID(id)}, domain.ChangeOf(domain.Settings{
+			Name: fmt.Sprintf("Application number %d", i), RedirectURIs: []domain.RedirectURI{domain.RedirectURI(fmt.Sprintf("https://h%d.example.com/cb", i/10))}, Scopes: []domain.Scope{"openid"},
+		})).Decide(domain.KeysUnexamined(), now)
+		require.False(b, outcome.Findings.HasViolations())
+		revisions = append(revisions, domain.Revision{Action: domain.ActionCreate, At: now, Client: outcome.Client})
 	}
 	require.NoError(b, store.CommitAll(b.Context(), revisions))
 	return store

@@ -16,17 +16,17 @@ import (
 // ofSize registers and commits a client of about so many bytes.
 func ofSize(t *testing.T, store application.Store, id domain.ClientID, bytes int) domain.Client {
 	t.Helper()
-	return commitNew(t, store, tenant, id, domain.Change{RedirectURIs: urisOf(0, bytes)})
+	return commitNew(t, store, tenant, id, domain.ChangeOf(domain.Settings{RedirectURIs: urisOf(0, bytes)}))
 }
 
 // urisOf are redirect URIs of about so many bytes in all; the variant tells several
 // such lists apart.
-func urisOf(variant, bytes int) *[]domain.RedirectURI {
+func urisOf(variant, bytes int) []domain.RedirectURI {
 	list := []domain.RedirectURI{domain.RedirectURI(fmt.Sprintf("https://app.example.com/%d", variant))}
 	for i := 0; i < bytes; i += 1000 {
 		list = append(list, domain.RedirectURI(fmt.Sprintf("https://app.example.com/%d/%d/%s", variant, i, strings.Repeat("a", min(1000, bytes-i)))))
 	}
-	return &list
+	return list
 }
 
 // pageEndsByBytes pages through clients of different sizes under different bounds:
@@ -77,7 +77,7 @@ func historyEndsByBytes(t *testing.T, store application.Store) {
 	client := ofSize(t, store, "app-1", size)
 	const revisions = 60
 	for i := range revisions - 1 {
-		client = commitChange(t, store, client, domain.Change{RedirectURIs: urisOf(i+1, size)})
+		client = commitChange(t, store, client, domain.ChangeOf(domain.Settings{RedirectURIs: urisOf(i+1, size)}))
 	}
 	most := application.PageBytes/size + 2
 

@@ -40,9 +40,9 @@ func feedIsComplete(t *testing.T, store application.Store) {
 	first := register(t, tenant, "app-1")
 	require.NoError(t, store.Commit(t.Context(), created(first)))
 	commitNew(t, store, "tenant_b", "app-9", domain.Change{})
-	second := commitChange(t, store, first, domain.Change{Name: new("Another")})
+	second := commitChange(t, store, first, domain.ChangeOf(domain.Settings{Name: "Another"}))
 	commitNew(t, store, tenant, "app-2", domain.Change{})
-	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, second.Delete(now))))
+	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, deleted(t, second, now))))
 
 	want := []string{"app-1 1 create", "app-1 2 update", "app-2 1 create", "app-1 3 delete"}
 	for _, limit := range []int{1, 2, 100} {
@@ -67,7 +67,7 @@ func feedFollowsList(t *testing.T, store application.Store) {
 	page := list(t, store, application.Query{})
 	entries, _ := follow(t, store, page.Changes, 100)
 	assert.Empty(t, entries, "what the list shows is not told again")
-	commitChange(t, store, first, domain.Change{Name: new("Another")})
+	commitChange(t, store, first, domain.ChangeOf(domain.Settings{Name: "Another"}))
 	entries, _ = follow(t, store, page.Changes, 100)
 	assert.Equal(t, []string{"app-1 2 update"}, entries)
 	entries, _ = follow(t, store, empty.Changes, 100)
@@ -123,7 +123,7 @@ func feedUnderLoad(t *testing.T, store application.Store) {
 		writing.Go(func() {
 			client := commitNew(t, store, tenant, domain.ClientID(fmt.Sprintf("app-%d", i)), domain.Change{})
 			for k := range each - 1 {
-				client = commitChange(t, store, client, domain.Change{Name: new(fmt.Sprintf("name %d", k))})
+				client = commitChange(t, store, client, domain.ChangeOf(domain.Settings{Name: fmt.Sprintf("name %d", k)}))
 			}
 		})
 	}
@@ -162,7 +162,7 @@ func watchers(t *testing.T, store application.Store) {
 	for try := 0; ; try++ {
 		other, stopOther := store.Watch("tenant_b")
 		own, stopOwn := store.Watch(tenant)
-		client = commitChange(t, store, client, domain.Change{Name: new(fmt.Sprint("name ", try))})
+		client = commitChange(t, store, client, domain.ChangeOf(domain.Settings{Name: fmt.Sprint("name ", try)}))
 		requireSignal(t, own)
 		woken := false
 		select {

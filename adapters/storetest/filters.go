@@ -21,31 +21,29 @@ func filtersCombine(t *testing.T, store application.Store) {
 	r := rand.New(rand.NewPCG(1, 1)) //nolint:gosec // the same clients in every run
 	var clients []domain.Client
 	for i := range 40 {
-		wish := domain.Change{
-			Name:         new(fmt.Sprintf("Application %d", i)),
-			RedirectURIs: &[]domain.RedirectURI{domain.RedirectURI(fmt.Sprintf("https://h%d.example.com/cb", r.IntN(2)))},
-			Scopes:       &[]domain.Scope{domain.Scope([]string{"openid", "profile"}[r.IntN(2)])},
+		settings := domain.Settings{
+			Name: fmt.Sprintf("Application %d", i), RedirectURIs: []domain.RedirectURI{domain.RedirectURI(fmt.Sprintf("https://h%d.example.com/cb", r.IntN(2)))}, Scopes: []domain.Scope{domain.Scope([]string{"openid", "profile"}[r.IntN(2)])},
 		}
 		if r.IntN(2) == 0 {
-			wish.GrantTypes = &[]domain.GrantType{domain.GrantAuthorizationCode, domain.GrantRefreshToken}
+			settings.GrantTypes = []domain.GrantType{domain.GrantAuthorizationCode, domain.GrantRefreshToken}
 		}
 		if r.IntN(2) == 0 {
-			wish.AuthMethods, wish.Profile = &[]domain.AuthMethod{domain.AuthPrivateKeyJWT}, new(domain.ProfileFAPI2Security)
-			wish.JWKSURI = new("https://keys.example.com/jwks")
+			settings.AuthMethods, settings.Profile = []domain.AuthMethod{domain.AuthPrivateKeyJWT}, domain.ProfileFAPI2Security
+			settings.Keys = domain.KeysAt("https://keys.example.com/jwks")
 		}
-		client := commitNew(t, store, tenant, domain.ClientID(fmt.Sprintf("app-%02d", i)), wish)
-		commitNew(t, store, "tenant_b", domain.ClientID(fmt.Sprintf("app-%02d", i)), wish)
+		client := commitNew(t, store, tenant, domain.ClientID(fmt.Sprintf("app-%02d", i)), domain.ChangeOf(settings))
+		commitNew(t, store, "tenant_b", domain.ClientID(fmt.Sprintf("app-%02d", i)), domain.ChangeOf(settings))
 		switch r.IntN(6) {
 		case 0:
-			gone := client.Delete(now.Add(time.Hour))
+			gone := deleted(t, client, now.Add(time.Hour))
 			require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, gone)))
 			continue
 		case 1:
-			client = commitChange(t, store, client, domain.Change{Status: new(domain.StatusSuspended)})
+			client = commitChange(t, store, client, domain.ChangeOf(domain.Settings{Status: domain.StatusSuspended}))
 		case 2: // changed twice, and the second clock was behind the first
-			late, _ := book(t).Revise(client, domain.Change{Name: new("Application late")}, domain.KeysUnexamined(), now.Add(time.Hour))
+			late, _ := revise(t, client, domain.ChangeOf(domain.Settings{Name: "Application late"}), now.Add(time.Hour))
 			require.NoError(t, store.Commit(t.Context(), updated(late)))
-			early, _ := book(t).Revise(late, domain.Change{Name: new(fmt.Sprintf("Application %d", i))}, domain.KeysUnexamined(), now.Add(time.Second))
+			early, _ := revise(t, late, domain.ChangeOf(domain.Settings{Name: fmt.Sprintf("Application %d", i)}), now.Add(time.Second))
 			require.NoError(t, store.Commit(t.Context(), updated(early)))
 			clients = append(clients, late) // it was changed at that time, too; see changedSince
 			client = early

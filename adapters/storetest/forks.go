@@ -106,14 +106,14 @@ func (h *history) steps(t *testing.T, n int) {
 			h.commit(t, k, created(register(t, k.tenant, k.id)))
 		case client.Purged():
 		case client.Deleted() && choice < 4:
-			h.commit(t, k, ended(domain.ActionPurge, client.Purge(now)))
+			h.commit(t, k, ended(domain.ActionPurge, tombstone(t, client, now)))
 			for i := range h.log[k.tenant] {
 				e := &h.log[k.tenant][i]
 				e.purged = e.purged || e.client == k.id && i < len(h.log[k.tenant])-1
 			}
 		case client.Deleted():
 		case choice == 0:
-			h.commit(t, k, ended(domain.ActionDelete, client.Delete(now)))
+			h.commit(t, k, ended(domain.ActionDelete, deleted(t, client, now)))
 		default:
 			// The same name in both histories, at the same time: only the request differs.
 			h.commit(t, k, updated(rename(t, client, fmt.Sprint("name ", client.Revision()))))

@@ -14,17 +14,18 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// commitNew registers a client as wished for and commits it.
-func commitNew(t *testing.T, store application.Store, of domain.TenantID, id domain.ClientID, wish domain.Change) domain.Client {
+// commitNew registers a client with the change and commits it.
+func commitNew(t *testing.T, store application.Store, of domain.TenantID, id domain.ClientID, change domain.Change) domain.Client {
 	t.Helper()
-	if wish.Name == nil {
-		wish.Name = new(string(id))
+	defaults := domain.Settings{Name: string(id), RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}}
+	for _, f := range []domain.Field{domain.FieldName, domain.FieldRedirectURIs} {
+		if !change.Names(f) {
+			change = change.With(f, defaults)
+		}
 	}
-	if wish.RedirectURIs == nil {
-		wish.RedirectURIs = &[]domain.RedirectURI{"https://app.example.com/cb"}
-	}
-	client, findings := book(t).Register(domain.Identity{ID: "client_" + string(id), TenantID: of, ClientID: id}, wish, domain.KeysUnexamined(), now)
-	require.False(t, findings.Refuse(), "%v", findings)
+	outcome := book(t).Register(domain.Identity{ID: "client_" + string(id), TenantID: of, ClientID: id}, change).Decide(domain.KeysUnexamined(), now)
+	client, findings := outcome.Client, outcome.Findings
+	require.False(t, findings.HasViolations(), "%v", findings)
 	require.NoError(t, store.Commit(t.Context(), created(client)))
 	return client
 }
@@ -32,8 +33,8 @@ func commitNew(t *testing.T, store application.Store, of domain.TenantID, id dom
 // commitChange changes a client and commits it.
 func commitChange(t *testing.T, store application.Store, c domain.Client, change domain.Change) domain.Client {
 	t.Helper()
-	revised, findings := book(t).Revise(c, change, domain.KeysUnexamined(), c.UpdatedAt().Add(time.Minute))
-	require.False(t, findings.Refuse(), "%v", findings)
+	revised, findings := revise(t, c, change, c.UpdatedAt().Add(time.Minute))
+	require.False(t, findings.HasViolations(), "%v", findings)
 	require.NoError(t, store.Commit(t.Context(), updated(revised)))
 	return revised
 }
@@ -59,7 +60,7 @@ func list(t *testing.T, store application.Store, q application.Query) applicatio
 func deletedClient(t *testing.T, store application.Store) {
 	client := register(t, tenant, "app-1")
 	require.NoError(t, store.Commit(t.Context(), created(client)))
-	gone := client.Delete(now.Add(time.Hour))
+	gone := deleted(t, client, now.Add(time.Hour))
 	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, gone)))
 
 	found, err := store.Find(t.Context(), tenant, "app-1")
@@ -69,8 +70,8 @@ func deletedClient(t *testing.T, store application.Store) {
 		assert.Empty(t, list(t, store, q).Clients)
 	}
 
-	back, findings := book(t).Restore(found, domain.KeysUnexamined(), now.Add(2*time.Hour))
-	require.False(t, findings.Refuse())
+	back, findings := restore(t, found, now.Add(2*time.Hour))
+	require.False(t, findings.HasViolations())
 	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionRestore, back)))
 	assert.Equal(t, []string{"app-1"}, ids(list(t, store, application.Query{}).Clients))
 }
@@ -80,14 +81,14 @@ func purged(t *testing.T, store application.Store) {
 	require.NoError(t, store.Commit(t.Context(), created(client)))
 	other := commitNew(t, store, tenant, "app-2", domain.Change{})
 	require.NoError(t, store.NoteSecretUses(t.Context(), []application.SecretUse{{TenantID: tenant, ClientID: "app-1", SecretID: "s", At: now}}))
-	gone := client.Delete(now)
+	gone := deleted(t, client, now)
 	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, gone)))
-	tombstone := gone.Purge(now.Add(time.Hour))
-	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionPurge, tombstone)))
+	left := tombstone(t, gone, now.Add(time.Hour))
+	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionPurge, left)))
 
 	found, err := store.Find(t.Context(), tenant, "app-1")
 	require.NoError(t, err)
-	assert.Equal(t, tombstone.State(), found.State())
+	assert.Equal(t, left.State(), found.State())
 	assert.Empty(t, found.Settings().Name)
 	log, err := store.Revisions(t.Context(), tenant, "app-1", 0, 10)
 	require.NoError(t, err)
@@ -107,7 +108,7 @@ func purgeable(t *testing.T, store application.Store) {
 	for i, id := range []domain.ClientID{"app-1", "app-2", "app-3"} {
 		client := commitNew(t, store, tenant, id, domain.Change{})
 		if i < 2 {
-			require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, client.Delete(now.Add(time.Duration(i)*time.Hour)))))
+			require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, deleted(t, client, now.Add(time.Duration(i)*time.Hour)))))
 		}
 	}
 	find := func(before time.Time, limit int) []string {
@@ -121,7 +122,7 @@ func purgeable(t *testing.T, store application.Store) {
 	assert.Len(t, find(now.Add(2*time.Hour), 1), 1)
 	client, err := store.Find(t.Context(), tenant, "app-1")
 	require.NoError(t, err)
-	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionPurge, client.Purge(now))))
+	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionPurge, tombstone(t, client, now))))
 	assert.Equal(t, []string{"app-2"}, find(now.Add(2*time.Hour), 10))
 }
 
@@ -177,7 +178,7 @@ func walkUnderChange(t *testing.T, store application.Store) {
 			default:
 			}
 			k := i % standing
-			revised, _ := book(t).Revise(clients[k], domain.Change{Name: new(fmt.Sprintf("name %d", i))}, domain.KeysUnexamined(), now)
+			revised, _ := revise(t, clients[k], domain.ChangeOf(domain.Settings{Name: fmt.Sprintf("name %d", i)}), now)
 			if err := store.Commit(t.Context(), updated(revised)); err != nil {
 				t.Errorf("commit: %v", err)
 				return
@@ -204,17 +205,16 @@ func walkUnderChange(t *testing.T, store application.Store) {
 
 func listSelects(t *testing.T, store application.Store) {
 	commitNew(t, store, tenant, "plain", domain.Change{})
-	commitNew(t, store, tenant, "scoped", domain.Change{Scopes: &[]domain.Scope{"openid", "profile"}})
-	commitNew(t, store, tenant, "machine", domain.Change{
-		GrantTypes: &[]domain.GrantType{domain.GrantClientCredentials}, RedirectURIs: &[]domain.RedirectURI{}, Scopes: &[]domain.Scope{"reports"},
-	})
-	commitNew(t, store, tenant, "keyed", domain.Change{
-		AuthMethods: &[]domain.AuthMethod{domain.AuthPrivateKeyJWT}, Profile: new(domain.ProfileFAPI2Security),
-		JWKSURI: new("https://keys.example.com/jwks"), RedirectURIs: &[]domain.RedirectURI{"https://Bank.example.com/cb"},
-	})
+	commitNew(t, store, tenant, "scoped", domain.ChangeOf(domain.Settings{Scopes: []domain.Scope{"openid", "profile"}}))
+	commitNew(t, store, tenant, "machine", domain.ChangeOf(domain.Settings{
+		GrantTypes: []domain.GrantType{domain.GrantClientCredentials}, Scopes: []domain.Scope{"reports"},
+	}, domain.FieldRedirectURIs))
+	commitNew(t, store, tenant, "keyed", domain.ChangeOf(domain.Settings{
+		AuthMethods: []domain.AuthMethod{domain.AuthPrivateKeyJWT}, Profile: domain.ProfileFAPI2Security, Keys: domain.KeysAt("https://keys.example.com/jwks"), RedirectURIs: []domain.RedirectURI{"https://Bank.example.com/cb"},
+	}))
 	late := commitNew(t, store, tenant, "suspended", domain.Change{})
-	commitChange(t, store, late, domain.Change{Status: new(domain.StatusSuspended)})
-	commitNew(t, store, "tenant_b", "foreign", domain.Change{Scopes: &[]domain.Scope{"openid"}})
+	commitChange(t, store, late, domain.ChangeOf(domain.Settings{Status: domain.StatusSuspended}))
+	commitNew(t, store, "tenant_b", "foreign", domain.ChangeOf(domain.Settings{Scopes: []domain.Scope{"openid"}}))
 
 	tests := []struct {
 		name string
@@ -254,7 +254,7 @@ func namesAreLiteral(t *testing.T, store application.Store) {
 	for id, name := range map[domain.ClientID]string{
 		"a": "100% Größe", "b": "1000 GRÖSSE", "c": `back\slash`, "d": "under_score", "e": "underXscore", "f": `"quoted" AND x`,
 	} {
-		commitNew(t, store, tenant, id, domain.Change{Name: &name})
+		commitNew(t, store, tenant, id, domain.ChangeOf(domain.Settings{Name: name}))
 	}
 	tests := map[string][]string{
 		"100%": {"a"}, "%": {"a"}, "_": {"d"}, "under_": {"d"}, "UNDER": {"d", "e"}, `\`: {"c"}, `k\s`: {"c"},
@@ -275,20 +275,20 @@ func totalsFollow(t *testing.T, store application.Store) {
 	commitNew(t, store, tenant, "app-2", domain.Change{})
 	commitNew(t, store, "tenant_b", "app-3", domain.Change{})
 	assert.Equal(t, 2, total(application.Query{}))
-	client = commitChange(t, store, client, domain.Change{Status: new(domain.StatusSuspended)})
+	client = commitChange(t, store, client, domain.ChangeOf(domain.Settings{Status: domain.StatusSuspended}))
 	assert.Equal(t, 1, total(application.Query{Status: domain.StatusActive}))
 	assert.Equal(t, 1, total(application.Query{Status: domain.StatusSuspended}))
-	client = commitChange(t, store, client, domain.Change{Name: new("another")})
-	client = client.Delete(now)
+	client = commitChange(t, store, client, domain.ChangeOf(domain.Settings{Name: "another"}))
+	client = deleted(t, client, now)
 	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, client)))
 	assert.Equal(t, 1, total(application.Query{}))
 	assert.Equal(t, 0, total(application.Query{Status: domain.StatusSuspended}))
-	back, _ := book(t).Restore(client, domain.KeysUnexamined(), now)
+	back, _ := restore(t, client, now)
 	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionRestore, back)))
 	assert.Equal(t, 1, total(application.Query{Status: domain.StatusSuspended}))
-	gone := back.Delete(now)
+	gone := deleted(t, back, now)
 	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, gone)))
-	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionPurge, gone.Purge(now))))
+	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionPurge, tombstone(t, gone, now))))
 	assert.Equal(t, 1, total(application.Query{}))
 	assert.Equal(t, 1, total(application.Query{Status: domain.StatusActive}))
 

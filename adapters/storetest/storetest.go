@@ -81,15 +81,13 @@ func book(t *testing.T) *domain.Rulebook {
 // register makes a client with a secret, not yet committed.
 func register(t *testing.T, of domain.TenantID, id domain.ClientID) domain.Client {
 	t.Helper()
-	wish := domain.Change{
-		Name:         new("My App – Größe 😀"),
-		RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb?a=1&b=%22"},
-		Scopes:       &[]domain.Scope{"openid", "profile"},
-		JWKSURI:      new("https://app.example.com/jwks"),
-	}
+	wish := domain.ChangeOf(domain.Settings{
+		Name: "My App – Größe 😀", RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb?a=1&b=%22"}, Scopes: []domain.Scope{"openid", "profile"}, Keys: domain.KeysAt("https://app.example.com/jwks"),
+	})
 	identity := domain.Identity{ID: "client_" + string(id), TenantID: of, ClientID: id}
-	client, findings := book(t).Register(identity, wish, domain.KeysUnexamined(), now)
-	require.False(t, findings.Refuse(), "%v", findings)
+	outcome := book(t).Register(identity, wish).Decide(domain.KeysUnexamined(), now)
+	client, findings := outcome.Client, outcome.Findings
+	require.False(t, findings.HasViolations(), "%v", findings)
 	secret, _ := domain.NewSecret("secret_1", [domain.SecretEntropy]byte{1, 2, 3}, domain.Pepper{ID: "k", Key: []byte("pepper")}, now)
 	return client.WithFirstSecret(secret)
 }
@@ -97,8 +95,8 @@ func register(t *testing.T, of domain.TenantID, id domain.ClientID) domain.Clien
 // rename makes the client's next revision, not yet committed.
 func rename(t *testing.T, c domain.Client, name string) domain.Client {
 	t.Helper()
-	revised, findings := book(t).Revise(c, domain.Change{Name: &name}, domain.KeysUnexamined(), now.Add(time.Minute))
-	require.False(t, findings.Refuse(), "%v", findings)
+	revised, findings := revise(t, c, domain.ChangeOf(domain.Settings{Name: name}), now.Add(time.Minute))
+	require.False(t, findings.HasViolations(), "%v", findings)
 	return revised
 }
 
@@ -219,7 +217,7 @@ func staleCommit(t *testing.T, store application.Store) {
 	require.NoError(t, store.Commit(t.Context(), updated(second)))
 	require.ErrorIs(t, store.Commit(t.Context(), updated(rename(t, first, "rival"))), application.ErrConflict)
 	for _, stale := range []domain.Client{first, third} {
-		require.ErrorIs(t, store.Commit(t.Context(), ended(domain.ActionDelete, stale.Delete(now))), application.ErrConflict)
+		require.ErrorIs(t, store.Commit(t.Context(), ended(domain.ActionDelete, deleted(t, stale, now))), application.ErrConflict)
 	}
 
 	found, err := store.Find(t.Context(), tenant, "app-1")
@@ -236,7 +234,7 @@ func identifierTaken(t *testing.T, store application.Store) {
 	require.NoError(t, store.Commit(t.Context(), created(register(t, "tenant_b", "app-1"))), "another tenant has its own")
 	client, err := store.Find(t.Context(), tenant, "app-1")
 	require.NoError(t, err)
-	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, client.Delete(now))))
+	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, deleted(t, client, now))))
 	require.ErrorIs(t, store.Commit(t.Context(), created(register(t, tenant, "app-1"))), application.ErrConflict)
 
 	log, err := store.Revisions(t.Context(), tenant, "app-1", 0, 10)

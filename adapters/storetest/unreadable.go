@@ -68,7 +68,7 @@ func unreadableIDs(list []*application.UnreadableError) []string {
 
 func clientFailsAlone(t *testing.T, store Damageable) {
 	for i := range 5 {
-		commitNew(t, store, tenant, domain.ClientID(fmt.Sprintf("app-%d", i)), domain.Change{Scopes: &[]domain.Scope{"openid"}})
+		commitNew(t, store, tenant, domain.ClientID(fmt.Sprintf("app-%d", i)), domain.ChangeOf(domain.Settings{Scopes: []domain.Scope{"openid"}}))
 	}
 	commitNew(t, store, "tenant_b", "app-1", domain.Change{})
 	damage(t, store, `UPDATE clients SET document = '{"name": 5}' WHERE tenant_id = 'tenant_a' AND client_id IN ('app-1', 'app-4')`)
@@ -126,7 +126,7 @@ func clientFailsAlone(t *testing.T, store Damageable) {
 func entryFailsAlone(t *testing.T, store Damageable) {
 	client := commitNew(t, store, tenant, "app-1", domain.Change{})
 	for i := range 3 {
-		client = commitChange(t, store, client, domain.Change{Name: new(fmt.Sprintf("name %d", i))})
+		client = commitChange(t, store, client, domain.ChangeOf(domain.Settings{Name: fmt.Sprintf("name %d", i)}))
 	}
 	commitNew(t, store, tenant, "app-2", domain.Change{})
 	damage(t, store, `UPDATE revisions SET document = '{"created_at":"10000-01-01T00:00:00Z"}' WHERE client_id = 'app-1' AND number IN (2, 4)`)
@@ -160,16 +160,16 @@ func secretsFailAlone(t *testing.T, store Damageable) {
 	assert.True(t, client.SecretsUnreadable())
 	assert.Equal(t, []string{"app-1", "app-2"}, ids(list(t, store, application.Query{}).Clients))
 
-	suspended, findings := book(t).Revise(client, domain.Change{Status: new(domain.StatusSuspended)}, domain.KeysUnexamined(), now)
-	require.False(t, findings.Refuse())
+	suspended, findings := revise(t, client, domain.ChangeOf(domain.Settings{Status: domain.StatusSuspended}), now)
+	require.False(t, findings.HasViolations())
 	var group sync.WaitGroup // commits that share a transaction
 	group.Go(func() { assert.NoError(t, store.Commit(t.Context(), updated(suspended))) })
 	group.Go(func() { assert.NoError(t, store.Commit(t.Context(), updated(rename(t, other, "Another")))) })
 	group.Wait()
-	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, find().Delete(now))))
+	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, deleted(t, find(), now))))
 	assert.Empty(t, ids(list(t, store, application.Query{Name: "My App"}).Clients))
-	restored, findings := book(t).Restore(find(), domain.KeysUnexamined(), now)
-	require.False(t, findings.Refuse())
+	restored, findings := restore(t, find(), now)
+	require.False(t, findings.HasViolations())
 	require.NoError(t, store.CommitOnce(t.Context(), ended(domain.ActionRestore, restored), attemptOf(restored, "k")))
 	assert.Equal(t, domain.RevisionNumber(4), find().Revision())
 	assert.Equal(t, domain.StatusSuspended, find().Settings().Status)
@@ -179,10 +179,10 @@ func secretsFailAlone(t *testing.T, store Damageable) {
 	require.Len(t, examination.Faults, 1)
 	assert.JSONEq(t, firstReleaseSecrets, string(examination.Faults[0].Stored), "the stored secrets are still the same")
 
-	public, findings := book(t).Revise(find(), domain.Change{
-		Confidential: new(false), AuthMethods: &[]domain.AuthMethod{domain.AuthNone},
-	}, domain.KeysUnexamined(), now)
-	require.False(t, findings.Refuse(), "%v", findings)
+	public, findings := revise(t, find(), domain.ChangeOf(domain.Settings{
+		AuthMethods: []domain.AuthMethod{domain.AuthNone},
+	}, domain.FieldConfidential), now)
+	require.False(t, findings.HasViolations(), "%v", findings)
 	require.NoError(t, store.Commit(t.Context(), updated(public)))
 	assert.False(t, find().SecretsUnreadable(), "secrets that no method uses are revoked, readable or not")
 }
@@ -190,7 +190,7 @@ func secretsFailAlone(t *testing.T, store Damageable) {
 func purgeSkips(t *testing.T, store Damageable) {
 	for i := range 6 {
 		client := commitNew(t, store, tenant, domain.ClientID(fmt.Sprintf("app-%d", i)), domain.Change{})
-		require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, client.Delete(now.Add(time.Duration(i/2)*time.Second)))))
+		require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, deleted(t, client, now.Add(time.Duration(i/2)*time.Second)))))
 	}
 	damage(t, store, `UPDATE clients SET document = '{"name": 5}' WHERE client_id IN ('app-0', 'app-1', 'app-2')`)
 	damage(t, store, `UPDATE clients SET secrets = '`+firstReleaseSecrets+`' WHERE client_id = 'app-3'`)
@@ -202,7 +202,7 @@ func purgeSkips(t *testing.T, store Damageable) {
 	}
 	client, err := store.Find(t.Context(), tenant, "app-3")
 	require.NoError(t, err)
-	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionPurge, client.Purge(now))))
+	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionPurge, tombstone(t, client, now))))
 	client, err = store.Find(t.Context(), tenant, "app-3")
 	require.NoError(t, err)
 	assert.False(t, client.SecretsUnreadable(), "a purge removes the secrets")
@@ -339,7 +339,7 @@ func examined(t *testing.T, store Damageable) {
 	require.Len(t, client.Secrets(), 1)
 	assert.Equal(t, time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), client.Secrets()[0].ExpiresAt)
 	assert.Equal(t, domain.RevisionNumber(2), client.Revision(), "a repair is no change of the client")
-	client = commitChange(t, store, client, domain.Change{Name: new("goes on")})
+	client = commitChange(t, store, client, domain.ChangeOf(domain.Settings{Name: "goes on"}))
 	assert.Len(t, client.Secrets(), 1)
 	_, faults = examine(t, store, 100)
 	assert.Len(t, faults, 1)
@@ -347,7 +347,7 @@ func examined(t *testing.T, store Damageable) {
 
 func repairedFromCopy(t *testing.T, store Damageable) {
 	client := commitNew(t, store, tenant, "app-1", domain.Change{})
-	client = commitChange(t, store, client, domain.Change{Name: new("Another")})
+	client = commitChange(t, store, client, domain.ChangeOf(domain.Settings{Name: "Another"}))
 	damage(t, store, `UPDATE clients SET document = '{}'`)
 	damage(t, store, `UPDATE revisions SET document = '{}' WHERE number = 1`)
 	mendAll := func() (mended int) {
@@ -394,7 +394,7 @@ func repairIsCompareAndSwap(t *testing.T, store Damageable) {
 	damage(t, store, `UPDATE clients SET secrets = '`+firstReleaseSecrets+`'`)
 	client, err = store.Find(t.Context(), tenant, "app-1")
 	require.NoError(t, err)
-	commitChange(t, store, client, domain.Change{Name: new("Another")})
+	commitChange(t, store, client, domain.ChangeOf(domain.Settings{Name: "Another"}))
 	mended, err = store.Mend(t.Context(), faults[0])
 	require.NoError(t, err)
 	assert.True(t, mended, "another revision with the same secrets can be repaired")
@@ -431,7 +431,7 @@ func secretKeys(t *testing.T, store Damageable) {
 	with("bbb", "k4")
 	assert.Equal(t, []string{"k4"}, missing("k1", "k2", "k3"))
 
-	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, two.Delete(now))))
+	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, deleted(t, two, now))))
 	assert.Equal(t, []string{"k1", "k2", "k4"}, missing(), "a deleted client needs no key")
 	next, _ := domain.NewSecret("s9", [domain.SecretEntropy]byte{9}, domain.Pepper{ID: "k5"}, now)
 	rotated, err := one.RotateSecret(next, 0, now)

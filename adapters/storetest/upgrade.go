@@ -65,7 +65,7 @@ func RunUpgrade(t *testing.T, store Upgradable) {
 	}
 	entries, next := follow(t, store, "", 100)
 	assert.Equal(t, []string{"app-1 1 create", "app-1 2 update", "app-2 1 create"}, entries)
-	commitChange(t, store, client, domain.Change{Name: new("Another")})
+	commitChange(t, store, client, domain.ChangeOf(domain.Settings{Name: "Another"}))
 	entries, _ = follow(t, store, next, 100)
 	assert.Equal(t, []string{"app-1 3 update"}, entries)
 	log, err := store.Revisions(t.Context(), tenant, "app-1", 0, 10)

@@ -34,7 +34,7 @@ type Registry interface {
 	Walk(ctx context.Context, visit func(domain.ClientID) error) error
 	// Register registers a client, or judges it only. The secret is shown this
 	// once; "" where there is none.
-	Register(ctx context.Context, id domain.ClientID, wish domain.Change, dryRun bool) (secret string, warnings domain.Findings, err error)
+	Register(ctx context.Context, id domain.ClientID, change domain.Change, dryRun bool) (secret string, warnings domain.Findings, err error)
 	// Revise changes a client that is at that revision, or judges it only.
 	Revise(ctx context.Context, at Registered, change domain.Change, dryRun bool) (warnings domain.Findings, err error)
 	// Delete deletes a client that is at that revision.
@@ -48,11 +48,11 @@ type Registry interface {
 	Restore(ctx context.Context, at Registered, how Restoration) (now domain.RevisionNumber, warnings domain.Findings, err error)
 }
 
-// Declaration says how a client is to be. Members that the wish leaves out are as
-// they may be.
+// Declaration is the declared configuration of a client. Fields that the change does
+// not name may have any value.
 type Declaration struct {
-	ID   domain.ClientID
-	Wish domain.Change
+	ID     domain.ClientID
+	Change domain.Change
 }
 
 // Kind says what a step does.
@@ -161,12 +161,12 @@ func NewPlan(ctx context.Context, r Registry, declarations []Declaration, prune 
 // compare finds out what is to be done about a declaration.
 func compare(ctx context.Context, r Registry, index int, d Declaration) (Step, error) {
 	step := Step{Kind: Update, ID: d.ID, Declaration: index}
-	found, err := r.Find(ctx, d.ID, d.Wish.JWKS != nil)
+	found, err := r.Find(ctx, d.ID, d.Change.Names(domain.FieldJWKS))
 	switch {
 	case errors.Is(err, application.ErrNotFound):
-		step.Kind, step.change = Create, d.Wish
-		step.Differences = declared(d.Wish)
-		_, step.Warnings, err = r.Register(ctx, d.ID, withoutStatus(d.Wish), true)
+		step.Kind, step.change = Create, d.Change
+		step.Differences = declared(d.Change)
+		_, step.Warnings, err = r.Register(ctx, d.ID, withoutStatus(d.Change), true)
 		switch {
 		case errors.Is(err, application.ErrTaken):
 			return compareDeleted(ctx, r, step, d)
@@ -178,14 +178,11 @@ func compare(ctx context.Context, r Registry, index int, d Declaration) (Step, e
 		return step, about(d.ID, err)
 	}
 	step.before = found
-	wish := d.Wish
-	if wish.Status, err = statusToReach(ctx, r, found, wish.Status); err != nil {
+	change, err := finishing(ctx, r, found, d.Change)
+	if err != nil {
 		return step, about(d.ID, err)
 	}
-	if wish.JWKS != nil && sameJSON(*wish.JWKS, found.Settings.Keys.Inline()) {
-		wish.JWKS = nil
-	}
-	if step.change, step.Differences = wish.Needed(found.Settings); len(step.Differences) == 0 {
+	if step.change, step.Differences = neededOf(change, found.Settings); len(step.Differences) == 0 {
 		step.Kind, step.Warnings = Unchanged, found.Warnings
 		return step, nil
 	}
@@ -207,10 +204,15 @@ func (s Step) judged(err error) (Step, error) {
 	return s, nil
 }
 
-// withoutStatus is the wish of a registration, which makes an active client.
-func withoutStatus(wish domain.Change) domain.Change {
-	wish.Status = nil
-	return wish
+// withoutStatus is the change of a registration, which makes an active client.
+func withoutStatus(change domain.Change) domain.Change { return change.Without(domain.FieldStatus) }
+
+// neededOf is [domain.Change.Needed] for keys that are equal if their JSON values are.
+func neededOf(change domain.Change, s domain.Settings) (domain.Change, []domain.Difference) {
+	if change.Names(domain.FieldJWKS) && sameJSON(change.Values().Keys.Inline(), s.Keys.Inline()) {
+		change = change.Without(domain.FieldJWKS)
+	}
+	return change.Needed(s)
 }
 
 // sameJSON reports whether two texts are the same JSON value.
@@ -260,10 +262,10 @@ func take(ctx context.Context, r Registry, step Step) (secret string, err error)
 		if secret, _, err = r.Register(ctx, step.ID, withoutStatus(step.change), false); err != nil {
 			return "", err
 		}
-		if step.change.Status != nil && *step.change.Status != domain.StatusActive {
+		if status := step.change.Values().Status; step.change.Names(domain.FieldStatus) && status != domain.StatusActive {
 			var made Registered
 			if made, err = r.Find(ctx, step.ID, false); err == nil {
-				_, err = r.Revise(ctx, made, domain.Change{Status: step.change.Status}, false)
+				_, err = r.Revise(ctx, made, domain.ChangeOf(domain.Settings{Status: status}), false)
 			}
 		}
 		return secret, err

@@ -10,9 +10,9 @@ import (
 // declared returns what a plan shows of a new client: every declared field that
 // is not empty, and every one that is empty where the default of a registration
 // is not (RFC 7591 §2), such as is_confidential: false.
-func declared(wish domain.Change) []domain.Difference {
-	_, list := wish.Needed(domain.Settings{})
-	_, overDefaults := wish.Needed(domain.Settings{
+func declared(change domain.Change) []domain.Difference {
+	_, list := change.Needed(domain.Settings{})
+	_, overDefaults := change.Needed(domain.Settings{
 		Status: domain.StatusActive, Confidential: true,
 		GrantTypes:  []domain.GrantType{domain.GrantAuthorizationCode},
 		AuthMethods: []domain.AuthMethod{domain.AuthSecretBasic},
@@ -23,6 +23,6 @@ func declared(wish domain.Change) []domain.Difference {
 			list = append(list, d)
 		}
 	}
-	slices.SortFunc(list, func(a, b domain.Difference) int { return cmp.Compare(a.Field, b.Field) })
+	slices.SortFunc(list, func(a, b domain.Difference) int { return cmp.Compare(a.Field.String(), b.Field.String()) })
 	return list
 }

@@ -12,7 +12,7 @@ import (
 // for, and not about the connection, the access token or the registry itself.
 func concernsClient(err error) bool {
 	for _, about := range []error{
-		application.ErrNotFound, application.ErrNoSuchRevision, application.ErrNotDeleted, application.ErrTaken,
+		application.ErrNotFound, application.ErrNoSuchRevision, domain.ErrNotDeleted, application.ErrTaken,
 		application.ErrPreconditionFailed, application.ErrConflict,
 	} {
 		if errors.Is(err, about) {

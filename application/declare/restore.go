@@ -57,22 +57,18 @@ func compareDeleted(ctx context.Context, r Registry, step Step, d Declaration) (
 		return step, about(d.ID, err)
 	}
 	before := step.before.Settings
-	wish := d.Wish
-	if wish.JWKS != nil && sameJSON(*wish.JWKS, before.Keys.Inline()) {
-		wish.JWKS = nil
-	}
 	step.Kind = Restore
-	step.change, step.Differences = wish.Needed(before)
-	whole := wish.Over(before)
-	step.SecretsReturn = wish.UsesSecret(before)
+	step.change, step.Differences = neededOf(d.Change, before)
+	whole := d.Change.Over(before)
+	step.SecretsReturn = whole.UsesSecret()
 	if len(step.Differences) == 0 {
 		_, step.Warnings, err = r.Restore(ctx, step.before, Restoration{DryRun: true})
 		return step.judged(err)
 	}
 	// The update cannot be validated while the client is deleted, but a
 	// registration with the resulting configuration can.
-	_, step.Warnings, err = r.Register(ctx, "", withoutStatus(whole), true)
-	if *whole.Status != domain.StatusActive {
+	_, step.Warnings, err = r.Register(ctx, "", withoutStatus(domain.ChangeTo(whole)), true)
+	if whole.Status != domain.StatusActive {
 		err = step.tolerate(err)
 	}
 	return step.judged(err)
@@ -105,8 +101,8 @@ func (s *Step) tolerate(err error) error {
 // restore takes a step of the kind Restore.
 func restore(ctx context.Context, r Registry, step Step) error {
 	status := step.before.Settings.Status
-	if step.change.Status != nil {
-		status = *step.change.Status
+	if step.change.Names(domain.FieldStatus) {
+		status = step.change.Values().Status
 	}
 	how := Restoration{Suspended: len(step.Differences) > 0}
 	if how.Suspended && status == domain.StatusActive {
@@ -118,8 +114,7 @@ func restore(ctx context.Context, r Registry, step Step) error {
 	}
 	restored := Registered{ID: step.ID, Revision: now, Settings: step.before.Settings}
 	restored.Settings.Status = domain.StatusSuspended
-	change := step.change
-	change.Status = &status
+	change := step.change.With(domain.FieldStatus, domain.Settings{Status: status})
 	if change, differences := change.Needed(restored.Settings); len(differences) > 0 {
 		if _, err := r.Revise(ctx, restored, change, false); err != nil {
 			return fmt.Errorf("it is restored and suspended, but not changed: %w", err)
@@ -128,19 +123,19 @@ func restore(ctx context.Context, r Registry, step Step) error {
 	return nil
 }
 
-// statusToReach is the status that a found client is to have: the declared one,
-// or active where an earlier apply restored the client and was interrupted
-// before it could change and activate it.
-func statusToReach(ctx context.Context, r Registry, found Registered, wished *domain.Status) (*domain.Status, error) {
-	if wished != nil || found.Settings.Status != domain.StatusSuspended {
-		return wished, nil
+// finishing returns the declared change of a found client. If an earlier apply
+// restored the client and was interrupted before it could change and activate it,
+// the change also activates it, unless the declaration says otherwise.
+func finishing(ctx context.Context, r Registry, found Registered, change domain.Change) (domain.Change, error) {
+	if change.Names(domain.FieldStatus) || found.Settings.Status != domain.StatusSuspended {
+		return change, nil
 	}
 	last, err := r.LastChange(ctx, found.ID)
 	if err != nil {
-		return nil, err
+		return change, err
 	}
 	if last.Revision == found.Revision && last.Action == domain.ActionRestore && last.Reason == restoreReason {
-		return new(domain.StatusActive), nil
+		change = change.With(domain.FieldStatus, domain.Settings{Status: domain.StatusActive})
 	}
-	return nil, nil
+	return change, nil
 }

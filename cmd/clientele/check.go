@@ -115,11 +115,11 @@ func (c *checkCommand) check(
 	found := 0
 	err = reader.Each(ctx, in.name, text, func(d clientfile.Document) error {
 		if c.Profile != "" {
-			d.Wish.Profile = new(domain.Profile(c.Profile))
+			d.Change = d.Change.With(domain.FieldProfile, domain.Settings{Profile: domain.Profile(c.Profile)})
 		}
 		findings := declared.Problems(d, in.name)
 		if len(d.Breaches) == 0 {
-			findings = append(findings, inspector.Inspect(ctx, d.Wish)...)
+			findings = append(findings, inspector.Inspect(ctx, d.Change)...)
 		}
 		client := report.Client{Line: d.Line(""), ClientID: d.ClientID}
 		for _, f := range findings {

@@ -187,7 +187,7 @@ func readDeclarations(
 				case d.ClientID == "":
 					blame("%s:%d: apply needs a client_id for each client", in.name, d.Line(""))
 				default:
-					declarations = append(declarations, declare.Declaration{ID: domain.ClientID(d.ClientID), Wish: d.Wish})
+					declarations = append(declarations, declare.Declaration{ID: domain.ClientID(d.ClientID), Change: d.Change})
 					origins = append(origins, report.Origin{File: in.name, Line: d.Line})
 				}
 				if wrong > maxFindings {
@@ -269,7 +269,7 @@ func (c *exportCommand) Run(ctx context.Context) error {
 	}
 	var kept atomic.Int64
 	n, err := declare.Export(ctx, registry, progress("exported"), func(r declare.Registered) error {
-		err := writeClient(files, r.ID, r.Settings.ChangeTo())
+		err := writeClient(files, r.ID, domain.ChangeTo(r.Settings))
 		if errors.Is(err, errKept) {
 			kept.Add(1)
 			note("%s", err)
@@ -290,8 +290,8 @@ func (c *exportCommand) Run(ctx context.Context) error {
 
 // writeClient writes a client to a file that is called after it. An identifier
 // may hold what a file name may not.
-func writeClient(files writer, id domain.ClientID, wish domain.Change) error {
-	text, err := clientfile.Write(id, wish)
+func writeClient(files writer, id domain.ClientID, change domain.Change) error {
+	text, err := clientfile.Write(id, change)
 	if err != nil {
 		return fmt.Errorf("%s: %w", id, err)
 	}

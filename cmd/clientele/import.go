@@ -75,7 +75,7 @@ func (c *importCommand) write(ctx context.Context, clients []foreign.Client) (ke
 			note("%s: not converted: %s", string(name), what)
 		}
 		lost += len(client.Lost)
-		text, err := clientfile.Write(client.ID, client.Wish)
+		text, err := clientfile.Write(client.ID, client.Change)
 		if err != nil {
 			return kept, lost, fmt.Errorf("%s: %w", name, err)
 		}

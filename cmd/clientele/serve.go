@@ -170,7 +170,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	if err := required.checkAtStart(ctx, c.AutoMigrate); err != nil {
 		return err
 	}
-	registry := &application.Registry{
+	registry := application.NewRegistry(application.Config{
 		Book:          book,
 		Store:         measures.Store(measures.ReportUnreadable(db, log)),
 		Keys:          measures.Keys(resolver),
@@ -181,7 +181,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		Verifications: ratelimit.PerSecond(c.VerifyRate, time.Now),
 		ListTime:      c.ListTimeout,
 		MaxClients:    c.MaxClients,
-	}
+	})
 	draining, drain := context.WithCancel(context.WithoutCancel(ctx))
 	defer drain()
 	pages, err := docs.NewHandler(domain.Rules())

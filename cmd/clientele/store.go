@@ -146,8 +146,8 @@ func (c *purgeCommand) Run(ctx context.Context) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	registry := &application.Registry{Store: metrics.New(buildVersion()).ReportUnreadable(db, log), Clock: systemClock{}}
-	purged, err := registry.Purge(ctx, domain.Actor{Subject: "clientele purge"}, c.Retention)
+	store := metrics.New(buildVersion()).ReportUnreadable(db, log)
+	purged, err := application.Purge(ctx, store, systemClock{}, domain.Actor{Subject: "clientele purge"}, c.Retention)
 	if err := errors.Join(err, db.close()); err != nil {
 		return err
 	}

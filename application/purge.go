@@ -1,0 +1,49 @@
+package application
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// purgeBatch is how many clients are read from the store at once.
+const purgeBatch = 100
+
+// Purge leaves only the tombstones of the clients, of all tenants, that have been
+// deleted for longer than the retention, and removes old idempotency records. It
+// returns how many clients it purged. It is for operators: callers of the service
+// cannot do it.
+func Purge(
+	ctx context.Context, store Store, clock Clock, operator domain.Actor, retention time.Duration,
+) (purged int, err error) {
+	now := nowBy(clock)
+	if err := store.ForgetAttempts(ctx, now.Add(-AttemptsKept)); err != nil {
+		return 0, fmt.Errorf("remove idempotency records: %w", err)
+	}
+	for {
+		clients, _, err := store.Purgeable(ctx, now.Add(-retention), purgeBatch)
+		if err != nil {
+			return purged, fmt.Errorf("find clients to purge: %w", err)
+		}
+		for _, c := range clients {
+			tombstone, err := c.Purge(now)
+			if err != nil {
+				return purged, fmt.Errorf("purge client: %w", err)
+			}
+			err = store.Commit(ctx, domain.Revision{Action: domain.ActionPurge, Actor: operator, At: now, Client: tombstone})
+			switch {
+			case errors.Is(err, ErrConflict): // restored, or purged by another process, in the meantime
+			case err != nil:
+				return purged, fmt.Errorf("purge client: %w", err)
+			default:
+				purged++
+			}
+		}
+		if len(clients) == 0 {
+			return purged, nil
+		}
+	}
+}

@@ -1,0 +1,220 @@
+package domain
+
+import (
+	"slices"
+	"time"
+)
+
+// Draft is a client as a change would make it, before it is decided. Every change
+// of a configuration takes this path: a draft is made, the keys that it names are
+// looked up, and it is decided with them.
+type Draft struct {
+	book    *Rulebook
+	kind    draftKind
+	before  Client // the zero value for a registration
+	after   Client
+	changed FieldSet
+}
+
+type draftKind uint8
+
+const (
+	registration draftKind = iota
+	revision
+	restoration
+)
+
+// Outcome is what was decided about a draft.
+type Outcome struct {
+	// Client is the client as it became, one revision further. If the findings have
+	// violations, or nothing changed, it is the client as it was before; for a
+	// registration this is the zero value.
+	Client   Client
+	Findings Findings
+	// Changed are the fields that changed.
+	Changed FieldSet
+}
+
+// defaults is the configuration that a registration starts from (RFC 7591 §2 for
+// omitted fields; the authentication method is chosen once it is known whether the
+// client is confidential).
+func defaults() Settings {
+	return Settings{
+		Status:       StatusActive,
+		Confidential: true,
+		GrantTypes:   []GrantType{GrantAuthorizationCode},
+	}
+}
+
+// Register drafts a new client of revision 1: the change over the defaults of
+// RFC 7591 §2, which are authorization_code, confidential, and
+// client_secret_basic or, for a public client, none.
+func (b *Rulebook) Register(id Identity, change Change) *Draft {
+	settings := defaults()
+	change.applyTo(&settings)
+	if !change.Names(FieldAuthMethods) {
+		settings.AuthMethods = []AuthMethod{AuthSecretBasic}
+		if !settings.Confidential {
+			settings.AuthMethods = []AuthMethod{AuthNone}
+		}
+	}
+	after := Restore(State{Identity: id, Settings: settings})
+	return &Draft{book: b, kind: registration, after: after, changed: after.Filled()}
+}
+
+// Revise drafts c as the change makes it. A field that already has the value that
+// the change sets is not changed. The error is [ErrDeleted].
+func (b *Rulebook) Revise(c Client, change Change) (*Draft, error) {
+	if c.Deleted() {
+		return nil, ErrDeleted
+	}
+	d := &Draft{book: b, kind: revision, before: c, after: c}
+	for f := range change.named.All() {
+		d.set(f, change.Value(f))
+	}
+	return d, nil
+}
+
+// set gives a field of the draft a value.
+func (d *Draft) set(f Field, to Value) {
+	at := d.after.Value(f)
+	if at.equal(to) {
+		return
+	}
+	at.set(to)
+	d.changed.Add(f)
+	d.after.filled.put(f, !to.IsEmpty())
+}
+
+// Restore drafts a deleted client as it was. The error is [ErrNotDeleted] or
+// [ErrPurged].
+func (b *Rulebook) Restore(c Client) (*Draft, error) {
+	switch {
+	case c.Purged():
+		return nil, ErrPurged
+	case !c.Deleted():
+		return nil, ErrNotDeleted
+	}
+	d := &Draft{book: b, kind: restoration, before: c, after: c}
+	d.after.state.DeletedAt = time.Time{}
+	return d, nil
+}
+
+// RestoreSuspended drafts a deleted client as suspended, with everything else as it
+// was: suspension is never rejected. The error is as that of [Rulebook.Restore].
+func (b *Rulebook) RestoreSuspended(c Client) (*Draft, error) {
+	d, err := b.Restore(c)
+	if err == nil {
+		suspended := Text(StatusSuspended)
+		d.set(FieldStatus, &suspended)
+	}
+	return d, err
+}
+
+// Settings returns the configuration as it would be, legal or not.
+func (d *Draft) Settings() Settings { return d.after.state.Settings }
+
+// RivalKeys returns the violation of a draft that has keys inline and behind a URI
+// at once, which is no configuration at all; none for other drafts.
+func (d *Draft) RivalKeys() Findings {
+	if !d.after.state.Settings.Keys.both() {
+		return nil
+	}
+	findings := d.judge(d.after, KeysUnexamined(), time.Time{})
+	return slices.DeleteFunc(findings, func(f Finding) bool { return f.Rule != ruleJWKSExclusive })
+}
+
+// Keys returns where the client's keys would be, so that they can be looked up
+// before the draft is decided. Keys behind a URI need to be fetched if the policy
+// asks for it and something changes that a rule about keys depends on.
+func (d *Draft) Keys() (source KeySource, fetch bool) {
+	source = d.after.state.Settings.Keys
+	switch {
+	case d.book.policy.KeyPreflight == PreflightOff:
+		return source, false
+	case d.demandsAll():
+		return source, true
+	case d.kind == restoration: // of a suspended client; they are examined when it is activated
+		return source, false
+	default:
+		return source, slices.ContainsFunc(d.book.rules, func(r Rule) bool { return r.keys && d.changed.hasAny(r.needs) })
+	}
+}
+
+// demandsAll reports whether everything must hold for the draft: it is a new
+// client, a client that becomes active, or one that chooses a profile.
+func (d *Draft) demandsAll() bool {
+	from, to := &d.before.state.Settings, &d.after.state.Settings
+	active := to.Status == StatusActive
+	switch d.kind {
+	case registration:
+		return true
+	case restoration:
+		return active
+	default:
+		activates := active && from.Status != StatusActive
+		chooses := from.Profile != to.Profile && to.Profile != ProfileNone
+		return activates || chooses
+	}
+}
+
+// Decide validates the draft and returns what becomes of the client. keys is what
+// is known about the keys at the source that [Draft.Keys] returned.
+//
+// A violation that existed before and is not touched by the change is reported as a
+// warning: rules tighten over time, and a newer one must not keep an operator from
+// changing something else. A new client, a client that becomes active and the
+// choice of a profile demand that everything holds. Secrets that no authentication
+// method uses any more are revoked.
+func (d *Draft) Decide(keys Keys, now time.Time) Outcome {
+	findings := d.judge(d.after, keys, now)
+	if findings.HasViolations() && !d.demandsAll() {
+		d.markPreexisting(findings, keys, now)
+	}
+	if findings.HasViolations() || d.kind == revision && d.changed.IsEmpty() {
+		return Outcome{Client: d.before, Findings: findings}
+	}
+	after := d.after.next(now)
+	switch {
+	case d.kind == registration:
+		after.state.CreatedAt = now
+	case d.kind == revision && !after.UsesSecret():
+		// They would verify again if the method came back.
+		after.state.Secrets, after.state.SecretsUnreadable = nil, false
+	}
+	return Outcome{Client: after, Findings: findings, Changed: d.changed}
+}
+
+// judge runs the rules over a client of the draft. Only the identifier of a new
+// client is checked: an existing client keeps its own.
+func (d *Draft) judge(c Client, keys Keys, now time.Time) Findings {
+	var id ClientID
+	if d.kind == registration {
+		id = c.state.Identity.ClientID
+	}
+	return d.book.judge(c.state.Settings, id, keys, now)
+}
+
+// markPreexisting turns the violations that existed before and are not touched by
+// the change into warnings.
+func (d *Draft) markPreexisting(findings Findings, keys Keys, now time.Time) {
+	if d.kind == restoration {
+		for i := range findings {
+			findings[i].markPreexisting()
+		}
+		return
+	}
+	if d.changed.Has(FieldJWKS) || d.changed.Has(FieldJWKSURI) {
+		keys = KeysUnexamined() // what is known is about the new keys
+	}
+	existed := d.judge(d.before, keys, now)
+	for i := range findings {
+		f := &findings[i]
+		untouched := f.subject != "" || !d.changed.hasAny(f.needs)
+		if untouched && slices.ContainsFunc(existed, func(e Finding) bool {
+			return e.Level == Violation && e.sameAs(*f) && f.amount <= e.amount
+		}) {
+			f.markPreexisting()
+		}
+	}
+}

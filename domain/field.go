@@ -1,0 +1,327 @@
+package domain
+
+import (
+	"iter"
+	"math/bits"
+	"strconv"
+	"strings"
+)
+
+// Field is one field of a client's configuration: a row of the table below. The
+// zero Field is the first row, not "no field".
+type Field uint8
+
+// The fields of a client's configuration, in the order in which people
+// read them.
+const (
+	FieldName Field = iota
+	FieldStatus
+	FieldConfidential
+	FieldProfile
+	FieldRedirectURIs
+	FieldGrantTypes
+	FieldScopes
+	FieldAuthMethods
+	FieldTLSSubjectDN
+	FieldTLSSANDNS
+	FieldTLSSANURI
+	FieldTLSSANIP
+	FieldTLSSANEmail
+	FieldJWKS
+	FieldJWKSURI
+	FieldCORSOrigins
+	FieldLogoURL
+	FieldWebsite
+	FieldPrivacyPolicy
+	FieldTermsURL
+	fieldCount int = iota
+)
+
+// field is a row of the table: everything that code outside the rules needs to
+// know about a field. Whatever stores, shows, compares or reads a configuration
+// is a loop over these rows.
+type field struct {
+	name     string // in requests, responses, files and stored documents
+	metadata string // as client metadata (RFC 7591 §2); empty for a field without a registered name
+	about    string // for the documentation
+	by       Setter
+	// always marks the fields that every response has; the others are in it only
+	// if they are set.
+	always bool
+	facet  string // the kind of facet that lists filter by; empty for none
+	// facetOf derives the facet's value from one value of the field; nil keeps
+	// the value.
+	facetOf func(value string) string
+	at      func(*Settings) Value
+}
+
+// Setter says who may set a field.
+type Setter uint8
+
+// The setters. A client that registers itself (RFC 7591) is not an operator.
+const (
+	// Anyone is every caller that may write clients, and the client itself.
+	Anyone Setter = iota
+	// Operators are the callers that may write clients, but not the client itself.
+	Operators
+)
+
+// String returns "anyone" or "operators".
+func (s Setter) String() string {
+	if s == Operators {
+		return "operators"
+	}
+	return "anyone"
+}
+
+// table has one row per field. The compiler checks the kind of a field by the
+// pointer conversion in its row.
+//
+//nolint:gochecknoglobals // a table that nothing writes to
+var table = [fieldCount]field{
+	FieldName: {
+		name: "name", metadata: "client_name", always: true,
+		about: "the name that people see",
+		at:    func(s *Settings) Value { return (*Text)(&s.Name) },
+	},
+	FieldStatus: {
+		name: "status", by: Operators, always: true, facet: "status",
+		about: "active or suspended",
+		at:    func(s *Settings) Value { return (*Text)(&s.Status) },
+	},
+	FieldConfidential: {
+		name: "is_confidential", by: Operators, always: true,
+		about: "whether the client can keep a credential (RFC 6749 §2.1)",
+		at:    func(s *Settings) Value { return (*Flag)(&s.Confidential) },
+	},
+	FieldProfile: {
+		name: "fapi_profile", by: Operators, always: true, facet: "fapi_profile",
+		about: "the FAPI profile that the client claims",
+		at:    func(s *Settings) Value { return (*Text)(&s.Profile) },
+	},
+	FieldRedirectURIs: {
+		name: "redirect_uris", metadata: "redirect_uris", always: true, facet: "redirect_host", facetOf: hostOf,
+		about: "where authorization responses may be sent, byte for byte",
+		at:    func(s *Settings) Value { return (*List[RedirectURI])(&s.RedirectURIs) },
+	},
+	FieldGrantTypes: {
+		name: "grant_types", metadata: "grant_types", always: true, facet: "grant_type",
+		about: "the grants that the client may use",
+		at:    func(s *Settings) Value { return (*List[GrantType])(&s.GrantTypes) },
+	},
+	FieldScopes: {
+		name: "scopes", metadata: "scope", always: true, facet: "scope",
+		about: "the scopes that the client may request",
+		at:    func(s *Settings) Value { return (*List[Scope])(&s.Scopes) },
+	},
+	FieldAuthMethods: {
+		name: "client_auth_methods", metadata: "token_endpoint_auth_method", always: true, facet: "client_auth_method",
+		about: "how the client authenticates at the token endpoint",
+		at:    func(s *Settings) Value { return (*List[AuthMethod])(&s.AuthMethods) },
+	},
+	FieldTLSSubjectDN: {
+		name: "tls_client_auth_subject_dn", metadata: "tls_client_auth_subject_dn",
+		about: "the subject of the client's certificate (RFC 8705 §2.1.2)",
+		at:    func(s *Settings) Value { return (*Text)(&s.TLSSubject.DN) },
+	},
+	FieldTLSSANDNS: {
+		name: "tls_client_auth_san_dns", metadata: "tls_client_auth_san_dns",
+		about: "the DNS name in the client's certificate (RFC 8705 §2.1.2)",
+		at:    func(s *Settings) Value { return (*Text)(&s.TLSSubject.SANDNS) },
+	},
+	FieldTLSSANURI: {
+		name: "tls_client_auth_san_uri", metadata: "tls_client_auth_san_uri",
+		about: "the URI in the client's certificate (RFC 8705 §2.1.2)",
+		at:    func(s *Settings) Value { return (*Text)(&s.TLSSubject.SANURI) },
+	},
+	FieldTLSSANIP: {
+		name: "tls_client_auth_san_ip", metadata: "tls_client_auth_san_ip",
+		about: "the IP address in the client's certificate (RFC 8705 §2.1.2)",
+		at:    func(s *Settings) Value { return (*Text)(&s.TLSSubject.SANIP) },
+	},
+	FieldTLSSANEmail: {
+		name: "tls_client_auth_san_email", metadata: "tls_client_auth_san_email",
+		about: "the email address in the client's certificate (RFC 8705 §2.1.2)",
+		at:    func(s *Settings) Value { return (*Text)(&s.TLSSubject.SANEmail) },
+	},
+	FieldJWKS: {
+		name: "jwks", metadata: "jwks",
+		about: "the client's public keys: the JSON text of a JWK Set",
+		at:    func(s *Settings) Value { return (*Text)(&s.Keys.inline) },
+	},
+	FieldJWKSURI: {
+		name: "jwks_uri", metadata: "jwks_uri", always: true,
+		about: "where the client publishes its public keys",
+		at:    func(s *Settings) Value { return (*Text)(&s.Keys.uri) },
+	},
+	FieldCORSOrigins: {
+		name: "cors_origins", by: Operators, always: true,
+		about: "web origins that may call the authorization server for this client",
+		at:    func(s *Settings) Value { return (*List[Origin])(&s.CORSOrigins) },
+	},
+	FieldLogoURL: {
+		name: "logo_url", metadata: "logo_uri", always: true,
+		about: "the client's logo",
+		at:    func(s *Settings) Value { return (*Text)(&s.LogoURL) },
+	},
+	FieldWebsite: {
+		name: "website", metadata: "client_uri", always: true,
+		about: "the client's home page",
+		at:    func(s *Settings) Value { return (*Text)(&s.Website) },
+	},
+	FieldPrivacyPolicy: {
+		name: "privacy_policy", metadata: "policy_uri", always: true,
+		about: "how the client uses personal data",
+		at:    func(s *Settings) Value { return (*Text)(&s.PrivacyPolicy) },
+	},
+	FieldTermsURL: {
+		name: "terms_url", metadata: "tos_uri", always: true,
+		about: "the client's terms of service",
+		at:    func(s *Settings) Value { return (*Text)(&s.TermsURL) },
+	},
+}
+
+// LastField is the last field in the order of [Fields].
+const LastField = Field(fieldCount - 1)
+
+// Fields returns all fields, in the order in which people read them.
+func Fields() iter.Seq[Field] {
+	return func(yield func(Field) bool) {
+		for f := range fieldCount {
+			if !yield(Field(f)) {
+				return
+			}
+		}
+	}
+}
+
+// FieldNamed returns the field of that name. The search begins after the previous
+// field: configurations are written in the order of the table, so the first
+// comparison nearly always succeeds. To begin with the first field, previous is
+// [LastField].
+func FieldNamed(name string, previous Field) (f Field, ok bool) {
+	for i := range fieldCount {
+		f := Field((int(previous) + 1 + i) % fieldCount)
+		if table[f].name == name {
+			return f, true
+		}
+	}
+	return 0, false
+}
+
+// String returns the name of the field in requests, responses, files and stored
+// documents.
+func (f Field) String() string { return table[f].name }
+
+// Metadata returns the field's name as client metadata (RFC 7591 §2), empty for
+// a field that has no registered name.
+func (f Field) Metadata() string { return table[f].metadata }
+
+// About describes the field in a few words.
+func (f Field) About() string { return table[f].about }
+
+// AlwaysShown returns the fields that every response has, also if they are unset.
+func AlwaysShown() (set FieldSet) {
+	for f := range Fields() {
+		set.put(f, table[f].always)
+	}
+	return set
+}
+
+// SetBy returns who may set the field.
+func (f Field) SetBy() Setter { return table[f].by }
+
+// Facet returns the kind of facet that lists filter the field by, empty for a
+// field that they do not filter by.
+func (f Field) Facet() string { return table[f].facet }
+
+// FacetValue returns what a value of the field is found by, empty for nothing.
+func (f Field) FacetValue(value string) string {
+	if derive := table[f].facetOf; derive != nil {
+		return derive(value)
+	}
+	return value
+}
+
+// Of returns the value of the field in s. Writing to it writes to s.
+func (f Field) Of(s *Settings) Value { return table[f].at(s) }
+
+// pointer is the JSON Pointer (RFC 6901) of the field in a request body or a
+// client; no field name needs escaping.
+func (f Field) pointer() string { return "/" + table[f].name }
+
+// element is the JSON Pointer of the i-th element of the field, a list.
+func (f Field) element(i int) string { return f.pointer() + "/" + strconv.Itoa(i) }
+
+// hostOf is the host of a redirect URI in lower case, empty for a URI without one.
+func hostOf(uri string) string { return strings.ToLower(parseURI(uri).host) }
+
+// FieldSet is a set of fields. The zero value is empty.
+type FieldSet [(fieldCount + 63) / 64]uint64
+
+// FieldsOf returns the set of the given fields.
+func FieldsOf(fields ...Field) (set FieldSet) {
+	for _, f := range fields {
+		set.Add(f)
+	}
+	return set
+}
+
+// Add puts f into the set.
+func (s *FieldSet) Add(f Field) { s[f/64] |= 1 << (f % 64) }
+
+// Remove takes f out of the set.
+func (s *FieldSet) Remove(f Field) { s[f/64] &^= 1 << (f % 64) }
+
+func (s *FieldSet) put(f Field, in bool) {
+	if in {
+		s.Add(f)
+	} else {
+		s.Remove(f)
+	}
+}
+
+// Has reports whether f is in the set.
+func (s FieldSet) Has(f Field) bool { return s[f/64]&(1<<(f%64)) != 0 }
+
+// IsEmpty reports whether no field is in the set.
+func (s FieldSet) IsEmpty() bool { return s == FieldSet{} }
+
+// Len returns the number of fields in the set.
+func (s FieldSet) Len() (n int) {
+	for _, word := range s {
+		n += bits.OnesCount64(word)
+	}
+	return n
+}
+
+// Union returns the fields that are in either set.
+func (s FieldSet) Union(other FieldSet) FieldSet {
+	for i := range s {
+		s[i] |= other[i]
+	}
+	return s
+}
+
+// All returns the fields of the set in the order of [Fields].
+func (s FieldSet) All() iter.Seq[Field] {
+	return func(yield func(Field) bool) {
+		for i, word := range s {
+			for ; word != 0; word &= word - 1 {
+				if !yield(Field(64*i + bits.TrailingZeros64(word))) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// hasAny reports whether any of the fields is in the set.
+func (s FieldSet) hasAny(fields []Field) bool {
+	for _, f := range fields {
+		if s.Has(f) {
+			return true
+		}
+	}
+	return false
+}
