@@ -17,6 +17,15 @@ import (
 // Translate is how the store classifies errors.
 var Translate = translate
 
+// Apply takes one step of the migration.
+func (s *Store) Apply(ctx context.Context, version int64) error {
+	_, err := s.migrate(ctx, func(p *goose.Provider, ctx context.Context) ([]*goose.MigrationResult, error) {
+		result, err := p.ApplyVersion(ctx, version, true)
+		return []*goose.MigrationResult{result}, err
+	})
+	return err
+}
+
 // MigrateToFirst makes the schema of the first version, and runs a statement there.
 func (s *Store) MigrateToFirst(ctx context.Context, statement string) error {
 	_, err := s.migrate(ctx, func(p *goose.Provider, ctx context.Context) ([]*goose.MigrationResult, error) { return p.UpTo(ctx, 1) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -91,6 +92,37 @@ func TestUpgradeFromTheFirstVersion(t *testing.T) {
 	url, err := server.NewDatabase(t.Context())
 	require.NoError(t, err)
 	storetest.RunUpgrade(t, open(t, url))
+}
+
+// The schemas that main had before and after the first release, in their order.
+func TestUpgradeFromEarlierSchemas(t *testing.T) {
+	dump, err := os.ReadFile(filepath.Join("testdata", "first-release.sql"))
+	require.NoError(t, err)
+	const (
+		withoutHome = `DROP TABLE home;`
+		withJSONB   = `
+			ALTER TABLE clients ALTER COLUMN document TYPE jsonb USING document::jsonb, ALTER COLUMN secrets TYPE jsonb USING secrets::jsonb;
+			ALTER TABLE revisions ALTER COLUMN document TYPE jsonb USING document::jsonb;`
+	)
+	storetest.RunEarlierSchemas(t, []storetest.Schema{
+		{Name: "step 2 as it was first", Statement: withoutHome + withJSONB},
+		{Name: "step 2 with documents as json", Statement: withoutHome},
+		// The migration to these failed, but kept its steps, until step 4 was added.
+		{Name: "step 2 as it was first, and later steps", Statement: withoutHome + withJSONB, Steps: []int64{10, 11, 40, 50}},
+		{Name: "step 2 with documents as json, and later steps", Statement: withoutHome, Steps: []int64{10, 11, 40, 50}},
+		{Name: "with peppers of secrets", Steps: []int64{10, 11}},
+		{Name: "with purged changes", Steps: []int64{10, 11, 40}},
+		{Name: "with one slot for each transaction", Steps: []int64{10, 11, 40, 50}},
+	}, func(t *testing.T) storetest.Loaded {
+		url, err := server.NewDatabase(t.Context())
+		require.NoError(t, err)
+		conn, err := pgx.Connect(t.Context(), url)
+		require.NoError(t, err)
+		_, err = conn.Exec(t.Context(), string(dump))
+		require.NoError(t, err)
+		require.NoError(t, conn.Close(t.Context()))
+		return open(t, url)
+	})
 }
 
 // The service's account need not be more than the owner of its database.

@@ -2,6 +2,8 @@ package sqlite_test
 
 import (
 	"context"
+	"database/sql"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -93,4 +95,26 @@ func TestUpgradeFromTheFirstVersion(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })
 	storetest.RunUpgrade(t, store)
+}
+
+// The schemas that main had after the first release, in their order.
+func TestUpgradeFromEarlierSchemas(t *testing.T) {
+	dump, err := os.ReadFile(filepath.Join("testdata", "first-release.sql"))
+	require.NoError(t, err)
+	storetest.RunEarlierSchemas(t, []storetest.Schema{
+		{Name: "with peppers of secrets", Steps: []int64{10}},
+		{Name: "with times of updates", Steps: []int64{10, 30}},
+		{Name: "with purged changes", Steps: []int64{10, 30, 40}},
+	}, func(t *testing.T) storetest.Loaded {
+		path := filepath.Join(t.TempDir(), "x.db")
+		db, err := sql.Open("sqlite", path)
+		require.NoError(t, err)
+		_, err = db.ExecContext(t.Context(), string(dump))
+		require.NoError(t, err)
+		require.NoError(t, db.Close())
+		store, err := sqlite.Open(path)
+		require.NoError(t, err)
+		t.Cleanup(func() { assert.NoError(t, store.Close()) })
+		return store
+	})
 }

@@ -1,0 +1,203 @@
+package storetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// Loaded is a store whose database is a dump of an earlier release, not migrated yet.
+type Loaded interface {
+	application.Store
+	application.SecretKeys
+	Exec(ctx context.Context, statement string) error
+	// Apply takes one step of the migration, whatever other steps were taken.
+	Apply(ctx context.Context, version int64) error
+	Migrate(ctx context.Context) (int, error)
+}
+
+// Schema is a schema that main had between the first release and now.
+type Schema struct {
+	Name string
+	// Statement makes it of the schema of the first release, before the steps.
+	Statement string
+	// Steps are the migration steps that a database of it has in addition to those of
+	// the first release.
+	Steps []int64
+}
+
+// releasedTenants are the tenants of the dump of the first release.
+var releasedTenants = []domain.TenantID{"acme", "globex", "damaged"}
+
+// RunEarlierSchemas checks that the data of the first release reads the same after a
+// migration from each of the schemas as after one from the first release's. That the
+// latter loses nothing is checked over HTTP (cmd/clientele/first_release_test.go).
+func RunEarlierSchemas(t *testing.T, schemas []Schema, open func(t *testing.T) Loaded) {
+	t.Helper()
+	store := open(t)
+	_, err := store.Migrate(t.Context())
+	require.NoError(t, err)
+	want := readAll(t, store)
+	require.Len(t, want["acme"].clients, 19)
+	require.Len(t, want["acme"].changes, 45)
+	require.NotEmpty(t, want["acme"].uses)
+	require.NotEmpty(t, want["damaged"].unreadable)
+	peppers := missingPeppers(t, store)
+	require.Len(t, peppers, 2)
+	for _, schema := range schemas {
+		t.Run(schema.Name, func(t *testing.T) {
+			store := open(t)
+			require.NoError(t, store.Exec(t.Context(), schema.Statement))
+			for _, step := range schema.Steps {
+				require.NoError(t, store.Apply(t.Context(), step), "step %d", step)
+			}
+			_, err := store.Migrate(t.Context())
+			require.NoError(t, err)
+			got := readAll(t, store)
+			for _, tenant := range releasedTenants {
+				assert.Equal(t, want[tenant], got[tenant], tenant)
+			}
+			assert.Equal(t, peppers, missingPeppers(t, store))
+			changeAll(t, store)
+			assert.Equal(t, append([]string{newPepper}, peppers...), missingPeppers(t, store))
+		})
+	}
+}
+
+// newPepper is a pepper that the dump does not know. It sorts before those it knows.
+const newPepper = "0000"
+
+// missingPeppers returns the peppers that live secrets need.
+func missingPeppers(t *testing.T, store application.SecretKeys) []string {
+	t.Helper()
+	missing, err := store.MissingSecretKeys(t.Context(), nil, time.Now())
+	require.NoError(t, err)
+	return missing
+}
+
+// changeAll checks that each client can be changed, and that the feed goes on. The
+// first secret of a client is then kept under [newPepper].
+func changeAll(t *testing.T, store application.Store) {
+	t.Helper()
+	for _, tenant := range releasedTenants {
+		page, err := store.List(t.Context(), tenant, application.Query{Limit: 100})
+		require.NoError(t, err)
+		var want []string
+		for _, c := range page.Clients {
+			state := c.State()
+			state.Revision++
+			state.UpdatedAt = state.UpdatedAt.Add(time.Second)
+			if c.Identity().ClientID == "peppered" {
+				state.Secrets = c.Secrets()
+				state.Secrets[0].KeyID = newPepper
+			}
+			changed := updated(domain.Restore(state))
+			require.NoError(t, store.Commit(t.Context(), changed), c.Identity())
+			want = append(want, entry(changed))
+		}
+		changes, err := store.Changes(t.Context(), tenant, page.Changes, 100)
+		require.NoError(t, err)
+		var got []string
+		for _, r := range changes.Revisions {
+			got = append(got, entry(r))
+		}
+		assert.Equal(t, want, got, tenant)
+	}
+}
+
+// everything is what a store has of a tenant.
+type everything struct {
+	clients    []domain.State
+	unreadable []string
+	total      map[domain.Status]int
+	found      map[string][]string // identifiers of clients by what they were searched by
+	histories  map[domain.ClientID][]revision
+	changes    []revision
+	uses       map[domain.ClientID]map[string]time.Time
+	attempts   []application.Attempt
+	purgeable  []string
+}
+
+// revision is a [domain.Revision] that can be compared.
+type revision struct {
+	domain.Revision
+	client domain.State
+}
+
+// revisions makes the revisions comparable.
+func revisions(list []domain.Revision) []revision {
+	comparable := make([]revision, len(list))
+	for i, r := range list {
+		comparable[i] = revision{r, r.Client.State()}
+		comparable[i].Client = domain.Client{}
+	}
+	return comparable
+}
+
+// readAll reads all that is stored of the tenants.
+func readAll(t *testing.T, store application.Store) map[domain.TenantID]everything {
+	t.Helper()
+	all := map[domain.TenantID]everything{}
+	for _, tenant := range releasedTenants {
+		all[tenant] = readTenant(t, store, tenant)
+	}
+	return all
+}
+
+func readTenant(t *testing.T, store application.Store, tenant domain.TenantID) everything {
+	t.Helper()
+	ctx := t.Context()
+	e := everything{
+		total: map[domain.Status]int{}, found: map[string][]string{},
+		histories: map[domain.ClientID][]revision{}, uses: map[domain.ClientID]map[string]time.Time{},
+	}
+	list := func(q application.Query) application.Page {
+		q.Limit, q.Count = 100, true
+		page, err := store.List(ctx, tenant, q)
+		require.NoError(t, err)
+		return page
+	}
+	for _, status := range []domain.Status{"", domain.StatusActive, domain.StatusSuspended} {
+		e.total[status] = list(application.Query{Status: status}).Total
+	}
+	page := list(application.Query{})
+	e.unreadable = unreadableIDs(page.Unreadable)
+	for _, c := range page.Clients {
+		e.clients = append(e.clients, c.State())
+		e.found["scope"] = ids(list(application.Query{Scope: "openid"}).Clients)
+		e.found["name "+c.Settings().Name] = ids(list(application.Query{Name: c.Settings().Name}).Clients)
+		e.found["since "+string(c.Identity().ClientID)] = ids(list(application.Query{UpdatedSince: c.UpdatedAt()}).Clients)
+	}
+	changes, err := store.Changes(ctx, tenant, "", 100)
+	require.NoError(t, err)
+	e.changes = revisions(changes.Revisions)
+	for _, r := range changes.Revisions {
+		id := r.Client.Identity().ClientID
+		history, err := store.Revisions(ctx, tenant, id, 0, 100)
+		require.NoError(t, err)
+		e.histories[id] = revisions(history)
+		uses, err := store.SecretUses(ctx, tenant, id)
+		require.NoError(t, err)
+		if len(uses) > 0 {
+			e.uses[id] = uses
+		}
+	}
+	if tenant == "acme" {
+		for _, key := range []string{"key-register-1", "key-secret-1", "key-rotate-1"} {
+			attempt, err := store.FindAttempt(ctx, tenant, "ci", key)
+			require.NoError(t, err)
+			e.attempts = append(e.attempts, attempt)
+		}
+	}
+	purgeable, skipped, err := store.Purgeable(ctx, time.Now(), 100)
+	require.NoError(t, err)
+	require.Empty(t, skipped)
+	e.purgeable = ids(purgeable)
+	return e
+}
