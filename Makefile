@@ -92,7 +92,7 @@ SWAGGER_UI = 5.35.0
 swagger-ui: ## Fetch the Swagger UI that the documentation page embeds
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && cd "$$dir" && npm pack --silent swagger-ui-dist@$(SWAGGER_UI) >/dev/null && \
 	tar xzf swagger-ui-dist-$(SWAGGER_UI).tgz && cd package && gzip -9n swagger-ui-bundle.js swagger-ui.css && \
-	cp swagger-ui-bundle.js.gz swagger-ui.css.gz LICENSE NOTICE "$(CURDIR)/adapters/docs/swagger-ui/"
+	cp swagger-ui-bundle.js.gz swagger-ui.css.gz LICENSE NOTICE "$(CURDIR)/adapters/rest/docs/swagger-ui/"
 
 .PHONY: fuzz
 fuzz: ## Fuzz each parser for a minute
@@ -106,9 +106,9 @@ fuzz: ## Fuzz each parser for a minute
 	$(GO) test ./adapters/jose -run '^$$' -fuzz FuzzIssuersFile -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/jose -run '^$$' -fuzz FuzzCertificate -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/clientfile -run '^$$' -fuzz FuzzRead -fuzztime 1m -fuzzminimizetime 5s
-	$(GO) test ./adapters/foreign -run '^$$' -fuzz FuzzRead -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/clientfile/importer -run '^$$' -fuzz FuzzRead -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/rest -run '^$$' -fuzz FuzzBody -fuzztime 1m -fuzzminimizetime 5s
-	$(GO) test ./adapters/record -run '^$$' -fuzz FuzzDecode -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/internal/document -run '^$$' -fuzz FuzzDecode -fuzztime 1m -fuzzminimizetime 5s
 
 .PHONY: bench
 bench: ## Measure updates and reads over HTTP beside the bare statements in pgbench

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/clientele-oauth/clientele/adapters/wire"
+	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -29,7 +29,7 @@ func (i *Identifiers) add(d Document, place string) domain.Findings {
 		i.places = map[string]string{}
 	}
 	if before, twice := i.places[d.ClientID]; twice {
-		return domain.Findings{wire.Breach{Pointer: "/client_id", Message: d.ClientID + " is already declared at " + before}.Finding()}
+		return domain.Findings{contract.Breach{Pointer: "/client_id", Message: d.ClientID + " is already declared at " + before}.Finding()}
 	}
 	i.places[d.ClientID] = place
 	return nil

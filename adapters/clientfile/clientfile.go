@@ -14,7 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/clientele-oauth/clientele/adapters/wire"
+	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -78,12 +78,12 @@ const (
 
 // Reader reads files.
 type Reader struct {
-	schema *wire.Schema
+	schema *contract.Schema
 }
 
 // NewReader returns a reader of the configurations that the contract allows.
 func NewReader() (*Reader, error) {
-	schema, err := wire.RequestSchema(api.Document, "UpdateClientRequest")
+	schema, err := contract.RequestSchema(api.Document, "UpdateClientRequest")
 	if err == nil {
 		err = schema.CheckFields(nil)
 	}
@@ -172,7 +172,7 @@ func (r *Reader) document(content any, lines map[string]int, base string) Docume
 	d := Document{lines: lines, base: base}
 	members, ok := content.(map[string]any)
 	if !ok {
-		d.Breaches = domain.Findings{wire.Breach{Message: "a client configuration is an object"}.Finding()}
+		d.Breaches = domain.Findings{contract.Breach{Message: "a client configuration is an object"}.Finding()}
 		return d
 	}
 	for _, name := range readOnly() {
@@ -182,15 +182,15 @@ func (r *Reader) document(content any, lines map[string]int, base string) Docume
 		if d.ClientID, ok = id.(string); ok {
 			d.IDProblems = domain.CheckClientID(domain.ClientID(d.ClientID))
 		} else {
-			d.Breaches = append(d.Breaches, wire.Breach{Pointer: "/client_id", Message: "must be a string"}.Finding())
+			d.Breaches = append(d.Breaches, contract.Breach{Pointer: "/client_id", Message: "must be a string"}.Finding())
 		}
 		delete(members, "client_id")
 	}
-	wire.Normalize(members)
+	contract.Normalize(members)
 	breaches := r.schema.Check(members)
 	for i, breach := range breaches {
 		if i == maxBreaches {
-			d.Breaches = append(d.Breaches, wire.Breach{Message: fmt.Sprintf("%d more problems of this kind", len(breaches)-i)}.Finding())
+			d.Breaches = append(d.Breaches, contract.Breach{Message: fmt.Sprintf("%d more problems of this kind", len(breaches)-i)}.Finding())
 			break
 		}
 		d.Breaches = append(d.Breaches, breach.Finding())
@@ -198,6 +198,6 @@ func (r *Reader) document(content any, lines map[string]int, base string) Docume
 	if len(d.Breaches) > 0 {
 		return d
 	}
-	d.Change = wire.ChangeOf(members)
+	d.Change = contract.ChangeOf(members)
 	return d
 }

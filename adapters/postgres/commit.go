@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/clientele-oauth/clientele/adapters/gather"
-	"github.com/clientele-oauth/clientele/adapters/record"
+	"github.com/clientele-oauth/clientele/adapters/internal/document"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -168,21 +168,21 @@ type entry struct {
 	step         step
 	client       key
 	doc, secrets []byte
-	search       record.Search
+	search       document.Search
 }
 
 func entryOf(r domain.Revision) (entry, error) {
-	if err := record.CheckRevision(r); err != nil {
+	if err := document.CheckRevision(r); err != nil {
 		return entry{}, err
 	}
-	doc, secrets, err := record.Encode(r.Client)
+	doc, secrets, err := document.Encode(r.Client)
 	if err != nil {
 		return entry{}, err
 	}
 	identity := r.Client.Identity()
 	e := entry{
 		Revision: r, step: updates, client: key{identity.TenantID, identity.ClientID},
-		doc: doc, secrets: secrets, search: record.SearchOf(r.Client),
+		doc: doc, secrets: secrets, search: document.SearchOf(r.Client),
 	}
 	switch {
 	case r.Action == domain.ActionCreate:

@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/clientele-oauth/clientele/adapters/record"
+	"github.com/clientele-oauth/clientele/adapters/internal/document"
 	"github.com/clientele-oauth/clientele/application"
 )
 
@@ -73,7 +73,7 @@ func (s *Store) examine(
 		return found, translate(err)
 	}
 	type examined struct {
-		record.Row
+		document.Row
 		key     []byte
 		columns bool // whether they can be read
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"github.com/clientele-oauth/clientele/adapters/record"
+	"github.com/clientele-oauth/clientele/adapters/internal/document"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -45,7 +45,7 @@ func readRevision(row pgx.CollectableRow, more ...any) (domain.Revision, error) 
 		r             domain.Revision
 		action, actor string
 		actorClient   string
-		stored        record.Row
+		stored        document.Row
 		at            pgtype.Timestamptz
 	)
 	if err := row.Scan(append(more, &at, &action, &actor, &actorClient, &r.RequestID, &r.Reason,

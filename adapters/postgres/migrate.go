@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/pressly/goose/v3"
 
-	"github.com/clientele-oauth/clientele/adapters/record"
+	"github.com/clientele-oauth/clientele/adapters/internal/document"
 )
 
 //go:embed migrations/*.sql
@@ -105,18 +105,18 @@ func fillSearch(ctx context.Context, tx *sql.Tx) error {
 	)
 	var tenant, id string
 	for {
-		var document []byte
-		switch err := tx.QueryRowContext(ctx, next, tenant, id).Scan(&tenant, &id, &document); {
+		var text []byte
+		switch err := tx.QueryRowContext(ctx, next, tenant, id).Scan(&tenant, &id, &text); {
 		case errors.Is(err, sql.ErrNoRows):
 			return nil
 		case err != nil:
 			return err
 		}
-		client, err := record.Decode(document, nil)
+		client, err := document.Decode(text, nil)
 		if err != nil {
 			return err
 		}
-		search := record.SearchOf(client)
+		search := document.SearchOf(client)
 		if _, err := tx.ExecContext(ctx, update, tenant, id, search.Name, search.Facets); err != nil {
 			return err
 		}

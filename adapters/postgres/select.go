@@ -10,7 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/clientele-oauth/clientele/adapters/record"
+	"github.com/clientele-oauth/clientele/adapters/internal/document"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -68,7 +68,7 @@ const (
 
 // ways lists the ways to try for a query, in order. The last one never gives up.
 func (s *Store) ways(ctx context.Context, q application.Query) ([]way, error) {
-	facets := len(record.Facets(q)) > 0
+	facets := len(document.Facets(q)) > 0
 	var list []way
 	if facets && q.Name == "" && q.UpdatedSince.IsZero() && q.RedirectHost == "" && q.Offset == 0 && (!q.Count || !q.Selects()) {
 		list = append(list, wayLook)
@@ -87,7 +87,7 @@ func (s *Store) ways(ctx context.Context, q application.Query) ([]way, error) {
 }
 
 // hasTrigram reports whether the index of names can find a part of a name.
-func hasTrigram(part string) bool { return utf8.RuneCountInString(record.Fold(part)) >= 3 }
+func hasTrigram(part string) bool { return utf8.RuneCountInString(document.Fold(part)) >= 3 }
 
 // namesIndexed reports whether there is an index of names; see the migration.
 func (s *Store) namesIndexed(ctx context.Context) (bool, error) {
@@ -133,13 +133,13 @@ func listingOf(w way, tenant domain.TenantID, q application.Query, limit int) li
 	c.args = append(c.args, string(tenant)) // $1
 	const whose = `tenant_id = $1 AND deleted_at IS NULL`
 	after := c.value(string(q.After), "text")
-	facets, pattern, since := record.Facets(q), "", ""
+	facets, pattern, since := document.Facets(q), "", ""
 	if len(facets) > 0 {
 		facets := c.value(facets, "text[]")
 		pattern += ` AND %[1]s @> ` + facets
 	}
 	if q.Name != "" {
-		pattern += ` AND %[2]s LIKE ` + c.value(record.Pattern(record.Fold(q.Name)), "text")
+		pattern += ` AND %[2]s LIKE ` + c.value(document.Pattern(document.Fold(q.Name)), "text")
 	}
 	if !q.UpdatedSince.IsZero() {
 		since = c.value(q.UpdatedSince, "timestamptz")
@@ -284,7 +284,7 @@ func (s *Store) listBy(
 				page.More = true // the server sends the rest, which is not kept
 				return nil
 			}
-			client, err := record.Row{
+			client, err := document.Row{
 				TenantID: tenant, ClientID: domain.ClientID(*id), Revision: domain.RevisionNumber(*revision), Document: doc, Secrets: secrets,
 			}.Decode()
 			if unreadable, ok := errors.AsType[*application.UnreadableError](err); ok {

@@ -16,7 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/clientele-oauth/clientele/adapters/gather"
-	"github.com/clientele-oauth/clientele/adapters/record"
+	"github.com/clientele-oauth/clientele/adapters/internal/document"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -124,7 +124,7 @@ func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.Clie
 	case found.document == nil:
 		return domain.Client{}, application.ErrNotFound
 	default:
-		return record.Row{
+		return document.Row{
 			TenantID: tenant, ClientID: id, Revision: domain.RevisionNumber(found.revision), Document: found.document, Secrets: found.secrets,
 		}.Decode()
 	}
@@ -186,7 +186,7 @@ func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
 func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application.Attempt) error {
 	e, err := entryOf(r)
 	if err == nil {
-		err = record.CheckAttempt(a)
+		err = document.CheckAttempt(a)
 	}
 	if err != nil {
 		return err
@@ -291,7 +291,7 @@ const clientColumns = `tenant_id, client_id, revision, document, secrets`
 // readClient reads the clientColumns and, before them, what more there is. The error
 // is an [*application.UnreadableError] for a document that cannot be decoded.
 func readClient(row pgx.CollectableRow, more ...any) (domain.Client, error) {
-	var r record.Row
+	var r document.Row
 	if err := row.Scan(append(more, &r.TenantID, &r.ClientID, &r.Revision, &r.Document, &r.Secrets)...); err != nil {
 		return domain.Client{}, err
 	}

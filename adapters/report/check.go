@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/clientele-oauth/clientele/adapters/wire"
+	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -156,7 +156,7 @@ func CheckJSON(w io.Writer, files []File) error {
 		for _, c := range f.Clients {
 			one := clientJSON{File: f.Name, Line: c.Line, ClientID: c.ClientID, Violations: []findingJSON{}, Warnings: []findingJSON{}}
 			for _, finding := range c.Findings {
-				presented := findingJSON{wire.FindingsOf(domain.Findings{finding.Finding})[0], finding.Line}
+				presented := findingJSON{contract.FindingsOf(domain.Findings{finding.Finding})[0], finding.Line}
 				if finding.Level == domain.Violation {
 					one.Violations = append(one.Violations, presented)
 				} else {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/clientele-oauth/clientele/adapters/wire"
+	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -19,14 +19,14 @@ func RulesTable(w io.Writer, rules []domain.Rule) error {
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(columns, "RULE\tLEVEL\tPROFILES\tSOURCE\tBROKEN WHEN")
 	for _, r := range rules {
-		fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\n", r.ID, levels(r), wire.ProfileText(r), r.Source, r.Summary)
+		fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\n", r.ID, levels(r), contract.ProfileText(r), r.Source, r.Summary)
 	}
 	return columns.Flush()
 }
 
 // RulesJSON writes the rules as the data of GET /admin/oauth/rules has them.
 func RulesJSON(w io.Writer, rules []domain.Rule) error {
-	return indented(w, wire.RuleListOf(rules))
+	return indented(w, contract.RuleListOf(rules))
 }
 
 // RulesMarkdown writes the rules as a page: a table for each subject.
@@ -44,7 +44,7 @@ stands for clients without one. The source ` + "`own`" + ` is a rule of this reg
 			subject = r.Subject
 			page.WriteString("\n## " + subject + "\n\n| rule | level | profiles | broken when | source |\n|---|---|---|---|---|\n")
 		}
-		cells := []string{"`" + r.ID + "`", levels(r), wire.ProfileText(r), r.Summary, r.Source}
+		cells := []string{"`" + r.ID + "`", levels(r), contract.ProfileText(r), r.Summary, r.Source}
 		page.WriteString("| " + strings.Join(escapedCells(cells), " | ") + " |\n")
 	}
 	_, err := io.WriteString(w, page.String())
@@ -58,7 +58,7 @@ func escapedCells(cells []string) []string {
 	return cells
 }
 
-func levels(r domain.Rule) string { return strings.Join(wire.LevelNames(r), " or ") }
+func levels(r domain.Rule) string { return strings.Join(contract.LevelNames(r), " or ") }
 
 func indented(w io.Writer, value any) error {
 	var text bytes.Buffer

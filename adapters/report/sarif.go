@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"path/filepath"
 
-	"github.com/clientele-oauth/clientele/adapters/wire"
+	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -82,7 +82,7 @@ type (
 // Format 2.1.0, for code scanning. The version is that of the program.
 func CheckSARIF(w io.Writer, files []File, rules []domain.Rule, version string) error {
 	contract := domain.Rule{
-		ID: wire.RuleContract, Source: wire.SourceContract, Level: domain.Violation,
+		ID: contract.RuleContract, Source: contract.SourceContract, Level: domain.Violation,
 		Summary: "the configuration breaks a type or a bound of the contract, or has a member that it does not know",
 	}
 	run := sarifRun{

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/clientele-oauth/clientele/adapters/jsonobject"
+	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
 	"github.com/clientele-oauth/clientele/api"
 )
 

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/clientele-oauth/clientele/adapters/jsonobject"
+	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/clientele-oauth/clientele/adapters/jsonobject"
-	"github.com/clientele-oauth/clientele/adapters/wire"
+	"github.com/clientele-oauth/clientele/adapters/internal/contract"
+	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -220,7 +220,7 @@ func (s *server) UpdateClient(ctx context.Context, r api.UpdateClientRequestObje
 	}
 	switch {
 	case revised.RevokedSecrets > 0:
-		message += "; no authentication method uses a secret any more: " + wire.CountOf(revised.RevokedSecrets, "secret") + " revoked"
+		message += "; no authentication method uses a secret any more: " + contract.CountOf(revised.RevokedSecrets, "secret") + " revoked"
 	case revised.Client.UsesSecret() && len(revised.Client.Secrets()) == 0 && !revised.Client.SecretsUnreadable():
 		message += "; it has no secret yet: create one"
 	}

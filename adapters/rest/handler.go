@@ -101,7 +101,7 @@ type server struct {
 	access      *slog.Logger
 	draining    <-chan struct{}
 	deadline    time.Duration // of the work on one request
-	contract    *contract
+	description *description
 	observer    Observer
 	callers     application.Limiter
 	bodies      sync.Pool // of responses that were sent
@@ -132,12 +132,12 @@ func newServer(c Config) *server {
 
 // NewHandler returns the whole HTTP surface of the service.
 func NewHandler(c Config) (http.Handler, error) {
-	contract, err := newContract(api.Document)
+	described, err := newDescription(api.Document)
 	if err != nil {
 		return nil, fmt.Errorf("openapi.yaml: %w", err)
 	}
 	s := newServer(c)
-	s.contract = contract
+	s.description = described
 
 	r := chi.NewRouter()
 	if c.Trace != nil {

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/clientele-oauth/clientele/adapters/jsonobject"
+	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"

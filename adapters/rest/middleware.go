@@ -106,7 +106,7 @@ func (s *server) logAccess(next http.Handler) http.Handler {
 		x := exchangeOf(r.Context())
 		operation := "other"
 		if x.operation == nil { // refused before it got there
-			x.operation, _ = s.contract.operation(r)
+			x.operation, _ = s.description.operation(r)
 		}
 		if x.operation != nil {
 			operation = x.operation.id

@@ -12,7 +12,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
 
-	"github.com/clientele-oauth/clientele/adapters/wire"
+	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/api"
 )
 
@@ -20,7 +20,7 @@ import (
 type parameter struct {
 	name   string
 	in     string // "path", "query" or "header"
-	schema *wire.Schema
+	schema *contract.Schema
 	tags   bool // a list of entity tags
 }
 
@@ -28,7 +28,7 @@ func newParameter(described *openapi3.Parameter) (parameter, error) {
 	p := parameter{name: described.Name, in: described.In}
 	p.tags = p.in == openapi3.ParameterInHeader && (p.name == "If-Match" || p.name == "If-None-Match")
 	var err error
-	p.schema, err = wire.NewSchema(described.Schema.Value)
+	p.schema, err = contract.NewSchema(described.Schema.Value)
 	if err != nil {
 		return parameter{}, fmt.Errorf("the parameter %s: %w", p.name, err)
 	}
@@ -150,7 +150,7 @@ func (op *operation) checkParameters(r *http.Request) (found violations, goesOn 
 	}
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		if !slices.ContainsFunc(op.parameters, func(p parameter) bool { return p.in == openapi3.ParameterInQuery && p.name == name }) {
-			broken = append(broken, breach("?"+wire.Shortened(name), "unknown query parameter: "+wire.Shortened(name)))
+			broken = append(broken, breach("?"+contract.Shortened(name), "unknown query parameter: "+contract.Shortened(name)))
 			query.Del(name)
 			rewritten = true
 		}

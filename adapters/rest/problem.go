@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/clientele-oauth/clientele/adapters/wire"
+	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -51,8 +51,8 @@ func problemOf(err error) (p problem, known bool) {
 		listed := refusals[:min(len(refusals), maxViolations)]
 		return problem{
 			status:     http.StatusBadRequest,
-			message:    "the client is refused for " + wire.CountOf(len(refusals), "violation"),
-			violations: wire.FindingsOf(listed),
+			message:    "the client is refused for " + contract.CountOf(len(refusals), "violation"),
+			violations: contract.FindingsOf(listed),
 			omitted:    len(refusals) - len(listed),
 		}, true
 	case errors.As(err, &broken):

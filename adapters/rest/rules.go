@@ -3,7 +3,7 @@ package rest
 import (
 	"context"
 
-	"github.com/clientele-oauth/clientele/adapters/wire"
+	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -17,7 +17,7 @@ func (s *server) ListRules(ctx context.Context, _ api.ListRulesRequestObject) (a
 	}
 	return api.ListRules200JSONResponse{
 		Code: new(int32(0)), Message: new("the rulebook"), Timestamp: new(wireTime(s.clock.Now())),
-		Data: new(wire.RuleListOf(rules)),
+		Data: new(contract.RuleListOf(rules)),
 	}, nil
 }
 
@@ -49,7 +49,7 @@ func profiles(asked *api.ProfileName) []domain.Profile {
 	switch {
 	case asked == nil:
 		return append([]domain.Profile{domain.ProfileNone}, domain.Profiles()...)
-	case *asked == wire.NoProfile:
+	case *asked == contract.NoProfile:
 		return []domain.Profile{domain.ProfileNone}
 	default:
 		return []domain.Profile{domain.Profile(*asked)}
@@ -83,7 +83,7 @@ func presentAssessment(a domain.Assessment) api.ComplianceReport {
 		room -= len(listed)
 		presented := api.RuleResult{
 			Rule: new(result.Rule.ID), Summary: new(result.Rule.Summary), Source: new(result.Rule.Source),
-			Findings: new(wire.FindingsOf(listed)),
+			Findings: new(contract.FindingsOf(listed)),
 		}
 		if omitted := len(result.Findings) - len(listed); omitted > 0 {
 			presented.FindingsOmitted = new(int64(omitted))
@@ -102,7 +102,7 @@ func presentAssessment(a domain.Assessment) api.ComplianceReport {
 		obligations[i] = api.Obligation{Demand: new(o.Demand), Source: new(o.Source)}
 	}
 	return api.ComplianceReport{
-		Profile: new(wire.ProfileName(a.Profile)), Compliant: new(a.Compliant()),
+		Profile: new(contract.ProfileName(a.Profile)), Compliant: new(a.Compliant()),
 		Failed: &failed, Warned: &warned, Passed: &passed, Obligations: &obligations,
 	}
 }
@@ -178,5 +178,5 @@ func about(findings domain.Findings, keyIndex int) (violations, warnings *[]api.
 			some = append(some, f)
 		}
 	}
-	return new(wire.FindingsOf(some.Violations())), new(wire.FindingsOf(some.Warnings()))
+	return new(contract.FindingsOf(some.Violations())), new(contract.FindingsOf(some.Warnings()))
 }

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/clientele-oauth/clientele/adapters/wire"
+	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
 )
@@ -35,7 +35,7 @@ func (v *violations) total() int { return len(v.listed) + v.omitted }
 func (v *violations) err() error {
 	return &contractError{
 		status:     http.StatusBadRequest,
-		message:    "the request does not match the API description (" + wire.CountOf(v.total(), "problem") + ")",
+		message:    "the request does not match the API description (" + contract.CountOf(v.total(), "problem") + ")",
 		violations: v.listed,
 		omitted:    v.omitted,
 	}

@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/clientele-oauth/clientele/adapters/jsonobject"
-	"github.com/clientele-oauth/clientele/adapters/wire"
+	"github.com/clientele-oauth/clientele/adapters/internal/contract"
+	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -88,7 +88,7 @@ func writeWarnings(w *jsonobject.Writer, warnings domain.Findings) {
 		return
 	}
 	warnings = warnings[:min(len(warnings), maxViolations)]
-	text, _ := json.Marshal(wire.FindingsOf(warnings)) // texts alone, which cannot fail
+	text, _ := json.Marshal(contract.FindingsOf(warnings)) // texts alone, which cannot fail
 	w.Raw("warnings", text)
 }
 

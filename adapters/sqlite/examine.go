@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/clientele-oauth/clientele/adapters/record"
+	"github.com/clientele-oauth/clientele/adapters/internal/document"
 	"github.com/clientele-oauth/clientele/application"
 )
 
@@ -52,7 +52,7 @@ func (s *Store) examineRows(
 		}
 	}
 	type examined struct {
-		record.Row
+		document.Row
 		at string
 	}
 	var list []examined
@@ -102,7 +102,7 @@ func (s *Store) examineTimes(
 		position = after
 	}
 	err = s.each(ctx, s.reader, query, []any{position, limit}, func(rows *sql.Rows) error {
-		var row record.Row
+		var row document.Row
 		var at string
 		if err := rows.Scan(&position, &row.TenantID, &row.ClientID, &row.Revision, &at); err != nil {
 			return err

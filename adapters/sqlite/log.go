@@ -6,7 +6,7 @@ import (
 	"errors"
 	"math"
 
-	"github.com/clientele-oauth/clientele/adapters/record"
+	"github.com/clientele-oauth/clientele/adapters/internal/document"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -45,7 +45,7 @@ func readRevision(rows *sql.Rows, more ...any) (domain.Revision, error) {
 	var (
 		r                              domain.Revision
 		at, action, actor, actorClient string
-		row                            record.Row
+		row                            document.Row
 	)
 	if err := rows.Scan(append(more, &at, &action, &actor, &actorClient, &r.RequestID, &r.Reason,
 		&row.TenantID, &row.ClientID, &row.Revision, &row.Document)...); err != nil {

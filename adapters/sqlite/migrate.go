@@ -13,7 +13,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/pressly/goose/v3"
 
-	"github.com/clientele-oauth/clientele/adapters/record"
+	"github.com/clientele-oauth/clientele/adapters/internal/document"
 )
 
 //go:embed migrations/*.sql
@@ -60,19 +60,19 @@ func (s *Store) migrate(
 func fillSearch(ctx context.Context, tx *sql.Tx) error {
 	n := 0
 	for {
-		var document []byte
-		err := tx.QueryRowContext(ctx, `SELECT n, document FROM clients WHERE n > ? ORDER BY n LIMIT 1`, n).Scan(&n, &document)
+		var text []byte
+		err := tx.QueryRowContext(ctx, `SELECT n, document FROM clients WHERE n > ? ORDER BY n LIMIT 1`, n).Scan(&n, &text)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			return nil
 		case err != nil:
 			return err
 		}
-		client, err := record.Decode(document, nil)
+		client, err := document.Decode(text, nil)
 		if err != nil {
 			return err
 		}
-		name, facets, err := searchColumns(record.SearchOf(client))
+		name, facets, err := searchColumns(document.SearchOf(client))
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func fillSearch(ctx context.Context, tx *sql.Tx) error {
 }
 
 // searchColumns are the name and the facets as the table has them.
-func searchColumns(s record.Search) (name, facets string, err error) {
+func searchColumns(s document.Search) (name, facets string, err error) {
 	text, err := json.Marshal(s.Facets)
 	return s.Name, string(text), err
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/clientele-oauth/clientele/adapters/record"
+	"github.com/clientele-oauth/clientele/adapters/internal/document"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -26,7 +26,7 @@ type selection struct {
 }
 
 func selectionOf(tenant domain.TenantID, q application.Query) selection {
-	s := selection{tenant: tenant, facets: record.Facets(q), name: record.Fold(q.Name)}
+	s := selection{tenant: tenant, facets: document.Facets(q), name: document.Fold(q.Name)}
 	if !q.UpdatedSince.IsZero() {
 		s.since = timeText(q.UpdatedSince)
 	}

@@ -15,7 +15,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/clientele-oauth/clientele/adapters/gather"
-	"github.com/clientele-oauth/clientele/adapters/record"
+	"github.com/clientele-oauth/clientele/adapters/internal/document"
 	"github.com/clientele-oauth/clientele/adapters/wake"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -162,7 +162,7 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 			fingerprint = excluded.fingerprint, at = excluded.at, client_id = excluded.client_id,
 			revision = excluded.revision, secret_id = excluded.secret_id
 			WHERE attempts.at < ?`
-	if err := record.CheckAttempt(a); err != nil {
+	if err := document.CheckAttempt(a); err != nil {
 		return err
 	}
 	err := s.write(ctx, func(tx *sql.Tx) error {
@@ -218,14 +218,14 @@ func (s *Store) commit(ctx context.Context, tx *sql.Tx, r domain.Revision) error
 	const log = `
 		INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, actor_client, request_id, reason, document)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	if err := record.CheckRevision(r); err != nil {
+	if err := document.CheckRevision(r); err != nil {
 		return err
 	}
-	doc, secrets, err := record.Encode(r.Client)
+	doc, secrets, err := document.Encode(r.Client)
 	if err != nil {
 		return err
 	}
-	search := record.SearchOf(r.Client)
+	search := document.SearchOf(r.Client)
 	name, facets, err := searchColumns(search)
 	if err != nil {
 		return err
@@ -340,7 +340,7 @@ const clientColumns = `tenant_id, client_id, revision, document, secrets`
 // readClient reads the clientColumns. The error is an [*application.UnreadableError]
 // for a document that cannot be decoded.
 func readClient(row interface{ Scan(to ...any) error }) (domain.Client, error) {
-	var r record.Row
+	var r document.Row
 	if err := row.Scan(&r.TenantID, &r.ClientID, &r.Revision, &r.Document, &r.Secrets); err != nil {
 		return domain.Client{}, err
 	}

@@ -297,7 +297,7 @@ func TestWhatCannotBeApplied(t *testing.T) {
 
 func TestImportMakesFilesThatCanBeChecked(t *testing.T) {
 	dir := t.TempDir()
-	imported := pipeline{}.run(t, "import", "--from", "keycloak", "../../adapters/foreign/testdata/keycloak.json", "-o", dir)
+	imported := pipeline{}.run(t, "import", "--from", "keycloak", "../../adapters/clientfile/importer/testdata/keycloak.json", "-o", dir)
 	require.Equal(t, 0, imported.status, imported.errors)
 	assert.Contains(t, imported.errors, "account: skipped: Keycloak makes this client for itself\n")
 	assert.Contains(t, imported.errors, "shop: not converted: redirectUris: https://shop.example.com/* is a pattern; name each redirect URI\n")
@@ -305,7 +305,7 @@ func TestImportMakesFilesThatCanBeChecked(t *testing.T) {
 	assert.Len(t, files(t, dir), 3)
 	checked := pipeline{}.run(t, "check", filepath.Join(dir, "shop.yaml"))
 	assert.Equal(t, 0, checked.status, checked.output)
-	imported = pipeline{}.run(t, "import", "--from", "hydra", "../../adapters/foreign/testdata/hydra.json")
+	imported = pipeline{}.run(t, "import", "--from", "hydra", "../../adapters/clientfile/importer/testdata/hydra.json")
 	assert.Contains(t, imported.output, "---\nclient_id: auth-code-client\nname: Auth Code Client\n")
 	imported = pipeline{}.run(t, "import", "--from", "hydra", "../../README.md")
 	assert.Equal(t, 1, imported.status)

@@ -45,26 +45,18 @@ func TestTheApplicationImportsTheDomainAlone(t *testing.T) {
 	assert.NotContains(t, imports(t, "/application")["/application"], module+"/application/declare", "what drives a registry stands above it")
 }
 
-// What an adapter may import of ours, beside the application and the domain.
+// An adapter may import the application, the domain, what adapters share
+// (adapters/internal) and its own packages.
 func TestAnAdapterNeverImportsAnother(t *testing.T) {
-	further := map[string][]string{
-		"/adapters/rest":       {"/api", "/adapters/jsonobject", "/adapters/wire"},
-		"/adapters/docs":       {"/adapters/wire"},
-		"/adapters/clientfile": {"/api", "/adapters/wire"},
-		"/adapters/report":     {"/api", "/adapters/wire"},
-		"/adapters/remote":     {"/api", "/api/client", "/adapters/wire"},
-		"/adapters/wire":       {"/api"},
-		"/adapters/record":     {"/adapters/jsonobject"},
-		"/adapters/postgres":   {"/adapters/gather", "/adapters/record", "/adapters/wake"},
-		"/adapters/sqlite":     {"/adapters/gather", "/adapters/record", "/adapters/wake"},
-	}
 	for pkg, imported := range imports(t, "/adapters/...") {
+		adapter := strings.Join(strings.SplitN(pkg, "/", 4)[:3], "/")
 		for _, path := range imported {
-			ours, ok := strings.CutPrefix(path, module)
-			if !ok || strings.HasPrefix(ours, "/application") || ours == "/domain" {
+			ours, ok := strings.CutPrefix(path, module+"/adapters/")
+			if !ok {
 				continue
 			}
-			assert.True(t, slices.Contains(further[pkg], ours), "%s imports %s", pkg, ours)
+			name, _, _ := strings.Cut(ours, "/")
+			assert.True(t, name == "internal" || "/adapters/"+name == adapter, "%s imports adapters/%s", pkg, ours)
 		}
 	}
 }
@@ -77,17 +69,17 @@ func TestLibrariesStayWhereTheyBelong(t *testing.T) {
 		"github.com/go-chi/chi":           {"/adapters/rest", "/adapters/tracing", "/api"},
 		"github.com/prometheus":           {"/adapters/metrics"},
 		"go.opentelemetry.io":             {"/adapters/tracing"},
-		"github.com/getkin/kin-openapi":   {"/adapters/rest", "/adapters/wire", "/api"},
-		module + "/api":                   {"/adapters/rest", "/adapters/clientfile", "/adapters/remote", "/adapters/report", "/adapters/wire"},
-		module + "/api/client":            {"/adapters/remote", "/cmd/", "/docs/clients/"},
+		"github.com/getkin/kin-openapi":   {"/adapters/rest", "/adapters/internal/contract", "/api"},
+		module + "/api":                   {"/adapters/rest", "/adapters/clientfile", "/adapters/apiclient", "/adapters/report", "/adapters/internal/contract"},
+		module + "/api/client":            {"/adapters/apiclient", "/cmd/", "/docs/clients/"},
 		"github.com/alecthomas/kong":      {"/cmd/"},
 		"github.com/pressly/goose":        {"/adapters/postgres", "/adapters/sqlite"},
 		"github.com/oapi-codegen/runtime": {"/api"},
 		"github.com/stretchr/testify":     {"/adapters/storetest"},
 		"github.com/go-json-experiment/json": {
-			"/adapters/jose", "/adapters/jsonobject", "/adapters/rest", "/adapters/clientfile", "/adapters/foreign", "/adapters/wire",
+			"/adapters/jose", "/adapters/internal/jsonobject", "/adapters/rest", "/adapters/clientfile", "/adapters/internal/contract",
 		},
-		"github.com/mailru/easyjson": {"/adapters/record"},
+		"github.com/mailru/easyjson": {"/adapters/internal/document"},
 		"go.yaml.in/yaml":            {"/adapters/clientfile", "/adapters/jose"},
 	}
 	for pkg, imported := range imports(t, "/...") {

@@ -19,8 +19,8 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/clientele-oauth/clientele/adapters/apiclient"
 	"github.com/clientele-oauth/clientele/adapters/clientfile"
-	"github.com/clientele-oauth/clientele/adapters/remote"
 	"github.com/clientele-oauth/clientele/adapters/report"
 	"github.com/clientele-oauth/clientele/api/client"
 	"github.com/clientele-oauth/clientele/application/declare"
@@ -40,7 +40,7 @@ type registryFlags struct {
 const requestTimeout = 45 * time.Second
 
 // connect returns the registry that the flags name.
-func (f registryFlags) connect() (*remote.Registry, error) {
+func (f registryFlags) connect() (*apiclient.Registry, error) {
 	at, err := url.Parse(f.URL)
 	if err != nil || at.Scheme != "https" && at.Scheme != "http" || at.Host == "" {
 		return nil, errors.New("--url (CLIENTELE_URL) must begin with https:// or http://")
@@ -68,7 +68,7 @@ func (f registryFlags) connect() (*remote.Registry, error) {
 		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	}
 	settings.HTTP = &http.Client{Transport: transport, Timeout: requestTimeout}
-	return remote.Connect(strings.TrimSuffix(f.URL, "/"), settings)
+	return apiclient.Connect(strings.TrimSuffix(f.URL, "/"), settings)
 }
 
 // How apply ends where not everything is as declared.

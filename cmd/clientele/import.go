@@ -7,7 +7,7 @@ import (
 	"os"
 
 	"github.com/clientele-oauth/clientele/adapters/clientfile"
-	"github.com/clientele-oauth/clientele/adapters/foreign"
+	"github.com/clientele-oauth/clientele/adapters/clientfile/importer"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -26,7 +26,7 @@ func (c *importCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.File, err)
 	}
-	export, err := foreign.Read(foreign.System(c.From), text)
+	export, err := importer.Read(importer.System(c.From), text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.File, err)
 	}
@@ -50,7 +50,7 @@ func (c *importCommand) Run(ctx context.Context) error {
 
 // write writes the clients. It returns how many files were kept as they are, and
 // how many settings were not converted.
-func (c *importCommand) write(ctx context.Context, clients []foreign.Client) (kept, lost int, err error) {
+func (c *importCommand) write(ctx context.Context, clients []importer.Client) (kept, lost int, err error) {
 	var files writer
 	if c.Output != "" {
 		if files, err = newWriter(c.Output, c.Force); err != nil {

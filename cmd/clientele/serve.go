@@ -17,11 +17,11 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/google/uuid"
 
-	"github.com/clientele-oauth/clientele/adapters/docs"
 	"github.com/clientele-oauth/clientele/adapters/jose"
 	"github.com/clientele-oauth/clientele/adapters/metrics"
 	"github.com/clientele-oauth/clientele/adapters/ratelimit"
 	"github.com/clientele-oauth/clientele/adapters/rest"
+	"github.com/clientele-oauth/clientele/adapters/rest/docs"
 	"github.com/clientele-oauth/clientele/adapters/tracing"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"

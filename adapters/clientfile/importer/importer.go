@@ -1,0 +1,270 @@
+// Package importer reads what other systems export about their OAuth clients: Ory
+// Hydra, Keycloak, and any source of the client metadata of RFC 7591. It reports
+// each setting that it cannot convert.
+package importer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// Export is what was read of an export.
+type Export struct {
+	Clients []Client
+	// Skipped are the records that are no clients of applications, such as those
+	// that Keycloak makes for itself, with the reason.
+	Skipped []string
+	// Problems are the reasons why Clients are not all clients of the system: a
+	// client_id twice, further pages.
+	Problems []string
+}
+
+// Client is a client that was read.
+type Client struct {
+	ID     domain.ClientID // may be empty in RFC 7591 metadata
+	Change domain.Change
+	// Lost are the settings that could not be converted, a line for each member.
+	Lost []string
+}
+
+// System is a system whose exports can be read.
+type System string
+
+// The systems.
+const (
+	Hydra    System = "hydra"    // "hydra list clients --format json", "hydra get client", GET /admin/clients
+	Keycloak System = "keycloak" // a realm export, or the clients of one
+	RFC7591  System = "rfc7591"  // client metadata (RFC 7591 §2), one or a list
+)
+
+// ErrFormat is a file that is not of the system's format.
+var ErrFormat = errors.New("not of the expected format")
+
+// Read reads an export. If a client_id is there twice, the first client is
+// converted. The error is [ErrFormat].
+func Read(from System, text []byte) (Export, error) {
+	list, problems, err := records(text)
+	if err != nil {
+		return Export{}, err
+	}
+	export := Export{Problems: problems}
+	read := metadata
+	if from == Keycloak {
+		read = keycloak
+	}
+	seen := map[domain.ClientID]bool{}
+	unnamed := 0
+	for _, r := range list {
+		c, skipped := read(&object{members: r.members})
+		switch {
+		case skipped == withoutID:
+			unnamed++
+		case skipped != "":
+			export.Skipped = append(export.Skipped, r.in(skipped))
+		case c.ID != "" && seen[c.ID]:
+			export.Problems = append(export.Problems, r.in(string(c.ID))+": the client_id is there twice; only the first client is converted")
+		default:
+			seen[c.ID] = true
+			export.Clients = append(export.Clients, c)
+		}
+	}
+	if unnamed > 0 {
+		export.Problems = append(export.Problems, fmt.Sprintf("records without a clientId, which are not converted: %d", unnamed))
+	}
+	if len(export.Clients) == 0 && len(export.Skipped) == 0 {
+		return Export{}, fmt.Errorf("%w: there is no OAuth client in it", ErrFormat)
+	}
+	return export, nil
+}
+
+// object is an exported client whose members are taken out one by one; what is
+// left in the end was not carried over.
+type object struct {
+	members map[string]any
+	lost    []string
+}
+
+// lose notes that something is not carried over.
+func (o *object) lose(member, why string) { o.lost = append(o.lost, member+": "+why) }
+
+// take takes a member out.
+func take[T any](o *object, name string) (value T, ok bool) {
+	member, there := o.members[name]
+	if !there || member == nil {
+		return value, false
+	}
+	delete(o.members, name)
+	if value, ok = member.(T); !ok {
+		o.lose(name, "has an unexpected type")
+	}
+	return value, ok
+}
+
+// text takes a text out; nil where it is absent or empty.
+func text[To ~string](o *object, name string) *To {
+	value, _ := take[string](o, name)
+	if value == "" {
+		return nil
+	}
+	return new(To(value))
+}
+
+// texts takes a list of texts out; nil where it is absent.
+func texts[To ~string](o *object, name string) *[]To {
+	elements, ok := take[[]any](o, name)
+	if !ok {
+		return nil
+	}
+	list := []To{}
+	for _, element := range elements {
+		value, ok := element.(string)
+		if !ok {
+			o.lose(name, "has an element that is not a string")
+			continue
+		}
+		list = append(list, To(value))
+	}
+	return &list
+}
+
+// setText sets a field of the change to a text; nil leaves it out.
+func setText[S ~string](c *domain.Change, f domain.Field, value *S) {
+	if value != nil {
+		*c.Set(f).(*domain.Text) = domain.Text(*value)
+	}
+}
+
+// setTexts sets a field of the change to a list; nil leaves it out.
+func setTexts[S ~string](c *domain.Change, f domain.Field, list *[]S) {
+	if list != nil {
+		*c.Set(f).(*domain.List[S]) = *list
+	}
+}
+
+// setFlag sets a field of the change to a truth value.
+func setFlag(c *domain.Change, f domain.Field, value bool) {
+	*c.Set(f).(*domain.Flag) = domain.Flag(value)
+}
+
+// flag takes a truth value out.
+func (o *object) flag(name string) bool {
+	value, _ := take[bool](o, name)
+	return value
+}
+
+// ignorable is a member that is not converted, without a line: nothing is lost.
+type ignorable struct {
+	reason string
+	// unless reports whether a value says something after all; nil never does.
+	unless func(value any) bool
+}
+
+// ignore takes out the members that can be ignored.
+func (o *object) ignore(list map[string]ignorable) {
+	for name, of := range list {
+		if value, there := o.members[name]; there && (of.unless == nil || !of.unless(value)) {
+			delete(o.members, name)
+		}
+	}
+}
+
+// not is an ignorable's condition: the value is another one than the default.
+func not(standard any) func(any) bool {
+	return func(value any) bool { return value != standard }
+}
+
+// left notes what is left and says something; why is by member.
+func (o *object) left(why map[string]string) []string {
+	for name, value := range o.members {
+		if absent(value) {
+			continue
+		}
+		reason, known := why[name]
+		if !known {
+			reason = unsupported
+		}
+		o.lose(name, reason)
+	}
+	sort.Strings(o.lost)
+	return slices.Compact(o.lost)
+}
+
+// unsupported is the reason of most losses.
+const unsupported = "is not supported by Clientele"
+
+// absent reports whether a member says the same as if it were omitted. false and 0
+// do not: they may differ from the default of the system.
+func absent(value any) bool {
+	switch value := value.(type) {
+	case nil:
+		return true
+	case string:
+		return value == ""
+	case []any:
+		return len(value) == 0
+	case map[string]any:
+		return len(value) == 0
+	default:
+		return false
+	}
+}
+
+// grants are the grant types at a member; nil, with a line, if the list is empty.
+func grants(o *object, name string) *[]domain.GrantType {
+	list := texts[domain.GrantType](o, name)
+	if list != nil && len(*list) == 0 {
+		o.lose(name, "is empty; unset here, which means authorization_code (RFC 7591 §2)")
+		return nil
+	}
+	return list
+}
+
+// keySet is the JSON text of a key set, which stands there as an object or as a
+// text; nil if it is absent or, with a line, if it has no keys.
+func keySet(o *object, name string) *string {
+	var encoded string
+	if value, isText := o.members[name].(string); isText {
+		delete(o.members, name)
+		encoded = value
+	} else if value, ok := take[map[string]any](o, name); ok && len(value) > 0 {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return nil
+		}
+		encoded = string(text)
+	}
+	var set struct {
+		Keys *[]any `json:"keys"`
+	}
+	if json.Unmarshal([]byte(encoded), &set) == nil && set.Keys != nil && len(*set.Keys) == 0 {
+		o.lose(name, "has no keys; unset here")
+		return nil
+	}
+	return orNil(encoded)
+}
+
+func orNil(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// fields splits a list of scopes (RFC 6749 §3.3).
+func fields[To ~string](o *object, name string) *[]To {
+	value, ok := take[string](o, name)
+	if !ok {
+		return nil
+	}
+	list := []To{}
+	for word := range strings.FieldsSeq(value) {
+		list = append(list, To(word))
+	}
+	return &list
+}

@@ -1,0 +1,115 @@
+package importer_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/adapters/clientfile/importer"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+func readFile(t *testing.T, from importer.System, name string) []importer.Client {
+	t.Helper()
+	text, err := os.ReadFile("testdata/" + name)
+	require.NoError(t, err)
+	export, err := importer.Read(from, text)
+	require.NoError(t, err)
+	assert.Empty(t, export.Problems)
+	return export.Clients
+}
+
+func TestMetadataOfRFC7591(t *testing.T) {
+	clients := readFile(t, importer.RFC7591, "rfc7591.json")
+	require.Len(t, clients, 2)
+	assert.Equal(t, domain.ClientID("s6BhdRkqt3"), clients[0].ID)
+	assert.Equal(t, domain.ChangeOf(domain.Settings{
+		Name: "My Example Client", Confidential: true, RedirectURIs: []domain.RedirectURI{"https://client.example.org/callback", "https://client.example.org/callback2"}, GrantTypes: []domain.GrantType{"authorization_code", "refresh_token"}, Scopes: []domain.Scope{"openid", "profile"}, AuthMethods: []domain.AuthMethod{"client_secret_basic"}, Keys: domain.InlineKeys(`{"keys":[{"crv":"P-256","kid":"1","kty":"EC","use":"sig","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`), Website: domain.Link("https://client.example.org/"), LogoURL: domain.Link("https://client.example.org/logo.png"), PrivacyPolicy: domain.Link("https://client.example.org/privacy"), TermsURL: domain.Link("https://client.example.org/terms"),
+	}), clients[0].Change)
+	assert.Equal(t, []string{
+		"client_name#fr: is not supported by Clientele",
+		"client_secret: secrets are not imported; create one, and give it to the client",
+		"client_secret_expires_at: secrets are not imported, and neither is when they expire",
+		"contacts: is not supported by Clientele",
+		"software_statement: is not verified",
+	}, clients[0].Lost)
+	assert.Empty(t, clients[1].ID)
+	assert.Equal(t, []domain.AuthMethod{"none"}, clients[1].Change.Values().AuthMethods)
+	assert.True(t, clients[1].Change.Names(domain.FieldConfidential))
+	assert.False(t, clients[1].Change.Values().Confidential)
+}
+
+func TestHydra(t *testing.T) {
+	clients := readFile(t, importer.Hydra, "hydra.json")
+	require.Len(t, clients, 2)
+	assert.Equal(t, domain.ChangeOf(domain.Settings{
+		Name: "Auth Code Client", Confidential: true, RedirectURIs: []domain.RedirectURI{"https://app.example.com/callback"}, GrantTypes: []domain.GrantType{"authorization_code", "refresh_token"}, Scopes: []domain.Scope{"openid", "offline"}, AuthMethods: []domain.AuthMethod{"private_key_jwt"}, Keys: domain.KeysAt("https://app.example.com/jwks.json"), CORSOrigins: []domain.Origin{"https://app.example.com"},
+	}), clients[0].Change)
+	assert.Equal(t, []string{
+		"audience: is not supported by Clientele",
+		"metadata: is not supported by Clientele",
+		"owner: is not supported by Clientele",
+		"post_logout_redirect_uris: is not supported by Clientele",
+		"response_types: follow from the grant types (RFC 7591 §2.1), and these do not",
+		"skip_consent: is not supported by Clientele",
+		"subject_type: is not supported by Clientele",
+		"token_endpoint_auth_signing_alg: is not supported by Clientele",
+	}, clients[0].Lost)
+	assert.Equal(t, "machine", clients[1].Change.Values().Name)
+	assert.Contains(t, clients[1].Lost, "client_name: is absent; the client_id is the name")
+}
+
+func TestKeycloak(t *testing.T) {
+	clients := readFile(t, importer.Keycloak, "keycloak.json")
+	require.Len(t, clients, 3, "what Keycloak has for itself, SAML and resource servers are left out")
+	assert.Equal(t, importer.Client{
+		ID: "shop",
+		Change: domain.ChangeOf(domain.Settings{
+			Name: "Shop", Confidential: true, RedirectURIs: []domain.RedirectURI{"https://shop.example.com/callback", "https://other.example.com/cb"}, GrantTypes: []domain.GrantType{"authorization_code", "client_credentials", "refresh_token"}, Scopes: []domain.Scope{"openid", "profile", "email", "offline_access"}, AuthMethods: []domain.AuthMethod{"private_key_jwt"}, Keys: domain.KeysAt("https://shop.example.com/jwks.json"), CORSOrigins: []domain.Origin{"https://shop.example.com", "https://other.example.com"}, LogoURL: domain.Link("https://shop.example.com/logo.png"), Website: domain.Link("https://shop.example.com/"),
+		}),
+		Lost: []string{
+			"attributes.backchannel.logout.session.required: is not supported by Clientele",
+			"attributes.pkce.code.challenge.method: is not supported by Clientele",
+			"description: is not supported by Clientele",
+			"protocolMappers: claims are configured in the authorization server",
+			"redirectUris: https://shop.example.com/* is a pattern; name each redirect URI",
+			"secret: secrets are not imported; create one, and give it to the client",
+			"webOrigins: + is converted to the origins of the redirect URIs",
+		},
+	}, clients[0])
+	assert.Equal(t, domain.ClientID("pocket"), clients[1].ID)
+	assert.Equal(t, []domain.AuthMethod{"none"}, clients[1].Change.Values().AuthMethods)
+	assert.Equal(t, []domain.GrantType{"authorization_code", "password", "urn:ietf:params:oauth:grant-type:device_code", "refresh_token"}, clients[1].Change.Values().GrantTypes)
+	assert.Equal(t, domain.StatusSuspended, clients[1].Change.Values().Status)
+	assert.Equal(t, []domain.AuthMethod{"tls_client_auth"}, clients[2].Change.Values().AuthMethods)
+	assert.Equal(t, "CN=bank", clients[2].Change.Values().TLSSubject.DN)
+}
+
+func TestWhatIsNoExport(t *testing.T) {
+	for _, text := range []string{``, `{`, `1`, `[1]`, `"x"`, `[]`, `{"items": []}`, `null`} {
+		for _, from := range []importer.System{importer.Hydra, importer.Keycloak, importer.RFC7591} {
+			_, err := importer.Read(from, []byte(text))
+			require.ErrorIs(t, err, importer.ErrFormat, "%s: %s", from, text)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	for _, name := range []string{"hydra.json", "keycloak.json", "rfc7591.json"} {
+		text, err := os.ReadFile("testdata/" + name)
+		require.NoError(f, err)
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for _, from := range []importer.System{importer.Hydra, importer.Keycloak, importer.RFC7591} {
+			export, err := importer.Read(from, text)
+			if err != nil {
+				require.ErrorIs(t, err, importer.ErrFormat)
+				continue
+			}
+			assert.NotEmpty(t, len(export.Clients)+len(export.Skipped))
+		}
+	})
+}

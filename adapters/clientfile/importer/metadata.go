@@ -1,0 +1,121 @@
+package importer
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// secretsStay is why no secret is carried over.
+const secretsStay = "secrets are not imported; create one, and give it to the client"
+
+// ignoredMetadata lists the members of client metadata that are not converted and
+// lose nothing.
+func ignoredMetadata() map[string]ignorable {
+	const bookkeeping = "a note of the system about the record"
+	return map[string]ignorable{
+		"created_at":               {reason: bookkeeping},
+		"updated_at":               {reason: bookkeeping},
+		"client_id_issued_at":      {reason: bookkeeping},
+		"registration_client_uri":  {reason: "where the system manages the client"},
+		"client_secret_expires_at": {reason: "0 is never (RFC 7591 §3.2.1)", unless: not(0.0)},
+		// Hydra writes these for every client.
+		"skip_consent":                         {reason: "the default", unless: not(false)},
+		"skip_logout_consent":                  {reason: "the default", unless: not(false)},
+		"frontchannel_logout_session_required": {reason: "the default (OpenID Connect Front-Channel Logout §2)", unless: not(false)},
+		"backchannel_logout_session_required":  {reason: "the default (OpenID Connect Back-Channel Logout §2.2)", unless: not(false)},
+		"userinfo_signed_response_alg":         {reason: "the same as unset", unless: not("none")},
+	}
+}
+
+// metadata reads client metadata (RFC 7591 §2), which Hydra's export is as well,
+// with members of its own.
+func metadata(o *object) (c Client, skipped string) {
+	id, _ := take[string](o, "client_id")
+	c = Client{ID: domain.ClientID(id)}
+	granted := grants(o, domain.FieldGrantTypes.Metadata())
+	for f := range domain.Fields() {
+		name := f.Metadata()
+		switch {
+		case name == "" || f == domain.FieldAuthMethods:
+		case f == domain.FieldGrantTypes:
+			setTexts(&c.Change, f, granted)
+		case f == domain.FieldScopes:
+			setTexts(&c.Change, f, fields[domain.Scope](o, name))
+		case f == domain.FieldJWKS:
+			setText(&c.Change, f, keySet(o, name))
+		default:
+			setPlain(o, &c.Change, f, name)
+		}
+	}
+	setTexts(&c.Change, domain.FieldCORSOrigins, texts[domain.Origin](o, "allowed_cors_origins")) // of Hydra
+	// RFC 7591 §2: omitted is client_secret_basic.
+	method, given := take[string](o, domain.FieldAuthMethods.Metadata())
+	if !given || method == "" {
+		method = string(domain.AuthSecretBasic)
+	}
+	setTexts(&c.Change, domain.FieldAuthMethods, &[]domain.AuthMethod{domain.AuthMethod(method)})
+	setFlag(&c.Change, domain.FieldConfidential, method != string(domain.AuthNone))
+	if id == "" {
+		o.lose("client_id", "is absent; give the client one before it is applied")
+	}
+	if !c.Change.Names(domain.FieldName) && id != "" {
+		setText(&c.Change, domain.FieldName, &id) // a name is required here
+		o.lose(domain.FieldName.Metadata(), "is absent; the client_id is the name")
+	}
+	responseTypes(o, granted)
+	o.ignore(ignoredMetadata())
+	c.Lost = o.left(map[string]string{
+		"client_secret":             secretsStay,
+		"client_secret_expires_at":  "secrets are not imported, and neither is when they expire",
+		"registration_access_token": "clients cannot manage themselves",
+		"software_statement":        "is not verified",
+		"response_types":            "follow from the grant types (RFC 7591 §2.1), and these do not",
+	})
+	return c, ""
+}
+
+// setPlain sets a field that has the same form as client metadata.
+func setPlain(o *object, c *domain.Change, f domain.Field, name string) {
+	switch f.Of(new(domain.Settings)).(type) {
+	case *domain.Text:
+		setText(c, f, text[string](o, name))
+	case *domain.Flag:
+		if value, given := take[bool](o, name); given {
+			setFlag(c, f, value)
+		}
+	case domain.Texts:
+		if list := texts[string](o, name); list != nil {
+			c.Set(f).(domain.Texts).SetTexts(*list)
+		}
+	}
+}
+
+// responseTypes ignores response types that follow from the grant types (RFC 7591
+// §2.1).
+func responseTypes(o *object, granted *[]domain.GrantType) {
+	list, ok := o.members["response_types"].([]any)
+	if !ok {
+		return
+	}
+	has := func(g domain.GrantType) bool {
+		return granted == nil && g == domain.GrantAuthorizationCode || granted != nil && slices.Contains(*granted, g)
+	}
+	for _, element := range list {
+		types, _ := element.(string)
+		words := strings.Fields(types)
+		if len(words) == 0 {
+			return
+		}
+		for _, word := range words {
+			switch {
+			case word == "code" && has(domain.GrantAuthorizationCode):
+			case (word == "token" || word == "id_token") && has(domain.GrantImplicit):
+			default:
+				return
+			}
+		}
+	}
+	delete(o.members, "response_types")
+}

@@ -1,0 +1,161 @@
+package importer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// record is a client as it was exported.
+type record struct {
+	members map[string]any
+	realm   string // of Keycloak, where the export has several
+}
+
+// in names something and the realm that it is in.
+func (r record) in(what string) string {
+	if r.realm == "" {
+		return what
+	}
+	return "realm " + r.realm + ": " + what
+}
+
+// Limits of an export, so that it is read in memory that is a small multiple of its
+// size. A client of Hydra has some fifty values.
+const (
+	maxDepth   = 64
+	maxValues  = 2_000_000 // strings, numbers, lists, objects
+	maxRecords = 100_000
+)
+
+// bounded fails where an export is over a limit or not JSON.
+func bounded(text []byte) error {
+	decoder := jsontext.NewDecoder(bytes.NewBuffer(text))
+	for n := 0; ; n++ {
+		_, err := decoder.ReadToken()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("%w: %w", ErrFormat, err)
+		case decoder.StackDepth() > maxDepth:
+			return fmt.Errorf("%w: nested too deeply", ErrFormat)
+		case n > maxValues:
+			return fmt.Errorf("%w: more than %d values", ErrFormat, maxValues)
+		}
+	}
+}
+
+// records finds the clients in an export: an object, a list, lists behind "items"
+// or "clients", a list of realms, or several of these behind each other. Problems
+// are the reasons why these are not all.
+func records(text []byte) (found []record, problems []string, err error) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	if err := bounded(text); err != nil {
+		return nil, nil, err
+	}
+	decoder := jsontext.NewDecoder(bytes.NewBuffer(text))
+	for {
+		var content any
+		err := json.UnmarshalDecode(decoder, &content)
+		if errors.Is(err, io.EOF) {
+			return found, problems, nil
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("%w: %w", ErrFormat, err)
+		}
+		list, ok := content.([]any)
+		if !ok {
+			list = []any{content}
+		}
+		for _, element := range list {
+			o, ok := element.(map[string]any)
+			if !ok {
+				return nil, nil, fmt.Errorf("%w: a client is an object", ErrFormat)
+			}
+			more, missing, err := unwrapped(o, len(list) > 1)
+			if err != nil {
+				return nil, nil, err
+			}
+			found, problems = append(found, more...), append(problems, missing...)
+			if len(found) > maxRecords {
+				return nil, nil, fmt.Errorf("%w: more than %d clients", ErrFormat, maxRecords)
+			}
+		}
+	}
+}
+
+// unwrapped is the record that an object is, or the records in it where it is a
+// page or a realm.
+func unwrapped(o map[string]any, several bool) (found []record, problems []string, err error) {
+	realm, _ := o["realm"].(string)
+	if !several {
+		realm = ""
+	}
+	wrapper := false
+	for _, name := range []string{"items", "clients"} {
+		list, ok := o[name].([]any)
+		if !ok {
+			continue
+		}
+		wrapper = true
+		for _, element := range list {
+			members, ok := element.(map[string]any)
+			if !ok {
+				return nil, nil, fmt.Errorf("%w: a client is an object", ErrFormat)
+			}
+			found = append(found, record{members, realm})
+		}
+	}
+	if !wrapper {
+		return []record{{members: o}}, nil, nil
+	}
+	if sign := furtherPages(o, len(found)); sign != "" {
+		problems = append(problems, "this is one page of several ("+sign+"); export the other pages as well")
+	}
+	return found, problems, nil
+}
+
+// furtherPages returns the member of a page that says that it is not the last
+// one, or that it is not the first; "" if none does. The forms are those of Hydra
+// (next_page_token, is_last_page), Auth0 (total, start), Okta (_links.next) and
+// others.
+func furtherPages(page map[string]any, clients int) string {
+	for _, name := range slices.Sorted(maps.Keys(page)) {
+		switch name {
+		case "next", "next_page", "next_page_token", "nextPageToken", "next_cursor", "nextLink", "@odata.nextLink":
+			if value := page[name]; !absent(value) && value != false {
+				return name
+			}
+		case "has_next", "has_more", "hasNext", "hasMore":
+			if page[name] == true {
+				return name
+			}
+		case "is_last_page":
+			if page[name] == false {
+				return name
+			}
+		case "links", "_links":
+			if links, ok := page[name].(map[string]any); ok && !absent(links["next"]) {
+				return name + ".next"
+			}
+		case "total", "totalResults", "total_count":
+			if total, ok := page[name].(float64); ok && total > float64(clients) {
+				return name
+			}
+		case "pagination", "paging", "meta":
+			if inner, ok := page[name].(map[string]any); ok {
+				if sign := furtherPages(inner, clients); sign != "" {
+					return name + "." + sign
+				}
+			}
+		}
+	}
+	return ""
+}

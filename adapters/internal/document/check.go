@@ -1,0 +1,106 @@
+package document
+
+import (
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// Values that can be stored and read again: text in UTF-8, since JSON has no other
+// (RFC 8259 §8.1), and times that RFC 3339 §5.6 can write. PostgreSQL rejects U+0000
+// in text in addition (its documentation, §8.3).
+
+// checker collects the first value that cannot be stored.
+type checker struct{ err error }
+
+func (c *checker) fail(name, reason string) {
+	if c.err == nil {
+		c.err = fmt.Errorf("%w: %s %s", application.ErrUnstorable, name, reason)
+	}
+}
+
+func (c *checker) text(name, value string) {
+	if !utf8.ValidString(value) {
+		c.fail(name, "is not UTF-8 text")
+	}
+}
+
+func (c *checker) time(name string, value time.Time) {
+	if !domain.Storable(value) {
+		c.fail(name, "is outside the years 0001 to 9999 in UTC")
+	}
+}
+
+// CheckRevision returns an error that wraps [application.ErrUnstorable] if the entry
+// of the log cannot be stored.
+func CheckRevision(r domain.Revision) error {
+	var c checker
+	if r.Unreadable {
+		c.fail("the revision", "is one that could not be read")
+	}
+	c.time("at", r.At)
+	c.text("action", string(r.Action))
+	c.text("actor", r.Actor.Subject)
+	c.text("actor_client", string(r.Actor.ClientID))
+	c.text("request_id", r.RequestID)
+	c.text("reason", r.Reason)
+	return c.err
+}
+
+// CheckAttempt returns an error that wraps [application.ErrUnstorable] if the attempt
+// cannot be stored.
+func CheckAttempt(a application.Attempt) error {
+	var c checker
+	c.time("at", a.At)
+	c.text("subject", a.Subject)
+	c.text("key", a.Key)
+	c.text("client_id", string(a.ClientID))
+	c.text("secret_id", a.SecretID)
+	return c.err
+}
+
+// check returns an error that wraps [application.ErrUnstorable] if [Decode] would not
+// return the client as it is.
+func check(client domain.Client) error {
+	s := client.State()
+	var c checker
+	c.text("id", s.Identity.ID)
+	c.text("tenant_id", string(s.Identity.TenantID))
+	c.text("client_id", string(s.Identity.ClientID))
+	c.time("created_at", s.CreatedAt)
+	c.time("updated_at", s.UpdatedAt)
+	c.time("deleted_at", s.DeletedAt)
+	c.time("purged_at", s.PurgedAt)
+	for f := range client.Filled().All() {
+		switch v := f.Of(&s.Settings).(type) {
+		case *domain.Text:
+			c.text(f.String(), string(*v))
+		case domain.Texts:
+			for i := range v.Len() {
+				c.text(f.String(), v.Text(i))
+			}
+		}
+	}
+	if s.Settings.Keys.Inline() != "" && s.Settings.Keys.URI() != "" {
+		c.fail("jwks", "and jwks_uri are both set") // only a draft has both
+	}
+	if s.SecretsUnreadable && len(s.Secrets) > 0 {
+		c.fail("secrets", "are given for a client whose secrets cannot be read")
+	}
+	for _, secret := range s.Secrets {
+		c.text("secrets id", secret.ID)
+		c.text("secrets description", secret.Description)
+		c.text("secrets key_id", secret.KeyID)
+		c.text("secrets last_four", secret.LastFour)
+		c.time("secrets created_at", secret.CreatedAt)
+		c.time("secrets updated_at", secret.UpdatedAt)
+		c.time("secrets expires_at", secret.ExpiresAt)
+		if secret.UpdatedAt.IsZero() && !secret.CreatedAt.IsZero() {
+			c.fail("secrets updated_at", "is unset") // it would be read as created_at
+		}
+	}
+	return c.err
+}

@@ -1,0 +1,120 @@
+package document
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// Row is a stored client or revision as it is. The columns beside the document say
+// which one it is.
+type Row struct {
+	TenantID domain.TenantID
+	ClientID domain.ClientID
+	Revision domain.RevisionNumber
+	Document []byte
+	Secrets  []byte // nil for a revision
+}
+
+// Unreadable returns the error about the document of the row that [Decode] failed
+// with.
+func (r Row) Unreadable(part application.RecordPart, err error) *application.UnreadableError {
+	reason := strings.TrimPrefix(err.Error(), application.ErrUnreadable.Error()+": ")
+	return &application.UnreadableError{UnreadableRecord: application.UnreadableRecord{
+		TenantID: r.TenantID, ClientID: r.ClientID, Revision: r.Revision, Part: part, Reason: reason,
+	}}
+}
+
+// Decode decodes the client of the row. The error is an
+// [*application.UnreadableError] if its document cannot be decoded, or is that of
+// another client or revision than its columns say.
+func (r Row) Decode() (domain.Client, error) {
+	c, err := Decode(r.Document, r.Secrets)
+	if err == nil {
+		err = r.compare(c)
+	}
+	if err != nil {
+		return domain.Client{}, r.Unreadable(application.PartDocument, err)
+	}
+	return c, nil
+}
+
+// Tombstone is all that is known of the client of a row whose document cannot be
+// decoded.
+func (r Row) Tombstone() domain.Client {
+	return domain.Restore(domain.State{Identity: domain.Identity{TenantID: r.TenantID, ClientID: r.ClientID}, Revision: r.Revision})
+}
+
+// Examine returns what cannot be read in the row of a client or, if part says so, of a
+// revision. twin is the document that the other table has for the same revision; it
+// was written from the same bytes, so a damaged document can be replaced with it. It
+// is called only if it is needed, and may return nil.
+func (r Row) Examine(part application.RecordPart, twin func() ([]byte, error)) ([]application.Fault, error) {
+	var faults []application.Fault
+	if err := r.checkDocument(); err != nil {
+		fault := application.Fault{UnreadableRecord: r.Unreadable(part, err).UnreadableRecord, Stored: r.Document}
+		copied := r
+		if mended := clampYears(r.Document); r.with(mended).checkDocument() == nil {
+			fault.Remedy, fault.Mended = clampRemedy, mended
+		} else if copied.Document, err = twin(); err != nil {
+			return nil, err
+		} else if copied.Document != nil && copied.checkDocument() == nil {
+			fault.Remedy, fault.Mended = "replace the document with its copy", copied.Document
+			if part == application.PartDocument {
+				fault.Remedy += " in the log"
+			}
+		}
+		faults = append(faults, fault)
+	}
+	if r.Secrets == nil {
+		return faults, nil
+	}
+	if _, err := decodeSecrets(r.Secrets); err != nil {
+		fault := application.Fault{UnreadableRecord: r.Unreadable(application.PartSecrets, err).UnreadableRecord, Stored: r.Secrets}
+		mended := clampYears(r.Secrets)
+		if _, err := decodeSecrets(mended); err == nil {
+			fault.Remedy, fault.Mended = clampRemedy, mended
+		}
+		faults = append(faults, fault)
+	}
+	return faults, nil
+}
+
+func (r Row) with(document []byte) Row {
+	r.Document = document
+	return r
+}
+
+// checkDocument decodes the document and compares it with the columns.
+func (r Row) checkDocument() error {
+	c, err := Decode(r.Document, nil)
+	if err != nil {
+		return err
+	}
+	return r.compare(c)
+}
+
+// compare returns an error if the client is not the one that the columns name.
+func (r Row) compare(c domain.Client) error {
+	identity := c.Identity()
+	if identity.TenantID != r.TenantID || identity.ClientID != r.ClientID || c.Revision() != r.Revision {
+		return fmt.Errorf("%w: the document is that of another client or revision", application.ErrUnreadable)
+	}
+	return nil
+}
+
+const clampRemedy = "replace years after 9999 with 9999-12-31T23:59:59Z"
+
+// clampYears returns the JSON text with 9999-12-31T23:59:59Z in place of each time
+// with a year of more than four digits, which the first release wrote for expiry
+// times that were in the year 9999 in their own zone and in 10000 in UTC. A quotation
+// mark inside of a string is escaped, so this matches members only.
+func clampYears(text []byte) []byte {
+	pattern := regexp.MustCompile(
+		`("(?:created_at|updated_at|deleted_at|purged_at|expires_at)"\s*:\s*)"[1-9]\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"`)
+	return pattern.ReplaceAll(bytes.Clone(text), []byte(`$1"9999-12-31T23:59:59Z"`))
+}

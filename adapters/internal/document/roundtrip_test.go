@@ -1,0 +1,289 @@
+package document_test
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/clientele-oauth/clientele/adapters/internal/document"
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// texts are strings of all kinds: also invalid UTF-8, controls, quotes, escapes.
+func texts() *rapid.Generator[string] {
+	return rapid.OneOf(
+		rapid.StringN(0, 20, -1),
+		rapid.SampledFrom([]string{"", "\x00", "\xff", "a\xc0\xafb", "\ud7ff\ufffd\uffff", `"\`, "\u2028\r\n\t\x1f\x7f", "<script>&", "😀", `{"keys":[]}`}),
+		rapid.Map(rapid.SliceOfN(rapid.Byte(), 0, 12), func(b []byte) string { return string(b) }),
+	)
+}
+
+// times are instants in UTC, most of them inside of the years that can be written,
+// with the boundaries more often than by chance.
+func times() *rapid.Generator[time.Time] {
+	const first, last = -62135596800, 253402300799 // the years 1 to 9999, in seconds since 1970
+	return rapid.OneOf(
+		rapid.Just(time.Time{}),
+		rapid.Custom(func(t *rapid.T) time.Time {
+			return time.Unix(rapid.Int64Range(first-1, last+1).Draw(t, "seconds"), rapid.Int64Range(0, 999_999_999).Draw(t, "nanoseconds")).UTC()
+		}),
+		rapid.Custom(func(t *rapid.T) time.Time {
+			boundary := rapid.SampledFrom([]int64{first, last + 1}).Draw(t, "boundary")
+			return time.Unix(boundary+rapid.Int64Range(-2, 2).Draw(t, "seconds"), 0).UTC()
+		}),
+	)
+}
+
+// states fills every exported field of a state, by reflection so that no new field is
+// forgotten.
+func states() *rapid.Generator[domain.State] {
+	return rapid.Custom(func(t *rapid.T) domain.State {
+		var state domain.State
+		fill(t, reflect.ValueOf(&state).Elem(), "state")
+		return state
+	})
+}
+
+func fill(t *rapid.T, v reflect.Value, name string) {
+	switch v.Interface().(type) {
+	case time.Time:
+		v.Set(reflect.ValueOf(times().Draw(t, name)))
+		return
+	case domain.KeySource:
+		text := texts().Draw(t, name)
+		source := domain.InlineKeys(text)
+		if rapid.Bool().Draw(t, name+" at a URI") {
+			source = domain.KeysAt(text)
+		}
+		v.Set(reflect.ValueOf(source))
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(texts().Draw(t, name))
+	case reflect.Bool:
+		v.SetBool(rapid.Bool().Draw(t, name))
+	case reflect.Int64:
+		v.SetInt(rapid.Int64().Draw(t, name))
+	case reflect.Uint8:
+		v.SetUint(uint64(rapid.Byte().Draw(t, name)))
+	case reflect.Slice: // an empty list is nil
+		n := rapid.IntRange(0, 3).Draw(t, name+" length")
+		for range n {
+			element := reflect.New(v.Type().Elem()).Elem()
+			fill(t, element, name)
+			v.Set(reflect.Append(v, element))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(t, v.Field(i), name+"."+v.Type().Field(i).Name)
+		}
+	default:
+		t.Fatalf("%s has the kind %s, which this test does not know", name, v.Kind())
+	}
+}
+
+func TestWhatIsEncodedIsDecodedTheSame(t *testing.T) {
+	stored, rejected := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		state := states().Draw(t, "state")
+		if rapid.IntRange(0, 3).Draw(t, "clean") > 0 { // most states are ones that can be stored
+			state = cleaned(state)
+		}
+		doc, secrets, err := document.Encode(domain.Restore(state))
+		if err != nil {
+			rejected++
+			require.ErrorIs(t, err, application.ErrUnstorable)
+			assert.Nil(t, doc)
+			assert.Nil(t, secrets)
+			return
+		}
+		stored++
+		back, err := document.Decode(doc, secrets)
+		require.NoError(t, err)
+		if state.SecretsUnreadable {
+			assert.Nil(t, secrets, "what is stored stays")
+			state.SecretsUnreadable = false // it depends on what is stored
+		}
+		assert.Equal(t, state, back.State())
+	})
+	assert.Positive(t, stored)
+	assert.Positive(t, rejected)
+}
+
+// cleaned is the state without what cannot be stored.
+func cleaned(state domain.State) domain.State {
+	clean(reflect.ValueOf(&state).Elem())
+	if state.SecretsUnreadable {
+		state.Secrets = nil
+	}
+	for i := range state.Secrets {
+		if s := &state.Secrets[i]; s.UpdatedAt.IsZero() {
+			s.UpdatedAt = s.CreatedAt
+		}
+	}
+	state.Settings.Keys = domain.InlineKeys(cleanText(state.Settings.Keys.Inline()))
+	return state
+}
+
+func clean(v reflect.Value) {
+	if t, ok := reflect.TypeAssert[time.Time](v); ok {
+		if !domain.Storable(t) {
+			v.Set(reflect.ValueOf(time.Time{}))
+		}
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(cleanText(v.String()))
+	case reflect.Slice:
+		for i := range v.Len() {
+			clean(v.Index(i))
+		}
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[domain.KeySource]() {
+			return
+		}
+		for _, field := range v.Fields() {
+			clean(field)
+		}
+	default:
+	}
+}
+
+func cleanText(s string) string { return strings.ToValidUTF8(s, string(utf8.RuneError)) }
+
+func TestTimesInOtherZonesComeBackInUTC(t *testing.T) {
+	state := full()
+	state.CreatedAt = state.CreatedAt.In(time.FixedZone("", -5*3600))
+	doc, secrets, err := document.Encode(domain.Restore(state))
+	require.NoError(t, err)
+	back, err := document.Decode(doc, secrets)
+	require.NoError(t, err)
+	assert.Equal(t, state.CreatedAt.UTC(), back.CreatedAt())
+
+	state.Secrets[0].ExpiresAt = time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -5*3600))
+	_, _, err = document.Encode(domain.Restore(state))
+	require.ErrorIs(t, err, application.ErrUnstorable, "in UTC it is in the year 10000")
+}
+
+func TestAnEntryOfTheLogThatCannotBeStored(t *testing.T) {
+	at := time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
+	require.NoError(t, document.CheckRevision(domain.Revision{At: at, Reason: "größer"}))
+	require.NoError(t, document.CheckAttempt(application.Attempt{At: at, Key: "k"}))
+	far := time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
+	for name, r := range map[string]domain.Revision{
+		"time":       {At: far},
+		"action":     {At: at, Action: "\xff"},
+		"subject":    {At: at, Actor: domain.Actor{Subject: "a\xc0"}},
+		"client":     {At: at, Actor: domain.Actor{ClientID: "a\xff"}},
+		"request":    {At: at, RequestID: "\xff"},
+		"reason":     {At: at, Reason: "\xed\xa0\x80"},
+		"unreadable": {At: at, Unreadable: true},
+	} {
+		require.ErrorIs(t, document.CheckRevision(r), application.ErrUnstorable, name)
+	}
+	for name, a := range map[string]application.Attempt{
+		"time": {At: far}, "key": {At: at, Key: "\xff"}, "subject": {At: at, Subject: "\xff"},
+		"client": {At: at, ClientID: "\xff"}, "secret": {At: at, SecretID: "\xff"},
+	} {
+		require.ErrorIs(t, document.CheckAttempt(a), application.ErrUnstorable, name)
+	}
+}
+
+// Each field alone, with each value that cannot be stored.
+func TestNoFieldIsStoredThatIsNotReadTheSame(t *testing.T) {
+	tried := 0
+	for _, base := range []func() domain.State{full, func() domain.State {
+		state := full()
+		state.Settings.Keys = domain.KeysAt("https://a.example/jwks")
+		return state
+	}} {
+		pristine := base()
+		for leaf := range leaves(reflect.ValueOf(&pristine).Elem(), "state") {
+			for _, value := range wrongValues(leaf) {
+				state := base()
+				for l, v := range leaves(reflect.ValueOf(&state).Elem(), "state") {
+					if l == leaf {
+						v.Set(reflect.ValueOf(value).Convert(v.Type()))
+					}
+				}
+				tried++
+				doc, secrets, err := document.Encode(domain.Restore(state))
+				if err != nil {
+					require.ErrorIs(t, err, application.ErrUnstorable, leaf)
+					continue
+				}
+				back, err := document.Decode(doc, secrets)
+				require.NoError(t, err, "%s = %v", leaf, value)
+				assert.Equal(t, state, back.State(), "%s = %v", leaf, value)
+			}
+		}
+	}
+	assert.Greater(t, tried, 200)
+}
+
+// wrongValues are values that cannot be stored, or only just, for a leaf of the kind
+// that its name ends with.
+func wrongValues(leaf string) []any {
+	kind := leaf[strings.LastIndexByte(leaf, ' ')+1:]
+	switch kind {
+	case "time":
+		return []any{
+			time.Time{},
+			time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC),
+			time.Date(0, 12, 31, 23, 59, 59, 0, time.UTC), time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC),
+		}
+	case "inline":
+		return []any{domain.InlineKeys("\xff"), domain.InlineKeys("\x00")}
+	case "uri":
+		return []any{domain.KeysAt("\xff"), domain.KeysAt("\x00")}
+	case "string":
+		return []any{"\xff", "a\xed\xa0\x80", "\x00", "", `"\`}
+	default:
+		return nil
+	}
+}
+
+// leaves yields the fields of a value that are times, texts or key sources, by names
+// that end with their kind.
+func leaves(v reflect.Value, name string) func(yield func(string, reflect.Value) bool) {
+	return func(yield func(string, reflect.Value) bool) { eachLeaf(v, name, yield) }
+}
+
+func eachLeaf(v reflect.Value, name string, yield func(string, reflect.Value) bool) bool {
+	switch value := v.Interface().(type) {
+	case time.Time:
+		return yield(name+" time", v)
+	case domain.KeySource:
+		if value.URI() != "" {
+			return yield(name+" uri", v)
+		}
+		return yield(name+" inline", v)
+	}
+	switch v.Kind() {
+	case reflect.String:
+		return yield(name+" string", v)
+	case reflect.Slice:
+		for i := range v.Len() {
+			if !eachLeaf(v.Index(i), name, yield) {
+				return false
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if !eachLeaf(v.Field(i), name+"."+v.Type().Field(i).Name, yield) {
+				return false
+			}
+		}
+	default:
+	}
+	return true
+}

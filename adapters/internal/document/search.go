@@ -1,0 +1,84 @@
+package document
+
+import (
+	"slices"
+	"strings"
+
+	"golang.org/x/text/cases"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// Search is what a store keeps beside the document to find a client by.
+type Search struct {
+	// Name is the client's name, see [Fold].
+	Name string
+	// Facets are the properties that lists filter by, each as "kind:value".
+	Facets []string
+	Status string
+}
+
+// SearchOf returns what the client is found by.
+func SearchOf(c domain.Client) Search {
+	settings := c.Settings()
+	found := Search{Name: Fold(settings.Name), Status: string(settings.Status), Facets: []string{}}
+	for f := range c.Filled().All() {
+		if f.Facet() == "" {
+			continue
+		}
+		switch v := c.Value(f).(type) {
+		case *domain.Text:
+			found.add(f, string(*v))
+		case domain.Texts:
+			for i := range v.Len() {
+				found.add(f, v.Text(i))
+			}
+		}
+	}
+	return found
+}
+
+// add adds the facet of a value of the field, once.
+func (s *Search) add(f domain.Field, value string) {
+	if value = f.FacetValue(value); value == "" {
+		return
+	}
+	if facet := facet(f, value); !slices.Contains(s.Facets, facet) {
+		s.Facets = append(s.Facets, facet)
+	}
+}
+
+func facet(f domain.Field, value string) string { return f.Facet() + ":" + value }
+
+// Facets returns the facets that a client must have to be in the list, those
+// that fewer clients have first.
+func Facets(q application.Query) []string {
+	var wanted []string
+	for _, filter := range []struct {
+		field domain.Field
+		value string
+	}{
+		{domain.FieldRedirectURIs, strings.ToLower(q.RedirectHost)},
+		{domain.FieldScopes, string(q.Scope)},
+		{domain.FieldProfile, string(q.Profile)},
+		{domain.FieldAuthMethods, string(q.AuthMethod)},
+		{domain.FieldGrantTypes, string(q.GrantType)},
+		{domain.FieldStatus, string(q.Status)},
+	} {
+		if filter.value != "" {
+			wanted = append(wanted, facet(filter.field, filter.value))
+		}
+	}
+	return wanted
+}
+
+// Fold is a name as it is searched: without its case (Unicode's full case
+// folding), so that every store finds the same.
+func Fold(name string) string { return cases.Fold().String(name) }
+
+// Pattern is the pattern of SQL's LIKE for everything that contains the text,
+// in which a backslash escapes.
+func Pattern(text string) string {
+	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
+}

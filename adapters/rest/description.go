@@ -1,0 +1,232 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/go-chi/chi/v5"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/clientele-oauth/clientele/adapters/internal/contract"
+	"github.com/clientele-oauth/clientele/api"
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// description is openapi.yaml, in the form that requests are checked against. The routes of
+// the generated server are those of the document, so an operation is found by
+// the method and the pattern of the route that was taken.
+type description struct {
+	operations map[string]*operation
+}
+
+// operation is what the document says about the requests of one operation.
+type operation struct {
+	id           string
+	parameters   []parameter
+	body         *contract.Schema // nil where there is none
+	bodyRequired bool
+	configures   bool  // the body is a client's configuration
+	bodyLimit    int64 // bytes
+}
+
+// bodyLimitExtension is the extension of openapi.yaml with the size of the
+// largest body that an operation reads, in bytes.
+const bodyLimitExtension = "x-max-body-bytes"
+
+func newDescription(openAPI []byte) (*description, error) {
+	doc, err := openapi3.NewLoader().LoadFromData(openAPI)
+	if err != nil {
+		return nil, err
+	}
+	c := &description{operations: map[string]*operation{}}
+	for path, item := range doc.Paths.Map() {
+		for method, described := range item.Operations() {
+			op, err := newOperation(described, slices.Concat(item.Parameters, described.Parameters))
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", described.OperationID, err)
+			}
+			c.operations[method+" "+path] = op
+		}
+	}
+	return c, nil
+}
+
+func newOperation(described *openapi3.Operation, parameters openapi3.Parameters) (*operation, error) {
+	op := &operation{id: described.OperationID}
+	for _, ref := range parameters {
+		p, err := newParameter(ref.Value)
+		if err != nil {
+			return nil, err
+		}
+		op.parameters = append(op.parameters, p)
+	}
+	if described.RequestBody == nil {
+		return op, nil
+	}
+	var err error
+	op.body, err = contract.NewSchema(described.RequestBody.Value.Content.Get("application/json").Schema.Value)
+	if err != nil {
+		return nil, err
+	}
+	op.bodyRequired = described.RequestBody.Value.Required
+	if op.configures, err = configures(described.OperationID, op.body); err != nil {
+		return nil, err
+	}
+	limit, ok := described.Extensions[bodyLimitExtension].(float64)
+	if !ok || limit < 1 || limit > MaxBodyBytes {
+		return nil, fmt.Errorf("%s must be between 1 and %d", bodyLimitExtension, MaxBodyBytes)
+	}
+	op.bodyLimit = int64(limit)
+	return op, nil
+}
+
+// configures reports whether the body of an operation is a client's configuration.
+// The error is for a schema that has other fields than package domain.
+func configures(operation string, body *contract.Schema) (bool, error) {
+	switch application.Operation(operation) {
+	case application.OpUpdateClient:
+		return true, body.CheckFields(nil)
+	case application.OpCreateClient, application.OpCheckCompliance: // a new client is active
+		return true, body.CheckFields([]string{"client_id"}, domain.FieldStatus)
+	default:
+		return false, nil
+	}
+}
+
+// checkContract rejects requests that the document does not allow, and reports
+// everything that is wrong. A request whose only fault is in fields of its body,
+// in headers or in the query goes on without these, as a dry run: the rules then
+// report what they find about the rest, and the handler adds it to the violations
+// of the contract (see [exchange.rejected]).
+func (s *server) checkContract(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := exchangeOf(r.Context())
+		if err := x.operation.check(r, x); err != nil {
+			s.writeError(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// findOperation finds the operation that the request asks for, for everything
+// that comes after.
+func (s *server) findOperation(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		op, ok := s.description.operation(r)
+		exchangeOf(r.Context()).operation = op
+		if !ok {
+			s.writeError(w, r, fmt.Errorf("openapi.yaml has no operation for the route %s", chi.RouteContext(r.Context()).RoutePattern()))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// operation is what the document calls the request, once its route is known.
+func (c *description) operation(r *http.Request) (*operation, bool) {
+	method := r.Method
+	if method == http.MethodHead { // it is served, and judged, as the GET that it is
+		method = http.MethodGet
+	}
+	op, ok := c.operations[method+" "+chi.RouteContext(r.Context()).RoutePattern()]
+	return op, ok
+}
+
+// check holds the request against the operation, and leaves the body to be read
+// again, as the generated binding reads it.
+func (op *operation) check(r *http.Request, x *exchange) error {
+	if err := r.Context().Err(); err != nil {
+		return fmt.Errorf("%w: %w", errOverloaded, err)
+	}
+	found, goesOn := op.checkParameters(r)
+	if op.body != nil {
+		text := x.body
+		x.body = nil
+		x.fingerprint = fingerprint(r, text)
+		if len(text) > 0 {
+			body, err := op.body.Decode(text)
+			if err != nil {
+				return explainJSON(text, err)
+			}
+			verdict := op.body.InspectBody(body)
+			for _, b := range verdict.Breaches {
+				found.add(breach(b.Pointer, b.Message))
+			}
+			found.omitted += verdict.Omitted
+			fields, ok := body.Value.(map[string]any)
+			goesOn = goesOn && ok
+			if op.configures {
+				x.readConfiguration(fields, verdict.Broken)
+				text = nil
+			} else if verdict.Rewritten && ok {
+				if text, err = json.Marshal(fields); err != nil {
+					return fmt.Errorf("write the checked body: %w", err)
+				}
+			}
+		}
+		r.Body = io.NopCloser(bytes.NewReader(text))
+	}
+	if found.total() == 0 {
+		return nil
+	}
+	x.violations = found
+	if goesOn && op.judges() {
+		return nil
+	}
+	return x.violations.err()
+}
+
+// readConfiguration reads a body that is a client's configuration. The generated
+// server does not decode it (api/server.overlay.yaml).
+func (x *exchange) readConfiguration(fields map[string]any, broken []string) {
+	for _, name := range broken {
+		if f, ok := domain.FieldNamed(name, domain.LastField); ok {
+			x.unread.Add(f)
+		}
+	}
+	id, _ := fields["client_id"].(string)
+	x.clientID = domain.ClientID(id)
+	x.change = contract.ChangeOf(fields)
+}
+
+// judges reports whether rules look at what the operation is sent.
+func (op *operation) judges() bool {
+	return op.body != nil && op.id != string(application.OpVerifySecret)
+}
+
+// breach is one place in which a request breaks the contract.
+func breach(pointer, message string) api.Finding {
+	return api.Finding{Field: &pointer, Rule: new(contract.RuleContract), Message: &message, Source: new(contract.SourceContract)}
+}
+
+// explainJSON says why the text is not strict JSON (RFC 8259 §4, §8.1).
+func explainJSON(text []byte, err error) error {
+	reject := func(message string) error {
+		return &contractError{status: http.StatusBadRequest, message: message}
+	}
+	if trailing, ok := errors.AsType[*contract.TrailingError](err); ok {
+		return reject("bytes follow the JSON text of the body, at byte " + strconv.FormatInt(trailing.Offset, 10))
+	}
+	syntactic, ok := errors.AsType[*jsontext.SyntacticError](err)
+	switch {
+	case !ok:
+		return reject("the body is not JSON")
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return &contractError{
+			status:     http.StatusBadRequest,
+			message:    "a field appears twice in the body",
+			violations: []api.Finding{breach(contract.Shortened(string(syntactic.JSONPointer)), "this field appears twice in the body")},
+		}
+	default:
+		return reject("the body is not JSON, near byte " + strconv.FormatInt(min(syntactic.ByteOffset, int64(len(text))), 10))
+	}
+}
