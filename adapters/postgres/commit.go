@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/clientele-oauth/clientele/adapters/gather"
+	"github.com/clientele-oauth/clientele/adapters/internal/batch"
 	"github.com/clientele-oauth/clientele/adapters/record"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -104,8 +104,8 @@ var errAlone = errors.New("the commit has to go alone")
 // commitTogether makes one transaction of the entries, and one round trip. Those
 // that have not moved their clients go alone, and find out why; where the server
 // refuses one of them, nothing is done, and all go alone.
-func (s *Store) commitTogether(ctx context.Context, entries []entry) []gather.Result[struct{}] {
-	results := make([]gather.Result[struct{}], len(entries))
+func (s *Store) commitTogether(ctx context.Context, entries []entry) []batch.Result[struct{}] {
+	results := make([]batch.Result[struct{}], len(entries))
 	defer func() { // here, since the caller may have left by now
 		for i := range results {
 			if results[i].Err == nil {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/clientele-oauth/clientele/adapters/gather"
+	"github.com/clientele-oauth/clientele/adapters/internal/batch"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -104,7 +104,7 @@ func (s *Store) Changes(
 	if err != nil {
 		return application.Changes{}, err
 	}
-	found, err := s.changes.Ask(ctx, question{tenant, from, limit})
+	found, err := s.changes.Do(ctx, question{tenant, from, limit})
 	switch {
 	case errors.Is(err, application.ErrCursor), errors.Is(err, errForeignLog):
 		return application.Changes{}, err
@@ -125,13 +125,13 @@ func (s *Store) Changes(
 // for that place for cheaper than the one that it has, and spend more on making
 // it than reading takes, each time anew. It is to see the limit: without one it
 // reckons with a tenth of the log, and compiles the statement first.
-func (s *Store) findChanges(ctx context.Context, questions []question) []gather.Result[page] {
+func (s *Store) findChanges(ctx context.Context, questions []question) []batch.Result[page] {
 	const query = `
 		SELECT xid::text, seq, ` + entryDigest + `, ` + revisionColumns + ` FROM revisions
 		WHERE tenant_id = $1 AND (xid, seq) > ((SELECT $2::text::xid8), (SELECT $3::bigint))
 			AND xid < pg_snapshot_xmin(pg_current_snapshot())
 		ORDER BY revisions.xid, seq LIMIT ` // plain "xid" would be the text
-	results := make([]gather.Result[page], len(questions))
+	results := make([]batch.Result[page], len(questions))
 	var batch pgx.Batch
 	var home bool
 	proven := make([]bool, len(questions))
@@ -148,7 +148,7 @@ func (s *Store) findChanges(ctx context.Context, questions []question) []gather.
 			}
 			proven[*n-1] = true
 			if heldBack != nil {
-				results[*n-1].Answer.heldBack = time.Duration(max(*heldBack, 0) * float64(time.Second))
+				results[*n-1].Value.heldBack = time.Duration(max(*heldBack, 0) * float64(time.Second))
 			}
 			return nil
 		})
@@ -158,7 +158,7 @@ func (s *Store) findChanges(ctx context.Context, questions []question) []gather.
 		found := &results[i]
 		batch.Queue(query+strconv.Itoa(q.limit), string(q.tenant), strconv.FormatUint(q.from.xid, 10), q.from.seq).
 			Query(func(rows pgx.Rows) error {
-				return found.Answer.collect(rows)
+				return found.Value.collect(rows)
 			})
 	}
 	err := s.pool.SendBatch(ctx, &batch).Close()

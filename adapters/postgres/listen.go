@@ -62,7 +62,7 @@ func (n *news) listenOnce(begun func()) error {
 		return err
 	}
 	begun()
-	n.readers.WakeAll() // notifications may have been missed until now
+	n.readers.PublishAll() // notifications may have been missed until now
 	for {
 		notification, err := conn.WaitForNotification(n.ctx)
 		if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/clientele-oauth/clientele/adapters/wake"
+	"github.com/clientele-oauth/clientele/adapters/internal/notify"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -36,7 +36,7 @@ type news struct {
 	listen sync.Once
 	send   chan struct{}
 
-	readers wake.Hub
+	readers notify.Hub
 	self    string // names this process in notifications
 
 	mu      sync.Mutex
@@ -64,7 +64,7 @@ func (s *Store) Watch(tenant domain.TenantID) (news <-chan struct{}, stop func()
 
 // committed signals a commit of this process.
 func (n *news) committed(tenant domain.TenantID) {
-	n.readers.Wake(tenant)
+	n.readers.Publish(tenant)
 	n.mu.Lock()
 	if n.pending == nil {
 		n.pending = map[domain.TenantID]struct{}{}

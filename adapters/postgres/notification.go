@@ -41,11 +41,11 @@ func (n *news) received(payload string) {
 	var received notification
 	switch err := json.Unmarshal([]byte(payload), &received); {
 	case err != nil || received.From == "":
-		n.readers.WakeAll()
+		n.readers.PublishAll()
 	case received.From == n.self:
 	case len(received.Tenants) == 0:
-		n.readers.WakeAll()
+		n.readers.PublishAll()
 	default:
-		n.readers.Wake(received.Tenants...)
+		n.readers.Publish(received.Tenants...)
 	}
 }

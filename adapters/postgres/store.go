@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/clientele-oauth/clientele/adapters/gather"
+	"github.com/clientele-oauth/clientele/adapters/internal/batch"
 	"github.com/clientele-oauth/clientele/adapters/record"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -26,9 +26,9 @@ type Store struct {
 	pool    *pgxpool.Pool
 	route   *route
 	news    *news
-	finds   *gather.Trips[key, row]
-	commits *gather.Trips[entry, struct{}]
-	changes *gather.Trips[question, page]
+	finds   *batch.Group[key, row]
+	commits *batch.Group[entry, struct{}]
+	changes *batch.Group[question, page]
 	names   atomic.Int32  // see namesIndexed; 0 if unknown
 	listing chan struct{} // held by lists, see maxLists
 	sizes   sizes
@@ -79,9 +79,9 @@ func Open(ctx context.Context, url string, tracer pgx.QueryTracer, options ...Op
 	}
 	s := &Store{pool: pool, route: route, news: startNews(pool, route)}
 	s.listing = make(chan struct{}, maxLists(config.MaxConns))
-	s.finds = gather.New(findTrips, seats, s.find)
-	s.commits = gather.New(commitTrips, seats, s.commitTogether)
-	s.changes = gather.New(feedTrips, feedSeats, s.findChanges)
+	s.finds = batch.New(findTrips, seats, s.find)
+	s.commits = batch.New(commitTrips, seats, s.commitTogether)
+	s.changes = batch.New(feedTrips, feedSeats, s.findChanges)
 	return s, nil
 }
 
@@ -117,7 +117,7 @@ type row struct {
 // Find implements [application.Store]. Who looks for clients at the same time
 // shares a round trip.
 func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (domain.Client, error) {
-	found, err := s.finds.Ask(ctx, key{tenant, id})
+	found, err := s.finds.Do(ctx, key{tenant, id})
 	switch {
 	case err != nil:
 		return domain.Client{}, translate(err)
@@ -132,13 +132,13 @@ func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.Clie
 
 // find looks for the clients in one statement. The planner sees neither the keys
 // nor how many there are, and so has one plan; it takes them for few.
-func (s *Store) find(ctx context.Context, keys []key) []gather.Result[row] {
+func (s *Store) find(ctx context.Context, keys []key) []batch.Result[row] {
 	const query = `
 		SELECT n, revision, document, secrets FROM (
 			SELECT * FROM unnest((SELECT $1::text[]), (SELECT $2::text[])) WITH ORDINALITY AS keys (tenant_id, client_id, n)
 			LIMIT (SELECT $3::bigint)
 		) AS asked JOIN clients USING (tenant_id, client_id)`
-	results := make([]gather.Result[row], len(keys))
+	results := make([]batch.Result[row], len(keys))
 	tenants, clients := make([]string, len(keys)), make([]string, len(keys))
 	for i, k := range keys {
 		tenants[i], clients[i] = string(k.tenant), string(k.id)
@@ -150,7 +150,7 @@ func (s *Store) find(ctx context.Context, keys []key) []gather.Result[row] {
 			found row
 		)
 		_, err = pgx.ForEachRow(rows, []any{&n, &found.revision, &found.document, &found.secrets}, func() error {
-			results[n-1].Answer = found
+			results[n-1].Value = found
 			return nil
 		})
 	}
@@ -171,7 +171,7 @@ func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
 	}
 	err = errAlone
 	if e.step != ends {
-		_, err = s.commits.Ask(ctx, e)
+		_, err = s.commits.Do(ctx, e)
 	}
 	if errors.Is(err, errAlone) {
 		if err = s.commitAlone(ctx, e); err == nil {

@@ -14,9 +14,9 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"github.com/clientele-oauth/clientele/adapters/gather"
+	"github.com/clientele-oauth/clientele/adapters/internal/batch"
+	"github.com/clientele-oauth/clientele/adapters/internal/notify"
 	"github.com/clientele-oauth/clientele/adapters/record"
-	"github.com/clientele-oauth/clientele/adapters/wake"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -31,12 +31,12 @@ const maxLists = 4
 // Store implements [application.Store] over one SQLite file.
 type Store struct {
 	path    string
-	commits *gather.Trips[domain.Revision, struct{}]
+	commits *batch.Group[domain.Revision, struct{}]
 	writer  *sql.DB // one connection: SQLite has one writer, and waiting in Go is fairer than its busy loop
 	reader  *sql.DB
 	lists   *sql.DB
 
-	readers wake.Hub // of the change feed
+	readers notify.Hub // of the change feed
 }
 
 // Open opens the file at path and makes it where there is none. A commit is on
@@ -64,7 +64,7 @@ func Open(path string) (*Store, error) {
 	lists.SetMaxOpenConns(maxLists)
 	lists.SetMaxIdleConns(maxLists)
 	s := &Store{path: path, writer: writer, reader: reader, lists: lists}
-	s.commits = gather.New(1, seats, s.commitTogether)
+	s.commits = batch.New(1, seats, s.commitTogether)
 	return s, nil
 }
 
@@ -107,10 +107,10 @@ func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.Clie
 // Commit implements [application.Store]. Commits that come while another one waits
 // for the disk share a transaction, and so their wait.
 func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
-	_, err := s.commits.Ask(ctx, r)
+	_, err := s.commits.Do(ctx, r)
 	if errors.Is(err, errAlone) {
 		if err = s.write(ctx, func(tx *sql.Tx) error { return s.commit(ctx, tx, r) }); err == nil {
-			s.readers.Wake(r.Client.Identity().TenantID)
+			s.readers.Publish(r.Client.Identity().TenantID)
 		}
 	}
 	return translate(err)
@@ -125,8 +125,8 @@ const seats = 64
 
 // commitTogether makes one transaction of the revisions, which takes the write
 // lock before it looks.
-func (s *Store) commitTogether(ctx context.Context, revisions []domain.Revision) []gather.Result[struct{}] {
-	results := make([]gather.Result[struct{}], len(revisions))
+func (s *Store) commitTogether(ctx context.Context, revisions []domain.Revision) []batch.Result[struct{}] {
+	results := make([]batch.Result[struct{}], len(revisions))
 	err := s.write(ctx, func(tx *sql.Tx) error {
 		for i, r := range revisions {
 			err := s.commit(ctx, tx, r)
@@ -147,7 +147,7 @@ func (s *Store) commitTogether(ctx context.Context, revisions []domain.Revision)
 			results[i].Err = err
 		}
 		if results[i].Err == nil { // here, since the caller may have left by now
-			s.readers.Wake(r.Client.Identity().TenantID)
+			s.readers.Publish(r.Client.Identity().TenantID)
 		}
 	}
 	return results
@@ -174,7 +174,7 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 		return s.commit(ctx, tx, r)
 	})
 	if err == nil {
-		s.readers.Wake(r.Client.Identity().TenantID)
+		s.readers.Publish(r.Client.Identity().TenantID)
 	}
 	return err
 }
