@@ -124,10 +124,10 @@ const ballastBytes = 12 << 20
 func (c *serveCommand) Run(ctx context.Context) (err error) {
 	ballast := make([]byte, ballastBytes)
 	defer runtime.KeepAlive(ballast)
-	level := &slog.HandlerOptions{Level: c.LogLevel}
-	lines := slog.NewJSONHandler(os.Stderr, level)
-	access := newGatheredLog(os.Stderr)
-	defer access.close()
+	// The handler writes each line before the call returns, with one write(2). So the line
+	// of a request is written before its handler returns, and is not lost if the process is
+	// killed after the response.
+	lines := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel})
 	traces, err := tracing.FromEnvironment(ctx, buildVersion(), slog.New(lines))
 	if err != nil {
 		return err
@@ -208,7 +208,6 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		},
 		Clock:         systemClock{},
 		Log:           log,
-		AccessLog:     slog.New(traces.LogHandler(slog.NewJSONHandler(access, level))),
 		Deadline:      c.RequestTimeout,
 		Draining:      draining.Done(),
 		MaxConcurrent: c.MaxConcurrent,
