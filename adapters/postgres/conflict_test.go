@@ -117,11 +117,11 @@ func TestBatchesThatCountInOppositeOrdersDoNotDeadlock(t *testing.T) {
 	execute(t, admin, `SELECT pg_advisory_lock(42)`)
 
 	var errs [2][]error
-	var alone [2]int
+	var repeated [2]int
 	var group sync.WaitGroup
 	for i := range stores {
 		group.Go(func() {
-			errs[i], alone[i] = stores[i].CommitTogether(t.Context(), newRevision(t, tenants[i], "second"), suspended(first[1-i]))
+			errs[i], repeated[i] = stores[i].CommitBatch(t.Context(), newRevision(t, tenants[i], "second"), suspended(first[1-i]))
 		})
 	}
 	awaitLocks(t, admin, 2)
@@ -129,7 +129,7 @@ func TestBatchesThatCountInOppositeOrdersDoNotDeadlock(t *testing.T) {
 	group.Wait()
 
 	for i, of := range tenants {
-		assert.Zero(t, alone[i], "nothing had to be repeated")
+		assert.Zero(t, repeated[i], "nothing had to be repeated")
 		require.NoError(t, errs[i][0])
 		require.NoError(t, errs[i][1])
 		assert.Equal(t, 2, total(t, stores[0], of, ""))
@@ -174,14 +174,14 @@ func TestBatchesThatRegisterTheSameClientsDoNotDeadlock(t *testing.T) {
 		}
 	}
 	var errs [2][]error
-	var alone [2]int
+	var repeated [2]int
 	var group sync.WaitGroup
 	for i := range stores {
 		stores[i] = open(t, withParameter(t, database, "deadlock_timeout", "10ms"))
-		group.Go(func() { errs[i], alone[i] = stores[i].CommitTogether(t.Context(), revisions[i]...) })
+		group.Go(func() { errs[i], repeated[i] = stores[i].CommitBatch(t.Context(), revisions[i]...) })
 	}
 	group.Wait()
-	assert.Equal(t, both, alone[0]+alone[1])
+	assert.Equal(t, both, repeated[0]+repeated[1])
 	for i := range both {
 		one, other := errs[0][i], errs[1][both-1-i]
 		if one != nil {
@@ -214,8 +214,8 @@ func TestACommitIsRepeatedWhereTheServerGaveItUpForAnother(t *testing.T) {
 			once := newRevision(t, tenant, "once")
 			require.NoError(t, store.CommitOnce(t.Context(), once, application.Attempt{Subject: "x", Key: "k", At: now, ClientID: "once", Revision: 1}))
 			execute(t, conn, `SELECT setval('failures', 1, false)`)
-			errs, alone := store.CommitTogether(t.Context(), newRevision(t, tenant, "one"), newRevision(t, tenant, "two"))
-			assert.Equal(t, 2, alone)
+			errs, repeated := store.CommitBatch(t.Context(), newRevision(t, tenant, "one"), newRevision(t, tenant, "two"))
+			assert.Equal(t, 2, repeated)
 			for _, err := range errs {
 				require.NoError(t, err)
 			}
@@ -251,8 +251,8 @@ func TestALockThatOneEntryNeedsFailsThatOneAlone(t *testing.T) {
 	_, err = tx.Exec(t.Context(), `
 		INSERT INTO clients (client_id, tenant_id, revision, document, secrets) VALUES ('taken', $1, 1, '{}', '[]')`, string(tenant))
 	require.NoError(t, err)
-	errs, alone := store.CommitTogether(t.Context(), newRevision(t, tenant, "free"), newRevision(t, tenant, "taken"))
-	assert.Equal(t, 2, alone)
+	errs, repeated := store.CommitBatch(t.Context(), newRevision(t, tenant, "free"), newRevision(t, tenant, "taken"))
+	assert.Equal(t, 2, repeated)
 	require.NoError(t, errs[0])
 	require.ErrorIs(t, errs[1], application.ErrUnavailable)
 	require.NoError(t, tx.Rollback(t.Context()))

@@ -90,9 +90,9 @@ func TestTheFeedMissesNothingWhenCommitsOvertakeEachOther(t *testing.T) {
 	for i := range writers {
 		store := replicas[i%len(replicas)]
 		writing.Go(func() {
-			wish := domain.Change{Name: new("App"), RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}
+			change := domain.Change{Name: new("App"), RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}
 			identity := domain.Identity{ID: strconv.Itoa(i), TenantID: tenant, ClientID: domain.ClientID(fmt.Sprintf("app-%d", i))}
-			client, _ := book.Register(identity, wish, domain.KeysUnexamined(), now)
+			client, _ := book.Register(identity, change, domain.KeysUnexamined(), now)
 			action := domain.ActionCreate
 			for k := range each {
 				if err := store.Commit(t.Context(), domain.Revision{Action: action, At: now, Client: client}); err != nil {
@@ -261,8 +261,8 @@ func TestALoadedDumpIsMadeAtHome(t *testing.T) {
 	database := newDatabase(t)
 	store := open(t, database)
 	book := newBook(t)
-	wish := domain.Change{Name: new("App"), RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}
-	client, _ := book.Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"}, wish, domain.KeysUnexamined(), now)
+	change := domain.Change{Name: new("App"), RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}
+	client, _ := book.Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"}, change, domain.KeysUnexamined(), now)
 	commit := func(store *postgres.Store, action domain.Action) {
 		require.NoError(t, store.Commit(t.Context(), domain.Revision{Action: action, At: now, Client: client}))
 		client, _ = book.Revise(client, domain.Change{Name: new(fmt.Sprint("name ", client.Revision()))}, domain.KeysUnexamined(), now)

@@ -71,8 +71,8 @@ func (f *fork) named(t *testing.T, name string) {
 	t.Helper()
 	action := domain.ActionUpdate
 	if f.client.Revision() == 0 {
-		wish := domain.Change{Name: &name, RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}
-		f.client, _ = newBook(t).Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"}, wish, domain.KeysUnexamined(), now)
+		change := domain.Change{Name: &name, RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}
+		f.client, _ = newBook(t).Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"}, change, domain.KeysUnexamined(), now)
 		action = domain.ActionCreate
 	} else {
 		f.client, _ = newBook(t).Revise(f.client, domain.Change{Name: &name}, domain.KeysUnexamined(), now)

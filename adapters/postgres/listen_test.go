@@ -72,7 +72,7 @@ func TestAnInterruptedListenerComesBackAndWakesThoseWhoWait(t *testing.T) {
 	execute(t, admin, `SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'`)
 	requireWoken(t, waiting) // without a commit: a notification may have been missed
 	assert.NotEqual(t, first, awaitListener(t, admin))
-	require.Eventually(t, func() bool { return strings.Contains(logged.String(), "exchanged again") }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(logged.String(), "work again") }, time.Minute, time.Millisecond)
 	assert.Equal(t, 2, strings.Count(logged.String(), "\n"), logged.String())
 	assert.Contains(t, logged.String(), "57P01", "the cause")
 }
@@ -94,13 +94,13 @@ func TestOutagesAreLoggedWhenTheyBeginAndEnd(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(logged.String(), "no route"))
 }
 
-func TestPausesGrowToALimit(t *testing.T) {
-	wanted := postgres.ShortestPause
+func TestDelaysGrowToALimit(t *testing.T) {
+	wanted := postgres.MinDelay
 	seen := map[time.Duration]bool{}
-	for _, pause := range postgres.Pauses(100) {
+	for _, pause := range postgres.Delays(100) {
 		assert.LessOrEqual(t, pause, wanted)
 		assert.Greater(t, pause, wanted/2-1)
-		wanted = min(2*wanted, postgres.LongestPause)
+		wanted = min(2*wanted, postgres.MaxDelay)
 		seen[pause] = true
 	}
 	assert.Greater(t, len(seen), 50, "they are random")

@@ -138,8 +138,8 @@ func TestABatchThroughAPoolerIsOneTransaction(t *testing.T) {
 	for i := range 20 {
 		fresh := domain.ClientID(fmt.Sprintf("new-%d", i))
 		// Alone, each meets the same obstacle: what it may not do has not been done by the batch.
-		errs, alone := store.CommitTogether(t.Context(), newRevision(t, tenant, fresh), renamed(t, clients[0], "not\x00text"))
-		assert.Equal(t, 2, alone)
+		errs, repeated := store.CommitBatch(t.Context(), newRevision(t, tenant, fresh), renamed(t, clients[0], "not\x00text"))
+		assert.Equal(t, 2, repeated)
 		require.NoError(t, errs[0], "it would be a conflict if the batch had registered it")
 		require.Error(t, errs[1])
 	}

@@ -19,11 +19,11 @@ import (
 // registered commits clients of the tenant and returns them.
 func registered(t *testing.T, store *postgres.Store, n int) []domain.Client {
 	t.Helper()
-	wish := domain.Change{Name: new("App"), RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}
+	change := domain.Change{Name: new("App"), RedirectURIs: &[]domain.RedirectURI{"https://app.example.com/cb"}}
 	clients := make([]domain.Client, n)
 	for i := range clients {
 		identity := domain.Identity{ID: strconv.Itoa(i), TenantID: tenant, ClientID: domain.ClientID(fmt.Sprintf("app-%d", i))}
-		clients[i], _ = newBook(t).Register(identity, wish, domain.KeysUnexamined(), now)
+		clients[i], _ = newBook(t).Register(identity, change, domain.KeysUnexamined(), now)
 		require.NoError(t, store.Commit(t.Context(), domain.Revision{Action: domain.ActionCreate, At: now, Client: clients[i]}))
 	}
 	return clients
@@ -48,10 +48,10 @@ func nameOf(t *testing.T, store *postgres.Store, client domain.Client) string {
 func TestACommitThatTheServerRefusesLeavesItsCompanyAlone(t *testing.T) {
 	store := open(t, newDatabase(t))
 	clients := registered(t, store, 3)
-	errs, alone := store.CommitTogether(t.Context(),
+	errs, repeated := store.CommitBatch(t.Context(),
 		renamed(t, clients[0], "first"), renamed(t, clients[1], "not\x00text"), renamed(t, clients[2], "third"))
 
-	assert.Equal(t, 3, alone, "nothing is done together")
+	assert.Equal(t, 3, repeated, "nothing is done together")
 	require.NoError(t, errs[0])
 	require.Error(t, errs[1])
 	require.NotErrorIs(t, errs[1], application.ErrUnavailable)
@@ -75,12 +75,12 @@ func TestCommitsDoNotWaitForARowThatAnotherOneNeeds(t *testing.T) {
 
 	limited, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	errs, alone := store.CommitTogether(limited,
+	errs, repeated := store.CommitBatch(limited,
 		renamed(t, clients[0], "first"), renamed(t, clients[1], "second"), renamed(t, clients[2], "third"))
 
-	assert.Equal(t, 1, alone)
+	assert.Equal(t, 1, repeated)
 	require.NoError(t, errs[0])
-	require.Error(t, errs[1], "it waits, alone, for as long as it may")
+	require.Error(t, errs[1], "it waits, repeated, for as long as it may")
 	require.NoError(t, errs[2])
 	assert.Equal(t, "first", nameOf(t, store, clients[0]))
 	assert.Equal(t, "third", nameOf(t, store, clients[2]))
@@ -102,8 +102,8 @@ func TestCommitsDoNotWaitForARowThatAnotherOneNeeds(t *testing.T) {
 func TestTwoCommitsOfOneClientDoNotGoTogether(t *testing.T) {
 	store := open(t, newDatabase(t))
 	client := registered(t, store, 1)[0]
-	errs, alone := store.CommitTogether(t.Context(), renamed(t, client, "first"), renamed(t, client, "second"))
-	assert.Equal(t, 1, alone)
+	errs, repeated := store.CommitBatch(t.Context(), renamed(t, client, "first"), renamed(t, client, "second"))
+	assert.Equal(t, 1, repeated)
 	require.NoError(t, errs[0])
 	require.ErrorIs(t, errs[1], application.ErrConflict)
 	assert.Equal(t, "first", nameOf(t, store, client))
@@ -123,8 +123,8 @@ func TestCommitsTogetherKeepWhatIsSpecialInStatements(t *testing.T) {
 		r.Client, r.Reason, r.Actor.Subject = domain.Restore(state), `it's {"so"}`, `a\b`
 		revisions = append(revisions, r)
 	}
-	errs, alone := store.CommitTogether(t.Context(), revisions...)
-	assert.Zero(t, alone)
+	errs, repeated := store.CommitBatch(t.Context(), revisions...)
+	assert.Zero(t, repeated)
 	for _, err := range errs {
 		require.NoError(t, err)
 	}
@@ -147,9 +147,9 @@ func TestCommitsAndFindsArePlannedOnceAndForMany(t *testing.T) {
 	store := open(t, withConnections(t, database, 1))
 	clients := registered(t, store, 2)
 	for i := range 20 {
-		errs, alone := store.CommitTogether(t.Context(), renamed(t, clients[0], "name"), renamed(t, clients[1], "name"))
+		errs, repeated := store.CommitBatch(t.Context(), renamed(t, clients[0], "name"), renamed(t, clients[1], "name"))
 		require.NoError(t, errs[0], i)
-		require.Zero(t, alone)
+		require.Zero(t, repeated)
 		for k := range clients {
 			clients[k] = renamed(t, clients[k], "name").Client
 		}
