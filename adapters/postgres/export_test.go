@@ -95,18 +95,13 @@ func (s strategy) String() string {
 	return [...]string{"scan", "bounded scan", "by filter", "by time"}[s]
 }
 
-// ExplainUpdates returns the plan of a batch of updates.
-func (s *Store) ExplainUpdates(ctx context.Context, revisions ...domain.Revision) (string, error) {
-	all := make([]pendingRevision, len(revisions))
-	for i, r := range revisions {
-		p, err := pending(r)
-		if err != nil {
-			return "", err
-		}
-		all[i] = p
+// ExplainUpdate returns the plan of an update in a batch.
+func (s *Store) ExplainUpdate(ctx context.Context, r domain.Revision) (string, error) {
+	p, err := pending(r)
+	if err != nil {
+		return "", err
 	}
-	_, updated := groupByStatement(all)
-	rows, err := s.pool.Query(ctx, "EXPLAIN (COSTS OFF) "+updated.statement, updated.args()...)
+	rows, err := s.pool.Query(ctx, "EXPLAIN (COSTS OFF) "+commitUpdateUnlocked, p.args()...)
 	if err != nil {
 		return "", err
 	}

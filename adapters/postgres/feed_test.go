@@ -70,10 +70,10 @@ func TestTheFeedMissesNothingWhenCommitsOvertakeEachOther(t *testing.T) {
 		readers       = 4
 	)
 	database := withConnections(t, newDatabase(t, `
-		CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS
+		CREATE FUNCTION delay() RETURNS trigger LANGUAGE plpgsql AS
 			$$ BEGIN PERFORM pg_sleep(random() * 0.03); RETURN NULL; END $$`, `
-		CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON revisions DEFERRABLE INITIALLY DEFERRED
-			FOR EACH ROW EXECUTE FUNCTION dawdle()`), 8)
+		CREATE CONSTRAINT TRIGGER delay AFTER INSERT ON revisions DEFERRABLE INITIALLY DEFERRED
+			FOR EACH ROW EXECUTE FUNCTION delay()`), 8)
 	replicas := make([]*postgres.Store, 8) // each commits a few at a time
 	for i := range replicas {
 		replicas[i] = open(t, database)
@@ -167,17 +167,17 @@ func TestReplicasHearOfEachOthersCommits(t *testing.T) {
 	// The one may have committed before the other listened; so it goes on.
 	deadline := time.After(20 * time.Second)
 	for k := 0; ; k++ {
-		news, stop := other.Watch(tenant)
+		changed, stop := other.Watch(tenant)
 		client, _ = book.Revise(client, domain.Change{Name: new(fmt.Sprintf("name %d", k))}, domain.KeysUnexamined(), now)
 		require.NoError(t, one.Commit(t.Context(), domain.Revision{Action: domain.ActionUpdate, At: now, Client: client}))
 		select {
-		case <-news:
+		case <-changed:
 			stop()
 			return
 		case <-time.After(200 * time.Millisecond):
 			stop()
 		case <-deadline:
-			require.Fail(t, "a reader was not woken")
+			require.Fail(t, "a reader was not signaled")
 		}
 	}
 }

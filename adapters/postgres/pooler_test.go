@@ -153,11 +153,11 @@ func TestNotificationsArriveOnTheDirectWay(t *testing.T) {
 	p := pooler(t)
 	one := openWith(t, through(t, p, database), postgres.WithDirectURL(database))
 	other := openWith(t, through(t, p, database), postgres.WithDirectURL(database))
-	requireWoken(t, watch(t, other)) // it listens for the first time
+	requireSignal(t, watch(t, other)) // it listens for the first time
 	awaitListener(t, connect(t, database))
-	news := watch(t, other)
+	changed := watch(t, other)
 	require.NoError(t, one.Commit(t.Context(), newRevision(t, tenant, "app")))
-	requireWoken(t, news)
+	requireSignal(t, changed)
 }
 
 // Through the pooler LISTEN would succeed, on a connection that belongs to others the
