@@ -31,8 +31,7 @@ func newBook(tb testing.TB) *domain.Rulebook {
 	return book
 }
 
-// newDatabase makes a migrated database and returns its URL, and runs
-// statements there.
+// newDatabase creates a migrated database, runs statements there, and returns its URL.
 func newDatabase(t *testing.T, statements ...string) (database string) {
 	t.Helper()
 	database, err := server.NewDatabase(t.Context())
@@ -61,10 +60,10 @@ func withConnections(t *testing.T, database string, n int) string {
 	return u.String()
 }
 
-// Commits end in another order than their transactions began, since each waits
-// a random while behind its last statement; and readers are cut off in the midst
-// of a call and go on from the last cursor that they got.
-func TestTheFeedMissesNothingWhenCommitsOvertakeEachOther(t *testing.T) {
+// Transactions end in a different order than they began, because each waits for a random
+// time after its last statement. Calls of readers are canceled at random, and the readers
+// continue from the last cursor that they got.
+func TestTheFeedMissesNothingWhenCommitsFinishOutOfOrder(t *testing.T) {
 	const (
 		writers, each = 32, 12
 		readers       = 4
@@ -74,7 +73,7 @@ func TestTheFeedMissesNothingWhenCommitsOvertakeEachOther(t *testing.T) {
 			$$ BEGIN PERFORM pg_sleep(random() * 0.03); RETURN NULL; END $$`, `
 		CREATE CONSTRAINT TRIGGER delay AFTER INSERT ON revisions DEFERRABLE INITIALLY DEFERRED
 			FOR EACH ROW EXECUTE FUNCTION delay()`), 8)
-	replicas := make([]*postgres.Store, 8) // each commits a few at a time
+	replicas := make([]*postgres.Store, 8) // so that each has small batches
 	for i := range replicas {
 		replicas[i] = open(t, database)
 	}
@@ -115,21 +114,20 @@ func TestTheFeedMissesNothingWhenCommitsOvertakeEachOther(t *testing.T) {
 	}
 }
 
-// readUntil follows the feed until it is done and there is nothing more, and
-// notes the newest revision of each client; each must be the one behind the one
-// before.
+// readUntil follows the feed until done is closed and the feed is at its end. It records
+// the newest revision of each client, and requires that revisions come without a gap.
 func readUntil(t *testing.T, store *postgres.Store, done <-chan struct{}, newest map[string]int) {
 	var after application.Cursor
 	ending := false
 	for {
-		ctx, cut := context.WithTimeout(t.Context(), time.Duration(rand.Int64N(int64(20*time.Millisecond))))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.Int64N(int64(20*time.Millisecond))))
 		page, err := store.Changes(ctx, tenant, after, 7)
-		cut()
+		cancel()
 		if err != nil {
 			if t.Context().Err() != nil {
 				return
 			}
-			continue // cut off: once more from the last cursor
+			continue // canceled: again from the last cursor
 		}
 		for _, r := range page.Revisions {
 			id := string(r.Client.Identity().ClientID)
@@ -147,13 +145,13 @@ func readUntil(t *testing.T, store *postgres.Store, done <-chan struct{}, newest
 		}
 		select {
 		case <-done:
-			ending = true // and one look more
+			ending = true // after one more read
 		default:
 		}
 	}
 }
 
-func TestReplicasHearOfEachOthersCommits(t *testing.T) {
+func TestReplicasSignalCommitsToEachOther(t *testing.T) {
 	database := newDatabase(t)
 	one, other := open(t, database), open(t, database)
 	_, stop := other.Watch(tenant)
@@ -164,7 +162,7 @@ func TestReplicasHearOfEachOthersCommits(t *testing.T) {
 	require.False(t, findings.Refuse())
 	require.NoError(t, one.Commit(t.Context(), domain.Revision{Action: domain.ActionCreate, At: now, Client: client}))
 
-	// The one may have committed before the other listened; so it goes on.
+	// The first commit may come before the other replica listens, so there are more.
 	deadline := time.After(20 * time.Second)
 	for k := 0; ; k++ {
 		changed, stop := other.Watch(tenant)
@@ -182,9 +180,8 @@ func TestReplicasHearOfEachOthersCommits(t *testing.T) {
 	}
 }
 
-// The plans of the lists over many clients: an index leads to what is asked
-// for, and nothing looks at more than a few rows in vain, also where the planner
-// thinks that many have what few have.
+// Lists over many clients use an index and read few rows that do not match, also if the
+// planner expects that a filter matches many clients and it matches few.
 func TestListsUseTheirIndexes(t *testing.T) {
 	database := newDatabase(t, `ALTER TABLE clients DISABLE TRIGGER USER`, `
 		INSERT INTO clients (client_id, tenant_id, revision, document, secrets, name, status, facets)
@@ -205,12 +202,12 @@ func TestListsUseTheirIndexes(t *testing.T) {
 	}{
 		{"all", application.Query{}, "clients_pkey"},
 		{"from a cursor", application.Query{After: "app-0050000"}, "clients_pkey"},
-		{"what many have", application.Query{Scope: "openid"}, "clients_pkey"},
-		{"what few have", application.Query{RedirectHost: "h77.example.com"}, "clients_facets"},
-		{"what few have, among what all have", application.Query{RedirectHost: "h9977.example.com", Scope: "openid", Count: true}, "clients_facets"},
+		{"a common facet", application.Query{Scope: "openid"}, "clients_pkey"},
+		{"a rare facet", application.Query{RedirectHost: "h77.example.com"}, "clients_facets"},
+		{"a rare and a common facet", application.Query{RedirectHost: "h9977.example.com", Scope: "openid", Count: true}, "clients_facets"},
 		{"a rare part of a name", application.Query{Name: "C4CA4238A0B9"}, "clients_name"},
 		{"a common part of a name", application.Query{Name: "application"}, "clients_pkey"},
-		{"lately updated", application.Query{UpdatedSince: time.Date(2026, 1, 2, 3, 46, 0, 0, time.UTC)}, "revisions_at"},
+		{"recently updated", application.Query{UpdatedSince: time.Date(2026, 1, 2, 3, 46, 0, 0, time.UTC)}, "revisions_at"},
 		{"with a total", application.Query{Count: true}, "client_counts"},
 	}
 	for _, tt := range tests {
@@ -221,7 +218,7 @@ func TestListsUseTheirIndexes(t *testing.T) {
 			plan := fmt.Sprint(plans)
 			assert.Contains(t, plan, tt.index, tt.name)
 			assert.NotContains(t, plan, "Seq Scan on revisions", tt.name)
-			assert.Less(t, inVain(t, plan), 3000, "%s, limit %d: %s", tt.name, limit, plan)
+			assert.Less(t, rowsRemoved(t, plan), 3000, "%s, limit %d: %s", tt.name, limit, plan)
 		}
 	}
 	t.Run("the feed is planned once", func(t *testing.T) {
@@ -236,15 +233,15 @@ func TestListsUseTheirIndexes(t *testing.T) {
 		}
 		generic, custom, err := one.Plans(t.Context(), "%ORDER BY revisions.xid, seq%")
 		require.NoError(t, err)
-		assert.LessOrEqual(t, custom, 5, "PostgreSQL decides after five")
+		assert.LessOrEqual(t, custom, 5, "PostgreSQL chooses the generic plan after five executions")
 		assert.GreaterOrEqual(t, generic, 95)
 	})
 }
 
 var removed = regexp.MustCompile(`Rows Removed by Filter: (\d+)`)
 
-// inVain is how many rows a plan looked at that nobody asked for.
-func inVain(t *testing.T, plan string) int {
+// rowsRemoved returns how many rows a plan read that did not match its filters.
+func rowsRemoved(t *testing.T, plan string) int {
 	t.Helper()
 	sum := 0
 	for _, found := range removed.FindAllStringSubmatch(plan, -1) {
@@ -255,9 +252,9 @@ func inVain(t *testing.T, plan string) int {
 	return sum
 }
 
-// A dump that is loaded into another server: its log names transactions that
-// this server has not counted to yet.
-func TestALoadedDumpIsMadeAtHome(t *testing.T) {
+// The log of a dump from another server has transaction numbers that this server has not
+// assigned yet.
+func TestRestoredDumpRebasesFeed(t *testing.T) {
 	database := newDatabase(t)
 	store := open(t, database)
 	book := newBook(t)
@@ -295,6 +292,6 @@ func TestALoadedDumpIsMadeAtHome(t *testing.T) {
 	_, err = there.Migrate(t.Context())
 	require.NoError(t, err)
 	rest, err := there.Changes(t.Context(), tenant, page.Next, 10)
-	require.NoError(t, err, "whoever is at home stays there")
+	require.NoError(t, err, "a second migration does not rebase the feed again")
 	assert.Empty(t, rest.Revisions)
 }
