@@ -5,20 +5,19 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/clientele-oauth/clientele/adapters/gather"
+	"github.com/clientele-oauth/clientele/adapters/internal/batch"
 	"github.com/clientele-oauth/clientele/adapters/internal/document"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// The statements of a commit: one round trip, in which the log entry is
-// written only if the row took the step.
+// The statements of a single commit: one round trip, in which the log entry is
+// inserted only if the row of the client was changed.
 const (
 	commitCreate = `
 		WITH moved AS (
@@ -33,8 +32,19 @@ const (
 			WHERE client_id = $1 AND tenant_id = $2 AND revision = $3 - 1
 			RETURNING client_id
 		)` + commitLog
-	// The end of a life, and the way back from there, stand in columns as well.
-	commitEnd = `
+	// commitUpdateUnlocked changes nothing if another transaction has locked the row.
+	commitUpdateUnlocked = `
+		WITH unlocked AS MATERIALIZED (
+			SELECT ctid AS row_id FROM clients WHERE client_id = $1 AND tenant_id = $2 AND revision = $3 - 1
+			FOR UPDATE SKIP LOCKED
+		), moved AS (
+			UPDATE clients SET revision = $3, document = $4, secrets = $5, name = $12, status = $13, facets = $14
+			FROM unlocked WHERE clients.ctid = row_id
+			RETURNING client_id
+		)` + commitLog
+	// Deletion, purge and restoration also change deleted_at and purged. A document
+	// without secrets keeps the stored ones.
+	commitDeleteOrRestore = `
 		WITH moved AS (
 			UPDATE clients SET revision = $3, document = $4, secrets = coalesce($5::json, secrets), name = $12, status = $13,
 				facets = $14, deleted_at = $15, purged = $16
@@ -53,92 +63,48 @@ const (
 		SELECT client_id, $3, $2, $6, $7, $8, $4, $9, $10, $11 FROM moved`
 )
 
-// The same for several entries, the values of each member in a column of their
-// own; the answer tells which of the entries took the step.
-const (
-	commitCreates = commitEntries + `, created AS (
-			INSERT INTO clients (client_id, tenant_id, revision, document, secrets, name, status, facets)
-			SELECT client_id, tenant_id, number, document, secrets, name, status, facets FROM entries
-			ON CONFLICT (tenant_id, client_id) DO NOTHING
-			RETURNING tenant_id, client_id
-		), moved AS (
-			SELECT entries.* FROM created JOIN entries USING (tenant_id, client_id)
-		)` + commitLogs
-	// A row that somebody holds is not waited for.
-	commitUpdates = commitEntries + `, free AS MATERIALIZED (
-			SELECT clients.ctid AS place, entries.* FROM entries JOIN clients USING (tenant_id, client_id)
-			WHERE clients.revision = number - 1
-			FOR UPDATE OF clients SKIP LOCKED
-		), moved AS (
-			UPDATE clients SET revision = number, document = free.document, secrets = free.secrets,
-				name = free.name, status = free.status, facets = free.facets
-			FROM free WHERE clients.ctid = place
-			RETURNING free.*
-		)` + commitLogs
-	// The planner sees neither the entries nor how many there are, and so has one
-	// plan; it takes them for few, and so looks up the row of each.
-	commitEntries = `
-		WITH entries AS MATERIALIZED (
-			SELECT client_id, tenant_id, number, document::json, secrets::json, at, action, actor, actor_client, request_id, reason,
-				name, status, facets::text[], n
-			FROM unnest(
-				(SELECT $1::text[]), (SELECT $2::text[]), (SELECT $3::bigint[]), (SELECT $4::text[]), (SELECT $5::text[]),
-				(SELECT $6::timestamptz[]), (SELECT $7::text[]), (SELECT $8::text[]), (SELECT $9::text[]), (SELECT $10::text[]),
-				(SELECT $11::text[]), (SELECT $12::text[]), (SELECT $13::text[]), (SELECT $14::text[])
-			) WITH ORDINALITY AS columns (
-				client_id, tenant_id, number, document, secrets, at, action, actor, actor_client, request_id, reason, name, status, facets, n
-			)
-			LIMIT (SELECT $15::bigint)
-		)`
-	commitLogs = `, logged AS (
-			INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, document, actor_client, request_id, reason)
-			SELECT client_id, number, tenant_id, at, action, actor, document, actor_client, request_id, reason FROM moved
-		)
-		SELECT n FROM moved`
-)
+// errNotBatched is the result of a commit that must be repeated in a transaction of
+// its own. The batch has changed nothing for it.
+var errNotBatched = errors.New("the commit cannot be part of a batch")
 
-// errAlone tells an entry that it did not get along with others, and nothing of
-// it is done.
-var errAlone = errors.New("the commit has to go alone")
-
-// commitTogether makes one transaction of the entries, and one round trip. Those
-// that have not moved their clients go alone, and find out why; where the server
-// refuses one of them, nothing is done, and all go alone.
-func (s *Store) commitTogether(ctx context.Context, entries []entry) []gather.Result[struct{}] {
-	results := make([]gather.Result[struct{}], len(entries))
-	defer func() { // here, since the caller may have left by now
+// commitBatch commits revisions in one transaction and one round trip. A revision that
+// did not change the row of its client has errNotBatched: the repetition finds out
+// whether that is a conflict or a lock. If a statement fails, nothing is committed and
+// all have errNotBatched.
+func (s *Store) commitBatch(ctx context.Context, revisions []pendingRevision) []batch.Result[struct{}] {
+	results := make([]batch.Result[struct{}], len(revisions))
+	defer func() { // not in Commit, whose caller may have left by now
 		for i := range results {
 			if results[i].Err == nil {
-				s.news.committed(entries[i].client.tenant)
+				s.notifier.publish(revisions[i].client.tenant)
 			}
 		}
 	}()
-	if len(entries) == 1 {
-		if results[0].Err = entries[0].commit(ctx, s.pool); conflicted(results[0].Err) {
-			results[0].Err = errAlone // to be repeated, by the caller
+	if len(revisions) == 1 {
+		if results[0].Err = revisions[0].commit(ctx, s.pool); conflicted(results[0].Err) {
+			results[0].Err = errNotBatched // the caller repeats it
 		}
 		return results
 	}
 	for i := range results {
-		results[i].Err = errAlone
+		results[i].Err = errNotBatched
 	}
-	created, updated := together(entries)
-	var batch pgx.Batch
-	for _, c := range []*columns{created, updated} {
-		if len(c.entries) > 0 {
-			batch.Queue(c.statement, c.args()...).Query(func(rows pgx.Rows) error {
-				var n int64
-				_, err := pgx.ForEachRow(rows, []any{&n}, func() error {
-					results[c.entries[n-1]].Err = nil
-					return nil
-				})
-				return err
-			})
+	var statements pgx.Batch
+	for _, i := range batchOrder(revisions) {
+		statement := commitUpdateUnlocked
+		if revisions[i].step == create {
+			statement = commitCreate
 		}
+		statements.Queue(statement, revisions[i].args()...).Exec(func(tag pgconn.CommandTag) error {
+			if tag.RowsAffected() > 0 {
+				results[i].Err = nil
+			}
+			return nil
+		})
 	}
-	err := s.pool.SendBatch(ctx, &batch).Close() // an implicit transaction, until all of it is sent
-	if stopsAll(err) {
-		err = errAlone
+	err := s.pool.SendBatch(ctx, &statements).Close() // a pgx batch is one implicit transaction
+	if failsAlone(err) {
+		err = errNotBatched
 	}
 	if err != nil {
 		for i := range results {
@@ -153,17 +119,18 @@ type executor interface {
 	Exec(ctx context.Context, statement string, args ...any) (pgconn.CommandTag, error)
 }
 
-// step is what an entry does to the row of its client.
+// step says which statement a revision needs.
 type step int
 
 const (
-	creates step = iota
-	updates
-	ends // its life, or begins it again; or keeps the stored secrets
+	create step = iota
+	update
+	// deleteOrRestore is also the step of a revision that keeps the stored secrets.
+	deleteOrRestore
 )
 
-// entry is a revision on its way into the store.
-type entry struct {
+// pendingRevision is a revision that is to be committed, encoded for its columns.
+type pendingRevision struct {
 	domain.Revision
 	step         step
 	client       key
@@ -171,49 +138,48 @@ type entry struct {
 	search       document.Search
 }
 
-func entryOf(r domain.Revision) (entry, error) {
+// pending encodes a revision. The error is [application.ErrUnstorable] for a revision
+// that could not be read back.
+func pending(r domain.Revision) (pendingRevision, error) {
 	if err := document.CheckRevision(r); err != nil {
-		return entry{}, err
+		return pendingRevision{}, err
 	}
 	doc, secrets, err := document.Encode(r.Client)
 	if err != nil {
-		return entry{}, err
+		return pendingRevision{}, err
 	}
 	identity := r.Client.Identity()
-	e := entry{
-		Revision: r, step: updates, client: key{identity.TenantID, identity.ClientID},
+	p := pendingRevision{
+		Revision: r, step: update, client: key{identity.TenantID, identity.ClientID},
 		doc: doc, secrets: secrets, search: document.SearchOf(r.Client),
 	}
 	switch {
 	case r.Action == domain.ActionCreate:
-		e.step = creates
+		p.step = create
 	case r.Action == domain.ActionRestore, r.Client.Deleted(), secrets == nil:
-		e.step = ends
+		p.step = deleteOrRestore
 	}
-	return e, nil
+	return p, nil
 }
 
-// commitAlone makes the entry in a transaction of its own.
-func (s *Store) commitAlone(ctx context.Context, e entry) error {
-	return retry(ctx, func() error { return e.commit(ctx, s.pool) })
+// commitAlone commits the revision in a transaction of its own.
+func (s *Store) commitAlone(ctx context.Context, p pendingRevision) error {
+	return retry(ctx, func() error { return p.commit(ctx, s.pool) })
 }
 
-// commit makes the entry by itself.
-func (e entry) commit(ctx context.Context, on executor) error {
-	args := []any{
-		string(e.client.id), string(e.client.tenant), int64(e.Client.Revision()), e.doc, e.secrets,
-		e.At, string(e.Action), e.Actor.Subject, string(e.Actor.ClientID), e.RequestID, e.Reason,
-		e.search.Name, e.search.Status, e.search.Facets,
-	}
+// commit runs the statement of this revision alone. The error is
+// [application.ErrConflict] if the row of the client has another revision.
+func (p *pendingRevision) commit(ctx context.Context, on executor) error {
+	args := p.args()
 	var statement string
-	switch e.step {
-	case creates:
+	switch p.step {
+	case create:
 		statement = commitCreate
-	case updates:
+	case update:
 		statement = commitUpdate
-	case ends:
-		statement = commitEnd
-		args = append(args, nullTime(e.Client.DeletedAt()), e.Client.Purged())
+	case deleteOrRestore:
+		statement = commitDeleteOrRestore
+		args = append(args, nullTime(p.Client.DeletedAt()), p.Client.Purged())
 	}
 	tag, err := on.Exec(ctx, statement, args...)
 	if err == nil && tag.RowsAffected() == 0 {
@@ -222,7 +188,7 @@ func (e entry) commit(ctx context.Context, on executor) error {
 	return err
 }
 
-// nullTime is a time as a column has it, NULL where it is zero.
+// nullTime returns the value of a nullable column: NULL for the zero time.
 func nullTime(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -230,88 +196,35 @@ func nullTime(t time.Time) *time.Time {
 	return &t
 }
 
-// columns are the values of several entries for one statement.
-type columns struct {
-	statement string
-	entries   []int // where they were among all
-
-	clients, tenants, documents, secrets, actions, actors, actorClients, requestIDs, reasons, names, statuses, facets []string
-	numbers                                                                                                           []int64
-	times                                                                                                             []time.Time
-}
-
-// together sorts the entries by what they do. Of several for one client only the
-// first can be the next one, so the others are left out.
-func together(entries []entry) (created, updated *columns) {
-	created, updated = &columns{statement: commitCreates}, &columns{statement: commitUpdates}
-	// One that registers a client waits for another one that is registering it, so all
-	// register in the order of the key.
-	order := make([]int, len(entries))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		return cmp.Or(
-			strings.Compare(string(entries[a].client.tenant), string(entries[b].client.tenant)),
-			strings.Compare(string(entries[a].client.id), string(entries[b].client.id)))
-	})
-	seen := make(map[key]bool, len(entries))
-	for _, i := range order {
-		e := &entries[i]
-		if seen[e.client] {
-			continue
-		}
-		seen[e.client] = true
-		if e.step == creates {
-			created.add(i, e)
-		} else {
-			updated.add(i, e)
-		}
-	}
-	return created, updated
-}
-
-func (c *columns) add(i int, e *entry) {
-	c.entries = append(c.entries, i)
-	c.clients = append(c.clients, string(e.client.id))
-	c.tenants = append(c.tenants, string(e.client.tenant))
-	c.numbers = append(c.numbers, int64(e.Client.Revision()))
-	c.documents = append(c.documents, string(e.doc))
-	c.secrets = append(c.secrets, string(e.secrets))
-	c.times = append(c.times, e.At)
-	c.actions = append(c.actions, string(e.Action))
-	c.actors = append(c.actors, e.Actor.Subject)
-	c.actorClients = append(c.actorClients, string(e.Actor.ClientID))
-	c.requestIDs = append(c.requestIDs, e.RequestID)
-	c.reasons = append(c.reasons, e.Reason)
-	c.names = append(c.names, e.search.Name)
-	c.statuses = append(c.statuses, e.search.Status)
-	c.facets = append(c.facets, arrayText(e.search.Facets))
-}
-
-func (c *columns) args() []any {
+// args returns the arguments that all statements have.
+func (p *pendingRevision) args() []any {
 	return []any{
-		c.clients, c.tenants, c.numbers, c.documents, c.secrets, c.times, c.actions, c.actors, c.actorClients, c.requestIDs, c.reasons,
-		c.names, c.statuses, c.facets, len(c.entries),
+		string(p.client.id), string(p.client.tenant), int64(p.Client.Revision()), p.doc, p.secrets,
+		p.At, string(p.Action), p.Actor.Subject, string(p.Actor.ClientID), p.RequestID, p.Reason,
+		p.search.Name, p.search.Status, p.search.Facets,
 	}
 }
 
-// arrayText is a list as the text of an array: a column of lists of different
-// lengths is none of arrays (PostgreSQL, §8.15.2).
-func arrayText(list []string) string {
-	text := []byte{'{'}
-	for i, element := range list {
-		if i > 0 {
-			text = append(text, ',')
+// batchOrder returns the indexes of the revisions in the order in which a batch commits
+// them: by step and key. An INSERT waits for a concurrent INSERT of the same key, so all
+// batches insert in the same order: two of them cannot wait for each other. Of several
+// revisions of one client, batchOrder returns only the first: they replace the same
+// revision, so at most one can be stored.
+func batchOrder(revisions []pendingRevision) []int {
+	var order []int
+	seen := make(map[key]bool, len(revisions))
+	for i := range revisions {
+		if client := revisions[i].client; !seen[client] {
+			seen[client] = true
+			order = append(order, i)
 		}
-		text = append(text, '"')
-		for _, c := range []byte(element) {
-			if c == '"' || c == '\\' {
-				text = append(text, '\\')
-			}
-			text = append(text, c)
-		}
-		text = append(text, '"')
 	}
-	return string(append(text, '}'))
+	slices.SortFunc(order, func(i, j int) int {
+		a, b := &revisions[i], &revisions[j]
+		return cmp.Or(
+			cmp.Compare(a.step, b.step),
+			cmp.Compare(a.client.tenant, b.client.tenant),
+			cmp.Compare(a.client.id, b.client.id))
+	})
+	return order
 }

@@ -47,7 +47,7 @@ func awaitLocks(t *testing.T, conn *pgx.Conn, backends int) {
 	}, time.Minute, time.Millisecond)
 }
 
-// newRevision is the first revision of a client.
+// newRevision returns the first revision of a client.
 func newRevision(t *testing.T, of domain.TenantID, id domain.ClientID) domain.Revision {
 	t.Helper()
 	change := domain.ChangeOf(domain.Settings{Name: "App", RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})
@@ -55,7 +55,7 @@ func newRevision(t *testing.T, of domain.TenantID, id domain.ClientID) domain.Re
 	return domain.Revision{Action: domain.ActionCreate, At: now, Client: client}
 }
 
-// suspended is the next revision of a client, with another status.
+// suspended returns the next revision of a client, with another status.
 func suspended(client domain.Client) domain.Revision {
 	state := client.State()
 	state.Settings.Status = domain.StatusSuspended
@@ -63,7 +63,8 @@ func suspended(client domain.Client) domain.Revision {
 	return domain.Revision{Action: domain.ActionUpdate, At: now, Client: domain.Restore(state)}
 }
 
-// total is the number of clients of a tenant, or of a status of it, as counted.
+// total returns the number of clients of a tenant, or of those with a status, as the store
+// has counted them.
 func total(t *testing.T, store *postgres.Store, of domain.TenantID, status domain.Status) int {
 	t.Helper()
 	page, err := store.List(t.Context(), of, application.Query{Status: status, Count: true, Limit: 1})
@@ -82,8 +83,8 @@ func withParameter(t *testing.T, database, name, value string) string {
 	return u.String()
 }
 
-// inOneSlot opens two stores of one connection each, whose process ids are equal
-// modulo 16, so that they prefer the same slot of the counters.
+// inOneSlot opens two stores with one connection each. The IDs of their server processes
+// are equal modulo 16, so that both prefer the same slot of the counters.
 func inOneSlot(t *testing.T, database string) [2]*postgres.Store {
 	t.Helper()
 	known := map[int]*postgres.Store{}
@@ -98,9 +99,9 @@ func inOneSlot(t *testing.T, database string) [2]*postgres.Store {
 	}
 }
 
-// Two batches register a client in one tenant and suspend one in the other, each
-// the other way round. Both are stopped between their two statements, so that
-// each has counted in one tenant before it counts in the other.
+// Two batches each register a client in one tenant and suspend one in the other tenant, in
+// opposite order. Both are stopped between their two statements, so that each has counted
+// in one tenant before it counts in the other.
 func TestBatchesThatCountInOppositeOrdersDoNotDeadlock(t *testing.T) {
 	database := newDatabase(t, `
 		CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN NULL; END $$`, `
@@ -117,11 +118,11 @@ func TestBatchesThatCountInOppositeOrdersDoNotDeadlock(t *testing.T) {
 	execute(t, admin, `SELECT pg_advisory_lock(42)`)
 
 	var errs [2][]error
-	var alone [2]int
+	var repeated [2]int
 	var group sync.WaitGroup
 	for i := range stores {
 		group.Go(func() {
-			errs[i], alone[i] = stores[i].CommitTogether(t.Context(), newRevision(t, tenants[i], "second"), suspended(first[1-i]))
+			errs[i], repeated[i] = stores[i].CommitBatch(t.Context(), newRevision(t, tenants[i], "second"), suspended(first[1-i]))
 		})
 	}
 	awaitLocks(t, admin, 2)
@@ -129,7 +130,7 @@ func TestBatchesThatCountInOppositeOrdersDoNotDeadlock(t *testing.T) {
 	group.Wait()
 
 	for i, of := range tenants {
-		assert.Zero(t, alone[i], "nothing had to be repeated")
+		assert.Zero(t, repeated[i], "no commit had to be repeated")
 		require.NoError(t, errs[i][0])
 		require.NoError(t, errs[i][1])
 		assert.Equal(t, 2, total(t, stores[0], of, ""))
@@ -138,8 +139,8 @@ func TestBatchesThatCountInOppositeOrdersDoNotDeadlock(t *testing.T) {
 	}
 }
 
-// With every slot in use a transaction waits for one, and counts right.
-func TestCountingWaitsWhereEverySlotIsInUse(t *testing.T) {
+// If every slot is in use, a transaction waits for one, and counts correctly.
+func TestCountingWaitsWhileEverySlotIsInUse(t *testing.T) {
 	database := newDatabase(t)
 	store := open(t, database)
 	holder, admin := connect(t, database), connect(t, database)
@@ -153,14 +154,13 @@ func TestCountingWaitsWhereEverySlotIsInUse(t *testing.T) {
 	assert.Equal(t, 1, total(t, store, tenant, domain.StatusActive))
 }
 
-// Two batches register the same clients in opposite orders, and some of their own.
-// Either registers what the other one comes too late for, and neither is taken apart
-// because of a deadlock.
+// Two batches register the same clients in opposite orders, and some of their own. Each
+// client is registered by one of them, and no batch is repeated because of a deadlock.
 func TestBatchesThatRegisterTheSameClientsDoNotDeadlock(t *testing.T) {
 	const both, own = 30, 10
 	database := newDatabase(t, `
-		CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.001); RETURN NEW; END $$`, `
-		CREATE TRIGGER dawdle BEFORE INSERT ON clients FOR EACH ROW EXECUTE FUNCTION dawdle()`)
+		CREATE FUNCTION delay() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.001); RETURN NEW; END $$`, `
+		CREATE TRIGGER delay BEFORE INSERT ON clients FOR EACH ROW EXECUTE FUNCTION delay()`)
 	var stores [2]*postgres.Store
 	var revisions [2][]domain.Revision
 	for i := range both {
@@ -174,14 +174,14 @@ func TestBatchesThatRegisterTheSameClientsDoNotDeadlock(t *testing.T) {
 		}
 	}
 	var errs [2][]error
-	var alone [2]int
+	var repeated [2]int
 	var group sync.WaitGroup
 	for i := range stores {
 		stores[i] = open(t, withParameter(t, database, "deadlock_timeout", "10ms"))
-		group.Go(func() { errs[i], alone[i] = stores[i].CommitTogether(t.Context(), revisions[i]...) })
+		group.Go(func() { errs[i], repeated[i] = stores[i].CommitBatch(t.Context(), revisions[i]...) })
 	}
 	group.Wait()
-	assert.Equal(t, both, alone[0]+alone[1])
+	assert.Equal(t, both, repeated[0]+repeated[1])
 	for i := range both {
 		one, other := errs[0][i], errs[1][both-1-i]
 		if one != nil {
@@ -193,9 +193,9 @@ func TestBatchesThatRegisterTheSameClientsDoNotDeadlock(t *testing.T) {
 	assert.Equal(t, both+2*own, total(t, stores[0], tenant, ""))
 }
 
-// A transaction that the server gave up for another one's sake (deadlock,
-// serialization failure, a lock that was not to be had) is repeated, alone.
-func TestACommitIsRepeatedWhereTheServerGaveItUpForAnother(t *testing.T) {
+// A transaction that the server rolls back because of a conflict with another one is
+// repeated; the commits of a batch each in a transaction of their own.
+func TestACommitIsRepeatedAfterAConflict(t *testing.T) {
 	for code, name := range map[string]string{"40P01": "deadlock", "40001": "serialization failure"} {
 		t.Run(name, func(t *testing.T) {
 			database := newDatabase(t, `CREATE SEQUENCE failures`, fmt.Sprintf(`
@@ -214,12 +214,12 @@ func TestACommitIsRepeatedWhereTheServerGaveItUpForAnother(t *testing.T) {
 			once := newRevision(t, tenant, "once")
 			require.NoError(t, store.CommitOnce(t.Context(), once, application.Attempt{Subject: "x", Key: "k", At: now, ClientID: "once", Revision: 1}))
 			execute(t, conn, `SELECT setval('failures', 1, false)`)
-			errs, alone := store.CommitTogether(t.Context(), newRevision(t, tenant, "one"), newRevision(t, tenant, "two"))
-			assert.Equal(t, 2, alone)
+			errs, repeated := store.CommitBatch(t.Context(), newRevision(t, tenant, "one"), newRevision(t, tenant, "two"))
+			assert.Equal(t, 2, repeated)
 			for _, err := range errs {
 				require.NoError(t, err)
 			}
-			assert.Equal(t, 3, total(t, store, tenant, ""), "each once")
+			assert.Equal(t, 3, total(t, store, tenant, ""), "each is registered once")
 			var logged int
 			require.NoError(t, conn.QueryRow(t.Context(), `SELECT count(*) FROM revisions`).Scan(&logged))
 			assert.Equal(t, 5, logged)
@@ -227,8 +227,7 @@ func TestACommitIsRepeatedWhereTheServerGaveItUpForAnother(t *testing.T) {
 	}
 }
 
-// The repetitions have an end.
-func TestACommitThatNeverSucceedsIsUnavailable(t *testing.T) {
+func TestRepetitionsAreBounded(t *testing.T) {
 	database := newDatabase(t, `CREATE SEQUENCE failures`, `
 		CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 			PERFORM nextval('failures'); RAISE EXCEPTION 'as if' USING ERRCODE = '40P01';
@@ -240,9 +239,9 @@ func TestACommitThatNeverSucceedsIsUnavailable(t *testing.T) {
 	assert.LessOrEqual(t, tries, 10)
 }
 
-// A batch that a lock held by others stops is taken apart, so that only the entry
-// that needs the lock waits, or fails.
-func TestALockThatOneEntryNeedsFailsThatOneAlone(t *testing.T) {
+// A batch that fails because of a lock is repeated one by one, so that only the commit that
+// needs the lock waits, or fails.
+func TestALockFailsOnlyTheCommitThatNeedsIt(t *testing.T) {
 	database := newDatabase(t)
 	store := open(t, withParameter(t, database, "lock_timeout", "50ms"))
 	holder := connect(t, database)
@@ -251,8 +250,8 @@ func TestALockThatOneEntryNeedsFailsThatOneAlone(t *testing.T) {
 	_, err = tx.Exec(t.Context(), `
 		INSERT INTO clients (client_id, tenant_id, revision, document, secrets) VALUES ('taken', $1, 1, '{}', '[]')`, string(tenant))
 	require.NoError(t, err)
-	errs, alone := store.CommitTogether(t.Context(), newRevision(t, tenant, "free"), newRevision(t, tenant, "taken"))
-	assert.Equal(t, 2, alone)
+	errs, repeated := store.CommitBatch(t.Context(), newRevision(t, tenant, "free"), newRevision(t, tenant, "taken"))
+	assert.Equal(t, 2, repeated)
 	require.NoError(t, errs[0])
 	require.ErrorIs(t, errs[1], application.ErrUnavailable)
 	require.NoError(t, tx.Rollback(t.Context()))

@@ -12,11 +12,11 @@ import (
 	"github.com/clientele-oauth/clientele/application"
 )
 
-// readableAt is the condition for a time that the store writes, see readable.
+// readableAt is the SQL condition for a time that the store can have written, see readable.
 const readableAt = `(at >= '0001-01-01 00:00:00Z' AND at < '10000-01-01 00:00:00Z')`
 
-// Examine implements [application.Examiner]. A position is the key of the last record
-// as a JSON array.
+// Examine implements [application.Examiner]. The position after which it continues is the
+// key of the last record as a JSON array.
 func (s *Store) Examine(
 	ctx context.Context, kind application.RecordKind, after string, limit int,
 ) (application.Examination, error) {
@@ -52,8 +52,8 @@ func (s *Store) Examine(
 	}
 }
 
-// errColumns is the reason for records whose columns have values that are never
-// written.
+// errColumns is the reason for records whose columns have values that the store never
+// writes.
 var errColumns = errors.New("a column has a value that is never written")
 
 func (s *Store) examine(

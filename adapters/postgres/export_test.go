@@ -14,7 +14,7 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Translate is how the store classifies errors.
+// Translate classifies errors.
 var Translate = translate
 
 // Apply takes one step of the migration.
@@ -26,7 +26,7 @@ func (s *Store) Apply(ctx context.Context, version int64) error {
 	return err
 }
 
-// MigrateToFirst makes the schema of the first version, and runs a statement there.
+// MigrateToFirst creates the schema of the first version and runs a statement there.
 func (s *Store) MigrateToFirst(ctx context.Context, statement string) error {
 	_, err := s.migrate(ctx, func(p *goose.Provider, ctx context.Context) ([]*goose.MigrationResult, error) { return p.UpTo(ctx, 1) })
 	if err == nil {
@@ -35,59 +35,59 @@ func (s *Store) MigrateToFirst(ctx context.Context, statement string) error {
 	return err
 }
 
-// CommitTogether commits the revisions in one transaction, as Commit does with
-// those that come at the same time, and those alone that could not go along.
-func (s *Store) CommitTogether(ctx context.Context, revisions ...domain.Revision) (errs []error, alone int) {
-	entries := make([]entry, len(revisions))
+// CommitBatch commits the revisions as one batch, as Commit does with concurrent ones. It
+// repeats those that cannot be part of it, and returns how many these are.
+func (s *Store) CommitBatch(ctx context.Context, revisions ...domain.Revision) (errs []error, repeated int) {
+	all := make([]pendingRevision, len(revisions))
 	for i, r := range revisions {
-		e, err := entryOf(r)
+		p, err := pending(r)
 		if err != nil {
 			return []error{err}, 0
 		}
-		entries[i] = e
+		all[i] = p
 	}
-	for i, result := range s.commitTogether(ctx, entries) {
-		if errors.Is(result.Err, errAlone) {
-			alone++
-			result.Err = s.commitAlone(ctx, entries[i])
+	for i, result := range s.commitBatch(ctx, all) {
+		if errors.Is(result.Err, errNotBatched) {
+			repeated++
+			result.Err = s.commitAlone(ctx, all[i])
 		}
 		errs = append(errs, translate(result.Err))
 	}
-	return errs, alone
+	return errs, repeated
 }
 
-// Explain carries the statements of a list out as List does, and returns the plan of
-// each, with the number of rows that its filters removed, by the name of its way.
+// Explain runs the statements of a list as List does, and returns the plan of each, with
+// the number of rows that its filters removed, by the name of its strategy.
 func (s *Store) Explain(ctx context.Context, tenant domain.TenantID, q application.Query) (map[string]string, error) {
-	ways, err := s.ways(ctx, q)
+	strategies, err := s.strategies(ctx, q)
 	plans := map[string]string{}
-	for _, w := range ways {
+	for _, by := range strategies {
 		if err != nil {
 			return nil, err
 		}
-		l := listingOf(w, tenant, q, q.Limit+1)
-		var batch pgx.Batch
-		batch.Queue(l.settings)
-		batch.Queue("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) "+l.statement, l.args...).Query(func(rows pgx.Rows) error {
+		l := listingOf(by, tenant, q, q.Limit+1)
+		var statements pgx.Batch
+		statements.Queue(l.settings)
+		statements.Queue("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) "+l.statement, l.args...).Query(func(rows pgx.Rows) error {
 			lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-			plans[w.String()] = strings.Join(lines, "\n")
+			plans[by.String()] = strings.Join(lines, "\n")
 			return err
 		})
-		if err = s.pool.SendBatch(ctx, &batch).Close(); err != nil {
+		if err = s.pool.SendBatch(ctx, &statements).Close(); err != nil {
 			return nil, err
 		}
 		var complete bool
-		if _, complete, err = s.listBy(ctx, w, tenant, q); complete {
+		if _, complete, err = s.listBy(ctx, by, tenant, q); complete {
 			break
 		}
 	}
 	return plans, err
 }
 
-// MaxLists is how many lists use connections at once.
+// MaxLists returns how many lists may use connections at once.
 func (s *Store) MaxLists() int { return cap(s.listing) }
 
-// HoldLists takes all places for lists until the function that it returns is called.
+// HoldLists prevents lists until the function that it returns is called.
 func (s *Store) HoldLists() (release func()) {
 	for range cap(s.listing) {
 		s.listing <- struct{}{}
@@ -99,21 +99,18 @@ func (s *Store) HoldLists() (release func()) {
 	}
 }
 
-// String names the way.
-func (w way) String() string { return [...]string{"walk", "look", "filter", "recent"}[w] }
+// String returns the name of the strategy.
+func (s strategy) String() string {
+	return [...]string{"scan", "bounded scan", "by filter", "by time"}[s]
+}
 
-// ExplainUpdates returns the plan of updates that go together.
-func (s *Store) ExplainUpdates(ctx context.Context, revisions ...domain.Revision) (string, error) {
-	entries := make([]entry, len(revisions))
-	for i, r := range revisions {
-		e, err := entryOf(r)
-		if err != nil {
-			return "", err
-		}
-		entries[i] = e
+// ExplainUpdate returns the plan of an update in a batch.
+func (s *Store) ExplainUpdate(ctx context.Context, r domain.Revision) (string, error) {
+	p, err := pending(r)
+	if err != nil {
+		return "", err
 	}
-	_, updated := together(entries)
-	rows, err := s.pool.Query(ctx, "EXPLAIN (COSTS OFF) "+updated.statement, updated.args()...)
+	rows, err := s.pool.Query(ctx, "EXPLAIN (COSTS OFF) "+commitUpdateUnlocked, p.args()...)
 	if err != nil {
 		return "", err
 	}
@@ -121,8 +118,8 @@ func (s *Store) ExplainUpdates(ctx context.Context, revisions ...domain.Revision
 	return strings.Join(lines, "\n"), err
 }
 
-// Plans tells how often a prepared statement was carried out with the plan that is
-// kept for it, and how often with one made for the values.
+// Plans returns how often a prepared statement ran with its generic plan, and how often
+// with a custom plan for its arguments.
 func (s *Store) Plans(ctx context.Context, like string) (generic, custom int, err error) {
 	const query = `SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE $1`
 	err = s.pool.QueryRow(ctx, query, pgx.QueryExecModeExec, like).Scan(&generic, &custom)
@@ -135,10 +132,10 @@ func (s *Store) Exec(ctx context.Context, statement string) error {
 	return err
 }
 
-// ExplainProofs returns the plans of what a page of the feed is read with: the proof of
-// a cursor, and the cursor of a list. They are the plans for any values.
+// ExplainProofs returns the plans of the proof of a cursor and of the cursor of a list.
+// They are the same for all values.
 func (s *Store) ExplainProofs(ctx context.Context, tenant domain.TenantID, after application.Cursor) (string, error) {
-	from, err := positionOf(after)
+	from, err := parseCursor(after)
 	if err != nil {
 		return "", err
 	}
@@ -147,7 +144,7 @@ func (s *Store) ExplainProofs(ctx context.Context, tenant domain.TenantID, after
 		statement string
 		args      []any
 	}{
-		{proofs, positionColumns([]question{{tenant, from, 10}})},
+		{proofs, positionColumns([]feedRequest{{tenant, from, 10}})},
 		{`SELECT ` + newestPosition, []any{string(tenant)}},
 	} {
 		rows, err := s.pool.Query(ctx, "EXPLAIN (COSTS OFF) "+explained.statement, explained.args...)
@@ -163,22 +160,22 @@ func (s *Store) ExplainProofs(ctx context.Context, tenant domain.TenantID, after
 	return strings.Join(plans, "\n"), nil
 }
 
-// Payload is the notification of commits of these tenants.
+// Payload returns the notification of another process for commits of these tenants.
 func (s *Store) Payload(tenants ...domain.TenantID) string {
-	n := news{self: "another process", pending: map[domain.TenantID]struct{}{}}
+	n := notifier{self: "another process", pending: map[domain.TenantID]struct{}{}}
 	for _, tenant := range tenants {
 		n.pending[tenant] = struct{}{}
 	}
 	return n.payload()
 }
 
-// Receive processes a notification, as if it came from the server.
-func (s *Store) Receive(payload string) { s.news.received(payload) }
+// Receive processes a notification as if the server had sent it.
+func (s *Store) Receive(payload string) { s.notifier.received(payload) }
 
-// OwnPayload is a notification that this process sent.
-func (s *Store) OwnPayload() string { return s.news.payload() }
+// OwnPayload returns a notification of this process.
+func (s *Store) OwnPayload() string { return s.notifier.payload() }
 
-// SupportedEngine is the check of version().
+// SupportedEngine checks the text of version().
 var SupportedEngine = supportedEngine
 
 // Backend returns the process id of a server connection of the pool.
@@ -187,25 +184,25 @@ func (s *Store) Backend(ctx context.Context) (pid int, err error) {
 	return pid, err
 }
 
-// Pauses returns the first pauses between attempts to listen.
-func Pauses(n int) (pauses []time.Duration) {
+// Delays returns the first delays between attempts to listen.
+func Delays(n int) (delays []time.Duration) {
 	var b backoff
 	for range n {
-		pauses = append(pauses, b.next())
+		delays = append(delays, b.next())
 	}
-	return pauses
+	return delays
 }
 
-// LogOutage logs the outcomes of attempts.
-func LogOutage(log *slog.Logger, outcomes ...error) {
+// LogOutage logs the results of attempts.
+func LogOutage(log *slog.Logger, results ...error) {
 	o := outage{log: log, subject: "notifications"}
-	for _, err := range outcomes {
+	for _, err := range results {
 		o.note(err)
 	}
 }
 
-// The first pause between attempts to listen, and the longest.
+// The first delay between attempts to listen, and the maximum.
 const (
-	ShortestPause = shortestPause
-	LongestPause  = longestPause
+	MinDelay = minDelay
+	MaxDelay = maxDelay
 )

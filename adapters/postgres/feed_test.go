@@ -39,8 +39,7 @@ func revised(t *testing.T, c domain.Client, change domain.Change) domain.Client 
 	return draft.Decide(domain.KeysUnexamined(), now).Client
 }
 
-// newDatabase makes a migrated database and returns its URL, and runs
-// statements there.
+// newDatabase creates a migrated database, runs statements there, and returns its URL.
 func newDatabase(t *testing.T, statements ...string) (database string) {
 	t.Helper()
 	database, err := server.NewDatabase(t.Context())
@@ -69,20 +68,20 @@ func withConnections(t *testing.T, database string, n int) string {
 	return u.String()
 }
 
-// Commits end in another order than their transactions began, since each waits
-// a random while behind its last statement; and readers are cut off in the midst
-// of a call and go on from the last cursor that they got.
-func TestTheFeedMissesNothingWhenCommitsOvertakeEachOther(t *testing.T) {
+// Transactions end in a different order than they began, because each waits for a random
+// time after its last statement. Calls of readers are canceled at random, and the readers
+// continue from the last cursor that they got.
+func TestTheFeedMissesNothingWhenCommitsFinishOutOfOrder(t *testing.T) {
 	const (
 		writers, each = 32, 12
 		readers       = 4
 	)
 	database := withConnections(t, newDatabase(t, `
-		CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS
+		CREATE FUNCTION delay() RETURNS trigger LANGUAGE plpgsql AS
 			$$ BEGIN PERFORM pg_sleep(random() * 0.03); RETURN NULL; END $$`, `
-		CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON revisions DEFERRABLE INITIALLY DEFERRED
-			FOR EACH ROW EXECUTE FUNCTION dawdle()`), 8)
-	replicas := make([]*postgres.Store, 8) // each commits a few at a time
+		CREATE CONSTRAINT TRIGGER delay AFTER INSERT ON revisions DEFERRABLE INITIALLY DEFERRED
+			FOR EACH ROW EXECUTE FUNCTION delay()`), 8)
+	replicas := make([]*postgres.Store, 8) // so that each has small batches
 	for i := range replicas {
 		replicas[i] = open(t, database)
 	}
@@ -98,9 +97,9 @@ func TestTheFeedMissesNothingWhenCommitsOvertakeEachOther(t *testing.T) {
 	for i := range writers {
 		store := replicas[i%len(replicas)]
 		writing.Go(func() {
-			wish := domain.ChangeOf(domain.Settings{Name: "App", RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})
+			change := domain.ChangeOf(domain.Settings{Name: "App", RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})
 			identity := domain.Identity{ID: strconv.Itoa(i), TenantID: tenant, ClientID: domain.ClientID(fmt.Sprintf("app-%d", i))}
-			client := book.Register(identity, wish).Decide(domain.KeysUnexamined(), now).Client
+			client := book.Register(identity, change).Decide(domain.KeysUnexamined(), now).Client
 			action := domain.ActionCreate
 			for k := range each {
 				if err := store.Commit(t.Context(), domain.Revision{Action: action, At: now, Client: client}); err != nil {
@@ -123,21 +122,20 @@ func TestTheFeedMissesNothingWhenCommitsOvertakeEachOther(t *testing.T) {
 	}
 }
 
-// readUntil follows the feed until it is done and there is nothing more, and
-// notes the newest revision of each client; each must be the one behind the one
-// before.
+// readUntil follows the feed until done is closed and the feed is at its end. It records
+// the newest revision of each client, and requires that revisions come without a gap.
 func readUntil(t *testing.T, store *postgres.Store, done <-chan struct{}, newest map[string]int) {
 	var after application.Cursor
 	ending := false
 	for {
-		ctx, cut := context.WithTimeout(t.Context(), time.Duration(rand.Int64N(int64(20*time.Millisecond))))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.Int64N(int64(20*time.Millisecond))))
 		page, err := store.Changes(ctx, tenant, after, 7)
-		cut()
+		cancel()
 		if err != nil {
 			if t.Context().Err() != nil {
 				return
 			}
-			continue // cut off: once more from the last cursor
+			continue // canceled: again from the last cursor
 		}
 		for _, r := range page.Revisions {
 			id := string(r.Client.Identity().ClientID)
@@ -155,13 +153,13 @@ func readUntil(t *testing.T, store *postgres.Store, done <-chan struct{}, newest
 		}
 		select {
 		case <-done:
-			ending = true // and one look more
+			ending = true // after one more read
 		default:
 		}
 	}
 }
 
-func TestReplicasHearOfEachOthersCommits(t *testing.T) {
+func TestReplicasSignalCommitsToEachOther(t *testing.T) {
 	database := newDatabase(t)
 	one, other := open(t, database), open(t, database)
 	_, stop := other.Watch(tenant)
@@ -173,27 +171,26 @@ func TestReplicasHearOfEachOthersCommits(t *testing.T) {
 	require.False(t, outcome.Findings.HasViolations())
 	require.NoError(t, one.Commit(t.Context(), domain.Revision{Action: domain.ActionCreate, At: now, Client: client}))
 
-	// The one may have committed before the other listened; so it goes on.
+	// The first commit may come before the other replica listens, so there are more.
 	deadline := time.After(20 * time.Second)
 	for k := 0; ; k++ {
-		news, stop := other.Watch(tenant)
+		changed, stop := other.Watch(tenant)
 		client = revised(t, client, domain.ChangeOf(domain.Settings{Name: fmt.Sprintf("name %d", k)}))
 		require.NoError(t, one.Commit(t.Context(), domain.Revision{Action: domain.ActionUpdate, At: now, Client: client}))
 		select {
-		case <-news:
+		case <-changed:
 			stop()
 			return
 		case <-time.After(200 * time.Millisecond):
 			stop()
 		case <-deadline:
-			require.Fail(t, "a reader was not woken")
+			require.Fail(t, "a reader was not signaled")
 		}
 	}
 }
 
-// The plans of the lists over many clients: an index leads to what is asked
-// for, and nothing looks at more than a few rows in vain, also where the planner
-// thinks that many have what few have.
+// Lists over many clients use an index and read few rows that do not match, also if the
+// planner expects that a filter matches many clients and it matches few.
 func TestListsUseTheirIndexes(t *testing.T) {
 	database := newDatabase(t, `ALTER TABLE clients DISABLE TRIGGER USER`, `
 		INSERT INTO clients (client_id, tenant_id, revision, document, secrets, name, status, facets)
@@ -214,12 +211,12 @@ func TestListsUseTheirIndexes(t *testing.T) {
 	}{
 		{"all", application.Query{}, "clients_pkey"},
 		{"from a cursor", application.Query{After: "app-0050000"}, "clients_pkey"},
-		{"what many have", application.Query{Scope: "openid"}, "clients_pkey"},
-		{"what few have", application.Query{RedirectHost: "h77.example.com"}, "clients_facets"},
-		{"what few have, among what all have", application.Query{RedirectHost: "h9977.example.com", Scope: "openid", Count: true}, "clients_facets"},
+		{"a common facet", application.Query{Scope: "openid"}, "clients_pkey"},
+		{"a rare facet", application.Query{RedirectHost: "h77.example.com"}, "clients_facets"},
+		{"a rare and a common facet", application.Query{RedirectHost: "h9977.example.com", Scope: "openid", Count: true}, "clients_facets"},
 		{"a rare part of a name", application.Query{Name: "C4CA4238A0B9"}, "clients_name"},
 		{"a common part of a name", application.Query{Name: "application"}, "clients_pkey"},
-		{"lately updated", application.Query{UpdatedSince: time.Date(2026, 1, 2, 3, 46, 0, 0, time.UTC)}, "revisions_at"},
+		{"recently updated", application.Query{UpdatedSince: time.Date(2026, 1, 2, 3, 46, 0, 0, time.UTC)}, "revisions_at"},
 		{"with a total", application.Query{Count: true}, "client_counts"},
 	}
 	for _, tt := range tests {
@@ -230,7 +227,7 @@ func TestListsUseTheirIndexes(t *testing.T) {
 			plan := fmt.Sprint(plans)
 			assert.Contains(t, plan, tt.index, tt.name)
 			assert.NotContains(t, plan, "Seq Scan on revisions", tt.name)
-			assert.Less(t, inVain(t, plan), 3000, "%s, limit %d: %s", tt.name, limit, plan)
+			assert.Less(t, rowsRemoved(t, plan), 3000, "%s, limit %d: %s", tt.name, limit, plan)
 		}
 	}
 	t.Run("the feed is planned once", func(t *testing.T) {
@@ -245,15 +242,15 @@ func TestListsUseTheirIndexes(t *testing.T) {
 		}
 		generic, custom, err := one.Plans(t.Context(), "%ORDER BY revisions.xid, seq%")
 		require.NoError(t, err)
-		assert.LessOrEqual(t, custom, 5, "PostgreSQL decides after five")
+		assert.LessOrEqual(t, custom, 5, "PostgreSQL chooses the generic plan after five executions")
 		assert.GreaterOrEqual(t, generic, 95)
 	})
 }
 
 var removed = regexp.MustCompile(`Rows Removed by Filter: (\d+)`)
 
-// inVain is how many rows a plan looked at that nobody asked for.
-func inVain(t *testing.T, plan string) int {
+// rowsRemoved returns how many rows a plan read that did not match its filters.
+func rowsRemoved(t *testing.T, plan string) int {
 	t.Helper()
 	sum := 0
 	for _, found := range removed.FindAllStringSubmatch(plan, -1) {
@@ -264,14 +261,14 @@ func inVain(t *testing.T, plan string) int {
 	return sum
 }
 
-// A dump that is loaded into another server: its log names transactions that
-// this server has not counted to yet.
-func TestALoadedDumpIsMadeAtHome(t *testing.T) {
+// The log of a dump from another server has transaction numbers that this server has not
+// assigned yet.
+func TestRestoredDumpRebasesFeed(t *testing.T) {
 	database := newDatabase(t)
 	store := open(t, database)
 	book := newBook(t)
-	wish := domain.ChangeOf(domain.Settings{Name: "App", RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})
-	client := book.Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"}, wish).Decide(domain.KeysUnexamined(), now).Client
+	change := domain.ChangeOf(domain.Settings{Name: "App", RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})
+	client := book.Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"}, change).Decide(domain.KeysUnexamined(), now).Client
 	commit := func(store *postgres.Store, action domain.Action) {
 		require.NoError(t, store.Commit(t.Context(), domain.Revision{Action: action, At: now, Client: client}))
 		client = revised(t, client, domain.ChangeOf(domain.Settings{Name: fmt.Sprint("name ", client.Revision())}))
@@ -304,6 +301,6 @@ func TestALoadedDumpIsMadeAtHome(t *testing.T) {
 	_, err = there.Migrate(t.Context())
 	require.NoError(t, err)
 	rest, err := there.Changes(t.Context(), tenant, page.Next, 10)
-	require.NoError(t, err, "whoever is at home stays there")
+	require.NoError(t, err, "a second migration does not rebase the feed again")
 	assert.Empty(t, rest.Revisions)
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// A database that is copied on its server has its transactions, and so its
-// places, in common with the original up to the copy.
+// A database that is copied on its server shares the transactions, and so the positions,
+// with the original up to the copy.
 func TestCursorsProveTheirHistory(t *testing.T) {
 	urls := map[application.Store]string{}
 	openAt := func(t *testing.T, url string) application.Store {
@@ -48,7 +48,7 @@ func TestCursorsProveTheirHistory(t *testing.T) {
 		})
 }
 
-// own starts a server for this test alone.
+// own starts a server that only this test uses.
 func own(t *testing.T, settings ...string) *pgtest.Server {
 	t.Helper()
 	s, err := pgtest.StartOwn(t.Context(), append(settings, "fsync=off", "max_connections=50")...)
@@ -57,13 +57,13 @@ func own(t *testing.T, settings ...string) *pgtest.Server {
 	return s
 }
 
-// fork is a history that forks: a reader with cursors of before and behind
-// the fork. Its client was changed behind the fork in one history alone.
+// fork is a history that forks, and a reader with cursors from before and after the fork.
+// After the fork the client was changed in one of the two histories.
 type fork struct {
 	store  *postgres.Store
 	client domain.Client
-	common application.Cursor // behind an entry that both histories have
-	lost   application.Cursor // behind one that the other history lacks
+	common application.Cursor // behind an entry of both histories
+	lost   application.Cursor // behind an entry that only one history has
 }
 
 // named commits a revision of the fork's client with that name.
@@ -71,19 +71,19 @@ func (f *fork) named(t *testing.T, name string) {
 	t.Helper()
 	action := domain.ActionUpdate
 	if f.client.Revision() == 0 {
-		wish := domain.ChangeOf(domain.Settings{Name: name, RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})
-		f.client = newBook(t).Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"}, wish).Decide(domain.KeysUnexamined(), now).Client
+		change := domain.ChangeOf(domain.Settings{Name: name, RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})
+		f.client = newBook(t).Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"}, change).Decide(domain.KeysUnexamined(), now).Client
 		action = domain.ActionCreate
 	} else {
 		f.client = revised(t, f.client, domain.ChangeOf(domain.Settings{Name: name}))
 	}
 	r := domain.Revision{Action: action, At: now, Client: f.client, RequestID: name}
-	require.Eventually(t, func() bool { // the service finds the server that takes writes by itself
+	require.Eventually(t, func() bool { // until the store has found the server that accepts writes
 		return f.store.Commit(t.Context(), r) == nil
 	}, 30*time.Second, 10*time.Millisecond)
 }
 
-// end is the cursor of a reader that read everything.
+// end returns the cursor of a reader that has read everything.
 func (f *fork) end(t *testing.T) application.Cursor {
 	t.Helper()
 	page, err := f.store.Changes(t.Context(), tenant, "", 100)
@@ -92,7 +92,7 @@ func (f *fork) end(t *testing.T) application.Cursor {
 	return page.Next
 }
 
-// before makes the part that both histories have.
+// before commits the part of both histories.
 func (f *fork) before(t *testing.T) {
 	t.Helper()
 	_, err := f.store.Migrate(t.Context())
@@ -102,8 +102,8 @@ func (f *fork) before(t *testing.T) {
 	f.named(t, "second")
 }
 
-// behind makes the part that is lost.
-func (f *fork) behind(t *testing.T) {
+// after commits the part that is lost.
+func (f *fork) after(t *testing.T) {
 	t.Helper()
 	for i := range 5 {
 		f.named(t, fmt.Sprint("lost ", i))
@@ -111,8 +111,8 @@ func (f *fork) behind(t *testing.T) {
 	f.lost = f.end(t)
 }
 
-// requireProof demands that the other history, in which the client is still at its
-// second revision, rejects the lost cursor from then on, and continues from the other one.
+// requireProof requires that the store now has the other history, in which the client is
+// still at its second revision, rejects the lost cursor, and continues from the common one.
 func (f *fork) requireProof(t *testing.T) {
 	t.Helper()
 	state := f.client.State()
@@ -143,7 +143,7 @@ func database(t *testing.T, s *pgtest.Server) string {
 	return created
 }
 
-// on is the URL of the database on other servers.
+// on returns the URL of the database on other servers.
 func on(t *testing.T, database string, servers ...*pgtest.Server) string {
 	t.Helper()
 	u, err := url.Parse(database)
@@ -158,8 +158,8 @@ func on(t *testing.T, database string, servers ...*pgtest.Server) string {
 	return u.String()
 }
 
-// The files of the server are copied while it is down; it goes on, is lost, and the
-// copy takes its place under a service that keeps running.
+// The files of the server are copied while it is down. It continues and is lost, and the
+// copy replaces it while the service keeps running.
 func TestACursorAfterAPhysicalCopyWasRestored(t *testing.T) {
 	original := own(t)
 	url := database(t, original)
@@ -175,7 +175,7 @@ func TestACursorAfterAPhysicalCopyWasRestored(t *testing.T) {
 	running := open(t, on(t, url, original, restored))
 	require.NoError(t, original.Launch(t.Context()))
 	f.store = running
-	f.behind(t)
+	f.after(t)
 	original.Crash()
 	require.NoError(t, restored.Launch(t.Context()))
 	f.requireProof(t)
@@ -187,9 +187,9 @@ func TestACursorAfterAPhysicalCopyWasRestored(t *testing.T) {
 	require.ErrorIs(t, err, application.ErrCursor, "also after a restart")
 }
 
-// A standby that replicates asynchronously is cut off, its primary goes on and is
-// lost, and the standby is promoted under a service that keeps running.
-func TestACursorAfterAStandbyWithoutTheEndWasPromoted(t *testing.T) {
+// A standby that replicates asynchronously is disconnected. Its primary continues and is
+// lost, and the standby is promoted while the service keeps running.
+func TestACursorAfterALaggingStandbyWasPromoted(t *testing.T) {
 	primary := own(t)
 	url := database(t, primary)
 	standby, err := primary.Standby(t.Context(), "standby")
@@ -205,16 +205,16 @@ func TestACursorAfterAStandbyWithoutTheEndWasPromoted(t *testing.T) {
 		var there int
 		err := conn.QueryRow(t.Context(), `SELECT count(*) FROM revisions`).Scan(&there)
 		return err == nil && there == 2
-	}, 30*time.Second, time.Millisecond, "it has the common part")
+	}, 30*time.Second, time.Millisecond, "the standby has the common part")
 	require.NoError(t, standby.Execute(t.Context(), `ALTER SYSTEM SET primary_conninfo = ''`))
 	require.NoError(t, standby.Execute(t.Context(), `SELECT pg_reload_conf()`))
 	require.Eventually(t, func() bool {
 		var receivers int
 		err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_wal_receiver`).Scan(&receivers)
 		return err == nil && receivers == 0
-	}, 30*time.Second, time.Millisecond, "and gets nothing more")
+	}, 30*time.Second, time.Millisecond, "and receives nothing more")
 
-	f.behind(t)
+	f.after(t)
 	primary.Crash()
 	require.NoError(t, standby.Promote(t.Context()))
 	f.requireProof(t)
@@ -230,7 +230,7 @@ func TestACursorAfterPointInTimeRecovery(t *testing.T) {
 		if err := original.Execute(t.Context(), `SELECT pg_create_restore_point('here')`); err != nil {
 			return err
 		}
-		f.behind(t)
+		f.after(t)
 		return original.Execute(t.Context(), `SELECT pg_switch_wal()`)
 	})
 	require.NoError(t, err)
@@ -240,8 +240,8 @@ func TestACursorAfterPointInTimeRecovery(t *testing.T) {
 	f.requireProof(t)
 }
 
-// A dump is loaded into another server, whose transactions have other numbers. No
-// place of the old server is one of the new.
+// A dump is loaded into another server, whose transactions have other numbers. No position
+// of the old server is valid on the new one.
 func TestACursorAfterADumpWasLoadedElsewhere(t *testing.T) {
 	original := own(t)
 	url := database(t, original)
@@ -249,7 +249,7 @@ func TestACursorAfterADumpWasLoadedElsewhere(t *testing.T) {
 	f.before(t)
 	file := filepath.Join(original.Socket(), "dump")
 	require.NoError(t, original.Tool(t.Context(), "pg_dump", "--format=custom", "--file", file, url))
-	f.behind(t)
+	f.after(t)
 
 	other := own(t)
 	elsewhere := database(t, other)
@@ -271,8 +271,8 @@ func TestACursorAfterADumpWasLoadedElsewhere(t *testing.T) {
 	f.requireProof(t)
 }
 
-// A dump of another copy of the same server has the right identifier, and names
-// transactions that have not happened here.
+// A dump of another copy of the same server has the same system identifier, and transaction
+// numbers that this server has not assigned yet.
 func TestACursorAfterADumpOfAnotherCopyOfTheServer(t *testing.T) {
 	original := own(t)
 	url := database(t, original)
@@ -286,7 +286,7 @@ func TestACursorAfterADumpOfAnotherCopyOfTheServer(t *testing.T) {
 		FOR i IN 1..2000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP;
 	END $$`))
 	f.before(t)
-	f.behind(t)
+	f.after(t)
 	file := filepath.Join(original.Socket(), "dump")
 	require.NoError(t, original.Tool(t.Context(), "pg_dump", "--format=custom", "--file", file, url))
 
@@ -296,14 +296,14 @@ func TestACursorAfterADumpOfAnotherCopyOfTheServer(t *testing.T) {
 	f.store = open(t, elsewhere)
 	_, err = f.store.Migrate(t.Context())
 	require.NoError(t, err)
-	require.Len(t, f.names(t), 7, "nothing waits until the server has counted that far")
+	require.Len(t, f.names(t), 7, "no entry is held back until the server has assigned its number")
 	_, err = f.store.Changes(t.Context(), tenant, f.lost, 10)
 	require.ErrorIs(t, err, application.ErrCursor)
 	f.named(t, "last")
-	require.Equal(t, "last", f.names(t)[7], "what comes later is behind it")
+	require.Equal(t, "last", f.names(t)[7], "later entries follow")
 }
 
-// names are the requests of the whole feed.
+// names returns the request IDs of the whole feed.
 func (f *fork) names(t *testing.T) (names []string) {
 	t.Helper()
 	page, err := f.store.Changes(t.Context(), tenant, "", 100)

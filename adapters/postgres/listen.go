@@ -10,40 +10,40 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// The pauses between attempts to listen: the first, which doubles with each failure,
-// and the longest.
+// The delays between attempts to listen: the first one, which doubles with each failure,
+// and the maximum.
 const (
-	shortestPause = 250 * time.Millisecond
-	longestPause  = 30 * time.Second
+	minDelay = 250 * time.Millisecond
+	maxDelay = 30 * time.Second
 )
 
-// errPooler means that notifications cannot be received on the way there is.
+// errPooler means that the connections cannot receive notifications.
 var errPooler = errors.New("the connection leads through a pooler")
 
 // listenOn receives the notifications of other replicas until the store is closed.
-func (n *news) listenOn() {
+func (n *notifier) listenOn() {
 	listening := outage{log: n.route.log, subject: "notifications from other replicas"}
-	pauses := backoff{}
+	delays := backoff{}
 	for n.ctx.Err() == nil {
 		err := n.listenOnce(func() {
-			pauses = backoff{}
+			delays = backoff{}
 			listening.note(nil)
 		})
 		if errors.Is(err, errPooler) {
 			n.route.log.Warn("notifications from other replicas cannot be received through a pooler; " +
-				"readers of the change feed look once a second unless a direct database URL is set")
+				"readers of the change feed poll once a second unless a direct database URL is set")
 			return
 		}
 		if n.ctx.Err() != nil {
 			return
 		}
 		listening.note(err)
-		n.sleep(pauses.next())
+		n.sleep(delays.next())
 	}
 }
 
-// listenOnce listens until the connection fails. It calls begun when it listens.
-func (n *news) listenOnce(begun func()) error {
+// listenOnce listens until the connection fails. It calls started once it listens.
+func (n *notifier) listenOnce(started func()) error {
 	config := n.route.direct
 	if config == nil {
 		config = n.pool.Config().ConnConfig
@@ -61,8 +61,8 @@ func (n *news) listenOnce(begun func()) error {
 	if _, err := conn.Exec(n.ctx, "LISTEN "+channel); err != nil {
 		return err
 	}
-	begun()
-	n.readers.WakeAll() // notifications may have been missed until now
+	started()
+	n.readers.PublishAll() // notifications may have been missed until now
 	for {
 		notification, err := conn.WaitForNotification(n.ctx)
 		if err != nil {
@@ -72,34 +72,34 @@ func (n *news) listenOnce(begun func()) error {
 	}
 }
 
-// backoff is a sequence of pauses that double up to longestPause, each shortened at
-// random by up to a half, so that replicas do not come back all at once.
+// backoff is a sequence of delays that double up to maxDelay. Each is shortened at random
+// by up to a half, so that replicas do not reconnect at the same moment.
 type backoff struct{ failures int }
 
-// next returns the next pause.
+// next returns the next delay.
 func (b *backoff) next() time.Duration {
-	pause := longestPause
-	if b.failures < 16 { // beyond, it is longer than the longest
-		pause = min(shortestPause<<b.failures, longestPause)
+	delay := maxDelay
+	if b.failures < 16 { // a larger shift exceeds maxDelay and may overflow
+		delay = min(minDelay<<b.failures, maxDelay)
 	}
 	b.failures++
-	return pause - rand.N(pause/2) //nolint:gosec // only to spread attempts
+	return delay - rand.N(delay/2) //nolint:gosec // only spreads the attempts
 }
 
-// outage logs the beginning and the end of a failure, and not each failed attempt.
+// outage logs the start and the end of a failure, but not each failed attempt.
 type outage struct {
 	log     *slog.Logger
 	subject string
 	failing bool
 }
 
-// note takes the outcome of an attempt.
+// note records the result of an attempt.
 func (o *outage) note(err error) {
 	switch {
 	case err != nil && !o.failing:
-		o.log.Warn(o.subject+" are interrupted; readers of the change feed look once a second", "error", err)
+		o.log.Warn(o.subject+" are interrupted; readers of the change feed poll once a second", "error", err)
 	case err == nil && o.failing:
-		o.log.Info(o.subject + " are exchanged again")
+		o.log.Info(o.subject + " work again")
 	}
 	o.failing = err != nil
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/postgres"
 )
 
-// logText keeps what is logged. It is safe for concurrent use.
+// logText is a log in memory. It is safe for concurrent use.
 type logText struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -43,7 +43,7 @@ func openWith(t *testing.T, url string, options ...postgres.Option) *postgres.St
 	return store
 }
 
-// awaitListener waits until a backend of the database listens, and returns its id.
+// awaitListener waits until a backend of the database listens, and returns its process ID.
 func awaitListener(t *testing.T, conn *pgx.Conn) (pid int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -53,26 +53,26 @@ func awaitListener(t *testing.T, conn *pgx.Conn) (pid int) {
 	return pid
 }
 
-// watch waits for changes of the tenant until the test ends.
+// watch watches the tenant until the test ends.
 func watch(t *testing.T, store *postgres.Store) <-chan struct{} {
 	t.Helper()
-	news, stop := store.Watch(tenant)
+	changed, stop := store.Watch(tenant)
 	t.Cleanup(stop)
-	return news
+	return changed
 }
 
-func TestAnInterruptedListenerComesBackAndWakesThoseWhoWait(t *testing.T) {
+func TestAnInterruptedListenerReconnectsAndSignalsReaders(t *testing.T) {
 	database := newDatabase(t)
 	admin := connect(t, database)
 	var logged logText
 	store := openWith(t, database, postgres.WithLog(slog.New(slog.NewTextHandler(&logged, nil))))
-	requireWoken(t, watch(t, store)) // it listens for the first time
+	requireSignal(t, watch(t, store)) // it listens for the first time
 	first := awaitListener(t, admin)
 	waiting := watch(t, store)
 	execute(t, admin, `SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'`)
-	requireWoken(t, waiting) // without a commit: a notification may have been missed
+	requireSignal(t, waiting) // without a commit: a notification may have been missed
 	assert.NotEqual(t, first, awaitListener(t, admin))
-	require.Eventually(t, func() bool { return strings.Contains(logged.String(), "exchanged again") }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(logged.String(), "work again") }, time.Minute, time.Millisecond)
 	assert.Equal(t, 2, strings.Count(logged.String(), "\n"), logged.String())
 	assert.Contains(t, logged.String(), "57P01", "the cause")
 }
@@ -82,11 +82,11 @@ func TestAListenerThatCannotConnectIsLoggedOnce(t *testing.T) {
 	store := openWith(t, "postgres:///none?user=postgres&host="+t.TempDir(), postgres.WithLog(slog.New(slog.NewTextHandler(&logged, nil))))
 	watch(t, store)
 	require.Eventually(t, func() bool { return strings.Contains(logged.String(), "interrupted") }, time.Minute, time.Millisecond)
-	store.Close() // does not wait for the next attempt
+	store.Close() // must not wait for the next attempt
 	assert.Equal(t, 1, strings.Count(logged.String(), "\n"), logged.String())
 }
 
-func TestOutagesAreLoggedWhenTheyBeginAndEnd(t *testing.T) {
+func TestOutagesAreLoggedWhenTheyStartAndEnd(t *testing.T) {
 	var logged logText
 	failed := errors.New("no route")
 	postgres.LogOutage(slog.New(slog.NewTextHandler(&logged, nil)), nil, failed, failed, failed, nil, nil, failed)
@@ -94,14 +94,14 @@ func TestOutagesAreLoggedWhenTheyBeginAndEnd(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(logged.String(), "no route"))
 }
 
-func TestPausesGrowToALimit(t *testing.T) {
-	wanted := postgres.ShortestPause
+func TestDelaysDoubleUpToAMaximum(t *testing.T) {
+	wanted := postgres.MinDelay
 	seen := map[time.Duration]bool{}
-	for _, pause := range postgres.Pauses(100) {
-		assert.LessOrEqual(t, pause, wanted)
-		assert.Greater(t, pause, wanted/2-1)
-		wanted = min(2*wanted, postgres.LongestPause)
-		seen[pause] = true
+	for _, delay := range postgres.Delays(100) {
+		assert.LessOrEqual(t, delay, wanted)
+		assert.Greater(t, delay, wanted/2-1)
+		wanted = min(2*wanted, postgres.MaxDelay)
+		seen[delay] = true
 	}
-	assert.Greater(t, len(seen), 50, "they are random")
+	assert.Greater(t, len(seen), 50, "the delays are random")
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// revisionColumns are what readRevision reads.
+// revisionColumns are the columns that readRevision reads.
 const revisionColumns = `at, action, actor, actor_client, request_id, reason, tenant_id, client_id, number, document`
 
 // Revisions implements [application.Store].
@@ -27,19 +27,19 @@ func (s *Store) Revisions(
 		before = math.MaxInt64
 	}
 	var revisions []domain.Revision
-	var batch pgx.Batch
-	batch.Queue(inOrder)
-	batch.Queue(query, string(id), string(tenant), int64(before), limit).Query(func(rows pgx.Rows) (err error) {
+	var statements pgx.Batch
+	statements.Queue(inOrder)
+	statements.Queue(query, string(id), string(tenant), int64(before), limit).Query(func(rows pgx.Rows) (err error) {
 		revisions, err = collectPage(rows, func(row pgx.CollectableRow) (domain.Revision, error) { return readRevision(row) },
 			func(r domain.Revision) domain.Client { return r.Client })
 		return err
 	})
-	err := s.pool.SendBatch(ctx, &batch).Close()
+	err := s.pool.SendBatch(ctx, &statements).Close()
 	return revisions, translate(err)
 }
 
-// readRevision reads the revisionColumns and, before them, what more there is. An
-// entry that cannot be decoded has [domain.Revision.Unreadable].
+// readRevision reads the revisionColumns and the columns before them into more. An entry
+// that cannot be decoded has [domain.Revision.Unreadable].
 func readRevision(row pgx.CollectableRow, more ...any) (domain.Revision, error) {
 	var (
 		r             domain.Revision
@@ -62,15 +62,14 @@ func readRevision(row pgx.CollectableRow, more ...any) (domain.Revision, error) 
 	return r, nil
 }
 
-// readable reports whether a time is one that the store writes: PostgreSQL also has
+// readable reports whether the store can have written a time. PostgreSQL also has
 // infinity and years after 9999.
 func readable(at pgtype.Timestamptz) bool {
 	return at.InfinityModifier == pgtype.Finite && domain.Storable(at.Time)
 }
 
-// FeedLag returns the age of the oldest committed change that readers of the
-// feed are not given yet, since a transaction that began before it still runs;
-// 0 where there is none.
+// FeedLag returns the age of the oldest committed change that the feed holds back because
+// a transaction that began before it still runs; 0 if there is none.
 func (s *Store) FeedLag(ctx context.Context) (time.Duration, error) {
 	const query = `
 		SELECT coalesce(extract(epoch FROM clock_timestamp() - min(held.at)), 0)::float8
@@ -78,7 +77,7 @@ func (s *Store) FeedLag(ctx context.Context) (time.Duration, error) {
 			SELECT at FROM revisions
 			WHERE tenant_id = tenants.tenant_id AND xid >= pg_snapshot_xmin(pg_current_snapshot())
 			ORDER BY revisions.xid, seq LIMIT 1
-		) AS held` // an entry of the index for each tenant, however long the log is
+		) AS held` // reads one index entry per tenant, whatever the length of the log
 	var seconds float64
 	if err := s.pool.QueryRow(ctx, query).Scan(&seconds); err != nil {
 		return 0, translate(err)

@@ -17,10 +17,10 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Migrate brings the schema up to date and returns how many steps that took. It
-// also makes a database that was loaded from a dump at home on its server.
-// Several replicas may do it at once: an advisory lock lets one through, and
-// the others find nothing to do. Each step is a transaction of its own.
+// Migrate brings the schema up to date and returns the number of steps that it took. It
+// also prepares the feed of a database that was loaded from a dump, see rebaseFeed.
+// Several replicas may call it at once: an advisory lock lets one run at a time, and the
+// others find nothing to do. Each step is a transaction of its own.
 func (s *Store) Migrate(ctx context.Context) (steps int, err error) {
 	if err := s.checkEngine(ctx); err != nil {
 		return 0, err
@@ -32,13 +32,13 @@ func (s *Store) Migrate(ctx context.Context) (steps int, err error) {
 	if err != nil {
 		return steps, err
 	}
-	if err := s.settle(ctx); err != nil {
+	if err := s.rebaseFeed(ctx); err != nil {
 		return steps, fmt.Errorf("migrate PostgreSQL: %w", translate(err))
 	}
 	return steps, nil
 }
 
-// migrate takes the steps that up takes.
+// migrate runs the steps that up chooses.
 func (s *Store) migrate(
 	ctx context.Context, up func(*goose.Provider, context.Context) ([]*goose.MigrationResult, error),
 ) (steps int, err error) {
@@ -53,7 +53,7 @@ func (s *Store) migrate(
 	db := s.migrationDB()
 	defer db.Close()
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, dir, append(locking,
-		goose.WithAllowOutofOrder(true), // steps that were developed side by side do not depend on each other
+		goose.WithAllowOutofOrder(true), // steps that were developed in parallel do not depend on each other
 		goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: fillSearch}, nil)))...)
 	if err != nil {
 		return 0, fmt.Errorf("migrate PostgreSQL: %w", err)
@@ -69,23 +69,24 @@ func (s *Store) migrate(
 	return len(results), nil
 }
 
-// settle notices that the database was loaded from the dump of another server.
-// The transactions that its log names are not this server's: they would be told
-// of, out of their order, when this one has counted that far. So they are put
-// before all of this server's, where the sequence alone keeps their order; and
-// cursors of the other server name no entry any more. A dump may also come from
-// another copy of the same server, with the same identifier: then the log may name
-// transactions that have not happened here.
-func (s *Store) settle(ctx context.Context) error {
+// rebaseFeed handles a database that was loaded from a dump of another server. The log
+// then has transaction numbers of the other server; readers would get the entries out of
+// order, and only after this server has assigned the same numbers. So rebaseFeed sets
+// these numbers to 0, before all numbers of this server, where the sequence number alone
+// determines the order. Cursors of the other server then name no entry, and are rejected.
+// A dump may also come from another copy of the same server, which has the same system
+// identifier: then the log may have transaction numbers that this server has not assigned
+// yet.
+func (s *Store) rebaseFeed(ctx context.Context) error {
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		const moved = `
+		const feedEpoch = `
 			UPDATE home SET server = system_identifier::text, epoch = epoch + 1
 			FROM pg_control_system() WHERE server <> system_identifier::text OR EXISTS (
 				SELECT FROM (SELECT DISTINCT tenant_id FROM client_counts) AS tenants, LATERAL (
 					SELECT xid FROM revisions WHERE tenant_id = tenants.tenant_id ORDER BY revisions.xid DESC, seq DESC LIMIT 1
 				) AS newest WHERE newest.xid >= pg_snapshot_xmax(pg_current_snapshot())
 			)`
-		tag, err := tx.Exec(ctx, moved)
+		tag, err := tx.Exec(ctx, feedEpoch)
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
 		}
@@ -97,7 +98,7 @@ func (s *Store) settle(ctx context.Context) error {
 	})
 }
 
-// fillSearch fills the columns that step 2 added to search clients by.
+// fillSearch fills the columns for searches that step 2 added.
 func fillSearch(ctx context.Context, tx *sql.Tx) error {
 	const (
 		next   = `SELECT tenant_id, client_id, document FROM clients WHERE (tenant_id, client_id) > ($1, $2) ORDER BY tenant_id, client_id LIMIT 1`

@@ -11,11 +11,11 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// lockPoll is how often a replica tries again to be the one that migrates. It does not
-// wait inside the server, where its statement would hold back other ones.
+// lockPoll is how often a replica tries to get the lock for migrations. It does not wait
+// inside the server, because a waiting statement would block others.
 const lockPoll = 100 * time.Millisecond
 
-// migrationDB returns the connections for migrations: direct ones if there are any.
+// migrationDB returns the connections for migrations: direct ones if a direct URL is set.
 func (s *Store) migrationDB() *sql.DB {
 	if s.route.direct != nil {
 		return stdlib.OpenDB(*s.route.direct)
@@ -23,9 +23,9 @@ func (s *Store) migrationDB() *sql.DB {
 	return stdlib.OpenDBFromPool(s.pool)
 }
 
-// migrationLock returns how migrations exclude those of other processes. Over direct
-// connections goose does it, by a lock of the session that migrates. Through a pooler
-// there is no such session, see poolerLock.
+// migrationLock returns how migrations exclude those of other processes. On direct
+// connections goose does it, with a lock of its session. Through a pooler there is no such
+// session; see poolerLock.
 func (s *Store) migrationLock(
 	ctx context.Context,
 ) (exclusively func(ctx context.Context, do func() error) error, options []goose.ProviderOption, err error) {
@@ -46,9 +46,9 @@ func (s *Store) migrationLock(
 }
 
 // poolerLock runs a function while no other process migrates this database. The lock
-// belongs to a transaction, on a connection of its own, because a pooler in
-// transaction mode gives the other statements of a session to other connections. Its
-// number is that of goose's locks, so that the two exclude each other.
+// belongs to a transaction, on a connection of its own, because a pooler in transaction
+// mode may run each transaction of a session on a different connection. It has the number
+// of goose's lock, so that the two exclude each other.
 func (s *Store) poolerLock(ctx context.Context, do func() error) error {
 	conn, err := pgx.ConnectConfig(ctx, s.pool.Config().ConnConfig)
 	if err != nil {
@@ -73,8 +73,8 @@ func (s *Store) poolerLock(ctx context.Context, do func() error) error {
 	}
 }
 
-// tryLock begins a transaction that has the lock for migrations, unless another one
-// has it. No timeout of the server ends the transaction, which does nothing.
+// tryLock begins a transaction that holds the lock for migrations, unless another one
+// holds it. It disables the server's timeouts for this transaction, which stays idle.
 func tryLock(ctx context.Context, conn *pgx.Conn) (locked bool, err error) {
 	tx, err := conn.Begin(ctx)
 	if err != nil {

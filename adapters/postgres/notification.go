@@ -6,20 +6,20 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// maxPayload is the length in bytes from which a notification does not list
-// tenants. The server accepts less than 8000 (PostgreSQL, NOTIFY).
+// maxPayload is the maximum length of a notification in bytes; a longer one does not
+// list tenants. The server accepts less than 8000 (PostgreSQL, NOTIFY).
 const maxPayload = 7900
 
-// notification is the payload of a NOTIFY: tenants with new commits. No tenants
-// are all of them; so is a payload that cannot be decoded, such as the empty one of
-// the first release.
+// notification is the payload of a NOTIFY: the tenants with new commits. An empty list
+// stands for all tenants, and so does a payload that cannot be decoded, such as the
+// empty one of the first release.
 type notification struct {
 	From    string            `json:"from"` // the process that sent it
 	Tenants []domain.TenantID `json:"tenants,omitempty"`
 }
 
 // payload returns the notification for all commits since the last call.
-func (n *news) payload() string {
+func (n *notifier) payload() string {
 	n.mu.Lock()
 	tenants := n.pending
 	n.pending = nil
@@ -35,17 +35,17 @@ func (n *news) payload() string {
 	return string(text)
 }
 
-// received wakes the readers that a notification is for. Readers of the process that
-// sent it were woken by the commit itself.
-func (n *news) received(payload string) {
+// received signals the readers that a notification is for. In the process that sent it,
+// the commit itself has signaled them.
+func (n *notifier) received(payload string) {
 	var received notification
 	switch err := json.Unmarshal([]byte(payload), &received); {
 	case err != nil || received.From == "":
-		n.readers.WakeAll()
+		n.readers.PublishAll()
 	case received.From == n.self:
 	case len(received.Tenants) == 0:
-		n.readers.WakeAll()
+		n.readers.PublishAll()
 	default:
-		n.readers.Wake(received.Tenants...)
+		n.readers.Publish(received.Tenants...)
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// collectPage reads rows up to the bound of a page, [application.PageBytes], but at
-// least two. The server sends the rest, which is not kept.
+// collectPage reads rows up to the size of a page, [application.PageBytes], but at least
+// two. The server sends the others as well; they are dropped.
 func collectPage[T any](rows pgx.Rows, read pgx.RowToFunc[T], client func(T) domain.Client) ([]T, error) {
 	defer rows.Close()
 	var page []T

@@ -55,13 +55,14 @@ func (r *recorder) TraceBatchQuery(_ context.Context, _ *pgx.Conn, data pgx.Trac
 
 func (*recorder) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
-// grown is a registry that grew from nothing to 30,000 clients without statistics.
+// grown is a registry that has grown from nothing to 30,000 clients without statistics.
 type grown struct {
 	name string
 	fill []string
 }
 
-// grownRegistries are one tenant, and many of which one is large and one is small.
+// grownRegistries returns a registry of one tenant, and one of many tenants of which one is
+// large and one is small.
 func grownRegistries() []grown {
 	fill := func(tenantOf string) []string {
 		return []string{
@@ -85,8 +86,7 @@ func grownRegistries() []grown {
 	}
 }
 
-// reads are the reads of a store that return many clients or revisions, the name of
-// each beginning with what it is.
+// reads returns the reads of a store that return many clients or revisions, by name.
 func reads() map[string]func(ctx context.Context, s *postgres.Store, of domain.TenantID) (int, error) {
 	all := map[string]func(ctx context.Context, s *postgres.Store, of domain.TenantID) (int, error){
 		"revisions": func(ctx context.Context, s *postgres.Store, of domain.TenantID) (int, error) {
@@ -97,7 +97,7 @@ func reads() map[string]func(ctx context.Context, s *postgres.Store, of domain.T
 			found, err := s.Changes(ctx, of, "", 100)
 			return len(found.Revisions), err
 		},
-		"feed behind the list": func(ctx context.Context, s *postgres.Store, of domain.TenantID) (int, error) {
+		"feed after a list": func(ctx context.Context, s *postgres.Store, of domain.TenantID) (int, error) {
 			page, err := s.List(ctx, of, application.Query{Limit: 1})
 			if err != nil {
 				return 0, err
@@ -128,7 +128,7 @@ func reads() map[string]func(ctx context.Context, s *postgres.Store, of domain.T
 		"frequent part of a name":   {Name: "application"},
 		"short part of a name":      {Name: "ap"},
 		"name and facets":           {Name: "application", Scope: "openid", Profile: "fapi1"},
-		"lately updated":            {UpdatedSince: time.Date(2026, 1, 3, 8, 10, 0, 0, time.UTC)},
+		"recently updated":          {UpdatedSince: time.Date(2026, 1, 3, 8, 10, 0, 0, time.UTC)},
 		"updated since long ago":    {UpdatedSince: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)},
 		"updated since, with facet": {UpdatedSince: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), Scope: "openid", Count: true},
 	} {
@@ -141,8 +141,8 @@ func reads() map[string]func(ctx context.Context, s *postgres.Store, of domain.T
 	return all
 }
 
-// plans carries a read out, and returns the plans of the statements that it sent, as
-// they are in a transaction of their own, and what it found.
+// plans runs a read, and returns the plans that its statements have in a transaction of
+// their own, and the result of the read.
 func plans(t *testing.T, conn *pgx.Conn, s *postgres.Store, r *recorder, explain string,
 	read func(context.Context, *postgres.Store, domain.TenantID) (int, error), of domain.TenantID,
 ) (plan string, found int) {
@@ -174,10 +174,10 @@ var (
 	visited = regexp.MustCompile(`rows=(\d+) loops=(\d+)`)
 )
 
-// rowsVisited is how many rows the largest step of a plan returned or removed.
+// rowsVisited returns how many rows the largest step of a plan returned or removed.
 func rowsVisited(t *testing.T, plan string) int {
 	t.Helper()
-	most := inVain(t, plan)
+	most := rowsRemoved(t, plan)
 	for _, found := range visited.FindAllStringSubmatch(plan, -1) {
 		rows, err := strconv.Atoi(found[1])
 		require.NoError(t, err)
@@ -188,9 +188,8 @@ func rowsVisited(t *testing.T, plan string) int {
 	return most
 }
 
-// A registry that has just grown has no statistics, and the planner then reckons with
-// a few rows of each tenant. The plans must be those that it has with statistics, and
-// visit no more rows.
+// A registry that has just grown has no statistics, and the planner then expects a few rows
+// of each tenant. The plans must be the same as with statistics, and visit no more rows.
 func TestPlansDoNotDependOnStatistics(t *testing.T) {
 	for _, registry := range grownRegistries() {
 		t.Run(registry.name, func(t *testing.T) {
@@ -203,8 +202,8 @@ func TestPlansDoNotDependOnStatistics(t *testing.T) {
 			store, err := postgres.Open(t.Context(), withConnections(t, database, 1), r)
 			require.NoError(t, err)
 			t.Cleanup(store.Close)
-			for _, read := range reads() { // so that what is remembered is remembered
-				for range 7 { // and generic plans are made while the tables are empty
+			for _, read := range reads() { // fills the store's caches
+				for range 7 { // and makes generic plans while the tables are empty
 					plans(t, conn, store, r, "EXPLAIN (COSTS OFF) ", read, "large")
 				}
 			}
@@ -235,7 +234,7 @@ func TestPlansDoNotDependOnStatistics(t *testing.T) {
 						before := seen[key]
 						assert.Equal(t, before.found, found, key)
 						assert.LessOrEqual(t, before.visited, 2*rowsVisited(t, plan)+100, "%s: without statistics\n%s\nwith\n%s", key, before.plan, plan)
-						if name != "lag of the feed" { // which sorts or hashes the tenants, few rows each
+						if name != "lag of the feed" { // which sorts or hashes the few tenants
 							assert.Equal(t, nodes(before.plan), nodes(plan), key)
 						}
 					}
@@ -244,7 +243,7 @@ func TestPlansDoNotDependOnStatistics(t *testing.T) {
 			for name, most := range map[string]int{ // far fewer than the clients of the tenant
 				"list: all": 300, "list: behind a cursor": 300, "list: with a total": 300, "list: status": 1100, "list: status behind a cursor": 1100,
 				"list: many matches": 1100, "list: half of all": 1100, "list: few matches": 300, "list: rare part of a name": 300,
-				"feed from the beginning": 300, "feed behind the list": 300, "revisions": 300,
+				"feed from the beginning": 300, "feed after a list": 300, "revisions": 300,
 			} {
 				assert.LessOrEqual(t, seen[name+" of tenant large"].visited, most, "%s: %s", name, seen[name+" of tenant large"].plan)
 			}
@@ -252,9 +251,8 @@ func TestPlansDoNotDependOnStatistics(t *testing.T) {
 	}
 }
 
-// nodes are the joins, sorts and scans of a plan, and by which index and condition the
-// scans find their rows. Whether a bitmap lies between index and table makes no
-// difference to which rows these are.
+// nodes returns the joins, sorts and scans of a plan, with the index and condition of each
+// scan. It does not distinguish bitmap scans, which read the same rows.
 func nodes(plan string) string {
 	var kept []string
 	for line := range strings.Lines(planned.ReplaceAllString(plan, "")) {
@@ -270,7 +268,7 @@ func nodes(plan string) string {
 
 var step = regexp.MustCompile(`Bitmap Index Scan on \w+|Index (Only )?Scan( Backward)? using \w+|Seq Scan on (clients|revisions)\w*|Sort$|Sort\b.*|\w+ Join|Nested Loop|BitmapAnd`)
 
-func TestListsLeaveOtherReadsTheirConnections(t *testing.T) {
+func TestListsDoNotUseAllConnections(t *testing.T) {
 	store := open(t, withConnections(t, newDatabase(t), 4))
 	release := store.HoldLists()
 	defer release()
@@ -285,7 +283,7 @@ func TestListsLeaveOtherReadsTheirConnections(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestListsHaveSomeOfTheConnections(t *testing.T) {
+func TestListsUseThreeQuartersOfTheConnections(t *testing.T) {
 	for connections, want := range map[int]int{1: 1, 2: 1, 4: 3, 16: 12} {
 		assert.Equal(t, want, open(t, withConnections(t, server.URL("postgres"), connections)).MaxLists(), "%d connections", connections)
 	}

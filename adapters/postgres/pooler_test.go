@@ -21,8 +21,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// pooler starts a PgBouncer in transaction mode that has fewer connections to the
-// server than the store has to it.
+// pooler starts a PgBouncer in transaction mode with fewer connections to the server than
+// the store has to the pooler.
 func pooler(t *testing.T, settings ...string) *pgtest.Pooler {
 	t.Helper()
 	p, err := pgtest.StartPooler(t.Context(), server, append([]string{"default_pool_size = 4"}, settings...)...)
@@ -31,7 +31,7 @@ func pooler(t *testing.T, settings ...string) *pgtest.Pooler {
 	return p
 }
 
-// through is the URL of a database with the pooler between.
+// through returns the URL of a database through the pooler.
 func through(t *testing.T, p *pgtest.Pooler, database string) string {
 	t.Helper()
 	pooled, err := p.Through(database)
@@ -59,7 +59,7 @@ func TestUpgradeFromTheFirstVersionThroughAPooler(t *testing.T) {
 	storetest.RunUpgrade(t, open(t, through(t, pooler(t), database)))
 }
 
-// Sixteen callers do everything that the service does at once.
+// Sixteen callers use all operations of the store at the same time.
 func TestMixedLoadThroughAPoolerHasNoErrors(t *testing.T) {
 	const callers, rounds = 16, 25
 	database := newDatabase(t)
@@ -81,7 +81,7 @@ func TestMixedLoadThroughAPoolerHasNoErrors(t *testing.T) {
 	assert.Equal(t, int32(16), store.Connections().MaxConns())
 }
 
-// everything registers two clients, suspends one, and reads in all ways that there are.
+// everything registers two clients, suspends one, and calls all reading methods.
 func everything(ctx context.Context, store *postgres.Store, r domain.Revision) error {
 	client := r.Client
 	identity := client.Identity()
@@ -128,7 +128,7 @@ func TestABatchThroughAPoolerIsOneTransaction(t *testing.T) {
 	clients := registered(t, store, 2)
 	var others sync.WaitGroup
 	var done atomic.Bool
-	for range 8 { // keep the pooler's connections changing hands
+	for range 8 { // make the pooler reassign its connections
 		others.Go(func() {
 			for !done.Load() {
 				_, _ = store.Find(t.Context(), tenant, "app-0")
@@ -137,9 +137,9 @@ func TestABatchThroughAPoolerIsOneTransaction(t *testing.T) {
 	}
 	for i := range 20 {
 		fresh := domain.ClientID(fmt.Sprintf("new-%d", i))
-		// Alone, each meets the same obstacle: what it may not do has not been done by the batch.
-		errs, alone := store.CommitTogether(t.Context(), newRevision(t, tenant, fresh), renamed(t, clients[0], "not\x00text"))
-		assert.Equal(t, 2, alone)
+
+		errs, repeated := store.CommitBatch(t.Context(), newRevision(t, tenant, fresh), renamed(t, clients[0], "not\x00text"))
+		assert.Equal(t, 2, repeated)
 		require.NoError(t, errs[0], "it would be a conflict if the batch had registered it")
 		require.Error(t, errs[1])
 	}
@@ -148,20 +148,20 @@ func TestABatchThroughAPoolerIsOneTransaction(t *testing.T) {
 	assert.Equal(t, 22, total(t, store, tenant, ""))
 }
 
-func TestNotificationsArriveOnTheDirectWay(t *testing.T) {
+func TestNotificationsArriveOnTheDirectConnection(t *testing.T) {
 	database := newDatabase(t)
 	p := pooler(t)
 	one := openWith(t, through(t, p, database), postgres.WithDirectURL(database))
 	other := openWith(t, through(t, p, database), postgres.WithDirectURL(database))
-	requireWoken(t, watch(t, other)) // it listens for the first time
+	requireSignal(t, watch(t, other)) // it listens for the first time
 	awaitListener(t, connect(t, database))
-	news := watch(t, other)
+	changed := watch(t, other)
 	require.NoError(t, one.Commit(t.Context(), newRevision(t, tenant, "app")))
-	requireWoken(t, news)
+	requireSignal(t, changed)
 }
 
-// Through the pooler LISTEN would succeed, on a connection that belongs to others the
-// next moment, and no notification would arrive.
+// LISTEN would succeed through the pooler, but on a connection that the pooler then gives to
+// another client, so no notification would arrive.
 func TestTheStoreDoesNotListenThroughAPooler(t *testing.T) {
 	database := newDatabase(t)
 	var logged logText
@@ -200,9 +200,9 @@ func TestReplicasMigrateAtOnceThroughAPooler(t *testing.T) {
 	assert.Zero(t, held, "no lock stays with a connection of the pooler")
 }
 
-// With a single connection of the pooler, migrations need the direct way: one
-// transaction holds the lock while another one takes the steps.
-func TestMigrationsTakeTheDirectWay(t *testing.T) {
+// With a single connection of the pooler, migrations need direct connections: one
+// transaction holds the lock while another one migrates.
+func TestMigrationsUseTheDirectURL(t *testing.T) {
 	database, err := server.NewDatabase(t.Context())
 	require.NoError(t, err)
 	store := openWith(t, through(t, pooler(t, "default_pool_size = 1"), database), postgres.WithDirectURL(database))
@@ -210,7 +210,7 @@ func TestMigrationsTakeTheDirectWay(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Earlier releases, and those without a pooler, hold the lock for their session.
+// Earlier releases, and processes without a pooler, hold the lock in their session.
 func TestMigrationsThroughAPoolerWaitForOthers(t *testing.T) {
 	database, err := server.NewDatabase(t.Context())
 	require.NoError(t, err)
@@ -226,7 +226,7 @@ func TestMigrationsThroughAPoolerWaitForOthers(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestStatementsWithoutAStoredPlanAreChosenByTheURL(t *testing.T) {
+func TestTheURLCanSetTheQueryExecMode(t *testing.T) {
 	database := newDatabase(t)
 	for _, mode := range []string{"exec", "simple_protocol", "describe_exec"} {
 		_, err := postgres.Open(t.Context(), withParameter(t, database, "default_query_exec_mode", mode), nil)

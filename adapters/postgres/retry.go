@@ -9,41 +9,41 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// The SQLSTATE codes (PostgreSQL, appendix A) of transactions that the server
-// stopped because of what other transactions do.
+// The SQLSTATE codes (PostgreSQL, appendix A) of statements that the server stops because
+// of other transactions.
 const (
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	lockNotAvailable     = "55P03" // lock_timeout
-	queryCanceled        = "57014" // statement_timeout; a request that is cancelled ends with the context's error
+	queryCanceled        = "57014" // statement_timeout; a request that is canceled ends with the context's error
 )
 
-// How often a transaction is tried that conflicts with others, and the pause after
-// the first try, which doubles each time.
+// How often a transaction is tried that conflicts with others, and the delay after the
+// first try, which doubles each time.
 const (
 	conflictTries = 6
-	conflictPause = 4 * time.Millisecond
+	conflictDelay = 4 * time.Millisecond
 )
 
-// retry repeats a transaction that the server rolled back because it conflicted
-// with another one: it had no effect, so a repetition cannot do anything twice. A
-// transaction whose outcome is unknown, as when the connection is lost, is not
-// repeated.
+// retry repeats a transaction that the server rolled back because it conflicted with
+// another one. The transaction had no effect, so the repetition cannot do anything twice.
+// A transaction whose outcome is unknown, for example because the connection was lost, is
+// not repeated.
 func retry(ctx context.Context, transaction func() error) error {
-	pause := conflictPause
+	delay := conflictDelay
 	for try := 1; ; try++ {
 		err := transaction()
 		if !conflicted(err) || try == conflictTries {
 			return err
 		}
-		timer := time.NewTimer(pause/2 + rand.N(pause)) //nolint:gosec // only to part those that met
+		timer := time.NewTimer(delay/2 + rand.N(delay)) //nolint:gosec // only separates transactions that conflict
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
 			return err
 		}
-		pause *= 2
+		delay *= 2
 	}
 }
 
@@ -54,10 +54,10 @@ func conflicted(err error) bool {
 	return ok && (failed.Code == deadlockDetected || failed.Code == serializationFailure)
 }
 
-// stopsAll reports whether the error of a batch may be the fault of one of its
-// entries, or of the transaction that this one had to wait for, so that the others
-// succeed by themselves. The server has rolled the batch back.
-func stopsAll(err error) bool {
+// failsAlone reports whether the error of a batch may concern only one of its revisions,
+// or a lock that only this one needs, so that the others succeed in transactions of their
+// own. The server has rolled the batch back.
+func failsAlone(err error) bool {
 	failed, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
 		return false

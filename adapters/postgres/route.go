@@ -20,40 +20,41 @@ type Option func(*route)
 // other replicas. The default is to report nothing.
 func WithLog(log *slog.Logger) Option { return func(r *route) { r.log = log } }
 
-// WithDirectURL names the same database on a way without a pooler, for what needs a
-// session of its own: notifications and migrations. An empty url changes nothing.
+// WithDirectURL sets a URL of the same database that does not lead through a pooler. It is
+// used for what needs a session of its own: notifications and migrations. An empty url
+// changes nothing.
 func WithDirectURL(url string) Option { return func(r *route) { r.directURL = url } }
 
-// route is how connections reach the server: directly, or through a pooler such as
-// PgBouncer, which in its transaction mode gives each transaction any connection to
-// the server that is free. State of a session is then lost or met by others: prepared
+// route describes how connections reach the server: directly, or through a pooler such as
+// PgBouncer. In transaction mode, a pooler runs each transaction on any free connection to
+// the server. State of a session is then lost, or visible to other clients: prepared
 // statements, LISTEN, advisory locks that outlast the transaction.
 type route struct {
 	log       *slog.Logger
 	directURL string
 	// direct connects without a pooler; nil if unset.
 	direct *pgx.ConnConfig
-	// kind caches what findPooler found.
+	// kind caches the result of findPooler.
 	kind atomic.Int32
-	// probing is held by the one who finds out.
+	// probing is a mutex of findPooler whose wait ends with a context.
 	probing chan struct{}
 }
 
-// The kinds of a route; 0 is an unknown one.
+// The kinds of a route; 0 is unknown.
 const (
-	straight int32 = iota + 1
+	unpooled int32 = iota + 1
 	pooled
 )
 
-// newRoute completes the configuration of a pool of connections, as the database URL
-// has it.
+// newRoute returns the route of a connection pool, and completes the configuration that
+// was parsed from the database URL.
 func newRoute(config *pgxpool.Config, url string, options []Option) (*route, error) {
 	r := &route{log: slog.New(slog.DiscardHandler), probing: make(chan struct{}, 1)}
 	for _, set := range options {
 		set(r)
 	}
 	if r.directURL != "" {
-		direct, err := pgxpool.ParseConfig(r.directURL) // it also knows the parameters of pools
+		direct, err := pgxpool.ParseConfig(r.directURL) // also accepts the parameters of pools
 		if err != nil {
 			return nil, errors.New("the direct database URL cannot be read") // the error of pgx may repeat the password
 		}
@@ -73,10 +74,10 @@ func newRoute(config *pgxpool.Config, url string, options []Option) (*route, err
 	return r, nil
 }
 
-// chooseMode makes a new connection send each statement with its text, without a name,
-// if a pooler is between: a statement with a name is known to one connection of the
-// server, and the next transaction may go to another one. PgBouncer 1.21 and newer
-// can keep track of names; with max_prepared_statements set there, the URL may say
+// chooseMode makes a new connection send each statement as text instead of as a named
+// prepared statement, if there is a pooler. A named statement exists on one connection to
+// the server, and the next transaction may run on another one. PgBouncer 1.21 and newer
+// can track names; with max_prepared_statements set there, the URL may have
 // default_query_exec_mode=cache_statement.
 func (r *route) chooseMode(ctx context.Context, config *pgx.ConnConfig) error {
 	behindPooler, err := r.findPooler(ctx, config)
@@ -86,10 +87,10 @@ func (r *route) chooseMode(ctx context.Context, config *pgx.ConnConfig) error {
 	return err
 }
 
-// findPooler reports whether there is a pooler between. It finds out once: a server
-// names its process when a connection begins (BackendKeyData, PostgreSQL §54.2.1), and
-// a pooler has to name something else, since its client has no server process for
-// itself.
+// findPooler reports whether there is a pooler between the service and the server. It
+// connects once to find out, and caches the result: a server sends the ID of its process
+// when a connection starts (BackendKeyData, PostgreSQL §54.2.1). A pooler has to send
+// something else, because its client has no server process of its own.
 func (r *route) findPooler(ctx context.Context, config *pgx.ConnConfig) (bool, error) {
 	if known := r.kind.Load(); known != 0 {
 		return known == pooled, nil
@@ -111,9 +112,9 @@ func (r *route) findPooler(ctx context.Context, config *pgx.ConnConfig) (bool, e
 	var process uint32
 	err = conn.QueryRow(ctx, `SELECT pg_backend_pid()`, pgx.QueryExecModeSimpleProtocol).Scan(&process)
 	if err != nil {
-		return false, fmt.Errorf("look for a pooler: %w", err)
+		return false, fmt.Errorf("detect a pooler: %w", err)
 	}
-	kind := straight
+	kind := unpooled
 	if process != conn.PgConn().PID() {
 		kind = pooled
 	}

@@ -11,12 +11,12 @@ import (
 	"github.com/clientele-oauth/clientele/application"
 )
 
-// keyBatch is how many clients are read at once to find a live secret under a key.
+// keyBatch is how many clients a statement reads to find a live secret under a key.
 const keyBatch = 100
 
-// MissingSecretKeys implements [application.SecretKeys]. Without a missing key it
-// reads a few rows; for a key that is missing it reads the clients until it finds a
-// live secret under that key.
+// MissingSecretKeys implements [application.SecretKeys]. If no key is missing, it reads a
+// few rows. For each missing key it reads clients until it finds a live secret under this
+// key.
 func (s *Store) MissingSecretKeys(ctx context.Context, known []string, now time.Time) ([]string, error) {
 	rows, err := s.pool.Query(ctx, `SELECT key_id FROM secret_keys ORDER BY key_id`)
 	if err != nil {

@@ -15,81 +15,82 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// The plans of lists must not depend on the statistics of the tables, which are
-// missing or out of date after a tenant has grown. Without them the planner reckons
-// that a tenant has few clients, and reads and sorts all of them for each page. So
-// each statement leaves it one plan: what it must not do is switched off for the
-// transaction, and an index that must not be used is hidden behind an expression. So
-// is compilation: the costs that a plan gets for a scan that is switched off and still
-// needed, as that of a table without an index, would bring it about.
+// The plans of lists must not depend on the statistics of the tables, which are missing or
+// out of date after a tenant has grown. Without statistics the planner assumes that a
+// tenant has few clients, and reads and sorts all of them for each page. So each statement
+// has only one possible plan: other operations are disabled for the transaction, and an
+// index that must not be used is hidden by an expression. Compilation (JIT) is disabled as
+// well: the planner adds a high cost to a disabled scan that it needs all the same, such as
+// that of a table without an index, and the cost would trigger compilation.
 const (
-	// inOrder leaves only scans in the order of an index.
+	// inOrder allows only scans in the order of an index.
 	inOrder = `SELECT set_config('jit', 'off', true), set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true), ` +
 		`set_config('enable_seqscan', 'off', true)`
-	// byIndex also leaves bitmaps, without which GIN and BRIN indexes cannot be read.
+	// byIndex also allows bitmap scans, which GIN and BRIN indexes need.
 	byIndex = `SELECT set_config('jit', 'off', true), set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'on', true), ` +
 		`set_config('enable_seqscan', 'off', true)`
 )
 
-// Bounds of what a list reads before it takes another way.
+// Limits of what one strategy reads before the next one is tried.
 const (
-	// fewClients is how many clients are looked up by what a query asks for, before
-	// it is known that there are many.
+	// fewClients is the maximum number of clients that are selected by an index.
 	fewClients = 1000
-	// smallTenant is the number of clients up to which those of a tenant are all
-	// looked at, instead of those of all tenants that an index leads to.
+	// smallTenant is the number of clients up to which all clients of a tenant are checked,
+	// instead of those of all tenants that an index selects.
 	smallTenant = 2000
-	// manyCandidates is how many clients of all tenants that an index leads to are looked
-	// at, before those of the tenant are looked at in order: others may have in great
-	// numbers what few clients of this tenant have.
+	// manyCandidates is the maximum number of clients of all tenants that an index selects.
+	// Beyond it, the clients of the tenant are read in order: a filter that matches few
+	// clients of this tenant may match many of other tenants.
 	manyCandidates = 20000
-	// firstLook is how many clients are looked at in order for a page whose filters
-	// many clients usually match, before an index is asked.
-	firstLook = 1000
-	// recentChanges is how many entries of the log are looked at for updated_since.
+	// firstScan is how many clients are read in order, before an index is used, if the
+	// filters usually match many clients.
+	firstScan = 1000
+	// recentChanges is the maximum number of log entries that are read for updated_since.
 	recentChanges = 20000
 )
 
-// A way is one of the statements by which a list may be read.
-type way int
+// A strategy is one of the statements that can read a list.
+type strategy int
 
 const (
-	// wayWalk reads the clients in order until the page is full.
-	wayWalk way = iota
-	// wayLook is wayWalk that gives up after firstLook clients.
-	wayLook
-	// wayFilter looks up the clients by the indexes of facets and names, and gives up
-	// at fewClients.
-	wayFilter
-	// wayRecent looks up the clients by the index of the times of changes, and gives
-	// up at recentChanges.
-	wayRecent
+	// scan reads the clients in order until the page is full.
+	scan strategy = iota
+	// boundedScan is scan that gives up after firstScan clients.
+	boundedScan
+	// byFilter selects clients by the indexes of facets and names, and gives up at
+	// fewClients.
+	byFilter
+	// byTime selects clients by the index of the times of changes, and gives up at
+	// recentChanges.
+	byTime
 )
 
-// ways lists the ways to try for a query, in order. The last one never gives up.
-func (s *Store) ways(ctx context.Context, q application.Query) ([]way, error) {
+// strategies lists the strategies to try for a query, in order. The last one never gives
+// up.
+func (s *Store) strategies(ctx context.Context, q application.Query) ([]strategy, error) {
 	facets := len(document.Facets(q)) > 0
-	var list []way
+	var list []strategy
 	if facets && q.Name == "" && q.UpdatedSince.IsZero() && q.RedirectHost == "" && q.Offset == 0 && (!q.Count || !q.Selects()) {
-		list = append(list, wayLook)
+		list = append(list, boundedScan)
 	}
 	if !q.UpdatedSince.IsZero() {
-		list = append(list, wayRecent)
+		list = append(list, byTime)
 	}
 	names, err := s.namesIndexed(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if facets || names && hasTrigram(q.Name) {
-		list = append(list, wayFilter)
+		list = append(list, byFilter)
 	}
-	return append(list, wayWalk), nil
+	return append(list, scan), nil
 }
 
-// hasTrigram reports whether the index of names can find a part of a name.
+// hasTrigram reports whether the index of names can find a substring of a name.
 func hasTrigram(part string) bool { return utf8.RuneCountInString(document.Fold(part)) >= 3 }
 
-// namesIndexed reports whether there is an index of names; see the migration.
+// namesIndexed reports whether there is an index of names: without the extension pg_trgm
+// the migration does not create it.
 func (s *Store) namesIndexed(ctx context.Context) (bool, error) {
 	if known := s.names.Load(); known != 0 {
 		return known == 1, nil
@@ -106,29 +107,29 @@ func (s *Store) namesIndexed(ctx context.Context) (bool, error) {
 	return found, nil
 }
 
-// listing is a statement of a list: what is switched off for it, its text, and its
-// values. It returns a row with the place in the feed, the total and whether the
-// way gave up, and then the clients.
+// listing is the statement of a list with its settings and arguments. It returns a row
+// with the position in the feed, the total, and whether the strategy gave up; then the
+// clients.
 type listing struct {
 	settings, statement string
 	args                []any
 }
 
-// conditions collects the conditions of a query and their values.
+// conditions collects the arguments of a statement.
 type conditions struct {
 	args []any
 }
 
-// value adds a value and returns its place in the statement. The planner does not
-// see it, so that there is one plan for all values.
+// value adds an argument and returns the expression for it. The subquery hides the value
+// from the planner, so that there is one plan for all values.
 func (c *conditions) value(v any, kind string) string {
 	c.args = append(c.args, v)
 	return `(SELECT $` + strconv.Itoa(len(c.args)) + `::` + kind + `)`
 }
 
-// listingOf makes the statement of a way. limit is how many clients it returns at
-// most: one more than the page may have.
-func listingOf(w way, tenant domain.TenantID, q application.Query, limit int) listing {
+// listingOf returns the statement of a strategy. limit is the maximum number of clients
+// that it returns, which is one more than the page may have.
+func listingOf(by strategy, tenant domain.TenantID, q application.Query, limit int) listing {
 	c := &conditions{}
 	c.args = append(c.args, string(tenant)) // $1
 	const whose = `tenant_id = $1 AND deleted_at IS NULL`
@@ -144,7 +145,7 @@ func listingOf(w way, tenant domain.TenantID, q application.Query, limit int) li
 	if !q.UpdatedSince.IsZero() {
 		since = c.value(q.UpdatedSince, "timestamptz")
 	}
-	// Without an index, and with the indexes of facets and of names.
+	// The expressions in checks prevent the use of the indexes of facets and names.
 	checks := fmt.Sprintf(pattern, `(facets || '{}'::text[])`, `(name || '')`)
 	indexed := fmt.Sprintf(pattern, `facets`, `name`)
 	if !hasTrigram(q.Name) {
@@ -153,14 +154,14 @@ func listingOf(w way, tenant domain.TenantID, q application.Query, limit int) li
 	if pattern == "" {
 		checks, indexed = "", ""
 	}
-	if since != "" { // the newest revision first: an index leads to it
+	if since != "" { // the newest revision first, which the index finds
 		changed := ` AND (SELECT true FROM revisions r WHERE r.tenant_id = $1 AND r.client_id = clients.client_id AND r.at >= ` + since +
 			` ORDER BY r.number DESC LIMIT 1)`
 		checks += changed
 	}
 
-	switch w {
-	case wayFilter, wayRecent:
+	switch by {
+	case byFilter, byTime:
 		few := `
 			(SELECT client_id FROM clients WHERE (SELECT is_small FROM tenant) AND ` + whose + checks + ` LIMIT ` + strconv.Itoa(fewClients) + `)
 			UNION ALL
@@ -177,7 +178,7 @@ func listingOf(w way, tenant domain.TenantID, q application.Query, limit int) li
 				count(*) >= ` + strconv.Itoa(fewClients) + ` OR (SELECT count(*) FROM candidates) >= ` + strconv.Itoa(manyCandidates) + ` AS many
 			FROM few
 		)`
-		if w == wayRecent {
+		if by == byTime {
 			head = `
 		WITH recent AS MATERIALIZED (
 			SELECT tenant_id, client_id FROM revisions WHERE at >= ` + since + ` LIMIT ` + strconv.Itoa(recentChanges) + `
@@ -216,9 +217,9 @@ func listingOf(w way, tenant domain.TenantID, q application.Query, limit int) li
 			total = `(SELECT coalesce(sum(clients), 0)::bigint FROM client_counts WHERE tenant_id = $1)`
 		}
 		clients := `clients`
-		if w == wayLook {
+		if by == boundedScan {
 			clients = `(
-				SELECT * FROM clients WHERE tenant_id = $1 AND client_id > ` + after + ` ORDER BY client_id LIMIT ` + strconv.Itoa(firstLook) + `
+				SELECT * FROM clients WHERE tenant_id = $1 AND client_id > ` + after + ` ORDER BY client_id LIMIT ` + strconv.Itoa(firstScan) + `
 			) AS clients`
 		}
 		return listing{inOrder, `
@@ -230,8 +231,8 @@ func listingOf(w way, tenant domain.TenantID, q application.Query, limit int) li
 	}
 }
 
-// List implements [application.Store]. A page is that of one statement, and so of one
-// moment.
+// List implements [application.Store]. One statement reads a page, so it shows the clients
+// of one point in time.
 func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.Query) (application.Page, error) {
 	select {
 	case s.listing <- struct{}{}:
@@ -239,25 +240,25 @@ func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.
 	case <-ctx.Done():
 		return application.Page{}, translate(ctx.Err())
 	}
-	ways, err := s.ways(ctx, q)
+	strategies, err := s.strategies(ctx, q)
 	if err != nil {
 		return application.Page{}, err
 	}
-	for _, w := range ways {
-		page, complete, err := s.listBy(ctx, w, tenant, q)
+	for _, by := range strategies {
+		page, complete, err := s.listBy(ctx, by, tenant, q)
 		if complete || err != nil {
 			return page, translate(err)
 		}
 	}
-	return application.Page{}, fmt.Errorf("list: no way to read %+v", q) // the last one is always complete
+	return application.Page{}, fmt.Errorf("list: no strategy for %+v", q) // cannot happen: the last one is always complete
 }
 
-// listBy reads a list by one way, and reports whether that did not give up.
+// listBy reads a list with one strategy. complete is false if the strategy gave up.
 func (s *Store) listBy(
-	ctx context.Context, w way, tenant domain.TenantID, q application.Query,
+	ctx context.Context, by strategy, tenant domain.TenantID, q application.Query,
 ) (page application.Page, complete bool, err error) {
 	limit := s.sizes.rows(tenant, q)
-	l := listingOf(w, tenant, q, limit)
+	l := listingOf(by, tenant, q, limit)
 	page.Clients = make([]domain.Client, 0, min(q.Limit, limit))
 	budget := application.NewBudget(q.MaxBytes)
 	var (
@@ -268,9 +269,9 @@ func (s *Store) listBy(
 		revision     *int64
 		doc, secrets []byte
 	)
-	var batch pgx.Batch
-	batch.Queue(l.settings)
-	batch.Queue(l.statement, l.args...).Query(func(rows pgx.Rows) error {
+	var statements pgx.Batch
+	statements.Queue(l.settings)
+	statements.Queue(l.statement, l.args...).Query(func(rows pgx.Rows) error {
 		_, err := pgx.ForEachRow(rows, []any{&newest, &total, &gaveUp, &id, &revision, &doc, &secrets}, func() error {
 			if newest != nil {
 				page.Changes = application.Cursor(*newest)
@@ -281,7 +282,7 @@ func (s *Store) listBy(
 				return nil
 			}
 			if len(page.Clients)+len(page.Unreadable) == limit-1 || budget.Spent() {
-				page.More = true // the server sends the rest, which is not kept
+				page.More = true // the server sends the rest, which is dropped
 				return nil
 			}
 			client, err := document.Row{
@@ -297,11 +298,11 @@ func (s *Store) listBy(
 		})
 		return err
 	})
-	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
+	if err := s.pool.SendBatch(ctx, &statements).Close(); err != nil {
 		return application.Page{}, false, err
 	}
 	s.sizes.note(tenant, q, page, budget)
-	if w == wayLook {
+	if by == boundedScan {
 		complete = page.More
 	}
 	return page, complete, nil

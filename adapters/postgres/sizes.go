@@ -7,19 +7,19 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// sizes remembers how large the clients of tenants are whose pages ended by their size,
-// so that the next statement does not ask for many more rows than a page can hold. A
-// wrong memory makes a page shorter than it could be, and never wrong.
+// sizes caches the average size of clients for tenants whose last page ended by its size,
+// so that the next statement does not return many more rows than a page can hold. An
+// outdated value can make a page shorter than necessary, but never incorrect.
 type sizes struct {
 	mu      sync.Mutex
 	average map[domain.TenantID]int // bytes of a client
 }
 
-// maxSizes bounds how many tenants are remembered.
+// maxSizes bounds the number of tenants in the cache.
 const maxSizes = 1024
 
-// rows returns how many rows a statement is to return: one more than the limit, to know
-// whether clients follow, or what the page can hold.
+// rows returns how many rows a statement should return: one more than the limit, which
+// shows whether more clients follow, but not many more than the page can hold.
 func (s *sizes) rows(tenant domain.TenantID, q application.Query) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -30,7 +30,7 @@ func (s *sizes) rows(tenant domain.TenantID, q application.Query) int {
 	return min(q.Limit+1, 2+2*pageBytes(q)/average)
 }
 
-// note takes the sizes of a page.
+// note records the size of a page.
 func (s *sizes) note(tenant domain.TenantID, q application.Query, page application.Page, budget application.Budget) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,5 +1,12 @@
-// Package postgres is the store for production: any number of replicas over
-// one PostgreSQL, with no coordination besides the database.
+// Package postgres implements the store on PostgreSQL. Any number of replicas of
+// the service may share one database; they need no other coordination.
+//
+//	store, err := postgres.Open(ctx, "postgres://clientele@db.internal/clientele", nil)
+//	if err != nil {
+//		return err
+//	}
+//	defer store.Close()
+//	steps, err := store.Migrate(ctx)
 package postgres
 
 import (
@@ -15,7 +22,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/clientele-oauth/clientele/adapters/gather"
+	"github.com/clientele-oauth/clientele/adapters/internal/batch"
 	"github.com/clientele-oauth/clientele/adapters/internal/document"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -23,37 +30,37 @@ import (
 
 // Store implements [application.Store] over a pool of connections.
 type Store struct {
-	pool    *pgxpool.Pool
-	route   *route
-	news    *news
-	finds   *gather.Trips[key, row]
-	commits *gather.Trips[entry, struct{}]
-	changes *gather.Trips[question, page]
-	names   atomic.Int32  // see namesIndexed; 0 if unknown
-	listing chan struct{} // held by lists, see maxLists
-	sizes   sizes
+	pool     *pgxpool.Pool
+	route    *route
+	notifier *notifier
+	finds    *batch.Group[key, row]
+	commits  *batch.Group[pendingRevision, struct{}]
+	changes  *batch.Group[feedRequest, page]
+	names    atomic.Int32  // see namesIndexed; 0 if unknown
+	listing  chan struct{} // a semaphore of lists, see maxLists
+	sizes    sizes
 }
 
-// defaultMaxConns is the size of the pool where the connection string has no
-// pool_max_conns. Commits that wait for the disk together share one write of
-// it, so a few more connections than processors pay.
+// defaultMaxConns is the size of the pool if the connection string has no
+// pool_max_conns. The server flushes commits that wait for the disk at the same
+// time with one write, so a few more connections than processors are faster.
 const defaultMaxConns = 16
 
-// How many trips of a kind are under way at once, and how many callers may share
-// one. While one is on its way, or waits for the disk, others keep the database
-// busy; with more of them, fewer callers share each.
+// How many batches of each kind run at once, and how many calls share one. With
+// more than one, the database has work while a batch is on the network or waits
+// for the disk; with many, each batch has fewer calls.
 const (
-	findTrips   = 2
-	commitTrips = 3
-	feedTrips   = 2
-	seats       = 64
-	feedSeats   = 16 // pages of the feed are large
+	maxFindsInFlight   = 2
+	maxCommitsInFlight = 3
+	maxFeedsInFlight   = 2
+	maxBatch           = 64
+	maxFeedBatch       = 16 // pages of the feed are large
 )
 
-// Open prepares a store on the database that url names (a libpq connection
-// string or URL; several hosts may stand in it, of which the one that takes
-// writes is chosen). Nothing is connected yet, so that the service starts also
-// while the database is away. The tracer hears of every statement; nil is none.
+// Open prepares a store on the database that url names: a libpq connection string
+// or URL. With several hosts, the store uses the one that accepts writes. Open does
+// not connect, so that the service also starts while the database is unavailable.
+// The tracer, if not nil, gets every statement.
 //
 // url may lead through a pooler in transaction mode, which the store detects; see
 // [WithDirectURL].
@@ -77,47 +84,46 @@ func Open(ctx context.Context, url string, tracer pgx.QueryTracer, options ...Op
 	if err != nil {
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	s := &Store{pool: pool, route: route, news: startNews(pool, route)}
+	s := &Store{pool: pool, route: route, notifier: startNotifier(pool, route)}
 	s.listing = make(chan struct{}, maxLists(config.MaxConns))
-	s.finds = gather.New(findTrips, seats, s.find)
-	s.commits = gather.New(commitTrips, seats, s.commitTogether)
-	s.changes = gather.New(feedTrips, feedSeats, s.findChanges)
+	s.finds = batch.New(maxFindsInFlight, maxBatch, s.find)
+	s.commits = batch.New(maxCommitsInFlight, maxBatch, s.commitBatch)
+	s.changes = batch.New(maxFeedsInFlight, maxFeedBatch, s.findChanges)
 	return s, nil
 }
 
-// maxLists is how many lists use connections at once: at most three quarters of
-// them, so that long lists leave the others to reads of single clients, commits and
-// the feed.
+// maxLists returns how many lists may use connections at once: three quarters of
+// the connections, so that long lists leave some to reads of single clients, commits
+// and the feed.
 func maxLists(connections int32) int { return max(int(connections)*3/4, 1) }
 
 // Close waits for the connections in use and closes all.
 func (s *Store) Close() {
-	s.news.stop()
+	s.notifier.stop()
 	s.pool.Close()
 }
 
 // Ping implements [application.Store].
 func (s *Store) Ping(ctx context.Context) error { return translate(s.pool.Ping(ctx)) }
 
-// Connections tells how the connections stand.
+// Connections returns the statistics of the pool.
 func (s *Store) Connections() *pgxpool.Stat { return s.pool.Stat() }
 
-// key names a client.
+// key identifies a client.
 type key struct {
 	tenant domain.TenantID
 	id     domain.ClientID
 }
 
-// row is a client as its row has it; no document is no client.
+// row has the columns of a client; document is nil if there is no such client.
 type row struct {
 	revision          int64
 	document, secrets []byte
 }
 
-// Find implements [application.Store]. Who looks for clients at the same time
-// shares a round trip.
+// Find implements [application.Store]. Concurrent calls share a statement.
 func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (domain.Client, error) {
-	found, err := s.finds.Ask(ctx, key{tenant, id})
+	found, err := s.finds.Do(ctx, key{tenant, id})
 	switch {
 	case err != nil:
 		return domain.Client{}, translate(err)
@@ -130,15 +136,15 @@ func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.Clie
 	}
 }
 
-// find looks for the clients in one statement. The planner sees neither the keys
-// nor how many there are, and so has one plan; it takes them for few.
-func (s *Store) find(ctx context.Context, keys []key) []gather.Result[row] {
+// find reads clients in one statement. The subqueries hide the keys and their number
+// from the planner, so that it has one plan for all values, made for a few keys.
+func (s *Store) find(ctx context.Context, keys []key) []batch.Result[row] {
 	const query = `
 		SELECT n, revision, document, secrets FROM (
 			SELECT * FROM unnest((SELECT $1::text[]), (SELECT $2::text[])) WITH ORDINALITY AS keys (tenant_id, client_id, n)
 			LIMIT (SELECT $3::bigint)
-		) AS asked JOIN clients USING (tenant_id, client_id)`
-	results := make([]gather.Result[row], len(keys))
+		) AS requested JOIN clients USING (tenant_id, client_id)`
+	results := make([]batch.Result[row], len(keys))
 	tenants, clients := make([]string, len(keys)), make([]string, len(keys))
 	for i, k := range keys {
 		tenants[i], clients[i] = string(k.tenant), string(k.id)
@@ -150,7 +156,7 @@ func (s *Store) find(ctx context.Context, keys []key) []gather.Result[row] {
 			found row
 		)
 		_, err = pgx.ForEachRow(rows, []any{&n, &found.revision, &found.document, &found.secrets}, func() error {
-			results[n-1].Answer = found
+			results[n-1].Value = found
 			return nil
 		})
 	}
@@ -162,29 +168,30 @@ func (s *Store) find(ctx context.Context, keys []key) []gather.Result[row] {
 	return results
 }
 
-// Commit implements [application.Store]. Commits that come at the same time share
-// a transaction; one that cannot go along goes alone.
+// Commit implements [application.Store]. Concurrent commits share a transaction. A
+// commit that cannot be part of a batch gets a transaction of its own.
 func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
-	e, err := entryOf(r)
+	p, err := pending(r)
 	if err != nil {
 		return err
 	}
-	err = errAlone
-	if e.step != ends {
-		_, err = s.commits.Ask(ctx, e)
+	err = errNotBatched
+	if p.step != deleteOrRestore {
+		_, err = s.commits.Do(ctx, p)
 	}
-	if errors.Is(err, errAlone) {
-		if err = s.commitAlone(ctx, e); err == nil {
-			s.news.committed(e.client.tenant)
+	if errors.Is(err, errNotBatched) {
+		if err = s.commitAlone(ctx, p); err == nil {
+			s.notifier.publish(p.client.tenant)
 		}
 	}
 	return translate(err)
 }
 
-// CommitOnce implements [application.Store]. The attempt is written first: a
-// rival waits there until it is known which of the two is the one.
+// CommitOnce implements [application.Store]. The row of the attempt is written
+// first: a concurrent attempt with the same key waits for it until this transaction
+// has ended.
 func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application.Attempt) error {
-	e, err := entryOf(r)
+	p, err := pending(r)
 	if err == nil {
 		err = document.CheckAttempt(a)
 	}
@@ -206,13 +213,13 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 		case tag.RowsAffected() == 0:
 			return application.ErrDone
 		default:
-			return e.commit(ctx, tx)
+			return p.commit(ctx, tx)
 		}
 	}
 	if err := retry(ctx, func() error { return pgx.BeginFunc(ctx, s.pool, once) }); err != nil {
 		return translate(err)
 	}
-	s.news.committed(e.client.tenant)
+	s.notifier.publish(p.client.tenant)
 	return nil
 }
 
@@ -277,7 +284,7 @@ func (s *Store) SecretUses(ctx context.Context, tenant domain.TenantID, id domai
 	var secret string
 	var at pgtype.Timestamptz
 	_, err = pgx.ForEachRow(rows, []any{&secret, &at}, func() error {
-		if readable(at) { // an unreadable time is as good as none
+		if readable(at) { // a time that cannot be decoded counts as unknown
 			used[secret] = at.Time.UTC()
 		}
 		return nil
@@ -285,11 +292,11 @@ func (s *Store) SecretUses(ctx context.Context, tenant domain.TenantID, id domai
 	return used, translate(err)
 }
 
-// clientColumns are what readClient reads.
+// clientColumns are the columns that readClient reads.
 const clientColumns = `tenant_id, client_id, revision, document, secrets`
 
-// readClient reads the clientColumns and, before them, what more there is. The error
-// is an [*application.UnreadableError] for a document that cannot be decoded.
+// readClient reads the clientColumns and the columns before them into more. The error
+// is an [*application.UnreadableError] if the document cannot be decoded.
 func readClient(row pgx.CollectableRow, more ...any) (domain.Client, error) {
 	var r document.Row
 	if err := row.Scan(append(more, &r.TenantID, &r.ClientID, &r.Revision, &r.Document, &r.Secrets)...); err != nil {
@@ -298,9 +305,9 @@ func readClient(row pgx.CollectableRow, more ...any) (domain.Client, error) {
 	return r.Decode()
 }
 
-// translate tells what may pass by itself from what is a defect: a server that
-// cannot be reached, is starting, stopping, full, read-only after a failover or
-// refuses the credentials is [application.ErrUnavailable].
+// translate marks temporary errors as [application.ErrUnavailable]: the server cannot
+// be reached, is starting, stopping, full, read-only after a failover, or rejects the
+// credentials. Any other error is a bug, and is returned as it is.
 func translate(err error) error {
 	switch {
 	case err == nil, errors.Is(err, application.ErrConflict), errors.Is(err, application.ErrDone), errors.Is(err, application.ErrUnreadable):
@@ -312,8 +319,8 @@ func translate(err error) error {
 	}
 }
 
-// temporary knows the SQLSTATE classes (PostgreSQL, appendix A) of a server
-// that may serve again without the service being changed.
+// temporary reports whether a SQLSTATE code (PostgreSQL, appendix A) stands for a
+// failure that can end without a change of the service.
 func temporary(code string) bool {
 	const (
 		readOnly           = "25006"

@@ -44,7 +44,7 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) application.Store { return migrated(t) })
 }
 
-func TestMigratingTwiceTakesNoFurtherStep(t *testing.T) {
+func TestMigratingTwiceTakesNoStep(t *testing.T) {
 	steps, err := migrated(t).Migrate(t.Context())
 	require.NoError(t, err)
 	assert.Zero(t, steps)
@@ -74,7 +74,7 @@ func TestReplicasMigrateAtOnce(t *testing.T) {
 	assert.Zero(t, again)
 }
 
-func TestAServerThatIsAwayIsUnavailable(t *testing.T) {
+func TestAServerThatCannotBeReachedIsUnavailable(t *testing.T) {
 	store := open(t, "postgres:///none?host="+t.TempDir()+"&user=postgres")
 	require.ErrorIs(t, store.Ping(t.Context()), application.ErrUnavailable)
 	_, err := store.Find(t.Context(), "tenant", "client")
@@ -82,7 +82,7 @@ func TestAServerThatIsAwayIsUnavailable(t *testing.T) {
 	require.ErrorIs(t, open(t, server.URL("no_such_database")).Ping(t.Context()), application.ErrUnavailable)
 }
 
-func TestAnUnreadableURLIsRefusedWithoutRepeatingIt(t *testing.T) {
+func TestTheErrorOfAnInvalidURLDoesNotRepeatIt(t *testing.T) {
 	_, err := postgres.Open(t.Context(), "postgres://admin:hunter2@host:notaport/db", nil)
 	require.Error(t, err)
 	assert.NotContains(t, err.Error(), "hunter2")
@@ -125,8 +125,8 @@ func TestUpgradeFromEarlierSchemas(t *testing.T) {
 	})
 }
 
-// The service's account need not be more than the owner of its database.
-func TestAnOrdinaryOwnerCanMigrateAndServe(t *testing.T) {
+// The service needs no more rights than those of the owner of its database.
+func TestTheOwnerOfTheDatabaseCanMigrateAndServe(t *testing.T) {
 	admin, err := pgx.Connect(t.Context(), server.URL("postgres"))
 	require.NoError(t, err)
 	defer func() { _ = admin.Close(context.Background()) }()

@@ -10,13 +10,13 @@ import (
 	"github.com/jackc/puddle/v2"
 )
 
-// unavailable reports whether an error may pass by itself, without the service being
-// changed: the server says so (see temporary), it could not be connected to, the
-// connection was lost, or the request ended. Everything else that the driver reports,
-// such as a value that it cannot encode or a column that it cannot scan, is a defect.
+// unavailable reports whether an error is temporary: the server reports a temporary error
+// (see temporary), it cannot be connected to, the connection was lost, or the request has
+// ended. Any other error of the driver, such as a value that it cannot encode or a column
+// that it cannot scan, is a bug.
 func unavailable(err error) bool {
 	if _, failed := errors.AsType[*pgconn.ConnectError](err); failed {
-		return true // whatever the server's reason, such as a role without the right to connect
+		return true // whatever the server's reason is, such as a role that may not connect
 	}
 	if reported, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return temporary(reported.Code)

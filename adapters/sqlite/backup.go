@@ -19,21 +19,21 @@ import (
 	"github.com/clientele-oauth/clientele/application"
 )
 
-// The reasons for which nothing is backed up or restored.
+// The errors of Backup, Verify and Restore. In each case nothing was changed.
 var (
 	// ErrExists: the target exists already.
 	ErrExists = errors.New("the target exists already")
 	// ErrInUse: another process has the database open.
 	ErrInUse = errors.New("the database is in use")
 	// ErrNoBackup: the file is damaged, or not a database of this program.
-	ErrNoBackup = errors.New("not a usable database of clientele")
+	ErrNoBackup = errors.New("not a usable clientele database")
 )
 
-// Backup copies the database at path to a new file at target, which has every commit
-// that was acknowledged before the call. It may be called while other processes use
-// the database. The copy is written to a temporary file beside the target, synced and
-// verified; then it gets its name. The error is [ErrExists] or [ErrNoBackup], or that
-// of the file system or of SQLite; there is then nothing at target.
+// Backup copies the database at path to a new file at target, which has every commit that was
+// acknowledged before the call. It may be called while other processes use the database. It
+// writes the copy to a temporary file beside the target, syncs and verifies it, and then
+// renames it. The error is [ErrExists], [ErrNoBackup], or one of the file system or of
+// SQLite; then it has not created target.
 func Backup(ctx context.Context, path, target string) (err error) {
 	if _, err := os.Stat(path); err != nil {
 		return fmt.Errorf("back up: %w", err)
@@ -59,7 +59,7 @@ func Backup(ctx context.Context, path, target string) (err error) {
 	return publish(temporary, target)
 }
 
-// vacuumInto copies the database, all of it as of one moment (SQLite, "VACUUM INTO").
+// vacuumInto copies the database as of one point in time (SQLite, "VACUUM INTO").
 func vacuumInto(ctx context.Context, path, target string) (err error) {
 	db, err := openFile(path, "mode=rw&_pragma=busy_timeout(5000)")
 	if err != nil {
@@ -85,7 +85,7 @@ func Verify(ctx context.Context, path string) (err error) {
 			return fmt.Errorf("%w: %s exists, so the file is a copy of a database in use and not complete", ErrNoBackup, path+suffix)
 		}
 	}
-	// Immutable: neither locks nor files beside it are made.
+	// Immutable: SQLite creates neither locks nor files beside it.
 	db, err := openFile(path, "mode=ro&immutable=1")
 	if err != nil {
 		return err
@@ -112,7 +112,7 @@ func checkIntegrity(ctx context.Context, db *sql.DB) error {
 	}
 }
 
-// checkVersion compares the version of the schema with the newest one that is known.
+// checkVersion compares the version of the schema with the newest one that this program knows.
 func checkVersion(ctx context.Context, db *sql.DB) error {
 	var version sql.NullInt64
 	if err := db.QueryRowContext(ctx, `SELECT max(version_id) FROM goose_db_version WHERE is_applied`).Scan(&version); err != nil {
@@ -131,7 +131,7 @@ func checkVersion(ctx context.Context, db *sql.DB) error {
 	}
 }
 
-// newestVersion is the number of the last migration. Those in Go have lower numbers.
+// newestVersion returns the number of the last migration. Those in Go have lower numbers.
 func newestVersion() (newest int64, err error) {
 	files, err := fs.Glob(migrations, "migrations/*.sql")
 	for _, name := range files {
@@ -144,11 +144,11 @@ func newestVersion() (newest int64, err error) {
 	return newest, err
 }
 
-// Restore puts a copy of the backup in the place of the database at path. If there is
-// data it does nothing and returns [ErrExists], unless aside is set: then it renames the
-// data, and returns its new name. It verifies the backup first. The error is
-// [ErrInUse] if another process has the database open; processes that are started in
-// the meantime wait until the end before they migrate.
+// Restore replaces the database at path with a copy of the backup, which it verifies first.
+// If there is data, it changes nothing and returns [ErrExists], unless aside is set: then it
+// renames the data, and returns its new name. The error is [ErrInUse] if another process has
+// the database open. Processes that start in the meantime wait until Restore has finished
+// before they migrate.
 func Restore(ctx context.Context, backup, path string, aside bool, now time.Time) (moved string, err error) {
 	if err := Verify(ctx, backup); err != nil {
 		return "", fmt.Errorf("restore %s: %w", backup, err)
@@ -181,14 +181,14 @@ func Restore(ctx context.Context, backup, path string, aside bool, now time.Time
 	return moved, syncDir(path)
 }
 
-// databaseFiles are the files of a database. The write-ahead log of one database must never
-// be found beside another one.
+// databaseFiles returns the files of a database. The write-ahead log of one database must
+// never be beside another one.
 func databaseFiles(path string) []string {
 	return []string{path, path + "-wal", path + "-shm", path + "-journal"}
 }
 
-// moveAside gives the files of a database that is not in use another name. The database
-// itself keeps its old name too.
+// moveAside renames the files of a database that is not in use. The database itself keeps its
+// old name as well.
 func moveAside(ctx context.Context, path string, allowed bool, now time.Time) (moved string, err error) {
 	var existing []string
 	for _, name := range databaseFiles(path) {
@@ -222,15 +222,15 @@ func moveAside(ctx context.Context, path string, allowed bool, now time.Time) (m
 	return moved, nil
 }
 
-// checkUnused returns [ErrInUse] if another connection has the database open. Leaving the
-// write-ahead log needs the database for itself (SQLite, "PRAGMA journal_mode"), and
-// puts what is in it into the file. A file that is no intact database cannot be asked;
-// it is not one that a service can use.
+// checkUnused returns [ErrInUse] if another connection has the database open. To find out, it
+// leaves the write-ahead log mode, which needs exclusive access (SQLite, "PRAGMA
+// journal_mode") and moves the content of the log into the file. A damaged file cannot be
+// checked this way, but no service can use it either.
 func checkUnused(ctx context.Context, path string) (err error) {
 	const magic = "SQLite format 3\x00" // SQLite, "Database File Format" §1.3.1
 	begin := make([]byte, len(magic))
 	if file, err := os.Open(path); err == nil {
-		_, _ = io.ReadFull(file, begin) // a shorter file is none
+		_, _ = io.ReadFull(file, begin) // a shorter file is no database
 		_ = file.Close()
 	}
 	if string(begin) != magic {
@@ -251,7 +251,7 @@ func checkUnused(ctx context.Context, path string) (err error) {
 
 // openFile opens an SQLite file with one connection.
 func openFile(path, parameters string) (*sql.DB, error) {
-	absolute, err := filepath.Abs(path) // a relative one is no path in a URL
+	absolute, err := filepath.Abs(path) // a file URL needs an absolute path
 	if err != nil {
 		return nil, err
 	}
@@ -263,7 +263,7 @@ func openFile(path, parameters string) (*sql.DB, error) {
 	return db, err
 }
 
-// createTemporary creates an empty file beside target, for its owner alone.
+// createTemporary creates an empty file beside target that only its owner can read.
 func createTemporary(target string) (name string, err error) {
 	file, err := os.CreateTemp(filepath.Dir(target), filepath.Base(target)+".partial-*")
 	if err != nil {
@@ -296,8 +296,8 @@ func syncFile(name string) error {
 	return errors.Join(file.Sync(), file.Close())
 }
 
-// publish gives a finished file its name, durably, and never in place of another file:
-// unlike a rename, a hard link fails if the name is taken.
+// publish durably gives a complete file its name, and never replaces another file: unlike a
+// rename, a hard link fails if the name exists.
 func publish(temporary, target string) error {
 	if err := os.Link(temporary, target); err != nil {
 		if errors.Is(err, fs.ErrExist) {
@@ -310,7 +310,7 @@ func publish(temporary, target string) error {
 	return syncDir(target)
 }
 
-// syncDir makes the names of the files beside name durable.
+// syncDir makes the directory entry of a file durable.
 func syncDir(name string) error {
 	dir, err := os.Open(filepath.Dir(name))
 	if err != nil {

@@ -72,7 +72,7 @@ func TestABackupHasEveryCommitBeforeItBegan(t *testing.T) {
 	defer func() { require.NoError(t, store.Close()) }()
 	var writing sync.WaitGroup
 	committed := make(chan int, 1000)
-	writing.Go(func() { // others write all the while
+	writing.Go(func() { // commits continue during the backups
 		defer close(committed)
 		for i := range 200 {
 			addClient(t, store, fmt.Sprintf("app-%04d", i))
@@ -170,7 +170,7 @@ func TestRestore(t *testing.T) {
 	require.ErrorIs(t, err, sqlite.ErrExists)
 	_, err = sqlite.Restore(t.Context(), backup, path, true, backupTime)
 	require.ErrorIs(t, err, sqlite.ErrInUse)
-	addClient(t, store, "third") // a refused restore does not disturb the service
+	addClient(t, store, "third") // a rejected restore does not affect the service
 	require.NoError(t, store.Close())
 	assert.Equal(t, []string{"first", "second", "third"}, clientsAt(t, path))
 

@@ -11,8 +11,8 @@ import (
 	"github.com/clientele-oauth/clientele/application"
 )
 
-// Examine implements [application.Examiner]. A position is the rowid of the last
-// record or, for tables without one, its key as a JSON array.
+// Examine implements [application.Examiner]. The position after which it continues is the
+// rowid of the last record or, for tables without one, its key as a JSON array.
 func (s *Store) Examine(
 	ctx context.Context, kind application.RecordKind, after string, limit int,
 ) (application.Examination, error) {
@@ -93,7 +93,7 @@ func (s *Store) examineRows(
 	return found, nil
 }
 
-// examineTimes examines records of which only a time can be unreadable.
+// examineTimes examines records in which only a time can be unreadable.
 func (s *Store) examineTimes(
 	ctx context.Context, query string, part application.RecordPart, after string, limit int,
 ) (found application.Examination, err error) {

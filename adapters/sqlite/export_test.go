@@ -13,10 +13,10 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Translate is how the store classifies errors.
+// Translate classifies errors.
 var Translate = translate
 
-// CommitAll commits many revisions at once.
+// CommitAll commits many revisions in one transaction.
 func (s *Store) CommitAll(ctx context.Context, revisions []domain.Revision) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
 		for _, r := range revisions {
@@ -37,7 +37,7 @@ func (s *Store) Apply(ctx context.Context, version int64) error {
 	return err
 }
 
-// MigrateToFirst makes the schema of the first version, and runs a statement there.
+// MigrateToFirst creates the schema of the first version and runs a statement there.
 func (s *Store) MigrateToFirst(ctx context.Context, statement string) error {
 	_, err := s.migrate(ctx, func(p *goose.Provider, ctx context.Context) ([]*goose.MigrationResult, error) { return p.UpTo(ctx, 1) })
 	if err == nil {
@@ -52,8 +52,8 @@ func (s *Store) Exec(ctx context.Context, statement string) error {
 	return err
 }
 
-// ListPlans returns the plans of the statements that a list may carry out, whichever
-// filter leads, and the page that each of them finds.
+// ListPlans returns the plans of the statements of a list for each filter that can lead, and
+// the page that each of them finds.
 func (s *Store) ListPlans(ctx context.Context, tenant domain.TenantID, q application.Query) (plans map[string]string, pages []string, err error) {
 	plans = map[string]string{}
 	explain := func(name, statement string, args []any) {
@@ -86,8 +86,7 @@ func (s *Store) ListPlans(ctx context.Context, tenant domain.TenantID, q applica
 	return plans, pages, err
 }
 
-// HoldLists takes all connections for lists until the function that it returns is
-// called.
+// HoldLists uses all connections for lists until the function that it returns is called.
 func (s *Store) HoldLists(ctx context.Context) (release func(), err error) {
 	var held []*sql.Conn
 	for range maxLists {

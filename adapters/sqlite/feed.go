@@ -13,50 +13,51 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// beginning is the cursor before the first entry. Every history has it.
+// beginning is the cursor before the first entry. It is valid in every history.
 const beginning application.Cursor = "s0"
 
-// digestBytes is the length of an entry's digest in a cursor.
+// digestBytes is the length of an entry's digest in a cursor, in bytes.
 const digestBytes = 10
 
-// position is a place in the feed: behind the entry seq, which has this digest.
-// A file that was restored from a copy counts on from the copy, so that seq alone
-// would also name the entry of another history. No seq is the beginning.
-type position struct {
+// feedPosition is a position in the feed: behind the entry with this sequence number and
+// digest. The number alone does not identify an entry: a file that was restored from a copy
+// continues from the copy, and assigns the same numbers to other entries. The position with
+// the number 0 is the beginning.
+type feedPosition struct {
 	seq    int64
 	digest string
 }
 
-// cursor is the position as text: "s<seq>.<digest>".
-func (p position) cursor() application.Cursor {
+// cursor returns the position as text: "s<seq>.<digest>".
+func (p feedPosition) cursor() application.Cursor {
 	if p.seq == 0 {
 		return beginning
 	}
 	return application.Cursor("s" + strconv.FormatInt(p.seq, 10) + "." + p.digest)
 }
 
-// positionOf reads a cursor that position.cursor wrote. Cursors of the first
-// release, which had no digest, are rejected: they prove nothing.
-func positionOf(c application.Cursor) (position, error) {
+// parseCursor parses what feedPosition.cursor returned. It rejects cursors of the first
+// release: without a digest they do not prove to which history they belong.
+func parseCursor(c application.Cursor) (feedPosition, error) {
 	if c == "" || c == beginning {
-		return position{}, nil
+		return feedPosition{}, nil
 	}
 	number, digest, _ := strings.Cut(strings.TrimPrefix(string(c), "s"), ".")
 	seq, err := strconv.ParseInt(number, 10, 64)
-	p := position{seq, digest}
+	p := feedPosition{seq, digest}
 	if err != nil || seq <= 0 || len(digest) != 2*digestBytes || p.cursor() != c {
-		return position{}, application.ErrCursor
+		return feedPosition{}, application.ErrCursor
 	}
 	return p, nil
 }
 
-// logEntry is what an entry's digest is made of: who its client is, when it was
-// written, and by which request. The document is not part of it, so that a document
-// can be repaired without cutting off readers.
+// logEntry has the columns of an entry's digest: its client, number, time, action and
+// request. The document is not part of it, so that repairing a document does not invalidate
+// the cursors of readers.
 type logEntry struct {
 	tenant, client string
 	number         int64
-	at, action     string // as the columns have them
+	at, action     string // as stored
 	requestID      string
 	seq            int64
 }
@@ -68,16 +69,16 @@ func (e *logEntry) scan() []any {
 	return []any{&e.seq, &e.tenant, &e.client, &e.number, &e.at, &e.action, &e.requestID}
 }
 
-func (e *logEntry) position() position {
+func (e *logEntry) position() feedPosition {
 	sum := sha256.Sum256([]byte(strings.Join([]string{
 		e.tenant, e.client, strconv.FormatInt(e.number, 10), e.at, e.action, e.requestID,
 	}, "\n")))
-	return position{e.seq, hex.EncodeToString(sum[:digestBytes])}
+	return feedPosition{e.seq, hex.EncodeToString(sum[:digestBytes])}
 }
 
-// prove returns nil if the entry that the position names is in the log of the
-// tenant, or was purged from it; otherwise [application.ErrCursor].
-func (s *Store) prove(ctx context.Context, tenant domain.TenantID, p position) error {
+// prove returns nil if the entry of the position is in the log of the tenant or was purged
+// from it; otherwise [application.ErrCursor].
+func (s *Store) prove(ctx context.Context, tenant domain.TenantID, p feedPosition) error {
 	if p.seq == 0 {
 		return nil
 	}
@@ -102,13 +103,14 @@ func (s *Store) prove(ctx context.Context, tenant domain.TenantID, p position) e
 	}
 }
 
-// Changes implements [application.Store]. The order is that of the one writer.
+// Changes implements [application.Store]. The entries are in the order of commits, because
+// there is one writer.
 func (s *Store) Changes(
 	ctx context.Context, tenant domain.TenantID, after application.Cursor, limit int,
 ) (application.Changes, error) {
 	const query = `
 		SELECT ` + entryColumns + `, ` + revisionColumns + ` FROM revisions WHERE tenant_id = ? AND seq > ? ORDER BY seq LIMIT ?`
-	from, err := positionOf(after)
+	from, err := parseCursor(after)
 	if err != nil {
 		return application.Changes{}, err
 	}
@@ -132,21 +134,21 @@ func (s *Store) Changes(
 	return changes, unlessSpent(err)
 }
 
-// newest is the position behind the newest entry of the tenant.
-func newest(ctx context.Context, tx *sql.Tx, tenant domain.TenantID) (position, error) {
+// newest returns the position behind the newest entry of the tenant.
+func newest(ctx context.Context, tx *sql.Tx, tenant domain.TenantID) (feedPosition, error) {
 	var e logEntry
 	err := tx.QueryRowContext(ctx,
 		`SELECT `+entryColumns+` FROM revisions WHERE tenant_id = ? ORDER BY seq DESC LIMIT 1`, string(tenant)).Scan(e.scan()...)
 	if errors.Is(err, sql.ErrNoRows) {
-		return position{}, nil
+		return feedPosition{}, nil
 	}
 	return e.position(), err
 }
 
-// purge removes the log of a client and keeps the places of its entries. What is
-// known of its secrets goes as well.
+// purge removes the log of a client and the last uses of its secrets. It keeps the positions
+// of the log entries, so that cursors of readers stay valid.
 func (s *Store) purge(ctx context.Context, tx *sql.Tx, tenant, client string) error {
-	var purged []position
+	var purged []feedPosition
 	err := s.each(ctx, tx, `SELECT `+entryColumns+` FROM revisions WHERE tenant_id = ? AND client_id = ?`, []any{tenant, client},
 		func(rows *sql.Rows) error {
 			var e logEntry

@@ -13,7 +13,7 @@ import (
 	"github.com/clientele-oauth/clientele/application"
 )
 
-// A file that is restored from an older copy goes on from that copy.
+// A file that is restored from an older copy continues from that copy.
 func TestCursorsProveTheirHistory(t *testing.T) {
 	paths := map[application.Store]string{}
 	openAt := func(t *testing.T, path string) application.Store {

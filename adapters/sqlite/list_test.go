@@ -12,8 +12,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// BenchmarkLists shows that what a list costs depends on what it shows, not on
-// how many clients there are.
+// BenchmarkLists shows that the cost of a list depends on the size of the page, not on the
+// number of clients.
 func BenchmarkLists(b *testing.B) {
 	for _, clients := range []int{1_000, 100_000} {
 		store := filled(b, clients)
@@ -40,7 +40,7 @@ func BenchmarkLists(b *testing.B) {
 	}
 }
 
-// filled is a store of so many clients.
+// filled returns a store with that many clients.
 func filled(b testing.TB, clients int) *sqlite.Store {
 	b.Helper()
 	store, err := sqlite.Open(b.TempDir() + "/x.db")

@@ -11,7 +11,7 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// revisionColumns are what readRevision reads.
+// revisionColumns are the columns that readRevision reads.
 const revisionColumns = `at, action, actor, actor_client, request_id, reason, tenant_id, client_id, number, document`
 
 // Revisions implements [application.Store].
@@ -39,8 +39,8 @@ func (s *Store) Revisions(
 	return revisions, unlessSpent(err)
 }
 
-// readRevision reads the revisionColumns and, before them, what more there is. An
-// entry that cannot be decoded has [domain.Revision.Unreadable].
+// readRevision reads the revisionColumns and the columns before them into more. An entry
+// that cannot be decoded has [domain.Revision.Unreadable].
 func readRevision(rows *sql.Rows, more ...any) (domain.Revision, error) {
 	var (
 		r                              domain.Revision
@@ -61,13 +61,14 @@ func readRevision(rows *sql.Rows, more ...any) (domain.Revision, error) {
 	return r, nil
 }
 
-// List implements [application.Store], in one transaction and so of one moment.
+// List implements [application.Store]. One transaction reads a page, so it shows the clients
+// of one point in time.
 func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.Query) (page application.Page, err error) {
 	tx, err := s.lists.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return application.Page{}, translate(err)
 	}
-	defer func() { _ = tx.Rollback() }() // it wrote nothing
+	defer func() { _ = tx.Rollback() }() // it only reads
 	last, err := newest(ctx, tx, tenant)
 	if err != nil {
 		return application.Page{}, translate(err)
@@ -97,10 +98,10 @@ func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.
 	return page, unlessSpent(err)
 }
 
-// errSpent ends the reading of a page that is complete.
+// errSpent stops the reading of a page that is complete.
 var errSpent = errors.New("the page is complete")
 
-// unlessSpent returns the error of reading a page.
+// unlessSpent returns err, or nil for errSpent.
 func unlessSpent(err error) error {
 	if errors.Is(err, errSpent) {
 		return nil

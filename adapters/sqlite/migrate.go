@@ -19,18 +19,18 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migratingEvery is how often a process looks whether another one still migrates.
+// migratingEvery is how often a process checks whether another one still migrates.
 const migratingEvery = 20 * time.Millisecond
 
-// Migrate brings the schema up to date and returns how many steps that took.
-// Several processes may do it at once: a lock on a file beside the store, which
-// ends with the process that has it, lets one through, and the others find
-// nothing to do. Each step is a transaction of its own.
+// Migrate brings the schema up to date and returns the number of steps that it took. Several
+// processes may call it at once: a lock on a file beside the store lets one run at a time,
+// and the others find nothing to do. The lock ends with the process that holds it. Each step
+// is a transaction of its own.
 func (s *Store) Migrate(ctx context.Context) (steps int, err error) {
 	return s.migrate(ctx, (*goose.Provider).Up)
 }
 
-// migrate takes the steps that up takes.
+// migrate runs the steps that up chooses.
 func (s *Store) migrate(
 	ctx context.Context, up func(*goose.Provider, context.Context) ([]*goose.MigrationResult, error),
 ) (steps int, err error) {
@@ -44,7 +44,7 @@ func (s *Store) migrate(
 		return 0, fmt.Errorf("migrate SQLite: %w", err)
 	}
 	provider, err := goose.NewProvider(goose.DialectSQLite3, s.writer, dir,
-		goose.WithAllowOutofOrder(true), // steps that were developed side by side do not depend on each other
+		goose.WithAllowOutofOrder(true), // steps that were developed in parallel do not depend on each other
 		goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: fillSearch}, nil)))
 	if err != nil {
 		return 0, fmt.Errorf("migrate SQLite: %w", err)
@@ -56,7 +56,7 @@ func (s *Store) migrate(
 	return len(results), nil
 }
 
-// fillSearch fills the columns that step 2 added to search clients by.
+// fillSearch fills the columns for searches that step 2 added.
 func fillSearch(ctx context.Context, tx *sql.Tx) error {
 	n := 0
 	for {
@@ -82,7 +82,7 @@ func fillSearch(ctx context.Context, tx *sql.Tx) error {
 	}
 }
 
-// searchColumns are the name and the facets as the table has them.
+// searchColumns returns the name and the facets as the table stores them.
 func searchColumns(s document.Search) (name, facets string, err error) {
 	text, err := json.Marshal(s.Facets)
 	return s.Name, string(text), err

@@ -7,13 +7,12 @@ import (
 	"os"
 )
 
-// privateMode lets the owner alone read a file: it has the hashes of secrets.
+// privateMode lets only the owner read a file, because it has hashes of secrets.
 const privateMode = 0o600
 
-// makePrivate makes the file of a store if there is none, and takes the permissions
-// of others from it and from the files that SQLite keeps beside it; new ones of
-// these get the permissions of the store's. Files of another owner are left as
-// they are.
+// makePrivate creates the file of a store if it does not exist, and removes the permissions
+// of other users from it and from the files that SQLite keeps beside it. SQLite creates new
+// ones with the permissions of the store's file. Files of another owner are not changed.
 func makePrivate(path string) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, privateMode)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
 )
 
-// The files of a store are for their owner alone, also those that were made with
-// other permissions before.
+// Only the owner can read the files of a store, also those that were created with other
+// permissions before.
 func TestTheFilesOfAStoreArePrivate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	for _, name := range []string{path, path + "-wal"} {

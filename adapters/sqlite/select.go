@@ -13,11 +13,10 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// selection is how the clients of a filtered list are found. One of the filters
-// leads: the clients that it selects are read from its index, and the others are
-// checked for each of them. SQLite's planner does not know how many clients a
-// filter selects, so each statement names its tables in the order in which they
-// are to be read (CROSS JOIN).
+// selection has the filters of a list. One of them leads: the clients that it selects are
+// read from its index, and the other filters are checked for each of these clients. SQLite's
+// planner does not know how many clients a filter selects, so each statement fixes the order
+// in which its tables are read (CROSS JOIN).
 type selection struct {
 	tenant domain.TenantID
 	facets []string
@@ -33,8 +32,8 @@ func selectionOf(tenant domain.TenantID, q application.Query) selection {
 	return s
 }
 
-// lead names the filter whose index the clients are read from: a place in
-// selection.facets, or one of these.
+// lead is the filter whose index the clients are read from: an index into selection.facets,
+// or one of these constants.
 type lead int
 
 const (
@@ -43,11 +42,12 @@ const (
 	leadUpdate lead = -3
 )
 
-// enough is the number of clients from which a filter selects many. With many, the
-// clients are better read in order until a page is full than sorted.
+// enough is the number of clients up to which a filter is counted. If it selects more, it is
+// faster to read the clients in order until the page is full than to sort them.
 const enough = 1000
 
-// leads lists the filters that have an index, those that usually select few first.
+// leads lists the filters that have an index. Those that usually select few clients come
+// first.
 func (s selection) leads() []lead {
 	var list []lead
 	if utf8.RuneCountInString(s.name) >= 3 { // the index has trigrams
@@ -62,7 +62,7 @@ func (s selection) leads() []lead {
 	return list
 }
 
-// probe is the statement that counts what a filter selects, up to enough.
+// probe returns the statement that counts the clients of a filter, up to enough.
 func (s selection) probe(l lead) (statement string, args []any) {
 	const head, tail = `SELECT count(*) FROM (SELECT 1 FROM `, ` LIMIT ?)`
 	switch l {
@@ -76,11 +76,11 @@ func (s selection) probe(l lead) (statement string, args []any) {
 	}
 }
 
-// match is the FTS5 expression for names that contain the text.
+// match returns the FTS5 expression for names that contain the text.
 func (s selection) match() string { return `"` + strings.ReplaceAll(s.name, `"`, `""`) + `"` }
 
-// choose returns the filter that selects the fewest clients. If all select many, it
-// is a facet, whose index has its clients in order, or the key.
+// choose returns the filter that selects the fewest clients. If all select many, it returns
+// a facet, whose index has its clients in order, or the key.
 func (s selection) choose(ctx context.Context, tx *sql.Tx) (lead, error) {
 	best, least := leadKey, enough
 	if len(s.facets) > 0 {
@@ -103,8 +103,8 @@ func (s selection) choose(ctx context.Context, tx *sql.Tx) (lead, error) {
 	return best, nil
 }
 
-// from returns the tables and conditions of a statement that reads what the filter
-// l leads to, and the expression for the identifiers of the clients.
+// from returns the tables and conditions of a statement in which the filter l leads, and the
+// expression for the identifiers of the clients.
 func (s selection) from(l lead) (clause, key string, args []any) {
 	var from, where strings.Builder
 	var values []any // of where
@@ -153,9 +153,9 @@ func (s selection) from(l lead) (clause, key string, args []any) {
 	return from.String() + where.String(), key, append(args, values...)
 }
 
-// ids is the statement that returns the row numbers of a page, and of one client
-// more, as a JSON array in the order of the clients. It is one step for SQLite, and
-// so can be interrupted; and documents are not sorted.
+// ids returns the statement for the row numbers of a page, and of one more client, as a JSON
+// array in the order of the clients. SQLite runs it in one step, which can be interrupted,
+// and does not sort documents.
 func (s selection) ids(l lead, q application.Query) (statement string, args []any) {
 	clause, key, args := s.from(l)
 	statement = `SELECT json_group_array(n ORDER BY id) FROM (SELECT c.n AS n, ` + key + ` AS id` + clause +
@@ -163,14 +163,14 @@ func (s selection) ids(l lead, q application.Query) (statement string, args []an
 	return statement, append(args, string(q.After), q.Limit+1, q.Offset)
 }
 
-// count is the statement that counts the clients of all pages.
+// count returns the statement that counts the clients of all pages.
 func (s selection) count(l lead) (statement string, args []any) {
 	clause, _, args := s.from(l)
 	return `SELECT count(*)` + clause, args
 }
 
-// rows is the statement that returns the clients of a page, and one client more, and
-// the total of all pages if it is wanted.
+// rows returns the statement for the clients of a page and one more client, and the total of
+// all pages if the query asks for it.
 func rows(
 	ctx context.Context, tx *sql.Tx, tenant domain.TenantID, q application.Query,
 ) (statement string, args []any, total int, err error) {

@@ -15,8 +15,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// combinations calls do with a query for every combination of filters, each once for
-// a numbered page and once for a page behind a cursor.
+// combinations calls do with a query for each combination of filters, once for a numbered
+// page and once for a page after a cursor.
 func combinations(do func(name string, q application.Query)) {
 	since := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	for bits := range 1 << 9 {
@@ -41,13 +41,12 @@ func combinations(do func(name string, q application.Query)) {
 		q.Offset, q.Count = 40, true
 		do("page of "+name, q)
 		q.Offset, q.Count, q.After = 0, false, "app-00000003"
-		do("behind a cursor: "+name, q)
+		do("after a cursor: "+name, q)
 	}
 }
 
-// scanned finds tables that a plan reads as a whole. Names are read from their index,
-// which the plan of a virtual table calls a scan, and chosen is the list of a page's
-// rows.
+// scanned matches tables that a plan reads completely. It does not match the index of names,
+// a virtual table whose use a plan always calls a scan, or chosen, the rows of a page.
 var scanned = regexp.MustCompile(`(?m)^SCAN (?:clients|revisions|client_facets|[cerf]\b|e\d)`)
 
 func TestNoCombinationOfFiltersScansATableOrRunsACorrelatedSubquery(t *testing.T) {
@@ -77,7 +76,7 @@ func TestUpdatedSinceIsReadFromAnIndex(t *testing.T) {
 	assert.NotContains(t, plans["page, lead 0"], "TEMP B-TREE FOR ORDER BY", "the clients of a facet are in order")
 }
 
-func TestListsLeaveOtherReadsTheirConnections(t *testing.T) {
+func TestListsDoNotUseTheConnectionsOfOtherReads(t *testing.T) {
 	store := filled(t, 3)
 	release, err := store.HoldLists(t.Context())
 	require.NoError(t, err)
@@ -93,8 +92,8 @@ func TestListsLeaveOtherReadsTheirConnections(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// An earlier version of the program may serve the file again: it does not know the
-// column with the time of the last change.
+// An earlier version of the program may use the file again. It does not know the column with
+// the time of the last change.
 func TestAChangeByAnEarlierVersionIsFoundByItsTime(t *testing.T) {
 	store := filled(t, 2)
 	require.NoError(t, store.Exec(t.Context(), `

@@ -1,5 +1,12 @@
-// Package sqlite is the embedded store: one file, one process, nothing to set
-// up. Many read at once; writes go one after the other.
+// Package sqlite implements the store on an SQLite file, for a single process and without a
+// database server. Reads run in parallel; writes run one after the other.
+//
+//	store, err := sqlite.Open("/var/lib/clientele/clientele.db")
+//	if err != nil {
+//		return err
+//	}
+//	defer store.Close()
+//	steps, err := store.Migrate(ctx)
 package sqlite
 
 import (
@@ -14,9 +21,9 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"github.com/clientele-oauth/clientele/adapters/gather"
+	"github.com/clientele-oauth/clientele/adapters/internal/batch"
 	"github.com/clientele-oauth/clientele/adapters/internal/document"
-	"github.com/clientele-oauth/clientele/adapters/wake"
+	"github.com/clientele-oauth/clientele/adapters/internal/notify"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -24,24 +31,24 @@ import (
 // maxReaders bounds the connections that read.
 const maxReaders = 8
 
-// maxLists bounds the connections that read lists. They are not those of other reads,
-// so that long lists delay no other reads.
+// maxLists bounds the connections that read lists. Lists have connections of their own, so
+// that long lists do not delay other reads.
 const maxLists = 4
 
 // Store implements [application.Store] over one SQLite file.
 type Store struct {
 	path    string
-	commits *gather.Trips[domain.Revision, struct{}]
-	writer  *sql.DB // one connection: SQLite has one writer, and waiting in Go is fairer than its busy loop
+	commits *batch.Group[domain.Revision, struct{}]
+	writer  *sql.DB // one connection: SQLite allows one writer, and database/sql queues in order, unlike its busy loop
 	reader  *sql.DB
 	lists   *sql.DB
 
-	readers wake.Hub // of the change feed
+	readers notify.Hub // readers of the change feed
 }
 
-// Open opens the file at path and makes it where there is none. A commit is on
-// the disk when it returns (write-ahead log, full synchronisation).
-// The file and those beside it can be read by their owner alone.
+// Open opens the file at path, and creates it if it does not exist. A commit is on the disk
+// when it returns (write-ahead log, full synchronization). Only the owner can read the file
+// and those that SQLite keeps beside it.
 func Open(path string) (*Store, error) {
 	if err := makePrivate(path); err != nil {
 		return nil, err
@@ -64,7 +71,7 @@ func Open(path string) (*Store, error) {
 	lists.SetMaxOpenConns(maxLists)
 	lists.SetMaxIdleConns(maxLists)
 	s := &Store{path: path, writer: writer, reader: reader, lists: lists}
-	s.commits = gather.New(1, seats, s.commitTogether)
+	s.commits = batch.New(1, maxBatch, s.commitBatch)
 	return s, nil
 }
 
@@ -82,7 +89,7 @@ func open(path, lock string) (*sql.DB, error) {
 }
 
 // Watch implements [application.Store].
-func (s *Store) Watch(tenant domain.TenantID) (news <-chan struct{}, stop func()) {
+func (s *Store) Watch(tenant domain.TenantID) (changed <-chan struct{}, stop func()) {
 	return s.readers.Watch(tenant)
 }
 
@@ -104,33 +111,33 @@ func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.Clie
 	return client, translate(err)
 }
 
-// Commit implements [application.Store]. Commits that come while another one waits
-// for the disk share a transaction, and so their wait.
+// Commit implements [application.Store]. Commits that arrive while another one waits for the
+// disk share the next transaction, and so one wait for the disk.
 func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
-	_, err := s.commits.Ask(ctx, r)
-	if errors.Is(err, errAlone) {
+	_, err := s.commits.Do(ctx, r)
+	if errors.Is(err, errNotBatched) {
 		if err = s.write(ctx, func(tx *sql.Tx) error { return s.commit(ctx, tx, r) }); err == nil {
-			s.readers.Wake(r.Client.Identity().TenantID)
+			s.readers.Publish(r.Client.Identity().TenantID)
 		}
 	}
 	return translate(err)
 }
 
-// errAlone tells a commit that one which went with it failed, and nothing of
-// either is done.
-var errAlone = errors.New("the commit has to go alone")
+// errNotBatched is the result of a commit that must be repeated in a transaction of its own,
+// because another commit of its batch failed. The batch has changed nothing.
+var errNotBatched = errors.New("the commit cannot be part of a batch")
 
-// seats is how many commits share a transaction at most.
-const seats = 64
+// maxBatch is the maximum number of commits that share a transaction.
+const maxBatch = 64
 
-// commitTogether makes one transaction of the revisions, which takes the write
-// lock before it looks.
-func (s *Store) commitTogether(ctx context.Context, revisions []domain.Revision) []gather.Result[struct{}] {
-	results := make([]gather.Result[struct{}], len(revisions))
+// commitBatch commits revisions in one transaction, which takes the write lock before it
+// reads.
+func (s *Store) commitBatch(ctx context.Context, revisions []domain.Revision) []batch.Result[struct{}] {
+	results := make([]batch.Result[struct{}], len(revisions))
 	err := s.write(ctx, func(tx *sql.Tx) error {
 		for i, r := range revisions {
 			err := s.commit(ctx, tx, r)
-			if errors.Is(err, application.ErrConflict) || errors.Is(err, application.ErrUnstorable) { // it changed nothing
+			if errors.Is(err, application.ErrConflict) || errors.Is(err, application.ErrUnstorable) { // this commit has changed nothing
 				results[i].Err, err = err, nil
 			}
 			if err != nil {
@@ -140,14 +147,14 @@ func (s *Store) commitTogether(ctx context.Context, revisions []domain.Revision)
 		return nil
 	})
 	if err != nil && len(revisions) > 1 && !errors.Is(err, application.ErrUnavailable) {
-		err = errAlone
+		err = errNotBatched
 	}
 	for i, r := range revisions {
 		if err != nil {
 			results[i].Err = err
 		}
-		if results[i].Err == nil { // here, since the caller may have left by now
-			s.readers.Wake(r.Client.Identity().TenantID)
+		if results[i].Err == nil { // not in Commit, whose caller may have left by now
+			s.readers.Publish(r.Client.Identity().TenantID)
 		}
 	}
 	return results
@@ -174,12 +181,12 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 		return s.commit(ctx, tx, r)
 	})
 	if err == nil {
-		s.readers.Wake(r.Client.Identity().TenantID)
+		s.readers.Publish(r.Client.Identity().TenantID)
 	}
 	return err
 }
 
-// write does what changes something in a transaction.
+// write runs do in a transaction of the writer.
 func (s *Store) write(ctx context.Context, do func(tx *sql.Tx) error) error {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
@@ -191,7 +198,7 @@ func (s *Store) write(ctx context.Context, do func(tx *sql.Tx) error) error {
 	return translate(tx.Commit())
 }
 
-// took returns otherwise where a statement changed no row.
+// took returns the error otherwise if a statement changed no row.
 func took(result sql.Result, err, otherwise error) error {
 	if err != nil {
 		return err
@@ -255,16 +262,16 @@ func (s *Store) commit(ctx context.Context, tx *sql.Tx, r domain.Revision) error
 	return err
 }
 
-// nullText is a text as a column has it, NULL where it is nil.
+// nullText returns the value of a nullable column: NULL for nil.
 func nullText(text []byte) sql.NullString {
 	return sql.NullString{String: string(text), Valid: text != nil}
 }
 
-// timeText is a time as the tables have it: of one length, so that the order
-// of texts is that of times.
+// timeText returns a time as the tables store it. All texts have the same length, so that
+// they sort like the times.
 func timeText(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
-// textTime is the time that timeText wrote.
+// textTime parses what timeText returned.
 func textTime(text string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
@@ -326,7 +333,7 @@ func (s *Store) SecretUses(ctx context.Context, tenant domain.TenantID, id domai
 		if err := rows.Scan(&secret, &text); err != nil {
 			return err
 		}
-		if at, err := textTime(text); err == nil { // an unreadable time is as good as none
+		if at, err := textTime(text); err == nil { // a time that cannot be decoded counts as unknown
 			used[secret] = at
 		}
 		return nil
@@ -334,7 +341,7 @@ func (s *Store) SecretUses(ctx context.Context, tenant domain.TenantID, id domai
 	return used, err
 }
 
-// clientColumns are what readClient reads.
+// clientColumns are the columns that readClient reads.
 const clientColumns = `tenant_id, client_id, revision, document, secrets`
 
 // readClient reads the clientColumns. The error is an [*application.UnreadableError]
@@ -352,7 +359,7 @@ type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// each calls do for every row of the query.
+// each calls do for each row of the query.
 func (*Store) each(ctx context.Context, on querier, query string, args []any, do func(*sql.Rows) error) error {
 	rows, err := on.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -367,11 +374,11 @@ func (*Store) each(ctx context.Context, on querier, query string, args []any, do
 	return translate(rows.Err())
 }
 
-// translate tells what may pass by itself from what is a defect: a file that
-// is locked, a disk that is full or fails, a request that ran out of time is
-// [application.ErrUnavailable].
+// translate marks temporary errors as [application.ErrUnavailable]: the file is locked, the
+// disk is full or fails, or the request has ended. Any other error is a bug, and is returned
+// as it is.
 func translate(err error) error {
-	var answered *sqlite.Error
+	var failure *sqlite.Error
 	switch {
 	case err == nil, errors.Is(err, application.ErrConflict), errors.Is(err, application.ErrDone):
 		return err
@@ -379,15 +386,15 @@ func translate(err error) error {
 		errors.Is(err, sql.ErrTxDone), // the context ended, and database/sql has rolled the transaction back
 		errors.Is(err, sql.ErrConnDone), errors.Is(err, driver.ErrBadConn):
 		return errors.Join(application.ErrUnavailable, err)
-	case errors.As(err, &answered) && temporary(answered.Code()):
+	case errors.As(err, &failure) && temporary(failure.Code()):
 		return errors.Join(application.ErrUnavailable, err)
 	default:
 		return err
 	}
 }
 
-// temporary knows the result codes of a file that may be usable again without
-// the service being changed; the low byte is the primary code.
+// temporary reports whether a result code stands for a failure that can end without a change
+// of the service. The low byte is the primary code.
 func temporary(code int) bool {
 	switch code & 0xff {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,

@@ -40,7 +40,7 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) application.Store { return migrated(t) })
 }
 
-func TestMigratingTwiceTakesNoFurtherStep(t *testing.T) {
+func TestMigratingTwiceTakesNoStep(t *testing.T) {
 	steps, err := migrated(t).Migrate(t.Context())
 	require.NoError(t, err)
 	assert.Zero(t, steps)
@@ -68,11 +68,11 @@ func TestProcessesMigrateAtOnce(t *testing.T) {
 				migrating++
 			}
 		}
-		assert.Equal(t, 1, migrating, "one takes every step, the others none")
+		assert.Equal(t, 1, migrating, "one process runs all steps, the others none")
 	}
 }
 
-func TestMigratingWaitsNoLongerThanItsContext(t *testing.T) {
+func TestMigrateStopsWaitingWhenItsContextEnds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	other := flock.New(path + ".migrating")
 	require.NoError(t, other.Lock())

@@ -16,9 +16,9 @@ import (
 	"github.com/clientele-oauth/clientele/application"
 )
 
-// Errors that pass by themselves are unavailability, and every other one is a defect.
-// All are made by SQLite and database/sql.
-func TestErrorsThatPassAreToldFromDefects(t *testing.T) {
+// Temporary errors are [application.ErrUnavailable]; any other error is a bug. SQLite and
+// database/sql cause all of them.
+func TestOnlyTemporaryErrorsAreUnavailability(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "x.db")
 	openFile := func(t *testing.T, path string, parameters url.Values) *sql.DB {
@@ -38,47 +38,47 @@ func TestErrorsThatPassAreToldFromDefects(t *testing.T) {
 	statement := func(statement string, args ...any) func(t *testing.T) error {
 		return func(t *testing.T) error { t.Helper(); return exec(openFile(t, path, nil), statement, args...) }
 	}
-	const passes, defect = true, false
+	const temporary, permanent = true, false
 	const endless = `WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r`
 	tests := []struct {
-		name   string
-		passes bool
-		err    func(t *testing.T) error
+		name      string
+		temporary bool
+		err       func(t *testing.T) error
 	}{
-		{"another process writes", passes, func(t *testing.T) error {
+		{"another process writes", temporary, func(t *testing.T) error {
 			t.Helper()
 			require.NoError(t, exec(openFile(t, path, nil), `BEGIN IMMEDIATE`))
 			return exec(openFile(t, path, nil), `BEGIN IMMEDIATE`)
 		}},
-		{"a read-only file", passes, func(t *testing.T) error {
+		{"a read-only file", temporary, func(t *testing.T) error {
 			t.Helper()
 			return exec(openFile(t, path, url.Values{"mode": {"ro"}}), `INSERT INTO things VALUES (2, 'two')`)
 		}},
-		{"no such folder", passes, func(t *testing.T) error {
+		{"no such folder", temporary, func(t *testing.T) error {
 			t.Helper()
 			return exec(openFile(t, filepath.Join(t.TempDir(), "missing", "x.db"), nil), `SELECT 1`)
 		}},
-		{"no room", passes, func(t *testing.T) error {
+		{"no room", temporary, func(t *testing.T) error {
 			t.Helper()
 			db := openFile(t, filepath.Join(t.TempDir(), "x.db"), nil)
 			require.NoError(t, exec(db, `PRAGMA max_page_count = 2`))
 			return exec(db, `CREATE TABLE a (x); CREATE TABLE b (x); CREATE TABLE c (x); CREATE TABLE d (x)`)
 		}},
-		{"the context is cancelled during a statement", passes, func(t *testing.T) error {
+		{"the context is canceled during a statement", temporary, func(t *testing.T) error {
 			t.Helper()
 			limited, cancel := context.WithTimeout(ctx, 5*time.Millisecond)
 			defer cancel()
 			var n int
 			return openFile(t, path, nil).QueryRowContext(limited, endless).Scan(&n)
 		}},
-		{"the context ended before", passes, func(t *testing.T) error {
+		{"the context ended before", temporary, func(t *testing.T) error {
 			t.Helper()
 			ended, cancel := context.WithCancel(ctx)
 			cancel()
 			_, err := openFile(t, path, nil).ExecContext(ended, `SELECT 1`)
 			return err
 		}},
-		{"the context of a transaction ended between statements", passes, func(t *testing.T) error {
+		{"the context of a transaction ended between statements", temporary, func(t *testing.T) error {
 			t.Helper()
 			limited, cancel := context.WithCancel(ctx)
 			tx, err := openFile(t, path, nil).BeginTx(limited, nil)
@@ -89,7 +89,7 @@ func TestErrorsThatPassAreToldFromDefects(t *testing.T) {
 			}
 			return err
 		}},
-		{"a connection that was given back", passes, func(t *testing.T) error {
+		{"a connection that was returned", temporary, func(t *testing.T) error {
 			t.Helper()
 			conn, err := openFile(t, path, nil).Conn(ctx)
 			require.NoError(t, err)
@@ -97,27 +97,27 @@ func TestErrorsThatPassAreToldFromDefects(t *testing.T) {
 			return conn.PingContext(ctx)
 		}},
 
-		{"a column of another type", defect, func(t *testing.T) error {
+		{"a column of another type", permanent, func(t *testing.T) error {
 			t.Helper()
 			var n int
 			return openFile(t, path, nil).QueryRowContext(ctx, `SELECT name FROM things`).Scan(&n)
 		}},
-		{"NULL where a value belongs", defect, func(t *testing.T) error {
+		{"NULL where a value belongs", permanent, func(t *testing.T) error {
 			t.Helper()
 			var n int
 			return openFile(t, path, nil).QueryRowContext(ctx, `SELECT NULL`).Scan(&n)
 		}},
-		{"another number of columns", defect, func(t *testing.T) error {
+		{"another number of columns", permanent, func(t *testing.T) error {
 			t.Helper()
 			var n int
 			return openFile(t, path, nil).QueryRowContext(ctx, `SELECT n, name FROM things`).Scan(&n)
 		}},
-		{"a value that cannot be bound", defect, statement(`SELECT ?`, make(chan int))},
-		{"unique violation", defect, statement(`INSERT INTO things VALUES (1, 'again')`)},
-		{"not null violation", defect, statement(`INSERT INTO things VALUES (3, NULL)`)},
-		{"no such table", defect, statement(`SELECT * FROM no_such_table`)},
-		{"syntax error", defect, statement(`SELEC`)},
-		{"a file that is no database", defect, func(t *testing.T) error {
+		{"a value that cannot be bound", permanent, statement(`SELECT ?`, make(chan int))},
+		{"unique violation", permanent, statement(`INSERT INTO things VALUES (1, 'again')`)},
+		{"not null violation", permanent, statement(`INSERT INTO things VALUES (3, NULL)`)},
+		{"no such table", permanent, statement(`SELECT * FROM no_such_table`)},
+		{"syntax error", permanent, statement(`SELEC`)},
+		{"a file that is no database", permanent, func(t *testing.T) error {
 			t.Helper()
 			return exec(openFile(t, "unavailable_test.go", url.Values{"mode": {"ro"}}), `SELECT * FROM sqlite_master`)
 		}},
@@ -127,7 +127,7 @@ func TestErrorsThatPassAreToldFromDefects(t *testing.T) {
 			err := tt.err(t)
 			require.Error(t, err)
 			translated := sqlite.Translate(err)
-			assert.Equal(t, tt.passes, errors.Is(translated, application.ErrUnavailable), "%T %v", err, err)
+			assert.Equal(t, tt.temporary, errors.Is(translated, application.ErrUnavailable), "%T %v", err, err)
 			require.ErrorIs(t, translated, err, "the cause is kept, for the log")
 		})
 	}

@@ -24,7 +24,8 @@ variable can be set in the environment instead; a flag wins. Lists are separated
 ` + "`30s`, `4h`" + `.
 
 Beside these, ` + "`serve`" + ` knows the variables of OpenTelemetry: traces are sent where ` + "`OTEL_EXPORTER_OTLP_ENDPOINT`" + `
-or ` + "`OTEL_TRACES_EXPORTER`" + ` is set. ` + "`GOGC` and `GOMEMLIMIT`" + ` mean what they mean to every Go program.
+or ` + "`OTEL_TRACES_EXPORTER`" + ` is set. ` + "`GOGC` and `GOMEMLIMIT`" + ` mean what they mean to every Go
+program; the default of ` + "`GOGC`" + ` is 200.
 `
 
 func writeReference(to io.Writer, app *kong.Application) error {

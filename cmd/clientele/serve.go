@@ -11,7 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -113,21 +113,26 @@ func (systemRandom) Entropy() (entropy [domain.SecretEntropy]byte) {
 	return entropy
 }
 
-// ballastBytes is memory that is asked for and never used, and so takes up none; the
-// garbage collector reckons with it. The service keeps some MiB, and by itself
-// the collector would come each time that as much is garbage, many times a
-// second and at the cost of a tenth of all requests. So it comes after that many
-// bytes at the earliest.
-const ballastBytes = 12 << 20
+// defaultGCPercent is the service's default for GOGC, see [debug.SetGCPercent]. The service
+// keeps only some MiB in its heap, so that with Go's default of 100 the garbage collector
+// runs many times a second. docs/performance.md has what that costs, and the memory that
+// this value takes instead.
+const defaultGCPercent = 200
+
+// setGCPercent sets the default for GOGC unless the environment sets it.
+func setGCPercent() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(defaultGCPercent)
+	}
+}
 
 // Run serves until the context ends, and then finishes the requests in flight.
 func (c *serveCommand) Run(ctx context.Context) (err error) {
-	ballast := make([]byte, ballastBytes)
-	defer runtime.KeepAlive(ballast)
-	level := &slog.HandlerOptions{Level: c.LogLevel}
-	lines := slog.NewJSONHandler(os.Stderr, level)
-	access := newGatheredLog(os.Stderr)
-	defer access.close()
+	setGCPercent()
+	// The handler writes each line before the call returns, with one write(2). So the line
+	// of a request is written before its handler returns, and is not lost if the process is
+	// killed after the response.
+	lines := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel})
 	traces, err := tracing.FromEnvironment(ctx, buildVersion(), slog.New(lines))
 	if err != nil {
 		return err
@@ -208,7 +213,6 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		},
 		Clock:         systemClock{},
 		Log:           log,
-		AccessLog:     slog.New(traces.LogHandler(slog.NewJSONHandler(access, level))),
 		Deadline:      c.RequestTimeout,
 		Draining:      draining.Done(),
 		MaxConcurrent: c.MaxConcurrent,

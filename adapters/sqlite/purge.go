@@ -10,8 +10,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Purgeable implements [application.Store]. It reads on until it has enough clients
-// that can be read.
+// Purgeable implements [application.Store]. It skips clients that cannot be decoded, and
+// continues until it has limit others.
 func (s *Store) Purgeable(
 	ctx context.Context, before time.Time, limit int,
 ) (clients []domain.Client, skipped []*application.UnreadableError, err error) {
@@ -42,11 +42,11 @@ func (s *Store) Purgeable(
 	}
 }
 
-// scanAfter scans columns before those that are asked for.
+// scanAfter scans the first columns of a row into its own variables.
 type scanAfter struct {
 	rows  *sql.Rows
 	first []any
 }
 
-// Scan scans a row.
+// Scan scans a row; to gets the columns after the first ones.
 func (s scanAfter) Scan(to ...any) error { return s.rows.Scan(append(s.first, to...)...) }

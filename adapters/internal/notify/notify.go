@@ -1,6 +1,10 @@
-// Package wake signals readers that wait for the change feed of a tenant when
-// that tenant has a new commit. Both stores use it; it talks to nothing.
-package wake
+// Package notify signals readers that wait for the change feed of a tenant when
+// that tenant has a new commit. Both stores use it.
+//
+//	changed, stop := hub.Watch(tenant)
+//	defer stop()
+//	// Read the feed. If it has nothing new, wait for changed and read it again.
+package notify
 
 import (
 	"sync"
@@ -18,13 +22,13 @@ type Hub struct {
 
 // topic is the signal of one tenant.
 type topic struct {
-	news    chan struct{} // closed by the signal
+	changed chan struct{} // closed by Publish
 	readers int
 }
 
 // Watch returns a channel that is closed by the next signal for the tenant. stop
 // releases what the hub holds for this reader; it must be called exactly once.
-func (h *Hub) Watch(tenant domain.TenantID) (news <-chan struct{}, stop func()) {
+func (h *Hub) Watch(tenant domain.TenantID) (changed <-chan struct{}, stop func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := h.topics[tenant]
@@ -32,11 +36,11 @@ func (h *Hub) Watch(tenant domain.TenantID) (news <-chan struct{}, stop func()) 
 		if h.topics == nil {
 			h.topics = map[domain.TenantID]*topic{}
 		}
-		t = &topic{news: make(chan struct{})}
+		t = &topic{changed: make(chan struct{})}
 		h.topics[tenant] = t
 	}
 	t.readers++
-	return t.news, func() {
+	return t.changed, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		t.readers--
@@ -46,24 +50,24 @@ func (h *Hub) Watch(tenant domain.TenantID) (news <-chan struct{}, stop func()) 
 	}
 }
 
-// Wake signals the readers of these tenants.
-func (h *Hub) Wake(tenants ...domain.TenantID) {
+// Publish signals the readers of these tenants.
+func (h *Hub) Publish(tenants ...domain.TenantID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, tenant := range tenants {
 		if t := h.topics[tenant]; t != nil {
-			close(t.news)
+			close(t.changed)
 			delete(h.topics, tenant)
 		}
 	}
 }
 
-// WakeAll signals the readers of all tenants.
-func (h *Hub) WakeAll() {
+// PublishAll signals the readers of all tenants.
+func (h *Hub) PublishAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, t := range h.topics {
-		close(t.news)
+		close(t.changed)
 	}
 	clear(h.topics)
 }

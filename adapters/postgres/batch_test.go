@@ -16,20 +16,20 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// registered commits clients of the tenant and returns them.
+// registered commits n clients of the tenant and returns them.
 func registered(t *testing.T, store *postgres.Store, n int) []domain.Client {
 	t.Helper()
-	wish := domain.ChangeOf(domain.Settings{Name: "App", RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})
+	change := domain.ChangeOf(domain.Settings{Name: "App", RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})
 	clients := make([]domain.Client, n)
 	for i := range clients {
 		identity := domain.Identity{ID: strconv.Itoa(i), TenantID: tenant, ClientID: domain.ClientID(fmt.Sprintf("app-%d", i))}
-		clients[i] = newBook(t).Register(identity, wish).Decide(domain.KeysUnexamined(), now).Client
+		clients[i] = newBook(t).Register(identity, change).Decide(domain.KeysUnexamined(), now).Client
 		require.NoError(t, store.Commit(t.Context(), domain.Revision{Action: domain.ActionCreate, At: now, Client: clients[i]}))
 	}
 	return clients
 }
 
-// renamed is the next revision of a client.
+// renamed returns the next revision of a client, with another name.
 func renamed(t *testing.T, client domain.Client, name string) domain.Revision {
 	t.Helper()
 	state := client.State()
@@ -45,13 +45,13 @@ func nameOf(t *testing.T, store *postgres.Store, client domain.Client) string {
 	return found.Settings().Name
 }
 
-func TestACommitThatTheServerRefusesLeavesItsCompanyAlone(t *testing.T) {
+func TestACommitThatFailsDoesNotFailTheOthersOfItsBatch(t *testing.T) {
 	store := open(t, newDatabase(t))
 	clients := registered(t, store, 3)
-	errs, alone := store.CommitTogether(t.Context(),
+	errs, repeated := store.CommitBatch(t.Context(),
 		renamed(t, clients[0], "first"), renamed(t, clients[1], "not\x00text"), renamed(t, clients[2], "third"))
 
-	assert.Equal(t, 3, alone, "nothing is done together")
+	assert.Equal(t, 3, repeated, "the batch has committed nothing")
 	require.NoError(t, errs[0])
 	require.Error(t, errs[1])
 	require.NotErrorIs(t, errs[1], application.ErrUnavailable)
@@ -61,7 +61,7 @@ func TestACommitThatTheServerRefusesLeavesItsCompanyAlone(t *testing.T) {
 	assert.Equal(t, "third", nameOf(t, store, clients[2]))
 }
 
-func TestCommitsDoNotWaitForARowThatAnotherOneNeeds(t *testing.T) {
+func TestABatchDoesNotWaitForALockedRow(t *testing.T) {
 	database := newDatabase(t)
 	store := open(t, database)
 	clients := registered(t, store, 3)
@@ -75,17 +75,17 @@ func TestCommitsDoNotWaitForARowThatAnotherOneNeeds(t *testing.T) {
 
 	limited, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	errs, alone := store.CommitTogether(limited,
+	errs, repeated := store.CommitBatch(limited,
 		renamed(t, clients[0], "first"), renamed(t, clients[1], "second"), renamed(t, clients[2], "third"))
 
-	assert.Equal(t, 1, alone)
+	assert.Equal(t, 1, repeated)
 	require.NoError(t, errs[0])
-	require.Error(t, errs[1], "it waits, alone, for as long as it may")
+	require.Error(t, errs[1], "only this one waits, until its deadline")
 	require.NoError(t, errs[2])
 	assert.Equal(t, "first", nameOf(t, store, clients[0]))
 	assert.Equal(t, "third", nameOf(t, store, clients[2]))
-	// The server is told that nobody waits any more; until it has heard, it would still
-	// do what it was asked for.
+	// The server is sent a cancel request. Until it has processed it, it would still run
+	// the statement.
 	watcher, err := pgx.Connect(t.Context(), database)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = watcher.Close(context.Background()) })
@@ -99,11 +99,11 @@ func TestCommitsDoNotWaitForARowThatAnotherOneNeeds(t *testing.T) {
 	require.NoError(t, store.Commit(t.Context(), renamed(t, clients[1], "second")))
 }
 
-func TestTwoCommitsOfOneClientDoNotGoTogether(t *testing.T) {
+func TestABatchCommitsOneRevisionOfAClient(t *testing.T) {
 	store := open(t, newDatabase(t))
 	client := registered(t, store, 1)[0]
-	errs, alone := store.CommitTogether(t.Context(), renamed(t, client, "first"), renamed(t, client, "second"))
-	assert.Equal(t, 1, alone)
+	errs, repeated := store.CommitBatch(t.Context(), renamed(t, client, "first"), renamed(t, client, "second"))
+	assert.Equal(t, 1, repeated)
 	require.NoError(t, errs[0])
 	require.ErrorIs(t, errs[1], application.ErrConflict)
 	assert.Equal(t, "first", nameOf(t, store, client))
@@ -112,56 +112,28 @@ func TestTwoCommitsOfOneClientDoNotGoTogether(t *testing.T) {
 	assert.Len(t, log, 2)
 }
 
-// Values of all kinds come through as columns as they are.
-func TestCommitsTogetherKeepWhatIsSpecialInStatements(t *testing.T) {
-	store := open(t, newDatabase(t))
-	var revisions []domain.Revision
-	for i, client := range registered(t, store, 3) {
-		r := renamed(t, client, `it's "5\5" {NULL} ñ`)
-		state := r.Client.State()
-		state.Settings.Scopes = []domain.Scope{domain.Scope(fmt.Sprintf(`a"b\c,{%d}`, i)), "NULL"}
-		r.Client, r.Reason, r.Actor.Subject = domain.Restore(state), `it's {"so"}`, `a\b`
-		revisions = append(revisions, r)
-	}
-	errs, alone := store.CommitTogether(t.Context(), revisions...)
-	assert.Zero(t, alone)
-	for _, err := range errs {
-		require.NoError(t, err)
-	}
-	for i, r := range revisions {
-		page, err := store.List(t.Context(), tenant, application.Query{Scope: domain.Scope(fmt.Sprintf(`a"b\c,{%d}`, i)), Limit: 10})
-		require.NoError(t, err)
-		require.Len(t, page.Clients, 1)
-		assert.Equal(t, r.Client.State(), page.Clients[0].State())
-		log, err := store.Revisions(t.Context(), tenant, r.Client.Identity().ClientID, 0, 1)
-		require.NoError(t, err)
-		assert.Equal(t, r.Reason, log[0].Reason)
-		assert.Equal(t, r.Actor, log[0].Actor)
-	}
-}
-
-// The plan that is made while there are next to no clients is the one that
-// leads to each of many.
-func TestCommitsAndFindsArePlannedOnceAndForMany(t *testing.T) {
+// The plan that is made while the tables are nearly empty uses the indexes, as it must
+// when there are many clients.
+func TestCommitsAndFindsHaveOnePlan(t *testing.T) {
 	database := newDatabase(t)
 	store := open(t, withConnections(t, database, 1))
 	clients := registered(t, store, 2)
 	for i := range 20 {
-		errs, alone := store.CommitTogether(t.Context(), renamed(t, clients[0], "name"), renamed(t, clients[1], "name"))
+		errs, repeated := store.CommitBatch(t.Context(), renamed(t, clients[0], "name"), renamed(t, clients[1], "name"))
 		require.NoError(t, errs[0], i)
-		require.Zero(t, alone)
+		require.Zero(t, repeated)
 		for k := range clients {
 			clients[k] = renamed(t, clients[k], "name").Client
 		}
 		nameOf(t, store, clients[0])
 	}
-	for _, like := range []string{"%FOR UPDATE OF clients SKIP LOCKED%", "%WITH ORDINALITY AS keys%"} {
+	for _, like := range []string{"%FOR UPDATE SKIP LOCKED%", "%WITH ORDINALITY AS keys%"} {
 		generic, custom, err := store.Plans(t.Context(), like)
 		require.NoError(t, err)
-		assert.LessOrEqual(t, custom, 5, "PostgreSQL decides after five")
+		assert.LessOrEqual(t, custom, 5, "PostgreSQL chooses the generic plan after five executions")
 		assert.GreaterOrEqual(t, generic, 15)
 	}
-	plan, err := store.ExplainUpdates(t.Context(), renamed(t, clients[0], "last"), renamed(t, clients[1], "last"))
+	plan, err := store.ExplainUpdate(t.Context(), renamed(t, clients[0], "last"))
 	require.NoError(t, err)
 	assert.Contains(t, plan, "clients_pkey")
 	assert.Contains(t, plan, "Tid Scan")

@@ -9,8 +9,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Purgeable implements [application.Store]. It reads on until it has enough clients
-// that can be read.
+// Purgeable implements [application.Store]. It skips clients that cannot be decoded, and
+// continues until it has limit others.
 func (s *Store) Purgeable(
 	ctx context.Context, before time.Time, limit int,
 ) (clients []domain.Client, skipped []*application.UnreadableError, err error) {

@@ -14,7 +14,7 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// listeners are the processes of the server that listen to commits of the database.
+// listeners returns the IDs of the server's processes that listen to commits of the database.
 func listeners(t *testing.T, conn *pgx.Conn) (pids []int) {
 	t.Helper()
 	rows, err := conn.Query(t.Context(), `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN %'`)
@@ -24,15 +24,16 @@ func listeners(t *testing.T, conn *pgx.Conn) (pids []int) {
 	return pids
 }
 
-// What was notified while the connection was broken is lost. So everybody looks
-// once it listens again, and not before, when that would still be missed.
-func TestEverybodyIsWokenWhenTheStoreListensAgain(t *testing.T) {
+// Notifications that are sent while the connection is broken are lost. So all readers are
+// signaled once the store listens again. Before that would be too early: a notification
+// could still be lost afterwards.
+func TestAllReadersAreSignaledAfterAReconnect(t *testing.T) {
 	database := newDatabase(t)
 	store := open(t, database)
 	conn := connect(t, database)
 	first, stop := store.Watch(tenant)
 	defer stop()
-	requireWoken(t, first) // it listens for the first time
+	requireSignal(t, first) // it listens for the first time
 	before := listeners(t, conn)
 	require.Len(t, before, 1)
 
@@ -42,20 +43,20 @@ func TestEverybodyIsWokenWhenTheStoreListensAgain(t *testing.T) {
 	defer stopOther()
 	_, err := conn.Exec(t.Context(), `SELECT pg_terminate_backend($1)`, before[0])
 	require.NoError(t, err)
-	for _, news := range []<-chan struct{}{reader, other} {
-		requireWoken(t, news)
+	for _, changed := range []<-chan struct{}{reader, other} {
+		requireSignal(t, changed)
 	}
 	after := listeners(t, conn)
-	require.Len(t, after, 1, "they are woken when it listens again")
+	require.Len(t, after, 1, "it listens again when they are signaled")
 	assert.NotEqual(t, before, after)
 }
 
-func TestNotificationsWakeTheTenantsThatTheyList(t *testing.T) {
+func TestNotificationsSignalTheTenantsThatTheyList(t *testing.T) {
 	database := newDatabase(t)
 	store := open(t, database)
 	first, stop := store.Watch(tenant)
 	defer stop()
-	requireWoken(t, first) // it listens, and nothing else will come from the server
+	requireSignal(t, first) // it listens, and no further notification comes from the server
 
 	many := make([]domain.TenantID, 1000)
 	for i := range many {
@@ -63,48 +64,48 @@ func TestNotificationsWakeTheTenantsThatTheyList(t *testing.T) {
 	}
 	require.Less(t, len(store.Payload(many...)), 8000, "PostgreSQL, NOTIFY")
 	for name, tt := range map[string]struct {
-		payload    string
-		woken, all bool
+		payload       string
+		signaled, all bool
 	}{
-		"the tenant":                     {store.Payload(tenant), true, false},
-		"the tenant and others":          {store.Payload("tenant_c", tenant, "tenant_d"), true, false},
-		"a tenant with a strange name":   {store.Payload("it's \"\\\n\x00", tenant), true, false},
-		"another tenant":                 {store.Payload("tenant_c"), false, false},
-		"more tenants than can be named": {store.Payload(many...), true, true},
-		"of the first release":           {"", true, true},
-		"of a later release":             {"v2 something", true, true},
-		"of this process":                {store.OwnPayload(), false, false},
+		"the tenant":                           {store.Payload(tenant), true, false},
+		"the tenant and others":                {store.Payload("tenant_c", tenant, "tenant_d"), true, false},
+		"a tenant with special characters":     {store.Payload("it's \"\\\n\x00", tenant), true, false},
+		"another tenant":                       {store.Payload("tenant_c"), false, false},
+		"more tenants than fit in the payload": {store.Payload(many...), true, true},
+		"of the first release":                 {"", true, true},
+		"of a later release":                   {"v2 something", true, true},
+		"of this process":                      {store.OwnPayload(), false, false},
 	} {
 		reader, stopReader := store.Watch(tenant)
 		other, stopOther := store.Watch("tenant_b")
 		store.Receive(tt.payload)
-		assert.Equal(t, tt.woken, isClosed(reader), name)
+		assert.Equal(t, tt.signaled, isClosed(reader), name)
 		assert.Equal(t, tt.all, isClosed(other), name)
 		stopReader()
 		stopOther()
 	}
 }
 
-func requireWoken(t *testing.T, news <-chan struct{}) {
+func requireSignal(t *testing.T, changed <-chan struct{}) {
 	t.Helper()
 	select {
-	case <-news:
+	case <-changed:
 	case <-time.After(30 * time.Second):
-		require.Fail(t, "a reader was not woken")
+		require.Fail(t, "a reader was not signaled")
 	}
 }
 
-func isClosed(news <-chan struct{}) bool {
+func isClosed(changed <-chan struct{}) bool {
 	select {
-	case <-news:
+	case <-changed:
 		return true
 	default:
 		return false
 	}
 }
 
-// requireHeldBack holds a change back by the transaction that begin leaves open in
-// another database of the server.
+// requireHeldBack requires that the feed holds a change back while the transaction is open
+// that begin starts in another database of the server.
 func requireHeldBack(t *testing.T, s *pgtest.Server, begin, end string) {
 	t.Helper()
 	store := open(t, database(t, s))
@@ -128,7 +129,7 @@ func requireHeldBack(t *testing.T, s *pgtest.Server, begin, end string) {
 	assert.Positive(t, lag)
 	list, err := store.List(t.Context(), tenant, application.Query{Limit: 1})
 	require.NoError(t, err)
-	assert.Equal(t, known, list.Changes, "the list names a change that is handed out")
+	assert.Equal(t, known, list.Changes, "the cursor of the list is one that the feed has reached")
 	other, err := store.Changes(t.Context(), "tenant_b", "", 10)
 	require.NoError(t, err)
 	assert.Zero(t, other.HeldBack, "nothing of this tenant is held back")
@@ -154,8 +155,7 @@ func TestAnyOpenTransactionOfTheServerHoldsTheFeedBack(t *testing.T) {
 	})
 }
 
-// The plans do not depend on statistics: a table that was filled just now is read by
-// its index.
+// The plans do not depend on statistics: a table that was just filled is read by its index.
 func TestProofsUseTheIndexWithoutStatistics(t *testing.T) {
 	url := newDatabase(t, `ALTER TABLE revisions SET (autovacuum_enabled = off)`)
 	store := open(t, url)
