@@ -132,12 +132,12 @@ type revision struct {
 
 // revisions makes the revisions comparable.
 func revisions(list []domain.Revision) []revision {
-	comparable := make([]revision, len(list))
+	compared := make([]revision, len(list))
 	for i, r := range list {
-		comparable[i] = revision{r, r.Client.State()}
-		comparable[i].Client = domain.Client{}
+		compared[i] = revision{r, r.Client.State()}
+		compared[i].Client = domain.Client{}
 	}
-	return comparable
+	return compared
 }
 
 // readAll reads all that is stored of the tenants.

@@ -152,14 +152,14 @@ func (r released) repeat(t *testing.T, read releaseRead) (response *http.Respons
 }
 
 // list returns the first page of a tenant's clients.
-func (r released) list(t *testing.T, tenant string) (items []map[string]any, total float64) {
+func (r released) list(t *testing.T, tenant string) (items []map[string]any, total int) {
 	t.Helper()
 	response, decoded := r.send(t, tenant, "reader", http.MethodGet, "/admin/oauth/clients?page=1&page_size=200", "", nil)
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	for _, item := range decoded["items"].([]any) {
 		items = append(items, item.(map[string]any))
 	}
-	return items, decoded["total"].(float64)
+	return items, int(decoded["total"].(float64))
 }
 
 // changes follows the feed from a cursor to its end, seven changes at a time.
@@ -294,10 +294,10 @@ func TestClientsOfTheFirstReleaseCanBeChanged(t *testing.T) {
 			response, decoded := r.send(t, tenant, "alice", http.MethodPost, "/admin/oauth/clients/"+path, "", nil)
 			require.Equal(t, status, response.StatusCode, "%s %s %v", tenant, path, decoded)
 		}
-		totals := map[string]float64{"acme": 19, "globex": 3}
+		totals := map[string]int{"acme": 19, "globex": 3}
 		for tenant, total := range totals {
 			items, found := r.list(t, tenant)
-			require.Len(t, items, int(total))
+			require.Len(t, items, total)
 			require.Equal(t, total, found)
 			for _, item := range items {
 				id := item["client_id"].(string)
@@ -412,7 +412,7 @@ func TestDamagedRecordsOfTheFirstRelease(t *testing.T) {
 		assert.Equal(t, want, statuses())
 		items, total := r.list(t, tenantOfDamage)
 		assert.Len(t, items, 4)
-		assert.EqualValues(t, 5, total)
+		assert.Equal(t, 5, total)
 		changes, _ := r.changes(t, tenantOfDamage, "")
 		assert.Len(t, changes, 9)
 
