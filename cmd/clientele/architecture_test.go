@@ -57,6 +57,7 @@ func TestAnAdapterNeverImportsAnother(t *testing.T) {
 		"/adapters/record":     {"/adapters/jsonobject"},
 		"/adapters/postgres":   {"/adapters/gather", "/adapters/record", "/adapters/wake"},
 		"/adapters/sqlite":     {"/adapters/gather", "/adapters/record", "/adapters/wake"},
+		"/adapters/memory":     {"/adapters/record", "/adapters/wake"},
 	}
 	for pkg, imported := range imports(t, "/adapters/...") {
 		for _, path := range imported {
@@ -112,6 +113,7 @@ func TestNoTestCodeIsShipped(t *testing.T) {
 		assert.NotContains(t, pkg, "testify")
 		assert.NotContains(t, pkg, "storetest")
 		assert.NotContains(t, pkg, "pgtest")
+		assert.NotContains(t, pkg, "adapters/memory")
 		assert.NotContains(t, pkg, "cmd/servicetest")
 	}
 }
