@@ -54,7 +54,7 @@ func (s *Store) ForgetAttempts(ctx context.Context, before time.Time) error {
 	}
 	defer s.mu.Unlock()
 	for _, t := range s.tenants {
-		maps.DeleteFunc(t.attempts, func(_ attemptKey, a application.Attempt) bool { return a.At.Before(stored(before)) })
+		maps.DeleteFunc(t.attempts, func(_ attemptKey, a application.Attempt) bool { return a.At.Before(before) })
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func (s *Store) Purgeable(
 	var due []client
 	for _, t := range s.tenants {
 		for _, c := range t.clients {
-			if !c.deletedAt.IsZero() && !c.purged && c.deletedAt.Before(stored(before)) {
+			if !c.deletedAt.IsZero() && !c.purged && c.deletedAt.Before(before) {
 				due = append(due, c)
 			}
 		}

@@ -1,6 +1,7 @@
 package memory_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -129,9 +130,10 @@ func TestUnreadableRecords(t *testing.T) {
 	assert.Equal(t, domain.RevisionNumber(1), log[0].Client.Revision())
 
 	// A commit keeps secrets that could not be read, and purging skips what cannot be.
-	for id, state := range map[domain.ClientID]domain.State{"app-1": stateOf("app-1"), "app-2": stateOf("app-2")} {
+	for id, deletedAt := range map[domain.ClientID]time.Time{"app-1": now, "app-2": now, "app-3": now.Add(-time.Minute)} {
+		state := stateOf(id)
 		state.Secrets, state.SecretsUnreadable = nil, true
-		state.Revision, state.DeletedAt = 2, now
+		state.Revision, state.DeletedAt = 2, deletedAt
 		r := domain.Revision{Action: domain.ActionDelete, At: now, Client: domain.Restore(state)}
 		require.NoError(t, store.Commit(t.Context(), r), "%s", id)
 	}
@@ -139,10 +141,11 @@ func TestUnreadableRecords(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, found.SecretsUnreadable())
 	overwrite("app-1", application.PartDocument, `{"name": 5}`)
-	clients, skipped, err := store.Purgeable(t.Context(), now.Add(time.Minute), 1)
+	clients, skipped, err := store.Purgeable(t.Context(), now.Add(time.Minute), 2)
 	require.NoError(t, err)
-	require.Len(t, clients, 1)
-	assert.Equal(t, domain.ClientID("app-2"), clients[0].Identity().ClientID)
+	require.Len(t, clients, 2)
+	assert.Equal(t, domain.ClientID("app-3"), clients[0].Identity().ClientID, "it was deleted first")
+	assert.Equal(t, domain.ClientID("app-2"), clients[1].Identity().ClientID)
 	require.Len(t, skipped, 1)
 	assert.Equal(t, domain.ClientID("app-1"), skipped[0].ClientID)
 }
@@ -176,6 +179,22 @@ func TestUnstorableValues(t *testing.T) {
 	require.ErrorIs(t, err, application.ErrNotFound)
 	_, err = store.FindAttempt(t.Context(), "tenant_a", "alice", "key")
 	require.ErrorIs(t, err, application.ErrNotFound)
+}
+
+// The history compares each entry with the one before it.
+func TestPageOfLargeRevisionsHasTwo(t *testing.T) {
+	store := memory.New()
+	for i := range 3 {
+		state := stateOf("app-1")
+		state.Revision, state.Settings.Name = domain.RevisionNumber(i+1), strings.Repeat("a", application.PageBytes)
+		require.NoError(t, store.Commit(t.Context(), domain.Revision{Action: domain.ActionUpdate, At: now, Client: domain.Restore(state)}))
+	}
+	log, err := store.Revisions(t.Context(), "tenant_a", "app-1", 0, 3)
+	require.NoError(t, err)
+	assert.Len(t, log, 2)
+	log, err = store.Revisions(t.Context(), "tenant_a", "app-1", 0, 1)
+	require.NoError(t, err)
+	assert.Len(t, log, 1)
 }
 
 // The times beside documents have microseconds, as in the other stores.
