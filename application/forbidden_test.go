@@ -61,7 +61,7 @@ func TestAForbiddenErrorSaysWhatIsMissing(t *testing.T) {
 // The preconditions of a change, of a client that exists and of one that is
 // deleted (RFC 9110 §13.1).
 func TestPreconditionsOfAChange(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onEachStore(t, func(t *testing.T, r *application.Registry) {
 		for name, tt := range map[string]struct {
 			opts application.Options
 			err  error

@@ -14,7 +14,7 @@ import (
 )
 
 func TestHistory(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onEachStore(t, func(t *testing.T, r *application.Registry) {
 		id := register(t, r)
 		caller := admin
 		caller.ClientID = "console"
@@ -61,7 +61,7 @@ func TestHistory(t *testing.T) {
 }
 
 func TestGoingBackToARevision(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onEachStore(t, func(t *testing.T, r *application.Registry) {
 		id := register(t, r)
 		first, err := r.Find(t.Context(), admin, id)
 		require.NoError(t, err)
@@ -108,7 +108,7 @@ func TestGoingBackToARevision(t *testing.T) {
 }
 
 func TestDeletingAndRestoring(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onEachStore(t, func(t *testing.T, r *application.Registry) {
 		id := register(t, r)
 		require.ErrorIs(t, r.Delete(t.Context(), admin, id, application.Options{IfMatch: []domain.RevisionNumber{9}}), application.ErrPreconditionFailed)
 		require.NoError(t, r.Delete(t.Context(), admin, id, application.Options{IfMatch: []domain.RevisionNumber{1}}))
@@ -134,7 +134,7 @@ func TestDeletingAndRestoring(t *testing.T) {
 }
 
 func TestPurgeLeavesWhatIsYounger(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onEachStore(t, func(t *testing.T, r *application.Registry) {
 		for i := range 3 {
 			id := register(t, r)
 			if i < 2 {
@@ -160,7 +160,7 @@ func TestPurgeLeavesWhatIsYounger(t *testing.T) {
 }
 
 func TestFollowingChanges(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onEachStore(t, func(t *testing.T, r *application.Registry) {
 		nothing, err := r.Changes(t.Context(), admin, "", 10, application.Patience{})
 		require.NoError(t, err)
 		assert.Empty(t, nothing.Revisions)

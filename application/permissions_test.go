@@ -123,7 +123,7 @@ var aboutNoClient = map[application.Operation]bool{
 // The table of permissions, walked in full: every operation with every
 // permission alone, with none, without a tenant, and from another tenant.
 func TestWhoMayDoWhat(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onEachStore(t, func(t *testing.T, r *application.Registry) {
 		operations := uses(r, "", "")
 		for op := range operations {
 			attempt := func(c application.Caller) error {
@@ -153,7 +153,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 }
 
 func TestATenantMayHaveAnIdentifierThatAnotherHas(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onEachStore(t, func(t *testing.T, r *application.Registry) {
 		_, err := r.Register(t.Context(), admin, "app-x", wish(), application.Options{})
 		require.NoError(t, err)
 		_, err = r.Register(t.Context(), stranger, "app-x", wish(), application.Options{})

@@ -1,9 +1,9 @@
 package application_test
 
 import (
+	"context"
 	"fmt"
-	"os"
-	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -12,9 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-oauth/clientele/adapters/jose"
-	"github.com/clientele-oauth/clientele/adapters/postgres"
-	"github.com/clientele-oauth/clientele/adapters/postgres/pgtest"
-	"github.com/clientele-oauth/clientele/adapters/sqlite"
+	"github.com/clientele-oauth/clientele/adapters/memory"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -59,19 +57,27 @@ func (c *counter) Entropy() [domain.SecretEntropy]byte {
 	return [domain.SecretEntropy]byte{byte(c.n), byte(c.n >> 8)}
 }
 
-var server *pgtest.Server
-
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, &server)) }
-
-// newRegistry returns a registry over an empty embedded store.
+// newRegistry returns a registry over an empty store in memory.
 func newRegistry(t *testing.T) *application.Registry {
 	t.Helper()
-	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, store.Close()) })
-	_, err = store.Migrate(t.Context())
-	require.NoError(t, err)
-	return registryOver(t, store)
+	return registryOver(t, yieldingStore{memory.New()})
+}
+
+// yieldingStore lets other goroutines run between a read and the commit that is decided
+// on it. Otherwise a store in memory is so fast that concurrent requests hardly ever
+// overlap.
+type yieldingStore struct{ application.Store }
+
+func (s yieldingStore) Find(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (domain.Client, error) {
+	defer runtime.Gosched()
+	return s.Store.Find(ctx, tenant, id)
+}
+
+func (s yieldingStore) FindAttempt(
+	ctx context.Context, tenant domain.TenantID, subject, key string,
+) (application.Attempt, error) {
+	defer runtime.Gosched()
+	return s.Store.FindAttempt(ctx, tenant, subject, key)
 }
 
 func registryOver(t *testing.T, store application.Store) *application.Registry {
@@ -84,20 +90,18 @@ func registryOver(t *testing.T, store application.Store) *application.Registry {
 	}
 }
 
-// onBothStores runs a test over a registry on each of the stores.
-func onBothStores(t *testing.T, test func(t *testing.T, r *application.Registry)) {
+// realStores open an empty store each, by name. They are empty unless the tests are
+// built with the tag acceptance, see real_stores_test.go.
+var realStores map[string]func(t *testing.T) application.Store
+
+// onEachStore runs a test over a registry on a store in memory and on each of the
+// realStores.
+func onEachStore(t *testing.T, test func(t *testing.T, r *application.Registry)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) { test(t, newRegistry(t)) })
-	t.Run("postgres", func(t *testing.T) {
-		url, err := server.NewDatabase(t.Context())
-		require.NoError(t, err)
-		store, err := postgres.Open(t.Context(), url, nil)
-		require.NoError(t, err)
-		t.Cleanup(store.Close)
-		_, err = store.Migrate(t.Context())
-		require.NoError(t, err)
-		test(t, registryOver(t, store))
-	})
+	t.Run("memory", func(t *testing.T) { test(t, newRegistry(t)) })
+	for name, open := range realStores {
+		t.Run(name, func(t *testing.T) { test(t, registryOver(t, open(t))) })
+	}
 }
 
 var (

@@ -11,7 +11,7 @@ import (
 )
 
 func TestRestoreSuspended(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onEachStore(t, func(t *testing.T, r *application.Registry) {
 		id := register(t, r)
 		_, err := r.RestoreSuspended(t.Context(), admin, id, application.Options{})
 		require.ErrorIs(t, err, application.ErrNotDeleted)

@@ -22,7 +22,7 @@ func verify(t *testing.T, r *application.Registry, id domain.ClientID, value str
 }
 
 func TestTheLifeOfSecrets(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onEachStore(t, func(t *testing.T, r *application.Registry) {
 		first, err := r.Register(t.Context(), admin, "app", wish(), application.Options{})
 		require.NoError(t, err)
 		assert.NotEmpty(t, verify(t, r, "app", first.Secret))
@@ -64,7 +64,7 @@ func TestTheLifeOfSecrets(t *testing.T) {
 }
 
 func TestTheLastUseOfASecretIsKnownAtOnceAndWrittenLater(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onEachStore(t, func(t *testing.T, r *application.Registry) {
 		registered, err := r.Register(t.Context(), admin, "app", wish(), application.Options{})
 		require.NoError(t, err)
 		lastUsed := func(r *application.Registry) time.Time {
@@ -98,7 +98,7 @@ func once(key string, fingerprint byte) application.Options {
 }
 
 func TestARepeatedRequestIsDoneOnce(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onEachStore(t, func(t *testing.T, r *application.Registry) {
 		first, err := r.Register(t.Context(), admin, "", wish(), once("k1", 1))
 		require.NoError(t, err)
 		require.NotEmpty(t, first.Secret)
@@ -158,7 +158,7 @@ func TestARepeatedRequestIsDoneOnce(t *testing.T) {
 }
 
 func TestConcurrentRepetitionsAreDoneOnce(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onEachStore(t, func(t *testing.T, r *application.Registry) {
 		const callers = 16
 		outcomes := make([]application.Registered, callers)
 		errs := make([]error, callers)
@@ -185,7 +185,7 @@ func TestConcurrentRepetitionsAreDoneOnce(t *testing.T) {
 // One of several equal requests does it; the others find what it did in their
 // way, as if somebody else had been there, and have to know it for their own.
 func TestARepetitionKnowsItsOwnWork(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onEachStore(t, func(t *testing.T, r *application.Registry) {
 		_, err := r.Register(t.Context(), admin, "app", wish(), application.Options{})
 		require.NoError(t, err)
 		requests := map[string]func(key string) error{
@@ -219,7 +219,7 @@ func TestARepetitionKnowsItsOwnWork(t *testing.T) {
 }
 
 func TestAChosenIdentifierIsTakenForEver(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *application.Registry) {
+	onEachStore(t, func(t *testing.T, r *application.Registry) {
 		_, err := r.Register(t.Context(), admin, "app-1", wish(), application.Options{})
 		require.NoError(t, err)
 		taken := func() {
