@@ -60,7 +60,7 @@ func TestHistory(t *testing.T) {
 	})
 }
 
-func TestGoingBackToARevision(t *testing.T) {
+func TestRestoreRevision(t *testing.T) {
 	onEachStore(t, func(t *testing.T, r *application.Registry) {
 		id := register(t, r)
 		first, err := r.Find(t.Context(), admin, id)
@@ -81,7 +81,7 @@ func TestGoingBackToARevision(t *testing.T) {
 		restored, err := r.RestoreRevision(t.Context(), admin, id, 1, application.Options{})
 		require.NoError(t, err)
 		assert.Equal(t, first.Settings(), restored.Client.Settings())
-		assert.Equal(t, first.Secrets(), restored.Client.Secrets(), "secrets stay as they are")
+		assert.Equal(t, first.Secrets(), restored.Client.Secrets(), "the secrets are unchanged")
 		assert.Equal(t, domain.RevisionNumber(3), restored.Client.Revision())
 		log, _, err := r.History(t.Context(), admin, id, 0, 1)
 		require.NoError(t, err)
@@ -99,7 +99,7 @@ func TestGoingBackToARevision(t *testing.T) {
 		r.Book = strict
 		_, err = r.RestoreRevision(t.Context(), admin, id, 4, application.Options{})
 		var invalid *application.InvalidError
-		require.ErrorAs(t, err, &invalid, "judged by today's rules")
+		require.ErrorAs(t, err, &invalid, "the current rules apply")
 
 		require.NoError(t, r.Delete(t.Context(), admin, id, application.Options{}))
 		_, err = r.RestoreRevision(t.Context(), admin, id, 1, application.Options{})
@@ -107,7 +107,7 @@ func TestGoingBackToARevision(t *testing.T) {
 	})
 }
 
-func TestDeletingAndRestoring(t *testing.T) {
+func TestDeleteAndRestore(t *testing.T) {
 	onEachStore(t, func(t *testing.T, r *application.Registry) {
 		id := register(t, r)
 		require.ErrorIs(t, r.Delete(t.Context(), admin, id, application.Options{IfMatch: []domain.RevisionNumber{9}}), application.ErrPreconditionFailed)
@@ -133,14 +133,14 @@ func TestDeletingAndRestoring(t *testing.T) {
 	})
 }
 
-func TestPurgeLeavesWhatIsYounger(t *testing.T) {
+func TestPurgeKeepsRecentlyDeletedClients(t *testing.T) {
 	onEachStore(t, func(t *testing.T, r *application.Registry) {
 		for i := range 3 {
 			id := register(t, r)
 			if i < 2 {
 				require.NoError(t, r.Delete(t.Context(), admin, id, application.Options{}))
 			}
-			move(r, time.Hour)
+			advance(r, time.Hour)
 		}
 		operator := domain.Actor{Subject: "operator"}
 		purged, err := r.Purge(t.Context(), operator, 150*time.Minute)
@@ -159,7 +159,7 @@ func TestPurgeLeavesWhatIsYounger(t *testing.T) {
 	})
 }
 
-func TestFollowingChanges(t *testing.T) {
+func TestWaitForChanges(t *testing.T) {
 	onEachStore(t, func(t *testing.T, r *application.Registry) {
 		nothing, err := r.Changes(t.Context(), admin, "", 10, application.Patience{})
 		require.NoError(t, err)
@@ -167,27 +167,27 @@ func TestFollowingChanges(t *testing.T) {
 		_, err = r.Changes(t.Context(), admin, "magic", 10, application.Patience{})
 		require.ErrorIs(t, err, application.ErrCursor)
 
-		// One who waits is told of what comes.
-		told := make(chan application.Changes, 1)
+		// A waiting reader gets the next change of its tenant.
+		received := make(chan application.Changes, 1)
 		go func() {
 			changes, err := r.Changes(t.Context(), admin, nothing.Next, 10, application.Patience{Longest: application.MaxWait})
 			if err != nil {
 				t.Errorf("changes: %v", err)
 			}
-			told <- changes
+			received <- changes
 		}()
-		_, err = r.Register(t.Context(), stranger, "", wish(), application.Options{})
+		_, err = r.Register(t.Context(), foreignCaller, "", validChange(), application.Options{})
 		require.NoError(t, err)
 		id := register(t, r)
-		changes := <-told
+		changes := <-received
 		require.Len(t, changes.Revisions, 1)
 		assert.Equal(t, id, changes.Revisions[0].Client.Identity().ClientID)
 
-		// One who stops waiting is told of nothing, and that is no error.
+		// A reader whose context ends gets no changes and no error.
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
 		rest, err := r.Changes(ctx, admin, changes.Next, 10, application.Patience{Longest: application.MaxWait})
-		if err == nil { // otherwise the store was asked when the time was over
+		if err == nil { // otherwise the context ended during the read
 			assert.Empty(t, rest.Revisions)
 			assert.Equal(t, changes.Next, rest.Next)
 		}

@@ -19,7 +19,7 @@ import (
 
 var now = time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
 
-// clock stands still until it is moved.
+// clock is a clock that only advance changes.
 type clock struct {
 	mu sync.Mutex
 	at time.Time
@@ -31,13 +31,13 @@ func (c *clock) Now() time.Time {
 	return c.at
 }
 
-func (c *clock) move(by time.Duration) {
+func (c *clock) advance(by time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at = c.at.Add(by)
 }
 
-// counter makes ids that tests can foretell.
+// counter returns predictable ids and entropy.
 type counter struct {
 	mu sync.Mutex
 	n  int
@@ -105,26 +105,26 @@ func onEachStore(t *testing.T, test func(t *testing.T, r *application.Registry))
 }
 
 var (
-	admin    = application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: application.Permissions()}
-	stranger = application.Caller{Subject: "eve", Tenant: "tenant_b", Permissions: application.Permissions()}
-	nobody   = application.Caller{Subject: "noah", Tenant: "tenant_a"}
-	homeless = application.Caller{Subject: "hugo", Permissions: application.Permissions()}
+	admin                    = application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: application.Permissions()}
+	foreignCaller            = application.Caller{Subject: "eve", Tenant: "tenant_b", Permissions: application.Permissions()}
+	callerWithoutPermissions = application.Caller{Subject: "noah", Tenant: "tenant_a"}
+	callerWithoutTenant      = application.Caller{Subject: "hugo", Permissions: application.Permissions()}
 )
 
-func wish() domain.Change {
+func validChange() domain.Change {
 	return domain.Change{Name: new("App"), RedirectURIs: &[]domain.RedirectURI{"https://a.example/cb"}}
 }
 
 func register(t *testing.T, r *application.Registry) domain.ClientID {
 	t.Helper()
-	registered, err := r.Register(t.Context(), admin, "", wish(), application.Options{})
+	registered, err := r.Register(t.Context(), admin, "", validChange(), application.Options{})
 	require.NoError(t, err)
 	return registered.Client.Identity().ClientID
 }
 
 func TestRegister(t *testing.T) {
 	r := newRegistry(t)
-	registered, err := r.Register(t.Context(), admin, "", wish(), application.Options{})
+	registered, err := r.Register(t.Context(), admin, "", validChange(), application.Options{})
 	require.NoError(t, err)
 	assert.NotEmpty(t, registered.Secret)
 
@@ -137,9 +137,9 @@ func TestRegister(t *testing.T) {
 	assert.Equal(t, domain.TenantID("tenant_a"), found.Identity().TenantID)
 }
 
-func TestOnlyClientsThatUseASecretAreGivenOne(t *testing.T) {
+func TestPublicClientsGetNoSecret(t *testing.T) {
 	r := newRegistry(t)
-	public := wish()
+	public := validChange()
 	public.Confidential = new(false)
 	registered, err := r.Register(t.Context(), admin, "", public, application.Options{})
 	require.NoError(t, err)
@@ -147,18 +147,22 @@ func TestOnlyClientsThatUseASecretAreGivenOne(t *testing.T) {
 	assert.Empty(t, registered.Client.State().Secrets)
 }
 
-func TestARefusedRegistrationLeavesNothing(t *testing.T) {
+func TestRejectedRegistrationStoresNothing(t *testing.T) {
 	r := newRegistry(t)
 	_, err := r.Register(t.Context(), admin, "", domain.Change{}, application.Options{})
 	var invalid *application.InvalidError
 	require.ErrorAs(t, err, &invalid)
 	assert.Len(t, invalid.Findings.Violations(), 2)
 	assert.Contains(t, err.Error(), "2 violations")
+	page, err := r.List(t.Context(), admin, application.Query{Limit: 1, Count: true})
+	require.NoError(t, err)
+	assert.Zero(t, page.Total)
+	assert.Empty(t, page.Clients)
 }
 
-func TestADryRunChangesNothing(t *testing.T) {
+func TestDryRunChangesNothing(t *testing.T) {
 	r := newRegistry(t)
-	would, err := r.Register(t.Context(), admin, "", wish(), application.Options{DryRun: true})
+	would, err := r.Register(t.Context(), admin, "", validChange(), application.Options{DryRun: true})
 	require.NoError(t, err)
 	assert.Empty(t, would.Secret)
 	assert.Empty(t, would.Client.Identity().ClientID)
@@ -189,10 +193,10 @@ func TestIfMatch(t *testing.T) {
 	require.ErrorIs(t, rename("three", 1), application.ErrPreconditionFailed)
 	require.NoError(t, rename("three", 1, 2))
 	_, err := r.Revise(t.Context(), admin, id, domain.Change{}, application.Options{IfMatch: []domain.RevisionNumber{}})
-	require.ErrorIs(t, err, application.ErrPreconditionFailed, "a header without a revision of ours matches none")
+	require.ErrorIs(t, err, application.ErrPreconditionFailed, "an empty If-Match matches no revision")
 }
 
-func TestTheLogTellsWhoDidWhat(t *testing.T) {
+func TestLogRecordsActorActionAndTime(t *testing.T) {
 	r := newRegistry(t)
 	id := register(t, r)
 	_, err := r.Revise(t.Context(), admin, id, domain.Change{Name: new("Another")}, application.Options{})
@@ -202,14 +206,14 @@ func TestTheLogTellsWhoDidWhat(t *testing.T) {
 
 	log, err := r.Store.Revisions(t.Context(), "tenant_a", id, 0, 10)
 	require.NoError(t, err)
-	require.Len(t, log, 2, "a change that changes nothing makes no revision")
+	require.Len(t, log, 2, "an update without effect creates no revision")
 	assert.Equal(t, domain.ActionUpdate, log[0].Action)
 	assert.Equal(t, domain.Actor{Subject: "alice"}, log[0].Actor)
 	assert.Equal(t, now, log[0].At)
 	assert.Equal(t, domain.ActionCreate, log[1].Action)
 }
 
-func TestUpdatesOfDifferentMembersAllSurvive(t *testing.T) {
+func TestConcurrentUpdatesOfDifferentFieldsAllSurvive(t *testing.T) {
 	r := newRegistry(t)
 	id := register(t, r)
 	changes := []domain.Change{
@@ -244,7 +248,7 @@ func TestUpdatesOfDifferentMembersAllSurvive(t *testing.T) {
 	}
 }
 
-func TestInlineKeysAreJudged(t *testing.T) {
+func TestInlineKeysAreValidated(t *testing.T) {
 	r := newRegistry(t)
 	id := register(t, r)
 	_, err := r.Revise(t.Context(), admin, id, domain.Change{JWKS: new(`{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}`)}, application.Options{})
