@@ -44,6 +44,7 @@ test: ## Run everything that must hold: generated code, lint, tests with the rac
 	@echo "[5/6] all tests with the race detector, a line for each package when it is done"
 	@echo "      (compiles everything for the race detector before the first line: about eight minutes on 2 cores, the first time)"
 	$(GO) test -race -shuffle=on ./...
+	$(GO) test -race -shuffle=on -tags acceptance ./application # the use cases on SQLite and PostgreSQL, too
 	@echo "[6/6] acceptance: Schemathesis, and generated clients in Go, TypeScript, Python and Java on both stores (some minutes)"
 	$(ACCEPTANCE) -v
 	@echo "everything holds"

@@ -20,22 +20,22 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// counted counts the reads of the feed, by tenant, and can fail them.
-type counted struct {
+// countingStore counts the reads of the change feed per tenant, and can make them fail.
+type countingStore struct {
 	application.Store
 	mu    sync.Mutex
 	reads map[domain.TenantID]int
 	fail  func() error
 }
 
-// count puts a counted store below the registry.
-func count(r *registry) *counted {
-	c := &counted{Store: r.Store, reads: map[domain.TenantID]int{}}
+// countReads wraps the store of the registry in a countingStore.
+func countReads(r *registry) *countingStore {
+	c := &countingStore{Store: r.Store, reads: map[domain.TenantID]int{}}
 	r.with(func(config *application.Config) { config.Store = c })
 	return c
 }
 
-func (c *counted) Changes(ctx context.Context, tenant domain.TenantID, after application.Cursor, limit int) (application.Changes, error) {
+func (c *countingStore) Changes(ctx context.Context, tenant domain.TenantID, after application.Cursor, limit int) (application.Changes, error) {
 	c.mu.Lock()
 	c.reads[tenant]++
 	fail := c.fail
@@ -46,19 +46,19 @@ func (c *counted) Changes(ctx context.Context, tenant domain.TenantID, after app
 	return c.Store.Changes(ctx, tenant, after, limit)
 }
 
-func (c *counted) of(tenant domain.TenantID) int {
+func (c *countingStore) readsOf(tenant domain.TenantID) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.reads[tenant]
 }
 
-func (c *counted) failWith(fail func() error) {
+func (c *countingStore) failWith(fail func() error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.fail = fail
 }
 
-// follower reads the feed until it is stopped, and notes what it is given.
+// follower is a reader of the change feed. It keeps its cursor and what it has read.
 type follower struct {
 	after application.Cursor
 	seen  []string
@@ -68,12 +68,12 @@ func entryOf(r domain.Revision) string {
 	return fmt.Sprintf("%s %d", r.Client.Identity().ClientID, r.Client.Revision())
 }
 
-// once waits for changes once.
-func (f *follower) once(ctx context.Context, r *registry, caller application.Caller, limit int, end <-chan struct{}) error {
+// read waits for changes and reads one page. After end is closed it no longer waits.
+func (f *follower) read(ctx context.Context, r *registry, caller application.Caller, limit int, end <-chan struct{}) error {
 	patience := application.Patience{Longest: application.MaxWait, End: end}
 	select {
 	case <-end:
-		patience = application.Patience{} // what there is
+		patience = application.Patience{}
 	default:
 	}
 	changes, err := r.Changes(ctx, caller, f.after, limit, patience)
@@ -90,8 +90,8 @@ func (f *follower) once(ctx context.Context, r *registry, caller application.Cal
 	return nil
 }
 
-// following counts the goroutines that read the store for readers that wait.
-func following() int {
+// countFollowers returns the number of goroutines that read the store for waiting readers.
+func countFollowers() int {
 	stacks := make([]byte, 64<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
 	return strings.Count(string(stacks), "application.(*Registry).follow(")
@@ -99,15 +99,15 @@ func following() int {
 
 func requireNoFollowers(t *testing.T) {
 	t.Helper()
-	require.Eventually(t, func() bool { return following() == 0 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return countFollowers() == 0 }, 20*time.Second, time.Millisecond)
 }
 
-// However many wait, a commit costs the store a few reads, and readers of other
-// tenants cost it none.
-func TestReadsOfTheFeedDoNotGrowWithItsReaders(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *registry) {
+// A commit costs a few reads of the store, however many readers wait. It causes no reads
+// for readers of other tenants.
+func TestFeedReadsDoNotGrowWithReaders(t *testing.T) {
+	onEachStore(t, func(t *testing.T, r *registry) {
 		const readers, commits = 1000, 10
-		store := count(r)
+		store := countReads(r)
 		id := register(t, r)
 		start, err := r.Changes(t.Context(), admin, "", 10, application.Patience{})
 		require.NoError(t, err)
@@ -120,7 +120,7 @@ func TestReadsOfTheFeedDoNotGrowWithItsReaders(t *testing.T) {
 			followers[i] = f
 			group.Go(func() {
 				for len(f.seen) < commits {
-					if err := f.once(t.Context(), r, admin, 1+i%10, nil); err != nil {
+					if err := f.read(t.Context(), r, admin, 1+i%10, nil); err != nil {
 						t.Errorf("reader %d: %v", i, err)
 						return
 					}
@@ -129,12 +129,12 @@ func TestReadsOfTheFeedDoNotGrowWithItsReaders(t *testing.T) {
 			})
 			others.Go(func() {
 				o := &follower{}
-				if err := o.once(t.Context(), r, stranger, 10, end); err != nil || len(o.seen) > 0 {
+				if err := o.read(t.Context(), r, foreignCaller, 10, end); err != nil || len(o.seen) > 0 {
 					t.Errorf("reader of another tenant: %v, %v", o.seen, err)
 				}
 			})
 		}
-		before := store.of(stranger.Tenant)
+		before := store.readsOf(foreignCaller.Tenant)
 		for i := range commits {
 			_, err := r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{Name: fmt.Sprint("name ", i)}), application.Options{})
 			require.NoError(t, err)
@@ -148,21 +148,22 @@ func TestReadsOfTheFeedDoNotGrowWithItsReaders(t *testing.T) {
 			require.Equal(t, want, f.seen, "reader %d", i)
 		}
 		assert.EqualValues(t, readers, complete.Load())
-		assert.Less(t, store.of(admin.Tenant), readers*commits/10, "each reader by itself would read %d times", readers*commits)
-		assert.Less(t, store.of(stranger.Tenant)-before, readers/10, "commits of one tenant are read for another")
+		assert.Less(t, store.readsOf(admin.Tenant), readers*commits/10, "readers that do not share would read %d times", readers*commits)
+		assert.Less(t, store.readsOf(foreignCaller.Tenant)-before, readers/10, "a commit of one tenant causes reads for another")
 		close(end)
 		others.Wait()
 		requireNoFollowers(t)
 	})
 }
 
-// Readers with limits and cursors of their own, some of whom leave and come back,
-// while clients are changed, deleted and purged.
-func TestReadersThatWaitMissNothingAndGetNothingTwice(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *registry) {
+// The readers have different limits and cursors, and some disconnect and return, while
+// clients are changed, deleted and purged.
+func TestWaitingReadersGetEachChangeOnce(t *testing.T) {
+	onEachStore(t, func(t *testing.T, r *registry) {
 		const readers, steps = 24, 60
 		end := make(chan struct{})
 		followers := make([]*follower, readers)
+		progress := make(chan struct{}, 1) // signalled when a reader has got changes
 		var group sync.WaitGroup
 		for i := range followers {
 			random := rand.New(rand.NewPCG(uint64(i), 1))
@@ -176,12 +177,18 @@ func TestReadersThatWaitMissNothingAndGetNothingTwice(t *testing.T) {
 						defer timer.Stop()
 					}
 					known := len(f.seen)
-					err := f.once(ctx, r, admin, 1+random.IntN(5), end)
+					err := f.read(ctx, r, admin, 1+random.IntN(5), end)
 					left := ctx.Err() != nil
 					leave()
 					if err != nil && !left {
 						t.Errorf("reader %d: %v", i, err)
 						return
+					}
+					if len(f.seen) > known {
+						select {
+						case progress <- struct{}{}:
+						default:
+						}
 					}
 					if ending && len(f.seen) == known && !left {
 						return
@@ -195,8 +202,8 @@ func TestReadersThatWaitMissNothingAndGetNothingTwice(t *testing.T) {
 			})
 		}
 		random := rand.New(rand.NewPCG(2, 2))
-		var log []string          // what can be seen, in order
-		gone := map[string]bool{} // what was purged, and may have been seen
+		var log []string          // all entries, in order
+		gone := map[string]bool{} // purged entries; a reader may have read them before
 		live := map[domain.ClientID]int{}
 		for range steps {
 			ids := slices.Sorted(func(yield func(domain.ClientID) bool) {
@@ -219,7 +226,7 @@ func TestReadersThatWaitMissNothingAndGetNothingTwice(t *testing.T) {
 				}
 				log = append(log, fmt.Sprintf("%s %d", id, live[id]+1), fmt.Sprintf("%s %d", id, live[id]+2))
 				delete(live, id)
-				move(r, time.Second)
+				advance(r, time.Second)
 				purged, err := application.Purge(t.Context(), r.Store, r.Clock, domain.Actor{Subject: "operator"}, 0)
 				require.NoError(t, err)
 				require.Equal(t, 1, purged)
@@ -229,6 +236,12 @@ func TestReadersThatWaitMissNothingAndGetNothingTwice(t *testing.T) {
 				_, err := r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{Name: fmt.Sprint("name ", live[id])}), application.Options{})
 				require.NoError(t, err)
 				log = append(log, fmt.Sprintf("%s %d", id, live[id]))
+			}
+			// Changes are made and read alternately, however fast the store is.
+			select {
+			case <-progress:
+			case <-time.After(20 * time.Second):
+				require.Fail(t, "no reader got a change")
 			}
 		}
 		close(end)
@@ -244,16 +257,16 @@ func TestReadersThatWaitMissNothingAndGetNothingTwice(t *testing.T) {
 					require.Fail(t, "a reader missed a change", "reader %d, %s: %v", i, entry, f.seen)
 				}
 			}
-			require.Equal(t, len(f.seen), seen, "reader %d was given something twice or out of order: %v", i, f.seen)
+			require.Equal(t, len(f.seen), seen, "reader %d got an entry twice or out of order: %v", i, f.seen)
 		}
 		requireNoFollowers(t)
 	})
 }
 
-// A store that takes longer than a reader waits is read all the same.
-func TestAReadIsNotCutShortByThePatienceOfTheReader(t *testing.T) {
+// A reader gets the result of the first read even if that takes longer than the reader waits.
+func TestFirstReadIsNotLimitedByTheWaitTime(t *testing.T) {
 	r := newRegistry(t)
-	store := count(r)
+	store := countReads(r)
 	id := register(t, r)
 	slow := make(chan struct{})
 	store.failWith(func() error { <-slow; return errSlow })
@@ -264,7 +277,7 @@ func TestAReadIsNotCutShortByThePatienceOfTheReader(t *testing.T) {
 		_, err := r.Changes(t.Context(), admin, "", 10, application.Patience{Longest: time.Nanosecond, End: end})
 		returned <- err
 	}()
-	require.Eventually(t, func() bool { return store.of(admin.Tenant) == 1 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return store.readsOf(admin.Tenant) == 1 }, 20*time.Second, time.Millisecond)
 	assert.Empty(t, returned)
 	close(slow)
 	require.ErrorIs(t, <-returned, errSlow)
@@ -277,10 +290,10 @@ func TestAReadIsNotCutShortByThePatienceOfTheReader(t *testing.T) {
 
 var errSlow = errors.New("slow")
 
-func TestReadersThatWaitShareAnError(t *testing.T) {
+func TestWaitingReadersShareAnError(t *testing.T) {
 	r := newRegistry(t)
-	store := count(r)
-	for _, want := range []error{application.ErrUnavailable, errors.New("a defect"), nil} {
+	store := countReads(r)
+	for _, want := range []error{application.ErrUnavailable, errors.New("an internal error"), nil} {
 		store.failWith(func() error {
 			if want == nil {
 				panic("a panic")
@@ -290,7 +303,7 @@ func TestReadersThatWaitShareAnError(t *testing.T) {
 		var group sync.WaitGroup
 		for range 10 {
 			group.Go(func() {
-				err := (&follower{}).once(t.Context(), r, admin, 10, nil)
+				err := (&follower{}).read(t.Context(), r, admin, 10, nil)
 				if want != nil {
 					assert.ErrorIs(t, err, want)
 				} else {
@@ -303,8 +316,8 @@ func TestReadersThatWaitShareAnError(t *testing.T) {
 	requireNoFollowers(t)
 }
 
-func TestAllReadersAreLetGoAtTheEnd(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *registry) {
+func TestShutdownReleasesWaitingReaders(t *testing.T) {
+	onEachStore(t, func(t *testing.T, r *registry) {
 		end := make(chan struct{})
 		var group sync.WaitGroup
 		for i := range 200 {
@@ -312,12 +325,12 @@ func TestAllReadersAreLetGoAtTheEnd(t *testing.T) {
 				caller := admin
 				caller.Tenant = domain.TenantID(fmt.Sprint("tenant_", i%7))
 				f := &follower{}
-				if err := f.once(t.Context(), r, caller, 10, end); err != nil || len(f.seen) > 0 {
+				if err := f.read(t.Context(), r, caller, 10, end); err != nil || len(f.seen) > 0 {
 					t.Errorf("reader %d: %v, %v", i, f.seen, err)
 				}
 			})
 		}
-		require.Eventually(t, func() bool { return following() == 7 }, 20*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return countFollowers() == 7 }, 20*time.Second, time.Millisecond)
 		close(end)
 		group.Wait()
 		requireNoFollowers(t)

@@ -10,8 +10,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// A forbidden caller is told everything that it lacks, at once.
-func TestAForbiddenErrorSaysWhatIsMissing(t *testing.T) {
+// The error lists everything that the caller lacks.
+func TestForbiddenErrorNamesEverythingMissing(t *testing.T) {
 	all := application.Permissions()
 	for name, tt := range map[string]struct {
 		caller  application.Caller
@@ -55,13 +55,12 @@ func TestAForbiddenErrorSaysWhatIsMissing(t *testing.T) {
 	assert.Equal(t, "not permitted: the chosen tenant is not the tenant of the access token", err.Error())
 	assert.Equal(t, "not permitted", (&application.ForbiddenError{}).Error())
 	assert.True(t, admin.Has(application.PermissionRead))
-	assert.False(t, nobody.Has(application.PermissionRead))
+	assert.False(t, callerWithoutPermissions.Has(application.PermissionRead))
 }
 
-// The preconditions of a change, of a client that exists and of one that is
-// deleted (RFC 9110 §13.1).
-func TestPreconditionsOfAChange(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *registry) {
+// Preconditions of changes (RFC 9110 §13.1), for a client that exists and for a deleted one.
+func TestPreconditionsOfChanges(t *testing.T) {
+	onEachStore(t, func(t *testing.T, r *registry) {
 		for name, tt := range map[string]struct {
 			opts application.Options
 			err  error
@@ -97,7 +96,7 @@ func TestPreconditionsOfAChange(t *testing.T) {
 		_, err = r.Restore(t.Context(), admin, id, application.Options{IfMatch: []domain.RevisionNumber{2}, IfAbsent: true})
 		require.NoError(t, err, "a deleted client does not exist")
 		_, err = r.Restore(t.Context(), admin, id, application.Options{IfMatch: []domain.RevisionNumber{99}})
-		require.ErrorIs(t, err, domain.ErrNotDeleted, "what would not succeed anyway comes first")
+		require.ErrorIs(t, err, domain.ErrNotDeleted, "the state of the client is checked before the precondition (RFC 9110 §13.2.1)")
 		same, err := r.Revise(t.Context(), admin, id, domain.Change{}, application.Options{})
 		require.NoError(t, err)
 		assert.True(t, same.Unchanged)

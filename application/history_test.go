@@ -14,7 +14,7 @@ import (
 )
 
 func TestHistory(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *registry) {
+	onEachStore(t, func(t *testing.T, r *registry) {
 		id := register(t, r)
 		caller := admin
 		caller.ClientID = "console"
@@ -60,8 +60,8 @@ func TestHistory(t *testing.T) {
 	})
 }
 
-func TestGoingBackToARevision(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *registry) {
+func TestRestoreRevision(t *testing.T) {
+	onEachStore(t, func(t *testing.T, r *registry) {
 		id := register(t, r)
 		first, err := r.Find(t.Context(), admin, id)
 		require.NoError(t, err)
@@ -81,7 +81,7 @@ func TestGoingBackToARevision(t *testing.T) {
 		restored, err := r.RestoreRevision(t.Context(), admin, id, 1, application.Options{})
 		require.NoError(t, err)
 		assert.Equal(t, first.Settings(), restored.Client.Settings())
-		assert.Equal(t, first.Secrets(), restored.Client.Secrets(), "secrets stay as they are")
+		assert.Equal(t, first.Secrets(), restored.Client.Secrets(), "the secrets are unchanged")
 		assert.Equal(t, domain.RevisionNumber(3), restored.Client.Revision())
 		log, _, err := r.History(t.Context(), admin, id, 0, 1)
 		require.NoError(t, err)
@@ -91,15 +91,15 @@ func TestGoingBackToARevision(t *testing.T) {
 		require.NoError(t, err)
 		lenient, err := domain.NewRulebook(domain.Policy{GrantTypes: []domain.GrantType{"urn:example:grant"}})
 		require.NoError(t, err)
-		r.with(func(c *application.Config) { c.Book = lenient })
+		r.with(func(config *application.Config) { config.Book = lenient })
 		_, err = r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{GrantTypes: []domain.GrantType{"authorization_code", "urn:example:grant"}}), application.Options{})
 		require.NoError(t, err)
 		_, err = r.RestoreRevision(t.Context(), admin, id, 1, application.Options{})
 		require.NoError(t, err)
-		r.with(func(c *application.Config) { c.Book = strict })
+		r.with(func(config *application.Config) { config.Book = strict })
 		_, err = r.RestoreRevision(t.Context(), admin, id, 4, application.Options{})
 		var invalid *application.InvalidError
-		require.ErrorAs(t, err, &invalid, "judged by today's rules")
+		require.ErrorAs(t, err, &invalid, "the current rules apply")
 
 		require.NoError(t, r.Delete(t.Context(), admin, id, application.Options{}))
 		_, err = r.RestoreRevision(t.Context(), admin, id, 1, application.Options{})
@@ -107,8 +107,8 @@ func TestGoingBackToARevision(t *testing.T) {
 	})
 }
 
-func TestDeletingAndRestoring(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *registry) {
+func TestDeleteAndRestore(t *testing.T) {
+	onEachStore(t, func(t *testing.T, r *registry) {
 		id := register(t, r)
 		require.ErrorIs(t, r.Delete(t.Context(), admin, id, application.Options{IfMatch: []domain.RevisionNumber{9}}), application.ErrPreconditionFailed)
 		require.NoError(t, r.Delete(t.Context(), admin, id, application.Options{IfMatch: []domain.RevisionNumber{1}}))
@@ -133,14 +133,14 @@ func TestDeletingAndRestoring(t *testing.T) {
 	})
 }
 
-func TestPurgeLeavesWhatIsYounger(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *registry) {
+func TestPurgeKeepsRecentlyDeletedClients(t *testing.T) {
+	onEachStore(t, func(t *testing.T, r *registry) {
 		for i := range 3 {
 			id := register(t, r)
 			if i < 2 {
 				require.NoError(t, r.Delete(t.Context(), admin, id, application.Options{}))
 			}
-			move(r, time.Hour)
+			advance(r, time.Hour)
 		}
 		operator := domain.Actor{Subject: "operator"}
 		purged, err := application.Purge(t.Context(), r.Store, r.Clock, operator, 150*time.Minute)
@@ -159,35 +159,35 @@ func TestPurgeLeavesWhatIsYounger(t *testing.T) {
 	})
 }
 
-func TestFollowingChanges(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *registry) {
+func TestWaitForChanges(t *testing.T) {
+	onEachStore(t, func(t *testing.T, r *registry) {
 		nothing, err := r.Changes(t.Context(), admin, "", 10, application.Patience{})
 		require.NoError(t, err)
 		assert.Empty(t, nothing.Revisions)
 		_, err = r.Changes(t.Context(), admin, "magic", 10, application.Patience{})
 		require.ErrorIs(t, err, application.ErrCursor)
 
-		// One who waits is told of what comes.
-		told := make(chan application.Changes, 1)
+		// A waiting reader gets the next change of its tenant.
+		received := make(chan application.Changes, 1)
 		go func() {
 			changes, err := r.Changes(t.Context(), admin, nothing.Next, 10, application.Patience{Longest: application.MaxWait})
 			if err != nil {
 				t.Errorf("changes: %v", err)
 			}
-			told <- changes
+			received <- changes
 		}()
-		_, err = r.Register(t.Context(), stranger, "", wish(), application.Options{})
+		_, err = r.Register(t.Context(), foreignCaller, "", validChange(), application.Options{})
 		require.NoError(t, err)
 		id := register(t, r)
-		changes := <-told
+		changes := <-received
 		require.Len(t, changes.Revisions, 1)
 		assert.Equal(t, id, changes.Revisions[0].Client.Identity().ClientID)
 
-		// One who stops waiting is told of nothing, and that is no error.
+		// A reader whose context ends gets no changes and no error.
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
 		rest, err := r.Changes(ctx, admin, changes.Next, 10, application.Patience{Longest: application.MaxWait})
-		if err == nil { // otherwise the store was asked when the time was over
+		if err == nil { // otherwise the context ended during the read
 			assert.Empty(t, rest.Revisions)
 			assert.Equal(t, changes.Next, rest.Next)
 		}

@@ -12,12 +12,13 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// uses calls each operation about a client; the identifier of a new one is fresh.
-func uses(r *registry, id, fresh domain.ClientID) map[application.Operation]func(context.Context, application.Caller) error {
+// operationCalls returns a call of each operation on the client id. A registration uses
+// the identifier fresh.
+func operationCalls(r *registry, id, fresh domain.ClientID) map[application.Operation]func(context.Context, application.Caller) error {
 	none := application.Options{}
 	return map[application.Operation]func(context.Context, application.Caller) error{
 		application.OpCreateClient: func(ctx context.Context, c application.Caller) error {
-			_, err := r.Register(ctx, c, fresh, wish(), none)
+			_, err := r.Register(ctx, c, fresh, validChange(), none)
 			return err
 		},
 		application.OpGetClient: func(ctx context.Context, c application.Caller) error {
@@ -85,7 +86,7 @@ func uses(r *registry, id, fresh domain.ClientID) map[application.Operation]func
 			return err
 		},
 		application.OpCheckCompliance: func(ctx context.Context, c application.Caller) error {
-			_, err := r.AssessDraft(ctx, c, wish(), domain.Profiles())
+			_, err := r.AssessDraft(ctx, c, validChange(), domain.Profiles())
 			return err
 		},
 		application.OpListRules: func(_ context.Context, c application.Caller) error {
@@ -95,7 +96,7 @@ func uses(r *registry, id, fresh domain.ClientID) map[application.Operation]func
 	}
 }
 
-// foundIn is what a list comes to for one client.
+// foundIn returns nil if the client is in the list.
 func foundIn(clients []domain.Client, id domain.ClientID, err error) error {
 	if err != nil {
 		return err
@@ -108,30 +109,30 @@ func foundIn(clients []domain.Client, id domain.ClientID, err error) error {
 	return application.ErrNotFound
 }
 
-// What an operation ends in for those who may do it, where that is no success.
+// outcomes has the errors of operations that fail even for a permitted caller.
 var outcomes = map[application.Operation]error{
 	application.OpRestoreClient: domain.ErrNotDeleted,
 	application.OpDeleteSecret:  domain.ErrNoSuchSecret,
 }
 
-// Operations that are about no client of a tenant, so that a stranger is as
-// good as anybody.
-var aboutNoClient = map[application.Operation]bool{
+// needNoClient has the operations that use no existing client, so that they succeed in
+// any tenant.
+var needNoClient = map[application.Operation]bool{
 	application.OpCreateClient: true, application.OpCheckCompliance: true, application.OpListRules: true,
 }
 
-// The table of permissions, walked in full: every operation with every
-// permission alone, with none, without a tenant, and from another tenant.
-func TestWhoMayDoWhat(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *registry) {
-		operations := uses(r, "", "")
+// Every operation is called with each single permission, without permissions, without a
+// tenant, and from another tenant.
+func TestPermissionsOfEveryOperation(t *testing.T) {
+	onEachStore(t, func(t *testing.T, r *registry) {
+		operations := operationCalls(r, "", "")
 		for op := range operations {
 			attempt := func(c application.Caller) error {
 				id, fresh := register(t, r), domain.ClientID("own-"+r.Random.ID())
-				return uses(r, id, fresh)[op](t.Context(), c)
+				return operationCalls(r, id, fresh)[op](t.Context(), c)
 			}
-			require.ErrorIs(t, attempt(nobody), application.ErrForbidden, op)
-			require.ErrorIs(t, attempt(homeless), application.ErrForbidden, op)
+			require.ErrorIs(t, attempt(callerWithoutPermissions), application.ErrForbidden, op)
+			require.ErrorIs(t, attempt(callerWithoutTenant), application.ErrForbidden, op)
 			require.ErrorIs(t, attempt(admin), outcomes[op], op)
 			for _, p := range application.Permissions() {
 				err := attempt(application.Caller{Subject: "s", Tenant: "tenant_a", Permissions: []application.Permission{p}})
@@ -141,8 +142,8 @@ func TestWhoMayDoWhat(t *testing.T) {
 					require.ErrorIs(t, err, application.ErrForbidden, "%s with %s", op, p)
 				}
 			}
-			err := attempt(stranger)
-			if aboutNoClient[op] {
+			err := attempt(foreignCaller)
+			if needNoClient[op] {
 				require.NoError(t, err, op)
 			} else {
 				require.ErrorIs(t, err, application.ErrNotFound, "%s: another tenant's client does not exist", op)
@@ -152,19 +153,19 @@ func TestWhoMayDoWhat(t *testing.T) {
 	})
 }
 
-func TestATenantMayHaveAnIdentifierThatAnotherHas(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *registry) {
-		_, err := r.Register(t.Context(), admin, "app-x", wish(), application.Options{})
+func TestIdentifiersAreUniquePerTenant(t *testing.T) {
+	onEachStore(t, func(t *testing.T, r *registry) {
+		_, err := r.Register(t.Context(), admin, "app-x", validChange(), application.Options{})
 		require.NoError(t, err)
-		_, err = r.Register(t.Context(), stranger, "app-x", wish(), application.Options{})
-		require.NoError(t, err, "otherwise a refusal would tell of the other's client")
-		require.NoError(t, r.Delete(t.Context(), stranger, "app-x", application.Options{}))
+		_, err = r.Register(t.Context(), foreignCaller, "app-x", validChange(), application.Options{})
+		require.NoError(t, err, "an error would disclose the identifiers of another tenant")
+		require.NoError(t, r.Delete(t.Context(), foreignCaller, "app-x", application.Options{}))
 		_, err = r.Find(t.Context(), admin, "app-x")
 		require.NoError(t, err)
 	})
 }
 
-func TestPlatformCallersChooseTheirTenant(t *testing.T) {
+func TestPlatformCallersChooseATenant(t *testing.T) {
 	platform := application.Caller{Subject: "root", Permissions: application.Permissions(), Platform: true}
 	there, err := platform.In("tenant_b")
 	require.NoError(t, err)
@@ -175,22 +176,22 @@ func TestPlatformCallersChooseTheirTenant(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, admin, same)
 	_, err = newRegistry(t).List(t.Context(), platform, application.Query{Limit: 1})
-	require.ErrorIs(t, err, application.ErrForbidden, "without a tenant there is nothing to act in")
+	require.ErrorIs(t, err, application.ErrForbidden, "no tenant was chosen")
 }
 
-func TestVerificationsAreLimited(t *testing.T) {
+func TestSecretVerificationsAreRateLimited(t *testing.T) {
 	r := newRegistry(t)
 	id := register(t, r)
-	r.with(func(c *application.Config) { c.Verifications = refusing{} })
-	_, _, err := r.VerifySecret(t.Context(), nobody, id, "x")
-	require.ErrorIs(t, err, application.ErrForbidden, "who may not ask uses up nothing")
+	r.with(func(config *application.Config) { config.Verifications = denyAll{} })
+	_, _, err := r.VerifySecret(t.Context(), callerWithoutPermissions, id, "x")
+	require.ErrorIs(t, err, application.ErrForbidden, "forbidden calls do not count towards the limit")
 	_, _, err = r.VerifySecret(t.Context(), admin, id, "x")
 	require.ErrorIs(t, err, application.ErrTooManyRequests)
 }
 
-type refusing struct{}
+type denyAll struct{}
 
-func (refusing) Allow(domain.TenantID, string) bool { return false }
+func (denyAll) Allow(domain.TenantID, string) bool { return false }
 
-// move moves the clock of a registry.
-func move(r *registry, by time.Duration) { r.Clock.(*clock).move(by) }
+// advance advances the clock of the registry.
+func advance(r *registry, by time.Duration) { r.Clock.(*clock).advance(by) }

@@ -1,9 +1,9 @@
 package application_test
 
 import (
+	"context"
 	"fmt"
-	"os"
-	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -12,16 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-oauth/clientele/adapters/jose"
-	"github.com/clientele-oauth/clientele/adapters/postgres"
-	"github.com/clientele-oauth/clientele/adapters/postgres/pgtest"
-	"github.com/clientele-oauth/clientele/adapters/sqlite"
+	"github.com/clientele-oauth/clientele/adapters/memory"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
 var now = time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
 
-// clock stands still until it is moved.
+// clock is a clock that only advance changes.
 type clock struct {
 	mu sync.Mutex
 	at time.Time
@@ -33,13 +31,13 @@ func (c *clock) Now() time.Time {
 	return c.at
 }
 
-func (c *clock) move(by time.Duration) {
+func (c *clock) advance(by time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at = c.at.Add(by)
 }
 
-// counter makes ids that tests can foretell.
+// counter returns predictable ids and entropy.
 type counter struct {
 	mu sync.Mutex
 	n  int
@@ -59,11 +57,7 @@ func (c *counter) Entropy() [domain.SecretEntropy]byte {
 	return [domain.SecretEntropy]byte{byte(c.n), byte(c.n >> 8)}
 }
 
-var server *pgtest.Server
-
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, &server)) }
-
-// registry is a registry, and what it works with.
+// registry is a registry under test, and what it works with.
 type registry struct {
 	*application.Registry
 	application.Config
@@ -75,15 +69,27 @@ func (r *registry) with(change func(*application.Config)) {
 	r.Registry = application.NewRegistry(r.Config)
 }
 
-// newRegistry returns a registry over an empty embedded store.
+// newRegistry returns a registry over an empty store in memory.
 func newRegistry(t *testing.T) *registry {
 	t.Helper()
-	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, store.Close()) })
-	_, err = store.Migrate(t.Context())
-	require.NoError(t, err)
-	return registryOver(t, store)
+	return registryOver(t, yieldingStore{memory.New()})
+}
+
+// yieldingStore lets other goroutines run between a read and the commit that is decided
+// on it. Otherwise a store in memory is so fast that concurrent requests hardly ever
+// overlap.
+type yieldingStore struct{ application.Store }
+
+func (s yieldingStore) Find(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (domain.Client, error) {
+	defer runtime.Gosched()
+	return s.Store.Find(ctx, tenant, id)
+}
+
+func (s yieldingStore) FindAttempt(
+	ctx context.Context, tenant domain.TenantID, subject, key string,
+) (application.Attempt, error) {
+	defer runtime.Gosched()
+	return s.Store.FindAttempt(ctx, tenant, subject, key)
 }
 
 func registryOver(t *testing.T, store application.Store) *registry {
@@ -100,43 +106,41 @@ func registryOver(t *testing.T, store application.Store) *registry {
 	return r
 }
 
-// onBothStores runs a test over a registry on each of the stores.
-func onBothStores(t *testing.T, test func(t *testing.T, r *registry)) {
+// realStores open an empty store each, by name. They are empty unless the tests are
+// built with the tag acceptance, see real_stores_test.go.
+var realStores map[string]func(t *testing.T) application.Store
+
+// onEachStore runs a test over a registry on a store in memory and on each of the
+// realStores.
+func onEachStore(t *testing.T, test func(t *testing.T, r *registry)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) { test(t, newRegistry(t)) })
-	t.Run("postgres", func(t *testing.T) {
-		url, err := server.NewDatabase(t.Context())
-		require.NoError(t, err)
-		store, err := postgres.Open(t.Context(), url, nil)
-		require.NoError(t, err)
-		t.Cleanup(store.Close)
-		_, err = store.Migrate(t.Context())
-		require.NoError(t, err)
-		test(t, registryOver(t, store))
-	})
+	t.Run("memory", func(t *testing.T) { test(t, newRegistry(t)) })
+	for name, open := range realStores {
+		t.Run(name, func(t *testing.T) { test(t, registryOver(t, open(t))) })
+	}
 }
 
 var (
-	admin    = application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: application.Permissions()}
-	stranger = application.Caller{Subject: "eve", Tenant: "tenant_b", Permissions: application.Permissions()}
-	nobody   = application.Caller{Subject: "noah", Tenant: "tenant_a"}
-	homeless = application.Caller{Subject: "hugo", Permissions: application.Permissions()}
+	admin                    = application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: application.Permissions()}
+	foreignCaller            = application.Caller{Subject: "eve", Tenant: "tenant_b", Permissions: application.Permissions()}
+	callerWithoutPermissions = application.Caller{Subject: "noah", Tenant: "tenant_a"}
+	callerWithoutTenant      = application.Caller{Subject: "hugo", Permissions: application.Permissions()}
 )
 
-func wish() domain.Change {
+func validChange() domain.Change {
 	return domain.ChangeOf(domain.Settings{Name: "App", RedirectURIs: []domain.RedirectURI{"https://a.example/cb"}})
 }
 
 func register(t *testing.T, r *registry) domain.ClientID {
 	t.Helper()
-	registered, err := r.Register(t.Context(), admin, "", wish(), application.Options{})
+	registered, err := r.Register(t.Context(), admin, "", validChange(), application.Options{})
 	require.NoError(t, err)
 	return registered.Client.Identity().ClientID
 }
 
 func TestRegister(t *testing.T) {
 	r := newRegistry(t)
-	registered, err := r.Register(t.Context(), admin, "", wish(), application.Options{})
+	registered, err := r.Register(t.Context(), admin, "", validChange(), application.Options{})
 	require.NoError(t, err)
 	assert.NotEmpty(t, registered.Secret)
 
@@ -149,27 +153,31 @@ func TestRegister(t *testing.T) {
 	assert.Equal(t, domain.TenantID("tenant_a"), found.Identity().TenantID)
 }
 
-func TestOnlyClientsThatUseASecretAreGivenOne(t *testing.T) {
+func TestPublicClientsGetNoSecret(t *testing.T) {
 	r := newRegistry(t)
-	public := wish().With(domain.FieldConfidential, domain.Settings{})
+	public := validChange().With(domain.FieldConfidential, domain.Settings{})
 	registered, err := r.Register(t.Context(), admin, "", public, application.Options{})
 	require.NoError(t, err)
 	assert.Empty(t, registered.Secret)
 	assert.Empty(t, registered.Client.State().Secrets)
 }
 
-func TestARefusedRegistrationLeavesNothing(t *testing.T) {
+func TestRejectedRegistrationStoresNothing(t *testing.T) {
 	r := newRegistry(t)
 	_, err := r.Register(t.Context(), admin, "", domain.Change{}, application.Options{})
 	var invalid *application.InvalidError
 	require.ErrorAs(t, err, &invalid)
 	assert.Len(t, invalid.Findings.Violations(), 2)
 	assert.Contains(t, err.Error(), "2 violations")
+	page, err := r.List(t.Context(), admin, application.Query{Limit: 1, Count: true})
+	require.NoError(t, err)
+	assert.Zero(t, page.Total)
+	assert.Empty(t, page.Clients)
 }
 
-func TestADryRunChangesNothing(t *testing.T) {
+func TestDryRunChangesNothing(t *testing.T) {
 	r := newRegistry(t)
-	would, err := r.Register(t.Context(), admin, "", wish(), application.Options{DryRun: true})
+	would, err := r.Register(t.Context(), admin, "", validChange(), application.Options{DryRun: true})
 	require.NoError(t, err)
 	assert.Empty(t, would.Secret)
 	assert.Empty(t, would.Client.Identity().ClientID)
@@ -200,10 +208,10 @@ func TestIfMatch(t *testing.T) {
 	require.ErrorIs(t, rename("three", 1), application.ErrPreconditionFailed)
 	require.NoError(t, rename("three", 1, 2))
 	_, err := r.Revise(t.Context(), admin, id, domain.Change{}, application.Options{IfMatch: []domain.RevisionNumber{}})
-	require.ErrorIs(t, err, application.ErrPreconditionFailed, "a header without a revision of ours matches none")
+	require.ErrorIs(t, err, application.ErrPreconditionFailed, "an empty If-Match matches no revision")
 }
 
-func TestTheLogTellsWhoDidWhat(t *testing.T) {
+func TestLogRecordsActorActionAndTime(t *testing.T) {
 	r := newRegistry(t)
 	id := register(t, r)
 	_, err := r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{Name: "Another"}), application.Options{})
@@ -213,14 +221,14 @@ func TestTheLogTellsWhoDidWhat(t *testing.T) {
 
 	log, err := r.Store.Revisions(t.Context(), "tenant_a", id, 0, 10)
 	require.NoError(t, err)
-	require.Len(t, log, 2, "a change that changes nothing makes no revision")
+	require.Len(t, log, 2, "an update without effect creates no revision")
 	assert.Equal(t, domain.ActionUpdate, log[0].Action)
 	assert.Equal(t, domain.Actor{Subject: "alice"}, log[0].Actor)
 	assert.Equal(t, now, log[0].At)
 	assert.Equal(t, domain.ActionCreate, log[1].Action)
 }
 
-func TestUpdatesOfDifferentMembersAllSurvive(t *testing.T) {
+func TestConcurrentUpdatesOfDifferentFieldsAllSurvive(t *testing.T) {
 	r := newRegistry(t)
 	id := register(t, r)
 	changes := []domain.Change{
@@ -255,7 +263,7 @@ func TestUpdatesOfDifferentMembersAllSurvive(t *testing.T) {
 	}
 }
 
-func TestInlineKeysAreJudged(t *testing.T) {
+func TestInlineKeysAreValidated(t *testing.T) {
 	r := newRegistry(t)
 	id := register(t, r)
 	_, err := r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{Keys: domain.InlineKeys(`{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}`)}), application.Options{})

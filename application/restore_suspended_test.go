@@ -11,7 +11,7 @@ import (
 )
 
 func TestRestoreSuspended(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *registry) {
+	onEachStore(t, func(t *testing.T, r *registry) {
 		id := register(t, r)
 		_, err := r.RestoreSuspended(t.Context(), admin, id, application.Options{})
 		require.ErrorIs(t, err, domain.ErrNotDeleted)
@@ -28,7 +28,7 @@ func TestRestoreSuspended(t *testing.T) {
 		restored, err := r.RestoreSuspended(t.Context(), admin, id, application.Options{IfMatch: []domain.RevisionNumber{2}})
 		require.NoError(t, err)
 		assert.Equal(t, domain.RevisionNumber(3), restored.Client.Revision())
-		assert.NotEmpty(t, restored.Client.Secrets(), "the secrets are still there")
+		assert.NotEmpty(t, restored.Client.Secrets(), "the secrets are kept")
 		found, err := r.Find(t.Context(), admin, id)
 		require.NoError(t, err)
 		assert.Equal(t, domain.StatusSuspended, found.Settings().Status)

@@ -21,9 +21,9 @@ func verify(t *testing.T, r *registry, id domain.ClientID, value string) string 
 	return secretID
 }
 
-func TestTheLifeOfSecrets(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *registry) {
-		first, err := r.Register(t.Context(), admin, "app", wish(), application.Options{})
+func TestSecretLifecycle(t *testing.T) {
+	onEachStore(t, func(t *testing.T, r *registry) {
+		first, err := r.Register(t.Context(), admin, "app", validChange(), application.Options{})
 		require.NoError(t, err)
 		assert.NotEmpty(t, verify(t, r, "app", first.Secret))
 		assert.Empty(t, verify(t, r, "app", first.Secret+"x"))
@@ -39,15 +39,15 @@ func TestTheLifeOfSecrets(t *testing.T) {
 		for _, value := range []string{first.Secret, second.Value, third.Value} {
 			assert.NotEmpty(t, verify(t, r, "app", value))
 		}
-		move(r, 4*time.Hour-time.Second)
-		assert.NotEmpty(t, verify(t, r, "app", first.Secret), "within the grace period")
-		move(r, time.Second)
-		assert.Empty(t, verify(t, r, "app", first.Secret), "after it")
+		advance(r, 4*time.Hour-time.Second)
+		assert.NotEmpty(t, verify(t, r, "app", first.Secret), "the grace period is not over")
+		advance(r, time.Second)
+		assert.Empty(t, verify(t, r, "app", first.Secret), "the grace period is over")
 		assert.NotEmpty(t, verify(t, r, "app", third.Value))
 
 		fourth, err := r.RotateSecret(t.Context(), admin, "app", new(time.Duration(0)), application.Options{})
 		require.NoError(t, err)
-		assert.Empty(t, verify(t, r, "app", third.Value), "no grace at all")
+		assert.Empty(t, verify(t, r, "app", third.Value), "the grace period is zero")
 
 		require.ErrorIs(t, r.DeleteSecret(t.Context(), admin, "app", fourth.Secret.ID, application.Options{}), domain.ErrLastSecret)
 		require.ErrorIs(t, r.DeleteSecret(t.Context(), admin, "app", "other", application.Options{}), domain.ErrNoSuchSecret)
@@ -63,9 +63,9 @@ func TestTheLifeOfSecrets(t *testing.T) {
 	})
 }
 
-func TestTheLastUseOfASecretIsKnownAtOnceAndWrittenLater(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *registry) {
-		registered, err := r.Register(t.Context(), admin, "app", wish(), application.Options{})
+func TestLastUseOfASecretIsVisibleAtOnceAndStoredLater(t *testing.T) {
+	onEachStore(t, func(t *testing.T, r *registry) {
+		registered, err := r.Register(t.Context(), admin, "app", validChange(), application.Options{})
 		require.NoError(t, err)
 		lastUsed := func(r *registry) time.Time {
 			states, err := r.ListSecrets(t.Context(), admin, "app")
@@ -76,7 +76,7 @@ func TestTheLastUseOfASecretIsKnownAtOnceAndWrittenLater(t *testing.T) {
 		}
 		assert.Zero(t, lastUsed(r))
 		verify(t, r, "app", "wrong")
-		assert.Zero(t, lastUsed(r), "a wrong value uses nothing")
+		assert.Zero(t, lastUsed(r), "a wrong value does not count as a use")
 		verify(t, r, "app", registered.Secret)
 		assert.Equal(t, now, lastUsed(r))
 
@@ -85,86 +85,86 @@ func TestTheLastUseOfASecretIsKnownAtOnceAndWrittenLater(t *testing.T) {
 		require.NoError(t, r.FlushSecretUses(t.Context()))
 		assert.Equal(t, now, lastUsed(replica))
 		assert.Equal(t, now, lastUsed(r))
-		require.NoError(t, r.FlushSecretUses(t.Context()), "nothing is left to write")
+		require.NoError(t, r.FlushSecretUses(t.Context()), "nothing is left to store")
 
 		found, err := r.Find(t.Context(), admin, "app")
 		require.NoError(t, err)
-		assert.Equal(t, domain.RevisionNumber(1), found.Revision(), "a use is no change")
+		assert.Equal(t, domain.RevisionNumber(1), found.Revision(), "a use creates no revision")
 	})
 }
 
-func once(key string, fingerprint byte) application.Options {
+func idempotent(key string, fingerprint byte) application.Options {
 	return application.Options{Idempotency: &application.Idempotency{Key: key, Fingerprint: [32]byte{fingerprint}}}
 }
 
-func TestARepeatedRequestIsDoneOnce(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *registry) {
-		first, err := r.Register(t.Context(), admin, "", wish(), once("k1", 1))
+func TestRepeatedRequestTakesEffectOnce(t *testing.T) {
+	onEachStore(t, func(t *testing.T, r *registry) {
+		first, err := r.Register(t.Context(), admin, "", validChange(), idempotent("k1", 1))
 		require.NoError(t, err)
 		require.NotEmpty(t, first.Secret)
 		id := first.Client.Identity().ClientID
 		_, err = r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{Name: "Another"}), application.Options{})
 		require.NoError(t, err)
 
-		again, err := r.Register(t.Context(), admin, "", wish(), once("k1", 1))
+		again, err := r.Register(t.Context(), admin, "", validChange(), idempotent("k1", 1))
 		require.NoError(t, err)
 		assert.True(t, again.Repeated)
 		assert.Empty(t, again.Secret)
 		assert.Equal(t, first.Client.Identity(), again.Client.Identity())
-		assert.Equal(t, first.Client.Settings(), again.Client.Settings(), "as it was registered")
-		_, err = r.Register(t.Context(), admin, "", wish(), once("k1", 2))
+		assert.Equal(t, first.Client.Settings(), again.Client.Settings(), "the client as it was registered")
+		_, err = r.Register(t.Context(), admin, "", validChange(), idempotent("k1", 2))
 		require.ErrorIs(t, err, application.ErrKeyReused)
-		_, err = r.RotateSecret(t.Context(), admin, id, nil, once("k1", 3))
+		_, err = r.RotateSecret(t.Context(), admin, id, nil, idempotent("k1", 3))
 		require.ErrorIs(t, err, application.ErrKeyReused)
-		other, err := r.Register(t.Context(), stranger, "", wish(), once("k1", 1))
+		other, err := r.Register(t.Context(), foreignCaller, "", validChange(), idempotent("k1", 1))
 		require.NoError(t, err)
-		assert.False(t, other.Repeated, "a key is its caller's own")
+		assert.False(t, other.Repeated, "keys are separate per caller")
 
-		rotated, err := r.RotateSecret(t.Context(), admin, id, nil, once("k2", 1))
+		rotated, err := r.RotateSecret(t.Context(), admin, id, nil, idempotent("k2", 1))
 		require.NoError(t, err)
-		repeated, err := r.RotateSecret(t.Context(), admin, id, nil, once("k2", 1))
+		repeated, err := r.RotateSecret(t.Context(), admin, id, nil, idempotent("k2", 1))
 		require.NoError(t, err)
 		assert.True(t, repeated.Repeated)
 		assert.Empty(t, repeated.Value)
 		assert.Equal(t, rotated.Secret.ID, repeated.Secret.ID)
 		assert.NotEmpty(t, verify(t, r, id, rotated.Value))
 
-		added, err := r.CreateSecret(t.Context(), admin, id, application.SecretOptions{}, once("k3", 1))
+		added, err := r.CreateSecret(t.Context(), admin, id, application.SecretOptions{}, idempotent("k3", 1))
 		require.NoError(t, err)
-		repeated, err = r.CreateSecret(t.Context(), admin, id, application.SecretOptions{}, once("k3", 1))
+		repeated, err = r.CreateSecret(t.Context(), admin, id, application.SecretOptions{}, idempotent("k3", 1))
 		require.NoError(t, err)
 		assert.Equal(t, added.Secret, repeated.Secret)
 		require.NoError(t, r.DeleteSecret(t.Context(), admin, id, added.Secret.ID, application.Options{}))
-		repeated, err = r.CreateSecret(t.Context(), admin, id, application.SecretOptions{}, once("k3", 1))
+		repeated, err = r.CreateSecret(t.Context(), admin, id, application.SecretOptions{}, idempotent("k3", 1))
 		require.NoError(t, err)
-		assert.Equal(t, added.Secret.ID, repeated.Secret.ID, "also when it is gone again")
+		assert.Equal(t, added.Secret.ID, repeated.Secret.ID, "even if the secret was deleted in the meantime")
 
 		log, _, err := r.History(t.Context(), admin, id, 0, 100)
 		require.NoError(t, err)
 		assert.Len(t, log, 5)
 
-		_, err = r.Register(t.Context(), admin, "", domain.Change{}, once("k4", 1))
+		_, err = r.Register(t.Context(), admin, "", domain.Change{}, idempotent("k4", 1))
 		var invalid *application.InvalidError
 		require.ErrorAs(t, err, &invalid)
-		mended, err := r.Register(t.Context(), admin, "", wish(), once("k4", 2))
-		require.NoError(t, err, "what was refused was not done")
+		mended, err := r.Register(t.Context(), admin, "", validChange(), idempotent("k4", 2))
+		require.NoError(t, err, "a rejected request does not use up the key")
 		assert.False(t, mended.Repeated)
 
-		move(r, application.AttemptsKept+time.Second)
-		late, err := r.Register(t.Context(), admin, "", wish(), once("k1", 1))
+		advance(r, application.AttemptsKept+time.Second)
+		late, err := r.Register(t.Context(), admin, "", validChange(), idempotent("k1", 1))
 		require.NoError(t, err)
-		assert.False(t, late.Repeated, "after a day the key is free again")
+		assert.False(t, late.Repeated, "the key can be reused after a day")
 	})
 }
 
-func TestConcurrentRepetitionsAreDoneOnce(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *registry) {
+func TestConcurrentRepeatedRequestsTakeEffectOnce(t *testing.T) {
+	onEachStore(t, func(t *testing.T, r *registry) {
 		const callers = 16
 		outcomes := make([]application.Registered, callers)
 		errs := make([]error, callers)
 		var group sync.WaitGroup
 		for i := range callers {
-			group.Go(func() { outcomes[i], errs[i] = r.Register(t.Context(), admin, "", wish(), once("k", 1)) })
+			group.Go(func() { outcomes[i], errs[i] = r.Register(t.Context(), admin, "", validChange(), idempotent("k", 1)) })
 		}
 		group.Wait()
 		secrets := 0
@@ -175,30 +175,30 @@ func TestConcurrentRepetitionsAreDoneOnce(t *testing.T) {
 				secrets++
 			}
 		}
-		assert.Equal(t, 1, secrets, "one of them was shown the secret")
+		assert.Equal(t, 1, secrets, "exactly one response contains the secret")
 		page, err := r.List(t.Context(), admin, application.Query{Limit: 10, Count: true})
 		require.NoError(t, err)
 		assert.Equal(t, 1, page.Total)
 	})
 }
 
-// One of several equal requests does it; the others find what it did in their
-// way, as if somebody else had been there, and have to know it for their own.
-func TestARepetitionKnowsItsOwnWork(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *registry) {
-		_, err := r.Register(t.Context(), admin, "app", wish(), application.Options{})
+// One of several equal requests takes effect. The others meet a conflict with its result,
+// and must recognise that result as their own.
+func TestConcurrentRepeatedRequestsAllSucceed(t *testing.T) {
+	onEachStore(t, func(t *testing.T, r *registry) {
+		_, err := r.Register(t.Context(), admin, "app", validChange(), application.Options{})
 		require.NoError(t, err)
 		requests := map[string]func(key string) error{
 			"a registration with an identifier": func(key string) error {
-				_, err := r.Register(t.Context(), admin, domain.ClientID("own-"+key), wish(), once("r"+key, 1))
+				_, err := r.Register(t.Context(), admin, domain.ClientID("own-"+key), validChange(), idempotent("r"+key, 1))
 				return err
 			},
 			"a second secret": func(key string) error {
-				_, err := r.CreateSecret(t.Context(), admin, "app", application.SecretOptions{}, once("s"+key, 1))
+				_, err := r.CreateSecret(t.Context(), admin, "app", application.SecretOptions{}, idempotent("s"+key, 1))
 				return err
 			},
 			"a rotation of what was seen": func(key string) error {
-				opts := once("m"+key, 1)
+				opts := idempotent("m"+key, 1)
 				opts.IfMatch = []domain.RevisionNumber{2}
 				_, err := r.RotateSecret(t.Context(), admin, "app", nil, opts)
 				return err
@@ -218,20 +218,20 @@ func TestARepetitionKnowsItsOwnWork(t *testing.T) {
 	})
 }
 
-func TestAChosenIdentifierIsTakenForEver(t *testing.T) {
-	onBothStores(t, func(t *testing.T, r *registry) {
-		_, err := r.Register(t.Context(), admin, "app-1", wish(), application.Options{})
+func TestIdentifierStaysReserved(t *testing.T) {
+	onEachStore(t, func(t *testing.T, r *registry) {
+		_, err := r.Register(t.Context(), admin, "app-1", validChange(), application.Options{})
 		require.NoError(t, err)
 		taken := func() {
 			for _, dryRun := range []bool{false, true} {
-				_, err = r.Register(t.Context(), admin, "app-1", wish(), application.Options{DryRun: dryRun})
+				_, err = r.Register(t.Context(), admin, "app-1", validChange(), application.Options{DryRun: dryRun})
 				require.ErrorIs(t, err, application.ErrTaken)
 			}
 		}
 		taken()
 		require.NoError(t, r.Delete(t.Context(), admin, "app-1", application.Options{}))
 		taken()
-		move(r, time.Hour)
+		advance(r, time.Hour)
 		purged, err := application.Purge(t.Context(), r.Store, r.Clock, domain.Actor{Subject: "operator"}, time.Minute)
 		require.NoError(t, err)
 		assert.Equal(t, 1, purged)
@@ -246,7 +246,7 @@ func TestAChosenIdentifierIsTakenForEver(t *testing.T) {
 		errs := make([]error, 8)
 		var group sync.WaitGroup
 		for i := range errs {
-			group.Go(func() { _, errs[i] = r.Register(t.Context(), admin, "app-2", wish(), application.Options{}) })
+			group.Go(func() { _, errs[i] = r.Register(t.Context(), admin, "app-2", validChange(), application.Options{}) })
 		}
 		group.Wait()
 		won := 0

@@ -103,6 +103,7 @@ func TestNoTestCodeIsShipped(t *testing.T) {
 		assert.NotEqual(t, "testing", pkg)
 		assert.NotContains(t, pkg, "testify")
 		assert.NotContains(t, pkg, "storetest")
+		assert.NotContains(t, pkg, "adapters/memory")
 		assert.NotContains(t, pkg, "pgtest")
 		assert.NotContains(t, pkg, "cmd/servicetest")
 	}

@@ -1,0 +1,91 @@
+package memory
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"github.com/clientele-oauth/clientele/adapters/internal/document"
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// attemptKey identifies an attempt in its tenant: each caller has its own keys.
+type attemptKey struct{ subject, key string }
+
+// CommitOnce implements [application.Store].
+func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application.Attempt) error {
+	if err := document.CheckAttempt(a); err != nil {
+		return err
+	}
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	t, key := s.tenant(r.Client.Identity().TenantID), attemptKey{a.Subject, a.Key}
+	a.At = stored(a.At)
+	if kept, ok := t.attempts[key]; ok && !kept.At.Before(a.At.Add(-application.AttemptsKept)) {
+		return application.ErrDone
+	}
+	if err := s.commit(r); err != nil {
+		return err
+	}
+	t.attempts[key] = a
+	return nil
+}
+
+// FindAttempt implements [application.Store].
+func (s *Store) FindAttempt(ctx context.Context, tenant domain.TenantID, subject, key string) (application.Attempt, error) {
+	if err := s.lock(ctx); err != nil {
+		return application.Attempt{}, err
+	}
+	defer s.mu.Unlock()
+	found, ok := s.tenant(tenant).attempts[attemptKey{subject, key}]
+	if !ok {
+		return application.Attempt{}, application.ErrNotFound
+	}
+	return found, nil
+}
+
+// ForgetAttempts implements [application.Store].
+func (s *Store) ForgetAttempts(ctx context.Context, before time.Time) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	for _, t := range s.tenants {
+		maps.DeleteFunc(t.attempts, func(_ attemptKey, a application.Attempt) bool { return a.At.Before(before) })
+	}
+	return nil
+}
+
+// NoteSecretUses implements [application.Store].
+func (s *Store) NoteSecretUses(ctx context.Context, uses []application.SecretUse) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	for _, use := range uses {
+		t := s.tenant(use.TenantID)
+		known := t.secretUses[use.ClientID]
+		if known == nil {
+			known = map[string]time.Time{}
+			t.secretUses[use.ClientID] = known
+		}
+		if at := stored(use.At); at.After(known[use.SecretID]) {
+			known[use.SecretID] = at
+		}
+	}
+	return nil
+}
+
+// SecretUses implements [application.Store].
+func (s *Store) SecretUses(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (map[string]time.Time, error) {
+	if err := s.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	used := map[string]time.Time{}
+	maps.Copy(used, s.tenant(tenant).secretUses[id])
+	return used, nil
+}

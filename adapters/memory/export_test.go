@@ -1,0 +1,27 @@
+package memory
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// Copy returns a store with the same content, as if it was restored from a backup. The
+// stored bytes are shared, since they are never changed.
+func (s *Store) Copy() *Store {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	other := New()
+	for id, t := range s.tenants {
+		uses := map[domain.ClientID]map[string]time.Time{}
+		for client, used := range t.secretUses {
+			uses[client] = maps.Clone(used)
+		}
+		other.tenants[id] = &tenant{
+			clients: maps.Clone(t.clients), log: slices.Clone(t.log), attempts: maps.Clone(t.attempts), secretUses: uses,
+		}
+	}
+	return other
+}

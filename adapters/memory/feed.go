@@ -1,0 +1,137 @@
+package memory
+
+import (
+	"context"
+	"crypto/rand"
+	"slices"
+	"strings"
+
+	"github.com/clientele-oauth/clientele/adapters/internal/document"
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// beginning is the cursor before the first entry. Every history has it.
+const beginning application.Cursor = "m0"
+
+// entry is one revision in the log of a tenant.
+type entry struct {
+	// cursor is the place behind the entry: a random text, made when the entry was
+	// written. So a cursor is found only in the history that the entry belongs to,
+	// and not in another store or in another tenant.
+	cursor   application.Cursor
+	revision domain.Revision // without its client
+	row      document.Row    // without secrets
+	purged   bool            // only the cursor is left
+}
+
+// append adds the revision to the log.
+func (t *tenant) append(r domain.Revision, row document.Row) {
+	r.At, r.Client, row.Secrets = stored(r.At), domain.Client{}, nil
+	t.log = append(t.log, entry{cursor: application.Cursor(strings.ToLower(rand.Text())), revision: r, row: row})
+}
+
+// purge removes the log of a client and the last uses of its secrets. The cursors of
+// the entries stay, for the readers that stand behind them.
+func (t *tenant) purge(id domain.ClientID) {
+	for i, e := range t.log {
+		if e.row.ClientID == id {
+			t.log[i] = entry{cursor: e.cursor, purged: true}
+		}
+	}
+	delete(t.secretUses, id)
+}
+
+// read returns the revision of the entry. One that cannot be decoded has
+// [domain.Revision.Unreadable].
+func (e entry) read() domain.Revision {
+	r := e.revision
+	var err error
+	if r.Client, err = e.row.Decode(); err != nil {
+		r.Client, r.Unreadable = e.row.Tombstone(), true
+	}
+	return r
+}
+
+// behind returns the number of entries up to the one that the cursor names, or
+// [application.ErrCursor] if the tenant has no such entry.
+func (t *tenant) behind(after application.Cursor) (int, error) {
+	if after == "" || after == beginning {
+		return 0, nil
+	}
+	i := slices.IndexFunc(t.log, func(e entry) bool { return e.cursor == after })
+	if i < 0 {
+		return 0, application.ErrCursor
+	}
+	return i + 1, nil
+}
+
+// newest returns the cursor behind the newest entry.
+func (t *tenant) newest() application.Cursor {
+	if len(t.log) == 0 {
+		return beginning
+	}
+	return t.log[len(t.log)-1].cursor
+}
+
+// Changes implements [application.Store].
+func (s *Store) Changes(
+	ctx context.Context, tenant domain.TenantID, after application.Cursor, limit int,
+) (application.Changes, error) {
+	if err := s.lock(ctx); err != nil {
+		return application.Changes{}, err
+	}
+	defer s.mu.Unlock()
+	t := s.tenant(tenant)
+	from, err := t.behind(after)
+	if err != nil {
+		return application.Changes{}, err
+	}
+	changes := application.Changes{Next: after}
+	var budget application.Budget
+	for _, e := range t.log[from:] {
+		if e.purged {
+			continue
+		}
+		if full(len(changes.Revisions), limit, budget) {
+			break
+		}
+		r := e.read()
+		budget.Take(r.Client)
+		changes.Revisions = append(changes.Revisions, r)
+		changes.After = append(changes.After, e.cursor)
+		changes.Next = e.cursor
+	}
+	return changes, nil
+}
+
+// Revisions implements [application.Store].
+func (s *Store) Revisions(
+	ctx context.Context, tenant domain.TenantID, id domain.ClientID, before domain.RevisionNumber, limit int,
+) ([]domain.Revision, error) {
+	if err := s.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	var revisions []domain.Revision
+	var budget application.Budget
+	for _, e := range slices.Backward(s.tenant(tenant).log) {
+		if e.row.ClientID != id || before != 0 && e.row.Revision >= before {
+			continue
+		}
+		if full(len(revisions), limit, budget) {
+			break
+		}
+		r := e.read()
+		budget.Take(r.Client)
+		revisions = append(revisions, r)
+	}
+	return revisions, nil
+}
+
+// full reports whether a page of the log or of the feed ends after n entries. One that
+// ends by its bytes has at least two entries, because the history compares each entry
+// with the one before it.
+func full(n, limit int, budget application.Budget) bool {
+	return n >= limit || n > 1 && budget.Spent()
+}

@@ -1,0 +1,189 @@
+// Package memory keeps a registry in the memory of the process. It is a complete
+// implementation of [application.Store] and passes the same conformance suite as the
+// stores on disk, but nothing survives the process. Only tests use it: they need no
+// database, no file and no cleanup.
+//
+// A client is kept as the document that the other stores keep (package record). So
+// the store rejects the same values as they do, and what a caller passes in or gets
+// back never shares memory with what is stored.
+package memory
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/clientele-oauth/clientele/adapters/internal/document"
+	"github.com/clientele-oauth/clientele/adapters/internal/notify"
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// Store implements [application.Store]. It is safe for concurrent use: one lock guards
+// everything, so each call sees and leaves the store at one moment.
+type Store struct {
+	readers notify.Hub // of the change feed
+
+	mu      sync.Mutex
+	tenants map[domain.TenantID]*tenant
+}
+
+// tenant is everything that the store keeps of one tenant. Nothing is shared between
+// tenants.
+type tenant struct {
+	clients  map[domain.ClientID]client
+	log      []entry // in the order of the commits
+	attempts map[attemptKey]application.Attempt
+	// secretUses has the time of the last use by client and id of the secret.
+	secretUses map[domain.ClientID]map[string]time.Time
+}
+
+// client is a stored client, and beside its document what it is found by. The bytes of
+// the row are never changed, only replaced: decoded clients keep parts of them.
+type client struct {
+	row       document.Row
+	search    document.Search
+	updatedAt time.Time // the latest time of a revision, whatever their order
+	deletedAt time.Time // zero if the client is not deleted
+	purged    bool
+}
+
+// New returns an empty store.
+func New() *Store { return &Store{tenants: map[domain.TenantID]*tenant{}} }
+
+// lock takes the lock for one call. If the context of the call has ended, it returns
+// [application.ErrUnavailable] instead, as a store does that has to reach a database.
+func (s *Store) lock(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return errors.Join(application.ErrUnavailable, err)
+	}
+	s.mu.Lock()
+	return nil
+}
+
+// tenant returns what is kept of a tenant. The caller holds the lock.
+func (s *Store) tenant(id domain.TenantID) *tenant {
+	t := s.tenants[id]
+	if t == nil {
+		t = &tenant{
+			clients:    map[domain.ClientID]client{},
+			attempts:   map[attemptKey]application.Attempt{},
+			secretUses: map[domain.ClientID]map[string]time.Time{},
+		}
+		s.tenants[id] = t
+	}
+	return t
+}
+
+// stored returns a time as the stores keep it beside documents: in UTC, in
+// microseconds.
+func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+// Ping implements [application.Store].
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	s.mu.Unlock()
+	return nil
+}
+
+// Watch implements [application.Store].
+func (s *Store) Watch(tenant domain.TenantID) (news <-chan struct{}, stop func()) {
+	return s.readers.Watch(tenant)
+}
+
+// Find implements [application.Store].
+func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (domain.Client, error) {
+	if err := s.lock(ctx); err != nil {
+		return domain.Client{}, err
+	}
+	defer s.mu.Unlock()
+	found, ok := s.tenant(tenant).clients[id]
+	if !ok {
+		return domain.Client{}, application.ErrNotFound
+	}
+	return found.row.Decode()
+}
+
+// Commit implements [application.Store].
+func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	return s.commit(r)
+}
+
+// commit stores the revision and signals it to the readers of the change feed. The
+// caller holds the lock.
+func (s *Store) commit(r domain.Revision) error {
+	if err := document.CheckRevision(r); err != nil {
+		return err
+	}
+	text, secrets, err := document.Encode(r.Client)
+	if err != nil {
+		return err
+	}
+	identity, number := r.Client.Identity(), r.Client.Revision()
+	t := s.tenant(identity.TenantID)
+	before := t.clients[identity.ClientID] // at revision 0 if there is none
+	if before.row.Revision != number-1 {
+		return application.ErrConflict
+	}
+	if secrets == nil { // they could not be read, and stay as they are
+		secrets = before.row.Secrets
+	}
+	row := document.Row{
+		TenantID: identity.TenantID, ClientID: identity.ClientID, Revision: number, Document: text, Secrets: secrets,
+	}
+	next := client{row: row, search: document.SearchOf(r.Client), updatedAt: stored(r.At), purged: r.Client.Purged()}
+	if before.updatedAt.After(next.updatedAt) {
+		next.updatedAt = before.updatedAt
+	}
+	if r.Client.Deleted() {
+		next.deletedAt = stored(r.Client.DeletedAt())
+	}
+	t.clients[identity.ClientID] = next
+	if r.Action == domain.ActionPurge {
+		t.purge(identity.ClientID)
+	}
+	t.append(r, row)
+	s.readers.Publish(identity.TenantID)
+	return nil
+}
+
+// Overwrite replaces the stored bytes of a record, so that a test can have one that
+// cannot be read: the document or the secrets of a client, or the document of a
+// revision in the log. The error is [application.ErrNotFound] if there is no such record.
+func (s *Store) Overwrite(which application.UnreadableRecord, with []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tenant(which.TenantID)
+	if which.Part == application.PartRevision {
+		i := slices.IndexFunc(t.log, func(e entry) bool {
+			return e.row.ClientID == which.ClientID && e.row.Revision == which.Revision
+		})
+		if i < 0 {
+			return application.ErrNotFound
+		}
+		t.log[i].row.Document = bytes.Clone(with)
+		return nil
+	}
+	found, ok := t.clients[which.ClientID]
+	if !ok {
+		return application.ErrNotFound
+	}
+	if which.Part == application.PartSecrets {
+		found.row.Secrets = bytes.Clone(with)
+	} else {
+		found.row.Document = bytes.Clone(with)
+	}
+	t.clients[which.ClientID] = found
+	return nil
+}
+
+var _ application.Store = (*Store)(nil)
