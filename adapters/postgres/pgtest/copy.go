@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// StartOwn is [Start], also where TEST_DATABASE_URL names another server: for
-// tests that stop the server or copy its files.
+// StartOwn is [Start], but ignores TEST_DATABASE_URL: for tests that stop the server or copy
+// its files.
 func StartOwn(ctx context.Context, settings ...string) (*Server, error) {
 	s, err := newServer(os.TempDir(), settings)
 	if err != nil {
@@ -19,7 +19,7 @@ func StartOwn(ctx context.Context, settings ...string) (*Server, error) {
 	return s, s.create(ctx)
 }
 
-// Copy makes a server of a copy of this one's files. This one must not be running;
+// Copy returns a server with a copy of this server's files. This server must not be running;
 // afterwards both can be launched.
 func (s *Server) Copy(ctx context.Context) (*Server, error) {
 	restored, err := newServer(os.TempDir(), s.settings)
@@ -40,9 +40,9 @@ func (s *Server) Tool(ctx context.Context, name string, args ...string) error {
 	return s.tool(ctx, name, args...)
 }
 
-// RecoverTo makes a server of a base backup of this one that replays its log up
-// to the named restore point and then takes writes. backup makes the restore
-// point, after the base backup was taken.
+// RecoverTo returns a server from a base backup of this server. It replays the log up to the
+// named restore point and then accepts writes. backup creates the restore point; it is called
+// after the base backup.
 func (s *Server) RecoverTo(ctx context.Context, point string, backup func() error) (*Server, error) {
 	recovered, err := newServer(os.TempDir(), s.settings)
 	if err != nil {
@@ -69,7 +69,7 @@ func (s *Server) RecoverTo(ctx context.Context, point string, backup func() erro
 	return recovered, nil
 }
 
-// AwaitWrites waits until the server has recovered and takes writes.
+// AwaitWrites waits until the server has recovered and accepts writes.
 func (s *Server) AwaitWrites(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()

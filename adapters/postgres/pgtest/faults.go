@@ -13,14 +13,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Crash ends the server at once, as far as its data is concerned like a power cut:
-// an immediate shutdown. What it keeps stays, and Launch starts it again.
+// Crash ends the server by an immediate shutdown, which is like a power failure for its data.
+// The files stay, and Launch starts it again.
 func (s *Server) Crash() {
 	if s.command == nil || s.command.Process == nil {
 		return
 	}
-	s.Thaw()                                      // what is frozen does not end
-	_ = s.command.Process.Signal(syscall.SIGQUIT) // if it has ended already, so much the better
+	s.Thaw()                                      // a stopped process would not end
+	_ = s.command.Process.Signal(syscall.SIGQUIT) // fails if it has already ended
 	_ = s.command.Wait()
 }
 
@@ -28,27 +28,27 @@ func (s *Server) Crash() {
 func (s *Server) Running() bool {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.command.Process.Pid))
 	if err != nil {
-		return s.command.Process.Signal(syscall.Signal(0)) == nil // no such files here
+		return s.command.Process.Signal(syscall.Signal(0)) == nil // a system without /proc
 	}
 	_, state, _ := strings.Cut(string(status), ") ")
 	return !strings.HasPrefix(state, "Z")
 }
 
-// Freeze stops every process of the server where it stands, until Thaw.
+// Freeze stops all processes of the server until Thaw.
 func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
 
-// Thaw lets a frozen server go on.
+// Thaw continues a frozen server.
 func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
 
-// signal sends a signal to the server's processes; new ones may come meanwhile.
+// signal sends a signal to the server's processes. It may miss processes that start meanwhile.
 func (s *Server) signal(signal syscall.Signal) {
 	for _, pid := range s.Processes() {
 		_ = syscall.Kill(pid, signal)
 	}
 }
 
-// Processes lists the ids of the server's processes, the first one's first. They
-// are in sessions of their own.
+// Processes returns the IDs of the server's processes, starting with the postmaster. Each is
+// in a session of its own.
 func (s *Server) Processes() []int {
 	pids := []int{s.command.Process.Pid}
 	entries, _ := filepath.Glob("/proc/[0-9]*/stat")
@@ -69,7 +69,7 @@ func (s *Server) Processes() []int {
 	return pids
 }
 
-// Execute runs a statement, as the superuser, in the maintenance database.
+// Execute runs a statement as the superuser in the maintenance database.
 func (s *Server) Execute(ctx context.Context, statement string) error {
 	conn, err := pgx.Connect(ctx, s.URL("postgres"))
 	if err != nil {
@@ -80,8 +80,8 @@ func (s *Server) Execute(ctx context.Context, statement string) error {
 	return err
 }
 
-// Standby makes a server that follows this one. Its name is what
-// synchronous_standby_names calls it.
+// Standby returns a server that replicates this one. name is its name in
+// synchronous_standby_names.
 func (s *Server) Standby(ctx context.Context, name string) (*Server, error) {
 	follower, err := newServer(os.TempDir(), s.settings)
 	if err != nil {
@@ -98,7 +98,7 @@ func (s *Server) Standby(ctx context.Context, name string) (*Server, error) {
 	return follower, nil
 }
 
-// Promote makes a standby take writes.
+// Promote makes a standby accept writes.
 func (s *Server) Promote(ctx context.Context) error {
 	return s.Execute(ctx, "SELECT pg_promote(true)")
 }

@@ -2,5 +2,5 @@ package pgtest
 
 import "syscall"
 
-// dieWithParent ends the server also where the test is killed.
+// dieWithParent ends the server also if the test is killed.
 func dieWithParent(attributes *syscall.SysProcAttr) { attributes.Pdeathsig = syscall.SIGQUIT }

@@ -19,8 +19,8 @@ import (
 // poolerPort is part of the name of the pooler's socket; nothing listens on TCP.
 const poolerPort = 6432
 
-// Pooler is a running PgBouncer in transaction mode: each transaction of a client goes
-// to any connection to the server that is free.
+// Pooler is a running PgBouncer in transaction mode: it runs each transaction of a client on
+// any free connection to the server.
 type Pooler struct {
 	dir     string
 	user    string
@@ -32,7 +32,7 @@ type Pooler struct {
 func StartPooler(ctx context.Context, s *Server, settings ...string) (*Pooler, error) {
 	binary, err := exec.LookPath("pgbouncer")
 	if err != nil {
-		binary, err = exec.LookPath("/usr/sbin/pgbouncer") // Debian's place, which is not on everybody's PATH
+		binary, err = exec.LookPath("/usr/sbin/pgbouncer") // where Debian installs it, which may not be on the PATH
 	}
 	if err != nil {
 		return nil, errors.New("pgbouncer is missing: install it (Debian: apt-get install pgbouncer)")
@@ -110,8 +110,7 @@ func (p *Pooler) url(database string) *url.URL {
 	return &url.URL{Scheme: "postgres", Path: "/" + database, RawQuery: query.Encode()}
 }
 
-// Through returns the connection string for a database of the server, with the
-// pooler between.
+// Through returns the connection string of a database of the server through the pooler.
 func (p *Pooler) Through(database string) (string, error) {
 	direct, err := pgx.ParseConfig(database)
 	if err != nil {
@@ -120,7 +119,7 @@ func (p *Pooler) Through(database string) (string, error) {
 	return p.url(direct.Database).String(), nil
 }
 
-// Stop ends the pooler at once and removes what it left.
+// Stop ends the pooler at once and removes its files.
 func (p *Pooler) Stop() error {
 	if p.command != nil && p.command.Process != nil {
 		_ = p.command.Process.Signal(syscall.SIGKILL)

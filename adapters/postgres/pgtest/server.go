@@ -1,6 +1,5 @@
-// Package pgtest starts throw-away PostgreSQL servers for tests and
-// benchmarks: real ones, from the binaries that are on the machine, listening
-// on a Unix socket in a temporary folder alone.
+// Package pgtest starts temporary PostgreSQL servers for tests and benchmarks. It uses the
+// binaries of the machine; the servers listen only on a Unix socket in a temporary folder.
 package pgtest
 
 import (
@@ -21,7 +20,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// startTimeout bounds how long a server may take until it answers.
+// startTimeout bounds how long a server may take until it responds.
 const startTimeout = 30 * time.Second
 
 // Server is a running PostgreSQL.
@@ -35,7 +34,7 @@ type Server struct {
 }
 
 // Binary finds a program of PostgreSQL: in $PG_BIN, on the PATH, or where
-// Debian and its kin keep it.
+// Debian and similar systems install it.
 func Binary(name string) (string, error) {
 	if dir := os.Getenv("PG_BIN"); dir != "" {
 		return exec.LookPath(filepath.Join(dir, name))
@@ -51,8 +50,8 @@ func Binary(name string) (string, error) {
 	return found[len(found)-1], nil
 }
 
-// Start makes a cluster and starts it, with the settings given as
-// "name=value". Where TEST_DATABASE_URL is set, that server is used instead.
+// Start creates a cluster and starts it, with settings such as "fsync=off". If
+// TEST_DATABASE_URL is set, it uses that server instead.
 func Start(ctx context.Context, settings ...string) (*Server, error) {
 	return StartIn(ctx, os.TempDir(), settings...)
 }
@@ -76,7 +75,7 @@ func StartIn(ctx context.Context, parent string, settings ...string) (*Server, e
 	return s, nil
 }
 
-// create makes the cluster and starts it.
+// create creates the cluster and starts it.
 func (s *Server) create(ctx context.Context) error {
 	err := s.tool(ctx, "initdb", "--no-sync", "-A", "trust", "--locale=C", "-E", "UTF8", "-U", "postgres", "-D", s.data())
 	if err == nil {
@@ -88,7 +87,7 @@ func (s *Server) create(ctx context.Context) error {
 	return nil
 }
 
-// newServer makes the folder of a server, and nothing in it.
+// newServer creates the empty folder of a server.
 func newServer(parent string, settings []string) (*Server, error) {
 	dir, err := os.MkdirTemp(parent, "pg")
 	if err != nil {
@@ -118,7 +117,7 @@ func (s *Server) tool(ctx context.Context, name string, args ...string) error {
 	return nil
 }
 
-// Launch starts the server, which is not running, and waits until it answers.
+// Launch starts the server, which must not be running, and waits until it responds.
 func (s *Server) Launch(ctx context.Context) error {
 	binary, err := Binary("postgres")
 	if err != nil {
@@ -133,18 +132,18 @@ func (s *Server) Launch(ctx context.Context) error {
 		return fmt.Errorf("PostgreSQL: %w", err)
 	}
 	defer log.Close()
-	s.command = exec.CommandContext(context.WithoutCancel(ctx), binary, args...) // ended by Stop and Crash alone
+	s.command = exec.CommandContext(context.WithoutCancel(ctx), binary, args...) // only Stop and Crash end it
 	s.command.SysProcAttr = s.process
 	s.command.Dir = s.dir
 	s.command.Stdout, s.command.Stderr = log, log
 	if err := s.command.Start(); err != nil {
 		return fmt.Errorf("PostgreSQL: %w", err)
 	}
-	return s.awaitAnswer(ctx)
+	return s.awaitResponse(ctx)
 }
 
-// unprivileged returns how to start a process that PostgreSQL agrees to run
-// in: as root, under the account of postgres or nobody, which then owns dir.
+// unprivileged returns how to start PostgreSQL, which does not run as root: for root, under
+// the account of postgres or nobody, which then owns dir.
 func unprivileged(dir string) (*syscall.SysProcAttr, error) {
 	attributes := &syscall.SysProcAttr{}
 	dieWithParent(attributes)
@@ -170,8 +169,8 @@ func unprivileged(dir string) (*syscall.SysProcAttr, error) {
 	return nil, errors.New("PostgreSQL does not run as root, and there is neither a postgres nor a nobody account")
 }
 
-// awaitAnswer asks until the server answers.
-func (s *Server) awaitAnswer(ctx context.Context) error {
+// awaitResponse connects until the server responds.
+func (s *Server) awaitResponse(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
@@ -192,7 +191,7 @@ func (s *Server) awaitAnswer(ctx context.Context) error {
 	}
 }
 
-// URL is the connection string of a database.
+// URL returns the connection string of a database.
 func (s *Server) URL(database string) string {
 	if s.base != nil {
 		named := *s.base
@@ -206,7 +205,7 @@ func (s *Server) URL(database string) string {
 // Socket returns the folder of the server's socket.
 func (s *Server) Socket() string { return s.dir }
 
-// NewDatabase makes an empty database and returns its connection string.
+// NewDatabase creates an empty database and returns its connection string.
 func (s *Server) NewDatabase(ctx context.Context) (string, error) {
 	maintenance := s.URL("postgres")
 	if s.base != nil {
@@ -224,7 +223,7 @@ func (s *Server) NewDatabase(ctx context.Context) (string, error) {
 	return s.URL(name), nil
 }
 
-// Stop ends the server at once and removes what it left.
+// Stop ends the server at once and removes its files.
 func (s *Server) Stop() error {
 	s.Crash()
 	if s.dir == "" {
@@ -233,9 +232,9 @@ func (s *Server) Stop() error {
 	return os.RemoveAll(s.dir)
 }
 
-// Main runs the tests of a package beside a server of their own, which the
-// tests find in *server, and returns the exit status. The server keeps nothing
-// safe from a power cut, which no test needs and which makes it fast.
+// Main starts a server for the tests of a package, sets *server, runs the tests, and returns
+// the exit status. The server does not sync to the disk: that is faster, and no test needs
+// its data after a power failure.
 func Main(m interface{ Run() int }, server **Server) int {
 	started, err := Start(context.Background(), "fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
 	if err != nil {
