@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/clientele-oauth/clientele/adapters/jose"
+	"github.com/clientele-oauth/clientele/adapters/jwks"
 	"github.com/clientele-oauth/clientele/adapters/postgres"
 	"github.com/clientele-oauth/clientele/adapters/postgres/pgtest"
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
@@ -79,7 +79,7 @@ func registryOver(t *testing.T, store application.Store) *application.Registry {
 	book, err := domain.NewRulebook(domain.Policy{KeyPreflight: domain.PreflightOff})
 	require.NoError(t, err)
 	return &application.Registry{
-		Book: book, Store: store, Keys: jose.NewResolver(jose.FetchRules{}), Clock: &clock{at: now}, Random: &counter{},
+		Book: book, Store: store, Keys: jwks.NewResolver(jwks.Options{}), Clock: &clock{at: now}, Random: &counter{},
 		Grace: 4 * time.Hour,
 	}
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/clientele-oauth/clientele/adapters/jose"
+	"github.com/clientele-oauth/clientele/adapters/jwks"
 	"github.com/clientele-oauth/clientele/adapters/postgres"
 	"github.com/clientele-oauth/clientele/adapters/postgres/pgtest"
 	"github.com/clientele-oauth/clientele/adapters/rest"
@@ -108,7 +108,7 @@ func serviceOver(t testing.TB, store application.Store, adjust ...func(*rest.Con
 	require.NoError(t, err)
 	logs := &bytes.Buffer{}
 	config := rest.Config{
-		Registry: &application.Registry{Book: book, Store: store, Keys: jose.NewResolver(jose.FetchRules{}), Clock: realTime{}, Random: random{}},
+		Registry: &application.Registry{Book: book, Store: store, Keys: jwks.NewResolver(jwks.Options{}), Clock: realTime{}, Random: random{}},
 		Tokens: names{
 			"admin":    {Subject: "alice", Tenant: "tenant_a", Permissions: application.Permissions()},
 			"stranger": {Subject: "eve", Tenant: "tenant_b", Permissions: application.Permissions()},

@@ -45,7 +45,8 @@ func TestTheApplicationImportsTheDomainAlone(t *testing.T) {
 	assert.NotContains(t, imports(t, "/application")["/application"], module+"/application/declare", "what drives a registry stands above it")
 }
 
-// What an adapter may import of ours, beside the application and the domain.
+// An adapter may import the application, the domain, what adapters share below
+// adapters/internal, and the packages listed here.
 func TestAnAdapterNeverImportsAnother(t *testing.T) {
 	further := map[string][]string{
 		"/adapters/rest":       {"/api", "/adapters/jsonobject", "/adapters/wire"},
@@ -61,7 +62,7 @@ func TestAnAdapterNeverImportsAnother(t *testing.T) {
 	for pkg, imported := range imports(t, "/adapters/...") {
 		for _, path := range imported {
 			ours, ok := strings.CutPrefix(path, module)
-			if !ok || strings.HasPrefix(ours, "/application") || ours == "/domain" {
+			if !ok || strings.HasPrefix(ours, "/application") || strings.HasPrefix(ours, "/adapters/internal/") || ours == "/domain" {
 				continue
 			}
 			assert.True(t, slices.Contains(further[pkg], ours), "%s imports %s", pkg, ours)
@@ -71,7 +72,7 @@ func TestAnAdapterNeverImportsAnother(t *testing.T) {
 
 func TestLibrariesStayWhereTheyBelong(t *testing.T) {
 	homes := map[string][]string{
-		"github.com/lestrrat-go/jwx":      {"/adapters/jose"},
+		"github.com/lestrrat-go/jwx":      {"/adapters/tokens"},
 		"github.com/jackc/pgx":            {"/adapters/postgres", "/adapters/tracing"},
 		"modernc.org/sqlite":              {"/adapters/sqlite"},
 		"github.com/go-chi/chi":           {"/adapters/rest", "/adapters/tracing", "/api"},
@@ -85,10 +86,10 @@ func TestLibrariesStayWhereTheyBelong(t *testing.T) {
 		"github.com/oapi-codegen/runtime": {"/api"},
 		"github.com/stretchr/testify":     {"/adapters/storetest"},
 		"github.com/go-json-experiment/json": {
-			"/adapters/jose", "/adapters/jsonobject", "/adapters/rest", "/adapters/clientfile", "/adapters/foreign", "/adapters/wire",
+			"/adapters/internal/", "/adapters/jwks", "/adapters/tokens", "/adapters/jsonobject", "/adapters/rest", "/adapters/clientfile", "/adapters/foreign", "/adapters/wire",
 		},
 		"github.com/mailru/easyjson": {"/adapters/record"},
-		"go.yaml.in/yaml":            {"/adapters/clientfile", "/adapters/jose"},
+		"go.yaml.in/yaml":            {"/adapters/clientfile", "/adapters/tokens"},
 	}
 	for pkg, imported := range imports(t, "/...") {
 		for _, path := range imported {

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/clientele-oauth/clientele/adapters/jose"
+	"github.com/clientele-oauth/clientele/adapters/tokens"
 )
 
 // trustedIssuers are the issuers whose access tokens the service accepts.
-type trustedIssuers []jose.Issuer
+type trustedIssuers []tokens.Issuer
 
 // ready returns nil as soon as the keys of one issuer can be used: one that is
 // down or slow must not take the service away from the callers of the others.

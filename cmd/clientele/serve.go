@@ -18,10 +18,10 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/clientele-oauth/clientele/adapters/docs"
-	"github.com/clientele-oauth/clientele/adapters/jose"
 	"github.com/clientele-oauth/clientele/adapters/metrics"
 	"github.com/clientele-oauth/clientele/adapters/ratelimit"
 	"github.com/clientele-oauth/clientele/adapters/rest"
+	"github.com/clientele-oauth/clientele/adapters/tokens"
 	"github.com/clientele-oauth/clientele/adapters/tracing"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -347,12 +347,12 @@ func flushSecretUses(ctx context.Context, registry *application.Registry, log *s
 // verifier returns the verifier of access tokens, and the issuers whose keys it
 // verifies with. In development it first makes the signing key of the data
 // directory, unless there is one, and an administrator token.
-func (c *serveCommand) verifier(log *slog.Logger, measures *metrics.Metrics) (*jose.Verifier, trustedIssuers, error) {
+func (c *serveCommand) verifier(log *slog.Logger, measures *metrics.Metrics) (*tokens.Verifier, trustedIssuers, error) {
 	if c.Dev {
 		if err := c.makeData(); err != nil {
 			return nil, nil, err
 		}
-		signer, err := jose.OpenOrCreateSigner(devKeyFile(c.Data), devRules())
+		signer, err := tokens.OpenOrCreateSigner(devKeyFile(c.Data), devRules())
 		if err != nil {
 			return nil, nil, err
 		}
@@ -364,14 +364,14 @@ func (c *serveCommand) verifier(log *slog.Logger, measures *metrics.Metrics) (*j
 	if err != nil {
 		return nil, nil, err
 	}
-	issuers := jose.NewIssuers(rules, jose.KeySettings{
+	issuers := tokens.NewIssuers(rules, tokens.KeySettings{
 		Log:     log,
-		Ignored: func(issuer string, key jose.IgnoredKey) { measures.IssuerKeyIgnored(issuer, string(key.Reason)) },
+		Ignored: func(issuer string, key tokens.IgnoredKey) { measures.IssuerKeyIgnored(issuer, string(key.Reason)) },
 	}, time.Now)
 	for _, issuer := range issuers {
 		measures.WatchIssuerKeys(issuer.Keys.Issuer(), issuer.Keys.Age)
 	}
-	verifier, err := jose.NewVerifier(issuers, time.Now)
+	verifier, err := tokens.NewVerifier(issuers, time.Now)
 	return verifier, issuers, err
 }
 

@@ -13,7 +13,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/clientele-oauth/clientele/adapters/jose"
+	"github.com/clientele-oauth/clientele/adapters/tokens"
 )
 
 // tokenFlags say which access tokens the service accepts: those of the issuers in
@@ -33,8 +33,8 @@ type tokenFlags struct {
 }
 
 // rules are the token rules of the flags for a single issuer.
-func (f tokenFlags) rules() jose.TokenRules {
-	return jose.TokenRules{
+func (f tokenFlags) rules() tokens.SingleIssuer {
+	return tokens.SingleIssuer{
 		Issuer:       f.Issuer,
 		Keys:         f.IssuerKeys,
 		KeysMaxAge:   f.IssuerKeysMaxAge,
@@ -50,9 +50,9 @@ func (f tokenFlags) rules() jose.TokenRules {
 
 // issuerRules are the rules of all issuers that the configuration trusts. In
 // development that is the signing key of the data directory.
-func (f tokenFlags) issuerRules(dev bool, data string) ([]jose.IssuerRules, error) {
+func (f tokenFlags) issuerRules(dev bool, data string) ([]tokens.IssuerRules, error) {
 	if f.IssuersFile != "" {
-		return jose.ReadIssuersFile(f.IssuersFile)
+		return tokens.ReadIssuersFile(f.IssuersFile)
 	}
 	flags := f.rules()
 	if dev {
@@ -60,7 +60,7 @@ func (f tokenFlags) issuerRules(dev bool, data string) ([]jose.IssuerRules, erro
 		flags.Keys = devKeyFile(data)
 	}
 	rules, err := flags.Rules()
-	return []jose.IssuerRules{rules}, err
+	return []tokens.IssuerRules{rules}, err
 }
 
 // validate rejects flags that are missing, and combinations in which some would
@@ -132,8 +132,8 @@ const (
 
 // devRules are the token rules of development mode, in which the service
 // trusts its own key alone.
-func devRules() jose.TokenRules {
-	return jose.TokenRules{
+func devRules() tokens.SingleIssuer {
+	return tokens.SingleIssuer{
 		Issuer:       devIssuer,
 		Audience:     "clientele",
 		Types:        []string{"at+jwt"},
@@ -175,14 +175,14 @@ func (c tokenIssueCommand) Validate() error {
 
 // Run prints a token.
 func (c *tokenIssueCommand) Run() error {
-	signer, err := jose.OpenSigner(devKeyFile(c.Data), devRules())
+	signer, err := tokens.OpenSigner(devKeyFile(c.Data), devRules())
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s has no signing key; start the service there with --dev first", c.Data)
 	}
 	if err != nil {
 		return err
 	}
-	token, err := signer.Sign(jose.Grant{
+	token, err := signer.Sign(tokens.Claims{
 		Subject: c.Subject, Tenant: c.Tenant, Role: c.Role, Scope: c.Scope, TTL: c.TTL,
 	}, time.Now())
 	if err != nil {
@@ -213,7 +213,7 @@ func (c *tokenInspectCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	verifier, err := jose.NewVerifier(jose.NewIssuers(rules, jose.KeySettings{}, time.Now), time.Now)
+	verifier, err := tokens.NewVerifier(tokens.NewIssuers(rules, tokens.KeySettings{}, time.Now), time.Now)
 	if err != nil {
 		return err
 	}
@@ -237,8 +237,8 @@ func (c *tokenInspectCommand) Run(ctx context.Context) error {
 
 // writeDevToken leaves an administrator token where people find it. The file
 // is replaced as a whole, so that nobody reads half a token.
-func writeDevToken(signer *jose.Signer, data string) error {
-	token, err := signer.Sign(jose.Grant{
+func writeDevToken(signer *tokens.Signer, data string) error {
+	token, err := signer.Sign(tokens.Claims{
 		Subject: devSubject, Tenant: devTenant, Role: devRole, TTL: devTokenTTL,
 	}, time.Now())
 	if err != nil {
