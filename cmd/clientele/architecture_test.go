@@ -73,11 +73,11 @@ func TestAnAdapterNeverImportsAnother(t *testing.T) {
 func TestLibrariesStayWhereTheyBelong(t *testing.T) {
 	homes := map[string][]string{
 		"github.com/lestrrat-go/jwx":      {"/adapters/tokens"},
-		"github.com/jackc/pgx":            {"/adapters/postgres", "/adapters/tracing"},
+		"github.com/jackc/pgx":            {"/adapters/postgres", "/adapters/telemetry"},
 		"modernc.org/sqlite":              {"/adapters/sqlite"},
-		"github.com/go-chi/chi":           {"/adapters/rest", "/adapters/tracing", "/api"},
-		"github.com/prometheus":           {"/adapters/metrics"},
-		"go.opentelemetry.io":             {"/adapters/tracing"},
+		"github.com/go-chi/chi":           {"/adapters/rest", "/adapters/telemetry", "/api"},
+		"github.com/prometheus":           {"/adapters/telemetry"},
+		"go.opentelemetry.io":             {"/adapters/telemetry"},
 		"github.com/getkin/kin-openapi":   {"/adapters/rest", "/adapters/wire", "/api"},
 		module + "/api":                   {"/adapters/rest", "/adapters/clientfile", "/adapters/remote", "/adapters/report", "/adapters/wire"},
 		module + "/api/client":            {"/adapters/remote", "/cmd/", "/docs/clients/"},

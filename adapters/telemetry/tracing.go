@@ -1,6 +1,4 @@
-// Package tracing sends spans by OpenTelemetry, where the standard environment
-// variables ask for it, and takes on the traces of callers.
-package tracing
+package telemetry
 
 import (
 	"context"
@@ -24,22 +22,23 @@ import (
 	apitrace "go.opentelemetry.io/otel/trace"
 )
 
-// serviceName is what traces call the service where OTEL_SERVICE_NAME does not.
+// serviceName is the name of the service in traces unless OTEL_SERVICE_NAME is set.
 const serviceName = "clientele"
 
-// Tracing makes spans. Nil makes none, at no cost.
+// Tracing exports spans by OpenTelemetry and continues the traces of callers. All
+// methods of a nil Tracing do nothing, at no cost.
 type Tracing struct {
 	provider   *trace.TracerProvider
 	propagator propagation.TextMapPropagator
 }
 
-// FromEnvironment returns what the environment asks for: nil unless
-// OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT or
-// OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set, or where OTEL_SDK_DISABLED is true
-// or the exporter is "none". Failures to send are logged.
-func FromEnvironment(ctx context.Context, version string, log *slog.Logger) (*Tracing, error) {
-	if !wanted() {
-		return nil, nil //nolint:nilnil // no tracing is what was asked for
+// TracingFromEnvironment returns the tracing that the standard environment variables
+// configure. It is nil unless OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT or
+// OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set, and also if OTEL_SDK_DISABLED is true or
+// the exporter is "none". Failures to export are logged.
+func TracingFromEnvironment(ctx context.Context, version string, log *slog.Logger) (*Tracing, error) {
+	if !tracingEnabled() {
+		return nil, nil //nolint:nilnil // nil means that tracing is disabled
 	}
 	exporter, err := autoexport.NewSpanExporter(ctx)
 	if err != nil {
@@ -58,7 +57,7 @@ func FromEnvironment(ctx context.Context, version string, log *slog.Logger) (*Tr
 	}, nil
 }
 
-func wanted() bool {
+func tracingEnabled() bool {
 	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") {
 		return false
 	}
@@ -67,15 +66,16 @@ func wanted() bool {
 		(exporter != "" || os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != "")
 }
 
-// Requests makes a span of each request, a child of the caller's where it sent
-// one. It stands inside the router, so that the span has the route's name.
+// Requests is middleware that creates a span for each request, a child of the caller's
+// span if the request has one. It must be inside the router, so that the span has the
+// name of the route.
 func (t *Tracing) Requests(next http.Handler) http.Handler {
 	if t == nil {
 		return next
 	}
 	named := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r)
-		if route := chi.RouteContext(r.Context()).RoutePattern(); route != "" { // known by now
+		if route := chi.RouteContext(r.Context()).RoutePattern(); route != "" { // known after routing
 			span := apitrace.SpanFromContext(r.Context())
 			span.SetName(r.Method + " " + route)
 			span.SetAttributes(attribute.String("http.route", route))
@@ -85,7 +85,7 @@ func (t *Tracing) Requests(next http.Handler) http.Handler {
 		otelhttp.WithTracerProvider(t.provider), otelhttp.WithPropagators(t.propagator))(named)
 }
 
-// Statements makes a span of each statement; nil where none is wanted.
+// Statements returns a tracer that creates a span for each statement.
 func (t *Tracing) Statements() pgx.QueryTracer {
 	if t == nil {
 		return nil
@@ -93,7 +93,7 @@ func (t *Tracing) Statements() pgx.QueryTracer {
 	return otelpgx.NewTracer(otelpgx.WithTracerProvider(t.provider))
 }
 
-// Close sends what is left.
+// Close exports the remaining spans.
 func (t *Tracing) Close(ctx context.Context) error {
 	if t == nil {
 		return nil
@@ -101,7 +101,8 @@ func (t *Tracing) Close(ctx context.Context) error {
 	return t.provider.Shutdown(ctx)
 }
 
-// LogHandler adds the ids of the trace and the span to the lines of a request.
+// LogHandler returns a handler that adds the IDs of the trace and the span to the
+// lines of a request.
 func (t *Tracing) LogHandler(next slog.Handler) slog.Handler {
 	if t == nil {
 		return next

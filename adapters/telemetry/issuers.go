@@ -1,4 +1,4 @@
-package metrics
+package telemetry
 
 import (
 	"time"
@@ -6,19 +6,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// IssuerKeyIgnored counts a key in an issuer's set that cannot be used.
+// IssuerKeyIgnored records a key in an issuer's set that cannot be used.
 func (m *Metrics) IssuerKeyIgnored(issuer, reason string) {
 	m.ignoredKeys.WithLabelValues(issuer, reason).Inc()
 }
 
-// WatchIssuerKeys shows the age of an issuer's keys at each scrape. The metric is
-// absent until they are read for the first time.
+// WatchIssuerKeys reads and exports the age of an issuer's keys at each scrape. The
+// metric is absent until they were read for the first time.
 func (m *Metrics) WatchIssuerKeys(issuer string, age func() (time.Duration, bool)) {
 	m.registry.MustRegister(&keysAge{age: age, description: prometheus.NewDesc(namespace+"_issuer_keys_age_seconds",
 		"Time since the keys of a token issuer were last read.", nil, prometheus.Labels{"issuer": issuer})})
 }
 
-// keysAge asks for the age when it is scraped.
+// keysAge reads the age at each scrape.
 type keysAge struct {
 	age         func() (time.Duration, bool)
 	description *prometheus.Desc

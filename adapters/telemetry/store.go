@@ -1,4 +1,4 @@
-package metrics
+package telemetry
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Store times the calls of a store.
-func (m *Metrics) Store(next application.Store) application.Store {
+// TimeStore returns the store with its calls timed and its failures counted.
+func (m *Metrics) TimeStore(next application.Store) application.Store {
 	return timedStore{m: m, next: next}
 }
 
@@ -19,15 +19,15 @@ type timedStore struct {
 	next application.Store
 }
 
-// done notes a call that began at that time. What the caller brought about, as
-// a client that is not there, is no failure of the store.
+// done records a call that began at that time. An error that the caller caused, for
+// example by an unknown client, is not a failure of the store.
 func (s timedStore) done(call string, began time.Time, err error) {
-	s.m.store.WithLabelValues(call).Observe(time.Since(began).Seconds())
+	s.m.storeDuration.WithLabelValues(call).Observe(time.Since(began).Seconds())
 	switch {
 	case err == nil, errors.Is(err, application.ErrNotFound), errors.Is(err, application.ErrConflict),
 		errors.Is(err, application.ErrDone), errors.Is(err, application.ErrCursor), errors.Is(err, context.Canceled):
 	default:
-		s.m.failures.WithLabelValues(call).Inc()
+		s.m.storeFailures.WithLabelValues(call).Inc()
 	}
 }
 
@@ -79,8 +79,8 @@ func (s timedStore) Changes(
 	return s.next.Changes(ctx, tenant, after, limit)
 }
 
-// Watch implements [application.Store]; it is not timed, since to wait is what
-// it is for.
+// Watch implements [application.Store]. It is not timed, because its purpose is to
+// wait.
 func (s timedStore) Watch(tenant domain.TenantID) (news <-chan struct{}, stop func()) {
 	return s.next.Watch(tenant)
 }

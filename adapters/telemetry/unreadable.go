@@ -1,4 +1,4 @@
-package metrics
+package telemetry
 
 import (
 	"context"
@@ -10,9 +10,9 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// ReportUnreadable returns the store with its reads observed: each stored record that
-// cannot be read is logged with its tenant, client and revision, and counted in
-// clientele_unreadable_records_total, every time that a read meets it.
+// ReportUnreadable returns the store with its reads observed: each time that a read
+// includes a stored record that cannot be decoded, the record is logged with its
+// tenant, client and revision, and counted in clientele_unreadable_records_total.
 func (m *Metrics) ReportUnreadable(next application.Store, log *slog.Logger) application.Store {
 	return reportingStore{Store: next, m: m, log: log}
 }
@@ -25,11 +25,11 @@ type reportingStore struct {
 
 func (s reportingStore) report(ctx context.Context, e *application.UnreadableError) {
 	s.m.unreadable.WithLabelValues(string(e.Part)).Inc()
-	s.log.ErrorContext(ctx, "a stored record cannot be read; run clientele doctor", "tenant", string(e.TenantID),
+	s.log.ErrorContext(ctx, "a stored record cannot be decoded; run clientele doctor", "tenant", string(e.TenantID),
 		"client_id", string(e.ClientID), "revision", int64(e.Revision), "part", string(e.Part), "reason", e.Reason)
 }
 
-// reportClients reports the clients whose secrets cannot be read.
+// reportClients reports the clients whose secrets cannot be decoded.
 func (s reportingStore) reportClients(ctx context.Context, clients ...domain.Client) {
 	for i := range clients {
 		if clients[i].SecretsUnreadable() {

@@ -1,4 +1,4 @@
-package metrics
+package telemetry
 
 import (
 	"context"
@@ -8,8 +8,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Keys times the fetches of a resolver of keys.
-func (m *Metrics) Keys(next application.KeyResolver) application.KeyResolver {
+// TimeKeys returns the resolver with its fetches counted and timed.
+func (m *Metrics) TimeKeys(next application.KeyResolver) application.KeyResolver {
 	return timedKeys{m: m, KeyResolver: next}
 }
 
@@ -30,7 +30,7 @@ func (k timedKeys) Fetch(ctx context.Context, tenant domain.TenantID, uri string
 	} else if keys.Refused() {
 		outcome = "refused"
 	}
-	k.m.fetches.WithLabelValues(outcome).Inc()
-	k.m.fetching.Observe(time.Since(began).Seconds())
+	k.m.keyFetches.WithLabelValues(outcome).Inc()
+	k.m.fetchDuration.Observe(time.Since(began).Seconds())
 	return keys, at, err
 }
