@@ -13,12 +13,12 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// entry names a revision in the feed.
+// entry describes a revision in the feed.
 func entry(r domain.Revision) string {
 	return fmt.Sprintf("%s %d %s", r.Client.Identity().ClientID, r.Client.Revision(), r.Action)
 }
 
-// follow reads the feed from a cursor to its end.
+// follow reads the feed from a cursor to the end.
 func follow(t *testing.T, store application.Store, after application.Cursor, limit int) (entries []string, next application.Cursor) {
 	t.Helper()
 	entries = []string{}
@@ -42,7 +42,7 @@ func feedIsComplete(t *testing.T, store application.Store) {
 	commitNew(t, store, "tenant_b", "app-9", domain.Change{})
 	second := commitChange(t, store, first, domain.Change{Name: new("Another")})
 	commitNew(t, store, tenant, "app-2", domain.Change{})
-	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, second.Delete(now))))
+	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionDelete, second.Delete(now))))
 
 	want := []string{"app-1 1 create", "app-1 2 update", "app-2 1 create", "app-1 3 delete"}
 	for _, limit := range []int{1, 2, 100} {
@@ -56,17 +56,17 @@ func feedIsComplete(t *testing.T, store application.Store) {
 	require.NoError(t, err)
 	assert.Equal(t, "Another", page.Revisions[1].Client.Settings().Name)
 	assert.Equal(t, domain.Actor{Subject: "bob", ClientID: "console"}, page.Revisions[1].Actor)
-	assert.Empty(t, page.Revisions[0].Client.Secrets(), "no secret is ever in the feed")
+	assert.Empty(t, page.Revisions[0].Client.Secrets(), "the feed contains no secrets")
 	entries, _ := follow(t, store, page.Next, 100)
 	assert.Equal(t, want[2:], entries)
 }
 
-func feedFollowsList(t *testing.T, store application.Store) {
+func feedAfterList(t *testing.T, store application.Store) {
 	empty := list(t, store, application.Query{})
 	first := commitNew(t, store, tenant, "app-1", domain.Change{})
 	page := list(t, store, application.Query{})
 	entries, _ := follow(t, store, page.Changes, 100)
-	assert.Empty(t, entries, "what the list shows is not told again")
+	assert.Empty(t, entries, "the feed does not repeat what the list contains")
 	commitChange(t, store, first, domain.Change{Name: new("Another")})
 	entries, _ = follow(t, store, page.Changes, 100)
 	assert.Equal(t, []string{"app-1 2 update"}, entries)
@@ -77,7 +77,7 @@ func feedFollowsList(t *testing.T, store application.Store) {
 func unknownCursor(t *testing.T, store application.Store) {
 	for _, cursor := range []application.Cursor{
 		"x", "p", "s", "p1", "p1.", "p.1", "s-1x", "p1.1", "p01.1.1", "p9.1.1", "p1.1.1.1", "p1.-1.1", "s01", "p99999999999999999999999.1", "1", " s1",
-		// The forms of the first release, which had no digest; places that do not exist.
+		// Forms of the first release, without a digest; positions that do not exist.
 		"p1.1.1", "p1.1234.56", "s1", "s9223372036854775807", "s9223372036854775808.00112233445566778899",
 		"s9223372036854775807.00112233445566778899", "p18446744073709551615.9223372036854775807.00112233445566778899",
 		"p0.0.00112233445566778899", "s0.00112233445566778899", "p1.1.0011223344556677889X", "p1.1.001122334455667788AA", "p1.1.",
@@ -87,7 +87,7 @@ func unknownCursor(t *testing.T, store application.Store) {
 	}
 }
 
-func feedUnderLoad(t *testing.T, store application.Store) {
+func feedDuringCommits(t *testing.T, store application.Store) {
 	const writers, each, readers = 8, 12, 3
 	var writing, reading sync.WaitGroup
 	done := make(chan struct{})
@@ -95,7 +95,7 @@ func feedUnderLoad(t *testing.T, store application.Store) {
 	for i := range readers {
 		reading.Go(func() {
 			var after application.Cursor
-			for ending := false; ; {
+			for last := false; ; {
 				page, err := store.Changes(t.Context(), tenant, after, 5)
 				if err != nil {
 					t.Errorf("changes: %v", err)
@@ -108,12 +108,12 @@ func feedUnderLoad(t *testing.T, store application.Store) {
 				if len(page.Revisions) > 0 {
 					continue
 				}
-				if ending {
+				if last {
 					return
 				}
 				select {
 				case <-done:
-					ending = true // and one look more
+					last = true // read once more
 				default:
 				}
 			}
@@ -135,8 +135,8 @@ func feedUnderLoad(t *testing.T, store application.Store) {
 	}
 }
 
-// assertEachOnceInOrder demands that a reader saw every revision of every
-// client once, and those of one client in their order.
+// assertEachOnceInOrder requires that a reader received every revision of every client
+// once, and those of one client in order.
 func assertEachOnceInOrder(t *testing.T, seen []string, clients, each int) {
 	t.Helper()
 	assert.Len(t, seen, clients*each)
@@ -146,45 +146,45 @@ func assertEachOnceInOrder(t *testing.T, seen []string, clients, each int) {
 		var number int
 		_, err := fmt.Sscanf(line, "%s %d %s", &id, &number, &action)
 		require.NoError(t, err)
-		assert.Equal(t, newest[id]+1, number, "%s comes after revision %d", line, newest[id])
+		assert.Equal(t, newest[id]+1, number, "%s follows revision %d", line, newest[id])
 		newest[id] = number
 	}
 	assert.Len(t, newest, clients)
 }
 
-func watchers(t *testing.T, store application.Store) {
-	news, stop := store.Watch(tenant)
+func watch(t *testing.T, store application.Store) {
+	committed, stop := store.Watch(tenant)
 	defer stop()
 	client := commitNew(t, store, tenant, "app-1", domain.Change{})
-	requireSignal(t, news)
+	requireSignal(t, committed)
 
-	// A store that listens to other processes may wake everybody at first.
+	// A store that listens to other processes may wake all readers when it connects.
 	for try := 0; ; try++ {
 		other, stopOther := store.Watch("tenant_b")
 		own, stopOwn := store.Watch(tenant)
 		client = commitChange(t, store, client, domain.Change{Name: new(fmt.Sprint("name ", try))})
 		requireSignal(t, own)
-		woken := false
+		notified := false
 		select {
 		case <-other:
-			woken = true
+			notified = true
 		default:
 		}
 		stopOther()
 		stopOwn()
-		if !woken {
+		if !notified {
 			return
 		}
-		require.Less(t, try, 100, "the commits of a tenant wake the readers of another")
+		require.Less(t, try, 100, "commits of a tenant wake readers of another one")
 	}
 }
 
-// requireSignal demands that a reader is woken.
-func requireSignal(t *testing.T, news <-chan struct{}) {
+// requireSignal requires that the channel is closed soon.
+func requireSignal(t *testing.T, committed <-chan struct{}) {
 	t.Helper()
 	select {
-	case <-news:
+	case <-committed:
 	case <-time.After(20 * time.Second):
-		require.Fail(t, "a reader was not woken")
+		require.Fail(t, "the reader was not notified")
 	}
 }

@@ -15,39 +15,39 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// filtersCombine compares lists with every combination of filters, as pages and by
-// cursor, with what a plain look at each client selects.
-func filtersCombine(t *testing.T, store application.Store) {
-	r := rand.New(rand.NewPCG(1, 1)) //nolint:gosec // the same clients in every run
+// filterCombinations lists with every combination of filters, by page and by cursor,
+// and compares the result with filters in Go.
+func filterCombinations(t *testing.T, store application.Store) {
+	r := rand.New(rand.NewPCG(1, 1)) //nolint:gosec // the same clients in each run
 	var clients []domain.Client
 	for i := range 40 {
-		wish := domain.Change{
+		change := domain.Change{
 			Name:         new(fmt.Sprintf("Application %d", i)),
 			RedirectURIs: &[]domain.RedirectURI{domain.RedirectURI(fmt.Sprintf("https://h%d.example.com/cb", r.IntN(2)))},
 			Scopes:       &[]domain.Scope{domain.Scope([]string{"openid", "profile"}[r.IntN(2)])},
 		}
 		if r.IntN(2) == 0 {
-			wish.GrantTypes = &[]domain.GrantType{domain.GrantAuthorizationCode, domain.GrantRefreshToken}
+			change.GrantTypes = &[]domain.GrantType{domain.GrantAuthorizationCode, domain.GrantRefreshToken}
 		}
 		if r.IntN(2) == 0 {
-			wish.AuthMethods, wish.Profile = &[]domain.AuthMethod{domain.AuthPrivateKeyJWT}, new(domain.ProfileFAPI2Security)
-			wish.JWKSURI = new("https://keys.example.com/jwks")
+			change.AuthMethods, change.Profile = &[]domain.AuthMethod{domain.AuthPrivateKeyJWT}, new(domain.ProfileFAPI2Security)
+			change.JWKSURI = new("https://keys.example.com/jwks")
 		}
-		client := commitNew(t, store, tenant, domain.ClientID(fmt.Sprintf("app-%02d", i)), wish)
-		commitNew(t, store, "tenant_b", domain.ClientID(fmt.Sprintf("app-%02d", i)), wish)
+		client := commitNew(t, store, tenant, domain.ClientID(fmt.Sprintf("app-%02d", i)), change)
+		commitNew(t, store, "tenant_b", domain.ClientID(fmt.Sprintf("app-%02d", i)), change)
 		switch r.IntN(6) {
 		case 0:
-			gone := client.Delete(now.Add(time.Hour))
-			require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, gone)))
+			deleted := client.Delete(now.Add(time.Hour))
+			require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionDelete, deleted)))
 			continue
 		case 1:
 			client = commitChange(t, store, client, domain.Change{Status: new(domain.StatusSuspended)})
-		case 2: // changed twice, and the second clock was behind the first
+		case 2: // changed twice, the second time by a clock that is behind
 			late, _ := book(t).Revise(client, domain.Change{Name: new("Application late")}, domain.KeysUnexamined(), now.Add(time.Hour))
 			require.NoError(t, store.Commit(t.Context(), updated(late)))
 			early, _ := book(t).Revise(late, domain.Change{Name: new(fmt.Sprintf("Application %d", i))}, domain.KeysUnexamined(), now.Add(time.Second))
 			require.NoError(t, store.Commit(t.Context(), updated(early)))
-			clients = append(clients, late) // it was changed at that time, too; see changedSince
+			clients = append(clients, late) // its latest time counts, see changedSince
 			client = early
 		}
 		clients = append(clients, client)
@@ -130,8 +130,8 @@ func filtersCombine(t *testing.T, store application.Store) {
 		assert.Equal(t, len(want) > 6, page.More, "%+v", q)
 		q.Offset, q.Count, q.Limit, q.After = 0, false, 100, "app-07"
 		page = list(t, store, q)
-		behind := slices.DeleteFunc(want, func(id string) bool { return id <= "app-07" })
-		assert.Equal(t, behind, ids(page.Clients), "%+v", q)
+		following := slices.DeleteFunc(want, func(id string) bool { return id <= "app-07" })
+		assert.Equal(t, following, ids(page.Clients), "%+v", q)
 		assert.Zero(t, page.Total, "%+v", q)
 		assert.False(t, page.More, "%+v", q)
 	}

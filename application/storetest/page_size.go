@@ -13,14 +13,14 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// ofSize registers and commits a client of about so many bytes.
+// ofSize registers and commits a client of about that number of bytes.
 func ofSize(t *testing.T, store application.Store, id domain.ClientID, bytes int) domain.Client {
 	t.Helper()
 	return commitNew(t, store, tenant, id, domain.Change{RedirectURIs: urisOf(0, bytes)})
 }
 
-// urisOf are redirect URIs of about so many bytes in all; the variant tells several
-// such lists apart.
+// urisOf returns redirect URIs of about that number of bytes in total. Lists of
+// different variants are different.
 func urisOf(variant, bytes int) *[]domain.RedirectURI {
 	list := []domain.RedirectURI{domain.RedirectURI(fmt.Sprintf("https://app.example.com/%d", variant))}
 	for i := 0; i < bytes; i += 1000 {
@@ -29,11 +29,11 @@ func urisOf(variant, bytes int) *[]domain.RedirectURI {
 	return &list
 }
 
-// pageEndsByBytes pages through clients of different sizes under different bounds:
-// each client appears once and in order, and no page is larger than the bound and one
+// listPageSize pages through clients of different sizes with different limits. Each
+// client appears once and in order, and no page exceeds the limit by more than its last
 // client.
-func pageEndsByBytes(t *testing.T, store application.Store) {
-	r := rand.New(rand.NewPCG(2, 2)) //nolint:gosec // the same clients in every run
+func listPageSize(t *testing.T, store application.Store) {
+	r := rand.New(rand.NewPCG(2, 2)) //nolint:gosec // the same clients in each run
 	var want []string
 	for i := range 40 {
 		id := fmt.Sprintf("app-%02d", i)
@@ -43,43 +43,43 @@ func pageEndsByBytes(t *testing.T, store application.Store) {
 	for range 40 {
 		q := application.Query{Limit: 1 + r.IntN(20), MaxBytes: 1 + r.IntN(60_000)}
 		if r.IntN(2) == 0 {
-			q.RedirectHost = "app.example.com" // filtered lists, too
+			q.RedirectHost = "app.example.com" // also filtered lists
 		}
 		pages := r.IntN(2) == 0
-		var walked []string
+		var listed []string
 		for {
 			page := list(t, store, q)
-			require.NotEmpty(t, page.Clients, "%+v: a page with nothing in it leads nowhere", q)
+			require.NotEmpty(t, page.Clients, "%+v: an empty page has no next page", q)
 			require.LessOrEqual(t, len(page.Clients), q.Limit)
 			bytes := 0
 			for _, c := range page.Clients[:len(page.Clients)-1] {
 				bytes += c.Bytes()
 			}
 			require.Less(t, bytes, q.MaxBytes, "%+v", q)
-			walked = append(walked, ids(page.Clients)...)
+			listed = append(listed, ids(page.Clients)...)
 			if !page.More {
 				break
 			}
 			if pages {
-				q.Offset = len(walked)
+				q.Offset = len(listed)
 			} else {
-				q.After = domain.ClientID(walked[len(walked)-1])
+				q.After = domain.ClientID(listed[len(listed)-1])
 			}
 		}
-		require.Equal(t, want, walked, "%+v", q)
+		require.Equal(t, want, listed, "%+v", q)
 	}
 }
 
-// historyEndsByBytes reads the log and the feed of large clients: a page ends with the
-// entry that reaches the bound, and the next one goes on behind it.
-func historyEndsByBytes(t *testing.T, store application.Store) {
+// historyPageSize reads the history and the feed of large clients. A page ends with
+// the entry that reaches the limit, and the next page continues after it.
+func historyPageSize(t *testing.T, store application.Store) {
 	const size = 100_000
 	client := ofSize(t, store, "app-1", size)
 	const revisions = 60
 	for i := range revisions - 1 {
 		client = commitChange(t, store, client, domain.Change{RedirectURIs: urisOf(i+1, size)})
 	}
-	most := application.PageBytes/size + 2
+	maxEntries := application.PageBytes/size + 2
 
 	var numbers []int
 	before := domain.RevisionNumber(0)
@@ -89,7 +89,7 @@ func historyEndsByBytes(t *testing.T, store application.Store) {
 		if len(log) == 0 {
 			break
 		}
-		assert.LessOrEqual(t, len(log), most)
+		assert.LessOrEqual(t, len(log), maxEntries)
 		for _, r := range log {
 			before = r.Client.Revision()
 			numbers = append(numbers, int(before))
@@ -111,7 +111,7 @@ func historyEndsByBytes(t *testing.T, store application.Store) {
 		if len(page.Revisions) == 0 {
 			break
 		}
-		assert.LessOrEqual(t, len(page.Revisions), most)
+		assert.LessOrEqual(t, len(page.Revisions), maxEntries)
 		for _, r := range page.Revisions {
 			require.Equal(t, domain.RevisionNumber(next), r.Client.Revision())
 			next++

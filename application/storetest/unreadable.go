@@ -14,41 +14,41 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Damageable is a store whose records a test can damage.
+// Damageable is a store with records that a test can damage.
 type Damageable interface {
 	application.Store
 	application.Examiner
 	application.SecretKeys
-	// Exec runs a statement that every store understands.
+	// Exec runs an SQL statement that is valid for every store.
 	Exec(ctx context.Context, statement string) error
 }
 
-// RunUnreadable runs the part of the suite about records that cannot be read, over
-// stores that open makes: empty, and closed when the test ends.
+// RunUnreadable runs the part of the suite about stored records that cannot be decoded.
+// Each subtest calls open for an empty store, which open must close when the test ends.
 func RunUnreadable(t *testing.T, open func(t *testing.T) Damageable) {
 	t.Helper()
 	tests := []struct {
 		name string
 		test func(*testing.T, Damageable)
 	}{
-		{"a client that cannot be read fails alone", clientFailsAlone},
-		{"an entry of the log that cannot be read fails alone", entryFailsAlone},
-		{"a client whose secrets cannot be read works without them", secretsFailAlone},
-		{"what can be purged does not end at what cannot be read", purgeSkips},
-		{"what could not be read is not stored", unstorable},
-		{"a time that cannot be read fails alone", timesFailAlone},
-		{"every record is examined and what the first release wrote is repaired", examined},
-		{"a damaged document is repaired from its copy", repairedFromCopy},
-		{"a repair does not overwrite what changed in the meantime", repairIsCompareAndSwap},
-		{"live secrets report their keys", secretKeys},
+		{"a damaged client does not affect others", damagedClient},
+		{"a damaged revision does not affect others", damagedRevision},
+		{"a client with damaged secrets remains usable", damagedSecrets},
+		{"Purgeable skips damaged clients", purgeSkipsDamaged},
+		{"values that could not be read again are not stored", unstorableValues},
+		{"a damaged time does not affect other records", damagedTimes},
+		{"every record is examined, and values of the first release are repaired", examineAndRepair},
+		{"a damaged document is repaired from its copy", repairFromCopy},
+		{"a repair does not overwrite a later change", repairAfterChange},
+		{"MissingSecretKeys returns the unknown keys of live secrets", secretKeys},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, open(t)) })
 	}
 }
 
-// firstReleaseSecrets is what the first release stored for an expiry time of
-// 9999-12-31T23:59:59-05:00, which RFC 3339 cannot write in UTC.
+// firstReleaseSecrets is the value that the first release stored for an expiry time of
+// 9999-12-31T23:59:59-05:00, which RFC 3339 cannot represent in UTC.
 const firstReleaseSecrets = `[{"id":"secret_1","hash":"AQID","key_id":"k","last_four":"cdef",` +
 	`"created_at":"2026-04-15T10:30:00.123456Z","expires_at":"10000-01-01T04:59:59Z"}]`
 
@@ -57,7 +57,7 @@ func damage(t *testing.T, store Damageable, statement string) {
 	require.NoError(t, store.Exec(t.Context(), statement))
 }
 
-// unreadableIDs lists the clients of errors.
+// unreadableIDs returns the clients of the errors.
 func unreadableIDs(list []*application.UnreadableError) []string {
 	found := []string{}
 	for _, e := range list {
@@ -66,7 +66,7 @@ func unreadableIDs(list []*application.UnreadableError) []string {
 	return found
 }
 
-func clientFailsAlone(t *testing.T, store Damageable) {
+func damagedClient(t *testing.T, store Damageable) {
 	for i := range 5 {
 		commitNew(t, store, tenant, domain.ClientID(fmt.Sprintf("app-%d", i)), domain.Change{Scopes: &[]domain.Scope{"openid"}})
 	}
@@ -123,7 +123,7 @@ func clientFailsAlone(t *testing.T, store Damageable) {
 	}
 }
 
-func entryFailsAlone(t *testing.T, store Damageable) {
+func damagedRevision(t *testing.T, store Damageable) {
 	client := commitNew(t, store, tenant, "app-1", domain.Change{})
 	for i := range 3 {
 		client = commitChange(t, store, client, domain.Change{Name: new(fmt.Sprintf("name %d", i))})
@@ -147,7 +147,7 @@ func entryFailsAlone(t *testing.T, store Damageable) {
 	}
 }
 
-func secretsFailAlone(t *testing.T, store Damageable) {
+func damagedSecrets(t *testing.T, store Damageable) {
 	commitNew(t, store, tenant, "app-1", domain.Change{})
 	other := commitNew(t, store, tenant, "app-2", domain.Change{})
 	damage(t, store, `UPDATE clients SET secrets = '`+firstReleaseSecrets+`' WHERE client_id = 'app-1'`)
@@ -166,31 +166,31 @@ func secretsFailAlone(t *testing.T, store Damageable) {
 	group.Go(func() { assert.NoError(t, store.Commit(t.Context(), updated(suspended))) })
 	group.Go(func() { assert.NoError(t, store.Commit(t.Context(), updated(rename(t, other, "Another")))) })
 	group.Wait()
-	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, find().Delete(now))))
+	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionDelete, find().Delete(now))))
 	assert.Empty(t, ids(list(t, store, application.Query{Name: "My App"}).Clients))
 	restored, findings := book(t).Restore(find(), domain.KeysUnexamined(), now)
 	require.False(t, findings.Refuse())
-	require.NoError(t, store.CommitOnce(t.Context(), ended(domain.ActionRestore, restored), attemptOf(restored, "k")))
+	require.NoError(t, store.CommitOnce(t.Context(), revisionOf(domain.ActionRestore, restored), attemptOf(restored, "k")))
 	assert.Equal(t, domain.RevisionNumber(4), find().Revision())
 	assert.Equal(t, domain.StatusSuspended, find().Settings().Status)
 
 	examination, err := store.Examine(t.Context(), application.ClientRecords, "", 10)
 	require.NoError(t, err)
 	require.Len(t, examination.Faults, 1)
-	assert.JSONEq(t, firstReleaseSecrets, string(examination.Faults[0].Stored), "the stored secrets are still the same")
+	assert.JSONEq(t, firstReleaseSecrets, string(examination.Faults[0].Stored), "the stored secrets do not change")
 
 	public, findings := book(t).Revise(find(), domain.Change{
 		Confidential: new(false), AuthMethods: &[]domain.AuthMethod{domain.AuthNone},
 	}, domain.KeysUnexamined(), now)
 	require.False(t, findings.Refuse(), "%v", findings)
 	require.NoError(t, store.Commit(t.Context(), updated(public)))
-	assert.False(t, find().SecretsUnreadable(), "secrets that no method uses are revoked, readable or not")
+	assert.False(t, find().SecretsUnreadable(), "secrets that no method uses are revoked, also damaged ones")
 }
 
-func purgeSkips(t *testing.T, store Damageable) {
+func purgeSkipsDamaged(t *testing.T, store Damageable) {
 	for i := range 6 {
 		client := commitNew(t, store, tenant, domain.ClientID(fmt.Sprintf("app-%d", i)), domain.Change{})
-		require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, client.Delete(now.Add(time.Duration(i/2)*time.Second)))))
+		require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionDelete, client.Delete(now.Add(time.Duration(i/2)*time.Second)))))
 	}
 	damage(t, store, `UPDATE clients SET document = '{"name": 5}' WHERE client_id IN ('app-0', 'app-1', 'app-2')`)
 	damage(t, store, `UPDATE clients SET secrets = '`+firstReleaseSecrets+`' WHERE client_id = 'app-3'`)
@@ -202,13 +202,13 @@ func purgeSkips(t *testing.T, store Damageable) {
 	}
 	client, err := store.Find(t.Context(), tenant, "app-3")
 	require.NoError(t, err)
-	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionPurge, client.Purge(now))))
+	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionPurge, client.Purge(now))))
 	client, err = store.Find(t.Context(), tenant, "app-3")
 	require.NoError(t, err)
 	assert.False(t, client.SecretsUnreadable(), "a purge removes the secrets")
 }
 
-func unstorable(t *testing.T, store Damageable) {
+func unstorableValues(t *testing.T, store Damageable) {
 	other := commitNew(t, store, tenant, "other", domain.Change{})
 	far := time.Date(10000, 1, 1, 4, 59, 59, 0, time.UTC)
 	with := func(change func(*domain.State)) domain.Revision {
@@ -249,8 +249,8 @@ func unstorable(t *testing.T, store Damageable) {
 	require.ErrorIs(t, err, application.ErrNotFound)
 }
 
-// timesFailAlone is about the times beside documents.
-func timesFailAlone(t *testing.T, store Damageable) {
+// damagedTimes damages times that are stored in columns of their own.
+func damagedTimes(t *testing.T, store Damageable) {
 	commitNew(t, store, tenant, "app-1", domain.Change{})
 	commitNew(t, store, tenant, "app-2", domain.Change{})
 	require.NoError(t, store.NoteSecretUses(t.Context(), []application.SecretUse{
@@ -281,7 +281,7 @@ func timesFailAlone(t *testing.T, store Damageable) {
 	}
 }
 
-// examine reads all records in batches of that size.
+// examine examines all records in batches of that size.
 func examine(t *testing.T, store Damageable, size int) (counts map[application.RecordKind]int, faults []application.Fault) {
 	t.Helper()
 	counts = map[application.RecordKind]int{}
@@ -300,7 +300,7 @@ func examine(t *testing.T, store Damageable, size int) (counts map[application.R
 	return counts, faults
 }
 
-func examined(t *testing.T, store Damageable) {
+func examineAndRepair(t *testing.T, store Damageable) {
 	for i := range 4 {
 		client := register(t, tenant, domain.ClientID(fmt.Sprintf("app-%d", i)))
 		require.NoError(t, store.CommitOnce(t.Context(), created(client), attemptOf(client, fmt.Sprintf(`k"%d`, i))))
@@ -330,63 +330,63 @@ func examined(t *testing.T, store Damageable) {
 	}
 	_, faults := examine(t, store, 100)
 	for i, fault := range faults {
-		mended, err := store.Mend(t.Context(), fault)
+		repaired, err := store.Mend(t.Context(), fault)
 		require.NoError(t, err)
-		assert.Equal(t, i != 1, mended)
+		assert.Equal(t, i != 1, repaired)
 	}
 	client, err := store.Find(t.Context(), tenant, "app-1")
 	require.NoError(t, err)
 	require.Len(t, client.Secrets(), 1)
 	assert.Equal(t, time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), client.Secrets()[0].ExpiresAt)
-	assert.Equal(t, domain.RevisionNumber(2), client.Revision(), "a repair is no change of the client")
-	client = commitChange(t, store, client, domain.Change{Name: new("goes on")})
+	assert.Equal(t, domain.RevisionNumber(2), client.Revision(), "a repair does not add a revision")
+	client = commitChange(t, store, client, domain.Change{Name: new("later")})
 	assert.Len(t, client.Secrets(), 1)
 	_, faults = examine(t, store, 100)
 	assert.Len(t, faults, 1)
 }
 
-func repairedFromCopy(t *testing.T, store Damageable) {
+func repairFromCopy(t *testing.T, store Damageable) {
 	client := commitNew(t, store, tenant, "app-1", domain.Change{})
 	client = commitChange(t, store, client, domain.Change{Name: new("Another")})
 	damage(t, store, `UPDATE clients SET document = '{}'`)
 	damage(t, store, `UPDATE revisions SET document = '{}' WHERE number = 1`)
-	mendAll := func() (mended int) {
+	repairAll := func() (repaired int) {
 		_, faults := examine(t, store, 10)
 		for _, fault := range faults {
 			done, err := store.Mend(t.Context(), fault)
 			require.NoError(t, err)
 			if done {
-				mended++
+				repaired++
 			}
 		}
-		return mended
+		return repaired
 	}
-	assert.Equal(t, 1, mendAll())
+	assert.Equal(t, 1, repairAll())
 	found, err := store.Find(t.Context(), tenant, "app-1")
 	require.NoError(t, err)
 	assert.Equal(t, client.State(), found.State())
 	_, faults := examine(t, store, 10)
-	require.Len(t, faults, 1, "of revision 1 there is no copy")
+	require.Len(t, faults, 1, "revision 1 has no copy")
 	assert.Equal(t, domain.RevisionNumber(1), faults[0].Revision)
 	assert.Empty(t, faults[0].Remedy)
 
 	damage(t, store, `UPDATE revisions SET document = '{}' WHERE number = 2`)
-	assert.Equal(t, 1, mendAll(), "the log is repaired from the client")
+	assert.Equal(t, 1, repairAll(), "the history is repaired from the client")
 	log, err := store.Revisions(t.Context(), tenant, "app-1", 0, 1)
 	require.NoError(t, err)
 	assert.False(t, log[0].Unreadable)
 	assert.Equal(t, client.Settings(), log[0].Client.Settings())
 }
 
-func repairIsCompareAndSwap(t *testing.T, store Damageable) {
+func repairAfterChange(t *testing.T, store Damageable) {
 	commitNew(t, store, tenant, "app-1", domain.Change{})
 	damage(t, store, `UPDATE clients SET secrets = '`+firstReleaseSecrets+`'`)
 	_, faults := examine(t, store, 10)
 	require.Len(t, faults, 1)
 	damage(t, store, `UPDATE clients SET secrets = '[]'`)
-	mended, err := store.Mend(t.Context(), faults[0])
+	repaired, err := store.Mend(t.Context(), faults[0])
 	require.NoError(t, err)
-	assert.False(t, mended)
+	assert.False(t, repaired)
 	client, err := store.Find(t.Context(), tenant, "app-1")
 	require.NoError(t, err)
 	assert.Empty(t, client.Secrets())
@@ -395,9 +395,9 @@ func repairIsCompareAndSwap(t *testing.T, store Damageable) {
 	client, err = store.Find(t.Context(), tenant, "app-1")
 	require.NoError(t, err)
 	commitChange(t, store, client, domain.Change{Name: new("Another")})
-	mended, err = store.Mend(t.Context(), faults[0])
+	repaired, err = store.Mend(t.Context(), faults[0])
 	require.NoError(t, err)
-	assert.True(t, mended, "another revision with the same secrets can be repaired")
+	assert.True(t, repaired, "a later revision with the same secrets is repaired")
 }
 
 func secretKeys(t *testing.T, store Damageable) {
@@ -420,45 +420,24 @@ func secretKeys(t *testing.T, store Damageable) {
 	}
 	one := with("app-1", "k1", "k2")
 	two := with("app-2", "k3", "")
-	for i := range 250 { // more than one batch of expired ones is in the way
+	for i := range 250 { // more than one batch of expired secrets
 		state := register(t, tenant, domain.ClientID(fmt.Sprintf("aaa-%03d", i))).State()
 		state.Secrets[0].KeyID, state.Secrets[0].ExpiresAt = "k4", now
 		require.NoError(t, store.Commit(t.Context(), created(domain.Restore(state))))
 	}
 	assert.Equal(t, []string{"k1", "k2", "k3"}, missing())
 	assert.Equal(t, []string{"k2"}, missing("k1", "k3", "k4"))
-	assert.Empty(t, missing("k1", "k2", "k3"), "a secret that has expired needs no key")
+	assert.Empty(t, missing("k1", "k2", "k3"), "an expired secret does not need its key")
 	with("bbb", "k4")
 	assert.Equal(t, []string{"k4"}, missing("k1", "k2", "k3"))
 
-	require.NoError(t, store.Commit(t.Context(), ended(domain.ActionDelete, two.Delete(now))))
-	assert.Equal(t, []string{"k1", "k2", "k4"}, missing(), "a deleted client needs no key")
+	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionDelete, two.Delete(now))))
+	assert.Equal(t, []string{"k1", "k2", "k4"}, missing(), "a deleted client does not need its keys")
 	next, _ := domain.NewSecret("s9", [domain.SecretEntropy]byte{9}, domain.Pepper{ID: "k5"}, now)
 	rotated, err := one.RotateSecret(next, 0, now)
 	require.NoError(t, err)
 	require.NoError(t, store.Commit(t.Context(), domain.Revision{Action: domain.ActionRotateSecret, At: now, Client: rotated}))
 	assert.Equal(t, []string{"k4", "k5"}, missing())
 	damage(t, store, `UPDATE clients SET secrets = '[{"key_id":"k6","id":5}]' WHERE client_id = 'app-1'`)
-	assert.Equal(t, []string{"k4", "k6"}, missing(), "secrets that cannot be read may be live")
-}
-
-// RunSecretKeysUpgrade demands that a store of the first version, which is empty and
-// not migrated, knows the keys of its secrets after its migration.
-func RunSecretKeysUpgrade(t *testing.T, store interface {
-	Upgradable
-	application.SecretKeys
-},
-) {
-	t.Helper()
-	const filled = `
-		INSERT INTO clients (client_id, tenant_id, revision, document, secrets) VALUES
-		('app-1', 'tenant_a', 1, '{"tenant_id":"tenant_a","client_id":"app-1","revision":1,"status":"active"}',
-			'[{"id":"secret_1","hash":"AQID","key_id":"k1"},{"id":"secret_2","hash":"AQID","key_id":"k2"},{"id":"secret_3","hash":"AQID"}]'),
-		('app-2', 'tenant_a', 1, '{"tenant_id":"tenant_a","client_id":"app-2","revision":1,"status":"active"}', '[]')`
-	require.NoError(t, store.MigrateToFirst(t.Context(), filled))
-	_, err := store.Migrate(t.Context())
-	require.NoError(t, err)
-	missing, err := store.MissingSecretKeys(t.Context(), []string{"k2"}, now)
-	require.NoError(t, err)
-	assert.Equal(t, []string{"k1"}, missing)
+	assert.Equal(t, []string{"k4", "k6"}, missing(), "damaged secrets may be live")
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// firstVersion is what a registry of the first version kept: two clients, one
-// of them changed once.
+// firstVersion is the data of a registry of the first version: two clients, one of
+// which was changed once.
 const firstVersion = `
 	INSERT INTO clients (client_id, tenant_id, revision, document, secrets) VALUES
 	('app-1', 'tenant_a', 2,
@@ -27,15 +27,17 @@ const firstVersion = `
 	('app-1', 2, 'tenant_a', '2026-04-15T10:31:00Z', 'update', 'alice', '{"client_id":"app-1","tenant_id":"tenant_a","revision":2,"name":"My App"}'),
 	('app-2', 1, 'tenant_a', '2026-04-15T10:32:00Z', 'create', 'bob', '{"client_id":"app-2","tenant_id":"tenant_a","revision":1,"name":"Other"}')`
 
-// Upgradable is a store that can be brought to the schema of its first version.
+// Upgradable is a store that can be migrated to the schema of its first version, with
+// the data that a statement inserts, and to the current schema.
 type Upgradable interface {
 	application.Store
 	MigrateToFirst(ctx context.Context, statement string) error
 	Migrate(ctx context.Context) (int, error)
 }
 
-// RunUpgrade demands that a store of the first version, which is empty and not
-// migrated, keeps and finds everything after its migration.
+// RunUpgrade requires that a registry of the first version keeps all its data when it is
+// migrated, and finds its clients by every filter. The store must be empty and not
+// migrated.
 func RunUpgrade(t *testing.T, store Upgradable) {
 	t.Helper()
 	require.NoError(t, store.MigrateToFirst(t.Context(), firstVersion))
@@ -72,4 +74,25 @@ func RunUpgrade(t *testing.T, store Upgradable) {
 	require.NoError(t, err)
 	require.Len(t, log, 3)
 	assert.Equal(t, client.CreatedAt(), log[2].At)
+}
+
+// RunSecretKeysUpgrade requires that a registry of the first version knows the keys of
+// its secrets after it is migrated. The store must be empty and not migrated.
+func RunSecretKeysUpgrade(t *testing.T, store interface {
+	Upgradable
+	application.SecretKeys
+},
+) {
+	t.Helper()
+	const data = `
+		INSERT INTO clients (client_id, tenant_id, revision, document, secrets) VALUES
+		('app-1', 'tenant_a', 1, '{"tenant_id":"tenant_a","client_id":"app-1","revision":1,"status":"active"}',
+			'[{"id":"secret_1","hash":"AQID","key_id":"k1"},{"id":"secret_2","hash":"AQID","key_id":"k2"},{"id":"secret_3","hash":"AQID"}]'),
+		('app-2', 'tenant_a', 1, '{"tenant_id":"tenant_a","client_id":"app-2","revision":1,"status":"active"}', '[]')`
+	require.NoError(t, store.MigrateToFirst(t.Context(), data))
+	_, err := store.Migrate(t.Context())
+	require.NoError(t, err)
+	missing, err := store.MissingSecretKeys(t.Context(), []string{"k2"}, now)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"k1"}, missing)
 }

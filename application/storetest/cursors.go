@@ -14,14 +14,14 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Fork closes a store and returns two that go on from what it kept: the store
-// itself, and one restored from a copy of it.
+// Fork closes a store and returns two that continue from its data: the store itself,
+// and one restored from a copy of it.
 type Fork func(t *testing.T, store application.Store) (same, restored application.Store)
 
-// RunForks demands that a cursor proves its history. Random histories fork at
-// random points; a reader that brings a cursor of one to the other gets exactly
-// the entries behind the entry that the cursor names, or [application.ErrCursor]
-// where there is no such entry.
+// RunForks requires that a cursor identifies its history. Random histories fork at
+// random points. A reader that uses a cursor of one history with the other receives
+// exactly the entries after the entry that the cursor names, or
+// [application.ErrCursor] if the other history does not have this entry.
 func RunForks(t *testing.T, histories int, open func(t *testing.T) application.Store, fork Fork) {
 	t.Helper()
 	for seed := range uint64(histories) { //nolint:gosec // a small number
@@ -47,14 +47,14 @@ func RunForks(t *testing.T, histories int, open func(t *testing.T) application.S
 	}
 }
 
-// history is a store, and what its feed must have.
+// history is a store with the expected content of its feed.
 type history struct {
 	name    string
 	random  *rand.Rand
 	store   application.Store
 	serial  int
 	clients map[key]domain.Client
-	log     map[domain.TenantID][]logged
+	log     map[domain.TenantID][]logEntry
 	cursors []seenCursor
 }
 
@@ -63,27 +63,27 @@ type key struct {
 	id     domain.ClientID
 }
 
-// logged is an entry of the log; its request id names it.
-type logged struct {
+// logEntry is an entry of the log, identified by its request ID.
+type logEntry struct {
 	requestID string
 	client    domain.ClientID
 	purged    bool
 }
 
-// seenCursor is a cursor that a reader got, and the entry that it stands behind;
-// none is the beginning.
+// seenCursor is a cursor that a reader received, and the request ID of the entry that
+// it follows; empty at the beginning.
 type seenCursor struct {
 	tenant  domain.TenantID
 	cursor  application.Cursor
-	behind  string
+	follows string
 	history string
 }
 
 func newHistory(random *rand.Rand, store application.Store, name string) *history {
-	return &history{name: name, random: random, store: store, clients: map[key]domain.Client{}, log: map[domain.TenantID][]logged{}}
+	return &history{name: name, random: random, store: store, clients: map[key]domain.Client{}, log: map[domain.TenantID][]logEntry{}}
 }
 
-// fork is the history up to here, going on in another store.
+// fork returns a copy of the history that continues in another store.
 func (h *history) fork(store application.Store, name string) *history {
 	other := newHistory(h.random, store, name)
 	other.serial = h.serial
@@ -95,27 +95,27 @@ func (h *history) fork(store application.Store, name string) *history {
 	return other
 }
 
-// steps makes random commits, and reads the feed now and then.
+// steps makes random commits, and reads the feed at random times.
 func (h *history) steps(t *testing.T, n int) {
 	t.Helper()
 	for range n {
 		k := key{[]domain.TenantID{tenant, "tenant_b"}[h.random.IntN(2)], domain.ClientID(fmt.Sprintf("app-%d", h.random.IntN(4)))}
-		client, there := h.clients[k]
+		client, exists := h.clients[k]
 		switch choice := h.random.IntN(6); {
-		case !there:
+		case !exists:
 			h.commit(t, k, created(register(t, k.tenant, k.id)))
 		case client.Purged():
 		case client.Deleted() && choice < 4:
-			h.commit(t, k, ended(domain.ActionPurge, client.Purge(now)))
+			h.commit(t, k, revisionOf(domain.ActionPurge, client.Purge(now)))
 			for i := range h.log[k.tenant] {
 				e := &h.log[k.tenant][i]
 				e.purged = e.purged || e.client == k.id && i < len(h.log[k.tenant])-1
 			}
 		case client.Deleted():
 		case choice == 0:
-			h.commit(t, k, ended(domain.ActionDelete, client.Delete(now)))
+			h.commit(t, k, revisionOf(domain.ActionDelete, client.Delete(now)))
 		default:
-			// The same name in both histories, at the same time: only the request differs.
+			// The same name and time in both histories: only the request ID differs.
 			h.commit(t, k, updated(rename(t, client, fmt.Sprint("name ", client.Revision()))))
 		}
 		if h.random.IntN(3) == 0 {
@@ -130,13 +130,13 @@ func (h *history) commit(t *testing.T, k key, r domain.Revision) {
 	r.RequestID = fmt.Sprintf("%s-%d", h.name, h.serial)
 	require.NoError(t, h.store.Commit(t.Context(), r))
 	h.clients[k] = r.Client
-	h.log[k.tenant] = append(h.log[k.tenant], logged{requestID: r.RequestID, client: k.id})
+	h.log[k.tenant] = append(h.log[k.tenant], logEntry{requestID: r.RequestID, client: k.id})
 }
 
-// read follows the feed of each tenant from the beginning or from a cursor that is
-// known, and keeps all cursors that it gets; so it does with that of a list. It reads
-// up to the newest entry, which may be held back for a while: transactions in other
-// databases of the server hold it back as well.
+// read reads the feed of each tenant from the beginning or from a known cursor, and
+// keeps all cursors that it receives, and that of a list. It reads until the newest
+// entry, which may be delayed: transactions in other databases of the server hold it
+// back as well.
 func (h *history) read(t *testing.T) {
 	t.Helper()
 	for _, of := range []domain.TenantID{tenant, "tenant_b"} {
@@ -149,8 +149,8 @@ func (h *history) read(t *testing.T) {
 			newest = log[len(log)-1].requestID
 		}
 		limit := 1 + h.random.IntN(4)
-		for deadline := time.Now().Add(time.Minute); seen.behind != newest; {
-			require.True(t, time.Now().Before(deadline), "the feed has not got to its newest entry")
+		for deadline := time.Now().Add(time.Minute); seen.follows != newest; {
+			require.True(t, time.Now().Before(deadline), "the feed does not contain its newest entry")
 			page, err := h.store.Changes(t.Context(), of, seen.cursor, limit)
 			require.NoError(t, err)
 			require.Len(t, page.After, len(page.Revisions))
@@ -169,12 +169,12 @@ func (h *history) read(t *testing.T) {
 	}
 }
 
-// check reads from a cursor of this history or the other.
+// check reads from a cursor of either history.
 func (h *history) check(t *testing.T, from seenCursor) {
 	t.Helper()
-	at := slices.IndexFunc(h.log[from.tenant], func(e logged) bool { return e.requestID == from.behind })
+	at := slices.IndexFunc(h.log[from.tenant], func(e logEntry) bool { return e.requestID == from.follows })
 	page, err := h.store.Changes(t.Context(), from.tenant, from.cursor, 1000)
-	if at < 0 && from.behind != "" {
+	if at < 0 && from.follows != "" {
 		require.ErrorIs(t, err, application.ErrCursor, "the cursor %s of history %q in %q", from.cursor, from.history, h.name)
 		return
 	}
@@ -188,12 +188,12 @@ func (h *history) check(t *testing.T, from seenCursor) {
 	for _, r := range page.Revisions {
 		got = append(got, r.RequestID)
 	}
-	require.Equal(t, want, got, "behind the cursor %s of history %q in %q", from.cursor, from.history, h.name)
+	require.Equal(t, want, got, "after the cursor %s of history %q in %q", from.cursor, from.history, h.name)
 	other := tenant
 	if from.tenant == tenant {
 		other = "tenant_b"
 	}
-	if from.behind != "" {
+	if from.follows != "" {
 		_, err = h.store.Changes(t.Context(), other, from.cursor, 10)
 		require.ErrorIs(t, err, application.ErrCursor, "a cursor of another tenant")
 	}
