@@ -351,7 +351,7 @@ func (c *serveCommand) verifier(log *slog.Logger, metrics *telemetry.Metrics) (*
 		if err := c.makeData(); err != nil {
 			return nil, nil, err
 		}
-		signer, err := tokens.OpenOrCreateSigner(devKeyFile(c.Data), devRules())
+		signer, err := tokens.OpenOrCreateSigner(devKeyFile(c.Data), devIssuerRules())
 		if err != nil {
 			return nil, nil, err
 		}
