@@ -3,7 +3,6 @@ package tokens_test
 import (
 	"context"
 	"fmt"
-	"log"
 	"os"
 	"path/filepath"
 	"time"
@@ -15,7 +14,7 @@ import (
 func ExampleVerifier_Verify() {
 	folder, err := os.MkdirTemp("", "tokens")
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer os.RemoveAll(folder)
 	issuer := tokens.SingleIssuer{
@@ -29,25 +28,25 @@ func ExampleVerifier_Verify() {
 	}
 	signer, err := tokens.OpenOrCreateSigner(issuer.Keys, issuer)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	token, err := signer.Sign(tokens.Claims{Subject: "alice", Tenant: "acme", Scope: "clients:read", TTL: time.Minute}, time.Now())
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 
 	rules, err := issuer.Rules()
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	issuers := tokens.NewIssuers([]tokens.IssuerRules{rules}, tokens.KeySettings{}, time.Now)
 	verifier, err := tokens.NewVerifier(issuers, time.Now)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	caller, err := verifier.Verify(context.Background(), token)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Println(caller.Subject, caller.Tenant, caller.Permissions)
 	_, err = verifier.Verify(context.Background(), token+"A")
