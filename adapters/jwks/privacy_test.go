@@ -162,7 +162,7 @@ func TestFreshnessIsLifetimeLessAge(t *testing.T) {
 			headers.Store(&header)
 			var current manualClock
 			options := network.options()
-			options.Now = current.now
+			options.Now, options.Timeout = current.now, time.Minute
 			resolver := jwks.NewResolver(options)
 			requestsAfterFetch := func() int64 {
 				fetch(t, resolver, "https://keys.test:"+host.port+"/")

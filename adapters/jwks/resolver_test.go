@@ -368,7 +368,7 @@ func TestDNSRebindingIsRejected(t *testing.T) {
 
 	var c manualClock
 	options := network.options()
-	options.Now = c.now
+	options.Now, options.Timeout = c.now, time.Minute
 	resolver := jwks.NewResolver(options)
 	network.names.set("rebind.test", "127.0.0.2")
 	keys := fetch(t, resolver, "https://rebind.test:"+port+"/")
@@ -494,7 +494,7 @@ func TestResponsesAreReusedWhileFresh(t *testing.T) {
 			control.Store(value)
 			var c manualClock
 			options := network.options()
-			options.Now = c.now
+			options.Now, options.Timeout = c.now, time.Minute
 			resolver := jwks.NewResolver(options)
 			requestsAfterFetch := func() int64 {
 				fetch(t, resolver, "https://keys.test:"+host.port+"/")
