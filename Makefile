@@ -100,12 +100,12 @@ fuzz: ## Fuzz each parser for a minute
 	$(GO) test ./domain -run '^$$' -fuzz FuzzRedirectURI -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./domain -run '^$$' -fuzz FuzzName -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./domain -run '^$$' -fuzz FuzzTLSSubject -fuzztime 1m -fuzzminimizetime 5s
-	$(GO) test ./adapters/jose -run '^$$' -fuzz FuzzKeySet -fuzztime 1m -fuzzminimizetime 5s
-	$(GO) test ./adapters/jose -run '^$$' -fuzz FuzzToken -fuzztime 1m -fuzzminimizetime 5s
-	$(GO) test ./adapters/jose -run '^$$' -fuzz FuzzClaimPath -fuzztime 1m -fuzzminimizetime 5s
-	$(GO) test ./adapters/jose -run '^$$' -fuzz FuzzIssuerKeys -fuzztime 1m -fuzzminimizetime 5s
-	$(GO) test ./adapters/jose -run '^$$' -fuzz FuzzIssuersFile -fuzztime 1m -fuzzminimizetime 5s
-	$(GO) test ./adapters/jose -run '^$$' -fuzz FuzzCertificate -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/jwks -run '^$$' -fuzz FuzzKeySet -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/tokens -run '^$$' -fuzz FuzzToken -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/tokens -run '^$$' -fuzz FuzzClaimPath -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/tokens -run '^$$' -fuzz FuzzIssuerKeys -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/tokens -run '^$$' -fuzz FuzzIssuersFile -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/jwks -run '^$$' -fuzz FuzzCertificate -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/clientfile -run '^$$' -fuzz FuzzRead -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/clientfile/importer -run '^$$' -fuzz FuzzRead -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/rest -run '^$$' -fuzz FuzzBody -fuzztime 1m -fuzzminimizetime 5s

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/clientele-oauth/clientele/adapters/jose"
+	"github.com/clientele-oauth/clientele/adapters/jwks"
 	"github.com/clientele-oauth/clientele/adapters/memory"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -99,7 +99,7 @@ func registryOver(t *testing.T, store application.Store) *registry {
 	r := &registry{}
 	r.with(func(c *application.Config) {
 		*c = application.Config{
-			Book: book, Store: store, Keys: jose.NewResolver(jose.FetchRules{}), Clock: &clock{at: now}, Random: &counter{},
+			Book: book, Store: store, Keys: jwks.NewResolver(jwks.Options{}), Clock: &clock{at: now}, Random: &counter{},
 			Grace: 4 * time.Hour,
 		}
 	})

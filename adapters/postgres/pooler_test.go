@@ -16,8 +16,8 @@ import (
 
 	"github.com/clientele-oauth/clientele/adapters/postgres"
 	"github.com/clientele-oauth/clientele/adapters/postgres/pgtest"
-	"github.com/clientele-oauth/clientele/adapters/storetest"
 	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/application/storetest"
 	"github.com/clientele-oauth/clientele/domain"
 )
 

@@ -3,7 +3,7 @@ package postgres_test
 import (
 	"testing"
 
-	"github.com/clientele-oauth/clientele/adapters/storetest"
+	"github.com/clientele-oauth/clientele/application/storetest"
 )
 
 func TestUnreadableRecords(t *testing.T) {

@@ -1,5 +1,10 @@
-// Package ratelimit bounds how often something is done for one client, or one
-// caller, in this process.
+// Package ratelimit limits the rate of an operation per client or per caller, in one
+// process:
+//
+//	limit := ratelimit.PerSecond(100, time.Now)
+//	if !limit.Allow(tenant, clientID) {
+//		return application.ErrTooManyRequests
+//	}
 package ratelimit
 
 import (
@@ -12,28 +17,29 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// maxKnown is how many are remembered; when there are more, those that have
-// been quiet are forgotten.
-const maxKnown = 10_000
+// maxLimiters bounds the limiters that are kept. Those that were not used for a second
+// are removed if there are more.
+const maxLimiters = 10_000
 
-// Limiter implements [application.Limiter]: so many a second for each, and as
-// many at once. It is safe for concurrent use.
+// Limiter implements [application.Limiter] with a token bucket per name: it allows a
+// number of operations per second, and a burst of the same size. It is safe for
+// concurrent use.
 type Limiter struct {
 	perSecond int
 	now       func() time.Time
 
 	mu       sync.Mutex
-	limiters map[whom]*rate.Limiter
+	limiters map[key]*rate.Limiter
 }
 
-type whom struct {
+type key struct {
 	tenant domain.TenantID
 	name   string
 }
 
-// PerSecond returns a limiter that allows n a second, by that clock.
+// PerSecond returns a limiter that allows n operations per second, by the clock now.
 func PerSecond(n int, now func() time.Time) *Limiter {
-	return &Limiter{perSecond: n, now: now, limiters: map[whom]*rate.Limiter{}}
+	return &Limiter{perSecond: n, now: now, limiters: map[key]*rate.Limiter{}}
 }
 
 // Allow implements [application.Limiter].
@@ -41,27 +47,27 @@ func (l *Limiter) Allow(tenant domain.TenantID, name string) bool {
 	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	key := whom{tenant, name}
-	limiter, known := l.limiters[key]
+	k := key{tenant, name}
+	limiter, known := l.limiters[k]
 	if !known {
-		if len(l.limiters) >= maxKnown {
-			l.forget(now)
+		if len(l.limiters) >= maxLimiters {
+			l.removeIdle(now)
 		}
 		limiter = rate.NewLimiter(rate.Limit(l.perSecond), l.perSecond)
-		l.limiters[key] = limiter
+		l.limiters[k] = limiter
 	}
 	return limiter.AllowN(now, 1)
 }
 
-// forget drops the limiters that stand as new ones would, and all where that is
-// none: too many at once are better not limited than not served.
-func (l *Limiter) forget(now time.Time) {
-	for key, limiter := range l.limiters {
+// removeIdle removes the limiters that are in the state of new ones. If there are none,
+// it removes all: it is better not to limit too many clients than not to serve them.
+func (l *Limiter) removeIdle(now time.Time) {
+	for k, limiter := range l.limiters {
 		if limiter.TokensAt(now) >= float64(l.perSecond) {
-			delete(l.limiters, key)
+			delete(l.limiters, k)
 		}
 	}
-	if len(l.limiters) >= maxKnown {
+	if len(l.limiters) >= maxLimiters {
 		clear(l.limiters)
 	}
 }

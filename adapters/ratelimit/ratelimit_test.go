@@ -30,10 +30,10 @@ func TestEachClientHasItsOwnRate(t *testing.T) {
 	now = now.Add(time.Second)
 	assert.Equal(t, 3, allowed("a", "1"))
 	now = now.Add(time.Hour)
-	assert.Equal(t, 3, allowed("a", "1"), "time that passed is not saved up")
+	assert.Equal(t, 3, allowed("a", "1"), "unused capacity does not accumulate")
 }
 
-func TestWhoIsBusyStaysLimitedAmongManyOthers(t *testing.T) {
+func TestABusyClientStaysLimitedAmongManyOthers(t *testing.T) {
 	now := time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
 	limit := ratelimit.PerSecond(1, func() time.Time { return now })
 	for i := range 25_000 {

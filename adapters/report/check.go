@@ -11,35 +11,36 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// File is what was found about one file.
+// File is the result of the check of one file.
 type File struct {
 	Name string
-	// Failure says why the file could not be read, on which line; nil where it
-	// could.
+	// Failure is the reason why the file could not be read, and FailureLine its
+	// line; nil if it could.
 	Failure     error
 	FailureLine int
 	Clients     []Client
 }
 
-// Client is what was found about one configuration in a file.
+// Client is the result of the check of one client in a file.
 type Client struct {
-	Line     int    // where it begins
+	Line     int    // first line of the client
 	ClientID string // may be empty
 	Findings []Finding
 }
 
-// Finding is a finding and the line that it points at.
+// Finding is a finding with its line in the file.
 type Finding struct {
 	domain.Finding
 	Line int
 }
 
-// Tally counts what was found.
+// Tally counts the results of a check. Rejected clients have at least one violation;
+// Unread files could not be read.
 type Tally struct {
-	Clients, Refused, Violations, Warnings, Unread int
+	Clients, Rejected, Violations, Warnings, Unread int
 }
 
-// Count counts what was found in all files.
+// Count counts the results for all files.
 func Count(files []File) Tally {
 	var t Tally
 	for _, f := range files {
@@ -57,29 +58,30 @@ func Count(files []File) Tally {
 				}
 			}
 			if t.Violations > before {
-				t.Refused++
+				t.Rejected++
 			}
 		}
 	}
 	return t
 }
 
-// CheckText writes a line for each finding, as compilers do, and a sum.
+// CheckText writes a line for each finding, in the form of compiler messages, and a
+// summary.
 func CheckText(w io.Writer, files []File) error {
 	var text strings.Builder
 	for _, f := range files {
 		if f.Failure != nil {
-			fmt.Fprintf(&text, "%s: cannot be read: %s\n", place(f.Name, f.FailureLine), Printable(f.Failure.Error()))
+			fmt.Fprintf(&text, "%s: cannot be read: %s\n", position(f.Name, f.FailureLine), Printable(f.Failure.Error()))
 		}
 		for _, c := range f.Clients {
 			for _, finding := range c.Findings {
-				fmt.Fprintf(&text, "%s: %s at %s: %s [%s, %s]\n", place(f.Name, finding.Line), finding.Level,
-					Printable(orWhole(finding.Pointer)), Printable(finding.Message), Printable(finding.Rule), Printable(finding.Source))
+				fmt.Fprintf(&text, "%s: %s at %s: %s [%s, %s]\n", position(f.Name, finding.Line), finding.Level,
+					Printable(orRoot(finding.Pointer)), Printable(finding.Message), Printable(finding.Rule), Printable(finding.Source))
 			}
 		}
 	}
 	t := Count(files)
-	fmt.Fprintf(&text, "%s checked, %d refused: %s, %s", counted(t.Clients, "client"), t.Refused,
+	fmt.Fprintf(&text, "%s checked, %d rejected: %s, %s", counted(t.Clients, "client"), t.Rejected,
 		counted(t.Violations, "violation"), counted(t.Warnings, "warning"))
 	if t.Unread > 0 {
 		fmt.Fprintf(&text, "; %s could not be read", counted(t.Unread, "file"))
@@ -89,16 +91,16 @@ func CheckText(w io.Writer, files []File) error {
 	return err
 }
 
-// orWhole names the configuration itself, whose pointer is empty.
-func orWhole(pointer string) string {
+// orRoot replaces the empty pointer, which means the whole client, by a slash.
+func orRoot(pointer string) string {
 	if pointer == "" {
 		return "/"
 	}
 	return pointer
 }
 
-// place is a place in a file, for people.
-func place(file string, line int) string {
+// position returns a position in a file as text; a line of 0 is omitted.
+func position(file string, line int) string {
 	file = Printable(file)
 	if line == 0 {
 		return file
@@ -113,7 +115,7 @@ func counted(n int, noun string) string {
 	return strconv.Itoa(n) + " " + noun + "s"
 }
 
-// The JSON form: findings as the service answers them, with their lines.
+// The JSON form: findings as in responses of the service, with their lines.
 type (
 	checkJSON struct {
 		Clients []clientJSON `json:"clients"`
@@ -139,14 +141,14 @@ type (
 	}
 	summaryJSON struct {
 		Clients    int `json:"clients"`
-		Refused    int `json:"refused"`
+		Rejected   int `json:"refused"` // the name is part of the output format
 		Violations int `json:"violations"`
 		Warnings   int `json:"warnings"`
 		Unread     int `json:"unread"`
 	}
 )
 
-// CheckJSON writes what was found for programs.
+// CheckJSON writes the results as JSON.
 func CheckJSON(w io.Writer, files []File) error {
 	found := checkJSON{Clients: []clientJSON{}, Unread: []unreadJSON{}, Summary: summaryJSON(Count(files))}
 	for _, f := range files {

@@ -12,18 +12,19 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Origin says where a declaration stands.
+// Origin is the source of a declared client.
 type Origin struct {
 	File string
-	// Line returns the line of the member at a JSON Pointer, "" for the whole.
+	// Line returns the line of the field at a JSON Pointer; an empty pointer means
+	// the client itself.
 	Line func(pointer string) int
 }
 
-func (o Origin) at(pointer string) string { return place(o.File, o.Line(pointer)) }
+func (o Origin) at(pointer string) string { return position(o.File, o.Line(pointer)) }
 
-// Plan writes what is to be done, for people: a line for each client that is not
-// to stay as it is or has warnings, its differences below it, what the registry says to it, and
-// a sum. Origins are those of the declarations.
+// Plan writes a plan as text: a line for each client that will change or has warnings,
+// followed by its differences and the findings of the registry, and a summary. The
+// origins are those of the declarations.
 func Plan(w io.Writer, p declare.Plan, origins []Origin) error {
 	var text strings.Builder
 	signs := map[declare.Kind]string{
@@ -49,7 +50,7 @@ func Plan(w io.Writer, p declare.Plan, origins []Origin) error {
 		if step.SecretsReturn && step.Refusal == nil {
 			text.WriteString("    secrets from before the deletion are valid again; rotate them if others may know them\n")
 		}
-		refused(&text, step.Refusal, origin)
+		rejection(&text, step.Refusal, origin)
 	}
 	fmt.Fprintf(&text, "%d to create, %d to update, ", p.Count(declare.Create), p.Count(declare.Update))
 	if n := p.Count(declare.Restore); n > 0 {
@@ -57,32 +58,32 @@ func Plan(w io.Writer, p declare.Plan, origins []Origin) error {
 	}
 	fmt.Fprintf(&text, "%d to delete, %d unchanged", p.Count(declare.Delete), p.Count(declare.Unchanged))
 	if n := p.Refused(); n > 0 {
-		fmt.Fprintf(&text, "; the registry refuses %d of them", n)
+		fmt.Fprintf(&text, "; the registry rejects %d of them", n)
 	}
 	text.WriteString("\n")
 	_, err := io.WriteString(w, text.String())
 	return err
 }
 
-// refused tells why the registry would not take a step, if it would not.
-func refused(text *strings.Builder, refusal error, origin Origin) {
-	if invalid, ok := errors.AsType[*application.InvalidError](refusal); ok {
+// rejection writes why the registry rejects a step, if it does.
+func rejection(text *strings.Builder, cause error, origin Origin) {
+	if invalid, ok := errors.AsType[*application.InvalidError](cause); ok {
 		for _, f := range invalid.Findings.Violations() {
-			fmt.Fprintf(text, "    %s: refused: %s [%s, %s]\n", origin.at(f.Pointer), Printable(f.Message), Printable(f.Rule), Printable(f.Source))
+			fmt.Fprintf(text, "    %s: rejected: %s [%s, %s]\n", origin.at(f.Pointer), Printable(f.Message), Printable(f.Rule), Printable(f.Source))
 		}
 		return
 	}
-	if refusal != nil {
-		fmt.Fprintf(text, "    %s: refused: %s\n", origin.at(""), Printable(refusal.Error()))
+	if cause != nil {
+		fmt.Fprintf(text, "    %s: rejected: %s\n", origin.at(""), Printable(cause.Error()))
 	}
 }
 
-// difference tells how a member changes. Key sets are too long to be read.
+// difference writes how a field changes. Key sets are too long to be shown.
 func difference(text *strings.Builder, d domain.Difference, created bool) {
 	name := strings.TrimPrefix(d.Pointer(), "/")
 	before, isList := d.Before.([]string)
 	switch {
-	case d.Before == nil && isEmpty(d.After): // of a new client, where the default is another value
+	case d.Before == nil && isEmpty(d.After): // for a new client with a default that is not empty
 		fmt.Fprintf(text, "    %s: none\n", name)
 	case isList:
 		after, _ := d.After.([]string)
@@ -103,13 +104,13 @@ func difference(text *strings.Builder, d domain.Difference, created bool) {
 	case d.Field == domain.FieldJWKS:
 		fmt.Fprintf(text, "    %s: %s -> %s\n", name, bytesOf(d.Before), bytesOf(d.After))
 	case created:
-		fmt.Fprintf(text, "    %s: %s\n", name, shown(d.After))
+		fmt.Fprintf(text, "    %s: %s\n", name, format(d.After))
 	default:
-		fmt.Fprintf(text, "    %s: %s -> %s\n", name, shown(d.Before), shown(d.After))
+		fmt.Fprintf(text, "    %s: %s -> %s\n", name, format(d.Before), format(d.After))
 	}
 }
 
-// restoration says what a restored client is from before its deletion.
+// restoration describes how a restored client differs from the deleted one.
 func restoration(step declare.Step) string {
 	switch {
 	case step.Kind != declare.Restore:
@@ -127,8 +128,8 @@ func isEmpty(value any) bool {
 	return isList && len(list) == 0
 }
 
-// shown is a value that is no list.
-func shown(value any) string { return Printable(fmt.Sprintf("%#v", value)) }
+// format returns a value that is not a list as text.
+func format(value any) string { return Printable(fmt.Sprintf("%#v", value)) }
 
 func sameValues(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))

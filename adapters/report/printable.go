@@ -10,11 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// Printable returns text from elsewhere (names, identifiers, file names, messages
-// of a server) as one line that can be printed on a terminal and in the log of a
-// pipeline. Characters that control a terminal, end a line or change the direction
-// of text are escaped as in a Go string, and so is what begins a workflow command
-// of GitHub Actions ("::error::" where a line begins, "##[error]" anywhere).
+// Printable returns text from another source (a name, an identifier, a file name, a
+// server's message) as one line that is safe on a terminal and in the log of a pipeline.
+// It escapes, as in a Go string, characters that control a terminal, end a line or
+// change the direction of text, and the start of a workflow command of GitHub Actions
+// ("::error::" at the start of a line, "##[error]" anywhere).
 func Printable(text string) string {
 	var b strings.Builder
 	for i, r := range text {
@@ -35,22 +35,22 @@ func Printable(text string) string {
 	return strings.ReplaceAll(line, "##[", `#\x23[`)
 }
 
-// Quoted returns the text in double quotes, as [Printable].
+// Quoted returns the text in double quotes, escaped like [Printable].
 func Quoted(text string) string { return Printable(strconv.Quote(text)) }
 
-// invalidAt reports whether the text is not UTF-8 at that place.
+// invalidAt reports whether the text is not valid UTF-8 at a byte offset.
 func invalidAt(text string, at int) bool {
 	_, size := utf8.DecodeRuneInString(text[at:])
 	return size == 1
 }
 
-// joins reports whether r is a joiner, without which words of some scripts
-// cannot be written (RFC 5892 appendix A).
+// joins reports whether r is a joiner, which words of some scripts require (RFC 5892
+// appendix A).
 func joins(r rune) bool { return r == '\u200c' || r == '\u200d' }
 
-// inert escapes in a JSON text what [Printable] escapes in a line; the value of
-// the JSON stays the same.
-func inert(text []byte) []byte {
+// escapeJSON escapes in a JSON text what [Printable] escapes in a line. The value of the
+// JSON text does not change.
+func escapeJSON(text []byte) []byte {
 	var b bytes.Buffer
 	for _, r := range string(bytes.ReplaceAll(text, []byte("##["), []byte(`#\u0023[`))) {
 		if r < 0x7f || unicode.IsPrint(r) || joins(r) {

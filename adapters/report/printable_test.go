@@ -39,25 +39,25 @@ func TestPrintable(t *testing.T) {
 	assert.Equal(t, `"a\"\x1b#\x23[x]"`, report.Quoted("a\"\x1b##[x]"))
 }
 
-// hostile is text that takes over a terminal or the log of a pipeline wherever
-// it is printed as it is.
+// hostile is text that controls a terminal or the log of a pipeline if it is printed
+// unescaped.
 const hostile = "\x1b]0;x\a\n::error::##[error]\u202e"
 
-// harmless fails where a report has a character that only the hostile text has,
+// assertEscaped fails if a report contains a character that only the hostile text has,
 // or a line that is a workflow command.
-func harmless(t *testing.T, text string) {
+func assertEscaped(t *testing.T, text string) {
 	t.Helper()
 	for _, dangerous := range []string{"\x1b", "\a", "\u202e", "##["} {
-		assert.False(t, strings.Contains(text, dangerous), "%q is printed as it is", dangerous) //nolint:testifylint // the text is long
+		assert.False(t, strings.Contains(text, dangerous), "%q is not escaped", dangerous) //nolint:testifylint // the text is long
 	}
 	for line := range strings.Lines(text) {
 		assert.False(t, strings.HasPrefix(strings.TrimSpace(line), "::"), line)
 	}
 }
 
-// Every text from elsewhere that a plan or a check prints is escaped: names,
-// identifiers, values, messages of the registry, rules, sources, file names.
-func TestReportsAreHarmlessWhateverTheyPrint(t *testing.T) {
+// A plan and a check escape all text from other sources: names, identifiers, values,
+// messages of the registry, rules, sources, file names.
+func TestReportsEscapeTextFromOtherSources(t *testing.T) {
 	finding := domain.Finding{Rule: hostile, Level: domain.Warning, Pointer: "/" + hostile, Message: hostile, Source: hostile}
 	violation := finding
 	violation.Level = domain.Violation
@@ -75,7 +75,7 @@ func TestReportsAreHarmlessWhateverTheyPrint(t *testing.T) {
 	}}
 	var text bytes.Buffer
 	require.NoError(t, report.Plan(&text, plan, []report.Origin{origin}))
-	harmless(t, text.String())
+	assertEscaped(t, text.String())
 
 	files := []report.File{
 		{Name: "::error::" + hostile, Failure: errors.New(hostile)},
@@ -88,7 +88,7 @@ func TestReportsAreHarmlessWhateverTheyPrint(t *testing.T) {
 	} {
 		text.Reset()
 		require.NoError(t, write(), name)
-		harmless(t, text.String())
+		assertEscaped(t, text.String())
 		assert.Equal(t, name != "text", json.Valid(text.Bytes()), name)
 	}
 }

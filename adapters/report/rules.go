@@ -1,5 +1,7 @@
-// Package report writes the rulebook and judgements for people, programs and
-// code scanners.
+// Package report writes the output of commands: the rules, the findings of a check and
+// the plan of an apply, as text for terminals, as JSON, and as SARIF for code scanners.
+// Text from other sources is escaped, so that it cannot control a terminal or the log of
+// a pipeline; see [Printable].
 package report
 
 import (
@@ -14,7 +16,7 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// RulesTable writes the rules as columns of text.
+// RulesTable writes the rules as a table of text.
 func RulesTable(w io.Writer, rules []domain.Rule) error {
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(columns, "RULE\tLEVEL\tPROFILES\tSOURCE\tBROKEN WHEN")
@@ -24,19 +26,19 @@ func RulesTable(w io.Writer, rules []domain.Rule) error {
 	return columns.Flush()
 }
 
-// RulesJSON writes the rules as the data of GET /admin/oauth/rules has them.
+// RulesJSON writes the rules in the form of the data of GET /admin/oauth/rules.
 func RulesJSON(w io.Writer, rules []domain.Rule) error {
 	return indented(w, contract.RuleListOf(rules))
 }
 
-// RulesMarkdown writes the rules as a page: a table for each subject.
+// RulesMarkdown writes the rules as a Markdown page with a table for each subject.
 func RulesMarkdown(w io.Writer, rules []domain.Rule) error {
 	var page strings.Builder
 	page.WriteString(`# The rules
 
-Printed by ` + "`clientele rules --format markdown`" + ` from the table that the service judges by. A *violation* refuses
-a client, a *warning* is reported. A rule named with profiles holds for clients of these profiles only; ` + "`none`" + `
-stands for clients without one. The source ` + "`own`" + ` is a rule of this registry.
+Printed by ` + "`clientele rules --format markdown`" + ` from the table that the service uses. A *violation* rejects the
+request; a *warning* is only reported. A rule with profiles applies only to clients of these profiles; ` + "`none`" + `
+means clients without a profile. The source ` + "`own`" + ` marks a rule of this registry.
 `)
 	subject := ""
 	for _, r := range rules {
@@ -68,6 +70,6 @@ func indented(w io.Writer, value any) error {
 	if err := encoder.Encode(value); err != nil {
 		return err
 	}
-	_, err := w.Write(inert(text.Bytes()))
+	_, err := w.Write(escapeJSON(text.Bytes()))
 	return err
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// What is used of SARIF 2.1.0 (OASIS), sections 3.13 to 3.29 and 3.49.
+// The parts of SARIF 2.1.0 (OASIS) that are used, sections 3.13 to 3.29 and 3.49.
 type (
 	sarifLog struct {
 		Schema  string     `json:"$schema"`
@@ -78,12 +78,12 @@ type (
 	}
 )
 
-// CheckSARIF writes what was found in the Static Analysis Results Interchange
-// Format 2.1.0, for code scanning. The version is that of the program.
+// CheckSARIF writes the results in the Static Analysis Results Interchange Format 2.1.0,
+// for code scanning. The version is that of the program.
 func CheckSARIF(w io.Writer, files []File, rules []domain.Rule, version string) error {
 	contract := domain.Rule{
 		ID: contract.RuleContract, Source: contract.SourceContract, Level: domain.Violation,
-		Summary: "the configuration breaks a type or a bound of the contract, or has a member that it does not know",
+		Summary: "the client has a value of the wrong type or out of bounds, or an unknown field",
 	}
 	run := sarifRun{
 		Tool: sarifTool{Driver: sarifDriver{
@@ -107,12 +107,12 @@ func CheckSARIF(w io.Writer, files []File, rules []domain.Rule, version string) 
 			invocation := &run.Invocations[0]
 			invocation.ExecutionSuccessful = false
 			invocation.Notifications = append(invocation.Notifications, sarifNotification{
-				Level: "error", Message: sarifText{f.Failure.Error()}, Locations: []sarifLocation{sarifPlace(f.Name, f.FailureLine)},
+				Level: "error", Message: sarifText{f.Failure.Error()}, Locations: []sarifLocation{sarifPosition(f.Name, f.FailureLine)},
 			})
 		}
 		for _, c := range f.Clients {
 			for _, finding := range c.Findings {
-				at := sarifPlace(f.Name, finding.Line)
+				at := sarifPosition(f.Name, finding.Line)
 				at.Logical = []sarifLogical{{FullyQualifiedName: c.ClientID + finding.Pointer, Kind: "member"}}
 				run.Results = append(run.Results, sarifResult{
 					RuleID: finding.Rule, RuleIndex: index[finding.Rule], Level: sarifLevel(finding.Level),
@@ -134,7 +134,7 @@ func sarifLevel(l domain.Level) string {
 	return "warning"
 }
 
-func sarifPlace(file string, line int) sarifLocation {
+func sarifPosition(file string, line int) sarifLocation {
 	uri := url.URL{Path: filepath.ToSlash(file)}
 	if filepath.IsAbs(file) {
 		uri.Scheme = "file"

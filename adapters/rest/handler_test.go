@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/clientele-oauth/clientele/adapters/jose"
+	"github.com/clientele-oauth/clientele/adapters/jwks"
 	"github.com/clientele-oauth/clientele/adapters/postgres"
 	"github.com/clientele-oauth/clientele/adapters/postgres/pgtest"
 	"github.com/clientele-oauth/clientele/adapters/rest"
@@ -114,7 +114,7 @@ func serviceOver(t testing.TB, store application.Store, adjust ...func(*setup)) 
 	require.NoError(t, err)
 	logs := &bytes.Buffer{}
 	config := setup{Registry: application.Config{
-		Book: book, Store: store, Keys: jose.NewResolver(jose.FetchRules{}), Clock: realTime{}, Random: random{},
+		Book: book, Store: store, Keys: jwks.NewResolver(jwks.Options{}), Clock: realTime{}, Random: random{},
 	}}
 	config.Config = rest.Config{
 		Tokens: names{

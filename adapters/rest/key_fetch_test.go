@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/dns/dnsmessage"
 
-	"github.com/clientele-oauth/clientele/adapters/jose"
+	"github.com/clientele-oauth/clientele/adapters/jwks"
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -69,7 +69,7 @@ func TestInternalNamesCannotBeToldFromMissingOnes(t *testing.T) {
 	require.NoError(t, err)
 	s := serviceOver(t, store, func(c *setup) {
 		c.Registry.Book = book
-		c.Registry.Keys = jose.NewResolver(jose.FetchRules{Names: insideNames(t), Wait: func(context.Context, time.Duration) {}})
+		c.Registry.Keys = jwks.NewResolver(jwks.Options{Names: insideNames(t), Wait: func(context.Context, time.Duration) {}})
 	})
 	register := func(profile, host string) answer {
 		return s.do(t, call{method: "POST", path: clients, token: "admin", body: fmt.Sprintf(`{"name":"App","fapi_profile":%q,

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
-	"github.com/clientele-oauth/clientele/adapters/storetest"
 	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/application/storetest"
 )
 
 // A file that is restored from an older copy continues from that copy.

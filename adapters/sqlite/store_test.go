@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
-	"github.com/clientele-oauth/clientele/adapters/storetest"
 	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/application/storetest"
 )
 
 func open(t *testing.T) *sqlite.Store {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
-	"github.com/clientele-oauth/clientele/adapters/storetest"
+	"github.com/clientele-oauth/clientele/application/storetest"
 )
 
 func TestUnreadableRecords(t *testing.T) {

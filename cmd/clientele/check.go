@@ -89,7 +89,7 @@ func (c *checkCommand) Run(ctx context.Context) error {
 		return err
 	case tally.Unread > 0:
 		return errUnread
-	case tally.Refused > 0:
+	case tally.Rejected > 0:
 		return errRefused
 	default:
 		return nil

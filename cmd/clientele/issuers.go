@@ -6,14 +6,14 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/clientele-oauth/clientele/adapters/jose"
+	"github.com/clientele-oauth/clientele/adapters/tokens"
 )
 
 // trustedIssuers are the issuers whose access tokens the service accepts.
-type trustedIssuers []jose.Issuer
+type trustedIssuers []tokens.Issuer
 
-// ready returns nil as soon as the keys of one issuer can be used: one that is
-// down or slow must not take the service away from the callers of the others.
+// ready returns nil as soon as the keys of one issuer are usable. An issuer that is down
+// or slow must not make the service unavailable to the callers of the others.
 func (t trustedIssuers) ready(ctx context.Context) error {
 	results := make(chan error, len(t))
 	for _, issuer := range t {
@@ -30,19 +30,18 @@ func (t trustedIssuers) ready(ctx context.Context) error {
 	return failures
 }
 
-// detail is the age of the oldest keys, and how many issuers have keys that were
-// read at all.
+// detail returns the number of issuers whose keys were read, and the age of the oldest.
 func (t trustedIssuers) detail() string {
 	var oldest time.Duration
-	known := 0
+	read := 0
 	for _, issuer := range t {
 		if age, ok := issuer.Keys.Age(); ok {
 			oldest = max(oldest, age)
-			known++
+			read++
 		}
 	}
-	if known == 0 {
+	if read == 0 {
 		return "never read"
 	}
-	return fmt.Sprintf("%d of %d issuers, oldest read %s ago", known, len(t), oldest.Round(time.Second))
+	return fmt.Sprintf("%d of %d issuers, oldest read %s ago", read, len(t), oldest.Round(time.Second))
 }

@@ -29,7 +29,7 @@ import (
 	"github.com/clientele-oauth/clientele/api/client"
 )
 
-// runWith runs the program with nothing but these variables in its environment.
+// runWith runs the program with only these variables in its environment.
 func runWith(t *testing.T, env []string, stdin string, args ...string) (output string, status int) {
 	t.Helper()
 	command := exec.Command(binary, args...)
@@ -42,16 +42,16 @@ func runWith(t *testing.T, env []string, stdin string, args ...string) (output s
 	return string(text), command.ProcessState.ExitCode()
 }
 
-// secondIssuer is an issuer beside the development key.
+// secondIssuer is an issuer in addition to the development key.
 type secondIssuer struct {
 	private ed25519.PrivateKey
-	file    string // the issuers file, which trusts both
+	file    string // path of the issuers file, which has both
 }
 
 const secondName = "https://second.example/realms/main"
 
-// newIssuers makes a development key in data, and an issuers file that trusts it
-// and a second issuer. Both name the tenant of development.
+// newIssuers creates a development key in data, and an issuers file with it and a second
+// issuer. Both have the tenant of development mode.
 func newIssuers(t *testing.T, data string) secondIssuer {
 	t.Helper()
 	start(t, "--dev", "--data", data).Kill()
@@ -96,8 +96,8 @@ func TestSeveralIssuers(t *testing.T) {
 		first, other := p.as(t, adminToken(t, data)), p.as(t, second.token("dev-admin", `["editor"]`))
 		reader := p.as(t, second.token("dev-admin", `["viewer"]`))
 
-		// The same subject of two issuers is two callers: an Idempotency-Key of
-		// one is not one of the other.
+		// The same subject of two issuers is two callers, and each has its own
+		// Idempotency-Keys.
 		var ids []string
 		for _, c := range []*client.ClientWithResponses{first, other} {
 			created, err := c.CreateClientWithResponse(t.Context(), &client.CreateClientParams{IdempotencyKey: new("same")}, client.CreateClientRequest{
@@ -115,9 +115,9 @@ func TestSeveralIssuers(t *testing.T) {
 			require.NotNil(t, history.JSON200, string(history.Body))
 			assert.Equal(t, subject, *(*history.JSON200.Data.Revisions)[0].Actor.Subject)
 		}
-		refused, err := reader.GetClientWithResponse(t.Context(), ids[0], nil)
+		forbidden, err := reader.GetClientWithResponse(t.Context(), ids[0], nil)
 		require.NoError(t, err)
-		assert.Equal(t, http.StatusForbidden, refused.StatusCode())
+		assert.Equal(t, http.StatusForbidden, forbidden.StatusCode())
 
 		_, text := read(t, p.Operators+"/metrics")
 		assert.Contains(t, text, `clientele_issuer_keys_age_seconds{issuer="clientele-dev"} `)
@@ -129,14 +129,14 @@ func TestSeveralIssuers(t *testing.T) {
 	})
 }
 
-// An issuer that never responds does not make the service unready, nor slow for
+// An issuer that never responds does not make the service unready, and does not delay
 // the callers of another issuer.
-func TestAnIssuerThatHangsDoesNotHoldTheOthersUp(t *testing.T) {
+func TestAHangingIssuerDoesNotAffectOthers(t *testing.T) {
 	data := t.TempDir()
 	second := newIssuers(t, data)
-	asked, release := make(chan struct{}, 100), make(chan struct{})
+	requested, release := make(chan struct{}, 100), make(chan struct{})
 	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		asked <- struct{}{}
+		requested <- struct{}{}
 		select {
 		case <-release:
 		case <-r.Context().Done():
@@ -152,11 +152,11 @@ func TestAnIssuerThatHangsDoesNotHoldTheOthersUp(t *testing.T) {
 	status, body := read(t, p.URL+"/readyz")
 	assert.Equal(t, http.StatusOK, status, body)
 	assert.Contains(t, body, "issuer keys: ok (1 of 2 issuers")
-	<-asked // the hanging one was asked, and no caller waited for it
+	<-requested // the service requested its keys, and no caller waited for them
 	create(t, p.as(t, adminToken(t, data)))
 }
 
-func TestAnIssuersFileThatIsWrongIsRejectedAtStart(t *testing.T) {
+func TestAnInvalidIssuersFileIsRejectedAtStart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "issuers.yaml")
 	require.NoError(t, os.WriteFile(path, []byte("issuers:\n  - issuer: x\n    audience: y\n"), 0o600))
 	output, status := runWith(t, nil, "", "serve", "--data", t.TempDir(), "--issuers-file", path)
@@ -164,7 +164,7 @@ func TestAnIssuersFileThatIsWrongIsRejectedAtStart(t *testing.T) {
 	assert.Contains(t, output, path+":3: /issuers/0/audience: unknown setting")
 }
 
-func TestTokenFlagsThatHaveNoEffectAreRejected(t *testing.T) {
+func TestTokenFlagsWithoutEffectAreRejected(t *testing.T) {
 	data := t.TempDir()
 	file := newIssuers(t, data).file
 	for flag, value := range map[string]string{
@@ -232,7 +232,7 @@ func TestTokenInspect(t *testing.T) {
 
 	output, status = inspect("garbage")
 	assert.Equal(t, 1, status)
-	assert.Contains(t, output, "cannot be read")
+	assert.Contains(t, output, "cannot be decoded")
 	output, status = runWith(t, nil, "Bearer "+adminToken(t, data), "token", "inspect", "--dev", "--data", data)
 	assert.Zero(t, status, output)
 	output, status = runWith(t, []string{"CLIENTELE_MAX_TOKEN_LIFETIME=24h"}, adminToken(t, data),
@@ -243,7 +243,7 @@ func TestTokenInspect(t *testing.T) {
 	assert.Equal(t, 1, status, output)
 }
 
-// certificateOf makes a certificate for the names.
+// certificateOf creates a certificate for the names.
 func certificateOf(t *testing.T, names ...string) (certFile, keyFile string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -267,10 +267,10 @@ func certificateOf(t *testing.T, names ...string) (certFile, keyFile string) {
 	return certFile, keyFile
 }
 
-func TestTheURLThatDevelopmentModePrintsWorks(t *testing.T) {
+func TestDevelopmentModePrintsAUsableURL(t *testing.T) {
 	for name, tt := range map[string]struct {
 		listen string
-		names  []string // of a certificate; none for plain HTTP
+		names  []string // of the certificate; nil means plain HTTP
 		want   string
 	}{
 		"all addresses":      {":0", nil, `http://127\.0\.0\.1:\d+`},
@@ -305,10 +305,10 @@ func TestTheURLThatDevelopmentModePrintsWorks(t *testing.T) {
 			require.NoError(t, err)
 			url := regexp.MustCompile(`https?://\S+`).FindString(line)
 			assert.Regexp(t, "^"+tt.want+"$", url)
-			answer, err := (&http.Client{Transport: transport}).Get(url + "/healthz")
+			response, err := (&http.Client{Transport: transport}).Get(url + "/healthz")
 			require.NoError(t, err)
-			defer answer.Body.Close()
-			assert.Equal(t, http.StatusOK, answer.StatusCode)
+			defer response.Body.Close()
+			assert.Equal(t, http.StatusOK, response.StatusCode)
 		})
 	}
 }

@@ -16,31 +16,31 @@ import (
 	"github.com/clientele-oauth/clientele/api/client"
 )
 
-func TestKeysBehindAURIAreJudgedWhereTheDeploymentAllowsTheirHost(t *testing.T) {
-	answer := atomic.Value{}
-	answer.Store(`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
+func TestKeysAreFetchedFromConfiguredNetworks(t *testing.T) {
+	keySet := atomic.Value{}
+	keySet.Store(`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
 	host := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(answer.Load().(string)))
+		_, _ = w.Write([]byte(keySet.Load().(string)))
 	}))
 	defer host.Close()
 	authority := filepath.Join(t.TempDir(), "ca.pem")
 	require.NoError(t, os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: host.Certificate().Raw}), 0o600))
-	wish := client.CreateClientRequest{
+	request := client.CreateClientRequest{
 		Name: new("My App"), RedirectUris: &[]string{"https://app.example.com/callback"},
 		ClientAuthMethods: &[]string{"private_key_jwt"}, FapiProfile: new("fapi2-security"), JwksURI: new(host.URL + "/jwks"),
 	}
 
 	data := t.TempDir()
-	closed := start(t, "--dev", "--data", data)
-	refused, err := closed.as(t, adminToken(t, data)).CreateClientWithResponse(t.Context(), nil, wish)
+	defaults := start(t, "--dev", "--data", data)
+	rejected, err := defaults.as(t, adminToken(t, data)).CreateClientWithResponse(t.Context(), nil, request)
 	require.NoError(t, err)
-	require.NotNil(t, refused.JSON400, string(refused.Body))
-	assert.Equal(t, "jwks-uri-address", *(*refused.JSON400.Violations)[0].Rule)
+	require.NotNil(t, rejected.JSON400, string(rejected.Body))
+	assert.Equal(t, "jwks-uri-address", *(*rejected.JSON400.Violations)[0].Rule)
 
-	open := start(t, "--dev", "--data", data, "--key-network", "127.0.0.0/8,10.0.0.0/8", "--key-ca-file", authority)
-	admin := open.as(t, adminToken(t, data))
-	created, err := admin.CreateClientWithResponse(t.Context(), nil, wish)
+	configured := start(t, "--dev", "--data", data, "--key-network", "127.0.0.0/8,10.0.0.0/8", "--key-ca-file", authority)
+	admin := configured.as(t, adminToken(t, data))
+	created, err := admin.CreateClientWithResponse(t.Context(), nil, request)
 	require.NoError(t, err)
 	require.NotNil(t, created.JSON201, string(created.Body))
 	id := *created.JSON201.Data.ClientID
@@ -50,10 +50,10 @@ func TestKeysBehindAURIAreJudgedWhereTheDeploymentAllowsTheirHost(t *testing.T) 
 	require.NotNil(t, keys.JSON200, string(keys.Body))
 	assert.Equal(t, "seen", *keys.JSON200.Data.State)
 
-	answer.Store(`{"keys":[{"kty":"oct","k":"` + strings.Repeat("A", 43) + `","kid":"1"}]}`)
-	refusedToo, err := admin.UpdateClientWithResponse(t.Context(), id, nil, client.UpdateClientRequest{JwksURI: new(host.URL + "/others")})
+	keySet.Store(`{"keys":[{"kty":"oct","k":"` + strings.Repeat("A", 43) + `","kid":"1"}]}`)
+	rejectedUpdate, err := admin.UpdateClientWithResponse(t.Context(), id, nil, client.UpdateClientRequest{JwksURI: new(host.URL + "/others")})
 	require.NoError(t, err)
-	require.NotNil(t, refusedToo.JSON400, string(refusedToo.Body))
-	assert.Equal(t, "jwk-symmetric", *(*refusedToo.JSON400.Violations)[0].Rule)
-	assert.NotContains(t, string(refusedToo.Body), "AAAA")
+	require.NotNil(t, rejectedUpdate.JSON400, string(rejectedUpdate.Body))
+	assert.Equal(t, "jwk-symmetric", *(*rejectedUpdate.JSON400.Violations)[0].Rule)
+	assert.NotContains(t, string(rejectedUpdate.Body), "AAAA")
 }

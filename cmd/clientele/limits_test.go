@@ -10,7 +10,7 @@ import (
 	"github.com/clientele-oauth/clientele/api/client"
 )
 
-func TestTheQuotaOfATenantCanBeSet(t *testing.T) {
+func TestMaxClients(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data, "--max-clients", "1")
 	admin := p.as(t, adminToken(t, data))
@@ -23,7 +23,7 @@ func TestTheQuotaOfATenantCanBeSet(t *testing.T) {
 	}
 }
 
-func TestTheTimeOfAListCanBeSet(t *testing.T) {
+func TestListTimeout(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data, "--list-timeout", "1ns")
 	listed, err := p.as(t, adminToken(t, data)).ListClientsWithResponse(t.Context(), nil)

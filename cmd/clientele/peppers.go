@@ -14,9 +14,9 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// requiredPeppers checks that every pepper that live secrets depend on is configured.
-// A service without one would report these secrets as invalid. The id of a pepper is
-// derived from its content, so a file with another content is another pepper.
+// requiredPeppers checks that every pepper of live secrets is configured. A service
+// without one would report these secrets as invalid. The ID of a pepper is derived from
+// its content, so a changed file is a different pepper.
 type requiredPeppers struct {
 	keys         application.SecretKeys
 	configured   []domain.Pepper
@@ -27,13 +27,13 @@ type requiredPeppers struct {
 	passed atomic.Bool
 }
 
-// check returns an error that names the missing peppers. Once it passed it does not
-// look again: new secrets are hashed under a configured pepper.
+// check returns an error that names the missing peppers. After it passed once, it does
+// not read the store again: new secrets are hashed with a configured pepper.
 func (p *requiredPeppers) check(ctx context.Context) error {
 	if p.passed.Load() {
 		return nil
 	}
-	p.mu.Lock() // it may have to read every client, so not more than once at a time
+	p.mu.Lock() // the check may read every client, so it must not run concurrently
 	defer p.mu.Unlock()
 	if p.passed.Load() {
 		return nil
@@ -50,21 +50,21 @@ func (p *requiredPeppers) check(ctx context.Context) error {
 	switch {
 	case len(missing) == 0:
 	case !p.allowMissing:
-		return fmt.Errorf("client secrets were hashed under a pepper that is not configured (key id %s), and would all be invalid; "+
+		return fmt.Errorf("client secrets were hashed with a pepper that is not configured (key id %s) and would be invalid; "+
 			"add its file to --pepper-file, or use --allow-missing-pepper if it is lost", ids)
 	default:
-		p.log.WarnContext(ctx, "secrets hashed under a pepper that is not configured are invalid; rotate them", "key_ids", missing)
+		p.log.WarnContext(ctx, "secrets hashed with a pepper that is not configured are invalid; rotate them", "key_ids", missing)
 	}
 	p.passed.Store(true)
 	return nil
 }
 
-// checkAtStart is check at the start. A service that does not migrate also starts
-// while the database is away; it is not ready until the check passes.
+// checkAtStart is check for the start of the service. A service that does not migrate
+// also starts if the database is unavailable; it is not ready until the check passes.
 func (p *requiredPeppers) checkAtStart(ctx context.Context, migrated bool) error {
 	err := p.check(ctx)
 	if !migrated && errors.Is(err, application.ErrUnavailable) {
-		p.log.WarnContext(ctx, "peppers are not checked yet", "error", err)
+		p.log.WarnContext(ctx, "peppers cannot be checked yet", "error", err)
 		return nil
 	}
 	return err

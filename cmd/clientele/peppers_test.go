@@ -14,9 +14,8 @@ import (
 	"github.com/clientele-oauth/clientele/cmd/servicetest"
 )
 
-// A service without a pepper that live secrets were hashed under would report each of
-// them as wrong.
-func TestAMissingPepperIsRefusedAtStart(t *testing.T) {
+// A service without a pepper of live secrets would report each of them as invalid.
+func TestAMissingPepperIsRejectedAtStart(t *testing.T) {
 	onBothStores(t, func(t *testing.T, data string, flags ...string) {
 		pepper := func(name, content string) string {
 			path := filepath.Join(data, name)
@@ -25,9 +24,11 @@ func TestAMissingPepperIsRefusedAtStart(t *testing.T) {
 		}
 		first, second := pepper("first", "a"), pepper("second", "b")
 		const firstID = "ff682f4e" // printf 'pepper id %s' followed by 32 times a, the first 8 digits of its SHA-256
-		arguments := func(more ...string) []string { return append(append(flags, "--dev", "--data", data), more...) }
-		refused := func(more ...string) string {
-			_, err := servicetest.Start(context.WithoutCancel(t.Context()), binary, servicetest.Options{}, arguments(more...)...)
+		arguments := func(additional ...string) []string {
+			return append(append(flags, "--dev", "--data", data), additional...)
+		}
+		startError := func(additional ...string) string {
+			_, err := servicetest.Start(context.WithoutCancel(t.Context()), binary, servicetest.Options{}, arguments(additional...)...)
 			require.Error(t, err)
 			return err.Error()
 		}
@@ -41,11 +42,11 @@ func TestAMissingPepperIsRefusedAtStart(t *testing.T) {
 		id, secret := *created.JSON201.Data.ClientID, *created.JSON201.Data.ClientSecret
 		p.Kill()
 
-		for name, more := range map[string][]string{
+		for name, additional := range map[string][]string{
 			"no pepper": nil, "another pepper": {"--pepper-file", second},
 			"without migrating": {"--no-auto-migrate"},
 		} {
-			assert.Contains(t, refused(more...), firstID, name)
+			assert.Contains(t, startError(additional...), firstID, name)
 		}
 		valid := func(p *program) bool {
 			verified, err := p.as(t, adminToken(t, data)).VerifySecretWithResponse(t.Context(), id, nil, client.VerifySecretRequest{Secret: secret})
@@ -63,11 +64,11 @@ func TestAMissingPepperIsRefusedAtStart(t *testing.T) {
 		require.NoError(t, err)
 		require.NotNil(t, rotated.JSON200, string(rotated.Body))
 		p.Kill()
-		// The old pepper is not needed any more: its last secret was rotated away.
+		// The old pepper is no longer required, because its last secret was rotated.
 		start(t, arguments("--pepper-file", second)...).Kill()
 
-		// The file has the same name and another content: it is another pepper.
+		// A file with the same name and another content is a different pepper.
 		require.NoError(t, os.WriteFile(second, []byte(strings.Repeat("c", 32)), 0o600))
-		assert.Contains(t, refused("--pepper-file", second), "key id")
+		assert.Contains(t, startError("--pepper-file", second), "key id")
 	})
 }

@@ -7,16 +7,16 @@ import (
 	"strings"
 	"time"
 
-	"github.com/clientele-oauth/clientele/adapters/jose"
+	"github.com/clientele-oauth/clientele/adapters/jwks"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// ruleFlags say what a deployment decides about the rules.
+// ruleFlags configure the rules of a deployment.
 type ruleFlags struct {
 	GrantType []string `env:"CLIENTELE_GRANT_TYPE" placeholder:"URI" help:"Extension grant types to allow (RFC 6749 §4.5)."`
 }
 
-// keyFlags say from where and how the keys of clients are fetched.
+// keyFlags configure how the keys of clients are fetched.
 type keyFlags struct {
 	KeyNetwork []netip.Prefix `env:"CLIENTELE_KEY_NETWORK" placeholder:"CIDR" help:"Networks that are not public and may hold clients' keys all the same, e.g. 10.1.0.0/16."`
 	KeyHost    []string       `env:"CLIENTELE_KEY_HOST" placeholder:"NAME" help:"Hosts that may hold clients' keys whatever their addresses."`
@@ -24,7 +24,7 @@ type keyFlags struct {
 	KeyTimeout time.Duration  `default:"3s" env:"CLIENTELE_KEY_TIMEOUT" help:"Longest fetch of a client's keys, redirects included (${default})."`
 }
 
-// rulePolicy is what the rulebook is to know of the flags.
+// rulePolicy returns the policy of the rulebook that the flags configure.
 func rulePolicy(rules ruleFlags, keys keyFlags, preflight string) domain.Policy {
 	policy := domain.Policy{KeyNetworks: keys.KeyNetwork, KeyPreflight: domain.KeyPreflight(preflight)}
 	for _, grant := range rules.GrantType {
@@ -36,18 +36,18 @@ func rulePolicy(rules ruleFlags, keys keyFlags, preflight string) domain.Policy 
 	return policy
 }
 
-// resolver is the resolver of clients' keys that the flags ask for.
-func (f keyFlags) resolver(policy domain.Policy) (*jose.Resolver, error) {
-	rules := jose.FetchRules{Policy: policy, Timeout: f.KeyTimeout}
+// resolver returns the resolver of clients' keys that the flags configure.
+func (f keyFlags) resolver(policy domain.Policy) (*jwks.Resolver, error) {
+	options := jwks.Options{Policy: policy, Timeout: f.KeyTimeout}
 	if f.KeyCAFile != "" {
 		text, err := readSetting(f.KeyCAFile)
 		if err != nil {
 			return nil, fmt.Errorf("certificate authorities: %w", err)
 		}
-		rules.Roots = x509.NewCertPool()
-		if !rules.Roots.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("certificate authorities: %s holds no certificate in PEM", f.KeyCAFile)
+		options.Roots = x509.NewCertPool()
+		if !options.Roots.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("certificate authorities: %s contains no PEM certificate", f.KeyCAFile)
 		}
 	}
-	return jose.NewResolver(rules), nil
+	return jwks.NewResolver(options), nil
 }

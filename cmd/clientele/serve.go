@@ -17,12 +17,11 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/google/uuid"
 
-	"github.com/clientele-oauth/clientele/adapters/jose"
-	"github.com/clientele-oauth/clientele/adapters/metrics"
 	"github.com/clientele-oauth/clientele/adapters/ratelimit"
 	"github.com/clientele-oauth/clientele/adapters/rest"
 	"github.com/clientele-oauth/clientele/adapters/rest/docs"
-	"github.com/clientele-oauth/clientele/adapters/tracing"
+	"github.com/clientele-oauth/clientele/adapters/telemetry"
+	"github.com/clientele-oauth/clientele/adapters/tokens"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -133,7 +132,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	// of a request is written before its handler returns, and is not lost if the process is
 	// killed after the response.
 	lines := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel})
-	traces, err := tracing.FromEnvironment(ctx, buildVersion(), slog.New(lines))
+	traces, err := telemetry.TracingFromEnvironment(ctx, buildVersion(), slog.New(lines))
 	if err != nil {
 		return err
 	}
@@ -145,8 +144,8 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.close()) }()
-	measures := metrics.New(buildVersion())
-	db.watch(measures)
+	metrics := telemetry.NewMetrics(buildVersion())
+	db.watch(metrics)
 	if c.AutoMigrate {
 		steps, err := db.migrate(ctx)
 		if err != nil {
@@ -154,7 +153,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		}
 		log.InfoContext(ctx, "schema is up to date", "steps", steps)
 	}
-	verifier, issuers, err := c.verifier(log, measures)
+	verifier, issuers, err := c.verifier(log, metrics)
 	if err != nil {
 		return err
 	}
@@ -177,8 +176,8 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	}
 	registry := application.NewRegistry(application.Config{
 		Book:          book,
-		Store:         measures.Store(measures.ReportUnreadable(db, log)),
-		Keys:          measures.Keys(resolver),
+		Store:         metrics.TimeStore(metrics.ReportUnreadable(db, log)),
+		Keys:          metrics.TimeKeys(resolver),
 		Clock:         systemClock{},
 		Random:        systemRandom{},
 		Peppers:       peppers,
@@ -218,7 +217,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		MaxConcurrent: c.MaxConcurrent,
 		MaxFollowing:  c.MaxFollowing,
 		Docs:          pages,
-		Observer:      measures,
+		Observer:      metrics,
 		Trace:         traces.Requests,
 	}
 	if c.CallerRate > 0 {
@@ -232,7 +231,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	}
 	served := make(chan error, 2)
 	if c.AdminListen != "" {
-		operators, err := c.serveOperators(ctx, rest.NewOperatorHandler(surface, measures.Handler()), log, served)
+		operators, err := c.serveOperators(ctx, rest.NewOperatorHandler(surface, metrics.Handler()), log, served)
 		if err != nil {
 			return err
 		}
@@ -302,7 +301,7 @@ func (c *serveCommand) serveOperators(
 }
 
 // closeTraces sends the spans that are left, if somebody takes them soon.
-func closeTraces(ctx context.Context, traces *tracing.Tracing, log *slog.Logger) {
+func closeTraces(ctx context.Context, traces *telemetry.Tracing, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 	defer cancel()
 	if err := traces.Close(ctx); err != nil {
@@ -351,12 +350,12 @@ func flushSecretUses(ctx context.Context, registry *application.Registry, log *s
 // verifier returns the verifier of access tokens, and the issuers whose keys it
 // verifies with. In development it first makes the signing key of the data
 // directory, unless there is one, and an administrator token.
-func (c *serveCommand) verifier(log *slog.Logger, measures *metrics.Metrics) (*jose.Verifier, trustedIssuers, error) {
+func (c *serveCommand) verifier(log *slog.Logger, metrics *telemetry.Metrics) (*tokens.Verifier, trustedIssuers, error) {
 	if c.Dev {
 		if err := c.makeData(); err != nil {
 			return nil, nil, err
 		}
-		signer, err := jose.OpenOrCreateSigner(devKeyFile(c.Data), devRules())
+		signer, err := tokens.OpenOrCreateSigner(devKeyFile(c.Data), devIssuerRules())
 		if err != nil {
 			return nil, nil, err
 		}
@@ -368,14 +367,14 @@ func (c *serveCommand) verifier(log *slog.Logger, measures *metrics.Metrics) (*j
 	if err != nil {
 		return nil, nil, err
 	}
-	issuers := jose.NewIssuers(rules, jose.KeySettings{
+	issuers := tokens.NewIssuers(rules, tokens.KeySettings{
 		Log:     log,
-		Ignored: func(issuer string, key jose.IgnoredKey) { measures.IssuerKeyIgnored(issuer, string(key.Reason)) },
+		Ignored: func(issuer string, key tokens.IgnoredKey) { metrics.IssuerKeyIgnored(issuer, string(key.Reason)) },
 	}, time.Now)
 	for _, issuer := range issuers {
-		measures.WatchIssuerKeys(issuer.Keys.Issuer(), issuer.Keys.Age)
+		metrics.WatchIssuerKeys(issuer.Keys.Issuer(), issuer.Keys.Age)
 	}
-	verifier, err := jose.NewVerifier(issuers, time.Now)
+	verifier, err := tokens.NewVerifier(issuers, time.Now)
 	return verifier, issuers, err
 }
 

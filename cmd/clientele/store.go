@@ -10,10 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/clientele-oauth/clientele/adapters/metrics"
 	"github.com/clientele-oauth/clientele/adapters/postgres"
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
-	"github.com/clientele-oauth/clientele/adapters/tracing"
+	"github.com/clientele-oauth/clientele/adapters/telemetry"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -34,20 +33,20 @@ type database struct {
 	// holds none back.
 	feedLag func(context.Context) (time.Duration, error)
 	// watch lets metrics see what the store alone knows.
-	watch func(*metrics.Metrics)
+	watch func(*telemetry.Metrics)
 
 	examiner application.Examiner
 	keys     application.SecretKeys
 }
 
 // open opens the store that the flags name; traces may be nil.
-func (f storeFlags) open(ctx context.Context, traces *tracing.Tracing) (database, error) {
+func (f storeFlags) open(ctx context.Context, traces *telemetry.Tracing) (database, error) {
 	return f.openLogging(ctx, traces, slog.New(slog.DiscardHandler))
 }
 
 // openLogging is open for a store that runs in the background and reports there what
 // goes wrong.
-func (f storeFlags) openLogging(ctx context.Context, traces *tracing.Tracing, log *slog.Logger) (database, error) {
+func (f storeFlags) openLogging(ctx context.Context, traces *telemetry.Tracing, log *slog.Logger) (database, error) {
 	isPostgres := func(url string) bool {
 		return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
 	}
@@ -70,11 +69,11 @@ func (f storeFlags) openLogging(ctx context.Context, traces *tracing.Tracing, lo
 		return database{
 			Store: store, migrate: store.Migrate, feedLag: store.FeedLag, examiner: store, keys: store,
 			close: func() error { store.Close(); return nil },
-			watch: func(m *metrics.Metrics) {
+			watch: func(m *telemetry.Metrics) {
 				m.WatchFeed(store.FeedLag)
-				m.WatchPool(func() metrics.Pool {
+				m.WatchPool(func() telemetry.Pool {
 					stat := store.Connections()
-					return metrics.Pool{
+					return telemetry.Pool{
 						Used: stat.AcquiredConns(), Idle: stat.IdleConns(), Limit: stat.MaxConns(),
 						Waits: stat.EmptyAcquireCount(), Waited: stat.EmptyAcquireWaitTime(),
 					}
@@ -92,7 +91,9 @@ func (f storeFlags) openLogging(ctx context.Context, traces *tracing.Tracing, lo
 	return database{
 		Store: store, migrate: store.Migrate, close: store.Close, examiner: store, keys: store,
 		// What is committed to a file is handed out at once.
-		watch: func(m *metrics.Metrics) { m.WatchFeed(func(context.Context) (time.Duration, error) { return 0, nil }) },
+		watch: func(m *telemetry.Metrics) {
+			m.WatchFeed(func(context.Context) (time.Duration, error) { return 0, nil })
+		},
 	}, nil
 }
 
@@ -146,7 +147,7 @@ func (c *purgeCommand) Run(ctx context.Context) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	store := metrics.New(buildVersion()).ReportUnreadable(db, log)
+	store := telemetry.NewMetrics(buildVersion()).ReportUnreadable(db, log)
 	purged, err := application.Purge(ctx, store, systemClock{}, domain.Actor{Subject: "clientele purge"}, c.Retention)
 	if err := errors.Join(err, db.close()); err != nil {
 		return err

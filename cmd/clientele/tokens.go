@@ -13,28 +13,28 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/clientele-oauth/clientele/adapters/jose"
+	"github.com/clientele-oauth/clientele/adapters/tokens"
 )
 
-// tokenFlags say which access tokens the service accepts: those of the issuers in
+// tokenFlags configure which access tokens the service accepts: those of the issuers in
 // a file, or of one issuer that the other flags describe.
 type tokenFlags struct {
 	IssuersFile      string        `env:"CLIENTELE_ISSUERS_FILE" type:"existingfile" placeholder:"FILE" help:"Issuers of access tokens and what their claims mean, in YAML or JSON; replaces the flags for a single issuer. See docs/issuers.md."`
 	Issuer           string        `env:"CLIENTELE_ISSUER" placeholder:"URL" help:"Issuer of access tokens, the iss claim exactly."`
 	IssuerKeys       string        `env:"CLIENTELE_ISSUER_KEYS" placeholder:"URL|FILE" help:"JWK Set of the issuer: an http(s) URL, or a file."`
 	IssuerKeysMaxAge time.Duration `default:"24h" env:"CLIENTELE_ISSUER_KEYS_MAX_AGE" help:"Age from which the issuer's keys are no longer used, if the issuer cannot be reached to read them again (${default})."`
-	Audience         string        `default:"clientele" env:"CLIENTELE_AUDIENCE" help:"What the aud claim must hold (${default})."`
+	Audience         string        `default:"clientele" env:"CLIENTELE_AUDIENCE" help:"Required value of the aud claim (${default})."`
 	TokenType        []string      `default:"at+jwt,JWT" env:"CLIENTELE_TOKEN_TYPE" help:"Accepted typ headers (${default})."`
-	MaxTokenLifetime time.Duration `env:"CLIENTELE_MAX_TOKEN_LIFETIME" help:"Longest lifetime of a token, from its iat, or from now if it has none, to its exp; unlimited if unset."`
+	MaxTokenLifetime time.Duration `env:"CLIENTELE_MAX_TOKEN_LIFETIME" help:"Maximum lifetime of a token, from its iat, or from now if it has none, to its exp; unlimited if unset."`
 	TenantClaim      string        `default:"tenant_id" env:"CLIENTELE_TENANT_CLAIM" help:"Claim that names the tenant; use dots for nested claims, and double quotes around names that contain dots (${default})."`
 	RoleClaim        string        `default:"roles" env:"CLIENTELE_ROLE_CLAIM" help:"Claim with the roles; use dots for nested claims, and double quotes around names that contain dots (${default})."`
 	AdminRole        string        `default:"admin" env:"CLIENTELE_ADMIN_ROLE" help:"Role that makes an administrator of the tenant (${default})."`
-	PlatformRole     string        `env:"CLIENTELE_PLATFORM_ROLE" help:"Role that makes an administrator of every tenant, who names the one to act in; none where it is not set."`
+	PlatformRole     string        `env:"CLIENTELE_PLATFORM_ROLE" help:"Role that administers every tenant (select one with X-Tenant-Id); disabled if unset."`
 }
 
-// rules are the token rules of the flags for a single issuer.
-func (f tokenFlags) rules() jose.TokenRules {
-	return jose.TokenRules{
+// singleIssuer returns the issuer that the flags for a single issuer describe.
+func (f tokenFlags) singleIssuer() tokens.SingleIssuer {
+	return tokens.SingleIssuer{
 		Issuer:       f.Issuer,
 		Keys:         f.IssuerKeys,
 		KeysMaxAge:   f.IssuerKeysMaxAge,
@@ -48,23 +48,22 @@ func (f tokenFlags) rules() jose.TokenRules {
 	}
 }
 
-// issuerRules are the rules of all issuers that the configuration trusts. In
-// development that is the signing key of the data directory.
-func (f tokenFlags) issuerRules(dev bool, data string) ([]jose.IssuerRules, error) {
+// issuerRules returns the rules of all configured issuers. In development mode, the only
+// issuer is the signing key of the data directory.
+func (f tokenFlags) issuerRules(dev bool, data string) ([]tokens.IssuerRules, error) {
 	if f.IssuersFile != "" {
-		return jose.ReadIssuersFile(f.IssuersFile)
+		return tokens.ReadIssuersFile(f.IssuersFile)
 	}
-	flags := f.rules()
+	issuer := f.singleIssuer()
 	if dev {
-		flags = devRules()
-		flags.Keys = devKeyFile(data)
+		issuer = devIssuerRules()
+		issuer.Keys = devKeyFile(data)
 	}
-	rules, err := flags.Rules()
-	return []jose.IssuerRules{rules}, err
+	rules, err := issuer.Rules()
+	return []tokens.IssuerRules{rules}, err
 }
 
-// validate rejects flags that are missing, and combinations in which some would
-// have no effect.
+// validate rejects missing flags, and combinations in which a flag has no effect.
 func (f tokenFlags) validate(dev bool, given map[string]bool) error {
 	chosen := "--dev"
 	switch {
@@ -75,9 +74,9 @@ func (f tokenFlags) validate(dev bool, given map[string]bool) error {
 	case !dev && (f.Issuer == "" || f.IssuerKeys == ""):
 		return errors.New("set --issuer and --issuer-keys (CLIENTELE_ISSUER, CLIENTELE_ISSUER_KEYS) or --issuers-file, or --dev to try it out")
 	case !dev && (len(f.TokenType) == 0 || f.TenantClaim == "" || f.RoleClaim == "" || f.AdminRole == "" || f.Audience == ""):
-		return errors.New("--token-type, --tenant-claim, --role-claim, --admin-role and --audience are not empty")
+		return errors.New("--token-type, --tenant-claim, --role-claim, --admin-role and --audience must not be empty")
 	case !dev && (f.IssuerKeysMaxAge <= 0 || f.MaxTokenLifetime < 0):
-		return errors.New("--issuer-keys-max-age must be above zero, and --max-token-lifetime must not be negative")
+		return errors.New("--issuer-keys-max-age must be greater than zero, and --max-token-lifetime must not be negative")
 	case !dev:
 		_, err := f.issuerRules(false, "")
 		return err
@@ -90,7 +89,7 @@ func (f tokenFlags) validate(dev bool, given map[string]bool) error {
 	return nil
 }
 
-// singleIssuerFlags names the flags that describe a single issuer.
+// singleIssuerFlags returns the names of the flags that describe a single issuer.
 func singleIssuerFlags() []string {
 	return []string{
 		"issuer", "issuer-keys", "issuer-keys-max-age", "audience", "token-type", "max-token-lifetime", "tenant-claim", "role-claim",
@@ -103,8 +102,8 @@ func flagVariable(name string) string {
 	return "CLIENTELE_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 }
 
-// givenFlags names the flags that the command line or the environment sets. An
-// empty variable sets nothing.
+// givenFlags returns the names of the flags that the command line or the environment
+// sets. An empty variable counts as unset.
 func givenFlags(kctx *kong.Context) map[string]bool {
 	given := map[string]bool{}
 	for _, element := range kctx.Path {
@@ -130,10 +129,10 @@ const (
 	devTokenTTL     = 7 * 24 * time.Hour
 )
 
-// devRules are the token rules of development mode, in which the service
-// trusts its own key alone.
-func devRules() jose.TokenRules {
-	return jose.TokenRules{
+// devIssuerRules returns the issuer of development mode, in which the service trusts
+// only its own key.
+func devIssuerRules() tokens.SingleIssuer {
+	return tokens.SingleIssuer{
 		Issuer:       devIssuer,
 		Audience:     "clientele",
 		Types:        []string{"at+jwt"},
@@ -150,19 +149,19 @@ func devTokenFile(data string) string { return filepath.Join(data, "admin.token"
 
 type tokenCommand struct {
 	Issue   tokenIssueCommand   `cmd:"" default:"withargs" help:"Print an access token signed with the development key of a data directory."`
-	Inspect tokenInspectCommand `cmd:"" help:"Read a token from standard input and explain what each issuer entry makes of it."`
+	Inspect tokenInspectCommand `cmd:"" help:"Read a token from standard input, and explain for each issuer whether it is accepted."`
 }
 
 type tokenIssueCommand struct {
 	Data    string        `default:"./data" env:"CLIENTELE_DATA" placeholder:"DIR" help:"Data directory of a service that was started with --dev (${default})."`
-	Subject string        `default:"${devSubject}" help:"Who the token speaks for (${default})."`
+	Subject string        `default:"${devSubject}" help:"Subject of the token (${default})."`
 	Tenant  string        `default:"${devTenant}" help:"Tenant, empty for none (${default})."`
-	Role    string        `default:"${devRole}" help:"Role, empty for none (${default} is the administrator's)."`
+	Role    string        `default:"${devRole}" help:"Role, empty for none (${default} makes an administrator)."`
 	Scope   string        `help:"Scopes, space-separated: clients:read, clients:verify, clients:write."`
 	TTL     time.Duration `name:"ttl" default:"1h" help:"How long the token is valid (${default})."`
 }
 
-// Validate refuses tokens that nobody would accept.
+// Validate rejects tokens that no service would accept.
 func (c tokenIssueCommand) Validate() error {
 	if c.TTL <= 0 {
 		return errors.New("--ttl must be positive")
@@ -175,14 +174,14 @@ func (c tokenIssueCommand) Validate() error {
 
 // Run prints a token.
 func (c *tokenIssueCommand) Run() error {
-	signer, err := jose.OpenSigner(devKeyFile(c.Data), devRules())
+	signer, err := tokens.OpenSigner(devKeyFile(c.Data), devIssuerRules())
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s has no signing key; start the service there with --dev first", c.Data)
 	}
 	if err != nil {
 		return err
 	}
-	token, err := signer.Sign(jose.Grant{
+	token, err := signer.Sign(tokens.Claims{
 		Subject: c.Subject, Tenant: c.Tenant, Role: c.Role, Scope: c.Scope, TTL: c.TTL,
 	}, time.Now())
 	if err != nil {
@@ -204,16 +203,16 @@ func (c *tokenInspectCommand) Validate(kctx *kong.Context) error {
 	return c.validate(c.Dev, givenFlags(kctx))
 }
 
-// maxInspectedBytes bounds what is read as a token.
+// maxInspectedBytes bounds the text that is read as a token.
 const maxInspectedBytes = 64 << 10
 
-// Run explains a token. It ends with 1 if no issuer entry accepts it.
+// Run explains a token. The exit status is 1 if no issuer accepts it.
 func (c *tokenInspectCommand) Run(ctx context.Context) error {
 	rules, err := c.issuerRules(c.Dev, c.Data)
 	if err != nil {
 		return err
 	}
-	verifier, err := jose.NewVerifier(jose.NewIssuers(rules, jose.KeySettings{}, time.Now), time.Now)
+	verifier, err := tokens.NewVerifier(tokens.NewIssuers(rules, tokens.KeySettings{}, time.Now), time.Now)
 	if err != nil {
 		return err
 	}
@@ -235,10 +234,10 @@ func (c *tokenInspectCommand) Run(ctx context.Context) error {
 	return nil
 }
 
-// writeDevToken leaves an administrator token where people find it. The file
-// is replaced as a whole, so that nobody reads half a token.
-func writeDevToken(signer *jose.Signer, data string) error {
-	token, err := signer.Sign(jose.Grant{
+// writeDevToken writes an administrator token to the data directory. The file is
+// replaced atomically, so that no reader sees a part of a token.
+func writeDevToken(signer *tokens.Signer, data string) error {
+	token, err := signer.Sign(tokens.Claims{
 		Subject: devSubject, Tenant: devTenant, Role: devRole, TTL: devTokenTTL,
 	}, time.Now())
 	if err != nil {

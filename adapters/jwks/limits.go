@@ -1,0 +1,75 @@
+package jwks
+
+import (
+	"sync"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// Limits on concurrent fetches. A tenant has a share, and a smaller one for each
+// host, so that hosts that do not respond leave room for others. The last places are
+// reserved for tenants without a fetch in progress.
+const (
+	maxFetches          = 128
+	reservedFetches     = 32
+	maxFetchesPerTenant = 16
+	maxFetchesPerHost   = 4 // of one tenant
+)
+
+// fetchLimits counts the fetches in progress.
+type fetchLimits struct {
+	mu        sync.Mutex
+	total     int
+	perTenant map[domain.TenantID]int
+	perHost   map[tenantHost]int
+}
+
+type tenantHost struct {
+	tenant domain.TenantID
+	host   string
+}
+
+func newFetchLimits() fetchLimits {
+	return fetchLimits{perTenant: map[domain.TenantID]int{}, perHost: map[tenantHost]int{}}
+}
+
+// acquire takes a place for a fetch, which release gives back. It returns false if
+// none is free.
+func (l *fetchLimits) acquire(tenant domain.TenantID, host string) (release func(), ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := tenantHost{tenant, host}
+	switch {
+	case l.total >= maxFetches,
+		l.total >= maxFetches-reservedFetches && l.perTenant[tenant] > 0,
+		l.perTenant[tenant] >= maxFetchesPerTenant,
+		l.perHost[at] >= maxFetchesPerHost:
+		return nil, false
+	}
+	l.total++
+	l.perTenant[tenant]++
+	l.perHost[at]++
+	return func() { l.release(at) }, true
+}
+
+func (l *fetchLimits) release(at tenantHost) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.total--
+	if l.perTenant[at.tenant]--; l.perTenant[at.tenant] == 0 {
+		delete(l.perTenant, at.tenant)
+	}
+	if l.perHost[at]--; l.perHost[at] == 0 {
+		delete(l.perHost, at)
+	}
+}
+
+// limitError means that a fetch was not started.
+type limitError struct {
+	tenant domain.TenantID // the tenant whose limit was reached
+}
+
+func (*limitError) Error() string { return application.ErrTooManyFetches.Error() }
+
+func (*limitError) Unwrap() error { return application.ErrTooManyFetches }

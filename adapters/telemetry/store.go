@@ -1,0 +1,120 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// TimeStore returns the store with its calls timed and its failures counted.
+func (m *Metrics) TimeStore(next application.Store) application.Store {
+	return timedStore{m: m, next: next}
+}
+
+type timedStore struct {
+	m    *Metrics
+	next application.Store
+}
+
+// done records a call that began at that time. An error that the caller caused, for
+// example by an unknown client, is not a failure of the store.
+func (s timedStore) done(call string, began time.Time, err error) {
+	s.m.storeDuration.WithLabelValues(call).Observe(time.Since(began).Seconds())
+	switch {
+	case err == nil, errors.Is(err, application.ErrNotFound), errors.Is(err, application.ErrConflict),
+		errors.Is(err, application.ErrDone), errors.Is(err, application.ErrCursor), errors.Is(err, context.Canceled):
+	default:
+		s.m.storeFailures.WithLabelValues(call).Inc()
+	}
+}
+
+// Find implements [application.Store].
+func (s timedStore) Find(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (c domain.Client, err error) {
+	defer func(began time.Time) { s.done("Find", began, err) }(time.Now())
+	return s.next.Find(ctx, tenant, id)
+}
+
+// List implements [application.Store].
+func (s timedStore) List(ctx context.Context, tenant domain.TenantID, q application.Query) (p application.Page, err error) {
+	defer func(began time.Time) { s.done("List", began, err) }(time.Now())
+	return s.next.List(ctx, tenant, q)
+}
+
+// Commit implements [application.Store].
+func (s timedStore) Commit(ctx context.Context, r domain.Revision) (err error) {
+	defer func(began time.Time) { s.done("Commit", began, err) }(time.Now())
+	return s.next.Commit(ctx, r)
+}
+
+// CommitOnce implements [application.Store].
+func (s timedStore) CommitOnce(ctx context.Context, r domain.Revision, a application.Attempt) (err error) {
+	defer func(began time.Time) { s.done("CommitOnce", began, err) }(time.Now())
+	return s.next.CommitOnce(ctx, r, a)
+}
+
+// FindAttempt implements [application.Store].
+func (s timedStore) FindAttempt(
+	ctx context.Context, tenant domain.TenantID, subject, key string,
+) (a application.Attempt, err error) {
+	defer func(began time.Time) { s.done("FindAttempt", began, err) }(time.Now())
+	return s.next.FindAttempt(ctx, tenant, subject, key)
+}
+
+// Revisions implements [application.Store].
+func (s timedStore) Revisions(
+	ctx context.Context, tenant domain.TenantID, id domain.ClientID, before domain.RevisionNumber, limit int,
+) (log []domain.Revision, err error) {
+	defer func(began time.Time) { s.done("Revisions", began, err) }(time.Now())
+	return s.next.Revisions(ctx, tenant, id, before, limit)
+}
+
+// Changes implements [application.Store].
+func (s timedStore) Changes(
+	ctx context.Context, tenant domain.TenantID, after application.Cursor, limit int,
+) (c application.Changes, err error) {
+	defer func(began time.Time) { s.done("Changes", began, err) }(time.Now())
+	return s.next.Changes(ctx, tenant, after, limit)
+}
+
+// Watch implements [application.Store]. It is not timed, because its purpose is to
+// wait.
+func (s timedStore) Watch(tenant domain.TenantID) (news <-chan struct{}, stop func()) {
+	return s.next.Watch(tenant)
+}
+
+// NoteSecretUses implements [application.Store].
+func (s timedStore) NoteSecretUses(ctx context.Context, uses []application.SecretUse) (err error) {
+	defer func(began time.Time) { s.done("NoteSecretUses", began, err) }(time.Now())
+	return s.next.NoteSecretUses(ctx, uses)
+}
+
+// SecretUses implements [application.Store].
+func (s timedStore) SecretUses(
+	ctx context.Context, tenant domain.TenantID, id domain.ClientID,
+) (used map[string]time.Time, err error) {
+	defer func(began time.Time) { s.done("SecretUses", began, err) }(time.Now())
+	return s.next.SecretUses(ctx, tenant, id)
+}
+
+// Purgeable implements [application.Store].
+func (s timedStore) Purgeable(
+	ctx context.Context, before time.Time, limit int,
+) (list []domain.Client, skipped []*application.UnreadableError, err error) {
+	defer func(began time.Time) { s.done("Purgeable", began, err) }(time.Now())
+	return s.next.Purgeable(ctx, before, limit)
+}
+
+// ForgetAttempts implements [application.Store].
+func (s timedStore) ForgetAttempts(ctx context.Context, before time.Time) (err error) {
+	defer func(began time.Time) { s.done("ForgetAttempts", began, err) }(time.Now())
+	return s.next.ForgetAttempts(ctx, before)
+}
+
+// Ping implements [application.Store].
+func (s timedStore) Ping(ctx context.Context) (err error) {
+	defer func(began time.Time) { s.done("Ping", began, err) }(time.Now())
+	return s.next.Ping(ctx)
+}
