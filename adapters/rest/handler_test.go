@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-oauth/clientele/adapters/jose"
+	"github.com/clientele-oauth/clientele/adapters/memory"
 	"github.com/clientele-oauth/clientele/adapters/postgres"
 	"github.com/clientele-oauth/clientele/adapters/postgres/pgtest"
 	"github.com/clientele-oauth/clientele/adapters/rest"
@@ -79,7 +80,14 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, &database)) }
 // onBothStores runs a test over the HTTP surface on each of the stores.
 func onBothStores(t *testing.T, test func(t *testing.T, s service)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) { test(t, newService(t)) })
+	t.Run("sqlite", func(t *testing.T) {
+		store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
+		require.NoError(t, err)
+		t.Cleanup(func() { assert.NoError(t, store.Close()) })
+		_, err = store.Migrate(t.Context())
+		require.NoError(t, err)
+		test(t, serviceOver(t, store))
+	})
 	t.Run("postgres", func(t *testing.T) {
 		url, err := database.NewDatabase(t.Context())
 		require.NoError(t, err)
@@ -92,14 +100,10 @@ func onBothStores(t *testing.T, test func(t *testing.T, s service)) {
 	})
 }
 
+// newService returns the HTTP surface over an empty store in memory.
 func newService(t *testing.T) service {
 	t.Helper()
-	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, store.Close()) })
-	_, err = store.Migrate(t.Context())
-	require.NoError(t, err)
-	return serviceOver(t, store)
+	return serviceOver(t, memory.New())
 }
 
 func serviceOver(t testing.TB, store application.Store, adjust ...func(*rest.Config)) service {
