@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-oauth/clientele/adapters/jwks"
+	"github.com/clientele-oauth/clientele/adapters/memory"
 	"github.com/clientele-oauth/clientele/adapters/postgres"
 	"github.com/clientele-oauth/clientele/adapters/postgres/pgtest"
 	"github.com/clientele-oauth/clientele/adapters/rest"
@@ -78,7 +79,14 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, &database)) }
 // onBothStores runs a test over the HTTP surface on each of the stores.
 func onBothStores(t *testing.T, test func(t *testing.T, s service), adjust ...func(*setup)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) { test(t, newService(t, adjust...)) })
+	t.Run("sqlite", func(t *testing.T) {
+		store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
+		require.NoError(t, err)
+		t.Cleanup(func() { assert.NoError(t, store.Close()) })
+		_, err = store.Migrate(t.Context())
+		require.NoError(t, err)
+		test(t, serviceOver(t, store, adjust...))
+	})
 	t.Run("postgres", func(t *testing.T) {
 		url, err := database.NewDatabase(t.Context())
 		require.NoError(t, err)
@@ -91,14 +99,10 @@ func onBothStores(t *testing.T, test func(t *testing.T, s service), adjust ...fu
 	})
 }
 
+// newService returns the HTTP surface over an empty store in memory.
 func newService(t *testing.T, adjust ...func(*setup)) service {
 	t.Helper()
-	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, store.Close()) })
-	_, err = store.Migrate(t.Context())
-	require.NoError(t, err)
-	return serviceOver(t, store, adjust...)
+	return serviceOver(t, memory.New(), adjust...)
 }
 
 // setup is what a service under test is made of. Registry takes the place of the one
