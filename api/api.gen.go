@@ -733,7 +733,7 @@ type Finding struct {
 
 	// Message What is wrong and how to fix it.
 	//
-	// Example: a redirect URI has no fragment; remove the # and what follows
+	// Example: a redirect URI must not have a fragment; remove the # and everything after it
 	Message *string `json:"message,omitempty"`
 
 	// Rule The rule's id; `contract` if the request does not match the types or limits in this document. Rules are

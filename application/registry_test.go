@@ -149,7 +149,7 @@ func TestARefusedRegistrationLeavesNothing(t *testing.T) {
 	var invalid *application.InvalidError
 	require.ErrorAs(t, err, &invalid)
 	assert.Len(t, invalid.Findings.Violations(), 2)
-	assert.Contains(t, err.Error(), "2 violations")
+	assert.Contains(t, err.Error(), "violations: 2")
 }
 
 func TestADryRunChangesNothing(t *testing.T) {

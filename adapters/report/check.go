@@ -79,7 +79,7 @@ func CheckText(w io.Writer, files []File) error {
 		}
 	}
 	t := Count(files)
-	fmt.Fprintf(&text, "%s checked, %d refused: %s, %s", counted(t.Clients, "client"), t.Refused,
+	fmt.Fprintf(&text, "%s checked, %d rejected: %s, %s", counted(t.Clients, "client"), t.Refused,
 		counted(t.Violations, "violation"), counted(t.Warnings, "warning"))
 	if t.Unread > 0 {
 		fmt.Fprintf(&text, "; %s could not be read", counted(t.Unread, "file"))

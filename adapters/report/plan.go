@@ -57,7 +57,7 @@ func Plan(w io.Writer, p declare.Plan, origins []Origin) error {
 	}
 	fmt.Fprintf(&text, "%d to delete, %d unchanged", p.Count(declare.Delete), p.Count(declare.Unchanged))
 	if n := p.Refused(); n > 0 {
-		fmt.Fprintf(&text, "; the registry refuses %d of them", n)
+		fmt.Fprintf(&text, "; the registry rejects %d of them", n)
 	}
 	text.WriteString("\n")
 	_, err := io.WriteString(w, text.String())
@@ -68,12 +68,12 @@ func Plan(w io.Writer, p declare.Plan, origins []Origin) error {
 func refused(text *strings.Builder, refusal error, origin Origin) {
 	if invalid, ok := errors.AsType[*application.InvalidError](refusal); ok {
 		for _, f := range invalid.Findings.Violations() {
-			fmt.Fprintf(text, "    %s: refused: %s [%s, %s]\n", origin.at(f.Pointer), Printable(f.Message), Printable(f.Rule), Printable(f.Source))
+			fmt.Fprintf(text, "    %s: rejected: %s [%s, %s]\n", origin.at(f.Pointer), Printable(f.Message), Printable(f.Rule), Printable(f.Source))
 		}
 		return
 	}
 	if refusal != nil {
-		fmt.Fprintf(text, "    %s: refused: %s\n", origin.at(""), Printable(refusal.Error()))
+		fmt.Fprintf(text, "    %s: rejected: %s\n", origin.at(""), Printable(refusal.Error()))
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 // RulesTable writes the rules as columns of text.
 func RulesTable(w io.Writer, rules []domain.Rule) error {
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(columns, "RULE\tLEVEL\tPROFILES\tSOURCE\tBROKEN WHEN")
+	fmt.Fprintln(columns, "RULE\tLEVEL\tPROFILES\tSOURCE\tVIOLATED WHEN")
 	for _, r := range rules {
 		fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\n", r.ID, levels(r), wire.ProfileText(r), r.Source, r.Summary)
 	}
@@ -34,15 +34,15 @@ func RulesMarkdown(w io.Writer, rules []domain.Rule) error {
 	var page strings.Builder
 	page.WriteString(`# The rules
 
-Printed by ` + "`clientele rules --format markdown`" + ` from the table that the service judges by. A *violation* refuses
-a client, a *warning* is reported. A rule named with profiles holds for clients of these profiles only; ` + "`none`" + `
-stands for clients without one. The source ` + "`own`" + ` is a rule of this registry.
+These are the rules that every client is validated by, and their sources. ` + "`clientele rules --format markdown`" + ` prints
+this page. A *violation* rejects the request; a *warning* is only reported. A rule with profiles applies only to clients
+of these profiles; ` + "`none`" + ` means clients without a profile. The source ` + "`own`" + ` is a rule of this registry.
 `)
 	subject := ""
 	for _, r := range rules {
 		if r.Subject != subject {
 			subject = r.Subject
-			page.WriteString("\n## " + subject + "\n\n| rule | level | profiles | broken when | source |\n|---|---|---|---|---|\n")
+			page.WriteString("\n## " + subject + "\n\n| rule | level | profiles | violated when | source |\n|---|---|---|---|---|\n")
 		}
 		cells := []string{"`" + r.ID + "`", levels(r), wire.ProfileText(r), r.Summary, r.Source}
 		page.WriteString("| " + strings.Join(escapedCells(cells), " | ") + " |\n")

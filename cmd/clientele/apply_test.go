@@ -104,7 +104,7 @@ func registrations(t *testing.T, address string, most int64) (url string) {
 	var seen atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost && r.URL.Query().Get("dry_run") != "true" && seen.Add(1) > most {
-			_, _ = io.Copy(io.Discard, r.Body) // only then it is seen that the caller is gone
+			_, _ = io.Copy(io.Discard, r.Body) // only then it is seen that the caller has disconnected
 			<-r.Context().Done()
 			return
 		}
@@ -193,9 +193,9 @@ redirect_uris:
 `), 0o600))
 	applied := registry.run(t, "apply", "-f", file, "--yes")
 	assert.Equal(t, 1, applied.status)
-	assert.Contains(t, applied.output, file+":9: refused: ")
+	assert.Contains(t, applied.output, file+":9: rejected: ")
 	assert.Contains(t, applied.output, "[redirect-uri-fragment, RFC 6749 §3.1.2]")
-	assert.Contains(t, applied.output, "the registry refuses 1 of them")
+	assert.Contains(t, applied.output, "the registry rejects 1 of them")
 	found, err := p.as(t, registry.token).GetClientWithResponse(t.Context(), "good", nil)
 	require.NoError(t, err)
 	assert.Equal(t, 404, found.StatusCode())
@@ -246,7 +246,7 @@ func TestApplyDoesNotOverwriteWhatItDidNotSee(t *testing.T) {
 	terminal.say(t, "y\n")
 	output := terminal.end(t)
 	assert.Equal(t, 1, command.ProcessState.ExitCode())
-	assert.Contains(t, output, "the client has been changed since")
+	assert.Contains(t, output, "the client was changed in the meantime")
 	found, err := admin.GetClientWithResponse(t.Context(), "app", nil)
 	require.NoError(t, err)
 	assert.Equal(t, "Theirs", *found.JSON200.Data.Name)
@@ -284,7 +284,7 @@ func TestWhatCannotBeApplied(t *testing.T) {
 		"another's token":  {pipeline{p.URL, "x"}, []string{"-f", good}, 1, "a valid bearer token is required"},
 		"no administrator": {pipeline{p.URL, token(t, data, "--role", "user")}, []string{"-f", good}, 1, "administrator role required"},
 		"no registry":      {pipeline{"http://127.0.0.1:1", "x"}, []string{"-f", good}, 1, "connect: connection refused"},
-		"another's URL":    {pipeline{p.URL + "/healthz", "x"}, []string{"-f", good, "--prune"}, 1, "there is nothing at this path"},
+		"another's URL":    {pipeline{p.URL + "/healthz", "x"}, []string{"-f", good, "--prune"}, 1, "no such endpoint"},
 		"no URL":           {pipeline{"ftp://x", "x"}, []string{"-f", good}, 1, "CLIENTELE_URL"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -52,7 +52,7 @@ func TestCheckEndsWithTheStatusThatPipelinesNeed(t *testing.T) {
 		status int
 		says   string
 	}{
-		{"a legal client", "", []string{"legal.json"}, 0, "1 client checked, 0 refused: 0 violations, 0 warnings"},
+		{"a legal client", "", []string{"legal.json"}, 0, "1 client checked, 0 rejected: 0 violations, 0 warnings"},
 		{"a warning refuses nothing", "", []string{"warned.json"}, 0, "warned.json:1: warning at /redirect_uris/0: "},
 		{"a refused one", "", []string{"legal.json", "refused.yaml"}, 1, "refused.yaml:3: violation at /redirect_uris/0: "},
 		{"a broken file", "", []string{"refused.yaml", "broken.json"}, 2, "broken.json:1: cannot be read: this is not JSON"},

@@ -135,7 +135,7 @@ func TestCheckReadsFolders(t *testing.T) {
 	output, status := clientele(t, dir, "", "check", "clients")
 	assert.Equal(t, 1, status)
 	assert.Contains(t, output, "clients/below/b.yml:3: violation at ")
-	assert.Contains(t, output, "2 clients checked, 1 refused")
+	assert.Contains(t, output, "2 clients checked, 1 rejected")
 	output, status = clientele(t, dir, "", "check", "empty")
 	assert.Equal(t, 2, status)
 	assert.Contains(t, output, "empty: cannot be read: has no .yaml, .yml or .json file in it")

@@ -181,7 +181,7 @@ func TestLoadIsShedBeforeItPilesUp(t *testing.T) {
 			}
 			if found.JSON503 != nil {
 				assert.Equal(t, "1", found.HTTPResponse.Header.Get("Retry-After"))
-				assert.Equal(t, "too busy; try again in a moment", *found.JSON503.Message)
+				assert.Equal(t, "the service is overloaded; retry shortly", *found.JSON503.Message)
 			}
 			statuses <- found.StatusCode()
 		})

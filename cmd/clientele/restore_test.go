@@ -93,7 +93,7 @@ func TestApplyRestoresNothingThatIsRejected(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("client_id: app\nname: App\nredirect_uris:\n- https://app.example.com/#top\n"), 0o600))
 	applied := registry.run(t, "apply", "-f", file, "--yes")
 	assert.Equal(t, 1, applied.status)
-	assert.Contains(t, applied.output, file+":4: refused: ")
+	assert.Contains(t, applied.output, file+":4: rejected: ")
 	assert.Contains(t, applied.output, "[redirect-uri-fragment, ")
 	found, err := p.as(t, registry.token).GetClientWithResponse(t.Context(), "app", nil)
 	require.NoError(t, err)
@@ -154,7 +154,7 @@ func TestApplySaysThatAPurgedIdentifierStaysReserved(t *testing.T) {
 	require.NoError(t, err, string(output))
 	applied := registry.run(t, "apply", "-f", file, "--yes")
 	assert.Equal(t, 1, applied.status)
-	assert.Contains(t, applied.output, "refused: the client_id belonged to a client that was permanently removed, and stays reserved: choose another client_id")
+	assert.Contains(t, applied.output, "rejected: the client_id belonged to a client that was permanently removed, and stays reserved: choose another client_id")
 }
 
 // A plan shows what is declared against the defaults of a registration.
