@@ -184,11 +184,11 @@ func (s *server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	switch {
 	case !known:
-		s.log.ErrorContext(r.Context(), "defect", "request_id", exchangeOf(r.Context()).requestID, "error", err)
+		s.log.ErrorContext(r.Context(), "internal error", "request_id", exchangeOf(r.Context()).requestID, "error", err)
 	case p.status == http.StatusForbidden:
 		s.logForbidden(r, err)
 	case p.status >= http.StatusInternalServerError, p.status == http.StatusUnauthorized:
-		s.log.WarnContext(r.Context(), "refused", "request_id", exchangeOf(r.Context()).requestID, "error", err)
+		s.log.WarnContext(r.Context(), "request rejected", "request_id", exchangeOf(r.Context()).requestID, "error", err)
 	}
 	s.writeProblem(w, r, p)
 }

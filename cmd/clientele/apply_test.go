@@ -209,7 +209,7 @@ func TestPruneDeletesWhatNoFileDeclares(t *testing.T) {
 	declareClients(t, dir, 5)
 	applied := registry.run(t, "apply", "-f", dir, "--yes")
 	require.Equal(t, 0, applied.status, applied.errors)
-	assert.Contains(t, applied.errors, "secrets of new clients not kept: 4;")
+	assert.Contains(t, applied.errors, "secrets of new clients not saved: 4;")
 	require.NoError(t, os.Remove(filepath.Join(dir, "app-0003.yaml")))
 	applied = registry.run(t, "apply", "-f", dir, "--yes")
 	assert.Contains(t, applied.output, "0 to delete, 4 unchanged", "only where it is asked for")

@@ -44,5 +44,5 @@ func (t trustedIssuers) detail() string {
 	if known == 0 {
 		return "never read"
 	}
-	return fmt.Sprintf("%d of %d issuers, oldest read %s ago", known, len(t), oldest.Round(time.Second))
+	return fmt.Sprintf("keys read for %d of %d issuers, oldest %s ago", known, len(t), oldest.Round(time.Second))
 }

@@ -19,17 +19,17 @@ import (
 // tokenFlags say which access tokens the service accepts: those of the issuers in
 // a file, or of one issuer that the other flags describe.
 type tokenFlags struct {
-	IssuersFile      string        `env:"CLIENTELE_ISSUERS_FILE" type:"existingfile" placeholder:"FILE" help:"Issuers of access tokens and what their claims mean, in YAML or JSON; replaces the flags for a single issuer. See docs/issuers.md."`
-	Issuer           string        `env:"CLIENTELE_ISSUER" placeholder:"URL" help:"Issuer of access tokens, the iss claim exactly."`
+	IssuersFile      string        `env:"CLIENTELE_ISSUERS_FILE" type:"existingfile" placeholder:"FILE" help:"File with the issuers of access tokens and the mapping of their claims, in YAML or JSON; replaces the flags for a single issuer. See docs/issuers.md."`
+	Issuer           string        `env:"CLIENTELE_ISSUER" placeholder:"URL" help:"Issuer of access tokens: the exact iss claim."`
 	IssuerKeys       string        `env:"CLIENTELE_ISSUER_KEYS" placeholder:"URL|FILE" help:"JWK Set of the issuer: an http(s) URL, or a file."`
-	IssuerKeysMaxAge time.Duration `default:"24h" env:"CLIENTELE_ISSUER_KEYS_MAX_AGE" help:"Age from which the issuer's keys are no longer used, if the issuer cannot be reached to read them again (${default})."`
-	Audience         string        `default:"clientele" env:"CLIENTELE_AUDIENCE" help:"What the aud claim must hold (${default})."`
+	IssuerKeysMaxAge time.Duration `default:"24h" env:"CLIENTELE_ISSUER_KEYS_MAX_AGE" help:"Maximum age of the issuer's cached keys while the issuer cannot be reached (${default})."`
+	Audience         string        `default:"clientele" env:"CLIENTELE_AUDIENCE" help:"Audience that the aud claim must contain (${default})."`
 	TokenType        []string      `default:"at+jwt,JWT" env:"CLIENTELE_TOKEN_TYPE" help:"Accepted typ headers (${default})."`
-	MaxTokenLifetime time.Duration `env:"CLIENTELE_MAX_TOKEN_LIFETIME" help:"Longest lifetime of a token, from its iat, or from now if it has none, to its exp; unlimited if unset."`
-	TenantClaim      string        `default:"tenant_id" env:"CLIENTELE_TENANT_CLAIM" help:"Claim that names the tenant; use dots for nested claims, and double quotes around names that contain dots (${default})."`
+	MaxTokenLifetime time.Duration `env:"CLIENTELE_MAX_TOKEN_LIFETIME" help:"Maximum lifetime of a token, from its iat (or from now if it has none) to its exp; unlimited if unset."`
+	TenantClaim      string        `default:"tenant_id" env:"CLIENTELE_TENANT_CLAIM" help:"Claim with the tenant; use dots for nested claims, and double quotes around names that contain dots (${default})."`
 	RoleClaim        string        `default:"roles" env:"CLIENTELE_ROLE_CLAIM" help:"Claim with the roles; use dots for nested claims, and double quotes around names that contain dots (${default})."`
-	AdminRole        string        `default:"admin" env:"CLIENTELE_ADMIN_ROLE" help:"Role that makes an administrator of the tenant (${default})."`
-	PlatformRole     string        `env:"CLIENTELE_PLATFORM_ROLE" help:"Role that makes an administrator of every tenant, who names the one to act in; none where it is not set."`
+	AdminRole        string        `default:"admin" env:"CLIENTELE_ADMIN_ROLE" help:"Role that administers the tenant (${default})."`
+	PlatformRole     string        `env:"CLIENTELE_PLATFORM_ROLE" help:"Role that administers every tenant (select one with X-Tenant-Id); disabled if unset."`
 }
 
 // rules are the token rules of the flags for a single issuer.
@@ -75,9 +75,9 @@ func (f tokenFlags) validate(dev bool, given map[string]bool) error {
 	case !dev && (f.Issuer == "" || f.IssuerKeys == ""):
 		return errors.New("set --issuer and --issuer-keys (CLIENTELE_ISSUER, CLIENTELE_ISSUER_KEYS) or --issuers-file, or --dev to try it out")
 	case !dev && (len(f.TokenType) == 0 || f.TenantClaim == "" || f.RoleClaim == "" || f.AdminRole == "" || f.Audience == ""):
-		return errors.New("--token-type, --tenant-claim, --role-claim, --admin-role and --audience are not empty")
+		return errors.New("--token-type, --tenant-claim, --role-claim, --admin-role and --audience must not be empty")
 	case !dev && (f.IssuerKeysMaxAge <= 0 || f.MaxTokenLifetime < 0):
-		return errors.New("--issuer-keys-max-age must be above zero, and --max-token-lifetime must not be negative")
+		return errors.New("--issuer-keys-max-age must be greater than zero, and --max-token-lifetime must not be negative")
 	case !dev:
 		_, err := f.issuerRules(false, "")
 		return err
@@ -150,14 +150,14 @@ func devTokenFile(data string) string { return filepath.Join(data, "admin.token"
 
 type tokenCommand struct {
 	Issue   tokenIssueCommand   `cmd:"" default:"withargs" help:"Print an access token signed with the development key of a data directory."`
-	Inspect tokenInspectCommand `cmd:"" help:"Read a token from standard input and explain what each issuer entry makes of it."`
+	Inspect tokenInspectCommand `cmd:"" help:"Read a token from standard input and explain how each issuer entry evaluates it."`
 }
 
 type tokenIssueCommand struct {
 	Data    string        `default:"./data" env:"CLIENTELE_DATA" placeholder:"DIR" help:"Data directory of a service that was started with --dev (${default})."`
-	Subject string        `default:"${devSubject}" help:"Who the token speaks for (${default})."`
-	Tenant  string        `default:"${devTenant}" help:"Tenant, empty for none (${default})."`
-	Role    string        `default:"${devRole}" help:"Role, empty for none (${default} is the administrator's)."`
+	Subject string        `default:"${devSubject}" help:"Subject of the token (${default})."`
+	Tenant  string        `default:"${devTenant}" help:"Tenant; empty for none (${default})."`
+	Role    string        `default:"${devRole}" help:"Role; empty for none (${default} makes an administrator)."`
 	Scope   string        `help:"Scopes, space-separated: clients:read, clients:verify, clients:write."`
 	TTL     time.Duration `name:"ttl" default:"1h" help:"How long the token is valid (${default})."`
 }
@@ -195,7 +195,7 @@ func (c *tokenIssueCommand) Run() error {
 type tokenInspectCommand struct {
 	Dev        bool   `env:"CLIENTELE_DEV" help:"Check against the development key of the data directory."`
 	Data       string `default:"./data" env:"CLIENTELE_DATA" placeholder:"DIR" help:"Data directory of a service that was started with --dev (${default})."`
-	Offline    bool   `help:"Do not read the issuers' keys: show what the claims mean without verifying the signature."`
+	Offline    bool   `help:"Do not fetch the issuers' keys: show how the claims are evaluated without verifying the signature."`
 	tokenFlags `embed:"" group:"Access tokens"`
 }
 
