@@ -118,7 +118,7 @@ func (e RestoreClientParamsStatus) Valid() bool {
 
 // Actor Who made a change.
 type Actor struct {
-	// ClientID The client that the access token was issued to; absent where it names none.
+	// ClientID The client that the access token was issued to; absent if the token names none.
 	//
 	// Example: console
 	ClientID *string `json:"client_id,omitempty"`
@@ -139,12 +139,12 @@ type Change struct {
 	// Actor Who made a change.
 	Actor *Actor `json:"actor,omitempty"`
 
-	// At When.
+	// At When the change was made.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	At *string `json:"at,omitempty"`
 
-	// Client A client as answers show it.
+	// Client A client as responses show it.
 	Client *OAuthClientItem `json:"client,omitempty"`
 
 	// ClientID The client.
@@ -152,22 +152,22 @@ type Change struct {
 	// Example: app-123
 	ClientID *string `json:"client_id,omitempty"`
 
-	// Jwks The inline key set that it has since; absent where there is none.
+	// Jwks The inline key set after the change; absent if there is none.
 	//
 	// Example: {"keys":[]}
 	Jwks *string `json:"jwks,omitempty"`
 
-	// Reason What the caller gave as `X-Change-Reason`.
+	// Reason The value of `X-Change-Reason`.
 	//
 	// Example: ticket 4711
 	Reason *string `json:"reason,omitempty"`
 
-	// RequestID The request, as logs know it.
+	// RequestID The id of the request, as in the logs.
 	//
 	// Example: 4d2f7a1e
 	RequestID *string `json:"request_id,omitempty"`
 
-	// Revision Its revision since.
+	// Revision The revision of the client after the change.
 	//
 	// Example: 7
 	Revision *int64 `json:"revision,omitempty"`
@@ -183,14 +183,14 @@ type ChangeList struct {
 	// Changes The changes, in the order of the feed.
 	Changes *[]Change `json:"changes,omitempty"`
 
-	// HeldBackSeconds Age in seconds of the oldest committed change of the tenant that is not handed out yet, because an older
+	// HeldBackSeconds Age in seconds of the oldest committed change of the tenant that the feed does not return yet, because an older
 	// transaction is still open in the database server. Absent if no change is held back for a second or longer.
 	//
 	//
 	// Example: 12
 	HeldBackSeconds *int64 `json:"held_back_seconds,omitempty"`
 
-	// Next The `after` of the next call.
+	// Next The `after` of the next request.
 	//
 	// Example: p1234.56.0f1e2d3c4b5a69788796
 	Next *string `json:"next,omitempty"`
@@ -206,12 +206,12 @@ type ChangeListDetailResponse struct {
 	// Data Some changes.
 	Data *ChangeList `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	//
 	// Example: changes found
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
@@ -224,10 +224,10 @@ type ClientKey struct {
 	// Example: EdDSA
 	Alg *string `json:"alg,omitempty"`
 
-	// CertificateNotAfter Until when the first certificate of x5c is valid, RFC 3339 in UTC.
+	// CertificateNotAfter When the first certificate in x5c expires, RFC 3339 in UTC.
 	CertificateNotAfter *string `json:"certificate_not_after,omitempty"`
 
-	// CertificateNotBefore Since when the first certificate of x5c is valid, RFC 3339 in UTC.
+	// CertificateNotBefore When the first certificate in x5c becomes valid, RFC 3339 in UTC.
 	CertificateNotBefore *string `json:"certificate_not_before,omitempty"`
 
 	// Crv The curve, for EC and OKP keys.
@@ -248,7 +248,7 @@ type ClientKey struct {
 	// Example: OKP
 	Kty *string `json:"kty,omitempty"`
 
-	// PublicKey The members that make the key (RFC 7518 §6), and no others.
+	// PublicKey The public parameters of the key (RFC 7518 §6), and no others.
 	PublicKey *map[string]string `json:"public_key,omitempty"`
 
 	// Size The length of the modulus in bits, for RSA keys.
@@ -266,45 +266,45 @@ type ClientKey struct {
 	// Example: sig
 	Use *string `json:"use,omitempty"`
 
-	// Violations What the rules refuse about the key.
+	// Violations Violations by the key.
 	Violations *[]Finding `json:"violations,omitempty"`
 
-	// Warnings What the rules advise against about the key.
+	// Warnings Warnings about the key.
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
 // ClientKeys The keys of a client.
 type ClientKeys struct {
-	// Detail Why the keys cannot be seen.
+	// Detail Why the keys are not available.
 	Detail *string `json:"detail,omitempty"`
 
-	// FetchedAt When keys behind a URI were last fetched, RFC 3339 in UTC.
+	// FetchedAt When the keys were last fetched from the URI, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	FetchedAt *string `json:"fetched_at,omitempty"`
 
-	// JwksURI The URI, where the keys are behind one.
+	// JwksURI The URI, if the keys are fetched from one.
 	//
 	// Example: https://client.example.com/.well-known/jwks.json
 	JwksURI *string `json:"jwks_uri,omitempty"`
 
-	// Keys The keys of the set, in its order.
+	// Keys The keys, in the order of the key set.
 	Keys *[]ClientKey `json:"keys,omitempty"`
 
-	// Source Where the keys are: `none`, `jwks` or `jwks_uri`.
+	// Source The source of the keys: `none`, `jwks` or `jwks_uri`.
 	//
 	// Example: jwks
 	Source *string `json:"source,omitempty"`
 
-	// State `none`; `seen`; `unreachable`: could not be fetched, see `detail`; `refused`: its host is localhost or an IP address that is not public.
+	// State `none`: the client has no keys; `seen`: the keys are available; `unreachable`: they could not be fetched, see `detail`; `refused`: the address is not allowed, because its host is localhost or an IP address that is not public.
 	//
 	// Example: seen
 	State *string `json:"state,omitempty"`
 
-	// Violations What the rules refuse about the set as a whole.
+	// Violations Violations by the key set as a whole.
 	Violations *[]Finding `json:"violations,omitempty"`
 
-	// Warnings What the rules advise against about the set as a whole.
+	// Warnings Warnings about the key set as a whole.
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
@@ -318,16 +318,16 @@ type ClientKeysDetailResponse struct {
 	// Data The keys of a client.
 	Data *ClientKeys `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 }
 
-// Compliance A configuration held against profiles.
+// Compliance The result of checking a configuration against profiles.
 type Compliance struct {
 	// Reports A report for each profile.
 	Reports *[]ComplianceReport `json:"reports,omitempty"`
@@ -340,30 +340,30 @@ type ComplianceDetailResponse struct {
 	// Example: 0
 	Code *int32 `json:"code,omitempty"`
 
-	// Data A configuration held against profiles.
+	// Data The result of checking a configuration against profiles.
 	Data *Compliance `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 }
 
-// ComplianceReport A configuration held against one profile.
+// ComplianceReport The result of checking a configuration against one profile.
 type ComplianceReport struct {
 	// Compliant Whether no rule is violated.
 	Compliant *bool `json:"compliant,omitempty"`
 
-	// Failed The rules that are violated, and what to change.
+	// Failed The violated rules, and what to change.
 	Failed *[]RuleResult `json:"failed,omitempty"`
 
-	// Obligations What the profile demands at run time, and no registration can show.
+	// Obligations What the profile requires at run time, which cannot be checked in a registration.
 	Obligations *[]Obligation `json:"obligations,omitempty"`
 
-	// Passed The rules that are kept.
+	// Passed The rules without findings.
 	Passed *[]RuleResult `json:"passed,omitempty"`
 
 	// Profile The profile; `none` is the rules for every client.
@@ -371,7 +371,7 @@ type ComplianceReport struct {
 	// Example: fapi2-security
 	Profile *string `json:"profile,omitempty"`
 
-	// Warned The rules that only warn.
+	// Warned The rules with warnings only.
 	Warned *[]RuleResult `json:"warned,omitempty"`
 }
 
@@ -385,23 +385,23 @@ type CreateClientDetailResponse struct {
 	// Data A client as it was registered.
 	Data *CreateClientResponse `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	//
 	// Example: client updated
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Warnings What is accepted though the texts advise against it, and violations that stood before the change; the first 100 of it.
+	// Warnings Accepted settings that the specifications advise against, and violations that existed before the change; at most the first 100.
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
 // CreateClientResponse A client as it was registered.
 type CreateClientResponse struct {
-	// ClientAuthMethods How the client authenticates: a **string** that holds the JSON text of an array. In requests it is an array.
+	// ClientAuthMethods How the client authenticates: a **string** with the JSON text of an array. In requests it is an array.
 	//
 	// Example: ["client_secret_basic","private_key_jwt"]
 	ClientAuthMethods *string `json:"client_auth_methods,omitempty"`
@@ -411,7 +411,7 @@ type CreateClientResponse struct {
 	// Example: app-123
 	ClientID *string `json:"client_id,omitempty"`
 
-	// ClientSecret The client's first secret, shown this once; absent where no authentication method uses one.
+	// ClientSecret The client's first secret, shown only once; absent if no authentication method uses a secret.
 	//
 	// Example: clientele_mFqZ0pR3vXc7N1sTq8bYw2LkHd5UeJ4oGi9fAaBzDxE0c1fbcde
 	ClientSecret *string `json:"client_secret,omitempty"`
@@ -426,7 +426,7 @@ type CreateClientResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	CreatedAt *string `json:"created_at,omitempty"`
 
-	// FapiProfile The FAPI profile that the client must keep to: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are kept as sent and judged as `fapi1-baseline` and `fapi2-security`.
+	// FapiProfile The FAPI profile that the client must comply with: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are stored as sent and mean `fapi1-baseline` and `fapi2-security`.
 	//
 	// Example: fapi2-security
 	FapiProfile *string `json:"fapi_profile,omitempty"`
@@ -436,7 +436,7 @@ type CreateClientResponse struct {
 	// Example: ["authorization_code"]
 	GrantTypes *[]string `json:"grant_types,omitempty"`
 
-	// ID The registry's own key of the record.
+	// ID The internal identifier of the record, assigned by the registry.
 	//
 	// Example: client_abc123
 	ID *string `json:"id,omitempty"`
@@ -446,37 +446,37 @@ type CreateClientResponse struct {
 	// Example: true
 	IsConfidential *bool `json:"is_confidential,omitempty"`
 
-	// Jwks The public keys, as the JSON text of a JWK Set (RFC 7517 §5): at most 50 keys, no private or symmetric one. Excludes `jwks_uri`; to switch, clear the other in the same request.
+	// Jwks The public keys, as the JSON text of a JWK Set (RFC 7517 §5): at most 50 keys, no private or symmetric ones. Mutually exclusive with `jwks_uri`; to switch, clear the other in the same request.
 	//
 	// Example: {"keys":[{"kty":"OKP","crv":"Ed25519","kid":"2026-04","use":"sig","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}
 	Jwks *string `json:"jwks,omitempty"`
 
-	// JwksURI Where the public keys are: an https URI on a public host. Excludes `jwks`; to switch, clear the other in the same request.
+	// JwksURI The location of the public keys: an https URI on a public host. Mutually exclusive with `jwks`; to switch, clear the other in the same request.
 	//
 	// Example: https://client.example.com/.well-known/jwks.json
 	JwksURI *string `json:"jwks_uri,omitempty"`
 
-	// LogoURL The client's logo (RFC 7591 §2, `logo_uri`).
+	// LogoURL The URL of the client's logo (RFC 7591 §2, `logo_uri`).
 	//
 	// Example: https://app.example.com/logo.png
 	LogoURL *string `json:"logo_url,omitempty"`
 
-	// Name What people know the client by.
+	// Name The human-readable name of the client.
 	//
 	// Example: My App
 	Name *string `json:"name,omitempty"`
 
-	// PrivacyPolicy What the client does with personal data (RFC 7591 §2, `policy_uri`).
+	// PrivacyPolicy The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
 	//
 	// Example: https://app.example.com/privacy
 	PrivacyPolicy *string `json:"privacy_policy,omitempty"`
 
-	// RedirectUris The redirection endpoints, kept byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
+	// RedirectUris The redirection endpoints, stored byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
 	//
 	// Example: ["https://app.example.com/callback"]
 	RedirectUris *[]string `json:"redirect_uris,omitempty"`
 
-	// Scopes The scopes that the client may ask for (RFC 6749 §3.3), one an element.
+	// Scopes The scopes that the client may request (RFC 6749 §3.3), one scope per element.
 	//
 	// Example: ["openid","profile"]
 	Scopes *[]string `json:"scopes,omitempty"`
@@ -486,7 +486,7 @@ type CreateClientResponse struct {
 	// Example: bcde
 	SecretLastFour *string `json:"secret_last_four,omitempty"`
 
-	// Status `active` or `suspended`. A suspended client is not served.
+	// Status `active` or `suspended`. Authorization servers must not serve a suspended client.
 	//
 	// Example: active
 	Status *string `json:"status,omitempty"`
@@ -496,7 +496,7 @@ type CreateClientResponse struct {
 	// Example: tenant_abc123
 	TenantID *string `json:"tenant_id,omitempty"`
 
-	// TermsURL The terms of service (RFC 7591 §2, `tos_uri`).
+	// TermsURL The URL of the terms of service (RFC 7591 §2, `tos_uri`).
 	//
 	// Example: https://app.example.com/terms
 	TermsURL *string `json:"terms_url,omitempty"`
@@ -531,7 +531,7 @@ type CreateClientResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	UpdatedAt *string `json:"updated_at,omitempty"`
 
-	// Website The client's home page (RFC 7591 §2, `client_uri`).
+	// Website The URL of the client's home page (RFC 7591 §2, `client_uri`).
 	//
 	// Example: https://app.example.com
 	Website *string `json:"website,omitempty"`
@@ -547,25 +547,25 @@ type CreateSecretDetailResponse struct {
 	// Data A new secret.
 	Data *CreatedSecret `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	//
 	// Example: secret created
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 }
 
-// CreateSecretRequest What is to be known of the secret.
+// CreateSecretRequest The properties of the new secret.
 type CreateSecretRequest struct {
 	// Description What the secret is for.
 	//
 	// Example: Frankfurt
 	Description *string `json:"description,omitempty"`
 
-	// ExpiresAt When it expires (RFC 3339): in the future, at most 10 years away, and within the years 0001 to 9999 in UTC. It never expires if this is omitted.
+	// ExpiresAt When the secret expires (RFC 3339): in the future, at most 10 years away, and within the years 0001 to 9999 in UTC. If omitted, it never expires.
 	//
 	// Example: 2027-04-15T10:30:00Z
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
@@ -573,17 +573,17 @@ type CreateSecretRequest struct {
 
 // CreatedSecret A new secret.
 type CreatedSecret struct {
-	// CreatedAt When it was made.
+	// CreatedAt When the secret was created.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	CreatedAt *string `json:"created_at,omitempty"`
 
-	// Description What it is for.
+	// Description What the secret is for.
 	//
 	// Example: Frankfurt
 	Description *string `json:"description,omitempty"`
 
-	// ExpiresAt When it ends; absent where it does not.
+	// ExpiresAt When the secret expires; absent if it never does.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	ExpiresAt *string `json:"expires_at,omitempty"`
@@ -593,7 +593,7 @@ type CreatedSecret struct {
 	// Example: secret_abc123
 	SecretID *string `json:"secret_id,omitempty"`
 
-	// SecretValue Its value, shown this once; absent where an earlier request made it.
+	// SecretValue The value of the secret, shown only once; absent if an earlier request created it.
 	//
 	// Example: clientele_…
 	SecretValue *string `json:"secret_value,omitempty"`
@@ -604,12 +604,12 @@ type CreatedSecret struct {
 	Status *string `json:"status,omitempty"`
 }
 
-// Difference One member that differs. A member with one value has one here, one that is not set has none.
+// Difference One field that differs. A field with a single value has one element here, an unset field has none.
 type Difference struct {
-	// After Its values since.
+	// After The values after the change.
 	After *[]string `json:"after,omitempty"`
 
-	// Before Its values before.
+	// Before The values before the change.
 	Before *[]string `json:"before,omitempty"`
 
 	// Field JSON Pointer (RFC 6901) into the client.
@@ -618,9 +618,9 @@ type Difference struct {
 	Field *string `json:"field,omitempty"`
 }
 
-// Finding A rule that is broken, and where.
+// Finding A violated rule, and where it is violated.
 type Finding struct {
-	// Field JSON Pointer (RFC 6901) into the request body or, for a stored setting, into the client: empty, or beginning
+	// Field JSON Pointer (RFC 6901) into the request body or, for a stored setting, into the client: empty, or starting
 	// with `/`. For a parameter, its name: `?updated_since` in the query, `{client_id}` in the path, `If-Match` for a
 	// header.
 	//
@@ -628,27 +628,27 @@ type Finding struct {
 	// Example: /redirect_uris/0
 	Field *string `json:"field,omitempty"`
 
-	// Message What is wrong and what to do.
+	// Message What is wrong and how to fix it.
 	//
-	// Example: a redirect URI has no fragment; remove the # and what follows
+	// Example: a redirect URI must not have a fragment; remove the # and everything after it
 	Message *string `json:"message,omitempty"`
 
-	// Rule The rule's id; `contract` where the body breaks the bounds or types of this document. The rule is
-	// explained at `/docs/rules#` and the id.
+	// Rule The rule's id; `contract` if the request does not match the types or limits in this document. Rules are
+	// explained at `/docs/rules#`, followed by the id.
 	//
 	//
 	// Example: redirect-uri-fragment
 	Rule *string `json:"rule,omitempty"`
 
-	// Source The text that rules it.
+	// Source The specification clause.
 	//
 	// Example: RFC 6749 §3.1.2
 	Source *string `json:"source,omitempty"`
 }
 
-// OAuthClientItem A client as answers show it.
+// OAuthClientItem A client as responses show it.
 type OAuthClientItem struct {
-	// ClientAuthMethods How the client authenticates: a **string** that holds the JSON text of an array. In requests it is an array.
+	// ClientAuthMethods How the client authenticates: a **string** with the JSON text of an array. In requests it is an array.
 	//
 	// Example: ["client_secret_basic","private_key_jwt"]
 	ClientAuthMethods *string `json:"client_auth_methods,omitempty"`
@@ -673,7 +673,7 @@ type OAuthClientItem struct {
 	// Example:
 	DeletedAt *string `json:"deleted_at,omitempty"`
 
-	// FapiProfile The FAPI profile that the client must keep to: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are kept as sent and judged as `fapi1-baseline` and `fapi2-security`.
+	// FapiProfile The FAPI profile that the client must comply with: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are stored as sent and mean `fapi1-baseline` and `fapi2-security`.
 	//
 	// Example: fapi2-security
 	FapiProfile *string `json:"fapi_profile,omitempty"`
@@ -683,7 +683,7 @@ type OAuthClientItem struct {
 	// Example: ["authorization_code"]
 	GrantTypes *[]string `json:"grant_types,omitempty"`
 
-	// ID The registry's own key of the record.
+	// ID The internal identifier of the record, assigned by the registry.
 	//
 	// Example: client_abc123
 	ID *string `json:"id,omitempty"`
@@ -693,32 +693,32 @@ type OAuthClientItem struct {
 	// Example: true
 	IsConfidential *bool `json:"is_confidential,omitempty"`
 
-	// JwksURI Where the public keys are: an https URI on a public host. Excludes `jwks`; to switch, clear the other in the same request.
+	// JwksURI The location of the public keys: an https URI on a public host. Mutually exclusive with `jwks`; to switch, clear the other in the same request.
 	//
 	// Example: https://client.example.com/.well-known/jwks.json
 	JwksURI *string `json:"jwks_uri,omitempty"`
 
-	// LogoURL The client's logo (RFC 7591 §2, `logo_uri`).
+	// LogoURL The URL of the client's logo (RFC 7591 §2, `logo_uri`).
 	//
 	// Example: https://app.example.com/logo.png
 	LogoURL *string `json:"logo_url,omitempty"`
 
-	// Name What people know the client by.
+	// Name The human-readable name of the client.
 	//
 	// Example: My App
 	Name *string `json:"name,omitempty"`
 
-	// PrivacyPolicy What the client does with personal data (RFC 7591 §2, `policy_uri`).
+	// PrivacyPolicy The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
 	//
 	// Example: https://app.example.com/privacy
 	PrivacyPolicy *string `json:"privacy_policy,omitempty"`
 
-	// RedirectUris The redirection endpoints, kept byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
+	// RedirectUris The redirection endpoints, stored byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
 	//
 	// Example: ["https://app.example.com/callback"]
 	RedirectUris *[]string `json:"redirect_uris,omitempty"`
 
-	// Scopes The scopes that the client may ask for (RFC 6749 §3.3), one an element.
+	// Scopes The scopes that the client may request (RFC 6749 §3.3), one scope per element.
 	//
 	// Example: ["openid","profile"]
 	Scopes *[]string `json:"scopes,omitempty"`
@@ -728,7 +728,7 @@ type OAuthClientItem struct {
 	// Example: bcde
 	SecretLastFour *string `json:"secret_last_four,omitempty"`
 
-	// Status `active` or `suspended`. A suspended client is not served.
+	// Status `active` or `suspended`. Authorization servers must not serve a suspended client.
 	//
 	// Example: active
 	Status *string `json:"status,omitempty"`
@@ -738,7 +738,7 @@ type OAuthClientItem struct {
 	// Example: tenant_abc123
 	TenantID *string `json:"tenant_id,omitempty"`
 
-	// TermsURL The terms of service (RFC 7591 §2, `tos_uri`).
+	// TermsURL The URL of the terms of service (RFC 7591 §2, `tos_uri`).
 	//
 	// Example: https://app.example.com/terms
 	TermsURL *string `json:"terms_url,omitempty"`
@@ -773,7 +773,7 @@ type OAuthClientItem struct {
 	// Example: 2026-04-15T10:30:00Z
 	UpdatedAt *string `json:"updated_at,omitempty"`
 
-	// Website The client's home page (RFC 7591 §2, `client_uri`).
+	// Website The URL of the client's home page (RFC 7591 §2, `client_uri`).
 	//
 	// Example: https://app.example.com
 	Website *string `json:"website,omitempty"`
@@ -786,28 +786,29 @@ type OAuthClientItemDetailResponse struct {
 	// Example: 0
 	Code *int32 `json:"code,omitempty"`
 
-	// Data A client as answers show it.
+	// Data A client as responses show it.
 	Data *OAuthClientItem `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	//
 	// Example: client updated
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Warnings What is accepted though the specifications advise against it, and violations that stood before the change; the
-	// first 100. In addition to the rules: `secret-none-live` for an active confidential client that has a method that
-	// uses a secret and no secret that is valid now, and `secrets-unreadable` if its stored secrets are damaged.
+	// Warnings Accepted settings that the specifications advise against, and violations that existed before the change; at
+	// most the first 100. In addition to the rules: `secret-none-live` for an active confidential client that has a
+	// method that uses a secret and no secret that is valid now, and `secrets-unreadable` if its stored secrets are
+	// damaged.
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
 // OAuthClientListResponse A page of clients.
 type OAuthClientListResponse struct {
-	// ChangesCursor Where to go on in the change feed. It names the newest change that the list shows, or the beginning.
+	// ChangesCursor Where to continue in the change feed: after the newest change that the list shows, or at the beginning.
 	//
 	//
 	// Example: p1234.56.0f1e2d3c4b5a69788796
@@ -821,82 +822,82 @@ type OAuthClientListResponse struct {
 	// Items The clients.
 	Items *[]OAuthClientItem `json:"items,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	//
 	// Example: clients found
 	Message *string `json:"message,omitempty"`
 
-	// Next In a walk, the `after` of the next answer; absent at the end.
+	// Next When paging by cursor, the `after` of the next request; absent at the end.
 	//
 	// Example: app-123
 	Next *string `json:"next,omitempty"`
 
-	// Pagination Where a page stands; absent in a walk.
+	// Pagination The position of the page; absent when paging by cursor.
 	Pagination *Pagination `json:"pagination,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Total All clients that the filters select; absent in a walk.
+	// Total The number of all clients that match the filters; absent when paging by cursor.
 	//
 	// Example: 42
 	Total *int64 `json:"total,omitempty"`
 
-	// Unreadable The `client_id`s of clients on this page whose stored records are damaged and cannot be read, so that they
-	// are missing in `items`; they count towards the page size and `total`. Absent if there are none. The operator
-	// can find and repair them with `clientele doctor`.
+	// Unreadable The `client_id`s of clients on this page whose stored records are damaged and cannot be read. They are missing
+	// in `items`, but count towards the page size and `total`. Absent if there are none. The operator can find and
+	// repair them with `clientele doctor`.
 	Unreadable *[]string `json:"unreadable,omitempty"`
 }
 
-// Obligation A demand of a profile on the authorization server and the client when they run.
+// Obligation A requirement of a profile for the authorization server and the client at run time.
 type Obligation struct {
-	// Demand What is demanded.
+	// Demand The requirement.
 	//
 	// Example: require PKCE with S256
 	Demand *string `json:"demand,omitempty"`
 
-	// Source The text that rules it.
+	// Source The specification clause.
 	//
 	// Example: FAPI 2.0 SP §5.3.2.2-5
 	Source *string `json:"source,omitempty"`
 }
 
-// Pagination Where a page stands; absent in a walk.
+// Pagination The position of the page; absent when paging by cursor.
 type Pagination struct {
-	// HasNext Whether a page follows.
+	// HasNext Whether there is a next page.
 	//
 	// Example: true
 	HasNext *bool `json:"has_next,omitempty"`
 
-	// HasPrev Whether a page is before.
+	// HasPrev Whether there is a previous page.
 	//
 	// Example: false
 	HasPrev *bool `json:"has_prev,omitempty"`
 
-	// Page This page.
+	// Page The number of this page.
 	//
 	// Example: 1
 	Page *int64 `json:"page,omitempty"`
 
-	// PageSize Clients on a page.
+	// PageSize The page size.
 	//
 	// Example: 20
 	PageSize *int64 `json:"page_size,omitempty"`
 
-	// Total All clients.
+	// Total The number of clients on all pages.
 	//
 	// Example: 42
 	Total *int64 `json:"total,omitempty"`
 
-	// TotalPages All pages.
+	// TotalPages The number of pages.
 	//
 	// Example: 3
 	TotalPages *int64 `json:"total_pages,omitempty"`
 }
 
-// ProfileName A profile to judge by.
+// ProfileName A profile to check against.
 type ProfileName string
 
 // Revision One change of a client.
@@ -909,25 +910,25 @@ type Revision struct {
 	// Actor Who made a change.
 	Actor *Actor `json:"actor,omitempty"`
 
-	// At When.
+	// At When the change was made.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	At *string `json:"at,omitempty"`
 
-	// Differences What differs from the revision before.
+	// Differences The differences to the previous revision.
 	Differences *[]Difference `json:"differences,omitempty"`
 
-	// Number Its number, from 1.
+	// Number The number of the revision, starting at 1.
 	//
 	// Example: 7
 	Number *int64 `json:"number,omitempty"`
 
-	// Reason What the caller gave as `X-Change-Reason`.
+	// Reason The value of `X-Change-Reason`.
 	//
 	// Example: ticket 4711
 	Reason *string `json:"reason,omitempty"`
 
-	// RequestID The request, as logs know it.
+	// RequestID The id of the request, as in the logs.
 	//
 	// Example: 4d2f7a1e
 	RequestID *string `json:"request_id,omitempty"`
@@ -938,7 +939,7 @@ type Revision struct {
 	Unreadable *bool `json:"unreadable,omitempty"`
 }
 
-// RevisionDetail A client as it was.
+// RevisionDetail A client as it was after a revision.
 type RevisionDetail struct {
 	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
 	//
@@ -948,15 +949,15 @@ type RevisionDetail struct {
 	// Actor Who made a change.
 	Actor *Actor `json:"actor,omitempty"`
 
-	// At When.
+	// At When the change was made.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	At *string `json:"at,omitempty"`
 
-	// Client A client as answers show it.
+	// Client A client as responses show it.
 	Client *OAuthClientItem `json:"client,omitempty"`
 
-	// Jwks The inline key set that it had; absent where there was none.
+	// Jwks The inline key set at that revision; absent if there was none.
 	//
 	// Example: {"keys":[]}
 	Jwks *string `json:"jwks,omitempty"`
@@ -966,12 +967,12 @@ type RevisionDetail struct {
 	// Example: 7
 	Number *int64 `json:"number,omitempty"`
 
-	// Reason What the caller gave as `X-Change-Reason`.
+	// Reason The value of `X-Change-Reason`.
 	//
 	// Example: ticket 4711
 	Reason *string `json:"reason,omitempty"`
 
-	// RequestID The request, as logs know it.
+	// RequestID The id of the request, as in the logs.
 	//
 	// Example: 4d2f7a1e
 	RequestID *string `json:"request_id,omitempty"`
@@ -984,15 +985,15 @@ type RevisionDetailResponse struct {
 	// Example: 0
 	Code *int32 `json:"code,omitempty"`
 
-	// Data A client as it was.
+	// Data A client as it was after a revision.
 	Data *RevisionDetail `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	//
 	// Example: revision found
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
@@ -1019,12 +1020,12 @@ type RevisionListDetailResponse struct {
 	// Data A page of a history.
 	Data *RevisionList `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	//
 	// Example: history found
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
@@ -1037,41 +1038,41 @@ type RotateSecretDetailResponse struct {
 	// Example: 0
 	Code *int32 `json:"code,omitempty"`
 
-	// Data A rotated secret.
+	// Data The new secret after a rotation.
 	Data *RotatedSecret `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	//
 	// Example: secret rotated
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 }
 
-// RotateSecretRequest How the secret is to be rotated.
+// RotateSecretRequest The options of a rotation.
 type RotateSecretRequest struct {
-	// GraceSeconds How long the secrets until now still verify.
+	// GraceSeconds How long the previous secrets stay valid, in seconds.
 	//
 	// Example: 14400
 	GraceSeconds *int32 `json:"grace_seconds,omitempty"`
 }
 
-// RotatedSecret A rotated secret.
+// RotatedSecret The new secret after a rotation.
 type RotatedSecret struct {
 	// ClientID The client.
 	//
 	// Example: app-123
 	ClientID *string `json:"client_id,omitempty"`
 
-	// NewSecret Its value, shown this once; absent where an earlier request made it.
+	// NewSecret The value of the secret, shown only once; absent if an earlier request created it.
 	//
 	// Example: clientele_…
 	NewSecret *string `json:"new_secret,omitempty"`
 
-	// RotatedAt When it was made.
+	// RotatedAt When the secret was created.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	RotatedAt *string `json:"rotated_at,omitempty"`
@@ -1084,7 +1085,7 @@ type RotatedSecret struct {
 
 // Rule One rule.
 type Rule struct {
-	// AppliesTo The profiles that the rule applies in; `none` stands for clients without one.
+	// AppliesTo The profiles in which the rule applies; `none` means clients without a profile.
 	AppliesTo *[]string `json:"applies_to,omitempty"`
 
 	// ID The stable name of the rule.
@@ -1092,26 +1093,26 @@ type Rule struct {
 	// Example: redirect-uri-fragment
 	ID *string `json:"id,omitempty"`
 
-	// Levels `violation`, `warning`, or both, where the summary says which when.
+	// Levels `violation`, `warning`, or both; the summary then says which applies when.
 	Levels *[]string `json:"levels,omitempty"`
 
-	// Source The text that rules it; `own` is a rule of this registry.
+	// Source The specification clause; `own` is a rule of this registry.
 	//
 	// Example: RFC 6749 §3.1.2
 	Source *string `json:"source,omitempty"`
 
-	// Subject The part of the rulebook.
+	// Subject The group that the rule belongs to.
 	//
 	// Example: Redirect URIs
 	Subject *string `json:"subject,omitempty"`
 
-	// Summary Completes the sentence “broken when …”.
+	// Summary Completes the sentence “violated when …”.
 	Summary *string `json:"summary,omitempty"`
 }
 
 // RuleList The rulebook.
 type RuleList struct {
-	// Rules The rules, in the order in which they are judged.
+	// Rules The rules, in the order in which they are checked.
 	Rules *[]Rule `json:"rules,omitempty"`
 }
 
@@ -1125,10 +1126,10 @@ type RuleListResponse struct {
 	// Data The rulebook.
 	Data *RuleList `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
@@ -1136,10 +1137,10 @@ type RuleListResponse struct {
 
 // RuleResult What one rule found.
 type RuleResult struct {
-	// Findings Where it is broken and what to do; empty where it is kept. At most 20, and in a report at most 100.
+	// Findings Where the rule is violated and how to fix it; empty if it passes. At most 20, and in a report at most 100.
 	Findings *[]Finding `json:"findings,omitempty"`
 
-	// FindingsOmitted How many findings there are beyond those that are listed; absent where all are.
+	// FindingsOmitted The number of findings that are not listed; absent if all are listed.
 	//
 	// Example: 17
 	FindingsOmitted *int64 `json:"findings_omitted,omitempty"`
@@ -1149,36 +1150,36 @@ type RuleResult struct {
 	// Example: auth-method-fapi
 	Rule *string `json:"rule,omitempty"`
 
-	// Source The text that rules it.
+	// Source The specification clause.
 	Source *string `json:"source,omitempty"`
 
-	// Summary Completes the sentence “broken when …”.
+	// Summary Completes the sentence “violated when …”.
 	Summary *string `json:"summary,omitempty"`
 }
 
-// Secret What is known of a secret.
+// Secret A secret, without its value.
 type Secret struct {
-	// CreatedAt When it was made.
+	// CreatedAt When the secret was created.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	CreatedAt *string `json:"created_at,omitempty"`
 
-	// Description What it is for.
+	// Description What the secret is for.
 	//
 	// Example: Frankfurt
 	Description *string `json:"description,omitempty"`
 
-	// ExpiresAt When it ends; absent where it does not.
+	// ExpiresAt When the secret expires; absent if it never does.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	ExpiresAt *string `json:"expires_at,omitempty"`
 
-	// LastFour The end of its value.
+	// LastFour The last four characters of the secret.
 	//
 	// Example: bcde
 	LastFour *string `json:"last_four,omitempty"`
 
-	// LastUsedAt When it last verified, some seconds behind; absent where it never did.
+	// LastUsedAt When the secret was last verified, lagging by some seconds; absent if it never was.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	LastUsedAt *string `json:"last_used_at,omitempty"`
@@ -1188,12 +1189,12 @@ type Secret struct {
 	// Example: secret_abc123
 	SecretID *string `json:"secret_id,omitempty"`
 
-	// Status `active`, `retiring` (rotated away, verifies until `expires_at`) or `expired`.
+	// Status `active`, `retiring` (replaced by a rotation, valid until `expires_at`) or `expired`.
 	//
 	// Example: active
 	Status *string `json:"status,omitempty"`
 
-	// UpdatedAt When it was last changed.
+	// UpdatedAt When the secret was last changed.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	UpdatedAt *string `json:"updated_at,omitempty"`
@@ -1215,51 +1216,51 @@ type SecretListDetailResponse struct {
 	// Data The secrets of a client.
 	Data *SecretList `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	//
 	// Example: secrets found
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 }
 
-// SimpleResponse Every error.
+// SimpleResponse An error.
 type SimpleResponse struct {
 	// Code The HTTP status.
 	//
 	// Example: 404
 	Code *int32 `json:"code,omitempty"`
 
-	// Message What went wrong, for people.
+	// Message Human-readable description of the error.
 	//
 	// Example: client not found
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Violations For a 400: all that is wrong, at once; the first 100 of it.
+	// Violations For a 400: all violations at once, at most the first 100.
 	Violations *[]Finding `json:"violations,omitempty"`
 
-	// ViolationsOmitted How many violations there are beyond those that are listed; absent where all are.
+	// ViolationsOmitted The number of violations that are not listed; absent if all are listed.
 	//
 	// Example: 17
 	ViolationsOmitted *int64 `json:"violations_omitted,omitempty"`
 }
 
-// Verification The outcome of a verification.
+// Verification The result of a verification.
 type Verification struct {
-	// SecretID Which one it is; absent where it is none.
+	// SecretID The id of the matching secret; absent if there is none.
 	//
 	// Example: secret_abc123
 	SecretID *string `json:"secret_id,omitempty"`
 
-	// Valid Whether the value is a secret of the client that verifies now.
+	// Valid Whether the value is a valid secret of the client.
 	//
 	// Example: true
 	Valid *bool `json:"valid,omitempty"`
@@ -1272,15 +1273,15 @@ type VerifySecretDetailResponse struct {
 	// Example: 0
 	Code *int32 `json:"code,omitempty"`
 
-	// Data The outcome of a verification.
+	// Data The result of a verification.
 	Data *Verification `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	//
 	// Example: the secret is not valid
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
@@ -1288,7 +1289,7 @@ type VerifySecretDetailResponse struct {
 
 // VerifySecretRequest The value to verify.
 type VerifySecretRequest struct {
-	// Secret The value that a client sent for its secret.
+	// Secret The value that a client sent as its secret.
 	//
 	// Example: clientele_wrong
 	Secret string `json:"secret"`
@@ -1348,7 +1349,7 @@ type Page = int32
 // PageSize defines model for PageSize.
 type PageSize = int32
 
-// Profile A profile to judge by.
+// Profile A profile to check against.
 type Profile = ProfileName
 
 // RedirectHost defines model for RedirectHost.
@@ -1378,40 +1379,40 @@ type UpdatedSince = time.Time
 // Wait defines model for Wait.
 type Wait = int32
 
-// BadRequest Every error.
+// BadRequest An error.
 type BadRequest = SimpleResponse
 
-// Conflict Every error.
+// Conflict An error.
 type Conflict = SimpleResponse
 
-// Forbidden Every error.
+// Forbidden An error.
 type Forbidden = SimpleResponse
 
-// InternalServerError Every error.
+// InternalServerError An error.
 type InternalServerError = SimpleResponse
 
-// NotFound Every error.
+// NotFound An error.
 type NotFound = SimpleResponse
 
-// PayloadTooLarge Every error.
+// PayloadTooLarge An error.
 type PayloadTooLarge = SimpleResponse
 
-// PreconditionFailed Every error.
+// PreconditionFailed An error.
 type PreconditionFailed = SimpleResponse
 
-// RequestTimeout Every error.
+// RequestTimeout An error.
 type RequestTimeout = SimpleResponse
 
-// ServiceUnavailable Every error.
+// ServiceUnavailable An error.
 type ServiceUnavailable = SimpleResponse
 
-// TooManyRequests Every error.
+// TooManyRequests An error.
 type TooManyRequests = SimpleResponse
 
-// Unauthorized Every error.
+// Unauthorized An error.
 type Unauthorized = SimpleResponse
 
-// UnsupportedMediaType Every error.
+// UnsupportedMediaType An error.
 type UnsupportedMediaType = SimpleResponse
 
 // ListChangesParams defines parameters for ListChanges.
@@ -1420,32 +1421,33 @@ type ListChangesParams struct {
 	// `p1234.56.0f1e2d3c4b5a69788796`.
 	After *ChangesAfter `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit The most changes in a response; 100 where it is not given. For example `100`.
+	// Limit Maximum number of changes in a response; default 100. For example `100`.
 	Limit *ChangesLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// WaitSeconds Seconds to wait where there is nothing yet; 0 where it is not given. For example `30`.
+	// WaitSeconds Maximum time to wait, in seconds, if there is nothing new; default 0. For example `30`.
 	WaitSeconds *Wait `form:"wait_seconds,omitempty" json:"wait_seconds,omitempty"`
 
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // ListClientsParams defines parameters for ListClients.
 type ListClientsParams struct {
-	// Page The page, from 1; 1 where it is not given. For example `1`.
+	// Page Page number, starting at 1; default 1. For example `1`.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
-	// PageSize Clients on a page; 20 where it is not given. For example `20`.
+	// PageSize Page size; default 20. For example `20`.
 	PageSize *PageSize `form:"page_size,omitempty" json:"page_size,omitempty"`
 
-	// After For a walk, the `next` of the answer before. For example `app-123`.
+	// After When paging by cursor, the `next` of the previous response. For example `app-123`.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit When paging by cursor, the most clients in a response; 100 where only `after` is given. For example `100`.
+	// Limit When paging by cursor, the maximum number of clients in a response; default 100 if only `after` is given. For
+	// example `100`.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Name Part of the name, in whatever case; every character stands for itself. For example `app`.
+	// Name Case-insensitive substring of the name; no wildcards. For example `app`.
 	Name *Name `form:"name,omitempty" json:"name,omitempty"`
 
 	// Status The status. For example `active`.
@@ -1457,19 +1459,19 @@ type ListClientsParams struct {
 	// ClientAuthMethod An authentication method that the client has. For example `private_key_jwt`.
 	ClientAuthMethod *AuthMethod `form:"client_auth_method,omitempty" json:"client_auth_method,omitempty"`
 
-	// FapiProfile The profile that the client claims, as it was sent. For example `fapi2-security`.
+	// FapiProfile The profile that the client claims, exactly as it was sent. For example `fapi2-security`.
 	FapiProfile *FapiProfile `form:"fapi_profile,omitempty" json:"fapi_profile,omitempty"`
 
 	// Scope A scope that the client has. For example `openid`.
 	Scope *Scope `form:"scope,omitempty" json:"scope,omitempty"`
 
-	// RedirectHost The host of one of the client's redirect URIs, whole, in whatever case. For example `app.example.com`.
+	// RedirectHost The complete host of one of the client's redirect URIs, case-insensitive. For example `app.example.com`.
 	RedirectHost *RedirectHost `form:"redirect_host,omitempty" json:"redirect_host,omitempty"`
 
-	// UpdatedSince Only clients that were changed at or after this time (RFC 3339). For example `2026-04-15T10:30:00Z`.
+	// UpdatedSince Return only clients that were changed at or after this time (RFC 3339). For example `2026-04-15T10:30:00Z`.
 	UpdatedSince *UpdatedSince `form:"updated_since,omitempty" json:"updated_since,omitempty"`
 
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
@@ -1479,128 +1481,132 @@ type ListClientsParamsStatus string
 
 // CreateClientParams defines parameters for CreateClient.
 type CreateClientParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
-	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
+	// DryRun `true` runs all checks and returns the resulting client, but changes nothing. The response has no `ETag`, because
+	// no revision is created; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
-	// no answer came. Within 24 hours the same request with the same key is not done twice: the answer tells
-	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is rejected with 409. Two requests are the same if their method, path, query, body (byte
-	// for byte), `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	// IdempotencyKey A key the caller generates for each operation and repeats when retrying it. Within 24 hours the same request with
+	// the same key takes effect only once: the response to a retry reports the first result, with
+	// `Idempotent-Replayed: true` and without the secret's value, which is not stored. The same key with a different
+	// request is rejected with 409. Two requests are the same if their method, path, query, body (byte for byte),
+	// `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteClientParams defines parameters for DeleteClient.
 type DeleteClientParams struct {
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
-	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
-	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
 	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
-	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // GetClientParams defines parameters for GetClient.
 type GetClientParams struct {
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
-	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
-	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
 	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
-	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // UpdateClientParams defines parameters for UpdateClient.
 type UpdateClientParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
-	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
+	// DryRun `true` runs all checks and returns the resulting client, but changes nothing. The response has no `ETag`, because
+	// no revision is created; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
-	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
-	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
 	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
-	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // GetClientComplianceParams defines parameters for GetClientCompliance.
 type GetClientComplianceParams struct {
-	// Profile The profile to judge by; `none` is the rules for every client. `fapi1` and `fapi2` are judged as
+	// Profile The profile to check against; `none` is the rules for every client. `fapi1` and `fapi2` mean
 	// `fapi1-baseline` and `fapi2-security`. For example `fapi2-security`.
 	Profile *Profile `form:"profile,omitempty" json:"profile,omitempty"`
 
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // GetClientKeysParams defines parameters for GetClientKeys.
 type GetClientKeysParams struct {
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // RestoreClientParams defines parameters for RestoreClient.
 type RestoreClientParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
-	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
+	// DryRun `true` runs all checks and returns the resulting client, but changes nothing. The response has no `ETag`, because
+	// no revision is created; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// Status `suspended` restores the client suspended; if omitted, it has the status that it had when it was deleted.
 	Status *RestoreClientParamsStatus `form:"status,omitempty" json:"status,omitempty"`
 
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
-	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
-	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
 	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
-	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
@@ -1609,150 +1615,154 @@ type RestoreClientParamsStatus string
 
 // ListRevisionsParams defines parameters for ListRevisions.
 type ListRevisionsParams struct {
-	// Before Only revisions with smaller numbers, for the next page. For example `7`.
+	// Before Return only revisions with smaller numbers, for the next page. For example `7`.
 	Before *Before `form:"before,omitempty" json:"before,omitempty"`
 
-	// Limit The most revisions in a response; 20 where it is not given. For example `20`.
+	// Limit Maximum number of revisions in a response; default 20. For example `20`.
 	Limit *RevisionLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // GetRevisionParams defines parameters for GetRevision.
 type GetRevisionParams struct {
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // RestoreRevisionParams defines parameters for RestoreRevision.
 type RestoreRevisionParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
-	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
+	// DryRun `true` runs all checks and returns the resulting client, but changes nothing. The response has no `ETag`, because
+	// no revision is created; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
-	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
-	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
 	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
-	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // RotateSecretParams defines parameters for RotateSecret.
 type RotateSecretParams struct {
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
-	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
-	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
 	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
-	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
-	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
-	// no answer came. Within 24 hours the same request with the same key is not done twice: the answer tells
-	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is rejected with 409. Two requests are the same if their method, path, query, body (byte
-	// for byte), `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	// IdempotencyKey A key the caller generates for each operation and repeats when retrying it. Within 24 hours the same request with
+	// the same key takes effect only once: the response to a retry reports the first result, with
+	// `Idempotent-Replayed: true` and without the secret's value, which is not stored. The same key with a different
+	// request is rejected with 409. Two requests are the same if their method, path, query, body (byte for byte),
+	// `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListSecretsParams defines parameters for ListSecrets.
 type ListSecretsParams struct {
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // CreateSecretParams defines parameters for CreateSecret.
 type CreateSecretParams struct {
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
-	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
-	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
 	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
-	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
-	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
-	// no answer came. Within 24 hours the same request with the same key is not done twice: the answer tells
-	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is rejected with 409. Two requests are the same if their method, path, query, body (byte
-	// for byte), `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	// IdempotencyKey A key the caller generates for each operation and repeats when retrying it. Within 24 hours the same request with
+	// the same key takes effect only once: the response to a retry reports the first result, with
+	// `Idempotent-Replayed: true` and without the secret's value, which is not stored. The same key with a different
+	// request is rejected with 409. Two requests are the same if their method, path, query, body (byte for byte),
+	// `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteSecretParams defines parameters for DeleteSecret.
 type DeleteSecretParams struct {
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
-	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
-	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
 	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
-	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // VerifySecretParams defines parameters for VerifySecret.
 type VerifySecretParams struct {
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // CheckComplianceParams defines parameters for CheckCompliance.
 type CheckComplianceParams struct {
-	// Profile The profile to judge by; `none` is the rules for every client. `fapi1` and `fapi2` are judged as
+	// Profile The profile to check against; `none` is the rules for every client. `fapi1` and `fapi2` mean
 	// `fapi1-baseline` and `fapi2-security`. For example `fapi2-security`.
 	Profile *Profile `form:"profile,omitempty" json:"profile,omitempty"`
 
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // ListRulesParams defines parameters for ListRules.
 type ListRulesParams struct {
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
@@ -1786,22 +1796,22 @@ type ServerInterface interface {
 	// UpdateClient Update a client's configuration
 	// (PUT /admin/oauth/clients/{client_id})
 	UpdateClient(w http.ResponseWriter, r *http.Request, clientID ClientID, params UpdateClientParams)
-	// GetClientCompliance Hold a client against a profile
+	// GetClientCompliance Check a client against a profile
 	// (GET /admin/oauth/clients/{client_id}/compliance)
 	GetClientCompliance(w http.ResponseWriter, r *http.Request, clientID ClientID, params GetClientComplianceParams)
-	// GetClientKeys The keys in force
+	// GetClientKeys List the keys of a client
 	// (GET /admin/oauth/clients/{client_id}/keys)
 	GetClientKeys(w http.ResponseWriter, r *http.Request, clientID ClientID, params GetClientKeysParams)
 	// RestoreClient Restore a deleted client
 	// (POST /admin/oauth/clients/{client_id}/restore)
 	RestoreClient(w http.ResponseWriter, r *http.Request, clientID ClientID, params RestoreClientParams)
-	// ListRevisions The history of a client
+	// ListRevisions List the history of a client
 	// (GET /admin/oauth/clients/{client_id}/revisions)
 	ListRevisions(w http.ResponseWriter, r *http.Request, clientID ClientID, params ListRevisionsParams)
-	// GetRevision A client as it was
+	// GetRevision Read a revision
 	// (GET /admin/oauth/clients/{client_id}/revisions/{number})
 	GetRevision(w http.ResponseWriter, r *http.Request, clientID ClientID, number Number, params GetRevisionParams)
-	// RestoreRevision Go back to a revision
+	// RestoreRevision Restore a revision
 	// (POST /admin/oauth/clients/{client_id}/revisions/{number}/restore)
 	RestoreRevision(w http.ResponseWriter, r *http.Request, clientID ClientID, number Number, params RestoreRevisionParams)
 	// RotateSecret Rotate the secret
@@ -1810,7 +1820,7 @@ type ServerInterface interface {
 	// ListSecrets List secrets
 	// (GET /admin/oauth/clients/{client_id}/secrets)
 	ListSecrets(w http.ResponseWriter, r *http.Request, clientID ClientID, params ListSecretsParams)
-	// CreateSecret Create a further secret
+	// CreateSecret Add a secret
 	// (POST /admin/oauth/clients/{client_id}/secrets)
 	CreateSecret(w http.ResponseWriter, r *http.Request, clientID ClientID, params CreateSecretParams)
 	// DeleteSecret Delete a secret
@@ -1819,10 +1829,10 @@ type ServerInterface interface {
 	// VerifySecret Verify a secret
 	// (POST /admin/oauth/clients/{client_id}/verify-secret)
 	VerifySecret(w http.ResponseWriter, r *http.Request, clientID ClientID, params VerifySecretParams)
-	// CheckCompliance Hold a configuration that is not stored against a profile
+	// CheckCompliance Check an unsaved configuration against a profile
 	// (POST /admin/oauth/compliance)
 	CheckCompliance(w http.ResponseWriter, r *http.Request, params CheckComplianceParams)
-	// ListRules The rulebook
+	// ListRules List the rules
 	// (GET /admin/oauth/rules)
 	ListRules(w http.ResponseWriter, r *http.Request, params ListRulesParams)
 }
@@ -1867,13 +1877,13 @@ func (_ Unimplemented) UpdateClient(w http.ResponseWriter, r *http.Request, clie
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetClientCompliance Hold a client against a profile
+// GetClientCompliance Check a client against a profile
 // (GET /admin/oauth/clients/{client_id}/compliance)
 func (_ Unimplemented) GetClientCompliance(w http.ResponseWriter, r *http.Request, clientID ClientID, params GetClientComplianceParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetClientKeys The keys in force
+// GetClientKeys List the keys of a client
 // (GET /admin/oauth/clients/{client_id}/keys)
 func (_ Unimplemented) GetClientKeys(w http.ResponseWriter, r *http.Request, clientID ClientID, params GetClientKeysParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -1885,19 +1895,19 @@ func (_ Unimplemented) RestoreClient(w http.ResponseWriter, r *http.Request, cli
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// ListRevisions The history of a client
+// ListRevisions List the history of a client
 // (GET /admin/oauth/clients/{client_id}/revisions)
 func (_ Unimplemented) ListRevisions(w http.ResponseWriter, r *http.Request, clientID ClientID, params ListRevisionsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetRevision A client as it was
+// GetRevision Read a revision
 // (GET /admin/oauth/clients/{client_id}/revisions/{number})
 func (_ Unimplemented) GetRevision(w http.ResponseWriter, r *http.Request, clientID ClientID, number Number, params GetRevisionParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// RestoreRevision Go back to a revision
+// RestoreRevision Restore a revision
 // (POST /admin/oauth/clients/{client_id}/revisions/{number}/restore)
 func (_ Unimplemented) RestoreRevision(w http.ResponseWriter, r *http.Request, clientID ClientID, number Number, params RestoreRevisionParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -1915,7 +1925,7 @@ func (_ Unimplemented) ListSecrets(w http.ResponseWriter, r *http.Request, clien
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// CreateSecret Create a further secret
+// CreateSecret Add a secret
 // (POST /admin/oauth/clients/{client_id}/secrets)
 func (_ Unimplemented) CreateSecret(w http.ResponseWriter, r *http.Request, clientID ClientID, params CreateSecretParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -1933,13 +1943,13 @@ func (_ Unimplemented) VerifySecret(w http.ResponseWriter, r *http.Request, clie
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// CheckCompliance Hold a configuration that is not stored against a profile
+// CheckCompliance Check an unsaved configuration against a profile
 // (POST /admin/oauth/compliance)
 func (_ Unimplemented) CheckCompliance(w http.ResponseWriter, r *http.Request, params CheckComplianceParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// ListRules The rulebook
+// ListRules List the rules
 // (GET /admin/oauth/rules)
 func (_ Unimplemented) ListRules(w http.ResponseWriter, r *http.Request, params ListRulesParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -7160,22 +7170,22 @@ type StrictServerInterface interface {
 	// UpdateClient Update a client's configuration
 	// (PUT /admin/oauth/clients/{client_id})
 	UpdateClient(ctx context.Context, request UpdateClientRequestObject) (UpdateClientResponseObject, error)
-	// GetClientCompliance Hold a client against a profile
+	// GetClientCompliance Check a client against a profile
 	// (GET /admin/oauth/clients/{client_id}/compliance)
 	GetClientCompliance(ctx context.Context, request GetClientComplianceRequestObject) (GetClientComplianceResponseObject, error)
-	// GetClientKeys The keys in force
+	// GetClientKeys List the keys of a client
 	// (GET /admin/oauth/clients/{client_id}/keys)
 	GetClientKeys(ctx context.Context, request GetClientKeysRequestObject) (GetClientKeysResponseObject, error)
 	// RestoreClient Restore a deleted client
 	// (POST /admin/oauth/clients/{client_id}/restore)
 	RestoreClient(ctx context.Context, request RestoreClientRequestObject) (RestoreClientResponseObject, error)
-	// ListRevisions The history of a client
+	// ListRevisions List the history of a client
 	// (GET /admin/oauth/clients/{client_id}/revisions)
 	ListRevisions(ctx context.Context, request ListRevisionsRequestObject) (ListRevisionsResponseObject, error)
-	// GetRevision A client as it was
+	// GetRevision Read a revision
 	// (GET /admin/oauth/clients/{client_id}/revisions/{number})
 	GetRevision(ctx context.Context, request GetRevisionRequestObject) (GetRevisionResponseObject, error)
-	// RestoreRevision Go back to a revision
+	// RestoreRevision Restore a revision
 	// (POST /admin/oauth/clients/{client_id}/revisions/{number}/restore)
 	RestoreRevision(ctx context.Context, request RestoreRevisionRequestObject) (RestoreRevisionResponseObject, error)
 	// RotateSecret Rotate the secret
@@ -7184,7 +7194,7 @@ type StrictServerInterface interface {
 	// ListSecrets List secrets
 	// (GET /admin/oauth/clients/{client_id}/secrets)
 	ListSecrets(ctx context.Context, request ListSecretsRequestObject) (ListSecretsResponseObject, error)
-	// CreateSecret Create a further secret
+	// CreateSecret Add a secret
 	// (POST /admin/oauth/clients/{client_id}/secrets)
 	CreateSecret(ctx context.Context, request CreateSecretRequestObject) (CreateSecretResponseObject, error)
 	// DeleteSecret Delete a secret
@@ -7193,10 +7203,10 @@ type StrictServerInterface interface {
 	// VerifySecret Verify a secret
 	// (POST /admin/oauth/clients/{client_id}/verify-secret)
 	VerifySecret(ctx context.Context, request VerifySecretRequestObject) (VerifySecretResponseObject, error)
-	// CheckCompliance Hold a configuration that is not stored against a profile
+	// CheckCompliance Check an unsaved configuration against a profile
 	// (POST /admin/oauth/compliance)
 	CheckCompliance(ctx context.Context, request CheckComplianceRequestObject) (CheckComplianceResponseObject, error)
-	// ListRules The rulebook
+	// ListRules List the rules
 	// (GET /admin/oauth/rules)
 	ListRules(ctx context.Context, request ListRulesRequestObject) (ListRulesResponseObject, error)
 }

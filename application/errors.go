@@ -21,7 +21,7 @@ var (
 	ErrNoSuchRevision = errors.New("no such revision")
 	// ErrPreconditionFailed: the client is not at the revision that the caller
 	// demanded.
-	ErrPreconditionFailed = errors.New("the client has been changed since")
+	ErrPreconditionFailed = errors.New("the client was changed in the meantime")
 	// ErrExists: the client exists, and the caller demanded that it does not,
 	// or not at this revision (If-None-Match). It is an ErrPreconditionFailed.
 	ErrExists = fmt.Errorf("%w: it exists", ErrPreconditionFailed)
@@ -30,16 +30,16 @@ var (
 	ErrConflict = errors.New("changed concurrently")
 	// ErrTaken: the identifier that the caller chose is taken, also where its
 	// client was deleted.
-	ErrTaken = errors.New("the client_id is taken")
+	ErrTaken = errors.New("the client_id is in use")
 	// ErrDone: a request with this idempotency key was carried out before.
-	ErrDone = errors.New("done before")
+	ErrDone = errors.New("already processed")
 	// ErrKeyReused: the idempotency key came with another request before.
 	ErrKeyReused = errors.New("the idempotency key was used for another request")
 	// ErrCursor: the cursor of the change feed names no entry of this history.
 	// The reader must start again from the list of clients.
 	ErrCursor = errors.New("not a cursor of this history")
 	// ErrQuota: the tenant has as many clients as it may have.
-	ErrQuota = errors.New("the tenant has as many clients as it may have")
+	ErrQuota = errors.New("the tenant has reached its limit of clients")
 	// ErrListTime: a list took longer than [Registry.ListTime].
 	ErrListTime = errors.New("the list took too long")
 	// ErrTooManyRequests: the caller is to slow down.
@@ -49,7 +49,7 @@ var (
 	ErrUnavailable = errors.New("temporarily unavailable")
 	// ErrTooManyFetches: too many fetches of clients' keys are under way, of all
 	// tenants or of this one. Nothing was changed. It is an [ErrUnavailable].
-	ErrTooManyFetches = fmt.Errorf("too many fetches of keys are under way: %w", ErrUnavailable)
+	ErrTooManyFetches = fmt.Errorf("too many key fetches in progress: %w", ErrUnavailable)
 )
 
 // InvalidError is the refusal of a configuration: at least one violation, and
@@ -65,5 +65,5 @@ func (e *InvalidError) Error() string {
 		return "invalid configuration"
 	}
 	first := violations[0]
-	return fmt.Sprintf("invalid configuration: %s at %s (%d violations)", first.Rule, first.Pointer, len(violations))
+	return fmt.Sprintf("invalid configuration: %s at %s (violations: %d)", first.Rule, first.Pointer, len(violations))
 }

@@ -9,7 +9,7 @@ type TenantProblem uint8
 const (
 	// TenantOK: nothing is wrong with the tenant.
 	TenantOK TenantProblem = iota
-	// TenantMissing: the access token names no tenant.
+	// TenantMissing: the access token has no tenant.
 	TenantMissing
 	// TenantNotChosen: a platform caller must choose the tenant to act in, and
 	// chose none.
@@ -35,11 +35,11 @@ func (e *ForbiddenError) Error() string {
 	switch e.Tenant {
 	case TenantOK:
 	case TenantMissing:
-		missing = append(missing, "the access token names no tenant")
+		missing = append(missing, "the access token has no tenant")
 	case TenantNotChosen:
-		missing = append(missing, "the platform caller chose no tenant")
+		missing = append(missing, "the platform caller did not select a tenant")
 	case TenantForeign:
-		missing = append(missing, "the chosen tenant is not the tenant of the access token")
+		missing = append(missing, "the selected tenant is not the tenant of the access token")
 	}
 	if e.Permission != "" {
 		missing = append(missing, "the permission "+string(e.Permission)+" is missing")

@@ -26,17 +26,17 @@ func TestForbiddenErrorNamesEverythingMissing(t *testing.T) {
 		"no tenant": {
 			application.Caller{Permissions: all},
 			application.ForbiddenError{Tenant: application.TenantMissing},
-			"not permitted: the access token names no tenant",
+			"not permitted: the access token has no tenant",
 		},
 		"a platform caller that chose none": {
 			application.Caller{Permissions: all, Platform: true},
 			application.ForbiddenError{Tenant: application.TenantNotChosen},
-			"not permitted: the platform caller chose no tenant",
+			"not permitted: the platform caller did not select a tenant",
 		},
 		"neither": {
 			application.Caller{},
 			application.ForbiddenError{Permission: application.PermissionWrite, Tenant: application.TenantMissing},
-			"not permitted: the access token names no tenant; the permission clients:write is missing",
+			"not permitted: the access token has no tenant; the permission clients:write is missing",
 		},
 	} {
 		err := tt.caller.May(application.OpUpdateClient)
@@ -52,7 +52,7 @@ func TestForbiddenErrorNamesEverythingMissing(t *testing.T) {
 	var forbidden *application.ForbiddenError
 	require.ErrorAs(t, err, &forbidden)
 	assert.Equal(t, application.TenantForeign, forbidden.Tenant)
-	assert.Equal(t, "not permitted: the chosen tenant is not the tenant of the access token", err.Error())
+	assert.Equal(t, "not permitted: the selected tenant is not the tenant of the access token", err.Error())
 	assert.Equal(t, "not permitted", (&application.ForbiddenError{}).Error())
 	assert.True(t, admin.Has(application.PermissionRead))
 	assert.False(t, callerWithoutPermissions.Has(application.PermissionRead))

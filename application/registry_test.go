@@ -168,7 +168,7 @@ func TestRejectedRegistrationStoresNothing(t *testing.T) {
 	var invalid *application.InvalidError
 	require.ErrorAs(t, err, &invalid)
 	assert.Len(t, invalid.Findings.Violations(), 2)
-	assert.Contains(t, err.Error(), "2 violations")
+	assert.Contains(t, err.Error(), "violations: 2")
 	page, err := r.List(t.Context(), admin, application.Query{Limit: 1, Count: true})
 	require.NoError(t, err)
 	assert.Zero(t, page.Total)

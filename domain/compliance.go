@@ -57,11 +57,11 @@ func (b *Rulebook) Assess(settings Settings, profile Profile, keys Keys, now tim
 // obligations lists what a profile demands at run time.
 func obligations(p Profile) []Obligation {
 	fapi2 := []Obligation{
-		{"accept authorization requests only when they were pushed by the authenticated client (PAR)", "FAPI 2.0 SP §5.3.2.2-2 to -4"},
+		{"accept authorization requests only if the authenticated client pushed them (PAR)", "FAPI 2.0 SP §5.3.2.2-2 to -4"},
 		{"require PKCE with S256", "FAPI 2.0 SP §5.3.2.2-5"},
 		{"require redirect_uri in the pushed request", "FAPI 2.0 SP §5.3.2.2-6"},
 		{"return iss in the authorization response", "FAPI 2.0 SP §5.3.2.2-7"},
-		{"issue sender-constrained access tokens only, by mTLS or DPoP", "FAPI 2.0 SP §5.3.2.1-4"},
+		{"issue only sender-constrained access tokens, by mTLS or DPoP", "FAPI 2.0 SP §5.3.2.1-4"},
 	}
 	switch p {
 	case ProfileFAPI1Baseline:
@@ -69,15 +69,15 @@ func obligations(p Profile) []Obligation {
 	case ProfileFAPI1Advanced:
 		return []Obligation{
 			{"require signed request objects", "FAPI 1.0 Part 2 §5.2.2-1"},
-			{"answer with code id_token, or with code and a signed response (JARM)", "FAPI 1.0 Part 2 §5.2.2-2"},
-			{"issue sender-constrained access tokens only, by mTLS", "FAPI 1.0 Part 2 §5.2.2-5, -6"},
+			{"respond with code id_token, or with code and a signed response (JARM)", "FAPI 1.0 Part 2 §5.2.2-2"},
+			{"issue only sender-constrained access tokens, by mTLS", "FAPI 1.0 Part 2 §5.2.2-5, -6"},
 		}
 	case ProfileFAPI2Security:
 		return fapi2
 	case ProfileFAPI2MessageSigning:
 		return append(fapi2,
-			Obligation{"require signed request objects in pushed requests, where request signing is used", "FAPI 2.0 MS §5.3"},
-			Obligation{"sign authorization responses (JARM), where response signing is used", "FAPI 2.0 MS §5.4"},
+			Obligation{"require signed request objects in pushed requests if request signing is used", "FAPI 2.0 MS §5.3"},
+			Obligation{"sign authorization responses (JARM) if response signing is used", "FAPI 2.0 MS §5.4"},
 		)
 	default:
 		return nil

@@ -71,7 +71,7 @@ func (f Finding) sameAs(g Finding) bool {
 func (f *Finding) markPreexisting() {
 	f.Level = Warning
 	f.Preexisting = true
-	f.Message += " (it stood before this change, which is accepted; mend it)"
+	f.Message += " (it existed before this change, which is accepted; fix it)"
 }
 
 // Findings is all that a judgement found, in the order of the rulebook.

@@ -6,10 +6,10 @@ import "errors"
 // [Policy.CheckKeyURI] returns.
 var (
 	// ErrKeyURISyntax: the URI breaks the rule jwks-uri-syntax.
-	ErrKeyURISyntax = errors.New("not a URI that keys can be fetched from")
+	ErrKeyURISyntax = errors.New("keys cannot be fetched from this URI")
 	// ErrKeyURIHost: the host as it is written is an IP address that is not public,
 	// or localhost, and no policy allows it (the rule jwks-uri-address).
-	ErrKeyURIHost = errors.New("not a host that keys can be fetched from")
+	ErrKeyURIHost = errors.New("keys cannot be fetched from this host")
 )
 
 // CheckKeyURI reports whether keys may be fetched from uri, as far as its text tells:
@@ -34,11 +34,11 @@ func keyURIFault(u *uri) string {
 	case u.fault != "":
 		return "this is not an absolute URI: " + u.fault
 	case u.scheme != "https":
-		return "keys are fetched over https only"
+		return "keys are fetched only over https"
 	case u.userinfo:
-		return "a jwks_uri has no user information; remove what stands before the @"
+		return "a jwks_uri must not have user information; remove everything before the @"
 	case u.hasFragment:
-		return "a jwks_uri has no fragment; remove the # and what follows"
+		return "a jwks_uri must not have a fragment; remove the # and everything after it"
 	default:
 		return u.hostFault()
 	}

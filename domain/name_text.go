@@ -60,7 +60,7 @@ func nameFault(name string) string {
 	text := []rune(name)
 	for i, r := range text {
 		if isInvisible(r) && !isNeeded(text, i) {
-			return fmt.Sprintf("the name has the character U+%04X, which is not visible there and can spoof a consent screen; remove it", r)
+			return fmt.Sprintf("the name has the character U+%04X, which is invisible here and can spoof a consent screen; remove it", r)
 		}
 	}
 	return ""

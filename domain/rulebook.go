@@ -18,7 +18,7 @@ type Rule struct {
 	// Softens says that the rule is only a warning in some cases that its
 	// Summary names.
 	Softens bool
-	// Summary completes the sentence "broken when …".
+	// Summary completes the sentence "violated when …".
 	Summary string
 	// Subject is the part of the rulebook that the row stands in, e.g.
 	// "Redirect URIs".
@@ -92,7 +92,7 @@ func NewRulebook(policy Policy) (*Rulebook, error) {
 		policy.KeyPreflight = PreflightWarn
 	case PreflightOff, PreflightWarn, PreflightRequire:
 	default:
-		return nil, fmt.Errorf("key preflight %s is none of off, warn and require", quoted(policy.KeyPreflight))
+		return nil, fmt.Errorf("key preflight %s must be off, warn or require", quoted(policy.KeyPreflight))
 	}
 	return &Rulebook{policy: policy, rules: Rules()}, nil
 }

@@ -30,7 +30,7 @@ func keyRules() []Rule {
 		},
 		{
 			ID: "jwks-syntax", Level: Violation, Source: "RFC 7517 §5", needs: source, keys: true,
-			Summary: "it is not the JSON text of an object with an array keys, has duplicate members, or has trailing bytes",
+			Summary: "it is not a JSON object with an array keys, has duplicate members, or has trailing data",
 			check: func(j *judged, r *report) {
 				if set, seen := j.keys.Set(); seen && set.Fault == KeySetMalformed {
 					r.on(j.Keys.field(), "this is not a JWK Set: %s", set.Detail)
@@ -42,13 +42,13 @@ func keyRules() []Rule {
 			Summary: "keys is empty",
 			check: func(j *judged, r *report) {
 				if set, seen := j.keys.Set(); seen && set.Fault == KeySetReadable && len(set.Keys) == 0 {
-					r.on(j.Keys.field(), "the JWK Set has no key; add one, or clear it")
+					r.on(j.Keys.field(), "the JWK Set has no keys; add one, or clear the field")
 				}
 			},
 		},
 		{
 			ID: "jwks-bounds", Level: Violation, Source: "own", needs: source, keys: true,
-			Summary: "it is over 64 KiB, or has over 50 keys",
+			Summary: "it is larger than 64 KiB, or has more than 50 keys",
 			check: func(j *judged, r *report) {
 				if set, seen := j.keys.Set(); seen && set.Fault == KeySetTooLarge {
 					r.on(j.Keys.field(), "the JWK Set is too large: %s", set.Detail)
@@ -57,29 +57,29 @@ func keyRules() []Rule {
 		},
 		{
 			ID: "jwk-malformed", Level: Violation, Source: "RFC 7518 §6; RFC 8032 §5.1.3, §5.2.3; RFC 7748 §6", needs: source, keys: true,
-			Summary: "members are missing or not canonical base64url, a point is not on its curve or, for OKP keys, of small order, or the modulus is even",
+			Summary: "a parameter of a key is missing or not canonical base64url, a point is not on its curve or, for OKP keys, has small order, or the modulus is even",
 			check: eachKey(func(_ *judged, k *Key) string {
 				return k.Malformed
 			}),
 		},
 		{
 			ID: "jwk-private", Level: Violation, Source: "OIDC Registration §2, RFC 7591 §2", needs: source, keys: true,
-			Summary: "it has private members (d, p, q, dp, dq, qi, oth, priv), whatever its kty",
+			Summary: "a key has private parameters (d, p, q, dp, dq, qi, oth, priv), whatever its kty",
 			check: eachKey(func(_ *judged, k *Key) string {
-				return when(k.Private, "it holds private members; whoever saw it owns the key now, so make a new pair and register the public part alone")
+				return when(k.Private, "it contains private key parameters; treat the key as compromised: generate a new key pair and register only the public key")
 			}),
 		},
 		{
 			ID: "jwk-symmetric", Level: Violation, Source: "OIDC Registration §2", needs: source, keys: true,
-			Summary: "kty is oct, or it has a member k",
+			Summary: "the kty of a key is oct, or it has the parameter k",
 			check: eachKey(func(_ *judged, k *Key) string {
-				return when(k.Symmetric, "it is a symmetric key, which is a secret; register public keys only")
+				return when(k.Symmetric, "it is a symmetric key, which is a secret; register only public keys")
 			}),
 		},
 		{
 			ID: "jwk-rsa-size", Level: Violation, Source: "RFC 7518 §3.3; FAPI 1.0 Part 1 §5.2.2-5; FAPI 2.0 SP §5.4.1-2",
 			needs: source, keys: true,
-			Summary: "it is RSA under 2048 bits, or over 8192",
+			Summary: "an RSA key has fewer than 2048 bits, or more than 8192",
 			check: eachKey(func(_ *judged, k *Key) string {
 				if !k.usable() || k.Type != ktyRSA || k.Bits >= 2048 && k.Bits <= 8192 {
 					return ""
@@ -90,19 +90,19 @@ func keyRules() []Rule {
 		{
 			ID: "jwk-rsa-exponent", Level: Violation, Softens: true, Source: "RFC 8017 §3.1, NIST SP 800-56B §6.2",
 			needs: source, keys: true,
-			Summary: "the public exponent is even or below 3; a warning below 65537",
+			Summary: "the public exponent of an RSA key is even or less than 3; a warning if it is less than 65537",
 			check:   checkExponent,
 		},
 		{
 			ID: "jwk-unsupported", Level: Warning, Source: "RFC 7517 §5", needs: source, keys: true,
-			Summary: "its kty or crv is unknown (known: RSA; P-256, P-384, P-521; Ed25519, Ed448, X25519, X448): the key is ignored",
+			Summary: "the kty or crv of a key is unknown (known: RSA; P-256, P-384, P-521; Ed25519, Ed448, X25519, X448): the key is ignored",
 			check: eachKey(func(_ *judged, k *Key) string {
-				return when(k.Unsupported, "its type or curve is not known here, so it is ignored")
+				return when(k.Unsupported, "its type or curve is unknown, so the key is ignored")
 			}),
 		},
 		{
 			ID: "jwk-alg", Level: Violation, Source: "RFC 7518 §3.1, RFC 8725 §3.1", needs: source, keys: true,
-			Summary: "alg is unknown, none or symmetric, or not possible with its kty and crv",
+			Summary: "the alg of a key is unknown, none or symmetric, or not possible with its kty and crv",
 			check: eachKey(func(_ *judged, k *Key) string {
 				if !k.usable() || k.Algorithm == "" {
 					return ""
@@ -110,24 +110,24 @@ func keyRules() []Rule {
 				if _, ok := algorithmFor(k.Algorithm, k.Type, k.Curve); ok {
 					return ""
 				}
-				return "its alg " + quoted(k.Algorithm) + " is none that a key of this type and curve can serve"
+				return "its alg " + quoted(k.Algorithm) + " cannot be used with a key of this type and curve"
 			}),
 		},
 		{
 			ID: "jwk-use-key-ops", Level: Violation, Source: "RFC 7517 §4.3", needs: source, keys: true,
-			Summary: "use and key_ops disagree, or key_ops lists a value twice",
+			Summary: "use and key_ops of a key contradict each other, or key_ops has a duplicate",
 			check: eachKey(func(_ *judged, k *Key) string {
 				return operationsFault(k)
 			}),
 		},
 		{
 			ID: "jwk-use-required", Level: Violation, Source: "OIDC Registration §2", needs: source, keys: true,
-			Summary: "the set has signature and encryption keys, and it has no use",
+			Summary: "the set has signature and encryption keys, and a key has no use",
 			check:   checkUseRequired,
 		},
 		{
 			ID: "jwk-kid-missing", Level: Violation, Softens: true, Source: "OIDC Core §10.1", needs: source, keys: true,
-			Summary: "it has no kid; a warning where it is the only key",
+			Summary: "a key has no kid; a warning if it is the only key",
 			check: func(j *judged, r *report) {
 				set, _ := j.keys.Set()
 				level := Violation
@@ -136,7 +136,7 @@ func keyRules() []Rule {
 				}
 				for i := range set.Keys {
 					if set.Keys[i].KeyID == "" {
-						r.key(j, level, i, &set.Keys[i], "it has no kid, by which a signature names the key; add one")
+						r.key(j, level, i, &set.Keys[i], "it has no kid, which identifies the key in signatures; add one")
 					}
 				}
 			},
@@ -144,12 +144,12 @@ func keyRules() []Rule {
 		{
 			ID: "jwk-kid-duplicate", Level: Violation, Softens: true,
 			Source: "RFC 7517 §4.5; FAPI 1.0 Part 2 §8.9-3; FAPI 2.0 SP §5.4.2-3", needs: source, keys: true,
-			Summary: "two keys have one kid; a warning where they differ in kty or use",
+			Summary: "two keys have the same kid; a warning if they differ in kty or use",
 			check:   checkKeyIDs,
 		},
 		{
 			ID: "jwk-x5c-mismatch", Level: Violation, Source: "RFC 7517 §4.7, RFC 4648 §3.3", needs: source, keys: true,
-			Summary: "the first certificate's key is not the key, or an element is not the base64 of a certificate in DER, without line breaks",
+			Summary: "the first certificate in x5c is not for the key, or an element is not a DER certificate in base64 without line breaks",
 			check: eachKey(func(_ *judged, k *Key) string {
 				switch {
 				case !k.usable() || k.Certificate == nil:
@@ -157,18 +157,18 @@ func keyRules() []Rule {
 				case k.Certificate.Malformed != "":
 					return k.Certificate.Malformed
 				default:
-					return when(!k.Certificate.Matches, "the first certificate of x5c is for another key")
+					return when(!k.Certificate.Matches, "the first certificate in x5c is for another key")
 				}
 			}),
 		},
 		{
 			ID: "jwk-x5c-expired", Level: Warning, Softens: true, Source: "RFC 8705 §2.2", needs: sourceAndMethods, keys: true,
-			Summary: "the first certificate has expired or is not yet valid; a violation with self_signed_tls_client_auth",
+			Summary: "the first certificate in x5c has expired or is not yet valid; a violation if self_signed_tls_client_auth is listed",
 			check:   checkCertificateDates,
 		},
 		{
 			ID: "jwk-x5u", Level: Warning, Source: "FAPI 2.0 SP §5.4.2-2", needs: source, keys: true,
-			Summary: "it has x5u or jku, which is never followed",
+			Summary: "a key has x5u or jku, which is never followed",
 			check: eachKey(func(_ *judged, k *Key) string {
 				if len(k.References) == 0 {
 					return ""
@@ -178,27 +178,27 @@ func keyRules() []Rule {
 		},
 		{
 			ID: "jwks-no-signing-key", Level: Violation, Source: "OIDC Core §9", needs: sourceAndMethods, keys: true,
-			Summary: "there is private_key_jwt, and no key can verify a signature",
+			Summary: "private_key_jwt is listed, but no key can verify a signature",
 			check: func(j *judged, r *report) {
 				if j.hasMethod(AuthPrivateKeyJWT) && j.keys.lack(Key.verifies) {
-					r.on(j.Keys.field(), "private_key_jwt is checked with a signature key, and no key of the set can serve as one; add one")
+					r.on(j.Keys.field(), "private_key_jwt needs a signature key, but no key in the set can be used as one; add one")
 				}
 			},
 		},
 		{
 			ID: "jwks-fapi-alg", Level: Violation, Source: "FAPI 1.0 Part 2 §8.6; FAPI 2.0 SP §5.4.1-1",
 			in: inAdvanced | inFAPI2, needs: all, keys: true,
-			Summary: "there is private_key_jwt, and no key can serve PS256 or ES256 (FAPI 2.0: or EdDSA with Ed25519)",
+			Summary: "private_key_jwt is listed, but no key can be used for PS256 or ES256 (FAPI 2.0: or EdDSA with Ed25519)",
 			check: func(j *judged, r *report) {
 				if j.hasMethod(AuthPrivateKeyJWT) && j.keys.lack(profileKey(j.profile)) {
-					r.on(j.Keys.field(), "no key can serve one of the profile's signature algorithms, %s; add one", strings.Join(profileAlgorithms(j.profile), ", "))
+					r.on(j.Keys.field(), "no key can be used for one of the profile's signature algorithms, %s; add one", strings.Join(profileAlgorithms(j.profile), ", "))
 				}
 			},
 		},
 		{
 			ID: "jwk-fapi-alg", Level: Violation, Source: "FAPI 1.0 Part 2 §8.6; FAPI 2.0 SP §5.4.1-1",
 			in: inAdvanced | inFAPI2, needs: sourceAndProfile, keys: true,
-			Summary: "it is a signature key whose alg is another than PS256 or ES256 (FAPI 2.0: or EdDSA with Ed25519)",
+			Summary: "the alg of a signature key is not PS256 or ES256 (FAPI 2.0: or EdDSA with Ed25519)",
 			check: eachKey(func(j *judged, k *Key) string {
 				if does, ok := algorithmFor(k.Algorithm, k.Type, k.Curve); !k.usable() || !ok || does != signs {
 					return ""
@@ -207,13 +207,13 @@ func keyRules() []Rule {
 				if slices.Contains(algorithms, k.Algorithm) && k.Curve != crvEd448 {
 					return ""
 				}
-				return "its alg " + quoted(k.Algorithm) + " is none of the profile's signature algorithms, " + strings.Join(algorithms, ", ")
+				return "its alg " + quoted(k.Algorithm) + " is not one of the profile's signature algorithms, " + strings.Join(algorithms, ", ")
 			}),
 		},
 		{
 			ID: "jwk-fapi-rsa1_5", Level: Violation, Source: "FAPI 1.0 Part 2 §8.6.1; FAPI 2.0 SP §5.4.1-1 with RFC 8725 §3.2",
 			in: inAdvanced | inFAPI2, needs: sourceAndProfile, keys: true,
-			Summary: "it is an encryption key with alg RSA1_5",
+			Summary: "the alg of an encryption key is RSA1_5",
 			check: eachKey(func(_ *judged, k *Key) string {
 				return when(k.usable() && k.Algorithm == "RSA1_5", "FAPI does not allow RSA1_5; use RSA-OAEP or ECDH-ES")
 			}),
@@ -222,7 +222,7 @@ func keyRules() []Rule {
 			ID: "jwks-signing-required", Level: Violation, Softens: true,
 			Source: "FAPI 1.0 Part 2 §5.2.2-1; FAPI 2.0 MS §5.1, §5.3.1-1", in: inAdvanced | inMessageSigning,
 			needs: []Field{FieldJWKS, FieldJWKSURI, FieldGrantTypes, FieldProfile}, keys: true,
-			Summary: "there is authorization_code, and no keys or no key for the profile's signature algorithms, also with mTLS: signed request objects need one; a warning in fapi2-message-signing, whose parts can be used apart",
+			Summary: "authorization_code is listed, but there is no key for the profile's signature algorithms: signed request objects need one, even with mTLS; a warning in fapi2-message-signing, whose parts can be used separately",
 			check: func(j *judged, r *report) {
 				if !j.hasGrant(GrantAuthorizationCode) {
 					return
@@ -233,16 +233,16 @@ func keyRules() []Rule {
 				}
 				switch {
 				case j.Keys.IsNone():
-					r.add(level, FieldJWKS.pointer(), "", "signed request objects are checked with the client's public keys; register jwks or jwks_uri")
+					r.add(level, FieldJWKS.pointer(), "", "signed request objects need the client's public keys; set jwks or jwks_uri")
 				case j.keys.lack(profileKey(j.profile)):
-					r.add(level, j.Keys.field().pointer(), "", "signed request objects are checked with a signature key for %s, and no key of the set is one; add one",
+					r.add(level, j.Keys.field().pointer(), "", "signed request objects need a signature key for %s, but the set has none; add one",
 						strings.Join(profileAlgorithms(j.profile), ", "))
 				}
 			},
 		},
 		{
 			ID: "jwks-uri-syntax", Level: Violation, Source: "RFC 7591 §2, OIDC Registration §2", needs: []Field{FieldJWKSURI},
-			Summary: "it is not an absolute https URI with a host, has user information or a fragment, or breaks the host rules of redirect-uri-host",
+			Summary: "it is not an absolute https URI with a host, has user information or a fragment, or its host violates redirect-uri-host",
 			check:   eachKeyURI(func(_ *judged, u *uri) string { return keyURIFault(u) }),
 		},
 		{
@@ -250,12 +250,12 @@ func keyRules() []Rule {
 			Summary: "the host is localhost or an IP address that is not public; a name that resolves to such an address is reported by jwks-uri-unreachable, like a name that does not exist",
 			check: eachKeyURI(func(j *judged, u *uri) string {
 				return when(j.keys.state == keysRefused || !j.policy.allowsKeyHost(u),
-					"the host is not a public one, and keys are fetched from public hosts only; publish them there, or send them inline as jwks")
+					"the host is not public, and keys are fetched only from public hosts; publish them on a public host, or send them inline as jwks")
 			}),
 		},
 		{
 			ID: "jwks-uri-unreachable", Level: Warning, Softens: true, Source: "own", needs: []Field{FieldJWKSURI, FieldProfile}, keys: true,
-			Summary: "the keys could not be fetched or read within the limits, or the name has no public address; a violation in fapi1-advanced, fapi2-security and fapi2-message-signing, or where the deployment requires it",
+			Summary: "the keys could not be fetched or read within the limits, or the name has no public address; a violation in fapi1-advanced, fapi2-security and fapi2-message-signing, or if the deployment requires it",
 			check: func(j *judged, r *report) {
 				if j.keys.state != keysUnreachable {
 					return
@@ -349,9 +349,9 @@ func checkExponent(j *judged, r *report) {
 		switch {
 		case !k.usable() || k.Type != ktyRSA:
 		case k.Exponent < 3 || k.Exponent%2 == 0:
-			r.key(j, Violation, i, k, "its public exponent is even or below 3, so it protects nothing; make a new pair with 65537")
+			r.key(j, Violation, i, k, "its public exponent is even or less than 3, so the key is insecure; generate a new key pair with exponent 65537")
 		case k.Exponent < 65537:
-			r.key(j, Warning, i, k, "its public exponent is below 65537; make a new pair with 65537")
+			r.key(j, Warning, i, k, "its public exponent is less than 65537; generate a new key pair with exponent 65537")
 		}
 	}
 }
@@ -359,11 +359,11 @@ func checkExponent(j *judged, r *report) {
 func operationsFault(k *Key) string {
 	for i, op := range k.Operations {
 		if slices.Index(k.Operations, op) < i {
-			return "its key_ops lists a value twice"
+			return "its key_ops has a duplicate"
 		}
 		does := operationPurpose(op)
 		if k.Use == useSignature && does == encrypts || k.Use == useEncryption && does == signs {
-			return "its use and key_ops disagree; keep use alone"
+			return "its use and key_ops contradict each other; remove key_ops"
 		}
 	}
 	return ""
@@ -405,7 +405,7 @@ func checkKeyIDs(j *judged, r *report) {
 			level = Warning
 		}
 		if level != 0 {
-			r.key(j, level, i, k, "an earlier key of the set has the same kid; give each its own")
+			r.key(j, level, i, k, "an earlier key in the set has the same kid; give each key its own")
 		}
 	}
 }

@@ -23,7 +23,7 @@ func metadataRules() []Rule {
 		},
 		{
 			ID: "name-text", Level: Violation, Source: "own; RFC 5892 appendix A.1, A.2", needs: []Field{FieldName},
-			Summary: "the name has control, bidirectional-override, zero-width, filler or private-use characters, which can spoof a consent screen; joiners and variation selectors are allowed where a script or an emoji needs them",
+			Summary: "the name has control, bidirectional-override, zero-width, filler or private-use characters, which can spoof a consent screen; joiners and variation selectors are allowed if a script or an emoji needs them",
 			check: func(j *judged, r *report) {
 				if fault := nameFault(j.Name); fault != "" {
 					r.on(FieldName, "%s", fault)
@@ -38,9 +38,9 @@ func metadataRules() []Rule {
 				case u.fault != "":
 					return "this is not an absolute URI: " + u.fault
 				case !u.isWeb():
-					return "a link is http or https; use https"
+					return "a link must be http or https; use https"
 				case u.userinfo:
-					return "a link has no user information; remove what stands before the @"
+					return "a link must not have user information; remove everything before the @"
 				default:
 					return u.hostFault()
 				}
@@ -50,12 +50,12 @@ func metadataRules() []Rule {
 			ID: "link-https", Level: Warning, Source: "RFC 7591 §5", needs: links(),
 			Summary: "logo_url, website, privacy_policy or terms_url is http",
 			check: eachLink(func(u *uri) string {
-				return when(u.scheme == "http", "what is shown over http can be changed on the way; use https")
+				return when(u.scheme == "http", "content loaded over http can be tampered with in transit; use https")
 			}),
 		},
 		{
 			ID: "cors-origin-syntax", Level: Violation, Source: "Fetch standard §3.3.3, RFC 6454 §6.2", needs: origins,
-			Summary: "it is not scheme://host[:port] in its canonical form: null, *, a path, user information, an upper-case letter, a default port; or it is http and not loopback",
+			Summary: "an origin is not scheme://host[:port] in canonical form (null, *, a path, user information, an upper-case letter, a default port), or is http and not loopback",
 			check: func(j *judged, r *report) {
 				for i, o := range j.CORSOrigins {
 					if fault := originFault(o); fault != "" {
@@ -69,25 +69,25 @@ func metadataRules() []Rule {
 			Summary: "the status is neither active nor suspended",
 			check: func(j *judged, r *report) {
 				if j.Status != StatusActive && j.Status != StatusSuspended {
-					r.on(FieldStatus, "a status is active or suspended")
+					r.on(FieldStatus, "the status must be active or suspended")
 				}
 			},
 		},
 		{
 			ID: "fapi-profile-unknown", Level: Violation, Source: "own", needs: profile,
-			Summary: "the profile is not in the vocabulary",
+			Summary: "the profile is unknown",
 			check: func(j *judged, r *report) {
 				if _, ok := j.Profile.JudgedAs(); !ok {
-					r.on(FieldProfile, "a profile is fapi1-baseline, fapi1-advanced, fapi2-security, fapi2-message-signing, or empty for none")
+					r.on(FieldProfile, "the profile must be fapi1-baseline, fapi1-advanced, fapi2-security, fapi2-message-signing, or empty for none")
 				}
 			},
 		},
 		{
 			ID: "fapi-profile-ambiguous", Level: Warning, Source: "own", needs: profile,
-			Summary: "the profile is fapi1, which does not say which part: it is judged as fapi1-baseline",
+			Summary: "the profile is fapi1, which does not specify the part: it is checked as fapi1-baseline",
 			check: func(j *judged, r *report) {
 				if j.Profile == ProfileFAPI1 {
-					r.on(FieldProfile, "fapi1 does not say which part and is judged as fapi1-baseline; choose fapi1-baseline or fapi1-advanced")
+					r.on(FieldProfile, "fapi1 does not specify the part and is checked as fapi1-baseline; choose fapi1-baseline or fapi1-advanced")
 				}
 			},
 		},
@@ -125,9 +125,9 @@ func originFault(o Origin) string {
 	case u.fault != "":
 		return "this is not an origin such as https://app.example.com: " + u.fault
 	case !u.isWeb() || !u.hasAuthority:
-		return "an origin is http or https, such as https://app.example.com"
+		return "an origin must be http or https, such as https://app.example.com"
 	case u.userinfo || u.hasFragment || u.path != "" || strings.Contains(u.raw, "?"):
-		return "an origin is scheme, host and port alone; remove the rest, also a slash at the end"
+		return "an origin has only scheme, host and port; remove the rest, including a trailing slash"
 	}
 	if fault := u.hostFault(); fault != "" {
 		return fault
@@ -136,7 +136,7 @@ func originFault(o Origin) string {
 	case canonical != u.raw:
 		return "browsers write this origin as " + canonical
 	case u.scheme == "http" && !u.isLoopback():
-		return "an http origin can be changed on the way; use https"
+		return "an http origin can be tampered with in transit; use https"
 	default:
 		return ""
 	}

@@ -25,19 +25,19 @@ func redirectURIRules() []Rule {
 			ID: "redirect-uri-fragment", Level: Violation, Source: "RFC 6749 §3.1.2", needs: uris,
 			Summary: "it has a fragment, even an empty one",
 			check: eachURI(func(_ *judged, u *uri) string {
-				return when(u.hasFragment, "a redirect URI has no fragment; remove the # and what follows")
+				return when(u.hasFragment, "a redirect URI must not have a fragment; remove the # and everything after it")
 			}),
 		},
 		{
 			ID: "redirect-uri-userinfo", Level: Violation, Source: "RFC 3986 §3.2.1, RFC 9700 §4.1", needs: uris,
 			Summary: "it has user information",
 			check: eachURI(func(_ *judged, u *uri) string {
-				return when(u.userinfo, "a redirect URI has no user information; remove what stands before the @")
+				return when(u.userinfo, "a redirect URI must not have user information; remove everything before the @")
 			}),
 		},
 		{
 			ID: "redirect-uri-host", Level: Violation, Source: "RFC 3986 §3.2.2", needs: uris,
-			Summary: "it is http or https and has no host, or the host is not a DNS name, an IPv4 address or an IPv6 address in brackets, is percent-encoded, ends in a dot, or is not ASCII (give the A-label)",
+			Summary: "it is http or https and has no host, or the host is not a DNS name, an IPv4 address or an IPv6 address in brackets, is percent-encoded, ends in a dot, or is not ASCII (use the A-label)",
 			check: eachURI(func(_ *judged, u *uri) string {
 				if !u.isWeb() {
 					return ""
@@ -52,7 +52,7 @@ func redirectURIRules() []Rule {
 			Summary: "it has a * in the host or the path: redirect URIs are matched exactly",
 			check: eachURI(func(_ *judged, u *uri) string {
 				return when(strings.Contains(u.host+u.path, "*"),
-					"redirect URIs are compared exactly, so a * matches nothing; register each URI in full")
+					"redirect URIs are compared exactly, so a * matches nothing; register each complete URI")
 			}),
 		},
 		{
@@ -63,7 +63,7 @@ func redirectURIRules() []Rule {
 				if trick == "" {
 					return ""
 				}
-				return trick + ", which parsers read differently; register the plain path"
+				return trick + ", which parsers interpret differently; register the plain path"
 			}),
 		},
 		{
@@ -76,7 +76,7 @@ func redirectURIRules() []Rule {
 		},
 		{
 			ID: "redirect-uri-loopback-confidential", Level: Warning, Source: "RFC 8252 §8.4", needs: urisAndType,
-			Summary: "it is loopback http on a confidential client",
+			Summary: "it is loopback http and the client is confidential",
 			check: eachURI(func(j *judged, u *uri) string {
 				return when(j.Confidential && u.scheme == "http" && u.isLoopback(),
 					"a loopback redirect belongs to a native app, which cannot keep a secret; register it as a public client")
@@ -91,7 +91,7 @@ func redirectURIRules() []Rule {
 		},
 		{
 			ID: "redirect-uri-scheme", Level: Violation, Source: "own; RFC 3986 §7, RFC 9700 §4.11", needs: uris,
-			Summary: "its scheme executes, embeds, or reaches the local machine or another protocol (javascript, data, file, blob, ftp, ws, mailto, intent and their kind)",
+			Summary: "its scheme executes code, embeds data, or reaches the local machine or another protocol (javascript, data, file, blob, ftp, ws, mailto, intent or similar)",
 			check: eachURI(func(_ *judged, u *uri) string {
 				if !isDangerousScheme(u.scheme) {
 					return ""
@@ -101,18 +101,18 @@ func redirectURIRules() []Rule {
 		},
 		{
 			ID: "redirect-uri-oob", Level: Violation, Source: "RFC 8252 §7", needs: uris,
-			Summary: "it is urn:ietf:wg:oauth:2.0:oob or one of its kind",
+			Summary: "it is urn:ietf:wg:oauth:2.0:oob or similar",
 			check: eachURI(func(_ *judged, u *uri) string {
 				return when(isOutOfBand(u),
-					"showing the code to copy is not one of the three ways back to a native app; use https, a loopback address or a private-use scheme")
+					"the out-of-band (copy-paste) redirect is not allowed; use https, a loopback address or a private-use scheme")
 			}),
 		},
 		{
 			ID: "redirect-uri-private-scheme", Level: Violation, Source: "RFC 8252 §7.1, §8.4", needs: uris,
-			Summary: "its scheme is a custom one without a dot, so no reversed domain name",
+			Summary: "its scheme is a custom one without a dot, so it is not a reversed domain name",
 			check: eachURI(func(_ *judged, u *uri) string {
 				return when(isPrivateUse(u) && !strings.Contains(u.scheme, "."),
-					"a private-use scheme is a domain name under your control, reversed, e.g. com.example.app:/callback")
+					"a private-use scheme must be a domain name under your control in reverse order, e.g. com.example.app:/callback")
 			}),
 		},
 		{
@@ -120,12 +120,12 @@ func redirectURIRules() []Rule {
 			Summary: "a custom scheme is followed by //",
 			check: eachURI(func(_ *judged, u *uri) string {
 				return when(isPrivateUse(u) && u.hasAuthority,
-					"a private-use scheme has no naming authority; write one slash, e.g. com.example.app:/callback")
+					"a URI with a private-use scheme has no naming authority; use a single slash, e.g. com.example.app:/callback")
 			}),
 		},
 		{
 			ID: "redirect-uri-private-scheme-confidential", Level: Warning, Source: "RFC 8252 §8.4", needs: urisAndType,
-			Summary: "it has a custom scheme on a confidential client",
+			Summary: "it has a custom scheme and the client is confidential",
 			check: eachURI(func(j *judged, u *uri) string {
 				return when(j.Confidential && isPrivateUse(u),
 					"a private-use scheme belongs to a native app, which cannot keep a secret; register it as a public client")
@@ -137,23 +137,23 @@ func redirectURIRules() []Rule {
 			check: eachURI(func(_ *judged, u *uri) string {
 				ip, ok := u.address()
 				return when(ok && u.scheme == "https" && (ip.IsPrivate() || ip.IsLinkLocalUnicast() || ip.IsUnspecified()),
-					"this address means another machine on every network; use a name")
+					"a private address is a different machine on every network; use a DNS name")
 			}),
 		},
 		{
 			ID: "redirect-uri-reserved-parameter", Level: Warning, Source: "RFC 6749 §4.1.2, §4.1.2.1, §4.2.2; RFC 9207 §2", needs: uris,
-			Summary: "its query holds a parameter of an authorization response (" + strings.Join(responseParameters(), ", ") + ")",
+			Summary: "its query has a parameter of an authorization response (" + strings.Join(responseParameters(), ", ") + ")",
 			check: eachURI(func(_ *judged, u *uri) string {
 				name := reservedParameter(u.query)
 				if name == "" {
 					return ""
 				}
-				return "the query holds " + name + ", which the authorization response adds too; name it otherwise"
+				return "the query holds " + name + ", which the authorization response adds too; use another name"
 			}),
 		},
 		{
 			ID: "redirect-uri-duplicate", Level: Violation, Source: "RFC 3986 §6.2.2", needs: uris,
-			Summary: "it equals another after the normalisation of RFC 3986 §6.2.2",
+			Summary: "it equals another one after normalisation (RFC 3986 §6.2.2)",
 			check:   checkDuplicateURIs,
 		},
 		{
@@ -195,7 +195,7 @@ func checkDuplicateURIs(j *judged, r *report) {
 	for i := range j.uris {
 		normalised := j.uris[i].normalised()
 		if k, ok := first[normalised]; ok {
-			r.at(FieldRedirectURIs, i, j.uris[i].raw, "this is the same URI as redirect_uris/%d; remove one", k)
+			r.at(FieldRedirectURIs, i, j.uris[i].raw, "this URI is a duplicate of redirect_uris/%d; remove one", k)
 			continue
 		}
 		first[normalised] = i

@@ -14,31 +14,31 @@ func scopeRules() []Rule {
 				for i, s := range j.Scopes {
 					if !s.wellFormed() {
 						r.at(FieldScopes, i, string(s),
-							"%s is not a scope; use printable ASCII without space, quotation mark and backslash, one scope an element", quoted(s))
+							"%s is not a scope; use printable ASCII without space, quotation mark and backslash, one scope per element", quoted(s))
 					}
 				}
 			},
 		},
 		{
 			ID: "scope-duplicate", Level: Violation, Source: "RFC 6749 §3.3", needs: scopes,
-			Summary: "it is listed twice",
+			Summary: "a scope is listed twice",
 			check:   func(j *judged, r *report) { checkDuplicates(r, FieldScopes, j.Scopes) },
 		},
 		{
 			ID: "scope-offline-access", Level: Warning, Source: "OIDC Core §11", needs: scopesAndGrants,
-			Summary: "there is offline_access without refresh_token",
+			Summary: "offline_access is listed without refresh_token",
 			check: func(j *judged, r *report) {
 				if i := slices.Index(j.Scopes, scopeOfflineAccess); i >= 0 && !j.hasGrant(GrantRefreshToken) {
-					r.at(FieldScopes, i, string(scopeOfflineAccess), "offline_access asks for a refresh token; add the grant refresh_token, or remove the scope")
+					r.at(FieldScopes, i, string(scopeOfflineAccess), "offline_access requests a refresh token; add the grant type refresh_token, or remove the scope")
 				}
 			},
 		},
 		{
 			ID: "scope-openid-grant", Level: Warning, Source: "OIDC Core §3.1.2.1", needs: scopesAndGrants,
-			Summary: "there is openid, and no grant with an end-user",
+			Summary: "openid is listed, but no grant type involves an end-user",
 			check: func(j *judged, r *report) {
 				if i := slices.Index(j.Scopes, scopeOpenID); i >= 0 && !slices.ContainsFunc(j.GrantTypes, GrantType.endUser) {
-					r.at(FieldScopes, i, string(scopeOpenID), "no grant of this client has an end-user to identify; remove openid, or add authorization_code")
+					r.at(FieldScopes, i, string(scopeOpenID), "no grant type of this client involves an end-user; remove openid, or add authorization_code")
 				}
 			},
 		},

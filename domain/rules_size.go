@@ -15,14 +15,14 @@ const MaxClientBytes = 128 << 10
 func sizeRules() []Rule {
 	return []Rule{{
 		ID: "client-size", Level: Violation, Source: "own", needs: slices.Collect(Fields()),
-		Summary: "the values of all fields together are longer than 131072 bytes; a client that was larger before may still be changed as long as it does not grow",
+		Summary: "the values of all fields together exceed 131072 bytes; a client that was larger before may still be changed as long as it does not grow",
 		check: func(j *judged, r *report) {
 			size := j.bytes()
 			if size <= MaxClientBytes {
 				return
 			}
 			r.add(r.rule.Level, j.largest().pointer(), "client-size",
-				"all values together have %d bytes, and a client may have %d; this field is the largest", size, MaxClientBytes)
+				"all values together have %d bytes, but the limit is %d; this field is the largest", size, MaxClientBytes)
 			r.findings[len(r.findings)-1].amount = size
 		},
 	}}

@@ -26,7 +26,7 @@ func tlsSubjectRules() []Rule {
 			"tls_client_auth_subject_dn is not a distinguished name of RFC 4514, such as CN=app,O=Example,C=DE",
 			func(s TLSSubject) string { return s.DN }, dnFault),
 		row("tls-san-dns-syntax", FieldTLSSANDNS, "RFC 8705 §2.1.2, RFC 5280 §4.2.1.6",
-			"tls_client_auth_san_dns is not a DNS name; a wildcard is none",
+			"tls_client_auth_san_dns is not a DNS name, or is a wildcard",
 			func(s TLSSubject) string { return s.SANDNS }, sanDNSFault),
 		row("tls-san-uri-syntax", FieldTLSSANURI, "RFC 8705 §2.1.2, RFC 5280 §4.2.1.6",
 			"tls_client_auth_san_uri is not a URI of RFC 3986 with a scheme and something after it",
@@ -45,7 +45,7 @@ func tlsSubjectRules() []Rule {
 func dnFault(text string) string {
 	switch {
 	case strings.HasPrefix(text, "/"):
-		return "this is the one-line form of OpenSSL; write a distinguished name of RFC 4514, the most specific part first, such as CN=app,O=Example,C=DE"
+		return "this is the one-line form of OpenSSL; use a distinguished name of RFC 4514, with the most specific part first, such as CN=app,O=Example,C=DE"
 	case !utf8.ValidString(text):
 		return "this is not a distinguished name of RFC 4514: it is not UTF-8"
 	}
@@ -68,7 +68,7 @@ func cutAttribute(text string) (rest, fault string) {
 	name, value, found := strings.Cut(text, "=")
 	switch {
 	case strings.HasPrefix(text, " "):
-		return "", "it has a space where an attribute begins; write no space before an attribute or after a comma"
+		return "", "it has a space where an attribute starts; remove spaces before attributes and after commas"
 	case !found:
 		return "", "an attribute has no equals sign"
 	case !isDescriptor(name) && !isNumericOID(name):
@@ -80,7 +80,7 @@ func cutAttribute(text string) (rest, fault string) {
 		}
 		rest = value[1+digits:]
 		if digits == 0 || digits%2 != 0 || rest != "" && rest[0] != ',' && rest[0] != '+' {
-			return "", "a value that begins with # is not pairs of hexadecimal digits"
+			return "", "a value that starts with # is not pairs of hexadecimal digits"
 		}
 		return rest, ""
 	default:
@@ -100,7 +100,7 @@ func cutAttributeValue(text string) (rest, fault string) {
 		case c == 0 || c == '"' || c == ';' || c == '<' || c == '>':
 			return "", "a value has a character that must be escaped with a backslash"
 		case c == ' ' && i == 0:
-			return "", "a value begins with a space that is not escaped with a backslash"
+			return "", "a value starts with a space that is not escaped with a backslash"
 		case !escaped:
 		case i+2 < len(text) && isHex(text[i+1]) && isHex(text[i+2]):
 			c = unhex(text[i+1])<<4 | unhex(text[i+2])
@@ -109,7 +109,7 @@ func cutAttributeValue(text string) (rest, fault string) {
 			c = text[i+1]
 			i++
 		default:
-			return "", "a backslash is followed neither by a special character nor by two hexadecimal digits"
+			return "", "a backslash is not followed by a special character or two hexadecimal digits"
 		}
 		octets = append(octets, c)
 	}
@@ -117,7 +117,7 @@ func cutAttributeValue(text string) (rest, fault string) {
 	case i > 0 && text[i-1] == ' ' && !escaped:
 		return "", "a value ends in a space that is not escaped with a backslash"
 	case !utf8.Valid(octets):
-		return "", "the escapes of a value stand for octets that are not UTF-8"
+		return "", "the escapes of a value encode octets that are not UTF-8"
 	default:
 		return text[i:], ""
 	}
@@ -154,7 +154,7 @@ func sanDNSFault(text string) string {
 	u := uri{host: text}
 	switch _, isAddress := u.address(); {
 	case strings.Contains(text, "*"):
-		return "a wildcard does not name one client; write the full DNS name"
+		return "a wildcard does not identify one client; use the full DNS name"
 	case isAddress:
 		return "this is an IP address; use tls_client_auth_san_ip"
 	}
@@ -188,7 +188,7 @@ func sanIPFault(text string) string {
 	case err != nil || ip.Zone() != "":
 		return "this is not an IP address such as 192.0.2.1 or 2001:db8::1"
 	case ip.String() != text:
-		return "write this IPv6 address as RFC 5952 does: " + ip.String()
+		return "use the form of RFC 5952 for this IPv6 address: " + ip.String()
 	default:
 		return ""
 	}

@@ -43,7 +43,7 @@ var (
 	// ErrLastSecret: the client would be left without an active secret.
 	ErrLastSecret = errors.New("the last active secret cannot be deleted")
 	// ErrSecretExpired: the wished end of a new secret is not in the future.
-	ErrSecretExpired = errors.New("the secret would have expired already")
+	ErrSecretExpired = errors.New("the expiry time of the secret is in the past")
 	// ErrSecretsUnreadable: the store cannot read the client's secrets, see
 	// [State.SecretsUnreadable].
 	ErrSecretsUnreadable = errors.New("the stored secrets of the client cannot be read")

@@ -24,10 +24,10 @@ func (c Client) SecretWarnings(now time.Time) Findings {
 		return nil
 	case c.state.SecretsUnreadable:
 		warning.Rule, warning.Source = WarnSecretsUnreadable, "own"
-		warning.Message = "the stored secrets of the client cannot be read, so none verifies; the operator can repair them with clientele doctor"
+		warning.Message = "the stored secrets of the client cannot be read, so none is valid; the operator can repair them with clientele doctor"
 	case len(unexpired(c.state.Secrets, now)) == 0:
 		warning.Rule, warning.Source = WarnNoLiveSecret, "RFC 6749 §2.3.1"
-		warning.Message = "client_auth_methods has a method that uses a client secret, and the client has no secret that is valid now; create one"
+		warning.Message = "client_auth_methods has a method that uses a client secret, but the client has no valid secret; create one"
 	default:
 		return nil
 	}

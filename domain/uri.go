@@ -129,11 +129,11 @@ func characterFault(raw string) string {
 		switch {
 		case c == '%':
 			if i+2 >= len(raw) || !isHex(raw[i+1]) || !isHex(raw[i+2]) {
-				return "it has a % that two hexadecimal digits do not follow"
+				return "it has a % without two hexadecimal digits after it"
 			}
 			i += 2
 		case c >= 0x80:
-			return "it has a character outside ASCII (percent-encode it; in a host give the A-label)"
+			return "it has a non-ASCII character (percent-encode it; in a host, use the A-label)"
 		case c == ' ':
 			return "it has a space"
 		case c < 0x20 || c == 0x7f:
@@ -188,7 +188,7 @@ func (u *uri) hostFault() string {
 	case strings.IndexByte(host, '%') >= 0:
 		return "the host is percent-encoded"
 	case strings.IndexFunc(host, func(r rune) bool { return r >= 0x80 }) >= 0:
-		return "the host is not ASCII; give its A-label (xn--…)"
+		return "the host is not ASCII; use its A-label (xn--…)"
 	case host[len(host)-1] == '.':
 		return "the host ends in a dot"
 	case len(host) > 253:
@@ -197,7 +197,7 @@ func (u *uri) hostFault() string {
 	labels := strings.Split(host, ".")
 	if isNumeric(labels[len(labels)-1]) {
 		if ip, ok := u.address(); !ok || !ip.Is4() {
-			return "the host ends in a number and is not an IPv4 address in its dotted form"
+			return "the host ends in a number, but is not an IPv4 address in dotted form"
 		}
 		return ""
 	}
@@ -235,17 +235,17 @@ func wellFormedLabel(label string) bool {
 // "" where nothing is (RFC 3986 §6.2.2.3, RFC 9700 §4.1).
 func (u *uri) pathTrick() string {
 	if strings.HasPrefix(u.path, "//") {
-		return "the path begins with an empty segment"
+		return "the path starts with an empty segment"
 	}
 	lower := strings.ToLower(u.path)
 	switch {
 	case strings.IndexByte(lower, '\\') >= 0 || strings.Contains(lower, "%5c"):
-		return "the path holds a backslash"
+		return "the path has a backslash"
 	case strings.Contains(lower, "%2f"):
-		return "the path holds an encoded slash"
+		return "the path has an encoded slash"
 	}
 	if hasDotSegment(lower) {
-		return "the path holds a dot segment"
+		return "the path has a dot segment"
 	}
 	return ""
 }

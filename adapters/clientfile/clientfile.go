@@ -190,7 +190,7 @@ func (r *Reader) document(content any, lines map[string]int, base string) Docume
 	breaches := r.schema.Check(members)
 	for i, breach := range breaches {
 		if i == maxBreaches {
-			d.Breaches = append(d.Breaches, contract.Breach{Message: fmt.Sprintf("%d more problems of this kind", len(breaches)-i)}.Finding())
+			d.Breaches = append(d.Breaches, contract.Breach{Message: fmt.Sprintf("more problems of this kind: %d", len(breaches)-i)}.Finding())
 			break
 		}
 		d.Breaches = append(d.Breaches, breach.Finding())

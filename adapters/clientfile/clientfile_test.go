@@ -90,7 +90,7 @@ func TestWhatIsNoConfiguration(t *testing.T) {
 		text, pointer, says string
 	}{
 		{`"text"`, "", "a client configuration is an object"},
-		{`{"name": null}`, "/name", "null is not a value here"},
+		{`{"name": null}`, "/name", "null is not allowed"},
 		{`{"naem": "x"}`, "/naem", "unknown field"},
 		{`{"redirect_uris": [1]}`, "/redirect_uris/0", "must be a string"},
 		{`{"client_id": 1}`, "/client_id", "must be a string"},

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-oauth/clientele/adapters/memory"
-	"github.com/clientele-oauth/clientele/application/storetest"
 	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/application/storetest"
 	"github.com/clientele-oauth/clientele/domain"
 )
 

@@ -19,7 +19,7 @@ import (
 // RulesTable writes the rules as a table of text.
 func RulesTable(w io.Writer, rules []domain.Rule) error {
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(columns, "RULE\tLEVEL\tPROFILES\tSOURCE\tBROKEN WHEN")
+	fmt.Fprintln(columns, "RULE\tLEVEL\tPROFILES\tSOURCE\tVIOLATED WHEN")
 	for _, r := range rules {
 		fmt.Fprintf(columns, "%s\t%s\t%s\t%s\t%s\n", r.ID, levels(r), contract.ProfileText(r), r.Source, r.Summary)
 	}
@@ -36,15 +36,15 @@ func RulesMarkdown(w io.Writer, rules []domain.Rule) error {
 	var page strings.Builder
 	page.WriteString(`# The rules
 
-Printed by ` + "`clientele rules --format markdown`" + ` from the table that the service uses. A *violation* rejects the
-request; a *warning* is only reported. A rule with profiles applies only to clients of these profiles; ` + "`none`" + `
-means clients without a profile. The source ` + "`own`" + ` marks a rule of this registry.
+These are the rules that every client is validated by, and their sources. ` + "`clientele rules --format markdown`" + ` prints
+this page. A *violation* rejects the request; a *warning* is only reported. A rule with profiles applies only to clients
+of these profiles; ` + "`none`" + ` means clients without a profile. The source ` + "`own`" + ` is a rule of this registry.
 `)
 	subject := ""
 	for _, r := range rules {
 		if r.Subject != subject {
 			subject = r.Subject
-			page.WriteString("\n## " + subject + "\n\n| rule | level | profiles | broken when | source |\n|---|---|---|---|---|\n")
+			page.WriteString("\n## " + subject + "\n\n| rule | level | profiles | violated when | source |\n|---|---|---|---|---|\n")
 		}
 		cells := []string{"`" + r.ID + "`", levels(r), contract.ProfileText(r), r.Summary, r.Source}
 		page.WriteString("| " + strings.Join(escapedCells(cells), " | ") + " |\n")

@@ -83,7 +83,7 @@ type (
 func CheckSARIF(w io.Writer, files []File, rules []domain.Rule, version string) error {
 	contract := domain.Rule{
 		ID: contract.RuleContract, Source: contract.SourceContract, Level: domain.Violation,
-		Summary: "the client has a value of the wrong type or out of bounds, or an unknown field",
+		Summary: "the configuration does not match the types, limits or field names of openapi.yaml",
 	}
 	run := sarifRun{
 		Tool: sarifTool{Driver: sarifDriver{
@@ -97,7 +97,7 @@ func CheckSARIF(w io.Writer, files []File, rules []domain.Rule, version string) 
 		index[r.ID] = i
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{
 			ID:                   r.ID,
-			ShortDescription:     sarifText{"Broken when " + r.Summary},
+			ShortDescription:     sarifText{"Violated when " + r.Summary},
 			Help:                 sarifText{"Source: " + r.Source},
 			DefaultConfiguration: sarifConfiguration{sarifLevel(r.Level)},
 		})

@@ -9,7 +9,7 @@ import (
 )
 
 // errOverloaded turns a request away before any work is done for it.
-var errOverloaded = errors.New("too much is being worked on already")
+var errOverloaded = errors.New("too many concurrent requests")
 
 // longestQueue is how long a request waits for others to be done.
 const longestQueue = time.Second

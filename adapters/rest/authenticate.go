@@ -38,7 +38,7 @@ func bearerToken(r *http.Request) (string, error) {
 	}
 	scheme, token, ok := strings.Cut(values[0], " ")
 	if len(values) > 1 || !ok || !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return "", fmt.Errorf("%w: not one bearer token", application.ErrUnauthenticated)
+		return "", fmt.Errorf("%w: not a single bearer token", application.ErrUnauthenticated)
 	}
 	return token, nil
 }

@@ -54,7 +54,7 @@ func (s *server) ListClients(ctx context.Context, r api.ListClientsRequestObject
 	walks := p.After != nil || p.Limit != nil
 	if walks && (p.Page != nil || p.PageSize != nil) {
 		return nil, &contractError{
-			status: http.StatusBadRequest, message: "page and page_size are for pages, after and limit for a walk; send one pair",
+			status: http.StatusBadRequest, message: "use either page and page_size, or after and limit",
 		}
 	}
 	page, size := valueOr(p.Page, 1), valueOr(p.PageSize, defaultPageSize)
@@ -214,7 +214,7 @@ func (s *server) UpdateClient(ctx context.Context, r api.UpdateClientRequestObje
 	case opts.DryRun && revised.Unchanged:
 		message = "dry run: nothing to change"
 	case revised.Unchanged:
-		message = "client unchanged: it is already as the request asks"
+		message = "client unchanged: it already has the requested configuration"
 	case opts.DryRun:
 		message = "dry run: the client would be updated"
 	}
@@ -222,7 +222,7 @@ func (s *server) UpdateClient(ctx context.Context, r api.UpdateClientRequestObje
 	case revised.RevokedSecrets > 0:
 		message += "; no authentication method uses a secret any more: " + contract.CountOf(revised.RevokedSecrets, "secret") + " revoked"
 	case revised.Client.UsesSecret() && len(revised.Client.Secrets()) == 0 && !revised.Client.SecretsUnreadable():
-		message += "; it has no secret yet: create one"
+		message += "; the client has no secret yet: create one"
 	}
 	return s.changed(x, message, revised, opts), nil
 }

@@ -214,19 +214,19 @@ func explainJSON(text []byte, err error) error {
 		return &contractError{status: http.StatusBadRequest, message: message}
 	}
 	if trailing, ok := errors.AsType[*contract.TrailingError](err); ok {
-		return reject("bytes follow the JSON text of the body, at byte " + strconv.FormatInt(trailing.Offset, 10))
+		return reject("unexpected data after the JSON, at byte " + strconv.FormatInt(trailing.Offset, 10))
 	}
 	syntactic, ok := errors.AsType[*jsontext.SyntacticError](err)
 	switch {
 	case !ok:
-		return reject("the body is not JSON")
+		return reject("the body is not valid JSON")
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		return &contractError{
 			status:     http.StatusBadRequest,
-			message:    "a field appears twice in the body",
-			violations: []api.Finding{breach(contract.Shortened(string(syntactic.JSONPointer)), "this field appears twice in the body")},
+			message:    "the body has a duplicate field",
+			violations: []api.Finding{breach(contract.Shortened(string(syntactic.JSONPointer)), "duplicate field")},
 		}
 	default:
-		return reject("the body is not JSON, near byte " + strconv.FormatInt(min(syntactic.ByteOffset, int64(len(text))), 10))
+		return reject("the body is not valid JSON, near byte " + strconv.FormatInt(min(syntactic.ByteOffset, int64(len(text))), 10))
 	}
 }

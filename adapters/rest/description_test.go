@@ -160,7 +160,7 @@ func TestMessagesAboutBodiesArePlain(t *testing.T) {
 	id := s.create(t)
 	for body, want := range map[string]string{
 		`{"nme":"x"}`: "unknown field", `{"name":1}`: "must be a string", `{"scopes":"a"}`: "must be an array", `{"is_confidential":1}`: "must be a boolean",
-		`{"name":null}`: "null is not a value here", `{"tls_client_auth_subject_dn":"\u0001"}`: "must have no control characters",
+		`{"name":null}`: "null is not allowed", `{"tls_client_auth_subject_dn":"\u0001"}`: "must have no control characters",
 		`{"name":"` + strings.Repeat("ä", 257) + `"}`: "must have at most 256 characters", `[]`: "must be an object",
 		`{"scopes":[` + strings.Repeat(`"a",`, 200) + `"a"]}`: "must have at most 200 elements",
 	} {

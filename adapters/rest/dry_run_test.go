@@ -34,9 +34,9 @@ func dryRunsWithoutETag(t *testing.T, s service) {
 		"nothing to update":          {call{method: "PUT", path: clients + "/" + id + "?dry_run=true", body: `{"name":"App"}`}, "dry run: nothing to change"},
 		"restore":                    {call{method: "POST", path: clients + "/" + gone + "/restore?dry_run=true"}, "dry run: the client would be restored"},
 		"restore a revision":         {call{method: "POST", path: clients + "/" + gone + "/revisions/1/restore?dry_run=true"}, ""},
-		"restore the same revision":  {call{method: "POST", path: clients + "/" + id + "/revisions/1/restore?dry_run=true"}, "dry run: nothing to change; the client as it was at revision 1"},
-		"nothing to update, earnest": {call{method: "PUT", path: clients + "/" + id, body: `{}`}, "client unchanged: it is already as the request asks"},
-		"same revision, earnest":     {call{method: "POST", path: clients + "/" + id + "/revisions/1/restore"}, "client unchanged: it is already as it was at revision 1"},
+		"restore the same revision":  {call{method: "POST", path: clients + "/" + id + "/revisions/1/restore?dry_run=true"}, "dry run: nothing to change; the client already has the configuration of revision 1"},
+		"nothing to update, earnest": {call{method: "PUT", path: clients + "/" + id, body: `{}`}, "client unchanged: it already has the requested configuration"},
+		"same revision, earnest":     {call{method: "POST", path: clients + "/" + id + "/revisions/1/restore"}, "client unchanged: it already has the configuration of revision 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt.call.token = "admin"

@@ -107,7 +107,7 @@ func (s *server) forbidConditions(next http.Handler) http.Handler {
 
 // errNoETag is an If-Match for something that has no ETag.
 var errNoETag = &contractError{
-	status: http.StatusPreconditionFailed, message: "If-Match names an ETag, and this resource has none; only clients have",
+	status: http.StatusPreconditionFailed, message: "If-Match has an ETag, but this resource has none; only clients have one",
 }
 
 // takes reports whether the operation has a header parameter.

@@ -9,7 +9,7 @@ import (
 
 // errTooManyReaders rejects a request that would wait for changes: as many of this
 // caller, or of its tenant, wait already as may wait.
-var errTooManyReaders = errors.New("too many requests of the caller or its tenant wait for changes")
+var errTooManyReaders = errors.New("too many requests of the caller or its tenant are waiting for changes")
 
 // following bounds how many requests wait for changes at once: of each caller, of
 // each tenant, and altogether. A request that finds no place is rejected at

@@ -35,11 +35,11 @@ func TestA403SaysWhatIsMissing(t *testing.T) {
 	}{
 		"a reader writes":          {call{method: "PUT", token: "read", body: `{}`}, "administrator role required, or the scope clients:write", "clients:write"},
 		"a writer reads":           {call{method: "GET", token: "write"}, "administrator role required, or the scope clients:read", "clients:read"},
-		"no tenant":                {call{method: "GET", token: "homeless"}, "the access token names no tenant", ""},
-		"nothing at all":           {call{method: "GET", token: "nothing"}, "administrator role required, or the scope clients:read; the access token names no tenant", "clients:read"},
-		"a platform caller":        {call{method: "GET", token: "platform"}, "with the platform role, the header X-Tenant-Id must name the tenant to act in", ""},
-		"a tenant of others":       {call{method: "GET", token: "admin", header: http.Header{"X-Tenant-Id": {"tenant_b"}}}, "X-Tenant-Id names another tenant than the access token; only the platform role may act there", ""},
-		"a tenant, without having": {call{method: "GET", token: "homeless", header: http.Header{"X-Tenant-Id": {"tenant_b"}}}, "X-Tenant-Id names another tenant than the access token; only the platform role may act there", ""},
+		"no tenant":                {call{method: "GET", token: "homeless"}, "the access token has no tenant", ""},
+		"nothing at all":           {call{method: "GET", token: "nothing"}, "administrator role required, or the scope clients:read; the access token has no tenant", "clients:read"},
+		"a platform caller":        {call{method: "GET", token: "platform"}, "with the platform role, set the header X-Tenant-Id to the tenant to act in", ""},
+		"a tenant of others":       {call{method: "GET", token: "admin", header: http.Header{"X-Tenant-Id": {"tenant_b"}}}, "X-Tenant-Id is not the tenant of the access token; only the platform role may act in another tenant", ""},
+		"a tenant, without having": {call{method: "GET", token: "homeless", header: http.Header{"X-Tenant-Id": {"tenant_b"}}}, "X-Tenant-Id is not the tenant of the access token; only the platform role may act in another tenant", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s.logs.Reset()

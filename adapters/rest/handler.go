@@ -145,11 +145,12 @@ func NewHandler(c Config) (http.Handler, error) {
 	}
 	r.Use(s.identify, s.logAccess, s.recoverPanic, forbidStoring, keepEncodedPath, middleware.GetHead)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		s.writeProblem(w, r, problem{status: http.StatusNotFound, message: "there is nothing at this path"})
+		s.writeProblem(w, r, problem{status: http.StatusNotFound, message: "no such endpoint"})
 	})
 	r.MethodNotAllowed(func(w http.ResponseWriter, req *http.Request) {
-		w.Header().Set("Allow", strings.Join(allowed(r, req), ", "))
-		s.writeProblem(w, req, problem{status: http.StatusMethodNotAllowed, message: "this path does not know the method"})
+		methods := strings.Join(allowed(r, req), ", ")
+		w.Header().Set("Allow", methods)
+		s.writeProblem(w, req, problem{status: http.StatusMethodNotAllowed, message: "method not allowed; allowed: " + methods})
 	})
 	s.serveHealth(r, c.Checks, c.Notes)
 	r.Get("/openapi.yaml", func(w http.ResponseWriter, _ *http.Request) {

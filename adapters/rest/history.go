@@ -104,14 +104,14 @@ func (s *server) RestoreRevision(ctx context.Context, r api.RestoreRevisionReque
 	if err != nil {
 		return nil, err
 	}
-	message := "client as it was at revision " + strconv.FormatInt(r.Number, 10)
+	message := "client restored to revision " + strconv.FormatInt(r.Number, 10)
 	switch {
 	case opts.DryRun && restored.Unchanged:
-		message = "dry run: nothing to change; the " + message
+		message = "dry run: nothing to change; the client already has the configuration of revision " + strconv.FormatInt(r.Number, 10)
 	case restored.Unchanged:
-		message = "client unchanged: it is already as it was at revision " + strconv.FormatInt(r.Number, 10)
+		message = "client unchanged: it already has the configuration of revision " + strconv.FormatInt(r.Number, 10)
 	case opts.DryRun:
-		message = "dry run: the " + message
+		message = "dry run: the client would be restored to revision " + strconv.FormatInt(r.Number, 10)
 	}
 	return s.changed(x, message, restored, opts), nil
 }

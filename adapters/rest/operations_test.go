@@ -203,7 +203,7 @@ func wholeRegistry(t *testing.T, s service) {
 	require.Equal(t, 200, update.status, update.text)
 	assert.Contains(t, update.body["message"], "1 secret revoked")
 	back := s.do(t, call{method: "PUT", path: path, token: "admin", body: `{"client_auth_methods":["client_secret_post"]}`})
-	assert.Contains(t, back.body["message"], "it has no secret yet")
+	assert.Contains(t, back.body["message"], "the client has no secret yet")
 
 	history := s.do(t, call{method: "GET", path: path + "/revisions?limit=2", token: "read"})
 	require.Equal(t, 200, history.status, history.text)

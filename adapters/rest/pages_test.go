@@ -228,7 +228,7 @@ func TestATenantHasAtMostItsQuotaOfClients(t *testing.T) {
 		require.Equal(t, http.StatusCreated, create("two", "admin").status)
 		over := create("three", "admin")
 		assert.Equal(t, http.StatusConflict, over.status)
-		assert.Contains(t, over.body["message"], "as many clients as it may have")
+		assert.Contains(t, over.body["message"], "reached its limit of clients")
 		assert.Equal(t, http.StatusConflict, s.do(t, call{method: http.MethodPost, path: clients + "?dry_run=true", token: "admin", body: `{"name": "App"}`}).status)
 		assert.Equal(t, http.StatusCreated, create("one", "stranger").status, "another tenant has its own")
 
@@ -236,7 +236,7 @@ func TestATenantHasAtMostItsQuotaOfClients(t *testing.T) {
 		require.Equal(t, http.StatusCreated, create("three", "admin").status, "deleted clients do not count")
 		restored := s.do(t, call{method: http.MethodPost, path: clients + "/one/restore", token: "admin"})
 		assert.Equal(t, http.StatusConflict, restored.status)
-		assert.Contains(t, restored.body["message"], "as many clients as it may have")
+		assert.Contains(t, restored.body["message"], "reached its limit of clients")
 		updated := s.do(t, call{method: http.MethodPut, path: clients + "/two", token: "admin", body: `{"name": "Another"}`})
 		assert.Equal(t, http.StatusOK, updated.status, "changes are no matter of the quota")
 	}, func(c *setup) { c.Registry.MaxClients = 2 })

@@ -99,7 +99,7 @@ func (p parameter) drop(r *http.Request, query url.Values) bool {
 // not accepted.
 func (p parameter) check(values []string) (read, reason string) {
 	if len(values) > 1 {
-		return "", "is given more than once"
+		return "", "must not be given more than once"
 	}
 	text := values[0]
 	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
@@ -122,7 +122,7 @@ func (p parameter) check(values []string) (read, reason string) {
 func (op *operation) checkParameters(r *http.Request) (found violations, goesOn bool) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		found.add(breach("?", "the query cannot be read; write special characters as %XX (RFC 3986 §2.1)"))
+		found.add(breach("?", "the query is malformed; encode special characters as %XX (RFC 3986 §2.1)"))
 		return found, false
 	}
 	goesOn = true
@@ -131,7 +131,7 @@ func (op *operation) checkParameters(r *http.Request) (found violations, goesOn 
 	for _, p := range op.parameters {
 		values, err := p.values(r, query)
 		if err != nil {
-			broken, goesOn = append(broken, p.breach("cannot be read; write special characters as %XX (RFC 3986 §2.1)")), false
+			broken, goesOn = append(broken, p.breach("is malformed; encode special characters as %XX (RFC 3986 §2.1)")), false
 			continue
 		}
 		if len(values) == 0 {

@@ -51,7 +51,7 @@ func problemOf(err error) (p problem, known bool) {
 		listed := refusals[:min(len(refusals), maxViolations)]
 		return problem{
 			status:     http.StatusBadRequest,
-			message:    "the client is refused for " + contract.CountOf(len(refusals), "violation"),
+			message:    "the client is rejected for " + contract.CountOf(len(refusals), "violation"),
 			violations: contract.FindingsOf(listed),
 			omitted:    len(refusals) - len(listed),
 		}, true
@@ -92,7 +92,7 @@ func problemOf(err error) (p problem, known bool) {
 		}, true
 	case errors.Is(err, domain.ErrSecretExpired):
 		return problem{
-			status: http.StatusBadRequest, message: "the secret would have expired already",
+			status: http.StatusBadRequest, message: "the expiry time of the secret is in the past",
 			violations: []api.Finding{breach("/expires_at", "must be in the future")},
 		}, true
 	case errors.Is(err, domain.ErrSecretExpiryRange):
@@ -119,16 +119,16 @@ func problemOf(err error) (p problem, known bool) {
 	case errors.Is(err, application.ErrCursor):
 		return problem{
 			status: http.StatusBadRequest, message: "unknown cursor; start again from the list and its changes_cursor",
-			violations: []api.Finding{breach("?after", "the query parameter after names no change in the history of this tenant")},
+			violations: []api.Finding{breach("?after", "the query parameter after does not refer to a change in the history of this tenant")},
 		}, true
 	case errors.Is(err, domain.ErrTooManySecrets):
 		return problem{status: http.StatusConflict, message: "the client has two active secrets; delete one, or rotate"}, true
 	case errors.Is(err, application.ErrTaken):
-		return problem{status: http.StatusConflict, message: "the client_id is taken, or was by a client that is deleted"}, true
+		return problem{status: http.StatusConflict, message: "the client_id is in use, or belongs to a deleted client"}, true
 	case errors.Is(err, application.ErrQuota):
 		return problem{
 			status:  http.StatusConflict,
-			message: "the tenant has as many clients as it may have; delete clients that are not needed, or ask the operator for a higher quota",
+			message: "the tenant has reached its limit of clients; delete clients that are not needed, or ask the operator for a higher limit",
 		}, true
 	case errors.Is(err, application.ErrListTime):
 		return problem{
@@ -139,7 +139,7 @@ func problemOf(err error) (p problem, known bool) {
 	case errors.Is(err, domain.ErrNotDeleted):
 		return problem{status: http.StatusConflict, message: "the client is not deleted"}, true
 	case errors.Is(err, application.ErrKeyReused):
-		return problem{status: http.StatusConflict, message: "the Idempotency-Key came with another request; use one key for one thing"}, true
+		return problem{status: http.StatusConflict, message: "this Idempotency-Key was already used for a different request"}, true
 	case errors.Is(err, application.ErrTooManyRequests):
 		return problem{status: http.StatusTooManyRequests, message: "too many requests; slow down", retryAfter: 1}, true
 	case errors.Is(err, application.ErrNotFound):
@@ -147,26 +147,26 @@ func problemOf(err error) (p problem, known bool) {
 	case errors.Is(err, application.ErrExists):
 		return problem{
 			status:  http.StatusPreconditionFailed,
-			message: "the client exists, and If-None-Match asks that it does not, or not at this revision",
+			message: "the client exists or is at this revision, but If-None-Match requires that it does not or is not",
 		}, true
 	case errors.Is(err, application.ErrPreconditionFailed):
 		return problem{
 			status:  http.StatusPreconditionFailed,
-			message: "the client has been changed since; read it again and repeat the update",
+			message: "the client was changed in the meantime; read it again and retry",
 		}, true
 	case errors.Is(err, application.ErrConflict):
 		return problem{
 			status:     http.StatusServiceUnavailable,
-			message:    "the client is being changed by too many at once; nothing was changed by this request",
+			message:    "too many concurrent changes of this client; this request changed nothing",
 			retryAfter: 1,
 		}, true
 	case errors.Is(err, errTooManyReaders):
 		return problem{
 			status: http.StatusTooManyRequests, retryAfter: 1,
-			message: "too many requests of this caller or tenant wait for changes; wait for their responses first",
+			message: "too many requests of this caller or tenant are waiting for changes; wait for their responses first",
 		}, true
 	case errors.Is(err, errOverloaded):
-		return problem{status: http.StatusServiceUnavailable, message: "too busy; try again in a moment", retryAfter: 1}, true
+		return problem{status: http.StatusServiceUnavailable, message: "the service is overloaded; retry shortly", retryAfter: 1}, true
 	case errors.Is(err, application.ErrUnavailable):
 		return problem{status: http.StatusServiceUnavailable, message: "temporarily unavailable", retryAfter: 1}, true
 	default:
@@ -184,11 +184,11 @@ func (s *server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	switch {
 	case !known:
-		s.log.ErrorContext(r.Context(), "defect", "request_id", exchangeOf(r.Context()).requestID, "error", err)
+		s.log.ErrorContext(r.Context(), "internal error", "request_id", exchangeOf(r.Context()).requestID, "error", err)
 	case p.status == http.StatusForbidden:
 		s.logForbidden(r, err)
 	case p.status >= http.StatusInternalServerError, p.status == http.StatusUnauthorized:
-		s.log.WarnContext(r.Context(), "refused", "request_id", exchangeOf(r.Context()).requestID, "error", err)
+		s.log.WarnContext(r.Context(), "request rejected", "request_id", exchangeOf(r.Context()).requestID, "error", err)
 	}
 	s.writeProblem(w, r, p)
 }
@@ -230,7 +230,7 @@ func (s *server) writeProblem(w http.ResponseWriter, r *http.Request, p problem)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(p.status)
 	if err := json.NewEncoder(w).Encode(body); err != nil {
-		s.log.DebugContext(r.Context(), "the caller is gone", "error", err)
+		s.log.DebugContext(r.Context(), "the caller disconnected", "error", err)
 	}
 }
 
@@ -249,11 +249,11 @@ func explainForbidden(err error) (message, scope string) {
 	switch forbidden.Tenant {
 	case application.TenantOK:
 	case application.TenantMissing:
-		missing = append(missing, "the access token names no tenant")
+		missing = append(missing, "the access token has no tenant")
 	case application.TenantNotChosen:
-		missing = append(missing, "with the platform role, the header X-Tenant-Id must name the tenant to act in")
+		missing = append(missing, "with the platform role, set the header X-Tenant-Id to the tenant to act in")
 	case application.TenantForeign:
-		missing = append(missing, "X-Tenant-Id names another tenant than the access token; only the platform role may act there")
+		missing = append(missing, "X-Tenant-Id is not the tenant of the access token; only the platform role may act in another tenant")
 	}
 	return strings.Join(missing, "; "), scope
 }

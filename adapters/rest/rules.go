@@ -16,7 +16,7 @@ func (s *server) ListRules(ctx context.Context, _ api.ListRulesRequestObject) (a
 		return nil, err
 	}
 	return api.ListRules200JSONResponse{
-		Code: new(int32(0)), Message: new("the rulebook"), Timestamp: new(wireTime(s.clock.Now())),
+		Code: new(int32(0)), Message: new("rules found"), Timestamp: new(wireTime(s.clock.Now())),
 		Data: new(contract.RuleListOf(rules)),
 	}, nil
 }
@@ -114,7 +114,7 @@ func (s *server) GetClientKeys(ctx context.Context, r api.GetClientKeysRequestOb
 		return nil, err
 	}
 	return api.GetClientKeys200JSONResponse{
-		Code: new(int32(0)), Message: new("keys in force"), Timestamp: new(wireTime(s.clock.Now())),
+		Code: new(int32(0)), Message: new("keys found"), Timestamp: new(wireTime(s.clock.Now())),
 		Data: new(presentKeys(inForce)),
 	}, nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // secretIsGone tells how to go on where the answer with a secret was lost.
-const secretIsGone = "its secret is not kept: rotate the secret if its value never arrived"
+const secretIsGone = "its secret is not stored: rotate the secret if you did not receive its value"
 
 // ListSecrets implements GET /admin/oauth/clients/{client_id}/secrets.
 func (s *server) ListSecrets(ctx context.Context, r api.ListSecretsRequestObject) (api.ListSecretsResponseObject, error) {
@@ -53,8 +53,8 @@ func (s *server) CreateSecret(ctx context.Context, r api.CreateSecretRequestObje
 		},
 	}}
 	if issued.Repeated {
-		answer.Body.Message = new("an earlier request with this Idempotency-Key created the secret; its value is not kept: " +
-			"delete the secret and create another if the value never arrived")
+		answer.Body.Message = new("an earlier request with this Idempotency-Key created the secret; its value is not stored: " +
+			"delete the secret and create another one if you did not receive the value")
 		answer.Headers.IdempotentReplayed = new("true")
 	}
 	return answer, nil
@@ -80,8 +80,8 @@ func (s *server) RotateSecret(ctx context.Context, r api.RotateSecretRequestObje
 		},
 	}}
 	if issued.Repeated {
-		answer.Body.Message = new("an earlier request with this Idempotency-Key rotated the secret; its value is not kept: " +
-			"rotate once more, with another key, if the value never arrived")
+		answer.Body.Message = new("an earlier request with this Idempotency-Key rotated the secret; its value is not stored: " +
+			"rotate again with a new key if you did not receive the value")
 		answer.Headers.IdempotentReplayed = new("true")
 	}
 	return answer, nil

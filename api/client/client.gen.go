@@ -118,7 +118,7 @@ func (e RestoreClientParamsStatus) Valid() bool {
 
 // Actor Who made a change.
 type Actor struct {
-	// ClientID The client that the access token was issued to; absent where it names none.
+	// ClientID The client that the access token was issued to; absent if the token names none.
 	//
 	// Example: console
 	ClientID *string `json:"client_id,omitempty"`
@@ -139,12 +139,12 @@ type Change struct {
 	// Actor Who made a change.
 	Actor *Actor `json:"actor,omitempty"`
 
-	// At When.
+	// At When the change was made.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	At *string `json:"at,omitempty"`
 
-	// Client A client as answers show it.
+	// Client A client as responses show it.
 	Client *OAuthClientItem `json:"client,omitempty"`
 
 	// ClientID The client.
@@ -152,22 +152,22 @@ type Change struct {
 	// Example: app-123
 	ClientID *string `json:"client_id,omitempty"`
 
-	// Jwks The inline key set that it has since; absent where there is none.
+	// Jwks The inline key set after the change; absent if there is none.
 	//
 	// Example: {"keys":[]}
 	Jwks *string `json:"jwks,omitempty"`
 
-	// Reason What the caller gave as `X-Change-Reason`.
+	// Reason The value of `X-Change-Reason`.
 	//
 	// Example: ticket 4711
 	Reason *string `json:"reason,omitempty"`
 
-	// RequestID The request, as logs know it.
+	// RequestID The id of the request, as in the logs.
 	//
 	// Example: 4d2f7a1e
 	RequestID *string `json:"request_id,omitempty"`
 
-	// Revision Its revision since.
+	// Revision The revision of the client after the change.
 	//
 	// Example: 7
 	Revision *int64 `json:"revision,omitempty"`
@@ -183,14 +183,14 @@ type ChangeList struct {
 	// Changes The changes, in the order of the feed.
 	Changes *[]Change `json:"changes,omitempty"`
 
-	// HeldBackSeconds Age in seconds of the oldest committed change of the tenant that is not handed out yet, because an older
+	// HeldBackSeconds Age in seconds of the oldest committed change of the tenant that the feed does not return yet, because an older
 	// transaction is still open in the database server. Absent if no change is held back for a second or longer.
 	//
 	//
 	// Example: 12
 	HeldBackSeconds *int64 `json:"held_back_seconds,omitempty"`
 
-	// Next The `after` of the next call.
+	// Next The `after` of the next request.
 	//
 	// Example: p1234.56.0f1e2d3c4b5a69788796
 	Next *string `json:"next,omitempty"`
@@ -206,12 +206,12 @@ type ChangeListDetailResponse struct {
 	// Data Some changes.
 	Data *ChangeList `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	//
 	// Example: changes found
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
@@ -224,10 +224,10 @@ type ClientKey struct {
 	// Example: EdDSA
 	Alg *string `json:"alg,omitempty"`
 
-	// CertificateNotAfter Until when the first certificate of x5c is valid, RFC 3339 in UTC.
+	// CertificateNotAfter When the first certificate in x5c expires, RFC 3339 in UTC.
 	CertificateNotAfter *string `json:"certificate_not_after,omitempty"`
 
-	// CertificateNotBefore Since when the first certificate of x5c is valid, RFC 3339 in UTC.
+	// CertificateNotBefore When the first certificate in x5c becomes valid, RFC 3339 in UTC.
 	CertificateNotBefore *string `json:"certificate_not_before,omitempty"`
 
 	// Crv The curve, for EC and OKP keys.
@@ -248,7 +248,7 @@ type ClientKey struct {
 	// Example: OKP
 	Kty *string `json:"kty,omitempty"`
 
-	// PublicKey The members that make the key (RFC 7518 §6), and no others.
+	// PublicKey The public parameters of the key (RFC 7518 §6), and no others.
 	PublicKey *map[string]string `json:"public_key,omitempty"`
 
 	// Size The length of the modulus in bits, for RSA keys.
@@ -266,45 +266,45 @@ type ClientKey struct {
 	// Example: sig
 	Use *string `json:"use,omitempty"`
 
-	// Violations What the rules refuse about the key.
+	// Violations Violations by the key.
 	Violations *[]Finding `json:"violations,omitempty"`
 
-	// Warnings What the rules advise against about the key.
+	// Warnings Warnings about the key.
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
 // ClientKeys The keys of a client.
 type ClientKeys struct {
-	// Detail Why the keys cannot be seen.
+	// Detail Why the keys are not available.
 	Detail *string `json:"detail,omitempty"`
 
-	// FetchedAt When keys behind a URI were last fetched, RFC 3339 in UTC.
+	// FetchedAt When the keys were last fetched from the URI, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	FetchedAt *string `json:"fetched_at,omitempty"`
 
-	// JwksURI The URI, where the keys are behind one.
+	// JwksURI The URI, if the keys are fetched from one.
 	//
 	// Example: https://client.example.com/.well-known/jwks.json
 	JwksURI *string `json:"jwks_uri,omitempty"`
 
-	// Keys The keys of the set, in its order.
+	// Keys The keys, in the order of the key set.
 	Keys *[]ClientKey `json:"keys,omitempty"`
 
-	// Source Where the keys are: `none`, `jwks` or `jwks_uri`.
+	// Source The source of the keys: `none`, `jwks` or `jwks_uri`.
 	//
 	// Example: jwks
 	Source *string `json:"source,omitempty"`
 
-	// State `none`; `seen`; `unreachable`: could not be fetched, see `detail`; `refused`: its host is localhost or an IP address that is not public.
+	// State `none`: the client has no keys; `seen`: the keys are available; `unreachable`: they could not be fetched, see `detail`; `refused`: the address is not allowed, because its host is localhost or an IP address that is not public.
 	//
 	// Example: seen
 	State *string `json:"state,omitempty"`
 
-	// Violations What the rules refuse about the set as a whole.
+	// Violations Violations by the key set as a whole.
 	Violations *[]Finding `json:"violations,omitempty"`
 
-	// Warnings What the rules advise against about the set as a whole.
+	// Warnings Warnings about the key set as a whole.
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
@@ -318,16 +318,16 @@ type ClientKeysDetailResponse struct {
 	// Data The keys of a client.
 	Data *ClientKeys `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 }
 
-// Compliance A configuration held against profiles.
+// Compliance The result of checking a configuration against profiles.
 type Compliance struct {
 	// Reports A report for each profile.
 	Reports *[]ComplianceReport `json:"reports,omitempty"`
@@ -340,30 +340,30 @@ type ComplianceDetailResponse struct {
 	// Example: 0
 	Code *int32 `json:"code,omitempty"`
 
-	// Data A configuration held against profiles.
+	// Data The result of checking a configuration against profiles.
 	Data *Compliance `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 }
 
-// ComplianceReport A configuration held against one profile.
+// ComplianceReport The result of checking a configuration against one profile.
 type ComplianceReport struct {
 	// Compliant Whether no rule is violated.
 	Compliant *bool `json:"compliant,omitempty"`
 
-	// Failed The rules that are violated, and what to change.
+	// Failed The violated rules, and what to change.
 	Failed *[]RuleResult `json:"failed,omitempty"`
 
-	// Obligations What the profile demands at run time, and no registration can show.
+	// Obligations What the profile requires at run time, which cannot be checked in a registration.
 	Obligations *[]Obligation `json:"obligations,omitempty"`
 
-	// Passed The rules that are kept.
+	// Passed The rules without findings.
 	Passed *[]RuleResult `json:"passed,omitempty"`
 
 	// Profile The profile; `none` is the rules for every client.
@@ -371,7 +371,7 @@ type ComplianceReport struct {
 	// Example: fapi2-security
 	Profile *string `json:"profile,omitempty"`
 
-	// Warned The rules that only warn.
+	// Warned The rules with warnings only.
 	Warned *[]RuleResult `json:"warned,omitempty"`
 }
 
@@ -385,28 +385,28 @@ type CreateClientDetailResponse struct {
 	// Data A client as it was registered.
 	Data *CreateClientResponse `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	//
 	// Example: client updated
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Warnings What is accepted though the texts advise against it, and violations that stood before the change; the first 100 of it.
+	// Warnings Accepted settings that the specifications advise against, and violations that existed before the change; at most the first 100.
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
-// CreateClientRequest The configuration of a new client. The rules demand a name, and a redirect URI where a grant redirects.
+// CreateClientRequest The configuration of a new client. The rules require a name, and a redirect URI if a grant type uses redirects.
 type CreateClientRequest struct {
-	// ClientAuthMethods How the client authenticates: `none`, `client_secret_basic`, `client_secret_post`, `private_key_jwt`, `tls_client_auth`, `self_signed_tls_client_auth`. An array here; in answers it is a string that holds the JSON text of the array.
+	// ClientAuthMethods How the client authenticates: `none`, `client_secret_basic`, `client_secret_post`, `private_key_jwt`, `tls_client_auth`, `self_signed_tls_client_auth`. An array here; in responses it is a string with the JSON text of the array.
 	//
 	// Example: ["client_secret_basic"]
 	ClientAuthMethods *[]string `json:"client_auth_methods,omitempty"`
 
-	// ClientID The identifier of the new client; generated if omitted. `.` and `..` are rejected with 400, because HTTP clients remove such path segments (RFC 3986 §5.2.4). One that is or was taken in the tenant is rejected with 409.
+	// ClientID The identifier of the new client; generated if omitted. `.` and `..` are rejected with 400, because HTTP clients remove such path segments (RFC 3986 §5.2.4). An ID that is or ever was in use in the tenant is rejected with 409.
 	//
 	// Example: app-123
 	ClientID *string `json:"client_id,omitempty"`
@@ -416,7 +416,7 @@ type CreateClientRequest struct {
 	// Example: ["https://app.example.com"]
 	CorsOrigins *[]string `json:"cors_origins,omitempty"`
 
-	// FapiProfile The FAPI profile that the client must keep to: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are kept as sent and judged as `fapi1-baseline` and `fapi2-security`.
+	// FapiProfile The FAPI profile that the client must comply with: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are stored as sent and mean `fapi1-baseline` and `fapi2-security`.
 	//
 	// Example: fapi2-security
 	FapiProfile *string `json:"fapi_profile,omitempty"`
@@ -431,42 +431,42 @@ type CreateClientRequest struct {
 	// Example: true
 	IsConfidential *bool `json:"is_confidential,omitempty"`
 
-	// Jwks The public keys, as the JSON text of a JWK Set (RFC 7517 §5): at most 50 keys, no private or symmetric one. Excludes `jwks_uri`; to switch, clear the other in the same request.
+	// Jwks The public keys, as the JSON text of a JWK Set (RFC 7517 §5): at most 50 keys, no private or symmetric ones. Mutually exclusive with `jwks_uri`; to switch, clear the other in the same request.
 	//
 	// Example: {"keys":[{"kty":"OKP","crv":"Ed25519","kid":"2026-04","use":"sig","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}
 	Jwks *string `json:"jwks,omitempty"`
 
-	// JwksURI Where the public keys are: an https URI on a public host. Excludes `jwks`; to switch, clear the other in the same request.
+	// JwksURI The location of the public keys: an https URI on a public host. Mutually exclusive with `jwks`; to switch, clear the other in the same request.
 	//
 	// Example: https://client.example.com/.well-known/jwks.json
 	JwksURI *string `json:"jwks_uri,omitempty"`
 
-	// LogoURL The client's logo (RFC 7591 §2, `logo_uri`).
+	// LogoURL The URL of the client's logo (RFC 7591 §2, `logo_uri`).
 	//
 	// Example: https://app.example.com/logo.png
 	LogoURL *string `json:"logo_url,omitempty"`
 
-	// Name What people know the client by.
+	// Name The human-readable name of the client.
 	//
 	// Example: My App
 	Name *string `json:"name,omitempty"`
 
-	// PrivacyPolicy What the client does with personal data (RFC 7591 §2, `policy_uri`).
+	// PrivacyPolicy The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
 	//
 	// Example: https://app.example.com/privacy
 	PrivacyPolicy *string `json:"privacy_policy,omitempty"`
 
-	// RedirectUris The redirection endpoints, kept byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
+	// RedirectUris The redirection endpoints, stored byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
 	//
 	// Example: ["https://app.example.com/callback"]
 	RedirectUris *[]string `json:"redirect_uris,omitempty"`
 
-	// Scopes The scopes that the client may ask for (RFC 6749 §3.3), one an element.
+	// Scopes The scopes that the client may request (RFC 6749 §3.3), one scope per element.
 	//
 	// Example: ["openid","profile"]
 	Scopes *[]string `json:"scopes,omitempty"`
 
-	// TermsURL The terms of service (RFC 7591 §2, `tos_uri`).
+	// TermsURL The URL of the terms of service (RFC 7591 §2, `tos_uri`).
 	//
 	// Example: https://app.example.com/terms
 	TermsURL *string `json:"terms_url,omitempty"`
@@ -496,7 +496,7 @@ type CreateClientRequest struct {
 	// Example: CN=app,O=Example,C=DE
 	TLSClientAuthSubjectDn *string `json:"tls_client_auth_subject_dn,omitempty"`
 
-	// Website The client's home page (RFC 7591 §2, `client_uri`).
+	// Website The URL of the client's home page (RFC 7591 §2, `client_uri`).
 	//
 	// Example: https://app.example.com
 	Website *string `json:"website,omitempty"`
@@ -504,7 +504,7 @@ type CreateClientRequest struct {
 
 // CreateClientResponse A client as it was registered.
 type CreateClientResponse struct {
-	// ClientAuthMethods How the client authenticates: a **string** that holds the JSON text of an array. In requests it is an array.
+	// ClientAuthMethods How the client authenticates: a **string** with the JSON text of an array. In requests it is an array.
 	//
 	// Example: ["client_secret_basic","private_key_jwt"]
 	ClientAuthMethods *string `json:"client_auth_methods,omitempty"`
@@ -514,7 +514,7 @@ type CreateClientResponse struct {
 	// Example: app-123
 	ClientID *string `json:"client_id,omitempty"`
 
-	// ClientSecret The client's first secret, shown this once; absent where no authentication method uses one.
+	// ClientSecret The client's first secret, shown only once; absent if no authentication method uses a secret.
 	//
 	// Example: clientele_mFqZ0pR3vXc7N1sTq8bYw2LkHd5UeJ4oGi9fAaBzDxE0c1fbcde
 	ClientSecret *string `json:"client_secret,omitempty"`
@@ -529,7 +529,7 @@ type CreateClientResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	CreatedAt *string `json:"created_at,omitempty"`
 
-	// FapiProfile The FAPI profile that the client must keep to: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are kept as sent and judged as `fapi1-baseline` and `fapi2-security`.
+	// FapiProfile The FAPI profile that the client must comply with: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are stored as sent and mean `fapi1-baseline` and `fapi2-security`.
 	//
 	// Example: fapi2-security
 	FapiProfile *string `json:"fapi_profile,omitempty"`
@@ -539,7 +539,7 @@ type CreateClientResponse struct {
 	// Example: ["authorization_code"]
 	GrantTypes *[]string `json:"grant_types,omitempty"`
 
-	// ID The registry's own key of the record.
+	// ID The internal identifier of the record, assigned by the registry.
 	//
 	// Example: client_abc123
 	ID *string `json:"id,omitempty"`
@@ -549,37 +549,37 @@ type CreateClientResponse struct {
 	// Example: true
 	IsConfidential *bool `json:"is_confidential,omitempty"`
 
-	// Jwks The public keys, as the JSON text of a JWK Set (RFC 7517 §5): at most 50 keys, no private or symmetric one. Excludes `jwks_uri`; to switch, clear the other in the same request.
+	// Jwks The public keys, as the JSON text of a JWK Set (RFC 7517 §5): at most 50 keys, no private or symmetric ones. Mutually exclusive with `jwks_uri`; to switch, clear the other in the same request.
 	//
 	// Example: {"keys":[{"kty":"OKP","crv":"Ed25519","kid":"2026-04","use":"sig","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}
 	Jwks *string `json:"jwks,omitempty"`
 
-	// JwksURI Where the public keys are: an https URI on a public host. Excludes `jwks`; to switch, clear the other in the same request.
+	// JwksURI The location of the public keys: an https URI on a public host. Mutually exclusive with `jwks`; to switch, clear the other in the same request.
 	//
 	// Example: https://client.example.com/.well-known/jwks.json
 	JwksURI *string `json:"jwks_uri,omitempty"`
 
-	// LogoURL The client's logo (RFC 7591 §2, `logo_uri`).
+	// LogoURL The URL of the client's logo (RFC 7591 §2, `logo_uri`).
 	//
 	// Example: https://app.example.com/logo.png
 	LogoURL *string `json:"logo_url,omitempty"`
 
-	// Name What people know the client by.
+	// Name The human-readable name of the client.
 	//
 	// Example: My App
 	Name *string `json:"name,omitempty"`
 
-	// PrivacyPolicy What the client does with personal data (RFC 7591 §2, `policy_uri`).
+	// PrivacyPolicy The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
 	//
 	// Example: https://app.example.com/privacy
 	PrivacyPolicy *string `json:"privacy_policy,omitempty"`
 
-	// RedirectUris The redirection endpoints, kept byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
+	// RedirectUris The redirection endpoints, stored byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
 	//
 	// Example: ["https://app.example.com/callback"]
 	RedirectUris *[]string `json:"redirect_uris,omitempty"`
 
-	// Scopes The scopes that the client may ask for (RFC 6749 §3.3), one an element.
+	// Scopes The scopes that the client may request (RFC 6749 §3.3), one scope per element.
 	//
 	// Example: ["openid","profile"]
 	Scopes *[]string `json:"scopes,omitempty"`
@@ -589,7 +589,7 @@ type CreateClientResponse struct {
 	// Example: bcde
 	SecretLastFour *string `json:"secret_last_four,omitempty"`
 
-	// Status `active` or `suspended`. A suspended client is not served.
+	// Status `active` or `suspended`. Authorization servers must not serve a suspended client.
 	//
 	// Example: active
 	Status *string `json:"status,omitempty"`
@@ -599,7 +599,7 @@ type CreateClientResponse struct {
 	// Example: tenant_abc123
 	TenantID *string `json:"tenant_id,omitempty"`
 
-	// TermsURL The terms of service (RFC 7591 §2, `tos_uri`).
+	// TermsURL The URL of the terms of service (RFC 7591 §2, `tos_uri`).
 	//
 	// Example: https://app.example.com/terms
 	TermsURL *string `json:"terms_url,omitempty"`
@@ -634,7 +634,7 @@ type CreateClientResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	UpdatedAt *string `json:"updated_at,omitempty"`
 
-	// Website The client's home page (RFC 7591 §2, `client_uri`).
+	// Website The URL of the client's home page (RFC 7591 §2, `client_uri`).
 	//
 	// Example: https://app.example.com
 	Website *string `json:"website,omitempty"`
@@ -650,25 +650,25 @@ type CreateSecretDetailResponse struct {
 	// Data A new secret.
 	Data *CreatedSecret `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	//
 	// Example: secret created
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 }
 
-// CreateSecretRequest What is to be known of the secret.
+// CreateSecretRequest The properties of the new secret.
 type CreateSecretRequest struct {
 	// Description What the secret is for.
 	//
 	// Example: Frankfurt
 	Description *string `json:"description,omitempty"`
 
-	// ExpiresAt When it expires (RFC 3339): in the future, at most 10 years away, and within the years 0001 to 9999 in UTC. It never expires if this is omitted.
+	// ExpiresAt When the secret expires (RFC 3339): in the future, at most 10 years away, and within the years 0001 to 9999 in UTC. If omitted, it never expires.
 	//
 	// Example: 2027-04-15T10:30:00Z
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
@@ -676,17 +676,17 @@ type CreateSecretRequest struct {
 
 // CreatedSecret A new secret.
 type CreatedSecret struct {
-	// CreatedAt When it was made.
+	// CreatedAt When the secret was created.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	CreatedAt *string `json:"created_at,omitempty"`
 
-	// Description What it is for.
+	// Description What the secret is for.
 	//
 	// Example: Frankfurt
 	Description *string `json:"description,omitempty"`
 
-	// ExpiresAt When it ends; absent where it does not.
+	// ExpiresAt When the secret expires; absent if it never does.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	ExpiresAt *string `json:"expires_at,omitempty"`
@@ -696,7 +696,7 @@ type CreatedSecret struct {
 	// Example: secret_abc123
 	SecretID *string `json:"secret_id,omitempty"`
 
-	// SecretValue Its value, shown this once; absent where an earlier request made it.
+	// SecretValue The value of the secret, shown only once; absent if an earlier request created it.
 	//
 	// Example: clientele_…
 	SecretValue *string `json:"secret_value,omitempty"`
@@ -707,12 +707,12 @@ type CreatedSecret struct {
 	Status *string `json:"status,omitempty"`
 }
 
-// Difference One member that differs. A member with one value has one here, one that is not set has none.
+// Difference One field that differs. A field with a single value has one element here, an unset field has none.
 type Difference struct {
-	// After Its values since.
+	// After The values after the change.
 	After *[]string `json:"after,omitempty"`
 
-	// Before Its values before.
+	// Before The values before the change.
 	Before *[]string `json:"before,omitempty"`
 
 	// Field JSON Pointer (RFC 6901) into the client.
@@ -721,9 +721,9 @@ type Difference struct {
 	Field *string `json:"field,omitempty"`
 }
 
-// Finding A rule that is broken, and where.
+// Finding A violated rule, and where it is violated.
 type Finding struct {
-	// Field JSON Pointer (RFC 6901) into the request body or, for a stored setting, into the client: empty, or beginning
+	// Field JSON Pointer (RFC 6901) into the request body or, for a stored setting, into the client: empty, or starting
 	// with `/`. For a parameter, its name: `?updated_since` in the query, `{client_id}` in the path, `If-Match` for a
 	// header.
 	//
@@ -731,27 +731,27 @@ type Finding struct {
 	// Example: /redirect_uris/0
 	Field *string `json:"field,omitempty"`
 
-	// Message What is wrong and what to do.
+	// Message What is wrong and how to fix it.
 	//
-	// Example: a redirect URI has no fragment; remove the # and what follows
+	// Example: a redirect URI must not have a fragment; remove the # and everything after it
 	Message *string `json:"message,omitempty"`
 
-	// Rule The rule's id; `contract` where the body breaks the bounds or types of this document. The rule is
-	// explained at `/docs/rules#` and the id.
+	// Rule The rule's id; `contract` if the request does not match the types or limits in this document. Rules are
+	// explained at `/docs/rules#`, followed by the id.
 	//
 	//
 	// Example: redirect-uri-fragment
 	Rule *string `json:"rule,omitempty"`
 
-	// Source The text that rules it.
+	// Source The specification clause.
 	//
 	// Example: RFC 6749 §3.1.2
 	Source *string `json:"source,omitempty"`
 }
 
-// OAuthClientItem A client as answers show it.
+// OAuthClientItem A client as responses show it.
 type OAuthClientItem struct {
-	// ClientAuthMethods How the client authenticates: a **string** that holds the JSON text of an array. In requests it is an array.
+	// ClientAuthMethods How the client authenticates: a **string** with the JSON text of an array. In requests it is an array.
 	//
 	// Example: ["client_secret_basic","private_key_jwt"]
 	ClientAuthMethods *string `json:"client_auth_methods,omitempty"`
@@ -776,7 +776,7 @@ type OAuthClientItem struct {
 	// Example:
 	DeletedAt *string `json:"deleted_at,omitempty"`
 
-	// FapiProfile The FAPI profile that the client must keep to: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are kept as sent and judged as `fapi1-baseline` and `fapi2-security`.
+	// FapiProfile The FAPI profile that the client must comply with: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are stored as sent and mean `fapi1-baseline` and `fapi2-security`.
 	//
 	// Example: fapi2-security
 	FapiProfile *string `json:"fapi_profile,omitempty"`
@@ -786,7 +786,7 @@ type OAuthClientItem struct {
 	// Example: ["authorization_code"]
 	GrantTypes *[]string `json:"grant_types,omitempty"`
 
-	// ID The registry's own key of the record.
+	// ID The internal identifier of the record, assigned by the registry.
 	//
 	// Example: client_abc123
 	ID *string `json:"id,omitempty"`
@@ -796,32 +796,32 @@ type OAuthClientItem struct {
 	// Example: true
 	IsConfidential *bool `json:"is_confidential,omitempty"`
 
-	// JwksURI Where the public keys are: an https URI on a public host. Excludes `jwks`; to switch, clear the other in the same request.
+	// JwksURI The location of the public keys: an https URI on a public host. Mutually exclusive with `jwks`; to switch, clear the other in the same request.
 	//
 	// Example: https://client.example.com/.well-known/jwks.json
 	JwksURI *string `json:"jwks_uri,omitempty"`
 
-	// LogoURL The client's logo (RFC 7591 §2, `logo_uri`).
+	// LogoURL The URL of the client's logo (RFC 7591 §2, `logo_uri`).
 	//
 	// Example: https://app.example.com/logo.png
 	LogoURL *string `json:"logo_url,omitempty"`
 
-	// Name What people know the client by.
+	// Name The human-readable name of the client.
 	//
 	// Example: My App
 	Name *string `json:"name,omitempty"`
 
-	// PrivacyPolicy What the client does with personal data (RFC 7591 §2, `policy_uri`).
+	// PrivacyPolicy The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
 	//
 	// Example: https://app.example.com/privacy
 	PrivacyPolicy *string `json:"privacy_policy,omitempty"`
 
-	// RedirectUris The redirection endpoints, kept byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
+	// RedirectUris The redirection endpoints, stored byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
 	//
 	// Example: ["https://app.example.com/callback"]
 	RedirectUris *[]string `json:"redirect_uris,omitempty"`
 
-	// Scopes The scopes that the client may ask for (RFC 6749 §3.3), one an element.
+	// Scopes The scopes that the client may request (RFC 6749 §3.3), one scope per element.
 	//
 	// Example: ["openid","profile"]
 	Scopes *[]string `json:"scopes,omitempty"`
@@ -831,7 +831,7 @@ type OAuthClientItem struct {
 	// Example: bcde
 	SecretLastFour *string `json:"secret_last_four,omitempty"`
 
-	// Status `active` or `suspended`. A suspended client is not served.
+	// Status `active` or `suspended`. Authorization servers must not serve a suspended client.
 	//
 	// Example: active
 	Status *string `json:"status,omitempty"`
@@ -841,7 +841,7 @@ type OAuthClientItem struct {
 	// Example: tenant_abc123
 	TenantID *string `json:"tenant_id,omitempty"`
 
-	// TermsURL The terms of service (RFC 7591 §2, `tos_uri`).
+	// TermsURL The URL of the terms of service (RFC 7591 §2, `tos_uri`).
 	//
 	// Example: https://app.example.com/terms
 	TermsURL *string `json:"terms_url,omitempty"`
@@ -876,7 +876,7 @@ type OAuthClientItem struct {
 	// Example: 2026-04-15T10:30:00Z
 	UpdatedAt *string `json:"updated_at,omitempty"`
 
-	// Website The client's home page (RFC 7591 §2, `client_uri`).
+	// Website The URL of the client's home page (RFC 7591 §2, `client_uri`).
 	//
 	// Example: https://app.example.com
 	Website *string `json:"website,omitempty"`
@@ -889,28 +889,29 @@ type OAuthClientItemDetailResponse struct {
 	// Example: 0
 	Code *int32 `json:"code,omitempty"`
 
-	// Data A client as answers show it.
+	// Data A client as responses show it.
 	Data *OAuthClientItem `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	//
 	// Example: client updated
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Warnings What is accepted though the specifications advise against it, and violations that stood before the change; the
-	// first 100. In addition to the rules: `secret-none-live` for an active confidential client that has a method that
-	// uses a secret and no secret that is valid now, and `secrets-unreadable` if its stored secrets are damaged.
+	// Warnings Accepted settings that the specifications advise against, and violations that existed before the change; at
+	// most the first 100. In addition to the rules: `secret-none-live` for an active confidential client that has a
+	// method that uses a secret and no secret that is valid now, and `secrets-unreadable` if its stored secrets are
+	// damaged.
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
 // OAuthClientListResponse A page of clients.
 type OAuthClientListResponse struct {
-	// ChangesCursor Where to go on in the change feed. It names the newest change that the list shows, or the beginning.
+	// ChangesCursor Where to continue in the change feed: after the newest change that the list shows, or at the beginning.
 	//
 	//
 	// Example: p1234.56.0f1e2d3c4b5a69788796
@@ -924,82 +925,82 @@ type OAuthClientListResponse struct {
 	// Items The clients.
 	Items *[]OAuthClientItem `json:"items,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	//
 	// Example: clients found
 	Message *string `json:"message,omitempty"`
 
-	// Next In a walk, the `after` of the next answer; absent at the end.
+	// Next When paging by cursor, the `after` of the next request; absent at the end.
 	//
 	// Example: app-123
 	Next *string `json:"next,omitempty"`
 
-	// Pagination Where a page stands; absent in a walk.
+	// Pagination The position of the page; absent when paging by cursor.
 	Pagination *Pagination `json:"pagination,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Total All clients that the filters select; absent in a walk.
+	// Total The number of all clients that match the filters; absent when paging by cursor.
 	//
 	// Example: 42
 	Total *int64 `json:"total,omitempty"`
 
-	// Unreadable The `client_id`s of clients on this page whose stored records are damaged and cannot be read, so that they
-	// are missing in `items`; they count towards the page size and `total`. Absent if there are none. The operator
-	// can find and repair them with `clientele doctor`.
+	// Unreadable The `client_id`s of clients on this page whose stored records are damaged and cannot be read. They are missing
+	// in `items`, but count towards the page size and `total`. Absent if there are none. The operator can find and
+	// repair them with `clientele doctor`.
 	Unreadable *[]string `json:"unreadable,omitempty"`
 }
 
-// Obligation A demand of a profile on the authorization server and the client when they run.
+// Obligation A requirement of a profile for the authorization server and the client at run time.
 type Obligation struct {
-	// Demand What is demanded.
+	// Demand The requirement.
 	//
 	// Example: require PKCE with S256
 	Demand *string `json:"demand,omitempty"`
 
-	// Source The text that rules it.
+	// Source The specification clause.
 	//
 	// Example: FAPI 2.0 SP §5.3.2.2-5
 	Source *string `json:"source,omitempty"`
 }
 
-// Pagination Where a page stands; absent in a walk.
+// Pagination The position of the page; absent when paging by cursor.
 type Pagination struct {
-	// HasNext Whether a page follows.
+	// HasNext Whether there is a next page.
 	//
 	// Example: true
 	HasNext *bool `json:"has_next,omitempty"`
 
-	// HasPrev Whether a page is before.
+	// HasPrev Whether there is a previous page.
 	//
 	// Example: false
 	HasPrev *bool `json:"has_prev,omitempty"`
 
-	// Page This page.
+	// Page The number of this page.
 	//
 	// Example: 1
 	Page *int64 `json:"page,omitempty"`
 
-	// PageSize Clients on a page.
+	// PageSize The page size.
 	//
 	// Example: 20
 	PageSize *int64 `json:"page_size,omitempty"`
 
-	// Total All clients.
+	// Total The number of clients on all pages.
 	//
 	// Example: 42
 	Total *int64 `json:"total,omitempty"`
 
-	// TotalPages All pages.
+	// TotalPages The number of pages.
 	//
 	// Example: 3
 	TotalPages *int64 `json:"total_pages,omitempty"`
 }
 
-// ProfileName A profile to judge by.
+// ProfileName A profile to check against.
 type ProfileName string
 
 // Revision One change of a client.
@@ -1012,25 +1013,25 @@ type Revision struct {
 	// Actor Who made a change.
 	Actor *Actor `json:"actor,omitempty"`
 
-	// At When.
+	// At When the change was made.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	At *string `json:"at,omitempty"`
 
-	// Differences What differs from the revision before.
+	// Differences The differences to the previous revision.
 	Differences *[]Difference `json:"differences,omitempty"`
 
-	// Number Its number, from 1.
+	// Number The number of the revision, starting at 1.
 	//
 	// Example: 7
 	Number *int64 `json:"number,omitempty"`
 
-	// Reason What the caller gave as `X-Change-Reason`.
+	// Reason The value of `X-Change-Reason`.
 	//
 	// Example: ticket 4711
 	Reason *string `json:"reason,omitempty"`
 
-	// RequestID The request, as logs know it.
+	// RequestID The id of the request, as in the logs.
 	//
 	// Example: 4d2f7a1e
 	RequestID *string `json:"request_id,omitempty"`
@@ -1041,7 +1042,7 @@ type Revision struct {
 	Unreadable *bool `json:"unreadable,omitempty"`
 }
 
-// RevisionDetail A client as it was.
+// RevisionDetail A client as it was after a revision.
 type RevisionDetail struct {
 	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
 	//
@@ -1051,15 +1052,15 @@ type RevisionDetail struct {
 	// Actor Who made a change.
 	Actor *Actor `json:"actor,omitempty"`
 
-	// At When.
+	// At When the change was made.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	At *string `json:"at,omitempty"`
 
-	// Client A client as answers show it.
+	// Client A client as responses show it.
 	Client *OAuthClientItem `json:"client,omitempty"`
 
-	// Jwks The inline key set that it had; absent where there was none.
+	// Jwks The inline key set at that revision; absent if there was none.
 	//
 	// Example: {"keys":[]}
 	Jwks *string `json:"jwks,omitempty"`
@@ -1069,12 +1070,12 @@ type RevisionDetail struct {
 	// Example: 7
 	Number *int64 `json:"number,omitempty"`
 
-	// Reason What the caller gave as `X-Change-Reason`.
+	// Reason The value of `X-Change-Reason`.
 	//
 	// Example: ticket 4711
 	Reason *string `json:"reason,omitempty"`
 
-	// RequestID The request, as logs know it.
+	// RequestID The id of the request, as in the logs.
 	//
 	// Example: 4d2f7a1e
 	RequestID *string `json:"request_id,omitempty"`
@@ -1087,15 +1088,15 @@ type RevisionDetailResponse struct {
 	// Example: 0
 	Code *int32 `json:"code,omitempty"`
 
-	// Data A client as it was.
+	// Data A client as it was after a revision.
 	Data *RevisionDetail `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	//
 	// Example: revision found
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
@@ -1122,12 +1123,12 @@ type RevisionListDetailResponse struct {
 	// Data A page of a history.
 	Data *RevisionList `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	//
 	// Example: history found
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
@@ -1140,41 +1141,41 @@ type RotateSecretDetailResponse struct {
 	// Example: 0
 	Code *int32 `json:"code,omitempty"`
 
-	// Data A rotated secret.
+	// Data The new secret after a rotation.
 	Data *RotatedSecret `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	//
 	// Example: secret rotated
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 }
 
-// RotateSecretRequest How the secret is to be rotated.
+// RotateSecretRequest The options of a rotation.
 type RotateSecretRequest struct {
-	// GraceSeconds How long the secrets until now still verify.
+	// GraceSeconds How long the previous secrets stay valid, in seconds.
 	//
 	// Example: 14400
 	GraceSeconds *int32 `json:"grace_seconds,omitempty"`
 }
 
-// RotatedSecret A rotated secret.
+// RotatedSecret The new secret after a rotation.
 type RotatedSecret struct {
 	// ClientID The client.
 	//
 	// Example: app-123
 	ClientID *string `json:"client_id,omitempty"`
 
-	// NewSecret Its value, shown this once; absent where an earlier request made it.
+	// NewSecret The value of the secret, shown only once; absent if an earlier request created it.
 	//
 	// Example: clientele_…
 	NewSecret *string `json:"new_secret,omitempty"`
 
-	// RotatedAt When it was made.
+	// RotatedAt When the secret was created.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	RotatedAt *string `json:"rotated_at,omitempty"`
@@ -1187,7 +1188,7 @@ type RotatedSecret struct {
 
 // Rule One rule.
 type Rule struct {
-	// AppliesTo The profiles that the rule applies in; `none` stands for clients without one.
+	// AppliesTo The profiles in which the rule applies; `none` means clients without a profile.
 	AppliesTo *[]string `json:"applies_to,omitempty"`
 
 	// ID The stable name of the rule.
@@ -1195,26 +1196,26 @@ type Rule struct {
 	// Example: redirect-uri-fragment
 	ID *string `json:"id,omitempty"`
 
-	// Levels `violation`, `warning`, or both, where the summary says which when.
+	// Levels `violation`, `warning`, or both; the summary then says which applies when.
 	Levels *[]string `json:"levels,omitempty"`
 
-	// Source The text that rules it; `own` is a rule of this registry.
+	// Source The specification clause; `own` is a rule of this registry.
 	//
 	// Example: RFC 6749 §3.1.2
 	Source *string `json:"source,omitempty"`
 
-	// Subject The part of the rulebook.
+	// Subject The group that the rule belongs to.
 	//
 	// Example: Redirect URIs
 	Subject *string `json:"subject,omitempty"`
 
-	// Summary Completes the sentence “broken when …”.
+	// Summary Completes the sentence “violated when …”.
 	Summary *string `json:"summary,omitempty"`
 }
 
 // RuleList The rulebook.
 type RuleList struct {
-	// Rules The rules, in the order in which they are judged.
+	// Rules The rules, in the order in which they are checked.
 	Rules *[]Rule `json:"rules,omitempty"`
 }
 
@@ -1228,10 +1229,10 @@ type RuleListResponse struct {
 	// Data The rulebook.
 	Data *RuleList `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
@@ -1239,10 +1240,10 @@ type RuleListResponse struct {
 
 // RuleResult What one rule found.
 type RuleResult struct {
-	// Findings Where it is broken and what to do; empty where it is kept. At most 20, and in a report at most 100.
+	// Findings Where the rule is violated and how to fix it; empty if it passes. At most 20, and in a report at most 100.
 	Findings *[]Finding `json:"findings,omitempty"`
 
-	// FindingsOmitted How many findings there are beyond those that are listed; absent where all are.
+	// FindingsOmitted The number of findings that are not listed; absent if all are listed.
 	//
 	// Example: 17
 	FindingsOmitted *int64 `json:"findings_omitted,omitempty"`
@@ -1252,36 +1253,36 @@ type RuleResult struct {
 	// Example: auth-method-fapi
 	Rule *string `json:"rule,omitempty"`
 
-	// Source The text that rules it.
+	// Source The specification clause.
 	Source *string `json:"source,omitempty"`
 
-	// Summary Completes the sentence “broken when …”.
+	// Summary Completes the sentence “violated when …”.
 	Summary *string `json:"summary,omitempty"`
 }
 
-// Secret What is known of a secret.
+// Secret A secret, without its value.
 type Secret struct {
-	// CreatedAt When it was made.
+	// CreatedAt When the secret was created.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	CreatedAt *string `json:"created_at,omitempty"`
 
-	// Description What it is for.
+	// Description What the secret is for.
 	//
 	// Example: Frankfurt
 	Description *string `json:"description,omitempty"`
 
-	// ExpiresAt When it ends; absent where it does not.
+	// ExpiresAt When the secret expires; absent if it never does.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	ExpiresAt *string `json:"expires_at,omitempty"`
 
-	// LastFour The end of its value.
+	// LastFour The last four characters of the secret.
 	//
 	// Example: bcde
 	LastFour *string `json:"last_four,omitempty"`
 
-	// LastUsedAt When it last verified, some seconds behind; absent where it never did.
+	// LastUsedAt When the secret was last verified, lagging by some seconds; absent if it never was.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	LastUsedAt *string `json:"last_used_at,omitempty"`
@@ -1291,12 +1292,12 @@ type Secret struct {
 	// Example: secret_abc123
 	SecretID *string `json:"secret_id,omitempty"`
 
-	// Status `active`, `retiring` (rotated away, verifies until `expires_at`) or `expired`.
+	// Status `active`, `retiring` (replaced by a rotation, valid until `expires_at`) or `expired`.
 	//
 	// Example: active
 	Status *string `json:"status,omitempty"`
 
-	// UpdatedAt When it was last changed.
+	// UpdatedAt When the secret was last changed.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	UpdatedAt *string `json:"updated_at,omitempty"`
@@ -1318,46 +1319,46 @@ type SecretListDetailResponse struct {
 	// Data The secrets of a client.
 	Data *SecretList `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	//
 	// Example: secrets found
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 }
 
-// SimpleResponse Every error.
+// SimpleResponse An error.
 type SimpleResponse struct {
 	// Code The HTTP status.
 	//
 	// Example: 404
 	Code *int32 `json:"code,omitempty"`
 
-	// Message What went wrong, for people.
+	// Message Human-readable description of the error.
 	//
 	// Example: client not found
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Violations For a 400: all that is wrong, at once; the first 100 of it.
+	// Violations For a 400: all violations at once, at most the first 100.
 	Violations *[]Finding `json:"violations,omitempty"`
 
-	// ViolationsOmitted How many violations there are beyond those that are listed; absent where all are.
+	// ViolationsOmitted The number of violations that are not listed; absent if all are listed.
 	//
 	// Example: 17
 	ViolationsOmitted *int64 `json:"violations_omitted,omitempty"`
 }
 
-// UpdateClientRequest The members to set; every member is optional, and an omitted one is left as it is. `""` clears a string, `[]` an array; `null` is refused.
+// UpdateClientRequest The fields to change. Every field is optional, and an omitted one is left unchanged. `""` clears a string, `[]` an array; `null` is rejected.
 type UpdateClientRequest struct {
-	// ClientAuthMethods How the client authenticates: `none`, `client_secret_basic`, `client_secret_post`, `private_key_jwt`, `tls_client_auth`, `self_signed_tls_client_auth`. An array here; in answers it is a string that holds the JSON text of the array.
+	// ClientAuthMethods How the client authenticates: `none`, `client_secret_basic`, `client_secret_post`, `private_key_jwt`, `tls_client_auth`, `self_signed_tls_client_auth`. An array here; in responses it is a string with the JSON text of the array.
 	//
 	// Example: ["client_secret_basic"]
 	ClientAuthMethods *[]string `json:"client_auth_methods,omitempty"`
@@ -1367,7 +1368,7 @@ type UpdateClientRequest struct {
 	// Example: ["https://app.example.com"]
 	CorsOrigins *[]string `json:"cors_origins,omitempty"`
 
-	// FapiProfile The FAPI profile that the client must keep to: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are kept as sent and judged as `fapi1-baseline` and `fapi2-security`.
+	// FapiProfile The FAPI profile that the client must comply with: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are stored as sent and mean `fapi1-baseline` and `fapi2-security`.
 	//
 	// Example: fapi2-security
 	FapiProfile *string `json:"fapi_profile,omitempty"`
@@ -1382,47 +1383,47 @@ type UpdateClientRequest struct {
 	// Example: true
 	IsConfidential *bool `json:"is_confidential,omitempty"`
 
-	// Jwks The public keys, as the JSON text of a JWK Set (RFC 7517 §5): at most 50 keys, no private or symmetric one. Excludes `jwks_uri`; to switch, clear the other in the same request.
+	// Jwks The public keys, as the JSON text of a JWK Set (RFC 7517 §5): at most 50 keys, no private or symmetric ones. Mutually exclusive with `jwks_uri`; to switch, clear the other in the same request.
 	//
 	// Example: {"keys":[{"kty":"OKP","crv":"Ed25519","kid":"2026-04","use":"sig","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}
 	Jwks *string `json:"jwks,omitempty"`
 
-	// JwksURI Where the public keys are: an https URI on a public host. Excludes `jwks`; to switch, clear the other in the same request.
+	// JwksURI The location of the public keys: an https URI on a public host. Mutually exclusive with `jwks`; to switch, clear the other in the same request.
 	//
 	// Example: https://client.example.com/.well-known/jwks.json
 	JwksURI *string `json:"jwks_uri,omitempty"`
 
-	// LogoURL The client's logo (RFC 7591 §2, `logo_uri`).
+	// LogoURL The URL of the client's logo (RFC 7591 §2, `logo_uri`).
 	//
 	// Example: https://app.example.com/logo.png
 	LogoURL *string `json:"logo_url,omitempty"`
 
-	// Name What people know the client by.
+	// Name The human-readable name of the client.
 	//
 	// Example: My App
 	Name *string `json:"name,omitempty"`
 
-	// PrivacyPolicy What the client does with personal data (RFC 7591 §2, `policy_uri`).
+	// PrivacyPolicy The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
 	//
 	// Example: https://app.example.com/privacy
 	PrivacyPolicy *string `json:"privacy_policy,omitempty"`
 
-	// RedirectUris The redirection endpoints, kept byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
+	// RedirectUris The redirection endpoints, stored byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
 	//
 	// Example: ["https://app.example.com/callback"]
 	RedirectUris *[]string `json:"redirect_uris,omitempty"`
 
-	// Scopes The scopes that the client may ask for (RFC 6749 §3.3), one an element.
+	// Scopes The scopes that the client may request (RFC 6749 §3.3), one scope per element.
 	//
 	// Example: ["openid","profile"]
 	Scopes *[]string `json:"scopes,omitempty"`
 
-	// Status `active` or `suspended`. A suspended client is not served.
+	// Status `active` or `suspended`. Authorization servers must not serve a suspended client.
 	//
 	// Example: active
 	Status *string `json:"status,omitempty"`
 
-	// TermsURL The terms of service (RFC 7591 §2, `tos_uri`).
+	// TermsURL The URL of the terms of service (RFC 7591 §2, `tos_uri`).
 	//
 	// Example: https://app.example.com/terms
 	TermsURL *string `json:"terms_url,omitempty"`
@@ -1452,20 +1453,20 @@ type UpdateClientRequest struct {
 	// Example: CN=app,O=Example,C=DE
 	TLSClientAuthSubjectDn *string `json:"tls_client_auth_subject_dn,omitempty"`
 
-	// Website The client's home page (RFC 7591 §2, `client_uri`).
+	// Website The URL of the client's home page (RFC 7591 §2, `client_uri`).
 	//
 	// Example: https://app.example.com
 	Website *string `json:"website,omitempty"`
 }
 
-// Verification The outcome of a verification.
+// Verification The result of a verification.
 type Verification struct {
-	// SecretID Which one it is; absent where it is none.
+	// SecretID The id of the matching secret; absent if there is none.
 	//
 	// Example: secret_abc123
 	SecretID *string `json:"secret_id,omitempty"`
 
-	// Valid Whether the value is a secret of the client that verifies now.
+	// Valid Whether the value is a valid secret of the client.
 	//
 	// Example: true
 	Valid *bool `json:"valid,omitempty"`
@@ -1478,15 +1479,15 @@ type VerifySecretDetailResponse struct {
 	// Example: 0
 	Code *int32 `json:"code,omitempty"`
 
-	// Data The outcome of a verification.
+	// Data The result of a verification.
 	Data *Verification `json:"data,omitempty"`
 
-	// Message What was done, for people.
+	// Message Human-readable summary.
 	//
 	// Example: the secret is not valid
 	Message *string `json:"message,omitempty"`
 
-	// Timestamp When the answer was made, RFC 3339 in UTC.
+	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
@@ -1494,7 +1495,7 @@ type VerifySecretDetailResponse struct {
 
 // VerifySecretRequest The value to verify.
 type VerifySecretRequest struct {
-	// Secret The value that a client sent for its secret.
+	// Secret The value that a client sent as its secret.
 	//
 	// Example: clientele_wrong
 	Secret string `json:"secret"`
@@ -1554,7 +1555,7 @@ type Page = int32
 // PageSize defines model for PageSize.
 type PageSize = int32
 
-// Profile A profile to judge by.
+// Profile A profile to check against.
 type Profile = ProfileName
 
 // RedirectHost defines model for RedirectHost.
@@ -1584,40 +1585,40 @@ type UpdatedSince = time.Time
 // Wait defines model for Wait.
 type Wait = int32
 
-// BadRequest Every error.
+// BadRequest An error.
 type BadRequest = SimpleResponse
 
-// Conflict Every error.
+// Conflict An error.
 type Conflict = SimpleResponse
 
-// Forbidden Every error.
+// Forbidden An error.
 type Forbidden = SimpleResponse
 
-// InternalServerError Every error.
+// InternalServerError An error.
 type InternalServerError = SimpleResponse
 
-// NotFound Every error.
+// NotFound An error.
 type NotFound = SimpleResponse
 
-// PayloadTooLarge Every error.
+// PayloadTooLarge An error.
 type PayloadTooLarge = SimpleResponse
 
-// PreconditionFailed Every error.
+// PreconditionFailed An error.
 type PreconditionFailed = SimpleResponse
 
-// RequestTimeout Every error.
+// RequestTimeout An error.
 type RequestTimeout = SimpleResponse
 
-// ServiceUnavailable Every error.
+// ServiceUnavailable An error.
 type ServiceUnavailable = SimpleResponse
 
-// TooManyRequests Every error.
+// TooManyRequests An error.
 type TooManyRequests = SimpleResponse
 
-// Unauthorized Every error.
+// Unauthorized An error.
 type Unauthorized = SimpleResponse
 
-// UnsupportedMediaType Every error.
+// UnsupportedMediaType An error.
 type UnsupportedMediaType = SimpleResponse
 
 // ListChangesParams defines parameters for ListChanges.
@@ -1626,32 +1627,33 @@ type ListChangesParams struct {
 	// `p1234.56.0f1e2d3c4b5a69788796`.
 	After *ChangesAfter `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit The most changes in a response; 100 where it is not given. For example `100`.
+	// Limit Maximum number of changes in a response; default 100. For example `100`.
 	Limit *ChangesLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// WaitSeconds Seconds to wait where there is nothing yet; 0 where it is not given. For example `30`.
+	// WaitSeconds Maximum time to wait, in seconds, if there is nothing new; default 0. For example `30`.
 	WaitSeconds *Wait `form:"wait_seconds,omitempty" json:"wait_seconds,omitempty"`
 
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // ListClientsParams defines parameters for ListClients.
 type ListClientsParams struct {
-	// Page The page, from 1; 1 where it is not given. For example `1`.
+	// Page Page number, starting at 1; default 1. For example `1`.
 	Page *Page `form:"page,omitempty" json:"page,omitempty"`
 
-	// PageSize Clients on a page; 20 where it is not given. For example `20`.
+	// PageSize Page size; default 20. For example `20`.
 	PageSize *PageSize `form:"page_size,omitempty" json:"page_size,omitempty"`
 
-	// After For a walk, the `next` of the answer before. For example `app-123`.
+	// After When paging by cursor, the `next` of the previous response. For example `app-123`.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit When paging by cursor, the most clients in a response; 100 where only `after` is given. For example `100`.
+	// Limit When paging by cursor, the maximum number of clients in a response; default 100 if only `after` is given. For
+	// example `100`.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Name Part of the name, in whatever case; every character stands for itself. For example `app`.
+	// Name Case-insensitive substring of the name; no wildcards. For example `app`.
 	Name *Name `form:"name,omitempty" json:"name,omitempty"`
 
 	// Status The status. For example `active`.
@@ -1663,19 +1665,19 @@ type ListClientsParams struct {
 	// ClientAuthMethod An authentication method that the client has. For example `private_key_jwt`.
 	ClientAuthMethod *AuthMethod `form:"client_auth_method,omitempty" json:"client_auth_method,omitempty"`
 
-	// FapiProfile The profile that the client claims, as it was sent. For example `fapi2-security`.
+	// FapiProfile The profile that the client claims, exactly as it was sent. For example `fapi2-security`.
 	FapiProfile *FapiProfile `form:"fapi_profile,omitempty" json:"fapi_profile,omitempty"`
 
 	// Scope A scope that the client has. For example `openid`.
 	Scope *Scope `form:"scope,omitempty" json:"scope,omitempty"`
 
-	// RedirectHost The host of one of the client's redirect URIs, whole, in whatever case. For example `app.example.com`.
+	// RedirectHost The complete host of one of the client's redirect URIs, case-insensitive. For example `app.example.com`.
 	RedirectHost *RedirectHost `form:"redirect_host,omitempty" json:"redirect_host,omitempty"`
 
-	// UpdatedSince Only clients that were changed at or after this time (RFC 3339). For example `2026-04-15T10:30:00Z`.
+	// UpdatedSince Return only clients that were changed at or after this time (RFC 3339). For example `2026-04-15T10:30:00Z`.
 	UpdatedSince *UpdatedSince `form:"updated_since,omitempty" json:"updated_since,omitempty"`
 
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
@@ -1685,128 +1687,132 @@ type ListClientsParamsStatus string
 
 // CreateClientParams defines parameters for CreateClient.
 type CreateClientParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
-	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
+	// DryRun `true` runs all checks and returns the resulting client, but changes nothing. The response has no `ETag`, because
+	// no revision is created; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
-	// no answer came. Within 24 hours the same request with the same key is not done twice: the answer tells
-	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is rejected with 409. Two requests are the same if their method, path, query, body (byte
-	// for byte), `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	// IdempotencyKey A key the caller generates for each operation and repeats when retrying it. Within 24 hours the same request with
+	// the same key takes effect only once: the response to a retry reports the first result, with
+	// `Idempotent-Replayed: true` and without the secret's value, which is not stored. The same key with a different
+	// request is rejected with 409. Two requests are the same if their method, path, query, body (byte for byte),
+	// `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteClientParams defines parameters for DeleteClient.
 type DeleteClientParams struct {
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
-	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
-	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
 	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
-	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // GetClientParams defines parameters for GetClient.
 type GetClientParams struct {
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
-	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
-	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
 	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
-	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // UpdateClientParams defines parameters for UpdateClient.
 type UpdateClientParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
-	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
+	// DryRun `true` runs all checks and returns the resulting client, but changes nothing. The response has no `ETag`, because
+	// no revision is created; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
-	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
-	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
 	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
-	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // GetClientComplianceParams defines parameters for GetClientCompliance.
 type GetClientComplianceParams struct {
-	// Profile The profile to judge by; `none` is the rules for every client. `fapi1` and `fapi2` are judged as
+	// Profile The profile to check against; `none` is the rules for every client. `fapi1` and `fapi2` mean
 	// `fapi1-baseline` and `fapi2-security`. For example `fapi2-security`.
 	Profile *Profile `form:"profile,omitempty" json:"profile,omitempty"`
 
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // GetClientKeysParams defines parameters for GetClientKeys.
 type GetClientKeysParams struct {
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // RestoreClientParams defines parameters for RestoreClient.
 type RestoreClientParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
-	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
+	// DryRun `true` runs all checks and returns the resulting client, but changes nothing. The response has no `ETag`, because
+	// no revision is created; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// Status `suspended` restores the client suspended; if omitted, it has the status that it had when it was deleted.
 	Status *RestoreClientParamsStatus `form:"status,omitempty" json:"status,omitempty"`
 
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
-	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
-	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
 	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
-	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
@@ -1815,150 +1821,154 @@ type RestoreClientParamsStatus string
 
 // ListRevisionsParams defines parameters for ListRevisions.
 type ListRevisionsParams struct {
-	// Before Only revisions with smaller numbers, for the next page. For example `7`.
+	// Before Return only revisions with smaller numbers, for the next page. For example `7`.
 	Before *Before `form:"before,omitempty" json:"before,omitempty"`
 
-	// Limit The most revisions in a response; 20 where it is not given. For example `20`.
+	// Limit Maximum number of revisions in a response; default 20. For example `20`.
 	Limit *RevisionLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // GetRevisionParams defines parameters for GetRevision.
 type GetRevisionParams struct {
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // RestoreRevisionParams defines parameters for RestoreRevision.
 type RestoreRevisionParams struct {
-	// DryRun `true` runs all checks and answers with the client as it would become, and changes nothing. The response has no
-	// `ETag`, since the revision in it does not exist; `If-Match` is honoured.
+	// DryRun `true` runs all checks and returns the resulting client, but changes nothing. The response has no `ETag`, because
+	// no revision is created; `If-Match` is honoured.
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
-	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
-	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
 	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
-	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // RotateSecretParams defines parameters for RotateSecret.
 type RotateSecretParams struct {
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
-	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
-	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
 	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
-	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
-	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
-	// no answer came. Within 24 hours the same request with the same key is not done twice: the answer tells
-	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is rejected with 409. Two requests are the same if their method, path, query, body (byte
-	// for byte), `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	// IdempotencyKey A key the caller generates for each operation and repeats when retrying it. Within 24 hours the same request with
+	// the same key takes effect only once: the response to a retry reports the first result, with
+	// `Idempotent-Replayed: true` and without the secret's value, which is not stored. The same key with a different
+	// request is rejected with 409. Two requests are the same if their method, path, query, body (byte for byte),
+	// `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListSecretsParams defines parameters for ListSecrets.
 type ListSecretsParams struct {
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // CreateSecretParams defines parameters for CreateSecret.
 type CreateSecretParams struct {
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
-	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
-	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
 	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
-	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
-	// IdempotencyKey A text that the caller makes anew for each thing to be done once, and sends again when it asks again because
-	// no answer came. Within 24 hours the same request with the same key is not done twice: the answer tells
-	// what was done, with `Idempotent-Replayed: true` and without the secret's value, which is not kept. The same
-	// key with another request is rejected with 409. Two requests are the same if their method, path, query, body (byte
-	// for byte), `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	// IdempotencyKey A key the caller generates for each operation and repeats when retrying it. Within 24 hours the same request with
+	// the same key takes effect only once: the response to a retry reports the first result, with
+	// `Idempotent-Replayed: true` and without the secret's value, which is not stored. The same key with a different
+	// request is rejected with 409. Two requests are the same if their method, path, query, body (byte for byte),
+	// `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteSecretParams defines parameters for DeleteSecret.
 type DeleteSecretParams struct {
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 
-	// XChangeReason Why the change is made, for the history. For example `ticket 4711`.
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
 	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 
-	// IfMatch The `ETag` of the client as it was read: the request is done only if the client is still at that revision, and
-	// rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
-	// with 400. A weak ETag (`W/"7"`) never matches. For a client that is deleted, it is the number of its last
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
 	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// IfNoneMatch The `ETag` of the client as it was read: if it is still at that revision, or for `*` if it exists, the response to
-	// a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For example `"7"`.
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // VerifySecretParams defines parameters for VerifySecret.
 type VerifySecretParams struct {
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // CheckComplianceParams defines parameters for CheckCompliance.
 type CheckComplianceParams struct {
-	// Profile The profile to judge by; `none` is the rules for every client. `fapi1` and `fapi2` are judged as
+	// Profile The profile to check against; `none` is the rules for every client. `fapi1` and `fapi2` mean
 	// `fapi1-baseline` and `fapi2-security`. For example `fapi2-security`.
 	Profile *Profile `form:"profile,omitempty" json:"profile,omitempty"`
 
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
 // ListRulesParams defines parameters for ListRules.
 type ListRulesParams struct {
-	// XTenantID The tenant to act in, where it is not that of the access token. Only callers with the platform role may name
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
@@ -2057,51 +2067,53 @@ type ClientInterface interface {
 
 	// ListChanges Follow changes
 	//
-	// Every committed revision of the tenant's clients exactly once, those of one client in their order, for readers who
-	// go on from `next`. Where there is none yet, the answer waits up to `wait_seconds` for one. Without `after` it
-	// begins at the beginning; a reader that starts cold walks the list first, and goes on from its `changes_cursor`.
-	// What an operator purged is left out, but for the purge itself. A response ends with the change that reaches
+	// Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
+	// that continues from `next`. If there is nothing new, the response waits up to `wait_seconds`. Without `after` it
+	// starts at the oldest change. On a cold start, page through the list first and continue from its `changes_cursor`.
+	// Changes of purged clients are left out, except the purge itself. A response ends with the change that reaches
 	// 2 MiB, so it may have fewer changes than `limit` although there are more.
 	//
-	// A cursor names the change that it stands behind, with a digest. Where this change is not in the history of
-	// the tenant, as after the registry was restored from a backup, the response is a 400: start again from the list
-	// and its `changes_cursor`. So is the response to cursors of the first release, which had no digest.
+	// A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
+	// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from the
+	// list and its `changes_cursor`. Cursors of the first release have no digest and are rejected with 400 as well.
 	//
-	// Requests that wait have limits of their own: 429 if too many of the caller or its tenant wait already, 503 if
-	// too many wait altogether.
+	// Waiting requests have separate limits: 429 if too many requests of the caller or its tenant are waiting already,
+	// 503 if too many are waiting in total.
 	//
 	// Corresponds with GET /admin/oauth/changes (the `ListChanges` operationId).
 	ListChanges(ctx context.Context, params *ListChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListClients List and search clients
 	//
-	// Lists the clients of the caller's tenant that are not deleted, in the order of their identifiers. Filters combine:
-	// a client is in the list if it has all that is asked for.
+	// Lists the clients of the caller's tenant that are not deleted, ordered by identifier. Filters combine:
+	// a client is in the list if it matches all of them.
 	//
-	// **Pages**, with `page` and `page_size`, come with the total. To **walk** everything use `limit` and, from the
-	// second call on, `after` with the `next` of the answer before: that costs the same however far one is, and
-	// shows every client that is there all the while, however others change. Both at once are refused.
+	// **Pages**, with `page` and `page_size`, include the total. To **page through by cursor**, use `limit` and, from the
+	// second call on, `after` with the `next` of the previous response: the cost per page is constant, and the pages
+	// together return every client that exists throughout, whatever else changes. Using both ways in one request is
+	// rejected.
 	// A response to `limit` ends with the client that reaches 2 MiB, so it may have fewer clients than `limit`;
 	// `next` is absent only at the end.
 	//
-	// A list that takes the service too long is a 503 that says so: use more selective filters, or page through by
+	// If a list takes too long, the response is a 503 that says so: use more selective filters, or page through by
 	// cursor.
 	//
-	// `changes_cursor` is where to go on in `GET /admin/oauth/changes`: whoever walks the list and then follows the
-	// changes from the cursor of the *first* page misses nothing.
+	// `changes_cursor` is where to continue in `GET /admin/oauth/changes`. To miss no change, page through the list and
+	// then follow the changes from the cursor of the *first* page.
 	//
 	// Corresponds with GET /admin/oauth/clients (the `ListClients` operationId).
 	ListClients(ctx context.Context, params *ListClientsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateClientWithBody Register a client
 	//
-	// Registers a client in the caller's tenant. `name` is required by the rules; `redirect_uris`
-	// where a grant redirects. All values together may have 128 KiB (rule `client-size`). Omitted on creation: `grant_types` is `["authorization_code"]`,
-	// `is_confidential` is `true`, `client_auth_methods` is `["client_secret_basic"]` for a
-	// confidential client and `["none"]` for a public one (RFC 7591 §2).
+	// Registers a client in the caller's tenant. The rules require `name`, and `redirect_uris`
+	// if a grant type uses redirects. All values together may have at most 128 KiB (rule `client-size`).
+	// If omitted, `grant_types` is `["authorization_code"]`, `is_confidential` is `true`, and
+	// `client_auth_methods` is `["client_secret_basic"]` for a confidential client and `["none"]`
+	// for a public one (RFC 7591 §2).
 	//
-	// Where an authentication method uses a secret, the answer holds `client_secret`, this once:
-	// the registry keeps only a hash of it.
+	// If an authentication method uses a secret, the response has `client_secret`. It is shown only
+	// once: the registry stores only a hash of it.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2110,13 +2122,14 @@ type ClientInterface interface {
 
 	// CreateClient Register a client
 	//
-	// Registers a client in the caller's tenant. `name` is required by the rules; `redirect_uris`
-	// where a grant redirects. All values together may have 128 KiB (rule `client-size`). Omitted on creation: `grant_types` is `["authorization_code"]`,
-	// `is_confidential` is `true`, `client_auth_methods` is `["client_secret_basic"]` for a
-	// confidential client and `["none"]` for a public one (RFC 7591 §2).
+	// Registers a client in the caller's tenant. The rules require `name`, and `redirect_uris`
+	// if a grant type uses redirects. All values together may have at most 128 KiB (rule `client-size`).
+	// If omitted, `grant_types` is `["authorization_code"]`, `is_confidential` is `true`, and
+	// `client_auth_methods` is `["client_secret_basic"]` for a confidential client and `["none"]`
+	// for a public one (RFC 7591 §2).
 	//
-	// Where an authentication method uses a secret, the answer holds `client_secret`, this once:
-	// the registry keeps only a hash of it.
+	// If an authentication method uses a secret, the response has `client_secret`. It is shown only
+	// once: the registry stores only a hash of it.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2125,7 +2138,7 @@ type ClientInterface interface {
 
 	// DeleteClient Delete a client
 	//
-	// Takes the client out of lists and reads. Its `client_id` is never given again. It can be restored until an
+	// Removes the client from lists and reads. Its `client_id` is never used again. The client can be restored until an
 	// operator purges it.
 	//
 	// Corresponds with DELETE /admin/oauth/clients/{client_id} (the `DeleteClient` operationId).
@@ -2133,23 +2146,23 @@ type ClientInterface interface {
 
 	// GetClient Read a client
 	//
-	// Returns the client. A client of another tenant is answered as if it did not exist.
+	// Returns the client. The response for a client of another tenant is the same as for one that does not exist.
 	//
 	// Corresponds with GET /admin/oauth/clients/{client_id} (the `GetClient` operationId).
 	GetClient(ctx context.Context, clientID ClientID, params *GetClientParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateClientWithBody Update a client's configuration
 	//
-	// Sets the members that the body names and leaves every other one as it is. The rules judge
-	// the client as it would become; where one is violated the answer is a 400 that tells all
-	// violations, and nothing has changed. A body that changes nothing makes no new revision.
+	// Changes only the fields in the request body. The rules validate the resulting client. If it
+	// violates one, the response is a 400 that lists all violations, and nothing changes. A body that
+	// changes nothing creates no new revision.
 	//
-	// A violation that stood before and is not touched by the body does not refuse the update: it
-	// comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
-	// to `active`, and choosing a profile, demand that everything holds.
+	// A violation that existed before, and whose fields the body does not change, does not reject the
+	// update: it is returned in `warnings`. Setting `status` to `suspended` is never rejected. Setting it
+	// back to `active`, and choosing a profile, require that no rule is violated.
 	//
 	// A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
-	// fields in the body, and `warnings` are those about these fields.
+	// fields in the body, and `warnings` has those about these fields.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2158,72 +2171,71 @@ type ClientInterface interface {
 
 	// UpdateClient Update a client's configuration
 	//
-	// Sets the members that the body names and leaves every other one as it is. The rules judge
-	// the client as it would become; where one is violated the answer is a 400 that tells all
-	// violations, and nothing has changed. A body that changes nothing makes no new revision.
+	// Changes only the fields in the request body. The rules validate the resulting client. If it
+	// violates one, the response is a 400 that lists all violations, and nothing changes. A body that
+	// changes nothing creates no new revision.
 	//
-	// A violation that stood before and is not touched by the body does not refuse the update: it
-	// comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
-	// to `active`, and choosing a profile, demand that everything holds.
+	// A violation that existed before, and whose fields the body does not change, does not reject the
+	// update: it is returned in `warnings`. Setting `status` to `suspended` is never rejected. Setting it
+	// back to `active`, and choosing a profile, require that no rule is violated.
 	//
 	// A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
-	// fields in the body, and `warnings` are those about these fields.
+	// fields in the body, and `warnings` has those about these fields.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /admin/oauth/clients/{client_id} (the `UpdateClient` operationId).
 	UpdateClient(ctx context.Context, clientID ClientID, params *UpdateClientParams, body UpdateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetClientCompliance Hold a client against a profile
+	// GetClientCompliance Check a client against a profile
 	//
-	// Judges the client as if it claimed the profile, and tells which rules it keeps, which it breaks and what to
-	// change, and what the profile demands beyond a registration. Without `profile`, against the rules for
-	// every client (`none`) and each of the four profiles.
+	// Checks the client as if it claimed the profile. Reports which rules pass, which fail and what to change, and what
+	// the profile requires beyond the registration. If `profile` is omitted, there is a report for the rules for every
+	// client (`none`) and for each of the four profiles.
 	//
 	// Corresponds with GET /admin/oauth/clients/{client_id}/compliance (the `GetClientCompliance` operationId).
 	GetClientCompliance(ctx context.Context, clientID ClientID, params *GetClientComplianceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetClientKeys The keys in force
+	// GetClientKeys List the keys of a client
 	//
-	// Shows the client's public keys, inline or fetched from its `jwks_uri`, with what the rules find about
-	// each. Only public members are shown. Fetched keys are remembered for a short while; `fetched_at` says since
-	// when.
+	// Lists the client's public keys, inline or fetched from its `jwks_uri`, with the rules' findings about each. Only
+	// public key parameters are shown. Fetched keys are cached for a short time; `fetched_at` is the time of the fetch.
 	//
 	// Corresponds with GET /admin/oauth/clients/{client_id}/keys (the `GetClientKeys` operationId).
 	GetClientKeys(ctx context.Context, clientID ClientID, params *GetClientKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RestoreClient Restore a deleted client
 	//
-	// Brings a deleted client back as it was, with its secrets. An active one is judged by today's rules and refused
-	// with 400 where it breaks one; a suspended one comes back with what stands against it in `warnings`.
+	// Restores a deleted client as it was, with its secrets. An active client is validated by the current rules and
+	// rejected with 400 if it violates one; a suspended client is restored, with its violations in `warnings`.
 	// With `status=suspended` the client is restored suspended and no rule rejects it: an update can then change its
 	// configuration before it is active again.
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/restore (the `RestoreClient` operationId).
 	RestoreClient(ctx context.Context, clientID ClientID, params *RestoreClientParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListRevisions The history of a client
+	// ListRevisions List the history of a client
 	//
-	// Lists every change of the client, deleted or not, newest first: who, when, why, and what differs from the revision
-	// before. Secrets never appear in it. The next page is asked for with `before`. A page ends with the revision that
+	// Lists every change of the client, deleted or not, newest first: who, when, why, and what differs from the previous
+	// revision. It never contains secrets. Request the next page with `before`. A page ends with the revision that
 	// reaches 2 MiB, so it may have fewer revisions than `limit`; `next_before` is absent only at the end.
 	//
 	// Corresponds with GET /admin/oauth/clients/{client_id}/revisions (the `ListRevisions` operationId).
 	ListRevisions(ctx context.Context, clientID ClientID, params *ListRevisionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetRevision A client as it was
+	// GetRevision Read a revision
 	//
-	// Returns the client as a revision left it.
+	// Returns the client as it was after the revision.
 	//
 	// Corresponds with GET /admin/oauth/clients/{client_id}/revisions/{number} (the `GetRevision` operationId).
 	GetRevision(ctx context.Context, clientID ClientID, number Number, params *GetRevisionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RestoreRevision Go back to a revision
+	// RestoreRevision Restore a revision
 	//
-	// Gives the client the configuration that it had at the revision, as a new revision, judged by today's rules as any
-	// other update. Secrets stay as they are.
+	// Restores the configuration that the client had at the revision, as a new revision. It is validated by the current
+	// rules like any other update. Secrets do not change.
 	//
-	// The whole configuration is restored, so the changes of all later revisions are undone: to undo revision 6 alone
+	// The whole configuration is restored, so the changes of all later revisions are undone: to undo only revision 6
 	// when there is a revision 7, send an update with the `before` values of revision 6 instead.
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/revisions/{number}/restore (the `RestoreRevision` operationId).
@@ -2231,8 +2243,8 @@ type ClientInterface interface {
 
 	// RotateSecretWithBody Rotate the secret
 	//
-	// Makes a new secret, the client's only active one. Those that were active verify for the grace period (4 hours
-	// where nothing else is configured or asked for; 0 ends them at once).
+	// Creates a new secret, which becomes the client's only active one. The previously active secrets stay valid for the
+	// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2241,8 +2253,8 @@ type ClientInterface interface {
 
 	// RotateSecret Rotate the secret
 	//
-	// Makes a new secret, the client's only active one. Those that were active verify for the grace period (4 hours
-	// where nothing else is configured or asked for; 0 ends them at once).
+	// Creates a new secret, which becomes the client's only active one. The previously active secrets stay valid for the
+	// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2251,26 +2263,28 @@ type ClientInterface interface {
 
 	// ListSecrets List secrets
 	//
-	// Lists what is kept of the client's secrets, oldest first, never a value. `active` and `retiring` secrets verify;
-	// a retiring one was rotated away and does until `expires_at`. `last_used_at` is some seconds behind.
+	// Lists the client's secrets, oldest first, without their values. `active` and `retiring` secrets are valid; a
+	// retiring secret was replaced by a rotation and is valid until `expires_at`. `last_used_at` lags by some seconds.
 	//
 	// Corresponds with GET /admin/oauth/clients/{client_id}/secrets (the `ListSecrets` operationId).
 	ListSecrets(ctx context.Context, clientID ClientID, params *ListSecretsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateSecretWithBody Create a further secret
+	// CreateSecretWithBody Add a secret
 	//
-	// Gives the client one more secret. Its value is shown this once; only a hash of it is kept. A client has at most
-	// two active secrets, one further is refused with 409; and none where no authentication method uses one (400).
+	// Adds a secret to the client. Its value is shown only once; only a hash of it is stored. A client has at most two
+	// active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
+	// secrets.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/secrets (the `CreateSecret` operationId).
 	CreateSecretWithBody(ctx context.Context, clientID ClientID, params *CreateSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateSecret Create a further secret
+	// CreateSecret Add a secret
 	//
-	// Gives the client one more secret. Its value is shown this once; only a hash of it is kept. A client has at most
-	// two active secrets, one further is refused with 409; and none where no authentication method uses one (400).
+	// Adds a secret to the client. Its value is shown only once; only a hash of it is stored. A client has at most two
+	// active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
+	// secrets.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2279,16 +2293,16 @@ type ClientInterface interface {
 
 	// DeleteSecret Delete a secret
 	//
-	// The secret verifies no longer from now on. The last active one cannot be deleted (400): rotate it, or end the use
-	// of secrets by another authentication method.
+	// The secret stops verifying immediately. The last active one cannot be deleted (400): rotate it, or switch to an
+	// authentication method that uses no secret.
 	//
 	// Corresponds with DELETE /admin/oauth/clients/{client_id}/secrets/{secret_id} (the `DeleteSecret` operationId).
 	DeleteSecret(ctx context.Context, clientID ClientID, secretID SecretID, params *DeleteSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// VerifySecretWithBody Verify a secret
 	//
-	// For authorization servers: tells whether the value is a secret of the client that verifies now, and which. It takes
-	// the same time whether it is or not. A suspended client has no valid secret; a deleted one is not found.
+	// For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
+	// taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2297,37 +2311,37 @@ type ClientInterface interface {
 
 	// VerifySecret Verify a secret
 	//
-	// For authorization servers: tells whether the value is a secret of the client that verifies now, and which. It takes
-	// the same time whether it is or not. A suspended client has no valid secret; a deleted one is not found.
+	// For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
+	// taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
 	VerifySecret(ctx context.Context, clientID ClientID, params *VerifySecretParams, body VerifySecretJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CheckComplianceWithBody Hold a configuration that is not stored against a profile
+	// CheckComplianceWithBody Check an unsaved configuration against a profile
 	//
-	// Judges the body as a registration would be, without registering anything. `jwks` and `jwks_uri` together
-	// are refused with 400: they are no configuration.
+	// Validates the body like a registration, without registering anything. `jwks` and `jwks_uri` together are
+	// rejected with 400, because no client can have both.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /admin/oauth/compliance (the `CheckCompliance` operationId).
 	CheckComplianceWithBody(ctx context.Context, params *CheckComplianceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CheckCompliance Hold a configuration that is not stored against a profile
+	// CheckCompliance Check an unsaved configuration against a profile
 	//
-	// Judges the body as a registration would be, without registering anything. `jwks` and `jwks_uri` together
-	// are refused with 400: they are no configuration.
+	// Validates the body like a registration, without registering anything. `jwks` and `jwks_uri` together are
+	// rejected with 400, because no client can have both.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /admin/oauth/compliance (the `CheckCompliance` operationId).
 	CheckCompliance(ctx context.Context, params *CheckComplianceParams, body CheckComplianceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListRules The rulebook
+	// ListRules List the rules
 	//
-	// Every rule that clients are judged by, from the table that judges them.
+	// Lists every rule that clients are validated by.
 	//
 	// Corresponds with GET /admin/oauth/rules (the `ListRules` operationId).
 	ListRules(ctx context.Context, params *ListRulesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2335,18 +2349,18 @@ type ClientInterface interface {
 
 // ListChanges Follow changes
 //
-// Every committed revision of the tenant's clients exactly once, those of one client in their order, for readers who
-// go on from `next`. Where there is none yet, the answer waits up to `wait_seconds` for one. Without `after` it
-// begins at the beginning; a reader that starts cold walks the list first, and goes on from its `changes_cursor`.
-// What an operator purged is left out, but for the purge itself. A response ends with the change that reaches
+// Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
+// that continues from `next`. If there is nothing new, the response waits up to `wait_seconds`. Without `after` it
+// starts at the oldest change. On a cold start, page through the list first and continue from its `changes_cursor`.
+// Changes of purged clients are left out, except the purge itself. A response ends with the change that reaches
 // 2 MiB, so it may have fewer changes than `limit` although there are more.
 //
-// A cursor names the change that it stands behind, with a digest. Where this change is not in the history of
-// the tenant, as after the registry was restored from a backup, the response is a 400: start again from the list
-// and its `changes_cursor`. So is the response to cursors of the first release, which had no digest.
+// A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
+// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from the
+// list and its `changes_cursor`. Cursors of the first release have no digest and are rejected with 400 as well.
 //
-// Requests that wait have limits of their own: 429 if too many of the caller or its tenant wait already, 503 if
-// too many wait altogether.
+// Waiting requests have separate limits: 429 if too many requests of the caller or its tenant are waiting already,
+// 503 if too many are waiting in total.
 //
 // Corresponds with GET /admin/oauth/changes (the `ListChanges` operationId).
 func (c *Client) ListChanges(ctx context.Context, params *ListChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2363,20 +2377,21 @@ func (c *Client) ListChanges(ctx context.Context, params *ListChangesParams, req
 
 // ListClients List and search clients
 //
-// Lists the clients of the caller's tenant that are not deleted, in the order of their identifiers. Filters combine:
-// a client is in the list if it has all that is asked for.
+// Lists the clients of the caller's tenant that are not deleted, ordered by identifier. Filters combine:
+// a client is in the list if it matches all of them.
 //
-// **Pages**, with `page` and `page_size`, come with the total. To **walk** everything use `limit` and, from the
-// second call on, `after` with the `next` of the answer before: that costs the same however far one is, and
-// shows every client that is there all the while, however others change. Both at once are refused.
+// **Pages**, with `page` and `page_size`, include the total. To **page through by cursor**, use `limit` and, from the
+// second call on, `after` with the `next` of the previous response: the cost per page is constant, and the pages
+// together return every client that exists throughout, whatever else changes. Using both ways in one request is
+// rejected.
 // A response to `limit` ends with the client that reaches 2 MiB, so it may have fewer clients than `limit`;
 // `next` is absent only at the end.
 //
-// A list that takes the service too long is a 503 that says so: use more selective filters, or page through by
+// If a list takes too long, the response is a 503 that says so: use more selective filters, or page through by
 // cursor.
 //
-// `changes_cursor` is where to go on in `GET /admin/oauth/changes`: whoever walks the list and then follows the
-// changes from the cursor of the *first* page misses nothing.
+// `changes_cursor` is where to continue in `GET /admin/oauth/changes`. To miss no change, page through the list and
+// then follow the changes from the cursor of the *first* page.
 //
 // Corresponds with GET /admin/oauth/clients (the `ListClients` operationId).
 func (c *Client) ListClients(ctx context.Context, params *ListClientsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2393,13 +2408,14 @@ func (c *Client) ListClients(ctx context.Context, params *ListClientsParams, req
 
 // CreateClientWithBody Register a client
 //
-// Registers a client in the caller's tenant. `name` is required by the rules; `redirect_uris`
-// where a grant redirects. All values together may have 128 KiB (rule `client-size`). Omitted on creation: `grant_types` is `["authorization_code"]`,
-// `is_confidential` is `true`, `client_auth_methods` is `["client_secret_basic"]` for a
-// confidential client and `["none"]` for a public one (RFC 7591 §2).
+// Registers a client in the caller's tenant. The rules require `name`, and `redirect_uris`
+// if a grant type uses redirects. All values together may have at most 128 KiB (rule `client-size`).
+// If omitted, `grant_types` is `["authorization_code"]`, `is_confidential` is `true`, and
+// `client_auth_methods` is `["client_secret_basic"]` for a confidential client and `["none"]`
+// for a public one (RFC 7591 §2).
 //
-// Where an authentication method uses a secret, the answer holds `client_secret`, this once:
-// the registry keeps only a hash of it.
+// If an authentication method uses a secret, the response has `client_secret`. It is shown only
+// once: the registry stores only a hash of it.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2418,13 +2434,14 @@ func (c *Client) CreateClientWithBody(ctx context.Context, params *CreateClientP
 
 // CreateClient Register a client
 //
-// Registers a client in the caller's tenant. `name` is required by the rules; `redirect_uris`
-// where a grant redirects. All values together may have 128 KiB (rule `client-size`). Omitted on creation: `grant_types` is `["authorization_code"]`,
-// `is_confidential` is `true`, `client_auth_methods` is `["client_secret_basic"]` for a
-// confidential client and `["none"]` for a public one (RFC 7591 §2).
+// Registers a client in the caller's tenant. The rules require `name`, and `redirect_uris`
+// if a grant type uses redirects. All values together may have at most 128 KiB (rule `client-size`).
+// If omitted, `grant_types` is `["authorization_code"]`, `is_confidential` is `true`, and
+// `client_auth_methods` is `["client_secret_basic"]` for a confidential client and `["none"]`
+// for a public one (RFC 7591 §2).
 //
-// Where an authentication method uses a secret, the answer holds `client_secret`, this once:
-// the registry keeps only a hash of it.
+// If an authentication method uses a secret, the response has `client_secret`. It is shown only
+// once: the registry stores only a hash of it.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2443,7 +2460,7 @@ func (c *Client) CreateClient(ctx context.Context, params *CreateClientParams, b
 
 // DeleteClient Delete a client
 //
-// Takes the client out of lists and reads. Its `client_id` is never given again. It can be restored until an
+// Removes the client from lists and reads. Its `client_id` is never used again. The client can be restored until an
 // operator purges it.
 //
 // Corresponds with DELETE /admin/oauth/clients/{client_id} (the `DeleteClient` operationId).
@@ -2461,7 +2478,7 @@ func (c *Client) DeleteClient(ctx context.Context, clientID ClientID, params *De
 
 // GetClient Read a client
 //
-// Returns the client. A client of another tenant is answered as if it did not exist.
+// Returns the client. The response for a client of another tenant is the same as for one that does not exist.
 //
 // Corresponds with GET /admin/oauth/clients/{client_id} (the `GetClient` operationId).
 func (c *Client) GetClient(ctx context.Context, clientID ClientID, params *GetClientParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2478,16 +2495,16 @@ func (c *Client) GetClient(ctx context.Context, clientID ClientID, params *GetCl
 
 // UpdateClientWithBody Update a client's configuration
 //
-// Sets the members that the body names and leaves every other one as it is. The rules judge
-// the client as it would become; where one is violated the answer is a 400 that tells all
-// violations, and nothing has changed. A body that changes nothing makes no new revision.
+// Changes only the fields in the request body. The rules validate the resulting client. If it
+// violates one, the response is a 400 that lists all violations, and nothing changes. A body that
+// changes nothing creates no new revision.
 //
-// A violation that stood before and is not touched by the body does not refuse the update: it
-// comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
-// to `active`, and choosing a profile, demand that everything holds.
+// A violation that existed before, and whose fields the body does not change, does not reject the
+// update: it is returned in `warnings`. Setting `status` to `suspended` is never rejected. Setting it
+// back to `active`, and choosing a profile, require that no rule is violated.
 //
 // A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
-// fields in the body, and `warnings` are those about these fields.
+// fields in the body, and `warnings` has those about these fields.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2506,16 +2523,16 @@ func (c *Client) UpdateClientWithBody(ctx context.Context, clientID ClientID, pa
 
 // UpdateClient Update a client's configuration
 //
-// Sets the members that the body names and leaves every other one as it is. The rules judge
-// the client as it would become; where one is violated the answer is a 400 that tells all
-// violations, and nothing has changed. A body that changes nothing makes no new revision.
+// Changes only the fields in the request body. The rules validate the resulting client. If it
+// violates one, the response is a 400 that lists all violations, and nothing changes. A body that
+// changes nothing creates no new revision.
 //
-// A violation that stood before and is not touched by the body does not refuse the update: it
-// comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
-// to `active`, and choosing a profile, demand that everything holds.
+// A violation that existed before, and whose fields the body does not change, does not reject the
+// update: it is returned in `warnings`. Setting `status` to `suspended` is never rejected. Setting it
+// back to `active`, and choosing a profile, require that no rule is violated.
 //
 // A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
-// fields in the body, and `warnings` are those about these fields.
+// fields in the body, and `warnings` has those about these fields.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2532,11 +2549,11 @@ func (c *Client) UpdateClient(ctx context.Context, clientID ClientID, params *Up
 	return c.Client.Do(req)
 }
 
-// GetClientCompliance Hold a client against a profile
+// GetClientCompliance Check a client against a profile
 //
-// Judges the client as if it claimed the profile, and tells which rules it keeps, which it breaks and what to
-// change, and what the profile demands beyond a registration. Without `profile`, against the rules for
-// every client (`none`) and each of the four profiles.
+// Checks the client as if it claimed the profile. Reports which rules pass, which fail and what to change, and what
+// the profile requires beyond the registration. If `profile` is omitted, there is a report for the rules for every
+// client (`none`) and for each of the four profiles.
 //
 // Corresponds with GET /admin/oauth/clients/{client_id}/compliance (the `GetClientCompliance` operationId).
 func (c *Client) GetClientCompliance(ctx context.Context, clientID ClientID, params *GetClientComplianceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2551,11 +2568,10 @@ func (c *Client) GetClientCompliance(ctx context.Context, clientID ClientID, par
 	return c.Client.Do(req)
 }
 
-// GetClientKeys The keys in force
+// GetClientKeys List the keys of a client
 //
-// Shows the client's public keys, inline or fetched from its `jwks_uri`, with what the rules find about
-// each. Only public members are shown. Fetched keys are remembered for a short while; `fetched_at` says since
-// when.
+// Lists the client's public keys, inline or fetched from its `jwks_uri`, with the rules' findings about each. Only
+// public key parameters are shown. Fetched keys are cached for a short time; `fetched_at` is the time of the fetch.
 //
 // Corresponds with GET /admin/oauth/clients/{client_id}/keys (the `GetClientKeys` operationId).
 func (c *Client) GetClientKeys(ctx context.Context, clientID ClientID, params *GetClientKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2572,8 +2588,8 @@ func (c *Client) GetClientKeys(ctx context.Context, clientID ClientID, params *G
 
 // RestoreClient Restore a deleted client
 //
-// Brings a deleted client back as it was, with its secrets. An active one is judged by today's rules and refused
-// with 400 where it breaks one; a suspended one comes back with what stands against it in `warnings`.
+// Restores a deleted client as it was, with its secrets. An active client is validated by the current rules and
+// rejected with 400 if it violates one; a suspended client is restored, with its violations in `warnings`.
 // With `status=suspended` the client is restored suspended and no rule rejects it: an update can then change its
 // configuration before it is active again.
 //
@@ -2590,10 +2606,10 @@ func (c *Client) RestoreClient(ctx context.Context, clientID ClientID, params *R
 	return c.Client.Do(req)
 }
 
-// ListRevisions The history of a client
+// ListRevisions List the history of a client
 //
-// Lists every change of the client, deleted or not, newest first: who, when, why, and what differs from the revision
-// before. Secrets never appear in it. The next page is asked for with `before`. A page ends with the revision that
+// Lists every change of the client, deleted or not, newest first: who, when, why, and what differs from the previous
+// revision. It never contains secrets. Request the next page with `before`. A page ends with the revision that
 // reaches 2 MiB, so it may have fewer revisions than `limit`; `next_before` is absent only at the end.
 //
 // Corresponds with GET /admin/oauth/clients/{client_id}/revisions (the `ListRevisions` operationId).
@@ -2609,9 +2625,9 @@ func (c *Client) ListRevisions(ctx context.Context, clientID ClientID, params *L
 	return c.Client.Do(req)
 }
 
-// GetRevision A client as it was
+// GetRevision Read a revision
 //
-// Returns the client as a revision left it.
+// Returns the client as it was after the revision.
 //
 // Corresponds with GET /admin/oauth/clients/{client_id}/revisions/{number} (the `GetRevision` operationId).
 func (c *Client) GetRevision(ctx context.Context, clientID ClientID, number Number, params *GetRevisionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2626,12 +2642,12 @@ func (c *Client) GetRevision(ctx context.Context, clientID ClientID, number Numb
 	return c.Client.Do(req)
 }
 
-// RestoreRevision Go back to a revision
+// RestoreRevision Restore a revision
 //
-// Gives the client the configuration that it had at the revision, as a new revision, judged by today's rules as any
-// other update. Secrets stay as they are.
+// Restores the configuration that the client had at the revision, as a new revision. It is validated by the current
+// rules like any other update. Secrets do not change.
 //
-// The whole configuration is restored, so the changes of all later revisions are undone: to undo revision 6 alone
+// The whole configuration is restored, so the changes of all later revisions are undone: to undo only revision 6
 // when there is a revision 7, send an update with the `before` values of revision 6 instead.
 //
 // Corresponds with POST /admin/oauth/clients/{client_id}/revisions/{number}/restore (the `RestoreRevision` operationId).
@@ -2649,8 +2665,8 @@ func (c *Client) RestoreRevision(ctx context.Context, clientID ClientID, number 
 
 // RotateSecretWithBody Rotate the secret
 //
-// Makes a new secret, the client's only active one. Those that were active verify for the grace period (4 hours
-// where nothing else is configured or asked for; 0 ends them at once).
+// Creates a new secret, which becomes the client's only active one. The previously active secrets stay valid for the
+// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately).
 //
 // Takes any type of body and a specified content type.
 //
@@ -2669,8 +2685,8 @@ func (c *Client) RotateSecretWithBody(ctx context.Context, clientID ClientID, pa
 
 // RotateSecret Rotate the secret
 //
-// Makes a new secret, the client's only active one. Those that were active verify for the grace period (4 hours
-// where nothing else is configured or asked for; 0 ends them at once).
+// Creates a new secret, which becomes the client's only active one. The previously active secrets stay valid for the
+// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2689,8 +2705,8 @@ func (c *Client) RotateSecret(ctx context.Context, clientID ClientID, params *Ro
 
 // ListSecrets List secrets
 //
-// Lists what is kept of the client's secrets, oldest first, never a value. `active` and `retiring` secrets verify;
-// a retiring one was rotated away and does until `expires_at`. `last_used_at` is some seconds behind.
+// Lists the client's secrets, oldest first, without their values. `active` and `retiring` secrets are valid; a
+// retiring secret was replaced by a rotation and is valid until `expires_at`. `last_used_at` lags by some seconds.
 //
 // Corresponds with GET /admin/oauth/clients/{client_id}/secrets (the `ListSecrets` operationId).
 func (c *Client) ListSecrets(ctx context.Context, clientID ClientID, params *ListSecretsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2705,10 +2721,11 @@ func (c *Client) ListSecrets(ctx context.Context, clientID ClientID, params *Lis
 	return c.Client.Do(req)
 }
 
-// CreateSecretWithBody Create a further secret
+// CreateSecretWithBody Add a secret
 //
-// Gives the client one more secret. Its value is shown this once; only a hash of it is kept. A client has at most
-// two active secrets, one further is refused with 409; and none where no authentication method uses one (400).
+// Adds a secret to the client. Its value is shown only once; only a hash of it is stored. A client has at most two
+// active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
+// secrets.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2725,10 +2742,11 @@ func (c *Client) CreateSecretWithBody(ctx context.Context, clientID ClientID, pa
 	return c.Client.Do(req)
 }
 
-// CreateSecret Create a further secret
+// CreateSecret Add a secret
 //
-// Gives the client one more secret. Its value is shown this once; only a hash of it is kept. A client has at most
-// two active secrets, one further is refused with 409; and none where no authentication method uses one (400).
+// Adds a secret to the client. Its value is shown only once; only a hash of it is stored. A client has at most two
+// active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
+// secrets.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2747,8 +2765,8 @@ func (c *Client) CreateSecret(ctx context.Context, clientID ClientID, params *Cr
 
 // DeleteSecret Delete a secret
 //
-// The secret verifies no longer from now on. The last active one cannot be deleted (400): rotate it, or end the use
-// of secrets by another authentication method.
+// The secret stops verifying immediately. The last active one cannot be deleted (400): rotate it, or switch to an
+// authentication method that uses no secret.
 //
 // Corresponds with DELETE /admin/oauth/clients/{client_id}/secrets/{secret_id} (the `DeleteSecret` operationId).
 func (c *Client) DeleteSecret(ctx context.Context, clientID ClientID, secretID SecretID, params *DeleteSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2765,8 +2783,8 @@ func (c *Client) DeleteSecret(ctx context.Context, clientID ClientID, secretID S
 
 // VerifySecretWithBody Verify a secret
 //
-// For authorization servers: tells whether the value is a secret of the client that verifies now, and which. It takes
-// the same time whether it is or not. A suspended client has no valid secret; a deleted one is not found.
+// For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
+// taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2785,8 +2803,8 @@ func (c *Client) VerifySecretWithBody(ctx context.Context, clientID ClientID, pa
 
 // VerifySecret Verify a secret
 //
-// For authorization servers: tells whether the value is a secret of the client that verifies now, and which. It takes
-// the same time whether it is or not. A suspended client has no valid secret; a deleted one is not found.
+// For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
+// taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2803,10 +2821,10 @@ func (c *Client) VerifySecret(ctx context.Context, clientID ClientID, params *Ve
 	return c.Client.Do(req)
 }
 
-// CheckComplianceWithBody Hold a configuration that is not stored against a profile
+// CheckComplianceWithBody Check an unsaved configuration against a profile
 //
-// Judges the body as a registration would be, without registering anything. `jwks` and `jwks_uri` together
-// are refused with 400: they are no configuration.
+// Validates the body like a registration, without registering anything. `jwks` and `jwks_uri` together are
+// rejected with 400, because no client can have both.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2823,10 +2841,10 @@ func (c *Client) CheckComplianceWithBody(ctx context.Context, params *CheckCompl
 	return c.Client.Do(req)
 }
 
-// CheckCompliance Hold a configuration that is not stored against a profile
+// CheckCompliance Check an unsaved configuration against a profile
 //
-// Judges the body as a registration would be, without registering anything. `jwks` and `jwks_uri` together
-// are refused with 400: they are no configuration.
+// Validates the body like a registration, without registering anything. `jwks` and `jwks_uri` together are
+// rejected with 400, because no client can have both.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2843,9 +2861,9 @@ func (c *Client) CheckCompliance(ctx context.Context, params *CheckCompliancePar
 	return c.Client.Do(req)
 }
 
-// ListRules The rulebook
+// ListRules List the rules
 //
-// Every rule that clients are judged by, from the table that judges them.
+// Lists every rule that clients are validated by.
 //
 // Corresponds with GET /admin/oauth/rules (the `ListRules` operationId).
 func (c *Client) ListRules(ctx context.Context, params *ListRulesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4621,18 +4639,18 @@ type ClientWithResponsesInterface interface {
 
 	// ListChangesWithResponse Follow changes
 	//
-	// Every committed revision of the tenant's clients exactly once, those of one client in their order, for readers who
-	// go on from `next`. Where there is none yet, the answer waits up to `wait_seconds` for one. Without `after` it
-	// begins at the beginning; a reader that starts cold walks the list first, and goes on from its `changes_cursor`.
-	// What an operator purged is left out, but for the purge itself. A response ends with the change that reaches
+	// Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
+	// that continues from `next`. If there is nothing new, the response waits up to `wait_seconds`. Without `after` it
+	// starts at the oldest change. On a cold start, page through the list first and continue from its `changes_cursor`.
+	// Changes of purged clients are left out, except the purge itself. A response ends with the change that reaches
 	// 2 MiB, so it may have fewer changes than `limit` although there are more.
 	//
-	// A cursor names the change that it stands behind, with a digest. Where this change is not in the history of
-	// the tenant, as after the registry was restored from a backup, the response is a 400: start again from the list
-	// and its `changes_cursor`. So is the response to cursors of the first release, which had no digest.
+	// A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
+	// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from the
+	// list and its `changes_cursor`. Cursors of the first release have no digest and are rejected with 400 as well.
 	//
-	// Requests that wait have limits of their own: 429 if too many of the caller or its tenant wait already, 503 if
-	// too many wait altogether.
+	// Waiting requests have separate limits: 429 if too many requests of the caller or its tenant are waiting already,
+	// 503 if too many are waiting in total.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4641,20 +4659,21 @@ type ClientWithResponsesInterface interface {
 
 	// ListClientsWithResponse List and search clients
 	//
-	// Lists the clients of the caller's tenant that are not deleted, in the order of their identifiers. Filters combine:
-	// a client is in the list if it has all that is asked for.
+	// Lists the clients of the caller's tenant that are not deleted, ordered by identifier. Filters combine:
+	// a client is in the list if it matches all of them.
 	//
-	// **Pages**, with `page` and `page_size`, come with the total. To **walk** everything use `limit` and, from the
-	// second call on, `after` with the `next` of the answer before: that costs the same however far one is, and
-	// shows every client that is there all the while, however others change. Both at once are refused.
+	// **Pages**, with `page` and `page_size`, include the total. To **page through by cursor**, use `limit` and, from the
+	// second call on, `after` with the `next` of the previous response: the cost per page is constant, and the pages
+	// together return every client that exists throughout, whatever else changes. Using both ways in one request is
+	// rejected.
 	// A response to `limit` ends with the client that reaches 2 MiB, so it may have fewer clients than `limit`;
 	// `next` is absent only at the end.
 	//
-	// A list that takes the service too long is a 503 that says so: use more selective filters, or page through by
+	// If a list takes too long, the response is a 503 that says so: use more selective filters, or page through by
 	// cursor.
 	//
-	// `changes_cursor` is where to go on in `GET /admin/oauth/changes`: whoever walks the list and then follows the
-	// changes from the cursor of the *first* page misses nothing.
+	// `changes_cursor` is where to continue in `GET /admin/oauth/changes`. To miss no change, page through the list and
+	// then follow the changes from the cursor of the *first* page.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4663,13 +4682,14 @@ type ClientWithResponsesInterface interface {
 
 	// CreateClientWithBodyWithResponse Register a client
 	//
-	// Registers a client in the caller's tenant. `name` is required by the rules; `redirect_uris`
-	// where a grant redirects. All values together may have 128 KiB (rule `client-size`). Omitted on creation: `grant_types` is `["authorization_code"]`,
-	// `is_confidential` is `true`, `client_auth_methods` is `["client_secret_basic"]` for a
-	// confidential client and `["none"]` for a public one (RFC 7591 §2).
+	// Registers a client in the caller's tenant. The rules require `name`, and `redirect_uris`
+	// if a grant type uses redirects. All values together may have at most 128 KiB (rule `client-size`).
+	// If omitted, `grant_types` is `["authorization_code"]`, `is_confidential` is `true`, and
+	// `client_auth_methods` is `["client_secret_basic"]` for a confidential client and `["none"]`
+	// for a public one (RFC 7591 §2).
 	//
-	// Where an authentication method uses a secret, the answer holds `client_secret`, this once:
-	// the registry keeps only a hash of it.
+	// If an authentication method uses a secret, the response has `client_secret`. It is shown only
+	// once: the registry stores only a hash of it.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4678,13 +4698,14 @@ type ClientWithResponsesInterface interface {
 
 	// CreateClientWithResponse Register a client
 	//
-	// Registers a client in the caller's tenant. `name` is required by the rules; `redirect_uris`
-	// where a grant redirects. All values together may have 128 KiB (rule `client-size`). Omitted on creation: `grant_types` is `["authorization_code"]`,
-	// `is_confidential` is `true`, `client_auth_methods` is `["client_secret_basic"]` for a
-	// confidential client and `["none"]` for a public one (RFC 7591 §2).
+	// Registers a client in the caller's tenant. The rules require `name`, and `redirect_uris`
+	// if a grant type uses redirects. All values together may have at most 128 KiB (rule `client-size`).
+	// If omitted, `grant_types` is `["authorization_code"]`, `is_confidential` is `true`, and
+	// `client_auth_methods` is `["client_secret_basic"]` for a confidential client and `["none"]`
+	// for a public one (RFC 7591 §2).
 	//
-	// Where an authentication method uses a secret, the answer holds `client_secret`, this once:
-	// the registry keeps only a hash of it.
+	// If an authentication method uses a secret, the response has `client_secret`. It is shown only
+	// once: the registry stores only a hash of it.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4693,7 +4714,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteClientWithResponse Delete a client
 	//
-	// Takes the client out of lists and reads. Its `client_id` is never given again. It can be restored until an
+	// Removes the client from lists and reads. Its `client_id` is never used again. The client can be restored until an
 	// operator purges it.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -4703,7 +4724,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetClientWithResponse Read a client
 	//
-	// Returns the client. A client of another tenant is answered as if it did not exist.
+	// Returns the client. The response for a client of another tenant is the same as for one that does not exist.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4712,16 +4733,16 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateClientWithBodyWithResponse Update a client's configuration
 	//
-	// Sets the members that the body names and leaves every other one as it is. The rules judge
-	// the client as it would become; where one is violated the answer is a 400 that tells all
-	// violations, and nothing has changed. A body that changes nothing makes no new revision.
+	// Changes only the fields in the request body. The rules validate the resulting client. If it
+	// violates one, the response is a 400 that lists all violations, and nothing changes. A body that
+	// changes nothing creates no new revision.
 	//
-	// A violation that stood before and is not touched by the body does not refuse the update: it
-	// comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
-	// to `active`, and choosing a profile, demand that everything holds.
+	// A violation that existed before, and whose fields the body does not change, does not reject the
+	// update: it is returned in `warnings`. Setting `status` to `suspended` is never rejected. Setting it
+	// back to `active`, and choosing a profile, require that no rule is violated.
 	//
 	// A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
-	// fields in the body, and `warnings` are those about these fields.
+	// fields in the body, and `warnings` has those about these fields.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4730,38 +4751,37 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateClientWithResponse Update a client's configuration
 	//
-	// Sets the members that the body names and leaves every other one as it is. The rules judge
-	// the client as it would become; where one is violated the answer is a 400 that tells all
-	// violations, and nothing has changed. A body that changes nothing makes no new revision.
+	// Changes only the fields in the request body. The rules validate the resulting client. If it
+	// violates one, the response is a 400 that lists all violations, and nothing changes. A body that
+	// changes nothing creates no new revision.
 	//
-	// A violation that stood before and is not touched by the body does not refuse the update: it
-	// comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
-	// to `active`, and choosing a profile, demand that everything holds.
+	// A violation that existed before, and whose fields the body does not change, does not reject the
+	// update: it is returned in `warnings`. Setting `status` to `suspended` is never rejected. Setting it
+	// back to `active`, and choosing a profile, require that no rule is violated.
 	//
 	// A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
-	// fields in the body, and `warnings` are those about these fields.
+	// fields in the body, and `warnings` has those about these fields.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /admin/oauth/clients/{client_id} (the `UpdateClient` operationId).
 	UpdateClientWithResponse(ctx context.Context, clientID ClientID, params *UpdateClientParams, body UpdateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateClientResult, error)
 
-	// GetClientComplianceWithResponse Hold a client against a profile
+	// GetClientComplianceWithResponse Check a client against a profile
 	//
-	// Judges the client as if it claimed the profile, and tells which rules it keeps, which it breaks and what to
-	// change, and what the profile demands beyond a registration. Without `profile`, against the rules for
-	// every client (`none`) and each of the four profiles.
+	// Checks the client as if it claimed the profile. Reports which rules pass, which fail and what to change, and what
+	// the profile requires beyond the registration. If `profile` is omitted, there is a report for the rules for every
+	// client (`none`) and for each of the four profiles.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /admin/oauth/clients/{client_id}/compliance (the `GetClientCompliance` operationId).
 	GetClientComplianceWithResponse(ctx context.Context, clientID ClientID, params *GetClientComplianceParams, reqEditors ...RequestEditorFn) (*GetClientComplianceResult, error)
 
-	// GetClientKeysWithResponse The keys in force
+	// GetClientKeysWithResponse List the keys of a client
 	//
-	// Shows the client's public keys, inline or fetched from its `jwks_uri`, with what the rules find about
-	// each. Only public members are shown. Fetched keys are remembered for a short while; `fetched_at` says since
-	// when.
+	// Lists the client's public keys, inline or fetched from its `jwks_uri`, with the rules' findings about each. Only
+	// public key parameters are shown. Fetched keys are cached for a short time; `fetched_at` is the time of the fetch.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4770,8 +4790,8 @@ type ClientWithResponsesInterface interface {
 
 	// RestoreClientWithResponse Restore a deleted client
 	//
-	// Brings a deleted client back as it was, with its secrets. An active one is judged by today's rules and refused
-	// with 400 where it breaks one; a suspended one comes back with what stands against it in `warnings`.
+	// Restores a deleted client as it was, with its secrets. An active client is validated by the current rules and
+	// rejected with 400 if it violates one; a suspended client is restored, with its violations in `warnings`.
 	// With `status=suspended` the client is restored suspended and no rule rejects it: an update can then change its
 	// configuration before it is active again.
 	//
@@ -4780,10 +4800,10 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /admin/oauth/clients/{client_id}/restore (the `RestoreClient` operationId).
 	RestoreClientWithResponse(ctx context.Context, clientID ClientID, params *RestoreClientParams, reqEditors ...RequestEditorFn) (*RestoreClientResult, error)
 
-	// ListRevisionsWithResponse The history of a client
+	// ListRevisionsWithResponse List the history of a client
 	//
-	// Lists every change of the client, deleted or not, newest first: who, when, why, and what differs from the revision
-	// before. Secrets never appear in it. The next page is asked for with `before`. A page ends with the revision that
+	// Lists every change of the client, deleted or not, newest first: who, when, why, and what differs from the previous
+	// revision. It never contains secrets. Request the next page with `before`. A page ends with the revision that
 	// reaches 2 MiB, so it may have fewer revisions than `limit`; `next_before` is absent only at the end.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -4791,21 +4811,21 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /admin/oauth/clients/{client_id}/revisions (the `ListRevisions` operationId).
 	ListRevisionsWithResponse(ctx context.Context, clientID ClientID, params *ListRevisionsParams, reqEditors ...RequestEditorFn) (*ListRevisionsResult, error)
 
-	// GetRevisionWithResponse A client as it was
+	// GetRevisionWithResponse Read a revision
 	//
-	// Returns the client as a revision left it.
+	// Returns the client as it was after the revision.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /admin/oauth/clients/{client_id}/revisions/{number} (the `GetRevision` operationId).
 	GetRevisionWithResponse(ctx context.Context, clientID ClientID, number Number, params *GetRevisionParams, reqEditors ...RequestEditorFn) (*GetRevisionResult, error)
 
-	// RestoreRevisionWithResponse Go back to a revision
+	// RestoreRevisionWithResponse Restore a revision
 	//
-	// Gives the client the configuration that it had at the revision, as a new revision, judged by today's rules as any
-	// other update. Secrets stay as they are.
+	// Restores the configuration that the client had at the revision, as a new revision. It is validated by the current
+	// rules like any other update. Secrets do not change.
 	//
-	// The whole configuration is restored, so the changes of all later revisions are undone: to undo revision 6 alone
+	// The whole configuration is restored, so the changes of all later revisions are undone: to undo only revision 6
 	// when there is a revision 7, send an update with the `before` values of revision 6 instead.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -4815,8 +4835,8 @@ type ClientWithResponsesInterface interface {
 
 	// RotateSecretWithBodyWithResponse Rotate the secret
 	//
-	// Makes a new secret, the client's only active one. Those that were active verify for the grace period (4 hours
-	// where nothing else is configured or asked for; 0 ends them at once).
+	// Creates a new secret, which becomes the client's only active one. The previously active secrets stay valid for the
+	// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4825,8 +4845,8 @@ type ClientWithResponsesInterface interface {
 
 	// RotateSecretWithResponse Rotate the secret
 	//
-	// Makes a new secret, the client's only active one. Those that were active verify for the grace period (4 hours
-	// where nothing else is configured or asked for; 0 ends them at once).
+	// Creates a new secret, which becomes the client's only active one. The previously active secrets stay valid for the
+	// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4835,28 +4855,30 @@ type ClientWithResponsesInterface interface {
 
 	// ListSecretsWithResponse List secrets
 	//
-	// Lists what is kept of the client's secrets, oldest first, never a value. `active` and `retiring` secrets verify;
-	// a retiring one was rotated away and does until `expires_at`. `last_used_at` is some seconds behind.
+	// Lists the client's secrets, oldest first, without their values. `active` and `retiring` secrets are valid; a
+	// retiring secret was replaced by a rotation and is valid until `expires_at`. `last_used_at` lags by some seconds.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /admin/oauth/clients/{client_id}/secrets (the `ListSecrets` operationId).
 	ListSecretsWithResponse(ctx context.Context, clientID ClientID, params *ListSecretsParams, reqEditors ...RequestEditorFn) (*ListSecretsResult, error)
 
-	// CreateSecretWithBodyWithResponse Create a further secret
+	// CreateSecretWithBodyWithResponse Add a secret
 	//
-	// Gives the client one more secret. Its value is shown this once; only a hash of it is kept. A client has at most
-	// two active secrets, one further is refused with 409; and none where no authentication method uses one (400).
+	// Adds a secret to the client. Its value is shown only once; only a hash of it is stored. A client has at most two
+	// active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
+	// secrets.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/secrets (the `CreateSecret` operationId).
 	CreateSecretWithBodyWithResponse(ctx context.Context, clientID ClientID, params *CreateSecretParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSecretResult, error)
 
-	// CreateSecretWithResponse Create a further secret
+	// CreateSecretWithResponse Add a secret
 	//
-	// Gives the client one more secret. Its value is shown this once; only a hash of it is kept. A client has at most
-	// two active secrets, one further is refused with 409; and none where no authentication method uses one (400).
+	// Adds a secret to the client. Its value is shown only once; only a hash of it is stored. A client has at most two
+	// active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
+	// secrets.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4865,8 +4887,8 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteSecretWithResponse Delete a secret
 	//
-	// The secret verifies no longer from now on. The last active one cannot be deleted (400): rotate it, or end the use
-	// of secrets by another authentication method.
+	// The secret stops verifying immediately. The last active one cannot be deleted (400): rotate it, or switch to an
+	// authentication method that uses no secret.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4875,8 +4897,8 @@ type ClientWithResponsesInterface interface {
 
 	// VerifySecretWithBodyWithResponse Verify a secret
 	//
-	// For authorization servers: tells whether the value is a secret of the client that verifies now, and which. It takes
-	// the same time whether it is or not. A suspended client has no valid secret; a deleted one is not found.
+	// For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
+	// taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4885,37 +4907,37 @@ type ClientWithResponsesInterface interface {
 
 	// VerifySecretWithResponse Verify a secret
 	//
-	// For authorization servers: tells whether the value is a secret of the client that verifies now, and which. It takes
-	// the same time whether it is or not. A suspended client has no valid secret; a deleted one is not found.
+	// For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
+	// taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
 	VerifySecretWithResponse(ctx context.Context, clientID ClientID, params *VerifySecretParams, body VerifySecretJSONRequestBody, reqEditors ...RequestEditorFn) (*VerifySecretResult, error)
 
-	// CheckComplianceWithBodyWithResponse Hold a configuration that is not stored against a profile
+	// CheckComplianceWithBodyWithResponse Check an unsaved configuration against a profile
 	//
-	// Judges the body as a registration would be, without registering anything. `jwks` and `jwks_uri` together
-	// are refused with 400: they are no configuration.
+	// Validates the body like a registration, without registering anything. `jwks` and `jwks_uri` together are
+	// rejected with 400, because no client can have both.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /admin/oauth/compliance (the `CheckCompliance` operationId).
 	CheckComplianceWithBodyWithResponse(ctx context.Context, params *CheckComplianceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckComplianceResult, error)
 
-	// CheckComplianceWithResponse Hold a configuration that is not stored against a profile
+	// CheckComplianceWithResponse Check an unsaved configuration against a profile
 	//
-	// Judges the body as a registration would be, without registering anything. `jwks` and `jwks_uri` together
-	// are refused with 400: they are no configuration.
+	// Validates the body like a registration, without registering anything. `jwks` and `jwks_uri` together are
+	// rejected with 400, because no client can have both.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /admin/oauth/compliance (the `CheckCompliance` operationId).
 	CheckComplianceWithResponse(ctx context.Context, params *CheckComplianceParams, body CheckComplianceJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckComplianceResult, error)
 
-	// ListRulesWithResponse The rulebook
+	// ListRulesWithResponse List the rules
 	//
-	// Every rule that clients are judged by, from the table that judges them.
+	// Lists every rule that clients are validated by.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7512,18 +7534,18 @@ func (r ListRulesResult) ContentType() string {
 
 // ListChangesWithResponse Follow changes
 //
-// Every committed revision of the tenant's clients exactly once, those of one client in their order, for readers who
-// go on from `next`. Where there is none yet, the answer waits up to `wait_seconds` for one. Without `after` it
-// begins at the beginning; a reader that starts cold walks the list first, and goes on from its `changes_cursor`.
-// What an operator purged is left out, but for the purge itself. A response ends with the change that reaches
+// Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
+// that continues from `next`. If there is nothing new, the response waits up to `wait_seconds`. Without `after` it
+// starts at the oldest change. On a cold start, page through the list first and continue from its `changes_cursor`.
+// Changes of purged clients are left out, except the purge itself. A response ends with the change that reaches
 // 2 MiB, so it may have fewer changes than `limit` although there are more.
 //
-// A cursor names the change that it stands behind, with a digest. Where this change is not in the history of
-// the tenant, as after the registry was restored from a backup, the response is a 400: start again from the list
-// and its `changes_cursor`. So is the response to cursors of the first release, which had no digest.
+// A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
+// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from the
+// list and its `changes_cursor`. Cursors of the first release have no digest and are rejected with 400 as well.
 //
-// Requests that wait have limits of their own: 429 if too many of the caller or its tenant wait already, 503 if
-// too many wait altogether.
+// Waiting requests have separate limits: 429 if too many requests of the caller or its tenant are waiting already,
+// 503 if too many are waiting in total.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7538,20 +7560,21 @@ func (c *ClientWithResponses) ListChangesWithResponse(ctx context.Context, param
 
 // ListClientsWithResponse List and search clients
 //
-// Lists the clients of the caller's tenant that are not deleted, in the order of their identifiers. Filters combine:
-// a client is in the list if it has all that is asked for.
+// Lists the clients of the caller's tenant that are not deleted, ordered by identifier. Filters combine:
+// a client is in the list if it matches all of them.
 //
-// **Pages**, with `page` and `page_size`, come with the total. To **walk** everything use `limit` and, from the
-// second call on, `after` with the `next` of the answer before: that costs the same however far one is, and
-// shows every client that is there all the while, however others change. Both at once are refused.
+// **Pages**, with `page` and `page_size`, include the total. To **page through by cursor**, use `limit` and, from the
+// second call on, `after` with the `next` of the previous response: the cost per page is constant, and the pages
+// together return every client that exists throughout, whatever else changes. Using both ways in one request is
+// rejected.
 // A response to `limit` ends with the client that reaches 2 MiB, so it may have fewer clients than `limit`;
 // `next` is absent only at the end.
 //
-// A list that takes the service too long is a 503 that says so: use more selective filters, or page through by
+// If a list takes too long, the response is a 503 that says so: use more selective filters, or page through by
 // cursor.
 //
-// `changes_cursor` is where to go on in `GET /admin/oauth/changes`: whoever walks the list and then follows the
-// changes from the cursor of the *first* page misses nothing.
+// `changes_cursor` is where to continue in `GET /admin/oauth/changes`. To miss no change, page through the list and
+// then follow the changes from the cursor of the *first* page.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7566,13 +7589,14 @@ func (c *ClientWithResponses) ListClientsWithResponse(ctx context.Context, param
 
 // CreateClientWithBodyWithResponse Register a client
 //
-// Registers a client in the caller's tenant. `name` is required by the rules; `redirect_uris`
-// where a grant redirects. All values together may have 128 KiB (rule `client-size`). Omitted on creation: `grant_types` is `["authorization_code"]`,
-// `is_confidential` is `true`, `client_auth_methods` is `["client_secret_basic"]` for a
-// confidential client and `["none"]` for a public one (RFC 7591 §2).
+// Registers a client in the caller's tenant. The rules require `name`, and `redirect_uris`
+// if a grant type uses redirects. All values together may have at most 128 KiB (rule `client-size`).
+// If omitted, `grant_types` is `["authorization_code"]`, `is_confidential` is `true`, and
+// `client_auth_methods` is `["client_secret_basic"]` for a confidential client and `["none"]`
+// for a public one (RFC 7591 §2).
 //
-// Where an authentication method uses a secret, the answer holds `client_secret`, this once:
-// the registry keeps only a hash of it.
+// If an authentication method uses a secret, the response has `client_secret`. It is shown only
+// once: the registry stores only a hash of it.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7587,13 +7611,14 @@ func (c *ClientWithResponses) CreateClientWithBodyWithResponse(ctx context.Conte
 
 // CreateClientWithResponse Register a client
 //
-// Registers a client in the caller's tenant. `name` is required by the rules; `redirect_uris`
-// where a grant redirects. All values together may have 128 KiB (rule `client-size`). Omitted on creation: `grant_types` is `["authorization_code"]`,
-// `is_confidential` is `true`, `client_auth_methods` is `["client_secret_basic"]` for a
-// confidential client and `["none"]` for a public one (RFC 7591 §2).
+// Registers a client in the caller's tenant. The rules require `name`, and `redirect_uris`
+// if a grant type uses redirects. All values together may have at most 128 KiB (rule `client-size`).
+// If omitted, `grant_types` is `["authorization_code"]`, `is_confidential` is `true`, and
+// `client_auth_methods` is `["client_secret_basic"]` for a confidential client and `["none"]`
+// for a public one (RFC 7591 §2).
 //
-// Where an authentication method uses a secret, the answer holds `client_secret`, this once:
-// the registry keeps only a hash of it.
+// If an authentication method uses a secret, the response has `client_secret`. It is shown only
+// once: the registry stores only a hash of it.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7608,7 +7633,7 @@ func (c *ClientWithResponses) CreateClientWithResponse(ctx context.Context, para
 
 // DeleteClientWithResponse Delete a client
 //
-// Takes the client out of lists and reads. Its `client_id` is never given again. It can be restored until an
+// Removes the client from lists and reads. Its `client_id` is never used again. The client can be restored until an
 // operator purges it.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -7624,7 +7649,7 @@ func (c *ClientWithResponses) DeleteClientWithResponse(ctx context.Context, clie
 
 // GetClientWithResponse Read a client
 //
-// Returns the client. A client of another tenant is answered as if it did not exist.
+// Returns the client. The response for a client of another tenant is the same as for one that does not exist.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7639,16 +7664,16 @@ func (c *ClientWithResponses) GetClientWithResponse(ctx context.Context, clientI
 
 // UpdateClientWithBodyWithResponse Update a client's configuration
 //
-// Sets the members that the body names and leaves every other one as it is. The rules judge
-// the client as it would become; where one is violated the answer is a 400 that tells all
-// violations, and nothing has changed. A body that changes nothing makes no new revision.
+// Changes only the fields in the request body. The rules validate the resulting client. If it
+// violates one, the response is a 400 that lists all violations, and nothing changes. A body that
+// changes nothing creates no new revision.
 //
-// A violation that stood before and is not touched by the body does not refuse the update: it
-// comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
-// to `active`, and choosing a profile, demand that everything holds.
+// A violation that existed before, and whose fields the body does not change, does not reject the
+// update: it is returned in `warnings`. Setting `status` to `suspended` is never rejected. Setting it
+// back to `active`, and choosing a profile, require that no rule is violated.
 //
 // A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
-// fields in the body, and `warnings` are those about these fields.
+// fields in the body, and `warnings` has those about these fields.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7663,16 +7688,16 @@ func (c *ClientWithResponses) UpdateClientWithBodyWithResponse(ctx context.Conte
 
 // UpdateClientWithResponse Update a client's configuration
 //
-// Sets the members that the body names and leaves every other one as it is. The rules judge
-// the client as it would become; where one is violated the answer is a 400 that tells all
-// violations, and nothing has changed. A body that changes nothing makes no new revision.
+// Changes only the fields in the request body. The rules validate the resulting client. If it
+// violates one, the response is a 400 that lists all violations, and nothing changes. A body that
+// changes nothing creates no new revision.
 //
-// A violation that stood before and is not touched by the body does not refuse the update: it
-// comes back in `warnings`. Setting `status` to `suspended` is never refused; setting it back
-// to `active`, and choosing a profile, demand that everything holds.
+// A violation that existed before, and whose fields the body does not change, does not reject the
+// update: it is returned in `warnings`. Setting `status` to `suspended` is never rejected. Setting it
+// back to `active`, and choosing a profile, require that no rule is violated.
 //
 // A caller without `clients:read` gets back only what it sent: `data` then has `client_id`, `tenant_id` and the
-// fields in the body, and `warnings` are those about these fields.
+// fields in the body, and `warnings` has those about these fields.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7685,11 +7710,11 @@ func (c *ClientWithResponses) UpdateClientWithResponse(ctx context.Context, clie
 	return ParseUpdateClientResult(rsp)
 }
 
-// GetClientComplianceWithResponse Hold a client against a profile
+// GetClientComplianceWithResponse Check a client against a profile
 //
-// Judges the client as if it claimed the profile, and tells which rules it keeps, which it breaks and what to
-// change, and what the profile demands beyond a registration. Without `profile`, against the rules for
-// every client (`none`) and each of the four profiles.
+// Checks the client as if it claimed the profile. Reports which rules pass, which fail and what to change, and what
+// the profile requires beyond the registration. If `profile` is omitted, there is a report for the rules for every
+// client (`none`) and for each of the four profiles.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7702,11 +7727,10 @@ func (c *ClientWithResponses) GetClientComplianceWithResponse(ctx context.Contex
 	return ParseGetClientComplianceResult(rsp)
 }
 
-// GetClientKeysWithResponse The keys in force
+// GetClientKeysWithResponse List the keys of a client
 //
-// Shows the client's public keys, inline or fetched from its `jwks_uri`, with what the rules find about
-// each. Only public members are shown. Fetched keys are remembered for a short while; `fetched_at` says since
-// when.
+// Lists the client's public keys, inline or fetched from its `jwks_uri`, with the rules' findings about each. Only
+// public key parameters are shown. Fetched keys are cached for a short time; `fetched_at` is the time of the fetch.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7721,8 +7745,8 @@ func (c *ClientWithResponses) GetClientKeysWithResponse(ctx context.Context, cli
 
 // RestoreClientWithResponse Restore a deleted client
 //
-// Brings a deleted client back as it was, with its secrets. An active one is judged by today's rules and refused
-// with 400 where it breaks one; a suspended one comes back with what stands against it in `warnings`.
+// Restores a deleted client as it was, with its secrets. An active client is validated by the current rules and
+// rejected with 400 if it violates one; a suspended client is restored, with its violations in `warnings`.
 // With `status=suspended` the client is restored suspended and no rule rejects it: an update can then change its
 // configuration before it is active again.
 //
@@ -7737,10 +7761,10 @@ func (c *ClientWithResponses) RestoreClientWithResponse(ctx context.Context, cli
 	return ParseRestoreClientResult(rsp)
 }
 
-// ListRevisionsWithResponse The history of a client
+// ListRevisionsWithResponse List the history of a client
 //
-// Lists every change of the client, deleted or not, newest first: who, when, why, and what differs from the revision
-// before. Secrets never appear in it. The next page is asked for with `before`. A page ends with the revision that
+// Lists every change of the client, deleted or not, newest first: who, when, why, and what differs from the previous
+// revision. It never contains secrets. Request the next page with `before`. A page ends with the revision that
 // reaches 2 MiB, so it may have fewer revisions than `limit`; `next_before` is absent only at the end.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -7754,9 +7778,9 @@ func (c *ClientWithResponses) ListRevisionsWithResponse(ctx context.Context, cli
 	return ParseListRevisionsResult(rsp)
 }
 
-// GetRevisionWithResponse A client as it was
+// GetRevisionWithResponse Read a revision
 //
-// Returns the client as a revision left it.
+// Returns the client as it was after the revision.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7769,12 +7793,12 @@ func (c *ClientWithResponses) GetRevisionWithResponse(ctx context.Context, clien
 	return ParseGetRevisionResult(rsp)
 }
 
-// RestoreRevisionWithResponse Go back to a revision
+// RestoreRevisionWithResponse Restore a revision
 //
-// Gives the client the configuration that it had at the revision, as a new revision, judged by today's rules as any
-// other update. Secrets stay as they are.
+// Restores the configuration that the client had at the revision, as a new revision. It is validated by the current
+// rules like any other update. Secrets do not change.
 //
-// The whole configuration is restored, so the changes of all later revisions are undone: to undo revision 6 alone
+// The whole configuration is restored, so the changes of all later revisions are undone: to undo only revision 6
 // when there is a revision 7, send an update with the `before` values of revision 6 instead.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -7790,8 +7814,8 @@ func (c *ClientWithResponses) RestoreRevisionWithResponse(ctx context.Context, c
 
 // RotateSecretWithBodyWithResponse Rotate the secret
 //
-// Makes a new secret, the client's only active one. Those that were active verify for the grace period (4 hours
-// where nothing else is configured or asked for; 0 ends them at once).
+// Creates a new secret, which becomes the client's only active one. The previously active secrets stay valid for the
+// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7806,8 +7830,8 @@ func (c *ClientWithResponses) RotateSecretWithBodyWithResponse(ctx context.Conte
 
 // RotateSecretWithResponse Rotate the secret
 //
-// Makes a new secret, the client's only active one. Those that were active verify for the grace period (4 hours
-// where nothing else is configured or asked for; 0 ends them at once).
+// Creates a new secret, which becomes the client's only active one. The previously active secrets stay valid for the
+// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7822,8 +7846,8 @@ func (c *ClientWithResponses) RotateSecretWithResponse(ctx context.Context, clie
 
 // ListSecretsWithResponse List secrets
 //
-// Lists what is kept of the client's secrets, oldest first, never a value. `active` and `retiring` secrets verify;
-// a retiring one was rotated away and does until `expires_at`. `last_used_at` is some seconds behind.
+// Lists the client's secrets, oldest first, without their values. `active` and `retiring` secrets are valid; a
+// retiring secret was replaced by a rotation and is valid until `expires_at`. `last_used_at` lags by some seconds.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7836,10 +7860,11 @@ func (c *ClientWithResponses) ListSecretsWithResponse(ctx context.Context, clien
 	return ParseListSecretsResult(rsp)
 }
 
-// CreateSecretWithBodyWithResponse Create a further secret
+// CreateSecretWithBodyWithResponse Add a secret
 //
-// Gives the client one more secret. Its value is shown this once; only a hash of it is kept. A client has at most
-// two active secrets, one further is refused with 409; and none where no authentication method uses one (400).
+// Adds a secret to the client. Its value is shown only once; only a hash of it is stored. A client has at most two
+// active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
+// secrets.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7852,10 +7877,11 @@ func (c *ClientWithResponses) CreateSecretWithBodyWithResponse(ctx context.Conte
 	return ParseCreateSecretResult(rsp)
 }
 
-// CreateSecretWithResponse Create a further secret
+// CreateSecretWithResponse Add a secret
 //
-// Gives the client one more secret. Its value is shown this once; only a hash of it is kept. A client has at most
-// two active secrets, one further is refused with 409; and none where no authentication method uses one (400).
+// Adds a secret to the client. Its value is shown only once; only a hash of it is stored. A client has at most two
+// active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
+// secrets.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7870,8 +7896,8 @@ func (c *ClientWithResponses) CreateSecretWithResponse(ctx context.Context, clie
 
 // DeleteSecretWithResponse Delete a secret
 //
-// The secret verifies no longer from now on. The last active one cannot be deleted (400): rotate it, or end the use
-// of secrets by another authentication method.
+// The secret stops verifying immediately. The last active one cannot be deleted (400): rotate it, or switch to an
+// authentication method that uses no secret.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7886,8 +7912,8 @@ func (c *ClientWithResponses) DeleteSecretWithResponse(ctx context.Context, clie
 
 // VerifySecretWithBodyWithResponse Verify a secret
 //
-// For authorization servers: tells whether the value is a secret of the client that verifies now, and which. It takes
-// the same time whether it is or not. A suspended client has no valid secret; a deleted one is not found.
+// For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
+// taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7902,8 +7928,8 @@ func (c *ClientWithResponses) VerifySecretWithBodyWithResponse(ctx context.Conte
 
 // VerifySecretWithResponse Verify a secret
 //
-// For authorization servers: tells whether the value is a secret of the client that verifies now, and which. It takes
-// the same time whether it is or not. A suspended client has no valid secret; a deleted one is not found.
+// For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
+// taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7916,10 +7942,10 @@ func (c *ClientWithResponses) VerifySecretWithResponse(ctx context.Context, clie
 	return ParseVerifySecretResult(rsp)
 }
 
-// CheckComplianceWithBodyWithResponse Hold a configuration that is not stored against a profile
+// CheckComplianceWithBodyWithResponse Check an unsaved configuration against a profile
 //
-// Judges the body as a registration would be, without registering anything. `jwks` and `jwks_uri` together
-// are refused with 400: they are no configuration.
+// Validates the body like a registration, without registering anything. `jwks` and `jwks_uri` together are
+// rejected with 400, because no client can have both.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7932,10 +7958,10 @@ func (c *ClientWithResponses) CheckComplianceWithBodyWithResponse(ctx context.Co
 	return ParseCheckComplianceResult(rsp)
 }
 
-// CheckComplianceWithResponse Hold a configuration that is not stored against a profile
+// CheckComplianceWithResponse Check an unsaved configuration against a profile
 //
-// Judges the body as a registration would be, without registering anything. `jwks` and `jwks_uri` together
-// are refused with 400: they are no configuration.
+// Validates the body like a registration, without registering anything. `jwks` and `jwks_uri` together are
+// rejected with 400, because no client can have both.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7948,9 +7974,9 @@ func (c *ClientWithResponses) CheckComplianceWithResponse(ctx context.Context, p
 	return ParseCheckComplianceResult(rsp)
 }
 
-// ListRulesWithResponse The rulebook
+// ListRulesWithResponse List the rules
 //
-// Every rule that clients are judged by, from the table that judges them.
+// Lists every rule that clients are validated by.
 //
 // Returns a wrapper object for the known response body format(s).
 //

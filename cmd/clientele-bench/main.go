@@ -26,22 +26,22 @@ import (
 
 type options struct {
 	Clients     int           `default:"1000" help:"Clients to update and read (${default})."`
-	Small       int           `default:"10000" help:"Clients of the small tenant that lists are measured on (${default})."`
-	Large       int           `default:"1000000" help:"Clients of the large one (${default})."`
-	Connections int           `default:"16" help:"Connections, also of pgbench (${default})."`
-	Rounds      int           `default:"3" help:"Interleaved rounds; the median counts (${default})."`
-	Duration    time.Duration `default:"3s" help:"Length of each measurement (${default})."`
-	Only        []string      `placeholder:"NAME" help:"Measure these alone, by the beginnings of their names, and print no table."`
-	Hold        bool          `help:"After that, wait for the end of the standard input with everything running, to look at it."`
-	Processors  int           `placeholder:"N" help:"Processors for the service's own code, as a limit of its container would have it (all of the machine's)."`
-	Profiles    string        `placeholder:"DIR" help:"Write a profile of the service's time on processors there, for each measurement over HTTP."`
-	Seed        uint64        `default:"1" help:"Seed of the choice of clients (${default})."`
-	Out         string        `default:"dist/bench.json" help:"Where the ratios are written (${default})."`
+	Small       int           `default:"10000" help:"Clients of the small tenant for measuring lists (${default})."`
+	Large       int           `default:"1000000" help:"Clients of the large tenant (${default})."`
+	Connections int           `default:"16" help:"Connections, for the service and for pgbench (${default})."`
+	Rounds      int           `default:"3" help:"Interleaved rounds; the median is reported (${default})."`
+	Duration    time.Duration `default:"3s" help:"Duration of each measurement (${default})."`
+	Only        []string      `placeholder:"NAME" help:"Run only the measurements whose names start with NAME, and print no table."`
+	Hold        bool          `help:"Afterwards keep everything running for inspection until standard input ends."`
+	Processors  int           `placeholder:"N" help:"Processors that the service may use, like a container limit (default: all processors of the machine)."`
+	Profiles    string        `placeholder:"DIR" help:"Write a CPU profile of the service to this folder for each measurement over HTTP."`
+	Seed        uint64        `default:"1" help:"Random seed for the choice of clients (${default})."`
+	Out         string        `default:"dist/bench.json" help:"File to write the ratios to (${default})."`
 }
 
 func main() {
 	var opts options
-	kong.Parse(&opts, kong.Description("Measure the service over HTTP beside the bare statements in pgbench."))
+	kong.Parse(&opts, kong.Description("Compare the service over HTTP with the plain SQL statements in pgbench."))
 	opts.Processors = cmp.Or(opts.Processors, runtime.NumCPU())
 	if err := run(context.Background(), opts); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -23,16 +23,16 @@ import (
 )
 
 type options struct {
-	Seed  uint64        `default:"1" help:"Seed of all choices (${default})."`
-	Fault time.Duration `default:"12s" help:"How long each misfortune lasts (${default})."`
-	Idle  int           `default:"10000" help:"Idle connections that are opened (${default})."`
-	Only  []string      `placeholder:"TEXT" help:"Play these alone, by a part of their names."`
-	Out   string        `default:"dist/torture.json" help:"Where the verdict is written (${default})."`
+	Seed  uint64        `default:"1" help:"Random seed (${default})."`
+	Fault time.Duration `default:"12s" help:"Duration of each fault (${default})."`
+	Idle  int           `default:"10000" help:"Idle connections to open (${default})."`
+	Only  []string      `placeholder:"TEXT" help:"Run only the faults whose names contain TEXT."`
+	Out   string        `default:"dist/torture.json" help:"File to write the result to (${default})."`
 }
 
 func main() {
 	var opts options
-	kong.Parse(&opts, kong.Description("Let misfortune come over the service, and compare what it acknowledged with what it has."))
+	kong.Parse(&opts, kong.Description("Inject faults into the service, and compare the acknowledged writes with the stored ones."))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	verdicts, err := campaign(ctx, opts)
 	stop()
@@ -150,14 +150,14 @@ func play(ctx context.Context, binary string, s scenario, opts options) (v verdi
 // report prints the verdicts, and writes them.
 func report(opts options, verdicts []judged) (total verdict, err error) {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "misfortune\tstore\tacknowledged\tfound\tlost\tdoubled\twrong\tkills\tlongest outage")
+	fmt.Fprintln(table, "fault\tstore\tacknowledged\tfound\tlost\tdoubled\twrong\tkills\tlongest outage")
 	row := func(name, store string, v verdict) {
 		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\n", name, store, v.Acknowledged, v.Found, v.Lost, v.Doubled, v.Wrong, v.Kills,
 			time.Duration(v.OutageMS)*time.Millisecond)
 	}
 	for _, v := range verdicts {
 		if v.LeftOut != "" {
-			fmt.Fprintf(table, "%s\t%s\tleft out: %s\n", v.Scenario, v.Store, v.LeftOut)
+			fmt.Fprintf(table, "%s\t%s\tskipped: %s\n", v.Scenario, v.Store, v.LeftOut)
 			continue
 		}
 		row(v.Scenario, v.Store, v.verdict)
@@ -176,7 +176,7 @@ func report(opts options, verdicts []judged) (total verdict, err error) {
 			fmt.Printf("%s (%s): %s\n", v.Scenario, v.Store, note)
 		}
 	}
-	fmt.Printf("seed %d, each misfortune for %s\n", opts.Seed, opts.Fault)
+	fmt.Printf("seed %d, each fault for %s\n", opts.Seed, opts.Fault)
 	text, err := json.MarshalIndent(struct {
 		verdict
 		Seed      uint64   `json:"seed"`

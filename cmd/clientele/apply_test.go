@@ -104,7 +104,7 @@ func registrations(t *testing.T, address string, most int64) (url string) {
 	var seen atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost && r.URL.Query().Get("dry_run") != "true" && seen.Add(1) > most {
-			_, _ = io.Copy(io.Discard, r.Body) // only then it is seen that the caller is gone
+			_, _ = io.Copy(io.Discard, r.Body) // only then it is seen that the caller has disconnected
 			<-r.Context().Done()
 			return
 		}
@@ -209,7 +209,7 @@ func TestPruneDeletesWhatNoFileDeclares(t *testing.T) {
 	declareClients(t, dir, 5)
 	applied := registry.run(t, "apply", "-f", dir, "--yes")
 	require.Equal(t, 0, applied.status, applied.errors)
-	assert.Contains(t, applied.errors, "secrets of new clients not kept: 4;")
+	assert.Contains(t, applied.errors, "secrets of new clients not saved: 4;")
 	require.NoError(t, os.Remove(filepath.Join(dir, "app-0003.yaml")))
 	applied = registry.run(t, "apply", "-f", dir, "--yes")
 	assert.Contains(t, applied.output, "0 to delete, 4 unchanged", "only where it is asked for")
@@ -246,7 +246,7 @@ func TestApplyDoesNotOverwriteWhatItDidNotSee(t *testing.T) {
 	terminal.say(t, "y\n")
 	output := terminal.end(t)
 	assert.Equal(t, 1, command.ProcessState.ExitCode())
-	assert.Contains(t, output, "the client has been changed since")
+	assert.Contains(t, output, "the client was changed in the meantime")
 	found, err := admin.GetClientWithResponse(t.Context(), "app", nil)
 	require.NoError(t, err)
 	assert.Equal(t, "Theirs", *found.JSON200.Data.Name)
@@ -284,7 +284,7 @@ func TestWhatCannotBeApplied(t *testing.T) {
 		"another's token":  {pipeline{p.URL, "x"}, []string{"-f", good}, 1, "a valid bearer token is required"},
 		"no administrator": {pipeline{p.URL, token(t, data, "--role", "user")}, []string{"-f", good}, 1, "administrator role required"},
 		"no registry":      {pipeline{"http://127.0.0.1:1", "x"}, []string{"-f", good}, 1, "connect: connection refused"},
-		"another's URL":    {pipeline{p.URL + "/healthz", "x"}, []string{"-f", good, "--prune"}, 1, "there is nothing at this path"},
+		"another's URL":    {pipeline{p.URL + "/healthz", "x"}, []string{"-f", good, "--prune"}, 1, "no such endpoint"},
 		"no URL":           {pipeline{"ftp://x", "x"}, []string{"-f", good}, 1, "CLIENTELE_URL"},
 	} {
 		t.Run(name, func(t *testing.T) {

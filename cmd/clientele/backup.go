@@ -12,16 +12,16 @@ import (
 
 // postgresBackup is what to use instead with PostgreSQL. The URL is not repeated, since
 // it can hold a password.
-const postgresBackup = `nothing was done: back up PostgreSQL with its own tools, e.g. pg_dump --format=custom --file=clientele.dump "$DATABASE_URL", ` +
+const postgresBackup = `no backup was made: back up PostgreSQL with its own tools, e.g. pg_dump --format=custom --file=clientele.dump "$DATABASE_URL", ` +
 	`or pg_basebackup with archived WAL`
 
 // postgresRestore is what to use instead with PostgreSQL.
-const postgresRestore = `nothing was done: restore PostgreSQL with its own tools, e.g. ` +
+const postgresRestore = `nothing was restored: restore PostgreSQL with its own tools, e.g. ` +
 	`pg_restore --exit-on-error --single-transaction --dbname="$DATABASE_URL" clientele.dump into an empty database`
 
 type backupCommand struct {
 	storeFlags `embed:""`
-	File       string `arg:"" help:"File to write the backup to; it must not exist."`
+	File       string `arg:"" help:"File to write the backup to; it must not exist yet."`
 }
 
 // Run writes a backup of the SQLite file, also while the service runs.
@@ -46,7 +46,7 @@ func (c *backupCommand) Run(ctx context.Context) error {
 type restoreCommand struct {
 	storeFlags `embed:""`
 	File       string `arg:"" type:"existingfile" help:"Backup to restore."`
-	Force      bool   `help:"If there is data, rename it and restore."`
+	Force      bool   `help:"If there already is data, rename it and restore."`
 }
 
 // Run restores a backup of the SQLite file while no service runs.
@@ -67,7 +67,7 @@ func (c *restoreCommand) Run(ctx context.Context) error {
 		return err
 	}
 	if moved != "" {
-		fmt.Printf("the data that was there is now %s\n", moved)
+		fmt.Printf("the previous data is now %s\n", moved)
 	}
 	_, err = fmt.Printf("restored: %s\n", c.sqliteFile())
 	return err

@@ -42,12 +42,12 @@ const (
 )
 
 type checkCommand struct {
-	Files     []string `arg:"" name:"file" help:"JSON or YAML files with client configurations, or folders with such files; - is standard input."`
+	Files     []string `arg:"" name:"file" help:"JSON or YAML files with client configurations, or folders of such files; - is standard input."`
 	Format    string   `default:"text" enum:"text,json,sarif" help:"text, json or sarif (${default})."`
-	Profile   string   `enum:",${profiles}" default:"" placeholder:"NAME" help:"Judge every client as if it claimed this profile: ${profiles}."`
-	FetchKeys bool     `help:"Fetch the keys behind a jwks_uri and judge them too; nothing else uses the network."`
+	Profile   string   `enum:",${profiles}" default:"" placeholder:"NAME" help:"Validate every client as if it claimed this profile: ${profiles}."`
+	FetchKeys bool     `help:"Also fetch and check the keys at jwks_uri; nothing else uses the network."`
 	ruleFlags `embed:"" group:"Rules"`
-	keyFlags  `embed:"" group:"Keys behind a jwks_uri, with --fetch-keys"`
+	keyFlags  `embed:"" group:"Keys at a jwks_uri, with --fetch-keys"`
 }
 
 // Run judges the files and ends with 0 where every client is legal, 1 where
@@ -127,7 +127,7 @@ func (c *checkCommand) check(
 		}
 		file.Clients = append(file.Clients, client)
 		if found += len(findings); found > maxFindings {
-			return fmt.Errorf("more than %d findings; the rest of the file is not checked", maxFindings)
+			return fmt.Errorf("more than %d findings; the rest of the file was not checked", maxFindings)
 		}
 		return nil
 	})

@@ -30,10 +30,10 @@ import (
 // registryFlags say which registry is meant, and who asks.
 type registryFlags struct {
 	URL       string `env:"CLIENTELE_URL" required:"" placeholder:"URL" help:"The registry, e.g. https://clientele.example.com."`
-	Token     string `env:"CLIENTELE_TOKEN" placeholder:"TOKEN" help:"Access token. Better in the environment or in a file: others see the arguments of a process."`
-	TokenFile string `env:"CLIENTELE_TOKEN_FILE" type:"existingfile" placeholder:"FILE" help:"File with the access token; read again for each request, so that something else can keep it valid."`
+	Token     string `env:"CLIENTELE_TOKEN" placeholder:"TOKEN" help:"Access token. Prefer the environment variable or a file: other users can see the arguments of a process."`
+	TokenFile string `env:"CLIENTELE_TOKEN_FILE" type:"existingfile" placeholder:"FILE" help:"File with the access token. It is read again for each request, so another program can renew the token."`
 	Tenant    string `env:"CLIENTELE_TENANT" placeholder:"TENANT" help:"Tenant to act in, for the platform role."`
-	CAFile    string `name:"ca-file" env:"CLIENTELE_CA_FILE" type:"existingfile" placeholder:"FILE" help:"Certificate authorities of the registry, in PEM, instead of the system's."`
+	CAFile    string `name:"ca-file" env:"CLIENTELE_CA_FILE" type:"existingfile" placeholder:"FILE" help:"Certificate authorities for the registry, in PEM; replaces those of the system."`
 }
 
 // requestTimeout bounds one attempt of a request to a registry.
@@ -63,7 +63,7 @@ func (f registryFlags) connect() (*apiclient.Registry, error) {
 		}
 		roots := x509.NewCertPool()
 		if !roots.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("certificate authorities: %s holds no certificate in PEM", f.CAFile)
+			return nil, fmt.Errorf("certificate authorities: %s has no certificate in PEM", f.CAFile)
 		}
 		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	}
@@ -80,11 +80,11 @@ const (
 
 type applyCommand struct {
 	registryFlags `embed:"" group:"Registry"`
-	Files         []string `name:"file" short:"f" required:"" placeholder:"FILE|DIR" help:"Files with clients, or folders of such; - is standard input."`
-	Prune         bool     `help:"Delete the clients that no file declares."`
-	DryRun        bool     `help:"Only show what is to be done, judged by the registry."`
+	Files         []string `name:"file" short:"f" required:"" placeholder:"FILE|DIR" help:"Files with clients, or folders of such files; - is standard input."`
+	Prune         bool     `help:"Delete clients that are in no file."`
+	DryRun        bool     `help:"Only show the planned changes, validated by the registry."`
 	Yes           bool     `short:"y" help:"Apply without confirmation."`
-	SecretsFile   string   `placeholder:"FILE" help:"File to append the secrets of new clients to, a JSON line each. They are shown only once; without the file they are lost. A new file has mode 0600; one that others can read is rejected."`
+	SecretsFile   string   `placeholder:"FILE" help:"File to append the secrets of new clients to, one JSON line per secret. Secrets are shown only once; without the file they are lost. A new file has mode 0600; a file that others can read is rejected."`
 }
 
 // Run makes the registry what the files say. It ends with 0 where it is, 1 where
@@ -191,7 +191,7 @@ func readDeclarations(
 					origins = append(origins, report.Origin{File: in.name, Line: d.Line})
 				}
 				if wrong > maxFindings {
-					return fmt.Errorf("more than %d problems; the rest of the file is not read", maxFindings)
+					return fmt.Errorf("more than %d problems; the rest of the file was not read", maxFindings)
 				}
 				return nil
 			})
@@ -242,7 +242,7 @@ func (s *secretsFile) keep(secret declare.Secret) error {
 
 func (s *secretsFile) close() error {
 	if s.dropped > 0 {
-		fmt.Fprintf(os.Stderr, "secrets of new clients not kept: %d; rotate them, or use --secrets-file\n", s.dropped)
+		fmt.Fprintf(os.Stderr, "secrets of new clients not saved: %d; rotate them, or use --secrets-file\n", s.dropped)
 	}
 	if s.file == nil {
 		return nil
@@ -252,8 +252,8 @@ func (s *secretsFile) close() error {
 
 type exportCommand struct {
 	registryFlags `embed:"" group:"Registry"`
-	Output        string `short:"o" required:"" placeholder:"DIR" help:"Folder to write to, a file for each client."`
-	Force         bool   `help:"Replace files that exist with other content."`
+	Output        string `short:"o" required:"" placeholder:"DIR" help:"Folder to write to, with one file per client."`
+	Force         bool   `help:"Replace existing files with different content."`
 }
 
 // Run writes every client of the tenant to a file of its own, as apply reads it.

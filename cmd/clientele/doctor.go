@@ -112,7 +112,7 @@ func (f storeFlags) requireData() error {
 		return nil
 	}
 	if _, err := os.Stat(f.sqliteFile()); err != nil {
-		return fmt.Errorf("there is no database: %w", err)
+		return fmt.Errorf("no database found: %w", err)
 	}
 	return nil
 }

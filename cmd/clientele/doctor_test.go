@@ -96,7 +96,7 @@ func TestDoctorWithoutADatabase(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "none")
 	nothing := runCommand(t, "doctor", "--data", data)
 	assert.Equal(t, 3, nothing.status)
-	assert.Contains(t, nothing.errors, "there is no database")
+	assert.Contains(t, nothing.errors, "no database found")
 	assert.NoDirExists(t, data)
 	assert.Equal(t, 3, runCommand(t, "doctor", "--database-url", "postgres://nobody@127.0.0.1:1/none").status)
 	assert.Equal(t, 2, runCommand(t, "doctor", "--wrong").status)

@@ -250,7 +250,7 @@ func TestShutdownFinishesRequestsInFlight(t *testing.T) {
 	require.NoError(t, err)
 	awaitInFlight(t, p)
 	require.NoError(t, p.Command.Process.Signal(syscall.SIGTERM))
-	require.Eventually(t, func() bool { return strings.Contains(p.Log.String(), "finishing requests in flight") }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(p.Log.String(), "shutting down") }, 10*time.Second, 5*time.Millisecond)
 	_, err = io.WriteString(conn, body[5:])
 	require.NoError(t, err)
 	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)

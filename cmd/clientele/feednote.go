@@ -9,8 +9,8 @@ import (
 
 // readerFlags bound the readers of the change feed, beside --max-following.
 type readerFlags struct {
-	MaxFollowingPerCaller int `default:"64" env:"CLIENTELE_MAX_FOLLOWING_PER_CALLER" placeholder:"N" help:"Requests of one caller that wait for changes at once; more get 429 (${default})."`
-	MaxFollowingPerTenant int `default:"256" env:"CLIENTELE_MAX_FOLLOWING_PER_TENANT" placeholder:"N" help:"Requests of one tenant that wait for changes at once; more get 429 (${default})."`
+	MaxFollowingPerCaller int `default:"64" env:"CLIENTELE_MAX_FOLLOWING_PER_CALLER" placeholder:"N" help:"Maximum requests of one caller that wait for changes at the same time; more get 429 (${default})."`
+	MaxFollowingPerTenant int `default:"256" env:"CLIENTELE_MAX_FOLLOWING_PER_TENANT" placeholder:"N" help:"Maximum requests of one tenant that wait for changes at the same time; more get 429 (${default})."`
 }
 
 // How often the age of held-back changes is read from the store, and how long that

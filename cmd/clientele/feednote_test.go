@@ -82,7 +82,7 @@ func TestPlacesForReadersAreLimitedByFlags(t *testing.T) {
 	second, err := admin.ListChangesWithResponse(t.Context(), wait)
 	require.NoError(t, err)
 	require.NotNil(t, second.JSON429)
-	assert.Contains(t, *second.JSON429.Message, "wait for changes")
+	assert.Contains(t, *second.JSON429.Message, "waiting for changes")
 	assert.True(t, metric(`clientele_requests_shed_total{cause="readers"} 1`)())
 	leave()
 	<-waiting

@@ -16,9 +16,9 @@ import (
 
 type healthCommand struct {
 	Listen      string        `default:"127.0.0.1:8080" env:"CLIENTELE_LISTEN" placeholder:"ADDR" help:"Address that the service listens on (${default})."`
-	TLSCertFile string        `name:"tls-cert-file" env:"CLIENTELE_TLS_CERT_FILE" placeholder:"FILE" help:"Certificate that it shows; without one it is asked over plain HTTP."`
+	TLSCertFile string        `name:"tls-cert-file" env:"CLIENTELE_TLS_CERT_FILE" placeholder:"FILE" help:"Certificate that the service presents; without one, plain HTTP is used."`
 	Path        string        `default:"/readyz" enum:"/readyz,/healthz" help:"/readyz or /healthz (${default})."`
-	Timeout     time.Duration `default:"3s" help:"Longest wait (${default})."`
+	Timeout     time.Duration `default:"3s" help:"Timeout of the check (${default})."`
 }
 
 // Run asks the service on this machine how it is, prints what it says, and ends
@@ -71,7 +71,7 @@ func trusting(certFile string) (*tls.Config, error) {
 	}
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return nil, errors.New("certificate: the file holds none in PEM")
+		return nil, errors.New("certificate: the file has no certificate in PEM")
 	}
 	leaf, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {

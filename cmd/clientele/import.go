@@ -14,8 +14,8 @@ import (
 type importCommand struct {
 	From   string `required:"" enum:"hydra,keycloak,rfc7591" placeholder:"SYSTEM" help:"Source system of the file: hydra, keycloak or rfc7591."`
 	File   string `arg:"" help:"The export, in JSON; - is standard input."`
-	Output string `short:"o" placeholder:"DIR" help:"Folder to write to, a file for each client; standard output if unset."`
-	Force  bool   `help:"Replace files that exist with other content."`
+	Output string `short:"o" placeholder:"DIR" help:"Folder to write to, with one file per client; standard output if unset."`
+	Force  bool   `help:"Replace existing files with different content."`
 }
 
 // Run makes client files of an export, and reports on standard error what it could

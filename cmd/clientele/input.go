@@ -88,7 +88,7 @@ func readAtMost(from io.Reader, most int64) ([]byte, error) {
 	case err != nil:
 		return nil, withoutPath(err)
 	case int64(len(text)) > most:
-		return nil, fmt.Errorf("is longer than %d MiB", most>>20)
+		return nil, fmt.Errorf("is larger than %d MiB", most>>20)
 	default:
 		return text, nil
 	}
@@ -132,7 +132,7 @@ func inputs(ctx context.Context, names []string) []input {
 		case err != nil:
 			files = append(files, input{name: name, err: withoutPath(err)})
 		case len(files) == found:
-			files = append(files, input{name: name, err: errors.New("has no .yaml, .yml or .json file in it")})
+			files = append(files, input{name: name, err: errors.New("has no .yaml, .yml or .json files")})
 		}
 	}
 	return files

@@ -100,11 +100,11 @@ func TestFilesAreBounded(t *testing.T) {
 	require.NoError(t, os.WriteFile(big, bytes.Repeat([]byte(" "), 32<<20+1), 0o600))
 	checked := pipeline{}.run(t, "check", big)
 	assert.Equal(t, 2, checked.status)
-	assert.Contains(t, checked.output, "is longer than 32 MiB")
+	assert.Contains(t, checked.output, "is larger than 32 MiB")
 	require.NoError(t, os.WriteFile(big, bytes.Repeat([]byte("1 "), 1<<20), 0o600))
 	checked = pipeline{}.run(t, "check", big)
 	assert.Equal(t, 2, checked.status)
-	assert.Contains(t, checked.output, "more than 10000 findings; the rest of the file is not checked")
+	assert.Contains(t, checked.output, "more than 10000 findings; the rest of the file was not checked")
 	assert.Less(t, len(checked.output), 4<<20)
 }
 
@@ -138,7 +138,7 @@ func TestCheckReadsFolders(t *testing.T) {
 	assert.Contains(t, output, "2 clients checked, 1 rejected")
 	output, status = clientele(t, dir, "", "check", "empty")
 	assert.Equal(t, 2, status)
-	assert.Contains(t, output, "empty: cannot be read: has no .yaml, .yml or .json file in it")
+	assert.Contains(t, output, "empty: cannot be read: has no .yaml, .yml or .json files")
 }
 
 // A command that waits for standard input ends when it is interrupted.

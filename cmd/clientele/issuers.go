@@ -43,5 +43,5 @@ func (t trustedIssuers) detail() string {
 	if read == 0 {
 		return "never read"
 	}
-	return fmt.Sprintf("%d of %d issuers, oldest read %s ago", read, len(t), oldest.Round(time.Second))
+	return fmt.Sprintf("keys read for %d of %d issuers, oldest %s ago", read, len(t), oldest.Round(time.Second))
 }

@@ -124,7 +124,7 @@ func TestSeveralIssuers(t *testing.T) {
 		assert.Contains(t, text, `clientele_issuer_keys_age_seconds{issuer="`+secondName+`"} `)
 		assert.Contains(t, text, `clientele_issuer_keys_ignored_total{issuer="`+secondName+`",reason="unsupported"} 1`)
 		_, text = read(t, p.URL+"/readyz")
-		assert.Contains(t, text, "issuer keys: ok (2 of 2 issuers, oldest read ")
+		assert.Contains(t, text, "issuer keys: ok (keys read for 2 of 2 issuers, oldest ")
 		assert.Contains(t, p.Log.String(), `"msg":"a key of the issuer is ignored"`)
 	})
 }
@@ -151,7 +151,7 @@ func TestAHangingIssuerDoesNotAffectOthers(t *testing.T) {
 	p := start(t, "--data", data, "--issuers-file", second.file)
 	status, body := read(t, p.URL+"/readyz")
 	assert.Equal(t, http.StatusOK, status, body)
-	assert.Contains(t, body, "issuer keys: ok (1 of 2 issuers")
+	assert.Contains(t, body, "issuer keys: ok (keys read for 1 of 2 issuers")
 	<-requested // the service requested its keys, and no caller waited for them
 	create(t, p.as(t, adminToken(t, data)))
 }

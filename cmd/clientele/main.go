@@ -25,18 +25,18 @@ var version = ""
 
 type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run the service."`
-	Migrate   migrateCommand   `cmd:"" help:"Bring the database schema up to date."`
-	Purge     purgeCommand     `cmd:"" help:"Remove for good what was deleted long ago; tombstones stay."`
-	Backup    backupCommand    `cmd:"" help:"Write a verified backup of the SQLite file, also while the service runs."`
-	Restore   restoreCommand   `cmd:"" name:"restore-backup" help:"Restore a backup of the SQLite file while the service does not run."`
-	Doctor    doctorCommand    `cmd:"" help:"Find stored records that cannot be read, and repair what is possible."`
+	Migrate   migrateCommand   `cmd:"" help:"Migrate the database schema to the current version."`
+	Purge     purgeCommand     `cmd:"" help:"Permanently remove clients deleted longer ago than --retention; tombstones remain."`
+	Backup    backupCommand    `cmd:"" help:"Write a verified backup of the SQLite file; the service may be running."`
+	Restore   restoreCommand   `cmd:"" name:"restore-backup" help:"Restore a backup of the SQLite file; the service must be stopped."`
+	Doctor    doctorCommand    `cmd:"" help:"Find stored records that cannot be read, and repair them where possible."`
 	Token     tokenCommand     `cmd:"" help:"Issue access tokens for development, and explain access tokens."`
-	Rules     rulesCommand     `cmd:"" help:"Print the rules that clients are judged by."`
-	Check     checkCommand     `cmd:"" help:"Judge client configurations in files, as the service would."`
-	Import    importCommand    `cmd:"" help:"Make client files of what other systems export."`
-	Apply     applyCommand     `cmd:"" help:"Make a registry what files say."`
-	Export    exportCommand    `cmd:"" help:"Write the clients of a registry to files, as apply reads them."`
-	Health    healthCommand    `cmd:"" help:"Ask the service on this machine whether it is ready; for health checks of containers."`
+	Rules     rulesCommand     `cmd:"" help:"Print the rules that clients are validated by."`
+	Check     checkCommand     `cmd:"" help:"Validate client files with the service's rules, offline."`
+	Import    importCommand    `cmd:"" help:"Convert exports of other systems into client files."`
+	Apply     applyCommand     `cmd:"" help:"Make a registry match the files."`
+	Export    exportCommand    `cmd:"" help:"Write the clients of a registry to files that apply can read."`
+	Health    healthCommand    `cmd:"" help:"Check whether the service on this machine is ready; for container health checks."`
 	Reference referenceCommand `cmd:"" hidden:"" help:"Print the reference of commands and flags in Markdown."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 }
@@ -52,7 +52,7 @@ func main() {
 	var cli commands
 	parsed := parse(&cli,
 		kong.Name("clientele"),
-		kong.Description("An OAuth client registry that no call can leave in a state that the OAuth, OpenID Connect and FAPI texts forbid."),
+		kong.Description("An OAuth client registry. No call can leave a client in a state that the OAuth, OpenID Connect or FAPI specifications forbid."),
 		kong.Vars{"devSubject": devSubject, "devTenant": devTenant, "devRole": devRole, "profiles": profileNames()},
 		kong.Exit(func(status int) { os.Exit(min(status, exitUsage)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),

@@ -138,13 +138,13 @@ func TestReadinessTellsTheDatabaseFromTheIssuer(t *testing.T) {
 	down.Store("issuer", true)
 	status, text = read(t, p.URL+"/readyz")
 	assert.Equal(t, http.StatusOK, status, "keys that were read once will do")
-	assert.Regexp(t, `^service: ok\nstore: ok\nissuer keys: ok \(1 of 1 issuers, oldest read \d+s ago\)\n$`, text)
+	assert.Regexp(t, `^service: ok\nstore: ok\nissuer keys: ok \(keys read for 1 of 1 issuers, oldest \d+s ago\)\n$`, text)
 
 	down.Delete("issuer")
 	p = start(t, append(flags, "--database-url", "postgres://nobody@127.0.0.1:1/none", "--no-auto-migrate")...)
 	status, text = read(t, p.URL+"/readyz")
 	assert.Equal(t, http.StatusServiceUnavailable, status)
-	assert.Regexp(t, `^service: ok\nstore: not ready\nissuer keys: ok \(1 of 1 issuers, oldest read \d+s ago\)\n$`, text)
+	assert.Regexp(t, `^service: ok\nstore: not ready\nissuer keys: ok \(keys read for 1 of 1 issuers, oldest \d+s ago\)\n$`, text)
 	status, _ = read(t, p.URL+"/healthz")
 	assert.Equal(t, http.StatusOK, status)
 	health := exec.Command(binary, "health", "--listen", strings.TrimPrefix(p.URL, "http://"))
@@ -181,7 +181,7 @@ func TestLoadIsShedBeforeItPilesUp(t *testing.T) {
 			}
 			if found.JSON503 != nil {
 				assert.Equal(t, "1", found.HTTPResponse.Header.Get("Retry-After"))
-				assert.Equal(t, "too busy; try again in a moment", *found.JSON503.Message)
+				assert.Equal(t, "the service is overloaded; retry shortly", *found.JSON503.Message)
 			}
 			statuses <- found.StatusCode()
 		})
@@ -257,7 +257,7 @@ func TestTLSFollowsTheFiles(t *testing.T) {
 	require.NoError(t, err, string(output))
 
 	require.NoError(t, os.WriteFile(certFile, []byte("half"), 0o600))
-	require.Eventually(t, func() bool { shown(); return strings.Contains(p.Log.String(), "the last one stays") }, 30*time.Second, 100*time.Millisecond)
+	require.Eventually(t, func() bool { shown(); return strings.Contains(p.Log.String(), "the previous one stays in use") }, 30*time.Second, 100*time.Millisecond)
 	assert.EqualValues(t, 1, shown(), "a file that cannot be read changes nothing")
 	newCertificate(t, certFile, keyFile, 2)
 	assert.Eventually(t, func() bool { return shown() == 2 }, 30*time.Second, 100*time.Millisecond)

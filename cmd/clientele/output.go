@@ -34,7 +34,7 @@ func newWriter(dir string, force bool) (writer, error) {
 }
 
 // errKept is a file that was not written because another one is there.
-var errKept = errors.New("exists with other content; use --force to replace it")
+var errKept = errors.New("exists with different content; use --force to replace it")
 
 // write writes a file as a whole. The error, which names the file, is errKept if
 // another one is there.

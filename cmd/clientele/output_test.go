@@ -39,7 +39,7 @@ func TestFilesAreNotOverwritten(t *testing.T) {
 			require.NoError(t, os.WriteFile(path, []byte("mine"), 0o600))
 			ended := registry.run(t, args...)
 			assert.Equal(t, 1, ended.status)
-			assert.Contains(t, ended.errors, path+": exists with other content; use --force to replace it")
+			assert.Contains(t, ended.errors, path+": exists with different content; use --force to replace it")
 			assert.Equal(t, map[string]string{"app.yaml": "mine"}, files(t, dir))
 			ended = registry.run(t, append(args, "--force")...)
 			assert.Equal(t, 0, ended.status, ended.errors)

@@ -19,13 +19,13 @@ func (referenceCommand) Run(app *kong.Kong) error { return writeReference(os.Std
 // referenceIntro begins the page of the configuration.
 const referenceIntro = `# Commands and configuration
 
-Printed from the code by ` + "`clientele reference`" + `; ` + "`clientele COMMAND --help`" + ` tells the same. Every flag that has a
-variable can be set in the environment instead; a flag wins. Lists are separated by commas. Durations are written as
-` + "`30s`, `4h`" + `.
+This is the reference of all commands, flags and environment variables. ` + "`clientele reference`" + ` prints it from the code;
+` + "`clientele COMMAND --help`" + ` shows the same. You can set every flag that has a variable in the environment instead; a flag
+takes precedence. Separate the elements of lists by commas. Write durations as ` + "`30s`, `4h`" + `.
 
-Beside these, ` + "`serve`" + ` knows the variables of OpenTelemetry: traces are sent where ` + "`OTEL_EXPORTER_OTLP_ENDPOINT`" + `
-or ` + "`OTEL_TRACES_EXPORTER`" + ` is set. ` + "`GOGC` and `GOMEMLIMIT`" + ` mean what they mean to every Go
-program; the default of ` + "`GOGC`" + ` is 200.
+` + "`serve`" + ` also reads the variables of OpenTelemetry: it sends traces if ` + "`OTEL_EXPORTER_OTLP_ENDPOINT`" + ` or
+` + "`OTEL_TRACES_EXPORTER`" + ` is set. ` + "`GOGC` and `GOMEMLIMIT`" + ` have their usual meaning for Go
+programs; the default of ` + "`GOGC`" + ` is 200.
 `
 
 func writeReference(to io.Writer, app *kong.Application) error {

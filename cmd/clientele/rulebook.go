@@ -18,10 +18,10 @@ type ruleFlags struct {
 
 // keyFlags configure how the keys of clients are fetched.
 type keyFlags struct {
-	KeyNetwork []netip.Prefix `env:"CLIENTELE_KEY_NETWORK" placeholder:"CIDR" help:"Networks that are not public and may hold clients' keys all the same, e.g. 10.1.0.0/16."`
-	KeyHost    []string       `env:"CLIENTELE_KEY_HOST" placeholder:"NAME" help:"Hosts that may hold clients' keys whatever their addresses."`
-	KeyCAFile  string         `name:"key-ca-file" env:"CLIENTELE_KEY_CA_FILE" type:"existingfile" placeholder:"FILE" help:"Certificate authorities of the hosts of keys, in PEM, instead of the system's."`
-	KeyTimeout time.Duration  `default:"3s" env:"CLIENTELE_KEY_TIMEOUT" help:"Longest fetch of a client's keys, redirects included (${default})."`
+	KeyNetwork []netip.Prefix `env:"CLIENTELE_KEY_NETWORK" placeholder:"CIDR" help:"Private networks from which client keys may be fetched, e.g. 10.1.0.0/16."`
+	KeyHost    []string       `env:"CLIENTELE_KEY_HOST" placeholder:"NAME" help:"Hosts from which client keys may be fetched even if their address is private."`
+	KeyCAFile  string         `name:"key-ca-file" env:"CLIENTELE_KEY_CA_FILE" type:"existingfile" placeholder:"FILE" help:"Certificate authorities for the hosts of client keys, in PEM; replaces those of the system."`
+	KeyTimeout time.Duration  `default:"3s" env:"CLIENTELE_KEY_TIMEOUT" help:"Timeout for fetching a client's keys, including redirects (${default})."`
 }
 
 // rulePolicy returns the policy of the rulebook that the flags configure.

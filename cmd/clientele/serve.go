@@ -40,30 +40,30 @@ const minPepperBytes = sha256.Size
 
 type serveCommand struct {
 	Listen     string `default:"127.0.0.1:8080" env:"CLIENTELE_LISTEN" placeholder:"ADDR" help:"Address to listen on (${default})."`
-	Dev        bool   `env:"CLIENTELE_DEV" help:"Development: make a signing key of its own, and leave an administrator token in the data directory."`
+	Dev        bool   `env:"CLIENTELE_DEV" help:"Development mode: generate a signing key and write an administrator token to the data directory."`
 	storeFlags `embed:""`
 	tokenFlags `embed:"" group:"Access tokens"`
 
 	ruleFlags       `embed:"" group:"Rules"`
-	keyFlags        `embed:"" group:"Keys behind a jwks_uri"`
-	KeyPreflight    string        `default:"warn" enum:"off,warn,require" env:"CLIENTELE_KEY_PREFLIGHT" group:"Keys behind a jwks_uri" help:"What is made of keys that cannot be fetched when a client is changed: off, warn, require (${default})."`
-	PepperFile      []string      `env:"CLIENTELE_PEPPER_FILE" group:"Secrets" type:"existingfile" placeholder:"FILE" help:"Keys of at least 32 bytes under which client secrets are hashed: the first hashes new ones, all verify."`
-	MissingPepper   bool          `name:"allow-missing-pepper" env:"CLIENTELE_ALLOW_MISSING_PEPPER" group:"Secrets" help:"Start although stored secrets are hashed under a pepper that is not configured. These secrets are then invalid."`
-	SecretGrace     time.Duration `default:"4h" env:"CLIENTELE_SECRET_GRACE" group:"Secrets" help:"How long a secret verifies after it was rotated away (${default}); 0 ends it at once."`
-	VerifyRate      int           `default:"100" env:"CLIENTELE_VERIFY_RATE" group:"Secrets" placeholder:"N" help:"Verifications of secrets a second and client in this process (${default})."`
-	TLSCertFile     string        `name:"tls-cert-file" env:"CLIENTELE_TLS_CERT_FILE" group:"Network" type:"existingfile" placeholder:"FILE" help:"Certificate, with its chain, in PEM: serve HTTPS. It is read again when it changes."`
+	keyFlags        `embed:"" group:"Keys at a jwks_uri"`
+	KeyPreflight    string        `default:"warn" enum:"off,warn,require" env:"CLIENTELE_KEY_PREFLIGHT" group:"Keys at a jwks_uri" help:"What to do when a client is changed and its keys cannot be fetched: off, warn, require (${default})."`
+	PepperFile      []string      `env:"CLIENTELE_PEPPER_FILE" group:"Secrets" type:"existingfile" placeholder:"FILE" help:"Files with keys of at least 32 bytes for hashing client secrets. The first key hashes new secrets; all of them verify."`
+	MissingPepper   bool          `name:"allow-missing-pepper" env:"CLIENTELE_ALLOW_MISSING_PEPPER" group:"Secrets" help:"Start even if stored secrets are hashed under a pepper that is not configured. These secrets are then invalid."`
+	SecretGrace     time.Duration `default:"4h" env:"CLIENTELE_SECRET_GRACE" group:"Secrets" help:"How long a secret stays valid after a rotation replaced it (${default}); 0 revokes it immediately."`
+	VerifyRate      int           `default:"100" env:"CLIENTELE_VERIFY_RATE" group:"Secrets" placeholder:"N" help:"Secret verifications per second, per client and process (${default})."`
+	TLSCertFile     string        `name:"tls-cert-file" env:"CLIENTELE_TLS_CERT_FILE" group:"Network" type:"existingfile" placeholder:"FILE" help:"Certificate, with its chain, in PEM, to serve HTTPS. It is reloaded when it changes."`
 	TLSKeyFile      string        `name:"tls-key-file" env:"CLIENTELE_TLS_KEY_FILE" group:"Network" type:"existingfile" placeholder:"FILE" help:"Private key of the certificate, in PEM."`
-	AdminListen     string        `env:"CLIENTELE_ADMIN_LISTEN" group:"Network" placeholder:"ADDR" help:"Address for operators: /metrics, /healthz, /readyz and /debug/pprof; none where it is not set."`
-	MaxConcurrent   int           `default:"256" env:"CLIENTELE_MAX_CONCURRENT" group:"Limits" placeholder:"N" help:"Requests worked on at once; as many again wait for a second, the others get a 503 (${default})."`
-	MaxFollowing    int           `default:"1024" env:"CLIENTELE_MAX_FOLLOWING" group:"Limits" placeholder:"N" help:"Requests that wait for changes at once (${default})."`
+	AdminListen     string        `env:"CLIENTELE_ADMIN_LISTEN" group:"Network" placeholder:"ADDR" help:"Address of the admin listener for operators: /metrics, /healthz, /readyz and /debug/pprof; disabled if unset."`
+	MaxConcurrent   int           `default:"256" env:"CLIENTELE_MAX_CONCURRENT" group:"Limits" placeholder:"N" help:"Maximum concurrent requests; as many again may queue for one second, the rest get 503 (${default})."`
+	MaxFollowing    int           `default:"1024" env:"CLIENTELE_MAX_FOLLOWING" group:"Limits" placeholder:"N" help:"Maximum requests that wait for changes at the same time (${default})."`
 	readerFlags     `embed:"" group:"Limits"`
-	CallerRate      int           `env:"CLIENTELE_CALLER_RATE" group:"Limits" placeholder:"N" help:"Requests a second of each caller in this process; no limit where it is not set."`
-	ListTimeout     time.Duration `default:"5s" env:"CLIENTELE_LIST_TIMEOUT" group:"Limits" help:"Maximum time of a list of clients in the store; then it gets a 503 (${default})."`
-	MaxClients      int           `env:"CLIENTELE_MAX_CLIENTS" group:"Limits" placeholder:"N" help:"Clients that each tenant may have, deleted ones not counted; no limit if unset."`
-	AutoMigrate     bool          `default:"true" negatable:"" env:"CLIENTELE_AUTO_MIGRATE" help:"Bring the schema up to date at start (on)."`
-	RequestTimeout  time.Duration `default:"15s" env:"CLIENTELE_REQUEST_TIMEOUT" help:"Longest work on one request (${default})."`
-	ShutdownTimeout time.Duration `default:"30s" env:"CLIENTELE_SHUTDOWN_TIMEOUT" help:"Longest wait for requests in flight at the end (${default})."`
-	LogLevel        slog.Level    `default:"info" env:"CLIENTELE_LOG_LEVEL" help:"Least level of log lines: debug, info, warn, error (${default})."`
+	CallerRate      int           `env:"CLIENTELE_CALLER_RATE" group:"Limits" placeholder:"N" help:"Rate limit per caller and process, in requests per second; no limit if unset."`
+	ListTimeout     time.Duration `default:"5s" env:"CLIENTELE_LIST_TIMEOUT" group:"Limits" help:"Maximum time for a list of clients in the store; a slower list gets 503 (${default})."`
+	MaxClients      int           `env:"CLIENTELE_MAX_CLIENTS" group:"Limits" placeholder:"N" help:"Maximum clients per tenant, not counting deleted ones; no limit if unset."`
+	AutoMigrate     bool          `default:"true" negatable:"" env:"CLIENTELE_AUTO_MIGRATE" help:"Migrate the schema at start (on)."`
+	RequestTimeout  time.Duration `default:"15s" env:"CLIENTELE_REQUEST_TIMEOUT" help:"Maximum time to process a request (${default})."`
+	ShutdownTimeout time.Duration `default:"30s" env:"CLIENTELE_SHUTDOWN_TIMEOUT" help:"Maximum time to drain requests at shutdown (${default})."`
+	LogLevel        slog.Level    `default:"info" env:"CLIENTELE_LOG_LEVEL" help:"Minimum log level: debug, info, warn, error (${default})."`
 }
 
 // Validate refuses configurations that cannot serve, or not safely.
@@ -272,7 +272,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	case <-ctx.Done():
 	}
 	drain()
-	log.Info("finishing requests in flight")
+	log.Info("shutting down")
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.ShutdownTimeout)
 	defer cancel()
 	if err := server.Shutdown(grace); err != nil {
@@ -291,7 +291,7 @@ func (c *serveCommand) serveOperators(
 		return nil, err
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout}
-	log.InfoContext(ctx, "listening for operators", "operators", listener.Addr().String())
+	log.InfoContext(ctx, "admin listener started", "operators", listener.Addr().String())
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			served <- err
@@ -305,7 +305,7 @@ func closeTraces(ctx context.Context, traces *telemetry.Tracing, log *slog.Logge
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 	defer cancel()
 	if err := traces.Close(ctx); err != nil {
-		log.WarnContext(ctx, "the last spans are not sent", "error", err)
+		log.WarnContext(ctx, "the last spans were not sent", "error", err)
 	}
 }
 
@@ -323,7 +323,7 @@ func flushSecretUses(ctx context.Context, registry *application.Registry, log *s
 		ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 		defer cancel()
 		if err := registry.FlushSecretUses(ctx); err != nil {
-			log.WarnContext(ctx, "last uses of secrets are not written yet", "error", err)
+			log.WarnContext(ctx, "the last uses of secrets were not written yet", "error", err)
 		}
 	}
 	ended, finished := make(chan struct{}), make(chan struct{})

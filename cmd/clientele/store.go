@@ -20,8 +20,8 @@ import (
 // storeFlags say where clients are kept.
 type storeFlags struct {
 	Data        string `default:"./data" env:"CLIENTELE_DATA" placeholder:"DIR" help:"Data directory: the SQLite file, and with --dev the signing key and the token (${default})."`
-	DatabaseURL string `env:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL to use instead of SQLite: postgres://user@host:5432/name; several hosts may stand in it."`
-	DirectURL   string `name:"database-direct-url" env:"DATABASE_DIRECT_URL" placeholder:"URL" help:"The same PostgreSQL without a connection pooler, for notifications and migrations; unset: --database-url."`
+	DatabaseURL string `env:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL to use instead of SQLite: postgres://user@host:5432/name; it may list several hosts."`
+	DirectURL   string `name:"database-direct-url" env:"DATABASE_DIRECT_URL" placeholder:"URL" help:"The same PostgreSQL without a connection pooler, for notifications and migrations; default: --database-url."`
 }
 
 // database is a store with what the composition root does to it.
@@ -129,7 +129,7 @@ func (c *migrateCommand) Run(ctx context.Context) error {
 
 type purgeCommand struct {
 	storeFlags `embed:""`
-	Retention  time.Duration `default:"720h" env:"CLIENTELE_RETENTION" help:"How long ago a client must have been deleted (${default})."`
+	Retention  time.Duration `default:"720h" env:"CLIENTELE_RETENTION" help:"Purge only clients that were deleted at least this long ago (${default})."`
 }
 
 // Validate refuses a retention that is none.

@@ -46,7 +46,7 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	defer c.mu.Unlock()
 	if time.Since(c.checkedAt) >= certificateCheck {
 		if err := c.read(); err != nil { // half-written, perhaps: the next look will tell
-			c.log.WarnContext(context.Background(), "the certificate cannot be read; the last one stays", "error", err)
+			c.log.WarnContext(context.Background(), "the certificate cannot be read; the previous one stays in use", "error", err)
 		}
 	}
 	return c.current, nil

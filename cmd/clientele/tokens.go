@@ -19,8 +19,8 @@ import (
 // tokenFlags configure which access tokens the service accepts: those of the issuers in
 // a file, or of one issuer that the other flags describe.
 type tokenFlags struct {
-	IssuersFile      string        `env:"CLIENTELE_ISSUERS_FILE" type:"existingfile" placeholder:"FILE" help:"Issuers of access tokens and what their claims mean, in YAML or JSON; replaces the flags for a single issuer. See docs/issuers.md."`
-	Issuer           string        `env:"CLIENTELE_ISSUER" placeholder:"URL" help:"Issuer of access tokens, the iss claim exactly."`
+	IssuersFile      string        `env:"CLIENTELE_ISSUERS_FILE" type:"existingfile" placeholder:"FILE" help:"File with the issuers of access tokens and the mapping of their claims, in YAML or JSON; replaces the flags for a single issuer. See docs/issuers.md."`
+	Issuer           string        `env:"CLIENTELE_ISSUER" placeholder:"URL" help:"Issuer of access tokens: the exact iss claim."`
 	IssuerKeys       string        `env:"CLIENTELE_ISSUER_KEYS" placeholder:"URL|FILE" help:"JWK Set of the issuer: an http(s) URL, or a file."`
 	IssuerKeysMaxAge time.Duration `default:"24h" env:"CLIENTELE_ISSUER_KEYS_MAX_AGE" help:"Age from which the issuer's keys are no longer used, if the issuer cannot be reached to read them again (${default})."`
 	Audience         string        `default:"clientele" env:"CLIENTELE_AUDIENCE" help:"Required value of the aud claim (${default})."`
@@ -194,7 +194,7 @@ func (c *tokenIssueCommand) Run() error {
 type tokenInspectCommand struct {
 	Dev        bool   `env:"CLIENTELE_DEV" help:"Check against the development key of the data directory."`
 	Data       string `default:"./data" env:"CLIENTELE_DATA" placeholder:"DIR" help:"Data directory of a service that was started with --dev (${default})."`
-	Offline    bool   `help:"Do not read the issuers' keys: show what the claims mean without verifying the signature."`
+	Offline    bool   `help:"Do not fetch the issuers' keys: show how the claims are evaluated without verifying the signature."`
 	tokenFlags `embed:"" group:"Access tokens"`
 }
 

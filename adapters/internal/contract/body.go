@@ -47,7 +47,7 @@ type TrailingError struct {
 
 // Error says where.
 func (e *TrailingError) Error() string {
-	return "text after the JSON value, at byte " + strconv.FormatInt(e.Offset, 10)
+	return "unexpected data after the JSON, at byte " + strconv.FormatInt(e.Offset, 10)
 }
 
 // InspectBody checks a decoded body; see [Schema.Inspect].

@@ -122,7 +122,7 @@ func (c *shape) compileString(s *openapi3.Schema) error {
 func (c *shape) check(v *Verdict, at []string, value any) any {
 	switch value := value.(type) {
 	case nil:
-		v.add(at, say("null is not a value here; omit the field to leave it as it is, or send an empty value to clear it"))
+		v.add(at, say("null is not allowed; omit the field to leave it unchanged, or send an empty value to clear it"))
 		return nil
 	case string:
 		if c.kind == openapi3.TypeString {

@@ -126,7 +126,7 @@ func rulesPage(rules []domain.Rule) ([]byte, error) {
 	}
 	subjects = append(subjects, subject{Subject: "The contract", Rules: []shownRule{{
 		ID: contract.RuleContract, Levels: []string{"violation"}, Profiles: "all", Source: contract.SourceContract,
-		Summary: "a request or a file breaks the types, bounds or names of openapi.yaml",
+		Summary: "a request or a file does not match the types, limits or field names of openapi.yaml",
 	}}})
 	var page bytes.Buffer
 	if err := parsed.Execute(&page, subjects); err != nil {
