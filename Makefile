@@ -1,4 +1,4 @@
-# What can be done here; `make` alone lists it.
+# The tasks of this repository. Run `make` without a target to list them.
 
 GO ?= go
 TOOL = $(GO) tool -modfile=tools.mod
@@ -31,7 +31,7 @@ release: ## Build the release for every target into dist/release, with checksums
 	@deploy/release
 
 .PHONY: test
-test: ## Run everything that must hold: generated code, lint, tests with the race detector, contract, clients
+test: ## Run all checks: generated code, lint, tests with the race detector, contract, clients
 	@$(MAKE) --no-print-directory machine
 	@echo "[1/6] downloading the Go modules of the program and of the tools (a minute or two, the first time)"
 	@$(GO) mod download && $(GO) mod download -modfile=tools.mod
@@ -41,45 +41,45 @@ test: ## Run everything that must hold: generated code, lint, tests with the rac
 	@$(MAKE) --no-print-directory compatible
 	@echo "[4/6] go vet and the linters (compiles golangci-lint, the first time: some minutes on 2 cores)"
 	@$(MAKE) --no-print-directory lint
-	@echo "[5/6] all tests with the race detector, a line for each package when it is done"
+	@echo "[5/6] all tests with the race detector, one line per package as it finishes"
 	@echo "      (compiles everything for the race detector before the first line: about eight minutes on 2 cores, the first time)"
 	$(GO) test -race -shuffle=on ./...
 	$(GO) test -race -shuffle=on -tags acceptance ./application # the use cases on SQLite and PostgreSQL, too
 	@echo "[6/6] acceptance: Schemathesis, and generated clients in Go, TypeScript, Python and Java on both stores (some minutes)"
 	$(ACCEPTANCE) -v
-	@echo "everything holds"
+	@echo "all checks passed"
 
 .PHONY: machine
-machine: ## Say what the tests need and the machine lacks
+machine: ## List the system packages that the tests need and the machine does not have
 	@missing=; need() { command -v $$1 >/dev/null || missing="$$missing $$2"; }; \
 	need cc gcc; need curl curl; need git git; need npm npm; need mvn maven; need javac default-jdk-headless; need xz xz-utils; \
 	need chromium chromium; [ -x /usr/sbin/pgbouncer ] || need pgbouncer pgbouncer; python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
 	[ -n "$$TEST_DATABASE_URL$$PG_BIN" ] || command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
-	[ -z "$$missing" ] || { echo "the tests need what this machine lacks; on Debian: apt-get install$$missing" >&2; exit 1; }
+	[ -z "$$missing" ] || { echo "the tests need packages that are missing on this machine; on Debian: apt-get install$$missing" >&2; exit 1; }
 
 .PHONY: generate
 generate: ## Regenerate code from openapi.yaml
 	$(GO) generate ./...
 
 .PHONY: fresh
-fresh: ## Fail where generated code is stale (and bring it up to date)
+fresh: ## Fail if generated code is stale (and regenerate it)
 	@before=$$(cksum $(GENERATED)); $(GO) generate ./... || exit 1; \
 	[ "$$before" = "$$(cksum $(GENERATED))" ] || { echo "generated code was stale; it is up to date now, commit it" >&2; exit 1; }
 
 .PHONY: compatible
-compatible: ## Fail where openapi.yaml breaks what the last released document promised
+compatible: ## Fail if openapi.yaml breaks compatibility with the last released version
 	$(TOOL) oasdiff breaking api/released.yaml openapi.yaml --fail-on ERR
 
 .PHONY: contract
-contract: ## Hold the service against openapi.yaml for ten minutes on each store, with Schemathesis
+contract: ## Test the service against openapi.yaml for ten minutes on each store, with Schemathesis
 	CONTRACT_SECONDS=600 $(ACCEPTANCE) -count=1 -v -run Schemathesis
 
 .PHONY: clients
-clients: ## Generate clients in Go, TypeScript, Python and Java, and do the main job with each
+clients: ## Generate clients in Go, TypeScript, Python and Java, and run the example program of each
 	$(ACCEPTANCE) -count=1 -v -run 'Go|TypeScript|Python|Java'
 
 .PHONY: tidy
-tidy: ## Fail where go.mod or go.sum is not tidy
+tidy: ## Fail if go.mod or go.sum is not tidy
 	$(GO) mod tidy -diff
 
 .PHONY: lint
@@ -90,7 +90,7 @@ lint: ## Run go vet and the linters
 SWAGGER_UI = 5.35.0
 
 .PHONY: swagger-ui
-swagger-ui: ## Fetch the Swagger UI that the documentation page embeds
+swagger-ui: ## Download the Swagger UI that the documentation page embeds
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && cd "$$dir" && npm pack --silent swagger-ui-dist@$(SWAGGER_UI) >/dev/null && \
 	tar xzf swagger-ui-dist-$(SWAGGER_UI).tgz && cd package && gzip -9n swagger-ui-bundle.js swagger-ui.css && \
 	cp swagger-ui-bundle.js.gz swagger-ui.css.gz LICENSE NOTICE "$(CURDIR)/adapters/rest/docs/swagger-ui/"
@@ -112,9 +112,9 @@ fuzz: ## Fuzz each parser for a minute
 	$(GO) test ./adapters/internal/document -run '^$$' -fuzz FuzzDecode -fuzztime 1m -fuzzminimizetime 5s
 
 .PHONY: bench
-bench: ## Measure updates and reads over HTTP beside the bare statements in pgbench
+bench: ## Compare updates and reads over HTTP with the plain SQL statements in pgbench
 	$(GO) run ./cmd/clientele-bench
 
 .PHONY: torture
-torture: ## Let misfortune come over the service under load, and compare what it acknowledged with what it has
+torture: ## Inject faults into the service under load, and compare the acknowledged writes with the stored ones
 	$(GO) run ./cmd/clientele-torture

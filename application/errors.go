@@ -31,8 +31,8 @@ var (
 	// ErrTaken: the identifier that the caller chose is taken, also where its
 	// client was deleted.
 	ErrTaken = errors.New("the client_id is in use")
-	// ErrDone: a request with this idempotency key was carried out before.
-	ErrDone = errors.New("already processed")
+	// ErrAlreadyProcessed: a request with this idempotency key was carried out before.
+	ErrAlreadyProcessed = errors.New("already processed")
 	// ErrKeyReused: the idempotency key came with another request before.
 	ErrKeyReused = errors.New("the idempotency key was used for another request")
 	// ErrCursor: the cursor of the change feed names no entry of this history.

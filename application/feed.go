@@ -34,31 +34,31 @@ const (
 	maxPace       = 500 * time.Millisecond
 )
 
-// Patience is how long a reader of the change feed waits for changes.
-type Patience struct {
-	Longest time.Duration   // [MaxWait] at most
-	End     <-chan struct{} // ends it before; nil never does
+// WaitOptions is how long a reader of the change feed waits for changes.
+type WaitOptions struct {
+	Max  time.Duration   // how long to wait; at most [MaxWait], and 0 does not wait
+	Stop <-chan struct{} // ends the wait when it is closed; nil never does
 }
 
 // Changes returns what was committed in the caller's tenant behind the cursor,
 // in an order to go on from; where that is nothing yet, it waits as long as the
-// reader has patience. The error is [ErrForbidden], [ErrCursor] or that of the
+// reader has wait. The error is [ErrForbidden], [ErrCursor] or that of the
 // store; that the context ends while it waits is none.
 //
 // Readers that wait behind the same cursor are a group, and the store is read
 // once for all of them.
 func (r *Registry) Changes(
-	ctx context.Context, caller Caller, after Cursor, limit int, patience Patience,
+	ctx context.Context, caller Caller, after Cursor, limit int, wait WaitOptions,
 ) (Changes, error) {
 	if err := caller.May(OpListChanges); err != nil {
 		return Changes{}, err
 	}
 	var changes Changes
 	var err error
-	if patience.Longest <= 0 {
+	if wait.Max <= 0 {
 		changes, err = r.store.Changes(ctx, caller.Tenant, after, limit)
 	} else {
-		changes, err = r.await(ctx, groupKey{caller.Tenant, after}, limit, patience)
+		changes, err = r.await(ctx, groupKey{caller.Tenant, after}, limit, wait)
 	}
 	if err != nil {
 		return Changes{}, fmt.Errorf("read the change feed: %w", err)
@@ -111,9 +111,9 @@ type pace struct {
 }
 
 // await waits in the group of the key until there are changes, or the reader's
-// patience or context ends.
-func (r *Registry) await(ctx context.Context, key groupKey, limit int, patience Patience) (Changes, error) {
-	enough := time.NewTimer(min(patience.Longest, MaxWait))
+// wait or context ends.
+func (r *Registry) await(ctx context.Context, key groupKey, limit int, wait WaitOptions) (Changes, error) {
+	enough := time.NewTimer(min(wait.Max, MaxWait))
 	defer enough.Stop()
 	g := r.join(ctx, key, limit)
 	select { // the first read is never cut short: a slow store would never be read
@@ -124,7 +124,7 @@ func (r *Registry) await(ctx context.Context, key groupKey, limit int, patience 
 	select {
 	case <-g.ended:
 	case <-enough.C:
-	case <-patience.End:
+	case <-wait.Stop:
 	case <-ctx.Done():
 	}
 	select {

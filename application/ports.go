@@ -37,12 +37,12 @@ type Store interface {
 	// CommitOnce is Commit for a request that may come again: it keeps the
 	// attempt together with the revision, both or neither. Where an attempt of
 	// that caller and key is kept already, nothing changes and it returns
-	// [ErrDone]; a tie between concurrent attempts is won by exactly one.
-	CommitOnce(ctx context.Context, r domain.Revision, a Attempt) error
+	// [ErrAlreadyProcessed]; a tie between concurrent attempts is won by exactly one.
+	CommitOnce(ctx context.Context, r domain.Revision, a IdempotencyRecord) error
 
-	// FindAttempt returns the attempt kept under the key, [ErrNotFound] where
-	// there is none. Attempts are kept for [AttemptsKept] at least.
-	FindAttempt(ctx context.Context, tenant domain.TenantID, subject, key string) (Attempt, error)
+	// FindIdempotencyRecord returns the attempt kept under the key, [ErrNotFound] where
+	// there is none. Attempts are kept for [IdempotencyRetention] at least.
+	FindIdempotencyRecord(ctx context.Context, tenant domain.TenantID, subject, key string) (IdempotencyRecord, error)
 
 	// Revisions returns the log of a client, newest first, at most limit
 	// entries with numbers below before; a before of 0 is no bound. The clients
@@ -85,8 +85,8 @@ type Store interface {
 	// cannot be read, however many there are, and returns them as well.
 	Purgeable(ctx context.Context, before time.Time, limit int) ([]domain.Client, []*UnreadableError, error)
 
-	// ForgetAttempts removes the attempts that were kept before the time.
-	ForgetAttempts(ctx context.Context, before time.Time) error
+	// DeleteIdempotencyRecords removes the attempts that were kept before the time.
+	DeleteIdempotencyRecords(ctx context.Context, before time.Time) error
 
 	// Ping returns nil where the store can serve.
 	Ping(ctx context.Context) error
@@ -161,8 +161,8 @@ type Changes struct {
 	HeldBack time.Duration
 }
 
-// Attempt is a request that its caller may send again when no answer came.
-type Attempt struct {
+// IdempotencyRecord is a request that its caller may send again when no answer came.
+type IdempotencyRecord struct {
 	Subject     string // of the caller
 	Key         string // the caller's, for this request alone
 	Fingerprint [32]byte
@@ -174,8 +174,8 @@ type Attempt struct {
 	SecretID string
 }
 
-// AttemptsKept is how long a repeated request is recognised.
-const AttemptsKept = 24 * time.Hour
+// IdempotencyRetention is how long a repeated request is recognised.
+const IdempotencyRetention = 24 * time.Hour
 
 // SecretUse is a successful verification of a secret.
 type SecretUse struct {

@@ -20,7 +20,7 @@ func Purge(
 	ctx context.Context, store Store, clock Clock, operator domain.Actor, retention time.Duration,
 ) (purged int, err error) {
 	now := nowBy(clock)
-	if err := store.ForgetAttempts(ctx, now.Add(-AttemptsKept)); err != nil {
+	if err := store.DeleteIdempotencyRecords(ctx, now.Add(-IdempotencyRetention)); err != nil {
 		return 0, fmt.Errorf("remove idempotency records: %w", err)
 	}
 	for {

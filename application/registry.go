@@ -411,7 +411,7 @@ func (r *Registry) commit(ctx context.Context, caller Caller, action domain.Acti
 	if opts.Idempotency == nil {
 		return r.store.Commit(ctx, revision)
 	}
-	attempt := Attempt{
+	attempt := IdempotencyRecord{
 		Subject: caller.Subject, Key: opts.Idempotency.Key, Fingerprint: opts.Idempotency.Fingerprint, At: c.UpdatedAt(),
 		ClientID: c.Identity().ClientID, Revision: c.Revision(),
 	}
@@ -421,7 +421,7 @@ func (r *Registry) commit(ctx context.Context, caller Caller, action domain.Acti
 	return r.store.CommitOnce(ctx, revision, attempt)
 }
 
-// doneBefore returns [ErrDone] where an earlier request with the same
+// doneBefore returns [ErrAlreadyProcessed] where an earlier request with the same
 // idempotency key was carried out.
 func (r *Registry) doneBefore(ctx context.Context, caller Caller, opts Options) error {
 	if opts.Idempotency == nil || opts.DryRun {
@@ -429,7 +429,7 @@ func (r *Registry) doneBefore(ctx context.Context, caller Caller, opts Options) 
 	}
 	switch _, err := r.attempt(ctx, caller, opts); {
 	case err == nil:
-		return ErrDone
+		return ErrAlreadyProcessed
 	case errors.Is(err, ErrNotFound):
 		return nil
 	default:
@@ -441,20 +441,20 @@ func (r *Registry) doneBefore(ctx context.Context, caller Caller, opts Options) 
 // one, or by its twin meanwhile: what the twin left is then in its way, as that
 // of a stranger would be.
 func (r *Registry) repeats(ctx context.Context, caller Caller, opts Options, failure error) bool {
-	return failure != nil && (errors.Is(failure, ErrDone) || errors.Is(r.doneBefore(ctx, caller, opts), ErrDone))
+	return failure != nil && (errors.Is(failure, ErrAlreadyProcessed) || errors.Is(r.doneBefore(ctx, caller, opts), ErrAlreadyProcessed))
 }
 
 // attempt is what an earlier request with the same idempotency key did. The
 // error is [ErrNotFound] or, where it was another request, [ErrKeyReused].
-func (r *Registry) attempt(ctx context.Context, caller Caller, opts Options) (Attempt, error) {
-	attempt, err := r.store.FindAttempt(ctx, caller.Tenant, caller.Subject, opts.Idempotency.Key)
+func (r *Registry) attempt(ctx context.Context, caller Caller, opts Options) (IdempotencyRecord, error) {
+	attempt, err := r.store.FindIdempotencyRecord(ctx, caller.Tenant, caller.Subject, opts.Idempotency.Key)
 	switch {
 	case err != nil:
-		return Attempt{}, err
-	case r.now().Sub(attempt.At) > AttemptsKept:
-		return Attempt{}, ErrNotFound
+		return IdempotencyRecord{}, err
+	case r.now().Sub(attempt.At) > IdempotencyRetention:
+		return IdempotencyRecord{}, ErrNotFound
 	case attempt.Fingerprint != opts.Idempotency.Fingerprint:
-		return Attempt{}, ErrKeyReused
+		return IdempotencyRecord{}, ErrKeyReused
 	default:
 		return attempt, nil
 	}

@@ -85,11 +85,11 @@ func (s yieldingStore) Find(ctx context.Context, tenant domain.TenantID, id doma
 	return s.Store.Find(ctx, tenant, id)
 }
 
-func (s yieldingStore) FindAttempt(
+func (s yieldingStore) FindIdempotencyRecord(
 	ctx context.Context, tenant domain.TenantID, subject, key string,
-) (application.Attempt, error) {
+) (application.IdempotencyRecord, error) {
 	defer runtime.Gosched()
-	return s.Store.FindAttempt(ctx, tenant, subject, key)
+	return s.Store.FindIdempotencyRecord(ctx, tenant, subject, key)
 }
 
 func registryOver(t *testing.T, store application.Store) *registry {

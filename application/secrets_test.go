@@ -150,7 +150,7 @@ func TestRepeatedRequestTakesEffectOnce(t *testing.T) {
 		require.NoError(t, err, "a rejected request does not use up the key")
 		assert.False(t, mended.Repeated)
 
-		advance(r, application.AttemptsKept+time.Second)
+		advance(r, application.IdempotencyRetention+time.Second)
 		late, err := r.Register(t.Context(), admin, "", validChange(), idempotent("k1", 1))
 		require.NoError(t, err)
 		assert.False(t, late.Repeated, "the key can be reused after a day")

@@ -26,11 +26,11 @@ type RecordPart string
 
 // The parts of stored records.
 const (
-	PartDocument  RecordPart = "document" // the configuration of a client
-	PartSecrets   RecordPart = "secrets"  // the secrets of a client
-	PartRevision  RecordPart = "revision" // an entry of the log
-	PartAttempt   RecordPart = "attempt"  // what an idempotency key did
-	PartSecretUse RecordPart = "last use" // when a secret was last used
+	PartDocument          RecordPart = "document" // the configuration of a client
+	PartSecrets           RecordPart = "secrets"  // the secrets of a client
+	PartRevision          RecordPart = "revision" // an entry of the log
+	PartIdempotencyRecord RecordPart = "attempt"  // what an idempotency key did
+	PartSecretUse         RecordPart = "last use" // when a secret was last used
 )
 
 // UnreadableError names a stored record that cannot be read. It wraps
@@ -78,16 +78,16 @@ type RecordKind string
 
 // The kinds of records.
 const (
-	ClientRecords    RecordKind = "clients" // documents and secrets
-	RevisionRecords  RecordKind = "revisions"
-	AttemptRecords   RecordKind = "attempts"
-	SecretUseRecords RecordKind = "secret uses"
+	ClientRecords      RecordKind = "clients" // documents and secrets
+	RevisionRecords    RecordKind = "revisions"
+	IdempotencyRecords RecordKind = "attempts"
+	SecretUseRecords   RecordKind = "secret uses"
 )
 
 // RecordKinds lists the kinds in the order in which they are to be examined: a
 // client is repaired from its log before the log is examined.
 func RecordKinds() []RecordKind {
-	return []RecordKind{ClientRecords, RevisionRecords, AttemptRecords, SecretUseRecords}
+	return []RecordKind{ClientRecords, RevisionRecords, IdempotencyRecords, SecretUseRecords}
 }
 
 // Examiner reads every stored record as it is, to find and repair those that

@@ -238,10 +238,10 @@ func (k Keys) Unreachable() (reason string, ok bool) { return k.reason, k.state 
 // asked.
 func (k Keys) Refused() bool { return k.state == keysRefused }
 
-// KeysRefused is the knowledge that the text of the jwks_uri names a host that is
+// KeysBlocked is the knowledge that the text of the jwks_uri names a host that is
 // never asked ([ErrKeyURIHost]). A name that resolves to an address that is not
 // public is [KeysUnreachable], like one that does not exist.
-func KeysRefused() Keys { return Keys{state: keysRefused} }
+func KeysBlocked() Keys { return Keys{state: keysRefused} }
 
 // Set returns the keys, and false where they were not seen.
 func (k Keys) Set() (KeySet, bool) { return k.set, k.state == keysSeen }

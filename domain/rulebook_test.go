@@ -273,7 +273,7 @@ func anyFacts(t *rapid.T) Keys {
 		KeysSeen(*keySet(with(rsaKey(), func(k *Key) { k.Bits = 1024 }))),
 		KeysSeen(KeySet{Fault: KeySetMalformed}),
 		KeysUnreachable("no answer in time"),
-		KeysRefused(),
+		KeysBlocked(),
 	}).Draw(t, "facts")
 }
 

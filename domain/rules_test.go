@@ -813,7 +813,7 @@ func examples() map[string][]example {
 			{name: "cloud metadata", edit: keysAt("https://169.254.169.254/latest"), at: "/jwks_uri"},
 			{name: "mapped", edit: keysAt("https://[::ffff:10.0.0.1]/jwks"), at: "/jwks_uri"},
 			{name: "NAT64", edit: keysAt("https://[64:ff9b::a00:1]/jwks"), at: "/jwks_uri"},
-			{name: "refused by the resolver", edit: keysAt("https://a.example/jwks"), keys: new(KeysRefused()), at: "/jwks_uri"},
+			{name: "refused by the resolver", edit: keysAt("https://a.example/jwks"), keys: new(KeysBlocked()), at: "/jwks_uri"},
 			{name: "public", edit: keysAt("https://8.8.8.8/jwks")},
 			{
 				name: "allowed by the deployment", edit: keysAt("https://10.1.2.3/jwks"),

@@ -14,8 +14,8 @@ import (
 type attemptKey struct{ subject, key string }
 
 // CommitOnce implements [application.Store].
-func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application.Attempt) error {
-	if err := document.CheckAttempt(a); err != nil {
+func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application.IdempotencyRecord) error {
+	if err := document.CheckIdempotencyRecord(a); err != nil {
 		return err
 	}
 	if err := s.lock(ctx); err != nil {
@@ -24,8 +24,8 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 	defer s.mu.Unlock()
 	t, key := s.tenant(r.Client.Identity().TenantID), attemptKey{a.Subject, a.Key}
 	a.At = stored(a.At)
-	if kept, ok := t.attempts[key]; ok && !kept.At.Before(a.At.Add(-application.AttemptsKept)) {
-		return application.ErrDone
+	if kept, ok := t.attempts[key]; ok && !kept.At.Before(a.At.Add(-application.IdempotencyRetention)) {
+		return application.ErrAlreadyProcessed
 	}
 	if err := s.commit(r); err != nil {
 		return err
@@ -34,27 +34,27 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 	return nil
 }
 
-// FindAttempt implements [application.Store].
-func (s *Store) FindAttempt(ctx context.Context, tenant domain.TenantID, subject, key string) (application.Attempt, error) {
+// FindIdempotencyRecord implements [application.Store].
+func (s *Store) FindIdempotencyRecord(ctx context.Context, tenant domain.TenantID, subject, key string) (application.IdempotencyRecord, error) {
 	if err := s.lock(ctx); err != nil {
-		return application.Attempt{}, err
+		return application.IdempotencyRecord{}, err
 	}
 	defer s.mu.Unlock()
 	found, ok := s.tenant(tenant).attempts[attemptKey{subject, key}]
 	if !ok {
-		return application.Attempt{}, application.ErrNotFound
+		return application.IdempotencyRecord{}, application.ErrNotFound
 	}
 	return found, nil
 }
 
-// ForgetAttempts implements [application.Store].
-func (s *Store) ForgetAttempts(ctx context.Context, before time.Time) error {
+// DeleteIdempotencyRecords implements [application.Store].
+func (s *Store) DeleteIdempotencyRecords(ctx context.Context, before time.Time) error {
 	if err := s.lock(ctx); err != nil {
 		return err
 	}
 	defer s.mu.Unlock()
 	for _, t := range s.tenants {
-		maps.DeleteFunc(t.attempts, func(_ attemptKey, a application.Attempt) bool { return a.At.Before(before) })
+		maps.DeleteFunc(t.attempts, func(_ attemptKey, a application.IdempotencyRecord) bool { return a.At.Before(before) })
 	}
 	return nil
 }

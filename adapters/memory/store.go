@@ -36,7 +36,7 @@ type Store struct {
 type tenant struct {
 	clients  map[domain.ClientID]client
 	log      []entry // in the order of the commits
-	attempts map[attemptKey]application.Attempt
+	attempts map[attemptKey]application.IdempotencyRecord
 	// secretUses has the time of the last use by client and id of the secret.
 	secretUses map[domain.ClientID]map[string]time.Time
 }
@@ -70,7 +70,7 @@ func (s *Store) tenant(id domain.TenantID) *tenant {
 	if t == nil {
 		t = &tenant{
 			clients:    map[domain.ClientID]client{},
-			attempts:   map[attemptKey]application.Attempt{},
+			attempts:   map[attemptKey]application.IdempotencyRecord{},
 			secretUses: map[domain.ClientID]map[string]time.Time{},
 		}
 		s.tenants[id] = t

@@ -162,7 +162,7 @@ func TestUnstorableValues(t *testing.T) {
 	store := memory.New()
 	far := time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
 	valid := domain.Revision{Action: domain.ActionCreate, At: now, Client: domain.Restore(stateOf("app-1"))}
-	attempt := application.Attempt{Subject: "alice", Key: "key", At: now}
+	attempt := application.IdempotencyRecord{Subject: "alice", Key: "key", At: now}
 	late, name := valid, stateOf("app-1")
 	late.At = far
 	name.Settings.Name = "\xff"
@@ -177,7 +177,7 @@ func TestUnstorableValues(t *testing.T) {
 	require.ErrorIs(t, store.CommitOnce(t.Context(), valid, lateAttempt), application.ErrUnstorable)
 	_, err := store.Find(t.Context(), "tenant_a", "app-1")
 	require.ErrorIs(t, err, application.ErrNotFound)
-	_, err = store.FindAttempt(t.Context(), "tenant_a", "alice", "key")
+	_, err = store.FindIdempotencyRecord(t.Context(), "tenant_a", "alice", "key")
 	require.ErrorIs(t, err, application.ErrNotFound)
 }
 
@@ -202,13 +202,13 @@ func TestTimesHaveMicrosecondsInUTC(t *testing.T) {
 	store := memory.New()
 	precise := now.Add(1234567 * time.Nanosecond).In(time.FixedZone("", 3600))
 	r := domain.Revision{Action: domain.ActionCreate, At: precise, Client: domain.Restore(stateOf("app-1"))}
-	attempt := application.Attempt{Subject: "alice", Key: "key", At: precise}
+	attempt := application.IdempotencyRecord{Subject: "alice", Key: "key", At: precise}
 	require.NoError(t, store.CommitOnce(t.Context(), r, attempt))
 	want := now.Add(1234 * time.Microsecond)
 	log, err := store.Revisions(t.Context(), "tenant_a", "app-1", 0, 1)
 	require.NoError(t, err)
 	assert.Equal(t, want, log[0].At)
-	kept, err := store.FindAttempt(t.Context(), "tenant_a", "alice", "key")
+	kept, err := store.FindIdempotencyRecord(t.Context(), "tenant_a", "alice", "key")
 	require.NoError(t, err)
 	assert.Equal(t, want, kept.At)
 	page, err := store.List(t.Context(), "tenant_a", application.Query{Limit: 1, UpdatedSince: precise})

@@ -212,7 +212,7 @@ func TestACommitIsRepeatedAfterAConflict(t *testing.T) {
 			require.NoError(t, store.Commit(t.Context(), domain.Revision{Action: domain.ActionDelete, At: now, Client: domain.Restore(deleted)}))
 			execute(t, conn, `SELECT setval('failures', 1, false)`)
 			once := newRevision(t, tenant, "once")
-			require.NoError(t, store.CommitOnce(t.Context(), once, application.Attempt{Subject: "x", Key: "k", At: now, ClientID: "once", Revision: 1}))
+			require.NoError(t, store.CommitOnce(t.Context(), once, application.IdempotencyRecord{Subject: "x", Key: "k", At: now, ClientID: "once", Revision: 1}))
 			execute(t, conn, `SELECT setval('failures', 1, false)`)
 			errs, repeated := store.CommitBatch(t.Context(), newRevision(t, tenant, "one"), newRevision(t, tenant, "two"))
 			assert.Equal(t, 2, repeated)

@@ -34,13 +34,13 @@ func (s *Store) Examine(
 			WHERE (tenant_id, client_id, number) > ($1, $2, $3::text::bigint) ORDER BY tenant_id, client_id, number LIMIT $4`
 		const twin = `SELECT document FROM clients WHERE tenant_id = $1 AND client_id = $2 AND revision = $3`
 		return s.examine(ctx, query, twin, application.PartRevision, after, []string{"", "", "0"}, limit)
-	case application.AttemptRecords:
+	case application.IdempotencyRecords:
 		const query = `
 			SELECT json_build_array(tenant_id, subject, key), tenant_id, client_id, revision, NULL::json, NULL::json,
 				` + readableAt + ` AND length(fingerprint) = 32
 			FROM attempts
 			WHERE (tenant_id, subject, key) > ($1, $2, $3) ORDER BY tenant_id, subject, key LIMIT $4`
-		return s.examine(ctx, query, "", application.PartAttempt, after, []string{"", "", ""}, limit)
+		return s.examine(ctx, query, "", application.PartIdempotencyRecord, after, []string{"", "", ""}, limit)
 	case application.SecretUseRecords:
 		const query = `
 			SELECT json_build_array(tenant_id, client_id, secret_id), tenant_id, client_id, 0, NULL::json, NULL::json, last_used_at >= '0001-01-01 00:00:00Z' AND last_used_at < '10000-01-01 00:00:00Z'
@@ -123,7 +123,7 @@ func (s *Store) Mend(ctx context.Context, f application.Fault) (mended bool, err
 		statement = `
 			UPDATE revisions SET document = $1::text::json WHERE document::text = $2 AND tenant_id = $3 AND client_id = $4 AND number = $5`
 		args = append(args, int64(f.Revision))
-	case application.PartAttempt, application.PartSecretUse:
+	case application.PartIdempotencyRecord, application.PartSecretUse:
 	}
 	if statement == "" || f.Mended == nil {
 		return false, nil

@@ -91,18 +91,18 @@ func everything(ctx context.Context, store *postgres.Store, r domain.Revision) e
 	if errors.Is(find, application.ErrNotFound) {
 		find = nil
 	}
-	attempt := application.Attempt{Subject: "x", Key: string(other.Identity.ClientID), At: now, ClientID: other.Identity.ClientID, Revision: 1}
+	attempt := application.IdempotencyRecord{Subject: "x", Key: string(other.Identity.ClientID), At: now, ClientID: other.Identity.ClientID, Revision: 1}
 	errs := []error{
 		find,
 		store.Commit(ctx, r),
 		store.Commit(ctx, suspended(client)),
 		store.CommitOnce(ctx, domain.Revision{Action: domain.ActionCreate, At: now, Client: domain.Restore(other)}, attempt),
 		store.NoteSecretUses(ctx, []application.SecretUse{{TenantID: tenant, ClientID: identity.ClientID, SecretID: "s", At: now}}),
-		store.ForgetAttempts(ctx, now.Add(-time.Hour)),
+		store.DeleteIdempotencyRecords(ctx, now.Add(-time.Hour)),
 	}
 	for _, read := range []func() error{
 		func() error { _, err := store.Find(ctx, tenant, identity.ClientID); return err },
-		func() error { _, err := store.FindAttempt(ctx, tenant, "x", attempt.Key); return err },
+		func() error { _, err := store.FindIdempotencyRecord(ctx, tenant, "x", attempt.Key); return err },
 		func() error {
 			_, err := store.List(ctx, tenant, application.Query{Name: "app", Count: true, Limit: 3})
 			return err

@@ -190,10 +190,10 @@ func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
 // CommitOnce implements [application.Store]. The row of the attempt is written
 // first: a concurrent attempt with the same key waits for it until this transaction
 // has ended.
-func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application.Attempt) error {
+func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application.IdempotencyRecord) error {
 	p, err := pending(r)
 	if err == nil {
-		err = document.CheckAttempt(a)
+		err = document.CheckIdempotencyRecord(a)
 	}
 	if err != nil {
 		return err
@@ -206,12 +206,12 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 			WHERE kept.at < $9`
 	once := func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, keep, string(r.Client.Identity().TenantID), a.Subject, a.Key, a.Fingerprint[:], a.At,
-			string(a.ClientID), int64(a.Revision), a.SecretID, a.At.Add(-application.AttemptsKept))
+			string(a.ClientID), int64(a.Revision), a.SecretID, a.At.Add(-application.IdempotencyRetention))
 		switch {
 		case err != nil:
 			return err
 		case tag.RowsAffected() == 0:
-			return application.ErrDone
+			return application.ErrAlreadyProcessed
 		default:
 			return p.commit(ctx, tx)
 		}
@@ -223,28 +223,28 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 	return nil
 }
 
-// FindAttempt implements [application.Store].
-func (s *Store) FindAttempt(ctx context.Context, tenant domain.TenantID, subject, key string) (application.Attempt, error) {
+// FindIdempotencyRecord implements [application.Store].
+func (s *Store) FindIdempotencyRecord(ctx context.Context, tenant domain.TenantID, subject, key string) (application.IdempotencyRecord, error) {
 	const query = `
 		SELECT fingerprint, at, client_id, revision, secret_id FROM attempts
 		WHERE tenant_id = $1 AND subject = $2 AND key = $3`
-	a := application.Attempt{Subject: subject, Key: key}
+	a := application.IdempotencyRecord{Subject: subject, Key: key}
 	var fingerprint []byte
 	err := s.pool.QueryRow(ctx, query, string(tenant), subject, key).
 		Scan(&fingerprint, &a.At, &a.ClientID, &a.Revision, &a.SecretID)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return application.Attempt{}, application.ErrNotFound
+		return application.IdempotencyRecord{}, application.ErrNotFound
 	case err != nil:
-		return application.Attempt{}, translate(err)
+		return application.IdempotencyRecord{}, translate(err)
 	}
 	copy(a.Fingerprint[:], fingerprint)
 	a.At = a.At.UTC()
 	return a, nil
 }
 
-// ForgetAttempts implements [application.Store].
-func (s *Store) ForgetAttempts(ctx context.Context, before time.Time) error {
+// DeleteIdempotencyRecords implements [application.Store].
+func (s *Store) DeleteIdempotencyRecords(ctx context.Context, before time.Time) error {
 	return translate(retry(ctx, func() error {
 		_, err := s.pool.Exec(ctx, `DELETE FROM attempts WHERE at < $1`, before)
 		return err
@@ -310,7 +310,7 @@ func readClient(row pgx.CollectableRow, more ...any) (domain.Client, error) {
 // credentials. Any other error is a bug, and is returned as it is.
 func translate(err error) error {
 	switch {
-	case err == nil, errors.Is(err, application.ErrConflict), errors.Is(err, application.ErrDone), errors.Is(err, application.ErrUnreadable):
+	case err == nil, errors.Is(err, application.ErrConflict), errors.Is(err, application.ErrAlreadyProcessed), errors.Is(err, application.ErrUnreadable):
 		return err
 	case unavailable(err):
 		return errors.Join(application.ErrUnavailable, err)

@@ -246,7 +246,7 @@ func TestAValueThatCannotBeScannedIsNotUnavailability(t *testing.T) {
 	_, err := store.SecretUses(t.Context(), tenant, "app")
 	require.Error(t, err)
 	require.NotErrorIs(t, err, application.ErrUnavailable)
-	_, err = store.FindAttempt(t.Context(), tenant, "x", "k")
+	_, err = store.FindIdempotencyRecord(t.Context(), tenant, "x", "k")
 	require.Error(t, err)
 	require.NotErrorIs(t, err, application.ErrUnavailable)
 }

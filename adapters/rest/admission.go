@@ -53,7 +53,7 @@ func (a *admission) leave() { <-a.places }
 func (s *server) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if waits(r) {
-			x := exchangeOf(r.Context())
+			x := requestStateOf(r.Context())
 			if err := s.following.enter(x.payer(), x.caller.Tenant); err != nil {
 				s.observer.RequestShed("readers")
 				s.writeError(w, r, err)

@@ -16,7 +16,7 @@ func (s *server) authenticate(next http.Handler) http.Handler {
 		if err == nil {
 			var caller application.Caller
 			if caller, err = s.tokens.Verify(r.Context(), token); err == nil {
-				err = exchangeOf(r.Context()).actIn(caller, r.Header.Get("X-Tenant-Id"))
+				err = requestStateOf(r.Context()).actIn(caller, r.Header.Get("X-Tenant-Id"))
 			}
 		}
 		if err != nil {

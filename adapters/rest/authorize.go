@@ -14,7 +14,7 @@ import (
 // caller without permission costs no more than its headers.
 func (s *server) authorize(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := exchangeOf(r.Context())
+		x := requestStateOf(r.Context())
 		if err := x.caller.May(application.Operation(x.operation.id)); err != nil {
 			s.rejectUnread(w, r, err)
 			return
@@ -28,7 +28,7 @@ func (s *server) authorize(next http.Handler) http.Handler {
 // has one rate, not one for each tenant that it names.
 func (s *server) limitRate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := exchangeOf(r.Context())
+		x := requestStateOf(r.Context())
 		if s.callers != nil && !s.callers.Allow(x.home, x.caller.Subject) {
 			s.shed(application.ErrTooManyRequests)
 			s.rejectUnread(w, r, application.ErrTooManyRequests)
@@ -39,7 +39,7 @@ func (s *server) limitRate(next http.Handler) http.Handler {
 }
 
 // payer names the caller that the request counts for.
-func (x *exchange) payer() string { return string(x.home) + "\x00" + x.caller.Subject }
+func (x *requestState) payer() string { return string(x.home) + "\x00" + x.caller.Subject }
 
 // shed counts a request that is turned away because of load.
 func (s *server) shed(err error) {
@@ -74,9 +74,9 @@ var errTenantName = func() error {
 	return found.err()
 }()
 
-// actIn makes the exchange that of the caller, in the tenant that the request
+// actIn makes the request that of the caller, in the tenant that the request
 // names.
-func (x *exchange) actIn(caller application.Caller, tenant string) error {
+func (x *requestState) actIn(caller application.Caller, tenant string) error {
 	x.caller, x.home = caller, caller.Tenant
 	if tenant == "" {
 		return nil
@@ -95,7 +95,7 @@ func (x *exchange) actIn(caller application.Caller, tenant string) error {
 // logForbidden writes what was looked at for a request that is forbidden: without
 // it a missing role looks like one under another claim.
 func (s *server) logForbidden(r *http.Request, err error) {
-	x := exchangeOf(r.Context())
+	x := requestStateOf(r.Context())
 	operation := ""
 	if x.operation != nil {
 		operation = x.operation.id

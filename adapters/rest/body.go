@@ -55,7 +55,7 @@ var errBodyLate = errors.New("the body did not arrive in time")
 // (x-max-body-bytes in openapi.yaml).
 func (s *server) readBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := exchangeOf(r.Context())
+		x := requestStateOf(r.Context())
 		if x.operation.body == nil || !x.operation.bodyRequired && r.ContentLength == 0 {
 			next.ServeHTTP(w, r)
 			return

@@ -16,7 +16,7 @@ import (
 
 // CreateClient implements POST /admin/oauth/clients.
 func (s *server) CreateClient(ctx context.Context, r api.CreateClientRequestObject) (api.CreateClientResponseObject, error) {
-	x := exchangeOf(ctx)
+	x := requestStateOf(ctx)
 	opts := x.options(r.Params.DryRun, nil, nil, r.Params.IdempotencyKey)
 	registered, err := s.registry.Register(ctx, x.caller, x.clientID, x.change, opts)
 	if err = x.rejected(err); err != nil {
@@ -75,7 +75,7 @@ func (s *server) ListClients(ctx context.Context, r api.ListClientsRequestObject
 		query.After, query.Limit = domain.ClientID(valueOr(p.After, "")), int(valueOr(p.Limit, defaultWalk))
 		query.Offset, query.Count = 0, false
 	}
-	caller := exchangeOf(ctx).caller
+	caller := requestStateOf(ctx).caller
 	found, err := s.registry.List(ctx, caller, query)
 	if err != nil {
 		return nil, err
@@ -157,7 +157,7 @@ func valueOr[T any](given *T, otherwise T) T {
 
 // DeleteClient implements DELETE /admin/oauth/clients/{client_id}.
 func (s *server) DeleteClient(ctx context.Context, r api.DeleteClientRequestObject) (api.DeleteClientResponseObject, error) {
-	x := exchangeOf(ctx)
+	x := requestStateOf(ctx)
 	if err := s.registry.Delete(ctx, x.caller, domain.ClientID(r.ClientID), x.options(nil, r.Params.IfMatch, r.Params.IfNoneMatch, nil)); err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (s *server) DeleteClient(ctx context.Context, r api.DeleteClientRequestObje
 
 // RestoreClient implements POST /admin/oauth/clients/{client_id}/restore.
 func (s *server) RestoreClient(ctx context.Context, r api.RestoreClientRequestObject) (api.RestoreClientResponseObject, error) {
-	x := exchangeOf(ctx)
+	x := requestStateOf(ctx)
 	opts := x.options(r.Params.DryRun, r.Params.IfMatch, r.Params.IfNoneMatch, nil)
 	restore := s.registry.Restore
 	if r.Params.Status != nil { // openapi.yaml allows suspended alone
@@ -185,13 +185,13 @@ func (s *server) RestoreClient(ctx context.Context, r api.RestoreClientRequestOb
 
 // GetClient implements GET /admin/oauth/clients/{client_id}.
 func (s *server) GetClient(ctx context.Context, r api.GetClientRequestObject) (api.GetClientResponseObject, error) {
-	client, err := s.registry.Find(ctx, exchangeOf(ctx).caller, domain.ClientID(r.ClientID))
+	client, err := s.registry.Find(ctx, requestStateOf(ctx).caller, domain.ClientID(r.ClientID))
 	if err != nil {
 		return nil, err
 	}
 	tag := etag(client.Revision())
 	var demanded application.Options
-	exchangeOf(ctx).conditions(&demanded, r.Params.IfMatch, r.Params.IfNoneMatch)
+	requestStateOf(ctx).conditions(&demanded, r.Params.IfMatch, r.Params.IfNoneMatch)
 	switch { // in this order (RFC 9110 §13.2.2)
 	case demanded.IfMatch != nil && !slices.Contains(demanded.IfMatch, client.Revision()):
 		return nil, application.ErrPreconditionFailed
@@ -203,7 +203,7 @@ func (s *server) GetClient(ctx context.Context, r api.GetClientRequestObject) (a
 
 // UpdateClient implements PUT /admin/oauth/clients/{client_id}.
 func (s *server) UpdateClient(ctx context.Context, r api.UpdateClientRequestObject) (api.UpdateClientResponseObject, error) {
-	x := exchangeOf(ctx)
+	x := requestStateOf(ctx)
 	opts := x.options(r.Params.DryRun, r.Params.IfMatch, r.Params.IfNoneMatch, nil)
 	revised, err := s.registry.Revise(ctx, x.caller, domain.ClientID(r.ClientID), x.change, opts)
 	if err = x.rejected(err); err != nil {

@@ -105,10 +105,10 @@ func configures(operation string, body *contract.Schema) (bool, error) {
 // everything that is wrong. A request whose only fault is in fields of its body,
 // in headers or in the query goes on without these, as a dry run: the rules then
 // report what they find about the rest, and the handler adds it to the violations
-// of the contract (see [exchange.rejected]).
+// of the contract (see [requestState.rejected]).
 func (s *server) checkContract(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := exchangeOf(r.Context())
+		x := requestStateOf(r.Context())
 		if err := x.operation.check(r, x); err != nil {
 			s.writeError(w, r, err)
 			return
@@ -122,7 +122,7 @@ func (s *server) checkContract(next http.Handler) http.Handler {
 func (s *server) findOperation(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		op, ok := s.description.operation(r)
-		exchangeOf(r.Context()).operation = op
+		requestStateOf(r.Context()).operation = op
 		if !ok {
 			s.writeError(w, r, fmt.Errorf("openapi.yaml has no operation for the route %s", chi.RouteContext(r.Context()).RoutePattern()))
 			return
@@ -143,7 +143,7 @@ func (c *description) operation(r *http.Request) (*operation, bool) {
 
 // check holds the request against the operation, and leaves the body to be read
 // again, as the generated binding reads it.
-func (op *operation) check(r *http.Request, x *exchange) error {
+func (op *operation) check(r *http.Request, x *requestState) error {
 	if err := r.Context().Err(); err != nil {
 		return fmt.Errorf("%w: %w", errOverloaded, err)
 	}
@@ -187,7 +187,7 @@ func (op *operation) check(r *http.Request, x *exchange) error {
 
 // readConfiguration reads a body that is a client's configuration. The generated
 // server does not decode it (api/server.overlay.yaml).
-func (x *exchange) readConfiguration(fields map[string]any, broken []string) {
+func (x *requestState) readConfiguration(fields map[string]any, broken []string) {
 	for _, name := range broken {
 		if f, ok := domain.FieldNamed(name, domain.LastField); ok {
 			x.unread.Add(f)

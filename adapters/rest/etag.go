@@ -66,7 +66,7 @@ func parseEntityTags(header string) (tags, error) {
 
 // conditions reads the preconditions of a request into the options. Headers that
 // are no lists of entity tags were rejected before.
-func (x *exchange) conditions(opts *application.Options, ifMatch, ifNoneMatch *string) {
+func (x *requestState) conditions(opts *application.Options, ifMatch, ifNoneMatch *string) {
 	if ifMatch != nil {
 		if t, err := parseEntityTags(*ifMatch); err == nil && !t.anything {
 			opts.IfMatch = t.strong
@@ -85,7 +85,7 @@ func (x *exchange) conditions(opts *application.Options, ifMatch, ifNoneMatch *s
 // whatever it lists.
 func (s *server) forbidConditions(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		op := exchangeOf(r.Context()).operation
+		op := requestStateOf(r.Context()).operation
 		header := strings.Join(r.Header.Values("If-Match"), ", ")
 		_, given := r.Header["If-Match"]
 		if !given || op.takes("If-Match") {

@@ -31,7 +31,7 @@ func newFollowing(total, perCaller, perTenant int) *following {
 	}
 }
 
-// enter takes a place for a request of the caller (see exchange.payer), to be given
+// enter takes a place for a request of the caller (see requestState.payer), to be given
 // back by leave. The error is [errTooManyReaders] or [errOverloaded].
 func (f *following) enter(caller string, tenant domain.TenantID) error {
 	f.mu.Lock()

@@ -41,7 +41,7 @@ func (w *waiting) poll(ctx context.Context, token, tenant string) <-chan *httpte
 type watched struct{ waiting atomic.Int64 }
 
 func (*watched) RequestDone(string, int, time.Duration) {}
-func (*watched) RuleRefused(string)                     {}
+func (*watched) RuleViolated(string)                    {}
 func (*watched) RequestShed(string)                     {}
 func (w *watched) ReadersWaiting(more int)              { w.waiting.Add(int64(more)) }
 

@@ -68,8 +68,8 @@ type Observer interface {
 	// RequestDone tells of an answer. The operation is that of openapi.yaml, or
 	// "other".
 	RequestDone(operation string, status int, took time.Duration)
-	// RuleRefused tells of a violation that refused a client.
-	RuleRefused(rule string)
+	// RuleViolated tells of a violation that refused a client.
+	RuleViolated(rule string)
 	// RequestShed counts a request that was turned away, by "load", "rate" or
 	// "readers".
 	RequestShed(cause string)
@@ -83,8 +83,8 @@ type nobody struct{}
 // RequestDone implements [Observer].
 func (nobody) RequestDone(string, int, time.Duration) {}
 
-// RuleRefused implements [Observer].
-func (nobody) RuleRefused(string) {}
+// RuleViolated implements [Observer].
+func (nobody) RuleViolated(string) {}
 
 // RequestShed implements [Observer].
 func (nobody) RequestShed(string) {}

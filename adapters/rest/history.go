@@ -21,7 +21,7 @@ const (
 // ListRevisions implements GET /admin/oauth/clients/{client_id}/revisions.
 func (s *server) ListRevisions(ctx context.Context, r api.ListRevisionsRequestObject) (api.ListRevisionsResponseObject, error) {
 	before := domain.RevisionNumber(valueOr(r.Params.Before, 0))
-	log, more, err := s.registry.History(ctx, exchangeOf(ctx).caller, domain.ClientID(r.ClientID), before,
+	log, more, err := s.registry.History(ctx, requestStateOf(ctx).caller, domain.ClientID(r.ClientID), before,
 		int(valueOr(r.Params.Limit, defaultRevisions)))
 	if err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func valuesOf(value any) []string {
 
 // GetRevision implements GET /admin/oauth/clients/{client_id}/revisions/{number}.
 func (s *server) GetRevision(ctx context.Context, r api.GetRevisionRequestObject) (api.GetRevisionResponseObject, error) {
-	entry, err := s.registry.RevisionOf(ctx, exchangeOf(ctx).caller, domain.ClientID(r.ClientID), domain.RevisionNumber(r.Number))
+	entry, err := s.registry.RevisionOf(ctx, requestStateOf(ctx).caller, domain.ClientID(r.ClientID), domain.RevisionNumber(r.Number))
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (s *server) GetRevision(ctx context.Context, r api.GetRevisionRequestObject
 
 // RestoreRevision implements POST /admin/oauth/clients/{client_id}/revisions/{number}/restore.
 func (s *server) RestoreRevision(ctx context.Context, r api.RestoreRevisionRequestObject) (api.RestoreRevisionResponseObject, error) {
-	x := exchangeOf(ctx)
+	x := requestStateOf(ctx)
 	opts := x.options(r.Params.DryRun, r.Params.IfMatch, r.Params.IfNoneMatch, nil)
 	restored, err := s.registry.RestoreRevision(ctx, x.caller, domain.ClientID(r.ClientID), domain.RevisionNumber(r.Number), opts)
 	if err != nil {
@@ -118,11 +118,11 @@ func (s *server) RestoreRevision(ctx context.Context, r api.RestoreRevisionReque
 
 // ListChanges implements GET /admin/oauth/changes.
 func (s *server) ListChanges(ctx context.Context, r api.ListChangesRequestObject) (api.ListChangesResponseObject, error) {
-	patience := application.Patience{
-		Longest: time.Duration(valueOr(r.Params.WaitSeconds, 0)) * time.Second, End: s.draining,
+	wait := application.WaitOptions{
+		Max: time.Duration(valueOr(r.Params.WaitSeconds, 0)) * time.Second, Stop: s.draining,
 	}
-	found, err := s.registry.Changes(ctx, exchangeOf(ctx).caller, application.Cursor(valueOr(r.Params.After, "")),
-		int(valueOr(r.Params.Limit, defaultChanges)), patience)
+	found, err := s.registry.Changes(ctx, requestStateOf(ctx).caller, application.Cursor(valueOr(r.Params.After, "")),
+		int(valueOr(r.Params.Limit, defaultChanges)), wait)
 	if err != nil {
 		return nil, err
 	}

@@ -24,8 +24,8 @@ const requestIDHeader = "X-Request-Id"
 // acceptableRequestID keeps what a caller sends from forging log lines.
 var acceptableRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// exchange is what the layers learn about one request on its way in.
-type exchange struct {
+// requestState is what the layers learn about one request on its way in.
+type requestState struct {
 	requestID   string
 	operation   *operation // nil where none was asked for, or not yet found
 	caller      application.Caller
@@ -41,7 +41,7 @@ type exchange struct {
 }
 
 // options say how a change is to be done that this request asks for.
-func (x *exchange) options(dryRun *bool, ifMatch, ifNoneMatch, idempotencyKey *string) application.Options {
+func (x *requestState) options(dryRun *bool, ifMatch, ifNoneMatch, idempotencyKey *string) application.Options {
 	opts := application.Options{DryRun: dryRun != nil && *dryRun, Reason: x.reason, RequestID: x.requestID}
 	x.conditions(&opts, ifMatch, ifNoneMatch)
 	if x.violations.total() > 0 { // it is judged, and rejected
@@ -54,27 +54,27 @@ func (x *exchange) options(dryRun *bool, ifMatch, ifNoneMatch, idempotencyKey *s
 	return opts
 }
 
-type exchangeKey struct{}
+type requestStateKey struct{}
 
-// exchangeOf returns what is known about the request; the middleware identify
+// requestStateOf returns what is known about the request; the middleware identify
 // put it there.
-func exchangeOf(ctx context.Context) *exchange {
-	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+func requestStateOf(ctx context.Context) *requestState {
+	if x, ok := ctx.Value(requestStateKey{}).(*requestState); ok {
 		return x
 	}
-	return &exchange{}
+	return &requestState{}
 }
 
 // identify gives the request its id, the caller's own where it sent one, and
 // bounds the work on it.
 func (s *server) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{requestID: r.Header.Get(requestIDHeader), reason: r.Header.Get("X-Change-Reason")}
+		x := &requestState{requestID: r.Header.Get(requestIDHeader), reason: r.Header.Get("X-Change-Reason")}
 		if !acceptableRequestID.MatchString(x.requestID) {
 			x.requestID = uuid.NewString()
 		}
 		w.Header().Set(requestIDHeader, x.requestID)
-		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), exchangeKey{}, x), s.longest(w, r))
+		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), requestStateKey{}, x), s.longest(w, r))
 		defer cancel()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
@@ -103,7 +103,7 @@ func (s *server) logAccess(next http.Handler) http.Handler {
 		recorder := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		next.ServeHTTP(recorder, r)
 		took := time.Since(started)
-		x := exchangeOf(r.Context())
+		x := requestStateOf(r.Context())
 		operation := "other"
 		if x.operation == nil { // refused before it got there
 			x.operation, _ = s.description.operation(r)
@@ -134,7 +134,7 @@ func (s *server) recoverPanic(next http.Handler) http.Handler {
 			case http.ErrAbortHandler:
 				panic(cause)
 			default:
-				s.log.ErrorContext(r.Context(), "panic", "request_id", exchangeOf(r.Context()).requestID,
+				s.log.ErrorContext(r.Context(), "panic", "request_id", requestStateOf(r.Context()).requestID,
 					"cause", cause, "stack", string(debug.Stack()))
 				s.writeProblem(w, r, problem{status: http.StatusInternalServerError, message: "internal server error"})
 			}

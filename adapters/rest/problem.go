@@ -179,16 +179,16 @@ func (s *server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	p, known := problemOf(err)
 	if invalid, ok := errors.AsType[*application.InvalidError](err); ok {
 		for _, v := range invalid.Findings.Violations() {
-			s.observer.RuleRefused(v.Rule)
+			s.observer.RuleViolated(v.Rule)
 		}
 	}
 	switch {
 	case !known:
-		s.log.ErrorContext(r.Context(), "internal error", "request_id", exchangeOf(r.Context()).requestID, "error", err)
+		s.log.ErrorContext(r.Context(), "internal error", "request_id", requestStateOf(r.Context()).requestID, "error", err)
 	case p.status == http.StatusForbidden:
 		s.logForbidden(r, err)
 	case p.status >= http.StatusInternalServerError, p.status == http.StatusUnauthorized:
-		s.log.WarnContext(r.Context(), "request rejected", "request_id", exchangeOf(r.Context()).requestID, "error", err)
+		s.log.WarnContext(r.Context(), "request rejected", "request_id", requestStateOf(r.Context()).requestID, "error", err)
 	}
 	s.writeProblem(w, r, p)
 }

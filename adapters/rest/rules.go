@@ -11,7 +11,7 @@ import (
 
 // ListRules implements GET /admin/oauth/rules.
 func (s *server) ListRules(ctx context.Context, _ api.ListRulesRequestObject) (api.ListRulesResponseObject, error) {
-	rules, err := s.registry.Rules(exchangeOf(ctx).caller)
+	rules, err := s.registry.Rules(requestStateOf(ctx).caller)
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +25,7 @@ func (s *server) ListRules(ctx context.Context, _ api.ListRulesRequestObject) (a
 func (s *server) GetClientCompliance(
 	ctx context.Context, r api.GetClientComplianceRequestObject,
 ) (api.GetClientComplianceResponseObject, error) {
-	assessed, err := s.registry.Assess(ctx, exchangeOf(ctx).caller, domain.ClientID(r.ClientID), profiles(r.Params.Profile))
+	assessed, err := s.registry.Assess(ctx, requestStateOf(ctx).caller, domain.ClientID(r.ClientID), profiles(r.Params.Profile))
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (s *server) GetClientCompliance(
 func (s *server) CheckCompliance(
 	ctx context.Context, r api.CheckComplianceRequestObject,
 ) (api.CheckComplianceResponseObject, error) {
-	x := exchangeOf(ctx)
+	x := requestStateOf(ctx)
 	assessed, err := s.registry.AssessDraft(ctx, x.caller, x.change, profiles(r.Params.Profile))
 	if err = x.rejected(err); err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func presentAssessment(a domain.Assessment) api.ComplianceReport {
 
 // GetClientKeys implements GET /admin/oauth/clients/{client_id}/keys.
 func (s *server) GetClientKeys(ctx context.Context, r api.GetClientKeysRequestObject) (api.GetClientKeysResponseObject, error) {
-	inForce, err := s.registry.ClientKeys(ctx, exchangeOf(ctx).caller, domain.ClientID(r.ClientID))
+	inForce, err := s.registry.ClientKeys(ctx, requestStateOf(ctx).caller, domain.ClientID(r.ClientID))
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ const secretIsGone = "its secret is not stored: rotate the secret if you did not
 
 // ListSecrets implements GET /admin/oauth/clients/{client_id}/secrets.
 func (s *server) ListSecrets(ctx context.Context, r api.ListSecretsRequestObject) (api.ListSecretsResponseObject, error) {
-	states, err := s.registry.ListSecrets(ctx, exchangeOf(ctx).caller, domain.ClientID(r.ClientID))
+	states, err := s.registry.ListSecrets(ctx, requestStateOf(ctx).caller, domain.ClientID(r.ClientID))
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (s *server) ListSecrets(ctx context.Context, r api.ListSecretsRequestObject
 
 // CreateSecret implements POST /admin/oauth/clients/{client_id}/secrets.
 func (s *server) CreateSecret(ctx context.Context, r api.CreateSecretRequestObject) (api.CreateSecretResponseObject, error) {
-	x := exchangeOf(ctx)
+	x := requestStateOf(ctx)
 	var options application.SecretOptions
 	if r.Body != nil {
 		options = application.SecretOptions{Description: valueOr(r.Body.Description, ""), ExpiresAt: r.Body.ExpiresAt}
@@ -62,7 +62,7 @@ func (s *server) CreateSecret(ctx context.Context, r api.CreateSecretRequestObje
 
 // RotateSecret implements POST /admin/oauth/clients/{client_id}/rotate-secret.
 func (s *server) RotateSecret(ctx context.Context, r api.RotateSecretRequestObject) (api.RotateSecretResponseObject, error) {
-	x := exchangeOf(ctx)
+	x := requestStateOf(ctx)
 	var grace *time.Duration
 	if r.Body != nil && r.Body.GraceSeconds != nil {
 		grace = new(time.Duration(*r.Body.GraceSeconds) * time.Second)
@@ -89,7 +89,7 @@ func (s *server) RotateSecret(ctx context.Context, r api.RotateSecretRequestObje
 
 // DeleteSecret implements DELETE /admin/oauth/clients/{client_id}/secrets/{secret_id}.
 func (s *server) DeleteSecret(ctx context.Context, r api.DeleteSecretRequestObject) (api.DeleteSecretResponseObject, error) {
-	x := exchangeOf(ctx)
+	x := requestStateOf(ctx)
 	err := s.registry.DeleteSecret(ctx, x.caller, domain.ClientID(r.ClientID), r.SecretID, x.options(nil, r.Params.IfMatch, r.Params.IfNoneMatch, nil))
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func (s *server) DeleteSecret(ctx context.Context, r api.DeleteSecretRequestObje
 
 // VerifySecret implements POST /admin/oauth/clients/{client_id}/verify-secret.
 func (s *server) VerifySecret(ctx context.Context, r api.VerifySecretRequestObject) (api.VerifySecretResponseObject, error) {
-	id, valid, err := s.registry.VerifySecret(ctx, exchangeOf(ctx).caller, domain.ClientID(r.ClientID), r.Body.Secret)
+	id, valid, err := s.registry.VerifySecret(ctx, requestStateOf(ctx).caller, domain.ClientID(r.ClientID), r.Body.Secret)
 	if err != nil {
 		return nil, err
 	}

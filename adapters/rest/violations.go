@@ -46,7 +46,7 @@ func (v *violations) err() error {
 // err: then it is one error with all violations of both. An err that lists no
 // violations, for example that there is no such client, is left for the next
 // request, which keeps the contract.
-func (x *exchange) rejected(err error) error {
+func (x *requestState) rejected(err error) error {
 	if x.violations.total() == 0 {
 		return err
 	}

@@ -25,11 +25,11 @@ func (s *Store) Examine(
 		const query = `SELECT seq, tenant_id, client_id, number, document, NULL, at FROM revisions WHERE seq > ? ORDER BY seq LIMIT ?`
 		const twin = `SELECT document FROM clients WHERE tenant_id = ? AND client_id = ? AND revision = ?`
 		return s.examineRows(ctx, query, twin, application.PartRevision, after, limit)
-	case application.AttemptRecords:
+	case application.IdempotencyRecords:
 		const query = `
 			SELECT json_array(tenant_id, subject, key), tenant_id, client_id, revision, at FROM attempts
 			WHERE (tenant_id, subject, key) > (?1 ->> 0, ?1 ->> 1, ?1 ->> 2) ORDER BY tenant_id, subject, key LIMIT ?2`
-		return s.examineTimes(ctx, query, application.PartAttempt, after, limit)
+		return s.examineTimes(ctx, query, application.PartIdempotencyRecord, after, limit)
 	case application.SecretUseRecords:
 		const query = `
 			SELECT json_array(tenant_id, client_id, secret_id), tenant_id, client_id, 0, last_used_at FROM secret_uses
@@ -131,7 +131,7 @@ func (s *Store) Mend(ctx context.Context, f application.Fault) (mended bool, err
 	case application.PartRevision:
 		statement = `UPDATE revisions SET document = ? WHERE document = ? AND tenant_id = ? AND client_id = ? AND number = ?`
 		args = append(args, int64(f.Revision))
-	case application.PartAttempt, application.PartSecretUse:
+	case application.PartIdempotencyRecord, application.PartSecretUse:
 	}
 	if statement == "" || f.Mended == nil {
 		return false, nil

@@ -161,7 +161,7 @@ func (s *Store) commitBatch(ctx context.Context, revisions []domain.Revision) []
 }
 
 // CommitOnce implements [application.Store].
-func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application.Attempt) error {
+func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application.IdempotencyRecord) error {
 	const keep = `
 		INSERT INTO attempts (tenant_id, subject, key, fingerprint, at, client_id, revision, secret_id)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -169,13 +169,13 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 			fingerprint = excluded.fingerprint, at = excluded.at, client_id = excluded.client_id,
 			revision = excluded.revision, secret_id = excluded.secret_id
 			WHERE attempts.at < ?`
-	if err := document.CheckAttempt(a); err != nil {
+	if err := document.CheckIdempotencyRecord(a); err != nil {
 		return err
 	}
 	err := s.write(ctx, func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, keep, string(r.Client.Identity().TenantID), a.Subject, a.Key, a.Fingerprint[:],
-			timeText(a.At), string(a.ClientID), int64(a.Revision), a.SecretID, timeText(a.At.Add(-application.AttemptsKept)))
-		if err := took(result, err, application.ErrDone); err != nil {
+			timeText(a.At), string(a.ClientID), int64(a.Revision), a.SecretID, timeText(a.At.Add(-application.IdempotencyRetention)))
+		if err := took(result, err, application.ErrAlreadyProcessed); err != nil {
 			return err
 		}
 		return s.commit(ctx, tx, r)
@@ -280,28 +280,28 @@ func textTime(text string) (time.Time, error) {
 	return t.UTC(), nil
 }
 
-// FindAttempt implements [application.Store].
-func (s *Store) FindAttempt(ctx context.Context, tenant domain.TenantID, subject, key string) (application.Attempt, error) {
+// FindIdempotencyRecord implements [application.Store].
+func (s *Store) FindIdempotencyRecord(ctx context.Context, tenant domain.TenantID, subject, key string) (application.IdempotencyRecord, error) {
 	const query = `
 		SELECT fingerprint, at, client_id, revision, secret_id FROM attempts WHERE tenant_id = ? AND subject = ? AND key = ?`
-	a := application.Attempt{Subject: subject, Key: key}
+	a := application.IdempotencyRecord{Subject: subject, Key: key}
 	var fingerprint []byte
 	var at string
 	err := s.reader.QueryRowContext(ctx, query, string(tenant), subject, key).
 		Scan(&fingerprint, &at, &a.ClientID, &a.Revision, &a.SecretID)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return application.Attempt{}, application.ErrNotFound
+		return application.IdempotencyRecord{}, application.ErrNotFound
 	case err != nil:
-		return application.Attempt{}, translate(err)
+		return application.IdempotencyRecord{}, translate(err)
 	}
 	copy(a.Fingerprint[:], fingerprint)
 	a.At, err = textTime(at)
 	return a, err
 }
 
-// ForgetAttempts implements [application.Store].
-func (s *Store) ForgetAttempts(ctx context.Context, before time.Time) error {
+// DeleteIdempotencyRecords implements [application.Store].
+func (s *Store) DeleteIdempotencyRecords(ctx context.Context, before time.Time) error {
 	_, err := s.writer.ExecContext(ctx, `DELETE FROM attempts WHERE at < ?`, timeText(before))
 	return translate(err)
 }
@@ -380,7 +380,7 @@ func (*Store) each(ctx context.Context, on querier, query string, args []any, do
 func translate(err error) error {
 	var failure *sqlite.Error
 	switch {
-	case err == nil, errors.Is(err, application.ErrConflict), errors.Is(err, application.ErrDone):
+	case err == nil, errors.Is(err, application.ErrConflict), errors.Is(err, application.ErrAlreadyProcessed):
 		return err
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded),
 		errors.Is(err, sql.ErrTxDone), // the context ended, and database/sql has rolled the transaction back

@@ -17,7 +17,7 @@ import (
 func ExampleMetrics() {
 	metrics := telemetry.NewMetrics("1.2.3")
 	metrics.RequestDone("getClient", http.StatusOK, 2*time.Millisecond)
-	metrics.RuleRefused("jwk-private")
+	metrics.RuleViolated("jwk-private")
 	for line := range strings.Lines(scrape(metrics)) {
 		if strings.HasPrefix(line, "clientele_requests_total") || strings.HasPrefix(line, "clientele_rule_") {
 			fmt.Print(line)

@@ -85,8 +85,8 @@ func (m *Metrics) RequestDone(operation string, status int, took time.Duration) 
 	m.requestDuration.WithLabelValues(operation).Observe(took.Seconds())
 }
 
-// RuleRefused records a violation for which a client was rejected.
-func (m *Metrics) RuleRefused(rule string) { m.violations.WithLabelValues(rule).Inc() }
+// RuleViolated records a violation for which a client was rejected.
+func (m *Metrics) RuleViolated(rule string) { m.violations.WithLabelValues(rule).Inc() }
 
 // RequestShed records a request that was rejected because a limit was reached.
 func (m *Metrics) RequestShed(cause string) { m.shed.WithLabelValues(cause).Inc() }

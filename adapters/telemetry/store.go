@@ -25,7 +25,7 @@ func (s timedStore) done(call string, began time.Time, err error) {
 	s.m.storeDuration.WithLabelValues(call).Observe(time.Since(began).Seconds())
 	switch {
 	case err == nil, errors.Is(err, application.ErrNotFound), errors.Is(err, application.ErrConflict),
-		errors.Is(err, application.ErrDone), errors.Is(err, application.ErrCursor), errors.Is(err, context.Canceled):
+		errors.Is(err, application.ErrAlreadyProcessed), errors.Is(err, application.ErrCursor), errors.Is(err, context.Canceled):
 	default:
 		s.m.storeFailures.WithLabelValues(call).Inc()
 	}
@@ -50,17 +50,17 @@ func (s timedStore) Commit(ctx context.Context, r domain.Revision) (err error) {
 }
 
 // CommitOnce implements [application.Store].
-func (s timedStore) CommitOnce(ctx context.Context, r domain.Revision, a application.Attempt) (err error) {
+func (s timedStore) CommitOnce(ctx context.Context, r domain.Revision, a application.IdempotencyRecord) (err error) {
 	defer func(began time.Time) { s.done("CommitOnce", began, err) }(time.Now())
 	return s.next.CommitOnce(ctx, r, a)
 }
 
-// FindAttempt implements [application.Store].
-func (s timedStore) FindAttempt(
+// FindIdempotencyRecord implements [application.Store].
+func (s timedStore) FindIdempotencyRecord(
 	ctx context.Context, tenant domain.TenantID, subject, key string,
-) (a application.Attempt, err error) {
-	defer func(began time.Time) { s.done("FindAttempt", began, err) }(time.Now())
-	return s.next.FindAttempt(ctx, tenant, subject, key)
+) (a application.IdempotencyRecord, err error) {
+	defer func(began time.Time) { s.done("FindIdempotencyRecord", began, err) }(time.Now())
+	return s.next.FindIdempotencyRecord(ctx, tenant, subject, key)
 }
 
 // Revisions implements [application.Store].
@@ -107,10 +107,10 @@ func (s timedStore) Purgeable(
 	return s.next.Purgeable(ctx, before, limit)
 }
 
-// ForgetAttempts implements [application.Store].
-func (s timedStore) ForgetAttempts(ctx context.Context, before time.Time) (err error) {
-	defer func(began time.Time) { s.done("ForgetAttempts", began, err) }(time.Now())
-	return s.next.ForgetAttempts(ctx, before)
+// DeleteIdempotencyRecords implements [application.Store].
+func (s timedStore) DeleteIdempotencyRecords(ctx context.Context, before time.Time) (err error) {
+	defer func(began time.Time) { s.done("DeleteIdempotencyRecords", began, err) }(time.Now())
+	return s.next.DeleteIdempotencyRecords(ctx, before)
 }
 
 // Ping implements [application.Store].

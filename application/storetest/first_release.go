@@ -120,7 +120,7 @@ type everything struct {
 	histories  map[domain.ClientID][]revision
 	changes    []revision
 	uses       map[domain.ClientID]map[string]time.Time
-	attempts   []application.Attempt
+	attempts   []application.IdempotencyRecord
 	purgeable  []string
 }
 
@@ -190,7 +190,7 @@ func readTenant(t *testing.T, store application.Store, tenant domain.TenantID) e
 	}
 	if tenant == "acme" {
 		for _, key := range []string{"key-register-1", "key-secret-1", "key-rotate-1"} {
-			attempt, err := store.FindAttempt(ctx, tenant, "ci", key)
+			attempt, err := store.FindIdempotencyRecord(ctx, tenant, "ci", key)
 			require.NoError(t, err)
 			e.attempts = append(e.attempts, attempt)
 		}

@@ -13,8 +13,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-func attemptOf(c domain.Client, key string) application.Attempt {
-	return application.Attempt{
+func attemptOf(c domain.Client, key string) application.IdempotencyRecord {
+	return application.IdempotencyRecord{
 		Subject: "alice", Key: key, Fingerprint: [32]byte{1, 2, 3}, At: now,
 		ClientID: c.Identity().ClientID, Revision: c.Revision(), SecretID: "secret_1",
 	}
@@ -23,27 +23,27 @@ func attemptOf(c domain.Client, key string) application.Attempt {
 func attemptWithRevision(t *testing.T, store application.Store) {
 	client := register(t, tenant, "app-1")
 	attempt := attemptOf(client, "key-1")
-	_, err := store.FindAttempt(t.Context(), tenant, "alice", "key-1")
+	_, err := store.FindIdempotencyRecord(t.Context(), tenant, "alice", "key-1")
 	require.ErrorIs(t, err, application.ErrNotFound)
 	require.NoError(t, store.CommitOnce(t.Context(), created(client), attempt))
-	kept, err := store.FindAttempt(t.Context(), tenant, "alice", "key-1")
+	kept, err := store.FindIdempotencyRecord(t.Context(), tenant, "alice", "key-1")
 	require.NoError(t, err)
 	assert.Equal(t, attempt, kept)
 
 	second := rename(t, client, "Another")
-	require.ErrorIs(t, store.CommitOnce(t.Context(), updated(second), attemptOf(second, "key-1")), application.ErrDone)
+	require.ErrorIs(t, store.CommitOnce(t.Context(), updated(second), attemptOf(second, "key-1")), application.ErrAlreadyProcessed)
 	found, err := store.Find(t.Context(), tenant, "app-1")
 	require.NoError(t, err)
 	assert.Equal(t, domain.RevisionNumber(1), found.Revision(), "the change was made only once")
 
 	require.ErrorIs(t, store.CommitOnce(t.Context(), created(client), attemptOf(client, "key-2")), application.ErrConflict)
-	_, err = store.FindAttempt(t.Context(), tenant, "alice", "key-2")
+	_, err = store.FindIdempotencyRecord(t.Context(), tenant, "alice", "key-2")
 	require.ErrorIs(t, err, application.ErrNotFound, "an attempt without its revision is not stored")
 	for _, other := range []struct {
 		tenant  domain.TenantID
 		subject string
 	}{{"tenant_b", "alice"}, {tenant, "bob"}} {
-		_, err = store.FindAttempt(t.Context(), other.tenant, other.subject, "key-1")
+		_, err = store.FindIdempotencyRecord(t.Context(), other.tenant, other.subject, "key-1")
 		require.ErrorIs(t, err, application.ErrNotFound)
 	}
 }
@@ -62,7 +62,7 @@ func oneAttemptSucceeds(t *testing.T, store application.Store) {
 		if err == nil {
 			succeeded++
 		} else {
-			require.ErrorIs(t, err, application.ErrDone)
+			require.ErrorIs(t, err, application.ErrAlreadyProcessed)
 		}
 	}
 	assert.Equal(t, 1, succeeded)
@@ -74,16 +74,16 @@ func attemptExpires(t *testing.T, store application.Store) {
 	require.NoError(t, store.CommitOnce(t.Context(), created(client), attemptOf(client, "key")))
 	second := rename(t, client, "Another")
 	late := attemptOf(second, "key")
-	late.At = now.Add(application.AttemptsKept + time.Minute)
+	late.At = now.Add(application.IdempotencyRetention + time.Minute)
 	require.NoError(t, store.CommitOnce(t.Context(), updated(second), late), "the key can be used again")
-	kept, err := store.FindAttempt(t.Context(), tenant, "alice", "key")
+	kept, err := store.FindIdempotencyRecord(t.Context(), tenant, "alice", "key")
 	require.NoError(t, err)
 	assert.Equal(t, late, kept)
 
-	require.NoError(t, store.ForgetAttempts(t.Context(), late.At))
-	_, err = store.FindAttempt(t.Context(), tenant, "alice", "key")
+	require.NoError(t, store.DeleteIdempotencyRecords(t.Context(), late.At))
+	_, err = store.FindIdempotencyRecord(t.Context(), tenant, "alice", "key")
 	require.NoError(t, err)
-	require.NoError(t, store.ForgetAttempts(t.Context(), late.At.Add(time.Second)))
-	_, err = store.FindAttempt(t.Context(), tenant, "alice", "key")
+	require.NoError(t, store.DeleteIdempotencyRecords(t.Context(), late.At.Add(time.Second)))
+	_, err = store.FindIdempotencyRecord(t.Context(), tenant, "alice", "key")
 	require.ErrorIs(t, err, application.ErrNotFound)
 }

@@ -30,17 +30,17 @@ func endedContext(t *testing.T, store application.Store) {
 		"Commit":     func() error { return store.Commit(ctx, created(other)) },
 		"deletion":   func() error { return store.Commit(ctx, revisionOf(domain.ActionDelete, rename(t, client, "x"))) },
 		"CommitOnce": func() error { return store.CommitOnce(ctx, created(other), attemptOf(other, "key")) },
-		"FindAttempt": func() error {
-			_, err := store.FindAttempt(ctx, tenant, "alice", "key")
+		"FindIdempotencyRecord": func() error {
+			_, err := store.FindIdempotencyRecord(ctx, tenant, "alice", "key")
 			return err
 		},
-		"Revisions":      func() error { _, err := store.Revisions(ctx, tenant, "app-1", 0, 1); return err },
-		"Changes":        func() error { _, err := store.Changes(ctx, tenant, "", 1); return err },
-		"SecretUses":     func() error { _, err := store.SecretUses(ctx, tenant, "app-1"); return err },
-		"NoteSecretUses": func() error { return store.NoteSecretUses(ctx, []application.SecretUse{{TenantID: tenant, At: now}}) },
-		"Purgeable":      func() error { _, _, err := store.Purgeable(ctx, now, 1); return err },
-		"ForgetAttempts": func() error { return store.ForgetAttempts(ctx, now) },
-		"Ping":           func() error { return store.Ping(ctx) },
+		"Revisions":                func() error { _, err := store.Revisions(ctx, tenant, "app-1", 0, 1); return err },
+		"Changes":                  func() error { _, err := store.Changes(ctx, tenant, "", 1); return err },
+		"SecretUses":               func() error { _, err := store.SecretUses(ctx, tenant, "app-1"); return err },
+		"NoteSecretUses":           func() error { return store.NoteSecretUses(ctx, []application.SecretUse{{TenantID: tenant, At: now}}) },
+		"Purgeable":                func() error { _, _, err := store.Purgeable(ctx, now, 1); return err },
+		"DeleteIdempotencyRecords": func() error { return store.DeleteIdempotencyRecords(ctx, now) },
+		"Ping":                     func() error { return store.Ping(ctx) },
 	} {
 		assert.ErrorIs(t, call(), application.ErrUnavailable, name) //nolint:testifylint // all calls are checked
 	}

@@ -245,7 +245,7 @@ func unstorableValues(t *testing.T, store Damageable) {
 	log, err := store.Revisions(t.Context(), tenant, "app-1", 0, 10)
 	require.NoError(t, err)
 	assert.Empty(t, log)
-	_, err = store.FindAttempt(t.Context(), tenant, attempt.Subject, "key")
+	_, err = store.FindIdempotencyRecord(t.Context(), tenant, attempt.Subject, "key")
 	require.ErrorIs(t, err, application.ErrNotFound)
 }
 
@@ -316,7 +316,7 @@ func examineAndRepair(t *testing.T, store Damageable) {
 	for _, size := range []int{1, 2, 100} {
 		counts, faults := examine(t, store, size)
 		assert.Equal(t, map[application.RecordKind]int{
-			application.ClientRecords: 5, application.RevisionRecords: 9, application.AttemptRecords: 4, application.SecretUseRecords: 2,
+			application.ClientRecords: 5, application.RevisionRecords: 9, application.IdempotencyRecords: 4, application.SecretUseRecords: 2,
 		}, counts)
 		require.Len(t, faults, 3)
 		for i, fault := range faults {

@@ -21,9 +21,9 @@ const (
 // said is what the program in every language says.
 const said = `created "1"
 updated "2" https://app.example.com/logo.png
-refused /redirect_uris/0 redirect-uri-fragment
-refused /grant_types/1 grant-type-unknown
-walked 4
+rejected /redirect_uris/0 redirect-uri-fragment
+rejected /grant_types/1 grant-type-unknown
+listed 4
 `
 
 // project copies a program to a folder of its own, with the document.

@@ -69,7 +69,7 @@ var path = []struct {
 	{"README.md", "Install", 0},
 	{"README.md", "The first update", 3},
 	{"docs/tutorial.md", "Ten minutes", 12},
-	{"docs/using.md", "A walk through", 6},
+	{"docs/using.md", "Walkthrough", 6},
 	{"docs/using.md", "In a pipeline", 3},
 }
 

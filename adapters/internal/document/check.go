@@ -50,9 +50,9 @@ func CheckRevision(r domain.Revision) error {
 	return c.err
 }
 
-// CheckAttempt returns an error that wraps [application.ErrUnstorable] if the attempt
+// CheckIdempotencyRecord returns an error that wraps [application.ErrUnstorable] if the attempt
 // cannot be stored.
-func CheckAttempt(a application.Attempt) error {
+func CheckIdempotencyRecord(a application.IdempotencyRecord) error {
 	var c checker
 	c.time("at", a.At)
 	c.text("subject", a.Subject)

@@ -177,7 +177,7 @@ func TestTimesInOtherZonesComeBackInUTC(t *testing.T) {
 func TestAnEntryOfTheLogThatCannotBeStored(t *testing.T) {
 	at := time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
 	require.NoError(t, document.CheckRevision(domain.Revision{At: at, Reason: "größer"}))
-	require.NoError(t, document.CheckAttempt(application.Attempt{At: at, Key: "k"}))
+	require.NoError(t, document.CheckIdempotencyRecord(application.IdempotencyRecord{At: at, Key: "k"}))
 	far := time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
 	for name, r := range map[string]domain.Revision{
 		"time":       {At: far},
@@ -190,11 +190,11 @@ func TestAnEntryOfTheLogThatCannotBeStored(t *testing.T) {
 	} {
 		require.ErrorIs(t, document.CheckRevision(r), application.ErrUnstorable, name)
 	}
-	for name, a := range map[string]application.Attempt{
+	for name, a := range map[string]application.IdempotencyRecord{
 		"time": {At: far}, "key": {At: at, Key: "\xff"}, "subject": {At: at, Subject: "\xff"},
 		"client": {At: at, ClientID: "\xff"}, "secret": {At: at, SecretID: "\xff"},
 	} {
-		require.ErrorIs(t, document.CheckAttempt(a), application.ErrUnstorable, name)
+		require.ErrorIs(t, document.CheckIdempotencyRecord(a), application.ErrUnstorable, name)
 	}
 }
 

@@ -1,5 +1,5 @@
-// Command go registers clients, updates one, reads why an update is refused, and
-// walks the list.
+// Command go registers clients, updates one, reads why an update is rejected, and
+// pages through the list.
 package main
 
 import (
@@ -32,27 +32,27 @@ func main() {
 	_, err = api.UpdateClientWithResponse(ctx, clientID, nil, client.UpdateClientRequest{
 		RedirectUris: &[]string{"https://app.example.com/callback#top"}, GrantTypes: &[]string{"authorization_code", "magic"},
 	})
-	if refused, ok := errors.AsType[*client.ProblemError](err); ok {
-		for _, violation := range refused.Violations {
-			fmt.Println("refused", *violation.Field, *violation.Rule)
+	if rejected, ok := errors.AsType[*client.ProblemError](err); ok {
+		for _, violation := range rejected.Violations {
+			fmt.Println("rejected", *violation.Field, *violation.Rule)
 		}
 	}
 
 	for n := range 4 {
 		_, err := api.CreateClientWithResponse(ctx, nil, client.CreateClientRequest{
-			Name: new(fmt.Sprintf("Walked %d", n)), GrantTypes: &[]string{"client_credentials"},
+			Name: new(fmt.Sprintf("Listed %d", n)), GrantTypes: &[]string{"client_credentials"},
 		})
 		check(err)
 	}
-	walked := 0
-	params := client.ListClientsParams{Name: new("walked"), Limit: new(int32(3))}
+	listed := 0
+	params := client.ListClientsParams{Name: new("listed"), Limit: new(int32(3))}
 	for next := true; next; next = params.After != nil {
 		page, err := api.ListClientsWithResponse(ctx, &params)
 		check(err)
-		walked += len(*page.JSON200.Items)
+		listed += len(*page.JSON200.Items)
 		params.After = page.JSON200.Next
 	}
-	fmt.Println("walked", walked)
+	fmt.Println("listed", listed)
 }
 
 func check(err error) {

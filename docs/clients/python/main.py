@@ -1,4 +1,4 @@
-"""Registers clients, updates one, reads why an update is refused, and walks the list."""
+"""Registers clients, updates one, reads why an update is rejected, and pages through the list."""
 
 import os
 
@@ -32,24 +32,24 @@ updated = update_client.sync_detailed(
 assert isinstance(updated.parsed, OAuthClientItemDetailResponse) and updated.parsed.data
 print("updated", updated.headers["ETag"], updated.parsed.data.logo_url)
 
-refused = update_client.sync(
+rejected = update_client.sync(
     client_id,
     client=api,
     body=UpdateClientRequest(
         redirect_uris=["https://app.example.com/callback#top"], grant_types=["authorization_code", "magic"]
     ),
 )
-assert isinstance(refused, SimpleResponse)
-for violation in refused.violations or []:
-    print("refused", violation.field, violation.rule)
+assert isinstance(rejected, SimpleResponse)
+for violation in rejected.violations or []:
+    print("rejected", violation.field, violation.rule)
 
 for n in range(4):
     create_client.sync(
-        client=api, body=CreateClientRequest(name=f"Walked {n}", grant_types=["client_credentials"])
+        client=api, body=CreateClientRequest(name=f"Listed {n}", grant_types=["client_credentials"])
     )
-walked = 0
-page = list_clients.sync(client=api, name="walked", limit=3)
+listed = 0
+page = list_clients.sync(client=api, name="listed", limit=3)
 while isinstance(page, OAuthClientListResponse):
-    walked += len(page.items or [])
-    page = list_clients.sync(client=api, name="walked", limit=3, after=page.next_) if page.next_ else None
-print("walked", walked)
+    listed += len(page.items or [])
+    page = list_clients.sync(client=api, name="listed", limit=3, after=page.next_) if page.next_ else None
+print("listed", listed)

@@ -1,4 +1,4 @@
-// Registers clients, updates one, reads why an update is refused, and walks the list.
+// Registers clients, updates one, reads why an update is rejected, and pages through the list.
 import createClient from "openapi-fetch";
 import type { paths } from "./clientele.js";
 
@@ -20,20 +20,20 @@ const updated = await api.PUT("/admin/oauth/clients/{client_id}", {
 });
 console.log("updated", updated.response.headers.get("ETag"), updated.data?.data?.logo_url);
 
-const refused = await api.PUT("/admin/oauth/clients/{client_id}", {
+const rejected = await api.PUT("/admin/oauth/clients/{client_id}", {
   params: { path: { client_id } },
   body: { redirect_uris: ["https://app.example.com/callback#top"], grant_types: ["authorization_code", "magic"] },
 });
-for (const violation of refused.error?.violations ?? []) console.log("refused", violation.field, violation.rule);
+for (const violation of rejected.error?.violations ?? []) console.log("rejected", violation.field, violation.rule);
 
 for (const n of [1, 2, 3, 4]) {
-  await api.POST("/admin/oauth/clients", { body: { name: `Walked ${n}`, grant_types: ["client_credentials"] } });
+  await api.POST("/admin/oauth/clients", { body: { name: `Listed ${n}`, grant_types: ["client_credentials"] } });
 }
-let walked = 0;
+let listed = 0;
 let after: string | undefined;
 do {
-  const page = await api.GET("/admin/oauth/clients", { params: { query: { name: "walked", limit: 3, after } } });
-  walked += page.data?.items?.length ?? 0;
+  const page = await api.GET("/admin/oauth/clients", { params: { query: { name: "listed", limit: 3, after } } });
+  listed += page.data?.items?.length ?? 0;
   after = page.data?.next;
 } while (after);
-console.log("walked", walked);
+console.log("listed", listed);

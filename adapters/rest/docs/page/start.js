@@ -1,4 +1,4 @@
-// Nothing but this service is asked: no validator, no other document by a query.
+// The page sends requests only to this service: no validator, and no other document from the query.
 window.ui = SwaggerUIBundle({
   url: "/openapi.yaml",
   dom_id: "#api",

@@ -6,7 +6,7 @@ import com.example.clientele.model.SimpleResponse;
 import com.example.clientele.model.UpdateClientRequest;
 import java.util.List;
 
-/** Registers clients, updates one, reads why an update is refused, and walks the list. */
+/** Registers clients, updates one, reads why an update is rejected, and pages through the list. */
 class Main {
   public static void main(String[] args) throws Exception {
     var connection = new ApiClient();
@@ -34,25 +34,25 @@ class Main {
           .updateClientRequest(new UpdateClientRequest()
               .redirectUris(List.of("https://app.example.com/callback#top")).grantTypes(List.of("authorization_code", "magic")))
           .build());
-    } catch (ApiException refusal) {
-      var refused = connection.getObjectMapper().readValue(refusal.getResponseBody(), SimpleResponse.class);
-      for (var violation : refused.getViolations()) {
-        System.out.println("refused " + violation.getField() + " " + violation.getRule());
+    } catch (ApiException rejection) {
+      var rejected = connection.getObjectMapper().readValue(rejection.getResponseBody(), SimpleResponse.class);
+      for (var violation : rejected.getViolations()) {
+        System.out.println("rejected " + violation.getField() + " " + violation.getRule());
       }
     }
 
     for (var n = 0; n < 4; n++) {
       api.createClient(ClientsApi.APICreateClientRequest.newBuilder()
-          .createClientRequest(new CreateClientRequest().name("Walked " + n).grantTypes(List.of("client_credentials")))
+          .createClientRequest(new CreateClientRequest().name("Listed " + n).grantTypes(List.of("client_credentials")))
           .build());
     }
-    var walked = 0;
+    var listed = 0;
     String after = null;
     do {
-      var page = api.listClients(ClientsApi.APIListClientsRequest.newBuilder().name("walked").limit(3).after(after).build());
-      walked += page.getItems().size();
+      var page = api.listClients(ClientsApi.APIListClientsRequest.newBuilder().name("listed").limit(3).after(after).build());
+      listed += page.getItems().size();
       after = page.getNext();
     } while (after != null);
-    System.out.println("walked " + walked);
+    System.out.println("listed " + listed);
   }
 }
