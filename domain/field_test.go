@@ -127,3 +127,28 @@ func TestTheSetFieldsOfAClientAreKnown(t *testing.T) {
 	}
 	assert.Equal(t, FieldSet{}, must(must(client.Delete(testNow)).Purge(testNow)).Filled())
 }
+
+// Two rows of one kind with their places exchanged would pass the tests above.
+func TestEachFieldIsAtItsPlace(t *testing.T) {
+	named := Settings{
+		Name: "name", Status: "status", Profile: "fapi_profile", RedirectURIs: []RedirectURI{"redirect_uris"},
+		GrantTypes: []GrantType{"grant_types"}, Scopes: []Scope{"scopes"}, AuthMethods: []AuthMethod{"client_auth_methods"},
+		Keys: KeySource{inline: "jwks", uri: "jwks_uri"},
+		TLSSubject: TLSSubject{
+			DN: "tls_client_auth_subject_dn", SANDNS: "tls_client_auth_san_dns", SANURI: "tls_client_auth_san_uri",
+			SANIP: "tls_client_auth_san_ip", SANEmail: "tls_client_auth_san_email",
+		},
+		LogoURL: "logo_url", Website: "website", PrivacyPolicy: "privacy_policy", TermsURL: "terms_url",
+		CORSOrigins: []Origin{"cors_origins"},
+	}
+	for f := range Fields() {
+		switch value := Plain(f.Of(&named)).(type) {
+		case string:
+			assert.Equal(t, f.String(), value)
+		case []string:
+			assert.Equal(t, []string{f.String()}, value)
+		default:
+			assert.Equal(t, FieldConfidential, f, "the only flag; a second one needs a row here")
+		}
+	}
+}

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/clientele-oauth/clientele/adapters/internal/contract"
-	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -131,8 +129,11 @@ type (
 		Warnings   []findingJSON `json:"warnings"`
 	}
 	findingJSON struct {
-		api.Finding
-		Line int `json:"line"`
+		Field   string `json:"field"`
+		Message string `json:"message"`
+		Rule    string `json:"rule"`
+		Source  string `json:"source"`
+		Line    int    `json:"line"`
 	}
 	unreadJSON struct {
 		File    string `json:"file"`
@@ -158,7 +159,7 @@ func CheckJSON(w io.Writer, files []File) error {
 		for _, c := range f.Clients {
 			one := clientJSON{File: f.Name, Line: c.Line, ClientID: c.ClientID, Violations: []findingJSON{}, Warnings: []findingJSON{}}
 			for _, finding := range c.Findings {
-				presented := findingJSON{contract.FindingsOf(domain.Findings{finding.Finding})[0], finding.Line}
+				presented := findingJSON{finding.Pointer, finding.Message, finding.Rule, finding.Source, finding.Line}
 				if finding.Level == domain.Violation {
 					one.Violations = append(one.Violations, presented)
 				} else {

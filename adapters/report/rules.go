@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
+	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -28,7 +29,9 @@ func RulesTable(w io.Writer, rules []domain.Rule) error {
 
 // RulesJSON writes the rules in the form of the data of GET /admin/oauth/rules.
 func RulesJSON(w io.Writer, rules []domain.Rule) error {
-	return indented(w, contract.RuleListOf(rules))
+	var list jsonobject.Writer
+	list.Object("", func() { contract.WriteRules(&list, rules) })
+	return indented(w, json.RawMessage(list))
 }
 
 // RulesMarkdown writes the rules as a Markdown page with a table for each subject.

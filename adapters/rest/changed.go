@@ -20,7 +20,7 @@ import (
 // A caller that may write and not read gets back only the fields that it sent:
 // otherwise an empty update would read any client. A 400 may still quote a stored
 // value that the change makes invalid; otherwise it could not be corrected.
-func (s *server) changed(x *requestState, message string, revised application.Revised, opts application.Options) *answer {
+func (s *server) changed(x *requestState, message string, revised application.Revised, opts application.Options) *response {
 	now := s.clock.Now()
 	a := s.success(http.StatusOK, message, func(w *jsonobject.Writer) {
 		warnings := slices.Concat(revised.Warnings, revised.Client.SecretWarnings(now))

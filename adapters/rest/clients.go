@@ -40,10 +40,7 @@ func (s *server) CreateClient(ctx context.Context, r api.CreateClientRequestObje
 	if opts.DryRun {
 		return created, nil
 	}
-	if registered.Repeated {
-		created = created.with("Idempotent-Replayed", "true")
-	}
-	return created.
+	return created.replayed(registered.Repeated).
 		with("ETag", etag(registered.Client.Revision())).
 		with("Location", "/admin/oauth/clients/"+url.PathEscape(string(registered.Client.Identity().ClientID))), nil
 }
@@ -228,7 +225,7 @@ func (s *server) UpdateClient(ctx context.Context, r api.UpdateClientRequestObje
 }
 
 // detail answers with a client. The warnings about its secrets are added.
-func (s *server) detail(message string, c domain.Client, warnings domain.Findings) *answer {
+func (s *server) detail(message string, c domain.Client, warnings domain.Findings) *response {
 	now := s.clock.Now()
 	warnings = slices.Concat(warnings, c.SecretWarnings(now))
 	return s.success(http.StatusOK, message, func(w *jsonobject.Writer) {

@@ -15,7 +15,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
-	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -204,8 +203,8 @@ func (op *operation) judges() bool {
 }
 
 // breach is one place in which a request breaks the contract.
-func breach(pointer, message string) api.Finding {
-	return api.Finding{Field: &pointer, Rule: new(contract.RuleContract), Message: &message, Source: new(contract.SourceContract)}
+func breach(pointer, message string) domain.Finding {
+	return contract.Breach{Pointer: pointer, Message: message}.Finding()
 }
 
 // explainJSON says why the text is not strict JSON (RFC 8259 §4, §8.1).
@@ -224,7 +223,7 @@ func explainJSON(text []byte, err error) error {
 		return &contractError{
 			status:     http.StatusBadRequest,
 			message:    "the body has a duplicate field",
-			violations: []api.Finding{breach(contract.Shortened(string(syntactic.JSONPointer)), "duplicate field")},
+			violations: domain.Findings{breach(contract.Shortened(string(syntactic.JSONPointer)), "duplicate field")},
 		}
 	default:
 		return reject("the body is not valid JSON, near byte " + strconv.FormatInt(min(syntactic.ByteOffset, int64(len(text))), 10))

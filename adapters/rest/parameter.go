@@ -13,7 +13,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
-	"github.com/clientele-oauth/clientele/api"
+	"github.com/clientele-oauth/clientele/domain"
 )
 
 // parameter is a parameter of an operation.
@@ -49,7 +49,7 @@ func (p parameter) place() string {
 }
 
 // breach is a violation that names the parameter.
-func (p parameter) breach(reason string) api.Finding {
+func (p parameter) breach(reason string) domain.Finding {
 	return breach(p.place(), "the parameter "+p.name+" "+reason)
 }
 
@@ -126,7 +126,7 @@ func (op *operation) checkParameters(r *http.Request) (found violations, goesOn 
 		return found, false
 	}
 	goesOn = true
-	var broken []api.Finding
+	var broken domain.Findings
 	rewritten := false
 	for _, p := range op.parameters {
 		values, err := p.values(r, query)
@@ -158,7 +158,7 @@ func (op *operation) checkParameters(r *http.Request) (found violations, goesOn 
 	if rewritten {
 		r.URL.RawQuery = query.Encode()
 	}
-	slices.SortStableFunc(broken, func(a, b api.Finding) int { return strings.Compare(*a.Field, *b.Field) })
+	slices.SortStableFunc(broken, func(a, b domain.Finding) int { return strings.Compare(a.Pointer, b.Pointer) })
 	found.add(broken...)
 	return found, goesOn
 }

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
+	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -18,20 +18,20 @@ import (
 type problem struct {
 	status     int
 	message    string
-	violations []api.Finding // at most maxViolations
-	omitted    int           // violations beyond these
-	accepts    string        // Accept-Encoding
-	challenge  string        // WWW-Authenticate
-	retryAfter int           // seconds; 0 for none
+	violations domain.Findings // at most maxViolations
+	omitted    int             // violations beyond these
+	accepts    string          // Accept-Encoding
+	challenge  string          // WWW-Authenticate
+	retryAfter int             // seconds; 0 for none
 }
 
 // contractError is a request that openapi.yaml does not allow.
 type contractError struct {
 	status     int
 	message    string
-	violations []api.Finding // at most maxViolations
-	omitted    int           // violations beyond these
-	accepts    string        // Accept-Encoding (RFC 9110 §15.5.16)
+	violations domain.Findings // at most maxViolations
+	omitted    int             // violations beyond these
+	accepts    string          // Accept-Encoding (RFC 9110 §15.5.16)
 }
 
 func (e *contractError) Error() string { return e.message }
@@ -52,7 +52,7 @@ func problemOf(err error) (p problem, known bool) {
 		return problem{
 			status:     http.StatusBadRequest,
 			message:    "the client is rejected for " + contract.CountOf(len(refusals), "violation"),
-			violations: contract.FindingsOf(listed),
+			violations: listed,
 			omitted:    len(refusals) - len(listed),
 		}, true
 	case errors.As(err, &broken):
@@ -93,17 +93,17 @@ func problemOf(err error) (p problem, known bool) {
 	case errors.Is(err, domain.ErrSecretExpired):
 		return problem{
 			status: http.StatusBadRequest, message: "the expiry time of the secret is in the past",
-			violations: []api.Finding{breach("/expires_at", "must be in the future")},
+			violations: domain.Findings{breach("/expires_at", "must be in the future")},
 		}, true
 	case errors.Is(err, domain.ErrSecretExpiryRange):
 		return problem{
 			status: http.StatusBadRequest, message: "the expiry time of the secret is out of range",
-			violations: []api.Finding{breach("/expires_at", "must be between the years 0001 and 9999 in UTC; omit it for a secret that does not expire")},
+			violations: domain.Findings{breach("/expires_at", "must be between the years 0001 and 9999 in UTC; omit it for a secret that does not expire")},
 		}, true
 	case errors.Is(err, domain.ErrSecretExpiryTooFar):
 		return problem{
 			status: http.StatusBadRequest, message: "the expiry time of the secret is out of range",
-			violations: []api.Finding{breach("/expires_at",
+			violations: domain.Findings{breach("/expires_at",
 				fmt.Sprintf("must be at most %d years from now; omit it for a secret that does not expire", domain.MaxSecretYears))},
 		}, true
 	case errors.Is(err, domain.ErrSecretsUnreadable):
@@ -119,7 +119,7 @@ func problemOf(err error) (p problem, known bool) {
 	case errors.Is(err, application.ErrCursor):
 		return problem{
 			status: http.StatusBadRequest, message: "unknown cursor; start again from the list and its changes_cursor",
-			violations: []api.Finding{breach("?after", "the query parameter after does not refer to a change in the history of this tenant")},
+			violations: domain.Findings{breach("?after", "the query parameter after does not refer to a change in the history of this tenant")},
 		}, true
 	case errors.Is(err, domain.ErrTooManySecrets):
 		return problem{status: http.StatusConflict, message: "the client has two active secrets; delete one, or rotate"}, true
@@ -216,22 +216,14 @@ func (s *server) writeProblem(w http.ResponseWriter, r *http.Request, p problem)
 	if p.omitted > 0 {
 		p.message += "; the first " + strconv.Itoa(len(p.violations)) + " are listed, and " + strconv.Itoa(p.omitted) + " more are not"
 	}
-	body := api.SimpleResponse{
-		Code:      new(int32(p.status)), //nolint:gosec // an HTTP status has three digits
-		Message:   &p.message,
-		Timestamp: new(wireTime(s.clock.Now())),
-	}
-	if len(p.violations) > 0 {
-		body.Violations = &p.violations
-	}
-	if p.omitted > 0 {
-		body.ViolationsOmitted = new(int64(p.omitted))
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(p.status)
-	if err := json.NewEncoder(w).Encode(body); err != nil {
-		s.log.DebugContext(r.Context(), "the caller disconnected", "error", err)
-	}
+	s.respond(p.status, p.status, p.message, func(w *jsonobject.Writer) {
+		if len(p.violations) > 0 {
+			contract.WriteFindings(w, "violations", p.violations)
+		}
+		if p.omitted > 0 {
+			w.Int("violations_omitted", int64(p.omitted))
+		}
+	}).write(w, r)
 }
 
 // explainForbidden says what the caller lacks, and names the scope for the

@@ -2,8 +2,13 @@ package rest
 
 import (
 	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
+	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -15,10 +20,9 @@ func (s *server) ListRules(ctx context.Context, _ api.ListRulesRequestObject) (a
 	if err != nil {
 		return nil, err
 	}
-	return api.ListRules200JSONResponse{
-		Code: new(int32(0)), Message: new("rules found"), Timestamp: new(wireTime(s.clock.Now())),
-		Data: new(contract.RuleListOf(rules)),
-	}, nil
+	return s.success(http.StatusOK, "rules found", func(w *jsonobject.Writer) {
+		w.Object("data", func() { contract.WriteRules(w, rules) })
+	}), nil
 }
 
 // GetClientCompliance implements GET /admin/oauth/clients/{client_id}/compliance.
@@ -29,7 +33,7 @@ func (s *server) GetClientCompliance(
 	if err != nil {
 		return nil, err
 	}
-	return api.GetClientCompliance200JSONResponse(s.compliance(assessed)), nil
+	return s.compliance(assessed), nil
 }
 
 // CheckCompliance implements POST /admin/oauth/compliance.
@@ -41,7 +45,7 @@ func (s *server) CheckCompliance(
 	if err = x.rejected(err); err != nil {
 		return nil, err
 	}
-	return api.CheckCompliance200JSONResponse(s.compliance(assessed)), nil
+	return s.compliance(assessed), nil
 }
 
 // profiles are the ones to judge by: the one that is asked for, or all.
@@ -56,16 +60,17 @@ func profiles(asked *api.ProfileName) []domain.Profile {
 	}
 }
 
-// compliance is the success envelope around assessments.
-func (s *server) compliance(assessed []domain.Assessment) api.ComplianceDetailResponse {
-	reports := make([]api.ComplianceReport, len(assessed))
-	for i, a := range assessed {
-		reports[i] = presentAssessment(a)
-	}
-	return api.ComplianceDetailResponse{
-		Code: new(int32(0)), Message: new("judged"), Timestamp: new(wireTime(s.clock.Now())),
-		Data: &api.Compliance{Reports: &reports},
-	}
+// compliance is the response with assessments.
+func (s *server) compliance(assessed []domain.Assessment) *response {
+	return s.success(http.StatusOK, "judged", func(w *jsonobject.Writer) {
+		w.Object("data", func() {
+			w.Array("reports", func() {
+				for _, a := range assessed {
+					w.Object("", func() { writeAssessment(w, a) })
+				}
+			})
+		})
+	})
 }
 
 // How many findings a report lists: of one rule, and of all. The size of a report
@@ -75,36 +80,57 @@ const (
 	maxReported = 100
 )
 
-func presentAssessment(a domain.Assessment) api.ComplianceReport {
-	failed, warned, passed := []api.RuleResult{}, []api.RuleResult{}, []api.RuleResult{}
+func writeAssessment(w *jsonobject.Writer, a domain.Assessment) {
+	var failed, warned, passed []ruleResult
 	room := maxReported
 	for _, result := range a.Results {
 		listed := result.Findings[:min(len(result.Findings), maxOfRule, room)]
 		room -= len(listed)
-		presented := api.RuleResult{
-			Rule: new(result.Rule.ID), Summary: new(result.Rule.Summary), Source: new(result.Rule.Source),
-			Findings: new(contract.FindingsOf(listed)),
-		}
-		if omitted := len(result.Findings) - len(listed); omitted > 0 {
-			presented.FindingsOmitted = new(int64(omitted))
-		}
+		shown := ruleResult{result, listed}
 		switch {
 		case result.Findings.HasViolations():
-			failed = append(failed, presented)
+			failed = append(failed, shown)
 		case len(result.Findings) > 0:
-			warned = append(warned, presented)
+			warned = append(warned, shown)
 		default:
-			passed = append(passed, presented)
+			passed = append(passed, shown)
 		}
 	}
-	obligations := make([]api.Obligation, len(a.Obligations))
-	for i, o := range a.Obligations {
-		obligations[i] = api.Obligation{Demand: new(o.Demand), Source: new(o.Source)}
-	}
-	return api.ComplianceReport{
-		Profile: new(contract.ProfileName(a.Profile)), Compliant: new(a.Compliant()),
-		Failed: &failed, Warned: &warned, Passed: &passed, Obligations: &obligations,
-	}
+	w.Text("profile", contract.ProfileName(a.Profile))
+	w.Bool("compliant", a.Compliant())
+	writeRuleResults(w, "failed", failed)
+	writeRuleResults(w, "warned", warned)
+	writeRuleResults(w, "passed", passed)
+	w.Array("obligations", func() {
+		for _, o := range a.Obligations {
+			w.Object("", func() {
+				w.Text("demand", o.Demand)
+				w.Text("source", o.Source)
+			})
+		}
+	})
+}
+
+// ruleResult is what one rule found, and the findings that are listed.
+type ruleResult struct {
+	domain.Result
+	listed domain.Findings
+}
+
+func writeRuleResults(w *jsonobject.Writer, name string, results []ruleResult) {
+	w.Array(name, func() {
+		for _, result := range results {
+			w.Object("", func() {
+				w.Text("rule", result.Rule.ID)
+				w.Text("summary", result.Rule.Summary)
+				w.Text("source", result.Rule.Source)
+				contract.WriteFindings(w, "findings", result.listed)
+				if omitted := len(result.Findings) - len(result.listed); omitted > 0 {
+					w.Int("findings_omitted", int64(omitted))
+				}
+			})
+		}
+	})
 }
 
 // GetClientKeys implements GET /admin/oauth/clients/{client_id}/keys.
@@ -113,70 +139,80 @@ func (s *server) GetClientKeys(ctx context.Context, r api.GetClientKeysRequestOb
 	if err != nil {
 		return nil, err
 	}
-	return api.GetClientKeys200JSONResponse{
-		Code: new(int32(0)), Message: new("keys found"), Timestamp: new(wireTime(s.clock.Now())),
-		Data: new(presentKeys(inForce)),
-	}, nil
+	return s.success(http.StatusOK, "keys in force", func(w *jsonobject.Writer) {
+		w.Object("data", func() { writeKeys(w, inForce) })
+	}), nil
 }
 
-func presentKeys(k application.KeysInForce) api.ClientKeys {
-	presented := api.ClientKeys{Source: new("none"), State: new("none")}
+func writeKeys(w *jsonobject.Writer, k application.KeysInForce) {
+	source := "none"
 	switch {
 	case k.Source.URI() != "":
-		presented.Source, presented.JwksURI = new("jwks_uri"), new(k.Source.URI())
-		presented.FetchedAt = new(wireTime(k.FetchedAt))
+		source = "jwks_uri"
+		w.Text("jwks_uri", k.Source.URI())
+		w.Time("fetched_at", k.FetchedAt, time.RFC3339)
 	case k.Source.Inline() != "":
-		presented.Source = new("jwks")
+		source = "jwks"
 	}
+	w.Text("source", source)
+	state, detail := "none", ""
 	set, seen := k.Keys.Set()
 	reason, unreachable := k.Keys.Unreachable()
 	switch {
 	case seen:
-		presented.State = new("seen")
-		presented.Detail = filled(set.Detail)
+		state, detail = "seen", set.Detail
 	case unreachable:
-		presented.State, presented.Detail = new("unreachable"), &reason
+		state, detail = "unreachable", reason
 	case k.Keys.Refused():
-		presented.State = new("refused")
+		state = "refused"
 	}
-	keys := make([]api.ClientKey, len(set.Keys))
-	for i, key := range set.Keys {
-		keys[i] = presentKey(key)
-		keys[i].Violations, keys[i].Warnings = about(k.Findings, i)
-	}
-	presented.Keys = &keys
-	presented.Violations, presented.Warnings = about(k.Findings, domain.NoKey)
-	return presented
+	w.Text("state", state)
+	w.TextUnlessEmpty("detail", detail)
+	w.Array("keys", func() {
+		for i, key := range set.Keys {
+			w.Object("", func() {
+				writeKey(w, key)
+				writeFindingsAbout(w, k.Findings, i)
+			})
+		}
+	})
+	writeFindingsAbout(w, k.Findings, domain.NoKey)
 }
 
-func presentKey(key domain.Key) api.ClientKey {
-	presented := api.ClientKey{
-		Kid: filled(key.KeyID), Kty: filled(key.Type), Crv: filled(key.Curve), Alg: filled(key.Algorithm),
-		Use: filled(key.Use), Thumbprint: filled(key.Thumbprint),
-	}
+func writeKey(w *jsonobject.Writer, key domain.Key) {
+	w.TextUnlessEmpty("kid", key.KeyID)
+	w.TextUnlessEmpty("kty", key.Type)
+	w.TextUnlessEmpty("crv", key.Curve)
+	w.TextUnlessEmpty("alg", key.Algorithm)
+	w.TextUnlessEmpty("use", key.Use)
+	w.TextUnlessEmpty("thumbprint", key.Thumbprint)
 	if key.Bits > 0 {
-		presented.Size = new(int32(key.Bits)) //nolint:gosec // at most the bits of a key set of 64 KiB
+		w.Int("size", int64(key.Bits))
 	}
 	if key.Operations != nil {
-		presented.KeyOps = &key.Operations
+		jsonobject.Texts(w, "key_ops", key.Operations)
 	}
 	if key.Public != nil {
-		presented.PublicKey = &key.Public
+		w.Object("public_key", func() {
+			for _, name := range slices.Sorted(maps.Keys(key.Public)) {
+				w.Text(name, key.Public[name])
+			}
+		})
 	}
 	if c := key.Certificate; c != nil && c.Malformed == "" {
-		presented.CertificateNotBefore = new(wireTime(c.NotBefore))
-		presented.CertificateNotAfter = new(wireTime(c.NotAfter))
+		w.Time("certificate_not_before", c.NotBefore, time.RFC3339)
+		w.Time("certificate_not_after", c.NotAfter, time.RFC3339)
 	}
-	return presented
 }
 
-// about picks the findings about one key, or about none.
-func about(findings domain.Findings, keyIndex int) (violations, warnings *[]api.Finding) {
+// writeFindingsAbout writes the findings about one key, or those about none.
+func writeFindingsAbout(w *jsonobject.Writer, findings domain.Findings, keyIndex int) {
 	var some domain.Findings
 	for _, f := range findings {
 		if f.KeyIndex == keyIndex {
 			some = append(some, f)
 		}
 	}
-	return new(contract.FindingsOf(some.Violations())), new(contract.FindingsOf(some.Warnings()))
+	contract.WriteFindings(w, "violations", some.Violations())
+	contract.WriteFindings(w, "warnings", some.Warnings())
 }

@@ -2,8 +2,10 @@ package rest
 
 import (
 	"context"
+	"net/http"
 	"time"
 
+	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -18,18 +20,29 @@ func (s *server) ListSecrets(ctx context.Context, r api.ListSecretsRequestObject
 	if err != nil {
 		return nil, err
 	}
-	secrets := make([]api.Secret, len(states))
-	for i, state := range states {
-		secrets[i] = api.Secret{
-			SecretID: &state.ID, Description: &state.Description, Status: new(string(state.Status)), LastFour: &state.LastFour,
-			CreatedAt: new(wireTime(state.CreatedAt)), UpdatedAt: new(wireTime(state.UpdatedAt)),
-			ExpiresAt: filledTime(state.ExpiresAt), LastUsedAt: filledTime(state.LastUsedAt),
-		}
-	}
-	return api.ListSecrets200JSONResponse{
-		Code: new(int32(0)), Message: new("secrets found"), Timestamp: new(wireTime(s.clock.Now())),
-		Data: &api.SecretList{Secrets: &secrets},
-	}, nil
+	return s.success(http.StatusOK, "secrets found", func(w *jsonobject.Writer) {
+		w.Object("data", func() {
+			w.Array("secrets", func() {
+				for _, state := range states {
+					w.Object("", func() {
+						writeSecret(w, state.Secret, state.Status)
+						w.Text("last_four", state.LastFour)
+						writeTime(w, "last_used_at", state.LastUsedAt)
+						writeTime(w, "updated_at", state.UpdatedAt)
+					})
+				}
+			})
+		})
+	}), nil
+}
+
+// writeSecret writes what all responses with a secret have.
+func writeSecret(w *jsonobject.Writer, secret domain.Secret, status domain.SecretStatus) {
+	w.Text("secret_id", secret.ID)
+	w.Text("description", secret.Description)
+	w.Text("status", string(status))
+	w.Time("created_at", secret.CreatedAt, time.RFC3339)
+	writeTime(w, "expires_at", secret.ExpiresAt)
 }
 
 // CreateSecret implements POST /admin/oauth/clients/{client_id}/secrets.
@@ -44,20 +57,17 @@ func (s *server) CreateSecret(ctx context.Context, r api.CreateSecretRequestObje
 	if err = x.rejected(err); err != nil {
 		return nil, err
 	}
-	answer := api.CreateSecret201JSONResponse{Body: api.CreateSecretDetailResponse{
-		Code: new(int32(0)), Message: new("secret created"), Timestamp: new(wireTime(s.clock.Now())),
-		Data: &api.CreatedSecret{
-			SecretID: &issued.Secret.ID, SecretValue: filled(issued.Value), Description: &issued.Secret.Description,
-			Status:    new(string(issued.Secret.Status(s.clock.Now()))),
-			CreatedAt: new(wireTime(issued.Secret.CreatedAt)), ExpiresAt: filledTime(issued.Secret.ExpiresAt),
-		},
-	}}
+	message := "secret created"
 	if issued.Repeated {
-		answer.Body.Message = new("an earlier request with this Idempotency-Key created the secret; its value is not stored: " +
-			"delete the secret and create another one if you did not receive the value")
-		answer.Headers.IdempotentReplayed = new("true")
+		message = "an earlier request with this Idempotency-Key created the secret; its value is not stored: " +
+			"delete the secret and create another one if you did not receive the value"
 	}
-	return answer, nil
+	return s.success(http.StatusCreated, message, func(w *jsonobject.Writer) {
+		w.Object("data", func() {
+			writeSecret(w, issued.Secret, issued.Secret.Status(s.clock.Now()))
+			w.TextUnlessEmpty("secret_value", issued.Value) // shown only once
+		})
+	}).replayed(issued.Repeated), nil
 }
 
 // RotateSecret implements POST /admin/oauth/clients/{client_id}/rotate-secret.
@@ -72,19 +82,19 @@ func (s *server) RotateSecret(ctx context.Context, r api.RotateSecretRequestObje
 	if err = x.rejected(err); err != nil {
 		return nil, err
 	}
-	answer := api.RotateSecret200JSONResponse{Body: api.RotateSecretDetailResponse{
-		Code: new(int32(0)), Message: new("secret rotated"), Timestamp: new(wireTime(s.clock.Now())),
-		Data: &api.RotatedSecret{
-			ClientID: &r.ClientID, SecretID: &issued.Secret.ID, NewSecret: filled(issued.Value),
-			RotatedAt: new(wireTime(issued.Secret.CreatedAt)),
-		},
-	}}
+	message := "secret rotated"
 	if issued.Repeated {
-		answer.Body.Message = new("an earlier request with this Idempotency-Key rotated the secret; its value is not stored: " +
-			"rotate again with a new key if you did not receive the value")
-		answer.Headers.IdempotentReplayed = new("true")
+		message = "an earlier request with this Idempotency-Key rotated the secret; its value is not stored: " +
+			"rotate again with a new key if you did not receive the value"
 	}
-	return answer, nil
+	return s.success(http.StatusOK, message, func(w *jsonobject.Writer) {
+		w.Object("data", func() {
+			w.Text("client_id", r.ClientID)
+			w.Text("secret_id", issued.Secret.ID)
+			w.TextUnlessEmpty("new_secret", issued.Value) // shown only once
+			w.Time("rotated_at", issued.Secret.CreatedAt, time.RFC3339)
+		})
+	}).replayed(issued.Repeated), nil
 }
 
 // DeleteSecret implements DELETE /admin/oauth/clients/{client_id}/secrets/{secret_id}.
@@ -107,8 +117,10 @@ func (s *server) VerifySecret(ctx context.Context, r api.VerifySecretRequestObje
 	if valid {
 		message = "the secret is valid"
 	}
-	return api.VerifySecret200JSONResponse{
-		Code: new(int32(0)), Message: &message, Timestamp: new(wireTime(s.clock.Now())),
-		Data: &api.Verification{Valid: &valid, SecretID: filled(id)},
-	}, nil
+	return s.success(http.StatusOK, message, func(w *jsonobject.Writer) {
+		w.Object("data", func() {
+			w.TextUnlessEmpty("secret_id", id)
+			w.Bool("valid", valid)
+		})
+	}), nil
 }

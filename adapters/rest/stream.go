@@ -29,7 +29,7 @@ func (s *stream) send(to http.ResponseWriter) error {
 	to.Header().Set("Content-Type", "application/json")
 	sent := false
 	var err error
-	w := s.server.envelope(s.message, func(w *jsonobject.Writer) {
+	w := s.server.envelope(0, s.message, func(w *jsonobject.Writer) {
 		err = s.write(w, func() error {
 			if len(*w) < streamBytes {
 				return nil

@@ -5,8 +5,8 @@ import (
 	"net/http"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
-	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
 )
 
 // maxViolations is how many violations a response lists; the others are counted
@@ -15,11 +15,11 @@ const maxViolations = 100
 
 // violations are the violations of one request.
 type violations struct {
-	listed  []api.Finding // at most maxViolations
-	omitted int           // how many more there are
+	listed  domain.Findings // at most maxViolations
+	omitted int             // how many more there are
 }
 
-func (v *violations) add(findings ...api.Finding) {
+func (v *violations) add(findings ...domain.Finding) {
 	for _, f := range findings {
 		if len(v.listed) >= maxViolations {
 			v.omitted++

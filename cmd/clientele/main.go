@@ -32,6 +32,7 @@ type commands struct {
 	Doctor    doctorCommand    `cmd:"" help:"Find stored records that cannot be read, and repair them where possible."`
 	Token     tokenCommand     `cmd:"" help:"Issue access tokens for development, and explain access tokens."`
 	Rules     rulesCommand     `cmd:"" help:"Print the rules that clients are validated by."`
+	Fields    fieldsCommand    `cmd:"" help:"Print the fields of a client's configuration in Markdown."`
 	Check     checkCommand     `cmd:"" help:"Validate client files with the service's rules, offline."`
 	Import    importCommand    `cmd:"" help:"Convert exports of other systems into client files."`
 	Apply     applyCommand     `cmd:"" help:"Make a registry match the files."`

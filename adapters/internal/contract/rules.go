@@ -3,7 +3,7 @@ package contract
 import (
 	"strings"
 
-	"github.com/clientele-oauth/clientele/api"
+	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -18,17 +18,20 @@ func ProfileName(p domain.Profile) string {
 	return string(p)
 }
 
-// RuleListOf shows rules.
-func RuleListOf(rules []domain.Rule) api.RuleList {
-	presented := make([]api.Rule, len(rules))
-	for i, rule := range rules {
-		levels, profiles := LevelNames(rule), ProfileNames(rule)
-		presented[i] = api.Rule{
-			ID: new(rule.ID), Subject: new(rule.Subject), Levels: &levels, AppliesTo: &profiles,
-			Summary: new(rule.Summary), Source: new(rule.Source),
+// WriteRules writes rules as a member called "rules".
+func WriteRules(w *jsonobject.Writer, rules []domain.Rule) {
+	w.Array("rules", func() {
+		for _, rule := range rules {
+			w.Object("", func() {
+				jsonobject.Texts(w, "applies_to", ProfileNames(rule))
+				w.Text("id", rule.ID)
+				jsonobject.Texts(w, "levels", LevelNames(rule))
+				w.Text("source", rule.Source)
+				w.Text("subject", rule.Subject)
+				w.Text("summary", rule.Summary)
+			})
 		}
-	}
-	return api.RuleList{Rules: &presented}
+	})
 }
 
 // LevelNames names the levels of a rule, the strictest first.
@@ -59,11 +62,16 @@ func ProfileText(rule domain.Rule) string {
 	return strings.Join(names, ", ")
 }
 
-// FindingsOf shows findings; none are an empty list.
-func FindingsOf(findings domain.Findings) []api.Finding {
-	presented := make([]api.Finding, len(findings))
-	for i, f := range findings {
-		presented[i] = api.Finding{Field: new(f.Pointer), Rule: new(f.Rule), Message: new(f.Message), Source: new(f.Source)}
-	}
-	return presented
+// WriteFindings writes findings as a member of that name, an array.
+func WriteFindings(w *jsonobject.Writer, name string, findings domain.Findings) {
+	w.Array(name, func() {
+		for _, f := range findings {
+			w.Object("", func() {
+				w.Text("field", f.Pointer)
+				w.Text("message", f.Message)
+				w.Text("rule", f.Rule)
+				w.Text("source", f.Source)
+			})
+		}
+	})
 }

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
@@ -9,9 +8,13 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// wireTime is a time as the contract writes it: RFC 3339 in UTC, whole
-// seconds.
-func wireTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// writeTime writes a time as responses have it: RFC 3339 in UTC, whole seconds. An
+// unset time is left out.
+func writeTime(w *jsonobject.Writer, name string, t time.Time) {
+	if !t.IsZero() {
+		w.Time(name, t, time.RFC3339)
+	}
+}
 
 // writeItem writes a client as responses show it. The time decides which secrets
 // have not expired.
@@ -87,24 +90,5 @@ func writeWarnings(w *jsonobject.Writer, warnings domain.Findings) {
 	if len(warnings) == 0 {
 		return
 	}
-	warnings = warnings[:min(len(warnings), maxViolations)]
-	text, _ := json.Marshal(contract.FindingsOf(warnings)) // texts alone, which cannot fail
-	w.Raw("warnings", text)
-}
-
-// filled shows a text, or nil where it is empty and the member is better absent.
-func filled(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-// filledTime shows a time, or nil where there is none and the member is better
-// absent.
-func filledTime(t time.Time) *string {
-	if t.IsZero() {
-		return nil
-	}
-	return new(wireTime(t))
+	contract.WriteFindings(w, "warnings", warnings[:min(len(warnings), maxViolations)])
 }

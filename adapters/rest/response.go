@@ -1,0 +1,158 @@
+package rest
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
+	"github.com/clientele-oauth/clientele/api"
+)
+
+// response is a response whose body is written already. It takes the place
+// of the generated types, which would be filled first and then written by
+// reflection.
+type response struct {
+	status int
+	header map[string]string
+	body   *jsonobject.Writer
+	server *server
+}
+
+// maxKeptBody bounds the memory of a body that is kept: that of a large page.
+const maxKeptBody = 256 << 10
+
+// success is a response in the envelope of openapi.yaml; write writes the members
+// of the operation.
+func (s *server) success(status int, message string, write func(w *jsonobject.Writer)) *response {
+	return s.respond(status, 0, message, write)
+}
+
+// respond is a response in the envelope, with the code that is 0 for a success and the status
+// for a problem.
+func (s *server) respond(status, code int, message string, write func(w *jsonobject.Writer)) *response {
+	return &response{status: status, header: map[string]string{}, body: s.envelope(code, message, write), server: s}
+}
+
+// envelope writes the envelope of openapi.yaml into a body that [server.keep] may have
+// kept.
+func (s *server) envelope(code int, message string, write func(w *jsonobject.Writer)) *jsonobject.Writer {
+	w, ok := s.bodies.Get().(*jsonobject.Writer)
+	if !ok {
+		w = new(jsonobject.Writer)
+	}
+	w.Object("", func() {
+		w.Int("code", int64(code))
+		w.Text("message", message)
+		w.Time("timestamp", s.clock.Now(), time.RFC3339)
+		write(w)
+	})
+	return w
+}
+
+// keep keeps a body that was sent, to be written over.
+func (s *server) keep(body *jsonobject.Writer) {
+	if cap(*body) <= maxKeptBody {
+		*body = (*body)[:0]
+		s.bodies.Put(body)
+	}
+}
+
+// replayed marks the response to a repeated request.
+func (r *response) replayed(repeated bool) *response {
+	if repeated {
+		return r.with("Idempotent-Replayed", "true")
+	}
+	return r
+}
+
+// write sends a response outside of the generated server.
+func (r *response) write(w http.ResponseWriter, request *http.Request) {
+	log := r.server.log
+	if err := r.send(w); err != nil {
+		log.DebugContext(request.Context(), "the caller disconnected", "error", err)
+	}
+}
+
+// with adds a header.
+func (r *response) with(name, value string) *response {
+	r.header[name] = value
+	return r
+}
+
+// send sends the response, once.
+func (r *response) send(w http.ResponseWriter) error {
+	header := w.Header()
+	for name, value := range r.header {
+		header.Set(name, value)
+	}
+	header.Set("Content-Type", "application/json")
+	*r.body = append(*r.body, '\n')
+	header.Set("Content-Length", strconv.Itoa(len(*r.body)))
+	w.WriteHeader(r.status)
+	_, err := w.Write(*r.body)
+	r.server.keep(r.body)
+	r.body = nil
+	return err
+}
+
+// The operations with a body in their responses.
+
+// VisitCreateClientResponse implements [api.CreateClientResponseObject].
+func (r *response) VisitCreateClientResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitGetClientResponse implements [api.GetClientResponseObject].
+func (r *response) VisitGetClientResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitUpdateClientResponse implements [api.UpdateClientResponseObject].
+func (r *response) VisitUpdateClientResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitRestoreClientResponse implements [api.RestoreClientResponseObject].
+func (r *response) VisitRestoreClientResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitGetRevisionResponse implements [api.GetRevisionResponseObject].
+func (r *response) VisitGetRevisionResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitRestoreRevisionResponse implements [api.RestoreRevisionResponseObject].
+func (r *response) VisitRestoreRevisionResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitListRulesResponse implements [api.ListRulesResponseObject].
+func (r *response) VisitListRulesResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitGetClientComplianceResponse implements [api.GetClientComplianceResponseObject].
+func (r *response) VisitGetClientComplianceResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitCheckComplianceResponse implements [api.CheckComplianceResponseObject].
+func (r *response) VisitCheckComplianceResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitGetClientKeysResponse implements [api.GetClientKeysResponseObject].
+func (r *response) VisitGetClientKeysResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitListSecretsResponse implements [api.ListSecretsResponseObject].
+func (r *response) VisitListSecretsResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitCreateSecretResponse implements [api.CreateSecretResponseObject].
+func (r *response) VisitCreateSecretResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitRotateSecretResponse implements [api.RotateSecretResponseObject].
+func (r *response) VisitRotateSecretResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitVerifySecretResponse implements [api.VerifySecretResponseObject].
+func (r *response) VisitVerifySecretResponse(w http.ResponseWriter) error { return r.send(w) }
+
+var _ interface {
+	api.CreateClientResponseObject
+	api.GetClientResponseObject
+	api.UpdateClientResponseObject
+	api.RestoreClientResponseObject
+	api.GetRevisionResponseObject
+	api.RestoreRevisionResponseObject
+	api.ListRulesResponseObject
+	api.GetClientComplianceResponseObject
+	api.CheckComplianceResponseObject
+	api.GetClientKeysResponseObject
+	api.ListSecretsResponseObject
+	api.CreateSecretResponseObject
+	api.RotateSecretResponseObject
+	api.VerifySecretResponseObject
+} = (*response)(nil)
