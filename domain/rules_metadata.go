@@ -32,7 +32,7 @@ func metadataRules() []Rule {
 		},
 		{
 			ID: "link-syntax", Level: Violation, Source: "RFC 7591 §2", needs: links(),
-			Summary: "logo_url, website, privacy_policy or terms_url is not an absolute http or https URI with a host, or has user information",
+			Summary: linkNames() + " is not an absolute http or https URI with a host, or has user information",
 			check: eachLink(func(u *uri) string {
 				switch {
 				case u.fault != "":
@@ -48,7 +48,7 @@ func metadataRules() []Rule {
 		},
 		{
 			ID: "link-https", Level: Warning, Source: "RFC 7591 §5", needs: links(),
-			Summary: "logo_url, website, privacy_policy or terms_url is http",
+			Summary: linkNames() + " is http",
 			check: eachLink(func(u *uri) string {
 				return when(u.scheme == "http", "content loaded over http can be tampered with in transit; use https")
 			}),
@@ -97,6 +97,16 @@ func metadataRules() []Rule {
 
 func links() []Field {
 	return []Field{FieldLogoURL, FieldWebsite, FieldPrivacyPolicy, FieldTermsURL}
+}
+
+// linkNames lists the names of the links for a summary.
+func linkNames() string {
+	var names []string
+	for _, f := range links() {
+		names = append(names, f.String())
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
 // eachLink makes a check of one that judges a single link and returns the

@@ -64,7 +64,7 @@ func CheckIdempotencyRecord(a application.IdempotencyRecord) error {
 
 // check returns an error that wraps [application.ErrUnstorable] if [Decode] would not
 // return the client as it is.
-func check(client domain.Client) error {
+func check(client *domain.Client) error {
 	s := client.State()
 	var c checker
 	c.text("id", s.Identity.ID)
@@ -75,7 +75,7 @@ func check(client domain.Client) error {
 	c.time("deleted_at", s.DeletedAt)
 	c.time("purged_at", s.PurgedAt)
 	for f := range client.Filled().All() {
-		switch v := f.Of(&s.Settings).(type) {
+		switch v := client.Value(f).(type) {
 		case *domain.Text:
 			c.text(f.String(), string(*v))
 		case domain.Texts:
