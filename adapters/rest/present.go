@@ -55,7 +55,7 @@ func writeField(w *jsonobject.Writer, c *domain.Client, f domain.Field) {
 	switch f {
 	case domain.FieldJWKS:
 	case domain.FieldAuthMethods:
-		var text jsonobject.Writer
+		text := make(jsonobject.Writer, 0, 64) // more than most clients need
 		jsonobject.Value(&text, "", c.Value(f))
 		w.Text(f.String(), string(text))
 	default:

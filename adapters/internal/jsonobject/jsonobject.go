@@ -89,11 +89,12 @@ func Value(w *Writer, name string, value domain.Value) {
 	case *domain.Flag:
 		w.Bool(name, bool(*v))
 	case domain.Texts:
-		w.Array(name, func() {
-			for i := range v.Len() {
-				w.Text("", v.Text(i))
-			}
-		})
+		w.begin(name)
+		*w = append(*w, '[')
+		for i := range v.Len() {
+			w.Text("", v.Text(i))
+		}
+		*w = append(*w, ']')
 	default:
 		panic("jsonobject: a kind of field without a JSON form")
 	}
