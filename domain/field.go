@@ -3,6 +3,7 @@ package domain
 import (
 	"iter"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -308,7 +309,7 @@ func (s FieldSet) All() iter.Seq[Field] {
 	return func(yield func(Field) bool) {
 		for i, word := range s {
 			for ; word != 0; word &= word - 1 {
-				if !yield(Field(64*i + bits.TrailingZeros64(word))) {
+				if !yield(Field(64*i + bits.TrailingZeros64(word))) { //nolint:gosec // below fieldCount, which a Field can hold
 					return
 				}
 			}
@@ -318,10 +319,5 @@ func (s FieldSet) All() iter.Seq[Field] {
 
 // hasAny reports whether any of the fields is in the set.
 func (s FieldSet) hasAny(fields []Field) bool {
-	for _, f := range fields {
-		if s.Has(f) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(fields, s.Has)
 }

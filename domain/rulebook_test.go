@@ -67,7 +67,7 @@ func TestReviseLeavesAloneWhatTheChangeDoesNotName(t *testing.T) {
 func TestAChangeThatChangesNothingMakesNoRevision(t *testing.T) {
 	before := stored(nil)
 	for name, change := range map[string]Change{
-		"empty":       Change{},
+		"empty":       {},
 		"same values": ChangeOf(Settings{Name: "My App", RedirectURIs: []RedirectURI{"https://app.example.com/callback"}}, FieldCORSOrigins),
 	} {
 		after, findings := reviseClient(testBook(t, Policy{}), before, change, KeysSeen(*keySet(ecKey())), testNow.AddDate(0, 0, 1))

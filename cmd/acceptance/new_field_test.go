@@ -36,7 +36,7 @@ func replace(t *testing.T, path string, edits ...string) {
 // exports and applied files have it.
 func TestANewFieldTravelsEverywhere(t *testing.T) {
 	copied := t.TempDir()
-	for _, name := range strings.Fields(execute(t, "../..", nil, tool(t, "git", "git"), "ls-files", "--cached", "--others", "--exclude-standard", "*.go", "go.mod", "go.sum", "openapi.yaml", "api/", "adapters/")) {
+	for name := range strings.FieldsSeq(execute(t, "../..", nil, tool(t, "git", "git"), "ls-files", "--cached", "--others", "--exclude-standard", "*.go", "go.mod", "go.sum", "openapi.yaml", "api/", "adapters/")) {
 		text, err := os.ReadFile(filepath.Join("../..", name))
 		require.NoError(t, err)
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(copied, name)), 0o700))
