@@ -139,7 +139,7 @@ func (s *server) GetClientKeys(ctx context.Context, r api.GetClientKeysRequestOb
 	if err != nil {
 		return nil, err
 	}
-	return s.success(http.StatusOK, "keys in force", func(w *jsonobject.Writer) {
+	return s.success(http.StatusOK, "keys found", func(w *jsonobject.Writer) {
 		w.Object("data", func() { writeKeys(w, inForce) })
 	}), nil
 }
