@@ -1,6 +1,6 @@
-// Package client is the Go client of Clientele. What openapi.yaml says is
-// generated; [Connect] adds what it cannot say: where tokens come from, what is
-// sent again, and refusals as errors.
+// Package client is the Go client of Clientele. Most of it is generated from
+// openapi.yaml. [Connect] adds what that document cannot describe: access tokens,
+// retries, and error responses as Go errors.
 package client
 
 //go:generate go tool -modfile=../../tools.mod oapi-codegen -config client.cfg.yaml ../../openapi.yaml

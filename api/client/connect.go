@@ -6,35 +6,36 @@ import (
 	"time"
 )
 
-// TokenSource returns an access token that is valid now; it is asked for each
-// request and keeps a token for as long as it sees fit. It must be safe for
-// concurrent use. The Token method of golang.org/x/oauth2's sources fits in two
-// lines.
+// TokenSource returns an access token that is valid now. It is called for each attempt
+// of a request and may cache the token. It must be safe for concurrent use. The Token
+// method of a golang.org/x/oauth2 source can be adapted in two lines.
 type TokenSource func(ctx context.Context) (string, error)
 
-// StaticToken is the source of one token that somebody else keeps valid.
+// StaticToken returns a source that always returns the given token. It does not renew
+// the token.
 func StaticToken(token string) TokenSource {
 	return func(context.Context) (string, error) { return token, nil }
 }
 
-// Settings say how to talk to a service.
+// Settings configure a client of the service.
 type Settings struct {
 	// Token authenticates each request; required.
 	Token TokenSource
-	// HTTP sends the requests; nil is a client with a timeout of 45 seconds for
-	// each attempt, longer than any answer takes.
+	// HTTP sends the requests. The default is a client with a timeout of 45 seconds
+	// per attempt, which is longer than the service takes for any response.
 	HTTP *http.Client
-	// Attempts bounds how often one request is sent; 0 is 4, 1 never repeats.
+	// Attempts is the maximum number of times that a request is sent, including the
+	// first. 0 means 4; 1 disables retries.
 	Attempts int
-	// LongestPause bounds the pause before a repetition, also one that the service
-	// asks for by Retry-After; 0 is 10 seconds.
+	// LongestPause is the maximum pause before a retry. It also limits a pause that
+	// the service requests with Retry-After. 0 means 10 seconds.
 	LongestPause time.Duration
-	// Tenant is the tenant to act in, for callers with the platform role; empty is
-	// the token's own.
+	// Tenant is the tenant to act in, for callers with the platform role. If it is
+	// empty, the tenant of the token applies.
 	Tenant string
 }
 
-// What a Settings leaves open.
+// Defaults of [Settings].
 const (
 	defaultTimeout  = 45 * time.Second
 	defaultAttempts = 4
@@ -42,23 +43,25 @@ const (
 )
 
 // Connect returns a client of the service at the URL, e.g.
-// "https://clientele.example.com". It
+// "https://clientele.example.com". It sends nothing yet. The client
 //
 //   - authenticates each request with a token of the source;
-//   - sends a request again, after a pause that grows or that the service asked
-//     for, where the answer is 429 or 503, or none came, as long as doing it twice
-//     does no harm: a read, an update, a deletion, or a POST with an
-//     Idempotency-Key. Registrations and new secrets get a key where they have
-//     none. See [Repeatable];
-//   - returns a refusal as an error, a [*ProblemError] that holds every violation, so
-//     that the JSON4xx members of results are of no concern.
+//   - retries any request that was rejected with 429;
+//   - retries a request without a response, or with a response of 502, 503 or 504, if
+//     it is safe to repeat: a read, an update, a deletion, or a POST with an
+//     Idempotency-Key (see [Repeatable]). Registrations, new secrets and rotations get
+//     an Idempotency-Key if they have none;
+//   - pauses before each retry, with exponential backoff and for at least as long as
+//     Retry-After says, up to [Settings].LongestPause;
+//   - returns an error response as a [*ProblemError] with all violations, so that
+//     callers can ignore the JSON4xx fields of results.
 //
-// An update that is sent again sets the same values again. With If-Match it may
-// come back as a 412 although its first attempt was carried out, since the client
-// has moved on by it; [ProblemError].Repeated tells.
+// A retried update sets the same values again. With If-Match, a retry can fail with 412
+// although the first attempt succeeded, because that attempt created a new revision.
+// [ProblemError].Repeated reports that a request was sent more than once.
 func Connect(url string, s Settings) (*ClientWithResponses, error) {
 	sender := &sender{
-		token: s.Token, http: s.HTTP, attempts: s.Attempts, longest: s.LongestPause, tenant: s.Tenant,
+		token: s.Token, http: s.HTTP, attempts: s.Attempts, maxPause: s.LongestPause, tenant: s.Tenant,
 	}
 	if sender.http == nil {
 		sender.http = &http.Client{Timeout: defaultTimeout}
@@ -66,8 +69,8 @@ func Connect(url string, s Settings) (*ClientWithResponses, error) {
 	if sender.attempts == 0 {
 		sender.attempts = defaultAttempts
 	}
-	if sender.longest == 0 {
-		sender.longest = defaultPause
+	if sender.maxPause == 0 {
+		sender.maxPause = defaultPause
 	}
 	return NewClientWithResponses(url, WithHTTPClient(sender))
 }

@@ -18,15 +18,15 @@ import (
 	"github.com/clientele-oauth/clientele/api/client"
 )
 
-// unreliable is a proxy in front of the service that lets the service do its
-// work and then, for so many requests, gives another answer.
+// unreliable is a proxy in front of the service. For a given number of requests, it lets
+// the service process the request and then replaces the response.
 type unreliable struct {
 	*httptest.Server
 	left, seen atomic.Int32
 	keys       atomic.Value // the last Idempotency-Key
 }
 
-func newUnreliable(t *testing.T, failures int32, answer http.HandlerFunc) *unreliable {
+func newUnreliable(t *testing.T, failures int32, response http.HandlerFunc) *unreliable {
 	t.Helper()
 	target, err := url.Parse(serviceURL)
 	require.NoError(t, err)
@@ -41,7 +41,7 @@ func newUnreliable(t *testing.T, failures int32, answer http.HandlerFunc) *unrel
 			return
 		}
 		through.ServeHTTP(httptest.NewRecorder(), r)
-		answer(w, r)
+		response(w, r)
 	}))
 	t.Cleanup(u.Close)
 	return u
@@ -63,9 +63,9 @@ func connect(t *testing.T, at string, s client.Settings) *client.ClientWithRespo
 	return c
 }
 
-func TestARegistrationThatIsSentAgainIsOne(t *testing.T) {
-	for name, answer := range map[string]http.HandlerFunc{"busy": busy, "no answer": reset} {
-		proxy := newUnreliable(t, 2, answer)
+func TestRetriedRegistrationCreatesOneClient(t *testing.T) {
+	for name, response := range map[string]http.HandlerFunc{"busy": busy, "no response": reset} {
+		proxy := newUnreliable(t, 2, response)
 		created, err := connect(t, proxy.URL, client.Settings{}).CreateClientWithResponse(t.Context(), nil, client.CreateClientRequest{
 			Name: new("Once " + name), GrantTypes: &[]string{"client_credentials"},
 		})
@@ -78,7 +78,7 @@ func TestARegistrationThatIsSentAgainIsOne(t *testing.T) {
 	}
 }
 
-func TestWhatIsSentAgain(t *testing.T) {
+func TestRetries(t *testing.T) {
 	id := "again"
 	_, err := connect(t, serviceURL, client.Settings{}).CreateClientWithResponse(t.Context(), nil, client.CreateClientRequest{
 		ClientID: &id, Name: new("Again"), GrantTypes: &[]string{"client_credentials"},
@@ -100,20 +100,20 @@ func TestWhatIsSentAgain(t *testing.T) {
 		return err
 	}
 	for name, tt := range map[string]struct {
-		answer http.HandlerFunc
-		do     func(*client.ClientWithResponses) error
-		sent   int32
+		response http.HandlerFunc
+		do       func(*client.ClientWithResponses) error
+		sent     int32
 	}{
-		"a read that nobody answered":       {reset, read, 2},
-		"an update that nobody answered":    {reset, update, 2},
+		"a read without a response":         {reset, read, 2},
+		"an update without a response":      {reset, update, 2},
 		"an update behind a broken gateway": {gateway, update, 2},
-		"any request that was one too many": {tooMany, verify, 2},
-		"a POST that nobody answered":       {reset, verify, 1},
+		"a request over the rate limit":     {tooMany, verify, 2},
+		"a POST without a response":         {reset, verify, 1},
 		"a POST to a busy service":          {busy, verify, 1},
-		"a defect":                          {broken, read, 1},
+		"an internal error":                 {broken, read, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			proxy := newUnreliable(t, 1, tt.answer)
+			proxy := newUnreliable(t, 1, tt.response)
 			err := tt.do(connect(t, proxy.URL, client.Settings{}))
 			assert.Equal(t, tt.sent, proxy.seen.Load())
 			assert.Equal(t, tt.sent > 1, err == nil, "%v", err)
@@ -121,7 +121,7 @@ func TestWhatIsSentAgain(t *testing.T) {
 	}
 }
 
-func TestItGivesUp(t *testing.T) {
+func TestRetriesEnd(t *testing.T) {
 	proxy := newUnreliable(t, 100, busy)
 	_, err := connect(t, proxy.URL, client.Settings{Attempts: 3}).ListClientsWithResponse(t.Context(), nil)
 	var problem *client.ProblemError
@@ -135,10 +135,10 @@ func TestItGivesUp(t *testing.T) {
 	proxy = newUnreliable(t, 100, func(w http.ResponseWriter, r *http.Request) { cancel(); busy(w, r) })
 	_, err = connect(t, proxy.URL, client.Settings{}).ListClientsWithResponse(ctx, nil)
 	require.Error(t, err)
-	assert.EqualValues(t, 1, proxy.seen.Load(), "who does not wait any more is not waited for")
+	assert.EqualValues(t, 1, proxy.seen.Load(), "no retry after the context has ended")
 }
 
-func TestProblemsTellWhatTheServiceTold(t *testing.T) {
+func TestProblemErrors(t *testing.T) {
 	c := connect(t, serviceURL, client.Settings{})
 	_, err := c.GetClientWithResponse(t.Context(), "none", nil)
 	var problem *client.ProblemError
@@ -163,7 +163,7 @@ func TestProblemsTellWhatTheServiceTold(t *testing.T) {
 	assert.Equal(t, "forbidden", problem.Message)
 }
 
-func TestTokensComeFromTheirSource(t *testing.T) {
+func TestTokenSource(t *testing.T) {
 	asked := 0
 	c, err := client.Connect(serviceURL, client.Settings{Token: func(context.Context) (string, error) {
 		if asked++; asked > 1 {
@@ -179,5 +179,5 @@ func TestTokensComeFromTheirSource(t *testing.T) {
 	_, err = connect(t, serviceURL, client.Settings{Tenant: "tenant_other"}).ListClientsWithResponse(t.Context(), nil)
 	var problem *client.ProblemError
 	require.ErrorAs(t, err, &problem)
-	assert.Equal(t, http.StatusForbidden, problem.Status, "the tenant was asked for")
+	assert.Equal(t, http.StatusForbidden, problem.Status, "the request names the tenant")
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/clientele-oauth/clientele/cmd/servicetest"
 )
 
-// The service that examples and tests talk to, and an administrator's token.
+// The service that examples and tests use, and an administrator token.
 var serviceURL, token string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -43,7 +43,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// The main job: read a client, and change what was read.
+// Read a client, and update it only if it is still at the revision that was read.
 func Example() {
 	ctx := context.Background()
 	registry, err := client.Connect(serviceURL, client.Settings{Token: client.StaticToken(token)})
@@ -68,7 +68,7 @@ func Example() {
 	// Output: https://app.example.com/logo.png "2"
 }
 
-// A refusal is an error that tells everything at once.
+// A rejected request is an error that lists all violations.
 func ExampleProblemError() {
 	registry, err := client.Connect(serviceURL, client.Settings{Token: client.StaticToken(token)})
 	if err != nil {
@@ -87,7 +87,7 @@ func ExampleProblemError() {
 	// /grant_types/1 grant-type-unknown
 }
 
-// Everything there is, in pages.
+// Page through all clients.
 func Example_walk() {
 	ctx := context.Background()
 	registry, err := client.Connect(serviceURL, client.Settings{Token: client.StaticToken(token)})

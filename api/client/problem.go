@@ -9,28 +9,30 @@ import (
 	"time"
 )
 
-// maxProblemBytes bounds how much of an error answer is read.
+// maxProblemBytes is the maximum size of an error response that is read.
 const maxProblemBytes = 1 << 20
 
-// ProblemError is a refusal of the service. Find it with errors.As.
+// ProblemError is an error response of the service, or of a proxy in front of it. Use
+// errors.As to find it.
 type ProblemError struct {
 	// Status is the HTTP status, e.g. 400.
 	Status int
-	// Message says what is wrong, for people.
+	// Message is a human-readable description of the error.
 	Message string
-	// Violations are everything that is wrong with a client or a request, at
-	// once; only a 400 has some.
+	// Violations lists every violation of the client or the request. Only a 400 has
+	// violations.
 	Violations []Finding
-	// RequestID finds the request in the logs of the service.
+	// RequestID identifies the request in the logs of the service.
 	RequestID string
-	// RetryAfter is how long the service asked to wait; 0 where it did not.
+	// RetryAfter is the time to wait before a retry, from the Retry-After header; 0 if
+	// there is none.
 	RetryAfter time.Duration
-	// Repeated says that the request was sent more than once, so that an earlier
-	// attempt may have been carried out.
+	// Repeated reports whether the request was sent more than once. An earlier attempt
+	// may have succeeded.
 	Repeated bool
 }
 
-// Error tells the message and every violation, a line each.
+// Error returns the status and the message, and each violation on a line of its own.
 func (p *ProblemError) Error() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%d: %s", p.Status, p.Message)
@@ -40,7 +42,7 @@ func (p *ProblemError) Error() string {
 	return text.String()
 }
 
-// filled is the text of an optional member.
+// filled returns the value of an optional field, or "" if it is missing.
 func filled(text *string) string {
 	if text == nil {
 		return ""
@@ -48,12 +50,12 @@ func filled(text *string) string {
 	return *text
 }
 
-// problemOf reads an error answer, ours or that of a proxy in between.
-func problemOf(answer *http.Response) *ProblemError {
+// problemOf reads an error response of the service or of a proxy.
+func problemOf(response *http.Response) *ProblemError {
 	p := &ProblemError{
-		Status: answer.StatusCode, RequestID: answer.Header.Get("X-Request-Id"), RetryAfter: retryAfter(answer.Header, time.Now()),
+		Status: response.StatusCode, RequestID: response.Header.Get("X-Request-Id"), RetryAfter: retryAfter(response.Header, time.Now()),
 	}
-	text, err := io.ReadAll(io.LimitReader(answer.Body, maxProblemBytes))
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxProblemBytes))
 	var body SimpleResponse
 	if err == nil && json.Unmarshal(text, &body) == nil && body.Message != nil {
 		p.Message = *body.Message
@@ -62,6 +64,6 @@ func problemOf(answer *http.Response) *ProblemError {
 		}
 		return p
 	}
-	p.Message = strings.ToLower(http.StatusText(answer.StatusCode))
+	p.Message = strings.ToLower(http.StatusText(response.StatusCode))
 	return p
 }

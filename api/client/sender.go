@@ -11,22 +11,22 @@ import (
 	"time"
 )
 
-// firstPause is the longest pause before the second attempt; it doubles.
+// firstPause is the maximum pause before the second attempt. It doubles with each
+// attempt.
 const firstPause = 200 * time.Millisecond
 
-// sender authenticates requests, repeats what may be repeated, and makes errors
-// of refusals.
+// sender authenticates and retries requests, and returns error responses as errors.
 type sender struct {
 	token    TokenSource
 	http     *http.Client
 	attempts int
-	longest  time.Duration
+	maxPause time.Duration
 	tenant   string
 }
 
-// Repeatable reports whether a request does no harm when it is carried out twice:
-// by its method (RFC 9110 §9.2.2), or since an Idempotency-Key makes the service
-// recognise it.
+// Repeatable reports whether a request is safe to send twice: either its method is
+// idempotent (RFC 9110 §9.2.2), or it has an Idempotency-Key, by which the service
+// recognizes a repeated request.
 func Repeatable(r *http.Request) bool {
 	return r.Method != http.MethodPost && r.Method != http.MethodPatch || r.Header.Get("Idempotency-Key") != ""
 }
@@ -36,25 +36,25 @@ func (s *sender) Do(r *http.Request) (*http.Response, error) {
 	if s.tenant != "" {
 		r.Header.Set("X-Tenant-Id", s.tenant)
 	}
-	if recognised(r) && r.Header.Get("Idempotency-Key") == "" {
+	if acceptsKey(r) && r.Header.Get("Idempotency-Key") == "" {
 		r.Header.Set("Idempotency-Key", rand.Text())
 	}
 	for attempt := 1; ; attempt++ {
-		answer, err := s.send(r)
-		if err == nil && answer.StatusCode < http.StatusBadRequest {
-			return answer, nil
+		response, err := s.send(r)
+		if err == nil && response.StatusCode < http.StatusBadRequest {
+			return response, nil
 		}
-		var refusal *ProblemError
+		var problem *ProblemError
 		if err == nil {
-			refusal = problemOf(answer)
-			refusal.Repeated = attempt > 1
-			_ = answer.Body.Close()
-			err = refusal
+			problem = problemOf(response)
+			problem.Repeated = attempt > 1
+			_ = response.Body.Close()
+			err = problem
 		}
-		if attempt >= s.attempts || !s.worthAgain(r, refusal) {
+		if attempt >= s.attempts || !s.retryable(r, problem) {
 			return nil, err
 		}
-		if pause(r.Context(), s.pauseAfter(attempt, refusal)) != nil {
+		if pause(r.Context(), s.pauseAfter(attempt, problem)) != nil {
 			return nil, err
 		}
 		if r.GetBody != nil {
@@ -65,7 +65,7 @@ func (s *sender) Do(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// send sends once, with a token of now.
+// send sends one attempt, with a current token.
 func (s *sender) send(r *http.Request) (*http.Response, error) {
 	token, err := s.token(r.Context())
 	if err != nil {
@@ -75,9 +75,9 @@ func (s *sender) send(r *http.Request) (*http.Response, error) {
 	return s.http.Do(r)
 }
 
-// recognised reports whether the service knows a repetition of the request by its
-// Idempotency-Key: registrations, new secrets, rotations.
-func recognised(r *http.Request) bool {
+// acceptsKey reports whether the service supports an Idempotency-Key on the request:
+// registrations, new secrets and rotations.
+func acceptsKey(r *http.Request) bool {
 	if r.Method != http.MethodPost {
 		return false
 	}
@@ -85,33 +85,34 @@ func recognised(r *http.Request) bool {
 	return strings.HasSuffix(path, "/admin/oauth/clients") || strings.HasSuffix(path, "/secrets") || strings.HasSuffix(path, "/rotate-secret")
 }
 
-// worthAgain reports whether the request may succeed when it is sent again, and
-// does no harm if it was carried out already. A 429 never was.
-func (s *sender) worthAgain(r *http.Request, refusal *ProblemError) bool {
+// retryable reports whether a retry may succeed and is safe, even if the service
+// processed the request already. It does not process a request that it rejects with
+// 429.
+func (s *sender) retryable(r *http.Request, problem *ProblemError) bool {
 	switch {
 	case r.Context().Err() != nil, r.Body != nil && r.Body != http.NoBody && r.GetBody == nil:
 		return false
-	case refusal == nil: // no answer
+	case problem == nil: // no response
 		return Repeatable(r)
-	case refusal.Status == http.StatusTooManyRequests:
+	case problem.Status == http.StatusTooManyRequests:
 		return true
-	case refusal.Status == http.StatusServiceUnavailable, refusal.Status == http.StatusBadGateway,
-		refusal.Status == http.StatusGatewayTimeout: // of a proxy, the last two
+	case problem.Status == http.StatusServiceUnavailable, problem.Status == http.StatusBadGateway,
+		problem.Status == http.StatusGatewayTimeout: // proxies send 502 and 504
 		return Repeatable(r)
 	default:
 		return false
 	}
 }
 
-// pauseAfter is how long to wait after that attempt: what the service asked for,
-// and a random part of a time that doubles, so that many do not come back at
-// once.
-func (s *sender) pauseAfter(attempt int, refusal *ProblemError) time.Duration {
-	own := mathrand.N(firstPause << min(attempt-1, 10)) //nolint:gosec // nothing depends on anybody not guessing a pause
-	if refusal != nil {
-		own += refusal.RetryAfter
+// pauseAfter returns the time to wait after an attempt: the time that the service
+// requested, plus a random part of a time that doubles with each attempt. The random
+// part keeps many clients from retrying at the same time.
+func (s *sender) pauseAfter(attempt int, problem *ProblemError) time.Duration {
+	delay := mathrand.N(firstPause << min(attempt-1, 10)) //nolint:gosec // a pause need not be unpredictable
+	if problem != nil {
+		delay += problem.RetryAfter
 	}
-	return min(own, s.longest)
+	return min(delay, s.maxPause)
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -125,7 +126,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// retryAfter reads the header in both of its forms (RFC 9110 §10.2.3).
+// retryAfter reads the Retry-After header in both of its forms (RFC 9110 §10.2.3).
 func retryAfter(header http.Header, now time.Time) time.Duration {
 	value := header.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {

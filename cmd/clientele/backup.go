@@ -10,12 +10,12 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
 )
 
-// postgresBackup is what to use instead with PostgreSQL. The URL is not repeated, since
-// it can hold a password.
+// postgresBackup says which tools to use with PostgreSQL instead. It does not contain
+// the URL, which may include a password.
 const postgresBackup = `no backup was made: back up PostgreSQL with its own tools, e.g. pg_dump --format=custom --file=clientele.dump "$DATABASE_URL", ` +
 	`or pg_basebackup with archived WAL`
 
-// postgresRestore is what to use instead with PostgreSQL.
+// postgresRestore says which tools to use with PostgreSQL instead.
 const postgresRestore = `nothing was restored: restore PostgreSQL with its own tools, e.g. ` +
 	`pg_restore --exit-on-error --single-transaction --dbname="$DATABASE_URL" clientele.dump into an empty database`
 
@@ -24,7 +24,7 @@ type backupCommand struct {
 	File       string `arg:"" help:"File to write the backup to; it must not exist yet."`
 }
 
-// Run writes a backup of the SQLite file, also while the service runs.
+// Run writes a backup of the SQLite file. The service may be running.
 func (c *backupCommand) Run(ctx context.Context) error {
 	if c.DatabaseURL != "" {
 		return errors.New(postgresBackup)
@@ -49,7 +49,7 @@ type restoreCommand struct {
 	Force      bool   `help:"If there already is data, rename it and restore."`
 }
 
-// Run restores a backup of the SQLite file while no service runs.
+// Run restores a backup of the SQLite file. It fails if the service is running.
 func (c *restoreCommand) Run(ctx context.Context) error {
 	if c.DatabaseURL != "" {
 		return errors.New(postgresRestore)

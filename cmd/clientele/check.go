@@ -28,17 +28,16 @@ func (c rulesCommand) Run() error {
 	}
 }
 
-// exitError ends the program with a status of its own, and nothing more to
-// say.
+// exitError is an exit status of the program. No message is printed for it.
 type exitError int
 
-// Error is only there to make it one.
+// Error implements the error interface.
 func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// How check ends where not everything is well.
+// Exit statuses of check.
 const (
-	errRefused = exitError(1)
-	errUnread  = exitError(2)
+	errRejected = exitError(1) // a client violates a rule
+	errUnread   = exitError(2) // a file could not be read
 )
 
 type checkCommand struct {
@@ -50,8 +49,8 @@ type checkCommand struct {
 	keyFlags  `embed:"" group:"Keys at a jwks_uri, with --fetch-keys"`
 }
 
-// Run judges the files and ends with 0 where every client is legal, 1 where
-// one is refused, 2 where a file could not be read.
+// Run validates the files. The exit status is 0 if every client is valid, 1 if one is
+// rejected, and 2 if a file could not be read.
 func (c *checkCommand) Run(ctx context.Context) error {
 	policy := rulePolicy(c.ruleFlags, c.keyFlags, string(domain.PreflightWarn))
 	book, err := domain.NewRulebook(policy)
@@ -90,16 +89,16 @@ func (c *checkCommand) Run(ctx context.Context) error {
 	case tally.Unread > 0:
 		return errUnread
 	case tally.Rejected > 0:
-		return errRefused
+		return errRejected
 	default:
 		return nil
 	}
 }
 
-// maxFindings bounds what is kept of one file.
+// maxFindings is the maximum number of findings that are kept for one file.
 const maxFindings = 10_000
 
-// check judges one file. Identifiers that it declares are noted in declared.
+// check validates one file, and adds the identifiers in it to declared.
 func (c *checkCommand) check(
 	ctx context.Context, reader *clientfile.Reader, inspector *application.Inspector, declared *clientfile.Identifiers, in input,
 ) report.File {

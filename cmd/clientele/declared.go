@@ -27,7 +27,7 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// registryFlags say which registry is meant, and who asks.
+// registryFlags configure the registry to connect to, and the credentials.
 type registryFlags struct {
 	URL       string `env:"CLIENTELE_URL" required:"" placeholder:"URL" help:"The registry, e.g. https://clientele.example.com."`
 	Token     string `env:"CLIENTELE_TOKEN" placeholder:"TOKEN" help:"Access token. Prefer the environment variable or a file: other users can see the arguments of a process."`
@@ -36,10 +36,10 @@ type registryFlags struct {
 	CAFile    string `name:"ca-file" env:"CLIENTELE_CA_FILE" type:"existingfile" placeholder:"FILE" help:"Certificate authorities for the registry, in PEM; replaces those of the system."`
 }
 
-// requestTimeout bounds one attempt of a request to a registry.
+// requestTimeout is the timeout for one attempt of a request to a registry.
 const requestTimeout = 45 * time.Second
 
-// connect returns the registry that the flags name.
+// connect returns a client of the registry that the flags configure.
 func (f registryFlags) connect() (*apiclient.Registry, error) {
 	at, err := url.Parse(f.URL)
 	if err != nil || at.Scheme != "https" && at.Scheme != "http" || at.Host == "" {
@@ -71,11 +71,11 @@ func (f registryFlags) connect() (*apiclient.Registry, error) {
 	return apiclient.Connect(strings.TrimSuffix(f.URL, "/"), settings)
 }
 
-// How apply ends where not everything is as declared.
+// Exit statuses of apply.
 const (
-	errNotApplied = exitError(1) // something is refused, or failed
-	errNoFiles    = exitError(2) // the files say nothing that can be done
-	errPending    = exitError(3) // a dry run found something to do
+	errNotApplied = exitError(1) // something was rejected or failed
+	errNoFiles    = exitError(2) // the files are invalid
+	errPending    = exitError(3) // a dry run found changes
 )
 
 type applyCommand struct {
@@ -87,9 +87,9 @@ type applyCommand struct {
 	SecretsFile   string   `placeholder:"FILE" help:"File to append the secrets of new clients to, one JSON line per secret. Secrets are shown only once; without the file they are lost. A new file has mode 0600; a file that others can read is rejected."`
 }
 
-// Run makes the registry what the files say. It ends with 0 where it is, 1 where
-// something was refused or failed, 2 where the files cannot be used, and a dry run
-// with 3 where there is something to do.
+// Run makes the registry match the files. The exit status is 0 if it matches, 1 if
+// something was rejected or failed, 2 if the files are invalid, and 3 if a dry run
+// found changes.
 func (c *applyCommand) Run(ctx context.Context) error {
 	registry, err := c.connect()
 	if err != nil {
@@ -132,32 +132,32 @@ func (c *applyCommand) Run(ctx context.Context) error {
 	return nil
 }
 
-// confirmed asks at a terminal.
+// confirmed asks for confirmation at a terminal.
 func confirmed(changes int) bool {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		fmt.Fprintln(os.Stderr, "clientele: not a terminal; rerun with --yes to confirm")
 		return false
 	}
 	fmt.Fprintf(os.Stderr, "Changes to apply: %d. Apply? [y/N] ", changes)
-	line, _ := bufio.NewReader(os.Stdin).ReadString('\n') // no answer is no
+	line, _ := bufio.NewReader(os.Stdin).ReadString('\n') // no input means no
 	return strings.EqualFold(strings.TrimSpace(line), "y") || strings.EqualFold(strings.TrimSpace(line), "yes")
 }
 
-// progressEvery is the time between two lines of progress.
+// progressEvery is the minimum time between two progress lines.
 const progressEvery = 2 * time.Second
 
-// progress tells on standard error how far a long run is.
+// progress reports the progress of a long run on standard error.
 func progress(done string) declare.Progress {
-	told := time.Now()
+	last := time.Now()
 	return func(n, of int) {
-		if time.Since(told) >= progressEvery {
-			told = time.Now()
+		if time.Since(last) >= progressEvery {
+			last = time.Now()
 			fmt.Fprintf(os.Stderr, "%s %d of %d\n", done, n, of)
 		}
 	}
 }
 
-// readDeclarations reads the files, and tells everything that is wrong with them.
+// readDeclarations reads the files, and prints all problems in them to standard error.
 func readDeclarations(
 	ctx context.Context, names []string,
 ) (declarations []declare.Declaration, origins []report.Origin, err error) {
@@ -209,10 +209,10 @@ func readDeclarations(
 	return declarations, origins, nil
 }
 
-// secretsFile keeps the secrets of new clients, if there is one.
+// secretsFile stores the secrets of new clients. Without a file it only counts them.
 type secretsFile struct {
-	file    *os.File // nil where there is none
-	dropped int
+	file    *os.File // nil if --secrets-file is unset
+	dropped int      // secrets that were not stored
 }
 
 func openSecrets(name string) (*secretsFile, error) {
@@ -226,7 +226,8 @@ func openSecrets(name string) (*secretsFile, error) {
 	return &secretsFile{file: file}, nil
 }
 
-// keep writes a secret durably; it is not shown again.
+// keep appends a secret and syncs the file, because the registry shows a secret only
+// once.
 func (s *secretsFile) keep(secret declare.Secret) error {
 	if s.file == nil {
 		s.dropped++
@@ -256,8 +257,8 @@ type exportCommand struct {
 	Force         bool   `help:"Replace existing files with different content."`
 }
 
-// Run writes every client of the tenant to a file of its own, as apply reads it.
-// It ends with 1 if files with other content were kept.
+// Run writes each client of the tenant to its own file, in the format that apply reads.
+// The exit status is 1 if existing files with different content were kept.
 func (c *exportCommand) Run(ctx context.Context) error {
 	registry, err := c.connect()
 	if err != nil {
@@ -288,8 +289,7 @@ func (c *exportCommand) Run(ctx context.Context) error {
 	return nil
 }
 
-// writeClient writes a client to a file that is called after it. An identifier
-// may hold what a file name may not.
+// writeClient writes a client to a file that is named by [fileName].
 func writeClient(files writer, id domain.ClientID, change domain.Change) error {
 	text, err := clientfile.Write(id, change)
 	if err != nil {
@@ -298,9 +298,9 @@ func writeClient(files writer, id domain.ClientID, change domain.Change) error {
 	return files.write(fileName(id), text)
 }
 
-// fileName is the identifier with what is special in file names escaped, as in a
-// URL. One that is too long for that is cut; that and one with capitals, which
-// some file systems do not tell from small letters, are told apart by a hash.
+// fileName returns the file name for a client. Characters of the identifier that are
+// special in file names are percent-encoded. A hash is appended if the name had to be
+// cut, or if it has uppercase letters, because some file systems ignore case.
 func fileName(id domain.ClientID) string {
 	name := strings.NewReplacer("*", "%2A", ":", "%3A", "$", "%24", "&", "%26", "=", "%3D", "+", "%2B").Replace(url.PathEscape(string(id)))
 	if strings.HasPrefix(name, ".") {
@@ -313,6 +313,6 @@ func fileName(id domain.ClientID) string {
 	return name + ".yaml"
 }
 
-// maxFileName bounds the name of a file, less hash and ending; most file systems
-// have room for 255 bytes.
+// maxFileName is the maximum length of a file name in bytes, without the hash and the
+// extension. Most file systems allow 255 bytes in total.
 const maxFileName = 220

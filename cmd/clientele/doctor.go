@@ -11,13 +11,13 @@ import (
 	"github.com/clientele-oauth/clientele/application"
 )
 
-// examineBatch is how many records doctor reads at once.
+// examineBatch is the number of records that doctor reads at once.
 const examineBatch = 100
 
-// How doctor ends if not every record can be read.
+// Exit statuses of doctor.
 const (
 	errUnreadableLeft = exitError(1) // a record cannot be read and was not repaired
-	errNotExamined    = exitError(3) // the store could not be examined to the end
+	errNotExamined    = exitError(3) // the store could not be examined completely
 )
 
 type doctorCommand struct {
@@ -25,10 +25,10 @@ type doctorCommand struct {
 	DryRun     bool `help:"Only report; repair nothing."`
 }
 
-// Run reads every stored record, names those that cannot be read and repairs what it
-// can. It may run while the service runs. It ends with 0 if every record can be read
-// now, 1 if some cannot, 2 for wrong arguments and 3 if the store could not be
-// examined to the end.
+// Run reads every stored record, lists those that cannot be read, and repairs them where
+// possible. The service may be running. The exit status is 0 if every record can be read
+// now, 1 if some cannot, 2 for wrong arguments, and 3 if the store could not be examined
+// completely.
 func (c *doctorCommand) Run(ctx context.Context) error {
 	left, err := c.examine(ctx)
 	if err != nil {
@@ -41,7 +41,7 @@ func (c *doctorCommand) Run(ctx context.Context) error {
 	return nil
 }
 
-// examine returns how many faults are left.
+// examine returns the number of faults that remain.
 func (c *doctorCommand) examine(ctx context.Context) (left int, err error) {
 	if err := c.requireData(); err != nil {
 		return 0, err
@@ -81,7 +81,7 @@ func (c *doctorCommand) examine(ctx context.Context) (left int, err error) {
 	return faults - repaired, nil
 }
 
-// treat reports a fault, and repairs it if that is possible and wanted.
+// treat reports a fault, and repairs it if possible, unless this is a dry run.
 func (c *doctorCommand) treat(ctx context.Context, examiner application.Examiner, fault application.Fault) (repaired bool, err error) {
 	result := "cannot be repaired automatically"
 	switch {
@@ -97,7 +97,7 @@ func (c *doctorCommand) treat(ctx context.Context, examiner application.Examiner
 			result = "not repaired: it was changed in the meantime; run this command again"
 		}
 	}
-	// Quoted, so that no stored name can act on a terminal.
+	// Quoted, so that stored names cannot send control sequences to a terminal.
 	_, err = fmt.Printf("tenant %q, client %q, revision %d: the %s cannot be read (%q); %s\n",
 		fault.TenantID, fault.ClientID, fault.Revision, fault.Part, fault.Reason, result)
 	return repaired, err

@@ -7,7 +7,7 @@ import (
 	"net"
 )
 
-// greet prints how to make a first call to a service in development mode.
+// greet prints an example of a first call to a service in development mode.
 func (c *serveCommand) greet(to io.Writer, address net.Addr) {
 	root, trust := c.localURL(address), ""
 	if c.TLSCertFile != "" {
@@ -23,9 +23,9 @@ An administrator token is in %[2]s. A first call:
 `, root, devTokenFile(c.Data), trust)
 }
 
-// localURL is a URL of the service that works on this machine: a service that
-// listens on all addresses is reached over the loopback interface, under a name
-// that its certificate is for.
+// localURL returns a URL of the service that works on this machine. For a service that
+// listens on all addresses it has the loopback address, or localhost if the certificate
+// is valid only for that name.
 func (c *serveCommand) localURL(address net.Addr) string {
 	host, port, err := net.SplitHostPort(address.String())
 	if err != nil {

@@ -21,8 +21,8 @@ type healthCommand struct {
 	Timeout     time.Duration `default:"3s" help:"Timeout of the check (${default})."`
 }
 
-// Run asks the service on this machine how it is, prints what it says, and ends
-// with 1 where it is not well.
+// Run calls the health endpoint of the service on this machine and prints the response.
+// The exit status is 1 if the status is not 200.
 func (c *healthCommand) Run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
@@ -45,25 +45,26 @@ func (c *healthCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	answer, err := (&http.Client{Transport: transport}).Do(request)
+	response, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
 		return err
 	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<10))
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<10))
 	if err != nil {
 		return err
 	}
 	if _, err := (escaping{os.Stdout}).Write(text); err != nil {
 		return err
 	}
-	if answer.StatusCode != http.StatusOK {
+	if response.StatusCode != http.StatusOK {
 		return exitError(1)
 	}
 	return nil
 }
 
-// trusting trusts the very certificate in the file, under its own first name.
+// trusting returns a configuration that trusts only the certificate in the file. The
+// first DNS name of the certificate is used as the server name.
 func trusting(certFile string) (*tls.Config, error) {
 	text, err := readSetting(certFile)
 	if err != nil {

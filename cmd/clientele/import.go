@@ -18,9 +18,9 @@ type importCommand struct {
 	Force  bool   `help:"Replace existing files with different content."`
 }
 
-// Run makes client files of an export, and reports on standard error what it could
-// not convert. It ends with 1 if a client was not converted that is one, or a file
-// with other content was kept.
+// Run converts an export into client files, and reports on standard error what it could
+// not convert. The exit status is 1 if a client could not be converted, or an existing
+// file with different content was kept.
 func (c *importCommand) Run(ctx context.Context) error {
 	text, err := readInput(ctx, c.File)
 	if err != nil {
@@ -48,8 +48,8 @@ func (c *importCommand) Run(ctx context.Context) error {
 	return nil
 }
 
-// write writes the clients. It returns how many files were kept as they are, and
-// how many settings were not converted.
+// write writes the clients. It returns the number of existing files that were kept, and
+// the number of settings that were not converted.
 func (c *importCommand) write(ctx context.Context, clients []importer.Client) (kept, lost int, err error) {
 	var files writer
 	if c.Output != "" {
@@ -66,7 +66,7 @@ func (c *importCommand) write(ctx context.Context, clients []importer.Client) (k
 			return kept, lost, err
 		}
 		name := client.ID
-		for n := i + 1; name == ""; n++ { // a name for the file, which no client of the export has
+		for n := i + 1; name == ""; n++ { // a file name that no client of the export uses
 			if free := domain.ClientID(fmt.Sprintf("client-%d", n)); !names[free] {
 				name, names[free] = free, true
 			}

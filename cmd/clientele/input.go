@@ -15,14 +15,15 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/clientfile"
 )
 
-// maxSettingFile bounds a file that a flag names: a token, a key, certificates.
+// maxSettingFile is the maximum size in bytes of a file that a flag names: a token, a
+// key or certificates.
 const maxSettingFile = 1 << 20
 
 // standardInput is the file name that means standard input.
 const standardInput = "-"
 
 // readInput reads a file of clients, or standard input, of at most
-// [clientfile.MaxFileBytes]. It ends with the context also while it waits for
+// [clientfile.MaxFileBytes]. It returns when the context ends, even while it waits for
 // standard input.
 func readInput(ctx context.Context, name string) ([]byte, error) {
 	if name != standardInput {
@@ -58,12 +59,12 @@ func readSetting(name string) ([]byte, error) {
 	return text, nil
 }
 
-// errNotRegular is a FIFO, a device or a socket where a file is expected.
+// errNotRegular is the error for a FIFO, a device or a socket instead of a file.
 var errNotRegular = errors.New("is not a regular file")
 
-// readRegular reads a regular file of at most that many bytes. Anything else is an
-// error: opening a FIFO or reading a device could take forever. The error does not
-// name the file.
+// readRegular reads a regular file of at most the given number of bytes. Other kinds of
+// files are errors, because opening a FIFO or reading a device could block forever. The
+// error does not name the file.
 func readRegular(name string, most int64) ([]byte, error) {
 	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO without a writer would block
 	if err != nil {
@@ -94,7 +95,8 @@ func readAtMost(from io.Reader, most int64) ([]byte, error) {
 	}
 }
 
-// withoutPath is the reason of an error about a file; its name is printed before.
+// withoutPath removes the path from an error about a file, because callers print the
+// name before the error.
 func withoutPath(err error) error {
 	if failed, ok := errors.AsType[*os.PathError](err); ok {
 		return failed.Err
@@ -102,19 +104,19 @@ func withoutPath(err error) error {
 	return err
 }
 
-// input is a file of clients to be read, or why it cannot be.
+// input is a file of clients to read, or the error that prevents it.
 type input struct {
 	name string
 	err  error
 }
 
-// inputs lists the files that are meant: those of a folder are the YAML and JSON
-// files in it and below, in the order of their names.
+// inputs lists the files to read. A folder stands for the YAML and JSON files in it and
+// in its subfolders, in lexical order.
 func inputs(ctx context.Context, names []string) []input {
 	var files []input
 	for _, name := range names {
 		info, err := os.Stat(name)
-		if name == standardInput || err != nil || !info.IsDir() { // what is wrong with it is found when it is read
+		if name == standardInput || err != nil || !info.IsDir() { // reading it reports the error
 			files = append(files, input{name: name})
 			continue
 		}

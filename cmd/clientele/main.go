@@ -1,6 +1,6 @@
-// Command clientele is an OAuth client registry: the service, and what is
-// needed around it. This package is the composition root; it reads the
-// configuration and wires the parts, and decides nothing about clients.
+// Command clientele is an OAuth client registry: the service, and the commands to operate
+// it. This package is the composition root: it reads the configuration and connects the
+// components. It contains no rules about clients.
 package main
 
 import (
@@ -42,11 +42,11 @@ type commands struct {
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 }
 
-// exitUsage is how the program ends where its arguments make no sense.
+// exitUsage is the exit status for wrong arguments.
 const exitUsage = 2
 
-// exitInterrupted is how the program ends where a signal stopped it, as shells
-// expect of SIGINT.
+// exitInterrupted is the exit status after a signal: 128 plus the number of SIGINT, as
+// shells expect.
 const exitInterrupted = 130
 
 func main() {
@@ -84,7 +84,8 @@ func (versionCommand) Run() error {
 	return err
 }
 
-// buildVersion is the version of a release, or what the go command noted.
+// buildVersion returns the version of a release build, or else the one that the go
+// command recorded.
 func buildVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok && version == "" {
 		return info.Main.Version
@@ -92,7 +93,7 @@ func buildVersion() string {
 	return version
 }
 
-// profileNames lists the profiles as an enumeration of kong's.
+// profileNames lists the profiles in the format of a kong enum.
 func profileNames() string {
 	var names []string
 	for _, p := range domain.Profiles() {

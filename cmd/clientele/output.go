@@ -20,24 +20,23 @@ const (
 	privateFolder = 0o700
 )
 
-// writer writes client files into a folder. A file that is already there with
-// other content is kept, unless force is set; a symbolic link is never followed and
-// never replaced.
+// writer writes client files into a folder. An existing file with different content is
+// kept, unless force is set. A symbolic link is never followed and never replaced.
 type writer struct {
 	dir   string
 	force bool
 }
 
-// newWriter makes the folder if there is none.
+// newWriter creates the folder if it does not exist.
 func newWriter(dir string, force bool) (writer, error) {
 	return writer{dir, force}, os.MkdirAll(dir, privateFolder)
 }
 
-// errKept is a file that was not written because another one is there.
+// errKept is the error for a file that was not written because a different one exists.
 var errKept = errors.New("exists with different content; use --force to replace it")
 
-// write writes a file as a whole. The error, which names the file, is errKept if
-// another one is there.
+// write writes a file atomically. The error names the file; it is [errKept] if a
+// different file exists.
 func (w writer) write(name string, text []byte) error {
 	path := filepath.Join(w.dir, name)
 	if err := w.place(path, text); err != nil {
@@ -61,7 +60,7 @@ func (w writer) place(path string, text []byte) error {
 			return errKept
 		}
 	}
-	temporary, err := os.CreateTemp(w.dir, ".clientele-*") // exclusively, with mode 0600
+	temporary, err := os.CreateTemp(w.dir, ".clientele-*") // created exclusively, with mode 0600
 	if err != nil {
 		return err
 	}
@@ -76,11 +75,11 @@ func (w writer) place(path string, text []byte) error {
 	if err := os.Link(temporary.Name(), path); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return errKept // it was made in the meantime
+	return errKept // the file was created in the meantime
 }
 
-// openPrivate opens a file to append secrets to, and makes it if there is none. A
-// symbolic link is not followed; a file that others can read is an error.
+// openPrivate opens a file to append secrets to, and creates it if it does not exist. A
+// symbolic link, or a file that others can read, is an error.
 func openPrivate(name string) (*os.File, error) {
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, privateFile)
 	if errors.Is(err, syscall.ELOOP) {
@@ -103,8 +102,8 @@ func openPrivate(name string) (*os.File, error) {
 	return file, nil
 }
 
-// complain prints an error to standard error, each of its lines escaped: it may
-// hold text of a server or of a file.
+// complain prints an error to standard error. Each line is escaped, because it may
+// contain text from a server or a file.
 func complain(err error) {
 	var text strings.Builder
 	for line := range strings.SplitSeq(err.Error(), "\n") {

@@ -11,8 +11,8 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/report"
 )
 
-// parse reads the arguments of the program, and ends it with [exitUsage] if they
-// make no sense.
+// parse parses the arguments of the program, and exits with [exitUsage] if they are
+// wrong.
 func parse(cli *commands, options ...kong.Option) *kong.Context {
 	parser := kong.Must(cli, append(options, kong.Writers(os.Stdout, escaping{os.Stderr}))...)
 	parsed, err := parser.Parse(os.Args[1:])
@@ -23,7 +23,7 @@ func parse(cli *commands, options ...kong.Option) *kong.Context {
 	return parsed
 }
 
-// usageMessage says what is wrong with the arguments.
+// usageMessage returns the message for wrong arguments.
 func usageMessage(err error) string {
 	message := err.Error()
 	failed, ok := errors.AsType[*kong.ParseError](err)
@@ -33,7 +33,7 @@ func usageMessage(err error) string {
 	return message
 }
 
-// escaping writes lines as [report.Printable] has them.
+// escaping is a writer that escapes each line with [report.Printable].
 type escaping struct{ to io.Writer }
 
 // Write implements [io.Writer].

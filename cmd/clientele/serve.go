@@ -26,7 +26,7 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// How long the HTTP server waits for its peers.
+// Timeouts and limits of the HTTP server.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 30 * time.Second
@@ -35,7 +35,7 @@ const (
 	maxHeaderBytes    = 32 << 10
 )
 
-// minPepperBytes is the least length of a pepper: that of the hash.
+// minPepperBytes is the minimum length of a pepper: the length of the hash.
 const minPepperBytes = sha256.Size
 
 type serveCommand struct {
@@ -66,7 +66,7 @@ type serveCommand struct {
 	LogLevel        slog.Level    `default:"info" env:"CLIENTELE_LOG_LEVEL" help:"Minimum log level: debug, info, warn, error (${default})."`
 }
 
-// Validate refuses configurations that cannot serve, or not safely.
+// Validate rejects configurations with which the service cannot work, or not safely.
 func (c *serveCommand) Validate(kctx *kong.Context) error {
 	if err := c.validate(c.Dev, givenFlags(kctx)); err != nil {
 		return err
@@ -100,7 +100,7 @@ type systemClock struct{}
 // Now implements [application.Clock].
 func (systemClock) Now() time.Time { return time.Now() }
 
-// systemRandom is the operating system's randomness.
+// systemRandom is the random number generator of the operating system.
 type systemRandom struct{}
 
 // ID implements [application.Random] with a UUID of version 7 (RFC 9562 §5.7).
@@ -108,7 +108,7 @@ func (systemRandom) ID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // Entropy implements [application.Random].
 func (systemRandom) Entropy() (entropy [domain.SecretEntropy]byte) {
-	_, _ = rand.Read(entropy[:]) // never fails: crypto/rand ends the program rather than return an error
+	_, _ = rand.Read(entropy[:]) // never fails: crypto/rand crashes the program instead of returning an error
 	return entropy
 }
 
@@ -125,7 +125,7 @@ func setGCPercent() {
 	}
 }
 
-// Run serves until the context ends, and then finishes the requests in flight.
+// Run serves until the context ends, and then drains the requests in flight.
 func (c *serveCommand) Run(ctx context.Context) (err error) {
 	setGCPercent()
 	// The handler writes each line before the call returns, with one write(2). So the line
@@ -235,7 +235,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		defer func() { _ = operators.Close() }() // it may be looked at until the very end
+		defer func() { _ = operators.Close() }() // operators can use it until the end of the shutdown
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
@@ -281,8 +281,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	return nil
 }
 
-// serveOperators serves what is for operators, at an address of its own; how it
-// ends goes to served.
+// serveOperators starts the admin listener. An error that ends it is sent to served.
 func (c *serveCommand) serveOperators(
 	ctx context.Context, handler http.Handler, log *slog.Logger, served chan<- error,
 ) (*http.Server, error) {
@@ -300,7 +299,7 @@ func (c *serveCommand) serveOperators(
 	return server, nil
 }
 
-// closeTraces sends the spans that are left, if somebody takes them soon.
+// closeTraces sends the remaining spans, for at most [flushTimeout].
 func closeTraces(ctx context.Context, traces *telemetry.Tracing, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 	defer cancel()
@@ -309,14 +308,14 @@ func closeTraces(ctx context.Context, traces *telemetry.Tracing, log *slog.Logge
 	}
 }
 
-// How often the last uses of secrets are written, and how long that may take.
+// How often the last uses of secrets are written, and the timeout for that.
 const (
 	flushEvery   = 5 * time.Second
 	flushTimeout = 5 * time.Second
 )
 
-// flushSecretUses writes the last uses of secrets from time to time, until the
-// function that it returns is called: that writes what is left.
+// flushSecretUses writes the last uses of secrets periodically. The function that it
+// returns stops this and writes the remaining ones.
 func flushSecretUses(ctx context.Context, registry *application.Registry, log *slog.Logger) (end func()) {
 	ctx = context.WithoutCancel(ctx)
 	flush := func() {
@@ -347,9 +346,9 @@ func flushSecretUses(ctx context.Context, registry *application.Registry, log *s
 	}
 }
 
-// verifier returns the verifier of access tokens, and the issuers whose keys it
-// verifies with. In development it first makes the signing key of the data
-// directory, unless there is one, and an administrator token.
+// verifier returns the verifier of access tokens, and the issuers whose keys it uses. In
+// development mode, it first creates the signing key in the data directory if there is
+// none, and an administrator token.
 func (c *serveCommand) verifier(log *slog.Logger, metrics *telemetry.Metrics) (*tokens.Verifier, trustedIssuers, error) {
 	if c.Dev {
 		if err := c.makeData(); err != nil {
@@ -378,8 +377,8 @@ func (c *serveCommand) verifier(log *slog.Logger, metrics *telemetry.Metrics) (*
 	return verifier, issuers, err
 }
 
-// readPeppers reads the keys of the secrets' hashes. The id of each is derived
-// from it, so that a hash tells under which key it was made.
+// readPeppers reads the keys for hashing secrets. The ID of a pepper is derived from its
+// content; each hash is stored with the ID of its pepper.
 func readPeppers(paths []string) ([]domain.Pepper, error) {
 	var peppers []domain.Pepper
 	for _, path := range paths {

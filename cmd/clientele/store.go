@@ -17,35 +17,34 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// storeFlags say where clients are kept.
+// storeFlags configure where clients are stored.
 type storeFlags struct {
 	Data        string `default:"./data" env:"CLIENTELE_DATA" placeholder:"DIR" help:"Data directory: the SQLite file, and with --dev the signing key and the token (${default})."`
 	DatabaseURL string `env:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL to use instead of SQLite: postgres://user@host:5432/name; it may list several hosts."`
 	DirectURL   string `name:"database-direct-url" env:"DATABASE_DIRECT_URL" placeholder:"URL" help:"The same PostgreSQL without a connection pooler, for notifications and migrations; default: --database-url."`
 }
 
-// database is a store with what the composition root does to it.
+// database is a store with the functions that the composition root needs.
 type database struct {
 	application.Store
 	migrate func(context.Context) (int, error)
 	close   func() error
-	// feedLag is the age of the oldest change that the feed holds back; nil where it
-	// holds none back.
+	// feedLag returns the age of the oldest change that the feed holds back; nil if the
+	// store never holds back changes.
 	feedLag func(context.Context) (time.Duration, error)
-	// watch lets metrics see what the store alone knows.
+	// watch registers the metrics of the store itself.
 	watch func(*telemetry.Metrics)
 
 	examiner application.Examiner
 	keys     application.SecretKeys
 }
 
-// open opens the store that the flags name; traces may be nil.
+// open opens the store that the flags configure; traces may be nil.
 func (f storeFlags) open(ctx context.Context, traces *telemetry.Tracing) (database, error) {
 	return f.openLogging(ctx, traces, slog.New(slog.DiscardHandler))
 }
 
-// openLogging is open for a store that runs in the background and reports there what
-// goes wrong.
+// openLogging is like open, but the store logs errors of its background work.
 func (f storeFlags) openLogging(ctx context.Context, traces *telemetry.Tracing, log *slog.Logger) (database, error) {
 	isPostgres := func(url string) bool {
 		return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
@@ -90,19 +89,19 @@ func (f storeFlags) openLogging(ctx context.Context, traces *telemetry.Tracing, 
 	}
 	return database{
 		Store: store, migrate: store.Migrate, close: store.Close, examiner: store, keys: store,
-		// What is committed to a file is handed out at once.
+		// SQLite never holds back changes.
 		watch: func(m *telemetry.Metrics) {
 			m.WatchFeed(func(context.Context) (time.Duration, error) { return 0, nil })
 		},
 	}, nil
 }
 
-// makeData makes the data directory, for its owner alone.
+// makeData creates the data directory. Only its owner can access it.
 func (f storeFlags) makeData() error {
 	if err := os.MkdirAll(f.Data, privateFolder); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	// A signing key that others could read, whatever left it so, is theirs as well.
+	// An older version or a copy may have left the signing key readable by others.
 	if err := os.Chmod(devKeyFile(f.Data), privateFile); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("data directory: %w", err)
 	}
@@ -132,7 +131,7 @@ type purgeCommand struct {
 	Retention  time.Duration `default:"720h" env:"CLIENTELE_RETENTION" help:"Purge only clients that were deleted at least this long ago (${default})."`
 }
 
-// Validate refuses a retention that is none.
+// Validate rejects a negative retention.
 func (c *purgeCommand) Validate() error {
 	if c.Retention < 0 {
 		return errors.New("--retention must not be negative")
@@ -140,7 +139,8 @@ func (c *purgeCommand) Validate() error {
 	return nil
 }
 
-// Run leaves only the tombstones of clients that were deleted long ago.
+// Run permanently removes clients that were deleted longer ago than the retention. Their
+// tombstones remain.
 func (c *purgeCommand) Run(ctx context.Context) error {
 	db, err := c.open(ctx, nil)
 	if err != nil {

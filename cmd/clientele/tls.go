@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-// certificateCheck is the least time between two looks at the files of a
-// certificate.
+// certificateCheck is the minimum time between two checks whether the files of the
+// certificate have changed.
 const certificateCheck = time.Second
 
-// certificate is a certificate in files, read again when they have changed. It
-// is safe for concurrent use.
+// certificate is a certificate that is reloaded when its files change. It is safe for
+// concurrent use.
 type certificate struct {
 	certFile, keyFile string
 	log               *slog.Logger
 
 	mu        sync.Mutex
 	current   *tls.Certificate
-	changed   [2]time.Time // of the files that current was read from
+	changed   [2]time.Time // modification times of the files of current
 	checkedAt time.Time
 }
 
@@ -35,8 +35,8 @@ func openCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, 
 	return c, nil
 }
 
-// config is that of a server; TLS 1.2 is the least that FAPI 2.0 allows (FAPI
-// 2.0 Security Profile §5.2.1).
+// config returns the TLS configuration of a server. TLS 1.2 is the minimum version that
+// FAPI 2.0 allows (FAPI 2.0 Security Profile §5.2.1).
 func (c *certificate) config() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
 }
@@ -45,14 +45,14 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if time.Since(c.checkedAt) >= certificateCheck {
-		if err := c.read(); err != nil { // half-written, perhaps: the next look will tell
+		if err := c.read(); err != nil { // the files may be half-written; the next check reads them again
 			c.log.WarnContext(context.Background(), "the certificate cannot be read; the previous one stays in use", "error", err)
 		}
 	}
 	return c.current, nil
 }
 
-// read reads the files where they are others than the last time.
+// read reads the files if they have changed since the last time.
 func (c *certificate) read() error {
 	c.checkedAt = time.Now()
 	var changed [2]time.Time

@@ -97,7 +97,7 @@ func singleIssuerFlags() []string {
 	}
 }
 
-// flagVariable is the environment variable of a flag of the service.
+// flagVariable returns the environment variable of a flag of the service.
 func flagVariable(name string) string {
 	return "CLIENTELE_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 }
@@ -119,7 +119,7 @@ func givenFlags(kctx *kong.Context) map[string]bool {
 	return given
 }
 
-// The tokens of development mode.
+// Claims and lifetime of the tokens in development mode.
 const (
 	devIssuer       = "clientele-dev"
 	devTenant       = "tenant_dev"
@@ -129,7 +129,7 @@ const (
 	devTokenTTL     = 7 * 24 * time.Hour
 )
 
-// devIssuerRules returns the issuer of development mode, in which the service trusts
+// devIssuerRules returns the issuer of development mode. In this mode, the service trusts
 // only its own key.
 func devIssuerRules() tokens.SingleIssuer {
 	return tokens.SingleIssuer{
@@ -203,7 +203,7 @@ func (c *tokenInspectCommand) Validate(kctx *kong.Context) error {
 	return c.validate(c.Dev, givenFlags(kctx))
 }
 
-// maxInspectedBytes bounds the text that is read as a token.
+// maxInspectedBytes is the maximum size of the text that is read as a token.
 const maxInspectedBytes = 64 << 10
 
 // Run explains a token. The exit status is 1 if no issuer accepts it.
@@ -235,7 +235,7 @@ func (c *tokenInspectCommand) Run(ctx context.Context) error {
 }
 
 // writeDevToken writes an administrator token to the data directory. The file is
-// replaced atomically, so that no reader sees a part of a token.
+// replaced atomically, so that no reader sees an incomplete token.
 func writeDevToken(signer *tokens.Signer, data string) error {
 	token, err := signer.Sign(tokens.Claims{
 		Subject: devSubject, Tenant: devTenant, Role: devRole, TTL: devTokenTTL,
