@@ -1,5 +1,5 @@
-// Package apiclient is a registry somewhere else: it implements
-// [declare.Registry] with the Go client.
+// Package apiclient implements [declare.Registry] for a remote registry, with the Go
+// client of its API.
 package apiclient
 
 import (
@@ -20,17 +20,17 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// walkLimit is how many clients of a walk come at once.
+// walkLimit is the page size for listing all clients.
 const walkLimit = 100
 
 const jsonType = "application/json"
 
-// Registry is a registry behind a URL.
+// Registry is a remote registry.
 type Registry struct {
 	client *client.ClientWithResponses
 }
 
-// Connect returns the registry that the settings lead to. Nothing is asked yet.
+// Connect returns the registry at the URL. It sends no request.
 func Connect(url string, s client.Settings) (*Registry, error) {
 	c, err := client.Connect(url, s)
 	if err != nil {
@@ -46,7 +46,7 @@ func (r *Registry) Find(ctx context.Context, id domain.ClientID, keysMatter bool
 		return declare.Registered{}, translate(err)
 	}
 	if found.JSON200 == nil || found.JSON200.Data == nil {
-		return declare.Registered{}, errAnswer(found.StatusCode())
+		return declare.Registered{}, errUnexpectedResponse(found.StatusCode())
 	}
 	number, err := revisionOf(found.HTTPResponse.Header)
 	if err != nil {
@@ -67,15 +67,15 @@ func (r *Registry) Find(ctx context.Context, id domain.ClientID, keysMatter bool
 	return at, nil
 }
 
-// keys returns the keys that the registry held for the client at its revision;
-// they are in the log alone.
+// keys returns the keys of the client at its revision. Only the change log contains
+// them.
 func (r *Registry) keys(ctx context.Context, at declare.Registered) (string, error) {
 	revision, err := r.client.GetRevisionWithResponse(ctx, string(at.ID), int64(at.Revision), nil)
 	if err != nil {
 		return "", translate(err)
 	}
 	if revision.JSON200 == nil || revision.JSON200.Data == nil {
-		return "", errAnswer(revision.StatusCode())
+		return "", errUnexpectedResponse(revision.StatusCode())
 	}
 	return value(revision.JSON200.Data.Jwks), nil
 }
@@ -90,7 +90,7 @@ func (r *Registry) Walk(ctx context.Context, visit func(domain.ClientID) error) 
 			return translate(err)
 		}
 		if page.JSON200 == nil || page.JSON200.Items == nil {
-			return errAnswer(page.StatusCode())
+			return errUnexpectedResponse(page.StatusCode())
 		}
 		for _, item := range *page.JSON200.Items {
 			if err := visit(domain.ClientID(value(item.ClientID))); err != nil {
@@ -128,7 +128,7 @@ func (r *Registry) Register(
 		answer = made.JSON200
 	}
 	if answer == nil || answer.Data == nil {
-		return "", nil, errAnswer(made.StatusCode())
+		return "", nil, errUnexpectedResponse(made.StatusCode())
 	}
 	return value(answer.Data.ClientSecret), findingsOf(answer.Warnings, domain.Warning), nil
 }
@@ -145,7 +145,7 @@ func (r *Registry) Revise(
 		return nil, translate(err)
 	}
 	if revised.JSON200 == nil {
-		return nil, errAnswer(revised.StatusCode())
+		return nil, errUnexpectedResponse(revised.StatusCode())
 	}
 	return findingsOf(revised.JSON200.Warnings, domain.Warning), nil
 }
@@ -160,7 +160,7 @@ func etag(at declare.Registered) string {
 	return strconv.Quote(strconv.FormatInt(int64(at.Revision), 10))
 }
 
-// revisionOf reads the revision that an answer is about.
+// revisionOf returns the revision in the ETag of a response.
 func revisionOf(header http.Header) (domain.RevisionNumber, error) {
 	text, err := strconv.Unquote(header.Get("ETag"))
 	if err != nil {
@@ -173,31 +173,31 @@ func revisionOf(header http.Header) (domain.RevisionNumber, error) {
 	return domain.RevisionNumber(number), nil
 }
 
-// errAnswer is an answer that no registry gives.
-func errAnswer(status int) error {
+// errUnexpectedResponse reports a response that a registry never sends.
+func errUnexpectedResponse(status int) error {
 	return fmt.Errorf("the answer (%d) is not of the expected form; is this URL that of a registry?", status)
 }
 
-// refusal is what a registry said, for people, and the error that it means.
-type refusal struct {
-	said  string
-	means error
+// rejection is an error response: its message and the corresponding error.
+type rejection struct {
+	message string
+	err     error
 }
 
-// Error tells what the registry said.
-func (r *refusal) Error() string { return r.said }
+// Error returns the message of the registry.
+func (r *rejection) Error() string { return r.message }
 
-// Unwrap is the error that it means.
-func (r *refusal) Unwrap() error { return r.means }
+// Unwrap returns the corresponding error.
+func (r *rejection) Unwrap() error { return r.err }
 
-// translate makes the application's errors of refusals, as they were before the
-// registry made statuses of them.
+// translate converts error responses to the errors of package application from which
+// the registry created them.
 func translate(err error) error {
 	var problem *client.ProblemError
 	if !errors.As(err, &problem) {
 		return err
 	}
-	r := &refusal{said: problem.Message}
+	r := &rejection{message: problem.Message}
 	switch problem.Status {
 	case http.StatusBadRequest:
 		if len(problem.Violations) > 0 {
@@ -205,26 +205,26 @@ func translate(err error) error {
 		}
 		return err
 	case http.StatusUnauthorized:
-		r.means = application.ErrUnauthenticated
+		r.err = application.ErrUnauthenticated
 	case http.StatusForbidden:
-		r.means = application.ErrForbidden
+		r.err = application.ErrForbidden
 	case http.StatusNotFound:
-		r.means = application.ErrNotFound
+		r.err = application.ErrNotFound
 	case http.StatusConflict:
-		r.means = application.ErrTaken
+		r.err = application.ErrTaken
 	case http.StatusPreconditionFailed:
-		r.means = application.ErrPreconditionFailed
+		r.err = application.ErrPreconditionFailed
 	case http.StatusTooManyRequests:
-		r.means = application.ErrTooManyRequests
+		r.err = application.ErrTooManyRequests
 	case http.StatusServiceUnavailable:
-		r.means = application.ErrUnavailable
+		r.err = application.ErrUnavailable
 	default:
 		return err
 	}
 	return r
 }
 
-// findingsOf reads findings.
+// findingsOf converts the findings of a response.
 func findingsOf(list *[]client.Finding, level domain.Level) domain.Findings {
 	if list == nil {
 		return nil
@@ -238,8 +238,8 @@ func findingsOf(list *[]client.Finding, level domain.Level) domain.Findings {
 	return findings
 }
 
-// settingsIn reads the configuration of the client at a place in a response: the
-// names of the objects that it is in.
+// settingsIn reads the configuration of the client in a response. path lists the names
+// of the objects that contain it.
 func settingsIn(response []byte, path ...string) (domain.Settings, error) {
 	for _, name := range path {
 		var object map[string]json.RawMessage

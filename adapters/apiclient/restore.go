@@ -16,14 +16,14 @@ func (r *Registry) LastChange(ctx context.Context, id domain.ClientID) (declare.
 		return declare.LastChange{}, translate(err)
 	}
 	if page.JSON200 == nil || page.JSON200.Data == nil || page.JSON200.Data.Revisions == nil {
-		return declare.LastChange{}, errAnswer(page.StatusCode())
+		return declare.LastChange{}, errUnexpectedResponse(page.StatusCode())
 	}
 	if len(*page.JSON200.Data.Revisions) == 0 {
 		return declare.LastChange{}, application.ErrNotFound
 	}
 	newest := (*page.JSON200.Data.Revisions)[0]
 	if newest.Number == nil {
-		return declare.LastChange{}, errAnswer(page.StatusCode())
+		return declare.LastChange{}, errUnexpectedResponse(page.StatusCode())
 	}
 	return declare.LastChange{
 		Revision: domain.RevisionNumber(*newest.Number), Action: domain.Action(value(newest.Action)), Reason: value(newest.Reason),
@@ -39,7 +39,7 @@ func (r *Registry) AsOf(
 		return declare.Registered{}, translate(err)
 	}
 	if found.JSON200 == nil || found.JSON200.Data == nil || found.JSON200.Data.Client == nil {
-		return declare.Registered{}, errAnswer(found.StatusCode())
+		return declare.Registered{}, errUnexpectedResponse(found.StatusCode())
 	}
 	settings, err := settingsIn(found.Body, "data", "client")
 	if err != nil {
@@ -67,9 +67,9 @@ func (r *Registry) Restore(
 		return 0, nil, translate(err)
 	}
 	if restored.JSON200 == nil {
-		return 0, nil, errAnswer(restored.StatusCode())
+		return 0, nil, errUnexpectedResponse(restored.StatusCode())
 	}
-	if !how.DryRun { // a dry run makes no revision
+	if !how.DryRun { // a dry run creates no revision
 		now, err = revisionOf(restored.HTTPResponse.Header)
 	}
 	return now, findingsOf(restored.JSON200.Warnings, domain.Warning), err

@@ -8,19 +8,20 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Identifiers finds client_ids that are declared twice.
+// Identifiers finds duplicate client_ids. The zero value is ready to use.
 type Identifiers struct {
 	places map[string]string // of the first declaration, by client_id
 }
 
-// Problems returns what is wrong with the configuration d of a file, apart from the
-// rules: its client_id, also if another configuration declares it, and its form.
+// Problems returns the problems of the configuration d of a file, except for
+// violations of the rules: an invalid or duplicate client_id, and violations of the
+// schema.
 func (i *Identifiers) Problems(d Document, file string) domain.Findings {
 	return slices.Concat(d.IDProblems, i.add(d, fmt.Sprintf("%s:%d", file, d.Line(""))), d.Breaches)
 }
 
-// add remembers the place of a configuration, such as "a.yaml:3". If its client_id was
-// declared before, it returns a violation that names that place.
+// add records the place of a configuration, such as "a.yaml:3". If the client_id was
+// declared before, it returns a violation that contains the earlier place.
 func (i *Identifiers) add(d Document, place string) domain.Findings {
 	if d.ClientID == "" {
 		return nil

@@ -1,10 +1,10 @@
-// Package clientfile reads client configurations from JSON and YAML files, and
-// remembers where in the file each setting stands.
+// Package clientfile reads client configurations from JSON and YAML files and records
+// the line of each setting.
 //
-// A file holds one configuration or several: YAML documents, JSON texts behind
-// each other, or a list. A configuration has the members of openapi.yaml's
-// UpdateClientRequest and may name its client_id; an item as the service answers
-// it is one as well.
+// A file contains one or more configurations: YAML documents, concatenated JSON
+// texts, or a list. A configuration has the fields of UpdateClientRequest in
+// openapi.yaml and optionally a client_id. A client from a response of the service is
+// also accepted.
 package clientfile
 
 import (
@@ -21,24 +21,23 @@ import (
 
 // Document is one client configuration in a file.
 type Document struct {
-	// ClientID is the client_id that the configuration names; may be empty.
+	// ClientID is the client_id of the configuration; empty if omitted.
 	ClientID string
 	// Change is the configuration. It is empty if there are Breaches.
 	Change domain.Change
-	// Breaches are the places in which it is not of the form of a
+	// Breaches are the places where it violates the schema of a
 	// configuration.
 	Breaches domain.Findings
-	// IDProblems are the reasons for which the service would reject the
-	// ClientID; the Change can be checked all the same. An absent client_id is
-	// none.
+	// IDProblems are the reasons why the service would reject the ClientID; the
+	// Change can still be checked. A missing client_id is not a problem.
 	IDProblems domain.Findings
 
 	lines map[string]int
-	base  string // JSON Pointer of the configuration in what the lines are of
+	base  string // JSON Pointer of the configuration, prefix of the keys of lines
 }
 
-// Line returns the line, from 1, on which the value at the JSON Pointer stands;
-// where the file has no such value, the line of what would hold it.
+// Line returns the line, from 1, of the value at the JSON Pointer. If the file has no
+// such value, it returns the line of the closest parent.
 func (d Document) Line(pointer string) int {
 	for {
 		if line, ok := d.lines[d.base+pointer]; ok || pointer == "" {
@@ -48,13 +47,13 @@ func (d Document) Line(pointer string) int {
 	}
 }
 
-// SyntaxError is a file that cannot be read.
+// SyntaxError reports a file that cannot be parsed.
 type SyntaxError struct {
-	Line    int // 0 where no line is to blame
+	Line    int // 0 if the error has no line
 	Message string
 }
 
-// Error tells where and why.
+// Error implements the error interface. The text contains the line, if there is one.
 func (e *SyntaxError) Error() string {
 	if e.Line == 0 {
 		return e.Message
@@ -62,17 +61,18 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("line %d: %s", e.Line, e.Message)
 }
 
-// Limits of what is read. A file within them is read in memory that is a small
-// multiple of its size, whatever is in it.
+// Limits for files. Within these limits, reading needs only a small multiple of the
+// file size in memory, for any content.
 const (
-	// MaxFileBytes bounds a file; tens of thousands of configurations fit in.
+	// MaxFileBytes is the maximum size of a file, in bytes; tens of thousands of
+	// configurations fit in.
 	MaxFileBytes = 32 << 20
-	// maxDocuments bounds the configurations of a file.
+	// maxDocuments is the maximum number of configurations in a file.
 	maxDocuments = 100_000
-	// maxValues bounds the values of one configuration: strings, numbers,
-	// lists, objects. One that the service accepts has some hundreds.
+	// maxValues is the maximum number of values (strings, numbers, lists, objects)
+	// in a configuration. A valid one has a few hundred.
 	maxValues = 10_000
-	// maxBreaches bounds the places that are reported of one configuration.
+	// maxBreaches is the maximum number of reported breaches per configuration.
 	maxBreaches = 100
 )
 
@@ -81,7 +81,7 @@ type Reader struct {
 	schema *contract.Schema
 }
 
-// NewReader returns a reader of the configurations that the contract allows.
+// NewReader returns a reader that checks configurations against openapi.yaml.
 func NewReader() (*Reader, error) {
 	schema, err := contract.RequestSchema(api.Document, "UpdateClientRequest")
 	if err == nil {
@@ -93,9 +93,9 @@ func NewReader() (*Reader, error) {
 	return &Reader{schema: schema}, nil
 }
 
-// Read returns the configurations in text. The name says by its ending whether
-// it is JSON or YAML; where it says neither, the first byte does. The error is
-// a [*SyntaxError].
+// Read returns the configurations in text. The extension of the name determines
+// whether it is JSON or YAML; with any other extension, the first byte does. The error
+// is a [*SyntaxError].
 func (r *Reader) Read(name string, text []byte) ([]Document, error) {
 	var documents []Document
 	err := r.Each(context.Background(), name, text, func(d Document) error {
@@ -108,9 +108,9 @@ func (r *Reader) Read(name string, text []byte) ([]Document, error) {
 	return documents, nil
 }
 
-// Each calls visit with each configuration in text, in order, and keeps none. It
-// stops with the error of visit or of the context; any other error is a
-// [*SyntaxError], before which configurations may have been visited.
+// Each calls visit with each configuration in text, in order, without keeping them in
+// memory. It stops with the error of visit or of the context. Any other error is a
+// [*SyntaxError]; configurations before it may have been visited.
 func (r *Reader) Each(ctx context.Context, name string, text []byte, visit func(Document) error) error {
 	if len(text) > MaxFileBytes {
 		return errTooLong
@@ -133,11 +133,11 @@ func (r *Reader) Each(ctx context.Context, name string, text []byte, visit func(
 	return err
 }
 
-// errTooLong is a file over MaxFileBytes.
+// errTooLong reports a file larger than MaxFileBytes.
 var errTooLong = &SyntaxError{Message: fmt.Sprintf("the file is longer than %d MiB", MaxFileBytes>>20)}
 
-// withoutBOM removes the byte order mark with which some editors begin UTF-8
-// (RFC 8259 §8.1 lets a reader ignore it).
+// withoutBOM removes the byte order mark that some editors write at the start of UTF-8
+// files (RFC 8259 §8.1 allows readers to ignore it).
 func withoutBOM(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\ufeff")) }
 
 func isJSON(name string, text []byte) bool {
@@ -152,22 +152,20 @@ func isJSON(name string, text []byte) bool {
 	}
 }
 
-// located is a decoded value: what encoding/json would make of it, its own JSON
-// Pointer ("" or, for an element of a list, its place there), and the line of
-// each part of it, by JSON Pointer.
+// located is a decoded value in the types of encoding/json, with its JSON Pointer (""
+// or, for an element of a list, the index) and the lines of its parts by JSON Pointer.
 type located struct {
 	content any
 	base    string
 	lines   map[string]int
 }
 
-// readOnly lists the members that an item of the service has and that no
-// configuration can set.
+// readOnly lists the fields of a client in a response that a configuration cannot set.
 func readOnly() []string {
 	return []string{"id", "tenant_id", "secret_last_four", "created_at", "updated_at", "deleted_at"}
 }
 
-// document makes a configuration of a value.
+// document converts a value to a configuration.
 func (r *Reader) document(content any, lines map[string]int, base string) Document {
 	d := Document{lines: lines, base: base}
 	members, ok := content.(map[string]any)

@@ -10,18 +10,18 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxDepth bounds how deeply values may be nested; a configuration in a list
-// with a key set written out as an object needs six levels.
+// maxDepth is the maximum nesting depth of values. A configuration in a list with a
+// key set in object form needs six levels.
 const maxDepth = 32
 
-// errTooDeep is a value nested deeper than that.
+// errTooDeep reports a value that is nested deeper than maxDepth.
 var errTooDeep = errors.New("values are nested too deeply")
 
-// errTooMany is a configuration with more than maxValues values.
+// errTooMany reports a configuration with more than maxValues values.
 var errTooMany = errors.New("a configuration has too many values")
 
-// decodeJSON reads the JSON texts that stand behind each other, and hands each
-// on, or each element of one that is a list.
+// decodeJSON reads concatenated JSON texts. It calls emit with each of them, or with
+// each element if it is a list.
 func decodeJSON(ctx context.Context, text []byte, emit func(located) error) error {
 	d := &jsonDecoder{text: text, tokens: jsontext.NewDecoder(bytes.NewBuffer(text))}
 	one := func(base string, depth int) error {
@@ -54,7 +54,7 @@ func decodeJSON(ctx context.Context, text []byte, emit func(located) error) erro
 	}
 }
 
-// elements reads the list that comes next, an element at a time.
+// elements reads the next list element by element.
 func (d *jsonDecoder) elements(one func(base string, depth int) error) error {
 	if _, err := d.tokens.ReadToken(); err != nil {
 		return d.explain(err)
@@ -74,13 +74,12 @@ type jsonDecoder struct {
 	text   []byte
 	tokens *jsontext.Decoder
 	lines  map[string]int
-	values int // read of the configuration
+	values int // number of values read in the configuration
 
 	counted, newlines int // newlines in the first counted bytes
 }
 
-// value reads the value that comes next and notes where it stands: a member
-// on the line of its name.
+// value reads the next value and records its line; for a field, the line of its name.
 func (d *jsonDecoder) value(pointer string, depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, errTooDeep
@@ -128,7 +127,7 @@ func (d *jsonDecoder) value(pointer string, depth int) (any, error) {
 	case jsontext.KindNumber:
 		number, err := strconv.ParseFloat(token.String(), 64)
 		if err != nil {
-			return token.String(), nil //nolint:nilerr // too large for any number, so no number to us
+			return token.String(), nil //nolint:nilerr // outside the range of float64: keep the text, which is not a valid number
 		}
 		return number, nil
 	case jsontext.KindNull:
@@ -138,7 +137,7 @@ func (d *jsonDecoder) value(pointer string, depth int) (any, error) {
 	}
 }
 
-// line is the line of the token that was read last; no token spans lines.
+// line returns the line of the last token; no token spans several lines.
 func (d *jsonDecoder) line() int {
 	until := int(d.tokens.InputOffset())
 	d.newlines += bytes.Count(d.text[d.counted:until], []byte("\n"))
@@ -146,7 +145,7 @@ func (d *jsonDecoder) line() int {
 	return d.newlines + 1
 }
 
-// explain says where the text ceases to be JSON that has one reading only.
+// explain returns an error with the line where the text is not valid, unambiguous JSON.
 func (d *jsonDecoder) explain(err error) error {
 	refused := &SyntaxError{Line: d.line(), Message: "this is not JSON"}
 	if errors.Is(err, errTooDeep) || errors.Is(err, errTooMany) {

@@ -12,10 +12,10 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Write writes a configuration as YAML, as [Reader.Read] reads it: the fields that
-// the change names, in the order in which people read them. Unset fields that
-// responses leave out as well are left out, except for jwks: without it, a client
-// that had keys would keep them.
+// Write returns a configuration as YAML that [Reader.Read] can read: the fields that
+// are set in the change, in an order for human readers. It omits empty fields that
+// responses also omit, except for jwks: without it, a client that has keys would keep
+// them.
 func Write(id domain.ClientID, change domain.Change) ([]byte, error) {
 	node := yaml.Node{Kind: yaml.MappingNode}
 	if id != "" {
@@ -35,7 +35,7 @@ func Write(id domain.ClientID, change domain.Change) ([]byte, error) {
 	}
 	quoteUnsafe(&node)
 	var text bytes.Buffer
-	// Without folding, a value never begins a line.
+	// Without folding, no line starts with part of a value.
 	dumper, err := yaml.NewDumper(&text, yaml.WithIndent(2), yaml.WithLineWidth(-1))
 	if err != nil {
 		return nil, err
@@ -56,11 +56,11 @@ func appendField(mapping *yaml.Node, name string, value any) error {
 	return nil
 }
 
-// The output may be printed on a terminal or into the log of a pipeline. So values
-// with characters that are not printable, or with "##[", which begins a workflow
-// command of GitHub Actions, are in double quotes and escaped.
+// The output may be printed to a terminal or a pipeline log. Therefore values with
+// unprintable characters, or with "##[", which starts a workflow command of GitHub
+// Actions, are double-quoted and escaped.
 
-// quoteUnsafe puts these values into double quotes.
+// quoteUnsafe double-quotes these values.
 func quoteUnsafe(n *yaml.Node) {
 	if n.Kind == yaml.ScalarNode && (strings.Contains(n.Value, "##[") || strings.ContainsFunc(n.Value, unsafeRune)) {
 		n.Style = yaml.DoubleQuotedStyle
@@ -70,7 +70,7 @@ func quoteUnsafe(n *yaml.Node) {
 	}
 }
 
-// escapeUnsafe escapes what is left of them in the text (YAML 1.2 §5.7).
+// escapeUnsafe escapes the remaining unsafe characters in the text (YAML 1.2 §5.7).
 func escapeUnsafe(text string) []byte {
 	var b bytes.Buffer
 	for _, r := range strings.ReplaceAll(text, "##[", `#\x23[`) {
@@ -86,5 +86,5 @@ func escapeUnsafe(text string) []byte {
 	return b.Bytes()
 }
 
-// unsafeRune reports whether r is not printable; joiners are, some scripts need them.
+// unsafeRune reports whether r is unprintable. Joiners are safe: some scripts need them.
 func unsafeRune(r rune) bool { return !unicode.IsPrint(r) && r != '\u200c' && r != '\u200d' }

@@ -12,24 +12,24 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Limits of what YAML may grow to in memory.
+// Limits for the memory that YAML needs.
 const (
-	// maxYAMLBytes and maxYAMLMarks bound one document of a stream: the parser
-	// keeps it as a tree, of which each node takes some hundred bytes. Marks are
-	// the bytes without which there is no further node. A line has fewer of them:
-	// the parser keeps its tokens as well, since it may turn out to be a key.
+	// maxYAMLBytes and maxYAMLMarks limit one document of a stream: the parser
+	// keeps it as a tree with some hundred bytes per node. Marks are the characters
+	// that every further node needs. The limit for a line is lower: the parser also
+	// keeps its tokens, because the line may turn out to be a key.
 	maxYAMLBytes     = 8 << 20
 	maxYAMLMarks     = 1 << 18
 	maxYAMLLineMarks = 1 << 14
-	// maxAliased bounds the values that the aliases of a file stand for.
+	// maxAliased is the maximum number of values that the aliases of a file expand to.
 	maxAliased = 1 << 20
 )
 
-// errYAMLTooLong is a document over these limits.
+// errYAMLTooLong reports a document that exceeds these limits.
 var errYAMLTooLong = &SyntaxError{Message: "a YAML document is too long; separate the clients by lines of ---, or use JSON"}
 
-// decodeYAML reads the documents of a YAML stream, and hands each on, or each
-// element of one that is a list.
+// decodeYAML reads the documents of a YAML stream. It calls emit with each of them, or
+// with each element if it is a list.
 func decodeYAML(ctx context.Context, text []byte, emit func(located) error) error {
 	source := &yamlSource{ctx: ctx, text: text}
 	loader, err := yaml.NewLoader(source)
@@ -54,7 +54,7 @@ func decodeYAML(ctx context.Context, text []byte, emit func(located) error) erro
 	}
 }
 
-// document hands on what a document holds.
+// document calls emit with the content of a document.
 func (d *yamlDecoder) document(ctx context.Context, document *yaml.Node, emit func(located) error) error {
 	one := func(n *yaml.Node, base string, depth int) error {
 		if err := ctx.Err(); err != nil {
@@ -63,7 +63,7 @@ func (d *yamlDecoder) document(ctx context.Context, document *yaml.Node, emit fu
 		d.lines, d.nodes = map[string]int{}, 0
 		content, err := d.value(n, base, depth)
 		if err != nil || content == nil && base == "" {
-			return err // a document with nothing in it, as behind a closing ---
+			return err // an empty document, for example after a final ---
 		}
 		return emit(located{content: content, base: base, lines: d.lines})
 	}
@@ -78,19 +78,19 @@ func (d *yamlDecoder) document(ctx context.Context, document *yaml.Node, emit fu
 	return nil
 }
 
-// yamlSource is the text, which ends with an error where a document is too long
-// or the context has ended.
+// yamlSource is a reader of the text that fails if a document is too long or the
+// context has ended.
 type yamlSource struct {
-	ctx          context.Context //nolint:containedctx // a Read has none
+	ctx          context.Context //nolint:containedctx // io.Reader has no context parameter
 	text         []byte
-	bytes, marks int // since the document began
-	lineMarks    int // since the line began
+	bytes, marks int // since the start of the document
+	lineMarks    int // since the start of the line
 	err          error
 }
 
 // Read implements [io.Reader].
 func (s *yamlSource) Read(into []byte) (int, error) {
-	const some = 4096 // read no more ahead than needed, so that each document is counted by itself
+	const some = 4096 // limits reading ahead, so that each document is counted separately
 	switch {
 	case s.ctx.Err() != nil:
 		s.err = s.ctx.Err()
@@ -118,7 +118,7 @@ func (s *yamlSource) Read(into []byte) (int, error) {
 	return n, nil
 }
 
-// explainYAML makes one line of the library's errors.
+// explainYAML converts the library's errors to one line.
 func explainYAML(err error) error {
 	if e, ok := errors.AsType[*yaml.LoadError](err); ok {
 		return &SyntaxError{Line: e.Mark.Line, Message: "this is not YAML: " + e.Message}
@@ -129,12 +129,12 @@ func explainYAML(err error) error {
 
 type yamlDecoder struct {
 	lines   map[string]int
-	nodes   int // of the configuration
-	aliased int // of the file: nodes that stand for others again
-	inAlias int // aliases that are being followed
+	nodes   int // number of nodes in the configuration
+	aliased int // number of nodes in the file that were expanded from aliases
+	inAlias int // number of aliases being expanded
 }
 
-// value is what the node says, as encoding/json would have it.
+// value returns the value of the node in the types of encoding/json.
 func (d *yamlDecoder) value(n *yaml.Node, pointer string, depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, &SyntaxError{Line: n.Line, Message: errTooDeep.Error()}
@@ -153,7 +153,7 @@ func (d *yamlDecoder) value(n *yaml.Node, pointer string, depth int) (any, error
 		if len(n.Content) == 0 {
 			return nil, nil
 		}
-		delete(d.lines, pointer) // the content begins where it does, not where the document does
+		delete(d.lines, pointer) // use the line of the content, not that of the document
 		return d.value(n.Content[0], pointer, depth)
 	case yaml.AliasNode:
 		d.inAlias++
@@ -175,8 +175,8 @@ func (d *yamlDecoder) value(n *yaml.Node, pointer string, depth int) (any, error
 	}
 }
 
-// mapping reads the members of a mapping; those that it merges in (<<) stand
-// behind its own.
+// mapping reads the fields of a mapping. Its own fields take precedence over merged
+// ones (<<).
 func (d *yamlDecoder) mapping(n *yaml.Node, pointer string, depth int) (any, error) {
 	own, merged := map[string]any{}, map[string]any{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -204,8 +204,8 @@ func (d *yamlDecoder) mapping(n *yaml.Node, pointer string, depth int) (any, err
 	return merged, nil
 }
 
-// merge adds the members of a merge key's mapping, or of each in its list, of
-// which the first that has a member wins.
+// merge adds the fields of the mapping of a merge key, or of each mapping in its list.
+// The first mapping that has a field takes precedence.
 func (d *yamlDecoder) merge(into map[string]any, n *yaml.Node, pointer string, depth int) error {
 	content, err := d.value(n, pointer, depth+1)
 	if err != nil {
@@ -229,8 +229,8 @@ func (d *yamlDecoder) merge(into map[string]any, n *yaml.Node, pointer string, d
 	return nil
 }
 
-// scalar is a string, number, boolean or null. What YAML knows beyond JSON, as
-// dates, is the string that it was written as.
+// scalar returns a string, number, boolean or null. Types that JSON lacks, such as
+// dates, are returned as strings in their original spelling.
 func scalar(n *yaml.Node) any {
 	switch n.ShortTag() {
 	case "!!null":
@@ -247,7 +247,7 @@ func scalar(n *yaml.Node) any {
 	}
 }
 
-// escaped is a name as a token of a JSON Pointer (RFC 6901 §3).
+// escaped returns a name as a token of a JSON Pointer (RFC 6901 §3).
 func escaped(name string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }

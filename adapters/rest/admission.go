@@ -8,36 +8,37 @@ import (
 	"time"
 )
 
-// errOverloaded turns a request away before any work is done for it.
+// errOverloaded rejects a request before any work is done for it.
 var errOverloaded = errors.New("too many concurrent requests")
 
-// longestQueue is how long a request waits for others to be done.
+// longestQueue is the maximum time that a request waits for a free slot.
 const longestQueue = time.Second
 
-// admission bounds how many requests are worked on at once. As many again wait
-// for a moment; the others are better told at once than served late.
+// admission limits the number of concurrent requests. The same number of requests
+// may wait for up to [longestQueue]. Any more are rejected immediately, because a
+// fast rejection is better than a late response.
 type admission struct {
-	places  chan struct{}
+	slots   chan struct{}
 	waiting atomic.Int64
 }
 
-func newAdmission(limit int) *admission { return &admission{places: make(chan struct{}, limit)} }
+func newAdmission(limit int) *admission { return &admission{slots: make(chan struct{}, limit)} }
 
-// enter takes a place, to be given back by leave. The error is [errOverloaded].
+// enter takes a slot; leave releases it. The error is [errOverloaded].
 func (a *admission) enter(ctx context.Context) error {
 	select {
-	case a.places <- struct{}{}:
+	case a.slots <- struct{}{}:
 		return nil
 	default:
 	}
 	defer a.waiting.Add(-1)
-	if a.waiting.Add(1) > int64(cap(a.places)) {
+	if a.waiting.Add(1) > int64(cap(a.slots)) {
 		return errOverloaded
 	}
 	timer := time.NewTimer(longestQueue)
 	defer timer.Stop()
 	select {
-	case a.places <- struct{}{}:
+	case a.slots <- struct{}{}:
 		return nil
 	case <-timer.C:
 	case <-ctx.Done():
@@ -45,11 +46,11 @@ func (a *admission) enter(ctx context.Context) error {
 	return errOverloaded
 }
 
-func (a *admission) leave() { <-a.places }
+func (a *admission) leave() { <-a.slots }
 
-// admit lets in as much as may be worked on at once. It comes after the body was
-// read, so that slow senders keep no other caller out, and before it is checked. A
-// request that waits for changes does no work, and has limits of its own.
+// admit limits the number of concurrent requests. It runs after the body is read,
+// so that slow senders do not block other callers, and before the body is checked.
+// A request that waits for changes does no work and has separate limits.
 func (s *server) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if waits(r) {

@@ -8,8 +8,8 @@ import (
 	"github.com/clientele-oauth/clientele/application"
 )
 
-// authenticate finds out who calls (RFC 6750 §2.1); what the caller may do is
-// for the use cases to say.
+// authenticate identifies the caller by its bearer token (RFC 6750 §2.1). The use
+// cases check what the caller may do.
 func (s *server) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, err := bearerToken(r)
@@ -27,8 +27,8 @@ func (s *server) authenticate(next http.Handler) http.Handler {
 	})
 }
 
-// errNoToken is the refusal of a request that does not even try; its challenge
-// tells no error (RFC 6750 §3.1).
+// errNoToken rejects a request without credentials. Its challenge contains no
+// error code (RFC 6750 §3.1).
 var errNoToken = fmt.Errorf("%w: no Authorization header", application.ErrUnauthenticated)
 
 func bearerToken(r *http.Request) (string, error) {

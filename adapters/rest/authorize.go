@@ -23,9 +23,9 @@ func (s *server) authorize(next http.Handler) http.Handler {
 	})
 }
 
-// limitRate holds each caller to its rate. A caller is the subject of a token and
-// the tenant of that token, whatever tenant the request acts in: a platform caller
-// has one rate, not one for each tenant that it names.
+// limitRate enforces the rate limit of each caller. A caller is identified by the
+// subject and the tenant of its token, not by the tenant that the request acts in:
+// a platform caller has one rate limit, not one for each tenant that it names.
 func (s *server) limitRate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := requestStateOf(r.Context())
@@ -38,10 +38,10 @@ func (s *server) limitRate(next http.Handler) http.Handler {
 	})
 }
 
-// payer names the caller that the request counts for.
+// payer identifies the caller whose limits the request counts against.
 func (x *requestState) payer() string { return string(x.home) + "\x00" + x.caller.Subject }
 
-// shed counts a request that is turned away because of load.
+// shed counts a request that is rejected because of load.
 func (s *server) shed(err error) {
 	cause := "load"
 	if errors.Is(err, application.ErrTooManyRequests) {
@@ -53,8 +53,7 @@ func (s *server) shed(err error) {
 // maxTenantName bounds the name of a tenant, in bytes.
 const maxTenantName = 255
 
-// tenantName checks the tenant that X-Tenant-Id names before anything is done in
-// it, or logged with it.
+// tenantName validates the value of X-Tenant-Id before it is used or logged.
 func tenantName(name string) error {
 	for _, c := range []byte(name) {
 		if c <= ' ' || c > '~' {
@@ -67,15 +66,15 @@ func tenantName(name string) error {
 	return nil
 }
 
-// errTenantName is the rejection of a tenant that cannot exist.
+// errTenantName rejects a tenant name that cannot exist.
 var errTenantName = func() error {
 	found := violations{}
 	found.add(breach("X-Tenant-Id", "the parameter X-Tenant-Id must have at most 255 visible ASCII characters, without spaces"))
 	return found.err()
 }()
 
-// actIn makes the request that of the caller, in the tenant that the request
-// names.
+// actIn sets the caller of the request. If the request names a tenant, the caller
+// acts in that tenant.
 func (x *requestState) actIn(caller application.Caller, tenant string) error {
 	x.caller, x.home = caller, caller.Tenant
 	if tenant == "" {
@@ -92,8 +91,8 @@ func (x *requestState) actIn(caller application.Caller, tenant string) error {
 	return nil
 }
 
-// logForbidden writes what was looked at for a request that is forbidden: without
-// it a missing role looks like one under another claim.
+// logForbidden logs the claims that led to a 403. Without them, a missing role
+// cannot be distinguished from a role in a different claim.
 func (s *server) logForbidden(r *http.Request, err error) {
 	x := requestStateOf(r.Context())
 	operation := ""
@@ -113,7 +112,8 @@ func (s *server) logForbidden(r *http.Request, err error) {
 	)
 }
 
-// logSource says where one thing about a caller was read, and why that gave nothing.
+// logSource reports which claim an attribute of the caller was read from and, if
+// it gave no value, why.
 func logSource(name string, source application.ClaimSource) slog.Attr {
 	text := source.Claims
 	if source.Missing != "" {

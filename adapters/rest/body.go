@@ -15,44 +15,43 @@ import (
 	"github.com/clientele-oauth/clientele/application"
 )
 
-// Bodies in memory. A body counts with its size from before its first byte is
-// read until the response is written.
+// Limits for request bodies in memory. The size of a body counts from before its
+// first byte is read until the response is written.
 const (
-	// bodyMemory bounds the bodies in memory at once, in bytes.
+	// bodyMemory limits the memory for all bodies together, in bytes.
 	bodyMemory = 32 << 20
-	// callerShare bounds those of one caller, so that no caller keeps the
-	// others out.
+	// callerShare limits the memory for the bodies of one caller, in bytes, so
+	// that no caller can block the others.
 	callerShare = bodyMemory / 4
-	// leastBody is what the smallest body counts: about what the connection and
-	// the goroutine of its request take.
+	// leastBody is the minimum that a body counts, in bytes: about the memory
+	// of the connection and the goroutine of its request.
 	leastBody = 16 << 10
-	// maxBodiesWaiting bounds how many requests wait for memory for their
-	// bodies, and callerWaiting those of one caller.
+	// maxBodiesWaiting limits how many requests wait for body memory, and
+	// callerWaiting how many of one caller.
 	maxBodiesWaiting = 1024
 	callerWaiting    = maxBodiesWaiting / 4
 )
 
-// longestBody is how long a body may take to arrive; the deadline of the request
-// is the other bound.
+// longestBody is the maximum time to receive a body. The deadline of the request
+// applies too.
 const longestBody = 10 * time.Second
 
-// longestRest is how long the service receives the rest of a body that it does
-// not read, so that the sender gets the response.
+// longestRest is the maximum time to receive and discard the rest of an unread
+// body, so that the sender gets the response.
 const longestRest = time.Second
 
-// errBodyLate is a body that did not arrive in time.
+// errBodyLate reports a body that did not arrive in time.
 var errBodyLate = errors.New("the body did not arrive in time")
 
 // readBody reads the body of a request whose operation has one.
 //
-// It comes after everything that needs no body (token, permission, the rate of
-// the caller), so nothing is read for a request that is rejected anyway; and
-// before [server.admit], so a slow sender does not hold a place among the
-// requests that are worked on. What a slow sender does hold is bounded in three
-// ways: the memory for bodies is reserved before the first byte is read, for all
-// callers together and for each caller (see [bodyBudget]); a body may take
-// [longestBody]; and the size of a body is limited for each operation
-// (x-max-body-bytes in openapi.yaml).
+// It runs after all checks that need no body (token, permission, rate limit), so
+// that nothing is read for a request that is rejected anyway. It runs before
+// [server.admit], so that a slow sender does not occupy a slot for concurrent
+// requests. Three limits apply to slow senders: memory is reserved before the
+// first byte is read, within a total and a share for each caller (see
+// [bodyBudget]); a body must arrive within [longestBody]; and each operation has a
+// maximum body size (x-max-body-bytes in openapi.yaml).
 func (s *server) readBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := requestStateOf(r.Context())
@@ -65,13 +64,13 @@ func (s *server) readBody(next http.Handler) http.Handler {
 			s.rejectUnread(w, r, err)
 			return
 		}
-		give, err := s.bodyBudget.take(r.Context(), x.payer(), size)
+		release, err := s.bodyBudget.take(r.Context(), x.payer(), size)
 		if err != nil {
 			s.shed(err)
 			s.rejectUnread(w, r, err)
 			return
 		}
-		defer give()
+		defer release()
 		if x.body, err = s.receive(w, r, x.operation); err != nil {
 			s.writeError(w, r, err)
 			return
@@ -80,7 +79,7 @@ func (s *server) readBody(next http.Handler) http.Handler {
 	})
 }
 
-// bodySize is what the body of the request can come to, by what the headers say.
+// bodySize returns the maximum size of the body according to the headers, in bytes.
 func (op *operation) bodySize(r *http.Request) (int64, error) {
 	for _, coding := range r.Header.Values("Content-Encoding") {
 		if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
@@ -98,7 +97,7 @@ func (op *operation) bodySize(r *http.Request) (int64, error) {
 	if r.ContentLength > op.bodyLimit {
 		return 0, op.tooLarge()
 	}
-	if r.ContentLength < 0 { // chunked: it can come to the limit
+	if r.ContentLength < 0 { // chunked: the size is unknown
 		return op.bodyLimit, nil
 	}
 	return r.ContentLength, nil
@@ -111,13 +110,13 @@ func (op *operation) tooLarge() error {
 	}
 }
 
-// receive reads the whole body, within the time that it may take.
+// receive reads the whole body within the time limit.
 func (s *server) receive(w http.ResponseWriter, r *http.Request, op *operation) ([]byte, error) {
 	until := time.Now().Add(longestBody)
 	if deadline, ok := r.Context().Deadline(); ok && deadline.Before(until) {
 		until = deadline
 	}
-	// A recorder, as tests use, has no deadline to set, and its body is there.
+	// Setting the deadline fails for the recorders of tests, which need none.
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(until)
 	var body bytes.Buffer
@@ -134,13 +133,14 @@ func (s *server) receive(w http.ResponseWriter, r *http.Request, op *operation) 
 	case body.Len() == 0 && op.bodyRequired:
 		return nil, &contractError{status: http.StatusBadRequest, message: "the request has no body; send a JSON object"}
 	}
-	_ = control.SetReadDeadline(time.Time{}) // for the next request on the connection the server sets its own
+	_ = control.SetReadDeadline(time.Time{}) // the server sets a new deadline for the next request on the connection
 	return body.Bytes(), nil
 }
 
 // rejectUnread responds to a request whose body is not read. The HTTP server
-// receives the rest of a short body, so that the connection can be used again and
-// the sender gets the response; a slow sender does not hold the connection by it.
+// receives the rest of a short body, so that the connection can be reused and the
+// sender gets the response. The deadline keeps a slow sender from holding the
+// connection.
 func (s *server) rejectUnread(w http.ResponseWriter, r *http.Request, err error) {
 	if r.ContentLength != 0 {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(longestRest))
@@ -150,15 +150,15 @@ func (s *server) rejectUnread(w http.ResponseWriter, r *http.Request, err error)
 
 // bodyBudget is the memory for request bodies. It is safe for concurrent use.
 type bodyBudget struct {
-	total, share int64 // bytes, of all callers and of each one
+	total, share int64 // bytes; for all callers and for each caller
 
 	mu      sync.Mutex
 	taken   int64
 	callers map[string]*payer
-	waiting []*bodyWaiter // in the order in which they came
+	waiting []*bodyWaiter // in order of arrival
 }
 
-// payer is what one caller has of the budget.
+// payer is the use of the budget by one caller.
 type payer struct {
 	taken   int64
 	waiting int
@@ -168,19 +168,20 @@ type payer struct {
 type bodyWaiter struct {
 	caller string
 	size   int64
-	got    chan struct{} // closed when it has the memory
+	got    chan struct{} // closed when the memory is reserved
 }
 
 func newBodyBudget() *bodyBudget {
 	return &bodyBudget{total: bodyMemory, share: callerShare, callers: map[string]*payer{}}
 }
 
-// take reserves memory for a body of that size, and waits for it no longer than
-// [longestQueue]; give gives it back. The error is [application.ErrTooManyRequests]
-// if the caller has its share already, and [errOverloaded] if all memory is taken.
-func (b *bodyBudget) take(ctx context.Context, caller string, size int64) (give func(), err error) {
+// take reserves memory for a body of the given size. It waits up to
+// [longestQueue]; release returns the memory. The error is
+// [application.ErrTooManyRequests] if the caller has used its share, and
+// [errOverloaded] if all memory is in use.
+func (b *bodyBudget) take(ctx context.Context, caller string, size int64) (release func(), err error) {
 	size = max(size, leastBody)
-	give = func() { b.give(caller, size) }
+	release = func() { b.release(caller, size) }
 	b.mu.Lock()
 	p := b.callers[caller]
 	if p == nil {
@@ -190,11 +191,11 @@ func (b *bodyBudget) take(ctx context.Context, caller string, size int64) (give 
 	if b.fits(p, size) {
 		b.taken, p.taken = b.taken+size, p.taken+size
 		b.mu.Unlock()
-		return give, nil
+		return release, nil
 	}
 	if len(b.waiting) >= maxBodiesWaiting || p.waiting >= callerWaiting {
 		defer b.mu.Unlock()
-		return nil, b.refusal(caller, size)
+		return nil, b.rejection(caller, size)
 	}
 	waiter := &bodyWaiter{caller: caller, size: size, got: make(chan struct{})}
 	b.waiting = append(b.waiting, waiter)
@@ -205,29 +206,29 @@ func (b *bodyBudget) take(ctx context.Context, caller string, size int64) (give 
 	defer timer.Stop()
 	select {
 	case <-waiter.got:
-		return give, nil
+		return release, nil
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	select {
-	case <-waiter.got: // at the last moment
-		return give, nil
+	case <-waiter.got: // reserved at the same time as the timeout
+		return release, nil
 	default:
 	}
 	b.waiting = slices.DeleteFunc(b.waiting, func(other *bodyWaiter) bool { return other == waiter })
 	p.waiting--
-	return nil, b.refusal(caller, size)
+	return nil, b.rejection(caller, size)
 }
 
-// fits reports whether there is memory for the body of the caller.
+// fits reports whether memory is available for a body of the caller.
 func (b *bodyBudget) fits(p *payer, size int64) bool {
 	return p.taken+size <= b.share && b.taken+size <= b.total
 }
 
-// refusal says why there is no memory.
-func (b *bodyBudget) refusal(caller string, size int64) error {
+// rejection returns the reason why no memory is available.
+func (b *bodyBudget) rejection(caller string, size int64) error {
 	defer b.forget(caller)
 	if b.callers[caller].taken+size > b.share {
 		return application.ErrTooManyRequests
@@ -235,9 +236,9 @@ func (b *bodyBudget) refusal(caller string, size int64) error {
 	return errOverloaded
 }
 
-// give gives memory back, and to the requests that wait for it, in their order. A caller
-// over its share does not hold up the others.
-func (b *bodyBudget) give(caller string, size int64) {
+// release returns memory and passes it on to waiting requests in order of arrival. A
+// caller over its share does not block the others.
+func (b *bodyBudget) release(caller string, size int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.taken -= size
@@ -254,7 +255,7 @@ func (b *bodyBudget) give(caller string, size int64) {
 	b.forget(caller)
 }
 
-// forget drops a caller that has nothing.
+// forget removes a caller that uses no memory and has no waiting requests.
 func (b *bodyBudget) forget(caller string) {
 	if p := b.callers[caller]; p.taken == 0 && p.waiting == 0 {
 		delete(b.callers, caller)

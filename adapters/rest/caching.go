@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// forbidStoring keeps caches from storing responses of the administration, the
-// errors among them: they are for one caller, and some hold secrets (RFC 9111
-// §5.2.2.5). An ETag still serves the caller itself: a conditional request asks
-// for what the caller holds, not a cache.
+// forbidStoring forbids caches to store responses of the admin API, including
+// errors: each response is for one caller, and some contain secrets (RFC 9111
+// §5.2.2.5). ETags remain useful: a caller can still make conditional requests
+// with the response it holds.
 func forbidStoring(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/admin/") {

@@ -10,16 +10,16 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// changed responds with a client as a change left it, or as it would leave it.
+// changed responds with the client after a change or, in a dry run, as it would be.
 //
 // A dry run has no ETag. The revision in its response does not exist; another
-// writer could make a different one with that number, and an If-Match with it would
-// overwrite that. This holds also for a dry run that changes nothing: a caller
-// need not tell the two apart.
+// writer could create a different revision with that number, and an If-Match with
+// it would overwrite that revision. This also applies to a dry run that changes
+// nothing, so that callers need not distinguish the two cases.
 //
-// A caller that may write and not read gets back only the fields that it sent:
-// otherwise an empty update would read any client. A 400 may still quote a stored
-// value that the change makes invalid; otherwise it could not be corrected.
+// A caller with write but not read permission gets only the fields that it sent;
+// otherwise an empty update could read any client. A 400 may still quote a stored
+// value that the change makes invalid; otherwise the caller could not correct it.
 func (s *server) changed(x *requestState, message string, revised application.Revised, opts application.Options) *response {
 	now := s.clock.Now()
 	a := s.success(http.StatusOK, message, func(w *jsonobject.Writer) {
@@ -38,7 +38,7 @@ func (s *server) changed(x *requestState, message string, revised application.Re
 	return a.with("ETag", etag(revised.Client.Revision()))
 }
 
-// pointingInto returns the findings that point into the fields.
+// pointingInto returns the findings whose pointers are in the fields.
 func pointingInto(findings domain.Findings, fields domain.FieldSet) domain.Findings {
 	var some domain.Findings
 	for _, f := range findings {

@@ -33,7 +33,7 @@ func (s *server) CreateClient(ctx context.Context, r api.CreateClientRequestObje
 		w.Object("data", func() {
 			s.writeItem(w, &registered.Client, s.clock.Now())
 			w.Text("jwks", registered.Client.Settings().Keys.Inline())
-			w.TextUnlessEmpty("client_secret", registered.Secret) // this once
+			w.TextUnlessEmpty("client_secret", registered.Secret) // shown only once
 		})
 		writeWarnings(w, registered.Warnings)
 	})
@@ -48,8 +48,8 @@ func (s *server) CreateClient(ctx context.Context, r api.CreateClientRequestObje
 // ListClients implements GET /admin/oauth/clients.
 func (s *server) ListClients(ctx context.Context, r api.ListClientsRequestObject) (api.ListClientsResponseObject, error) {
 	p := r.Params
-	walks := p.After != nil || p.Limit != nil
-	if walks && (p.Page != nil || p.PageSize != nil) {
+	byCursor := p.After != nil || p.Limit != nil
+	if byCursor && (p.Page != nil || p.PageSize != nil) {
 		return nil, &contractError{
 			status: http.StatusBadRequest, message: "use either page and page_size, or after and limit",
 		}
@@ -68,8 +68,8 @@ func (s *server) ListClients(ctx context.Context, r api.ListClientsRequestObject
 		Limit:        int(size),
 		Count:        true,
 	}
-	if walks {
-		query.After, query.Limit = domain.ClientID(valueOr(p.After, "")), int(valueOr(p.Limit, defaultWalk))
+	if byCursor {
+		query.After, query.Limit = domain.ClientID(valueOr(p.After, "")), int(valueOr(p.Limit, defaultCursorLimit))
 		query.Offset, query.Count = 0, false
 	}
 	caller := requestStateOf(ctx).caller
@@ -95,10 +95,10 @@ func (s *server) ListClients(ctx context.Context, r api.ListClientsRequestObject
 					unreadable = append(unreadable, u.ClientID)
 				}
 				last = found.Last()
-				// A page with a number has exactly its clients. If the store ended it
-				// before, by its bytes, the rest is read now.
+				// A numbered page is always complete. If the store cut it short because
+				// of its size in bytes, read the rest now.
 				shown += len(found.Clients) + len(found.Unreadable)
-				if walks || !found.More || shown >= query.Limit {
+				if byCursor || !found.More || shown >= query.Limit {
 					return
 				}
 				rest := query
@@ -118,7 +118,7 @@ func (s *server) ListClients(ctx context.Context, r api.ListClientsRequestObject
 				}
 			})
 		}
-		if walks {
+		if byCursor {
 			if found.More {
 				w.Text("next", string(last))
 			}
@@ -138,13 +138,13 @@ func (s *server) ListClients(ctx context.Context, r api.ListClientsRequestObject
 	}}, nil
 }
 
-// How many clients an answer has where the caller says nothing.
+// Default page sizes, with page numbers and with a cursor.
 const (
-	defaultPageSize = 20
-	defaultWalk     = 100
+	defaultPageSize    = 20
+	defaultCursorLimit = 100
 )
 
-// valueOr is the value of an optional parameter.
+// valueOr returns the value of an optional parameter, or the default if it is omitted.
 func valueOr[T any](given *T, otherwise T) T {
 	if given == nil {
 		return otherwise
@@ -166,7 +166,7 @@ func (s *server) RestoreClient(ctx context.Context, r api.RestoreClientRequestOb
 	x := requestStateOf(ctx)
 	opts := x.options(r.Params.DryRun, r.Params.IfMatch, r.Params.IfNoneMatch, nil)
 	restore := s.registry.Restore
-	if r.Params.Status != nil { // openapi.yaml allows suspended alone
+	if r.Params.Status != nil { // openapi.yaml allows only suspended
 		restore = s.registry.RestoreSuspended
 	}
 	restored, err := restore(ctx, x.caller, domain.ClientID(r.ClientID), opts)
@@ -187,12 +187,12 @@ func (s *server) GetClient(ctx context.Context, r api.GetClientRequestObject) (a
 		return nil, err
 	}
 	tag := etag(client.Revision())
-	var demanded application.Options
-	requestStateOf(ctx).conditions(&demanded, r.Params.IfMatch, r.Params.IfNoneMatch)
+	var preconditions application.Options
+	requestStateOf(ctx).conditions(&preconditions, r.Params.IfMatch, r.Params.IfNoneMatch)
 	switch { // in this order (RFC 9110 §13.2.2)
-	case demanded.IfMatch != nil && !slices.Contains(demanded.IfMatch, client.Revision()):
+	case preconditions.IfMatch != nil && !slices.Contains(preconditions.IfMatch, client.Revision()):
 		return nil, application.ErrPreconditionFailed
-	case demanded.IfAbsent, slices.Contains(demanded.IfNoneMatch, client.Revision()):
+	case preconditions.IfAbsent, slices.Contains(preconditions.IfNoneMatch, client.Revision()):
 		return api.GetClient304Response{Headers: api.GetClient304ResponseHeaders{ETag: &tag}}, nil
 	}
 	return s.detail("client found", client, nil), nil
@@ -224,7 +224,7 @@ func (s *server) UpdateClient(ctx context.Context, r api.UpdateClientRequestObje
 	return s.changed(x, message, revised, opts), nil
 }
 
-// detail answers with a client. The warnings about its secrets are added.
+// detail responds with a client. It adds the warnings about the client's secrets.
 func (s *server) detail(message string, c domain.Client, warnings domain.Findings) *response {
 	now := s.clock.Now()
 	warnings = slices.Concat(warnings, c.SecretWarnings(now))

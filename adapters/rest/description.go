@@ -19,25 +19,25 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// description is openapi.yaml, in the form that requests are checked against. The routes of
-// the generated server are those of the document, so an operation is found by
-// the method and the pattern of the route that was taken.
+// description is openapi.yaml in the form that requests are checked against. The
+// generated server has the same routes as the document, so the method and the route
+// pattern of a request identify its operation.
 type description struct {
 	operations map[string]*operation
 }
 
-// operation is what the document says about the requests of one operation.
+// operation describes the requests of one operation of openapi.yaml.
 type operation struct {
 	id           string
 	parameters   []parameter
-	body         *contract.Schema // nil where there is none
+	body         *contract.Schema // nil if the operation has no body
 	bodyRequired bool
 	configures   bool  // the body is a client's configuration
 	bodyLimit    int64 // bytes
 }
 
-// bodyLimitExtension is the extension of openapi.yaml with the size of the
-// largest body that an operation reads, in bytes.
+// bodyLimitExtension is the extension of openapi.yaml for the maximum body size of
+// an operation, in bytes.
 const bodyLimitExtension = "x-max-body-bytes"
 
 func newDescription(openAPI []byte) (*description, error) {
@@ -88,23 +88,23 @@ func newOperation(described *openapi3.Operation, parameters openapi3.Parameters)
 }
 
 // configures reports whether the body of an operation is a client's configuration.
-// The error is for a schema that has other fields than package domain.
+// The error reports a schema whose fields differ from those of package domain.
 func configures(operation string, body *contract.Schema) (bool, error) {
 	switch application.Operation(operation) {
 	case application.OpUpdateClient:
 		return true, body.CheckFields(nil)
-	case application.OpCreateClient, application.OpCheckCompliance: // a new client is active
+	case application.OpCreateClient, application.OpCheckCompliance: // a new client is always active, so its status cannot be set
 		return true, body.CheckFields([]string{"client_id"}, domain.FieldStatus)
 	default:
 		return false, nil
 	}
 }
 
-// checkContract rejects requests that the document does not allow, and reports
-// everything that is wrong. A request whose only fault is in fields of its body,
-// in headers or in the query goes on without these, as a dry run: the rules then
-// report what they find about the rest, and the handler adds it to the violations
-// of the contract (see [requestState.rejected]).
+// checkContract rejects requests that violate openapi.yaml, and reports all
+// violations. If only fields of the body, headers or query parameters are invalid,
+// the request continues without them as a dry run: the rules check the rest, and
+// the handler adds their findings to the violations of the contract (see
+// [requestState.rejected]).
 func (s *server) checkContract(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := requestStateOf(r.Context())
@@ -116,8 +116,7 @@ func (s *server) checkContract(next http.Handler) http.Handler {
 	})
 }
 
-// findOperation finds the operation that the request asks for, for everything
-// that comes after.
+// findOperation stores the operation of the request for the handlers after it.
 func (s *server) findOperation(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		op, ok := s.description.operation(r)
@@ -130,23 +129,23 @@ func (s *server) findOperation(next http.Handler) http.Handler {
 	})
 }
 
-// operation is what the document calls the request, once its route is known.
+// operation returns the operation of a request whose route is known.
 func (c *description) operation(r *http.Request) (*operation, bool) {
 	method := r.Method
-	if method == http.MethodHead { // it is served, and judged, as the GET that it is
+	if method == http.MethodHead { // handled and validated as GET
 		method = http.MethodGet
 	}
 	op, ok := c.operations[method+" "+chi.RouteContext(r.Context()).RoutePattern()]
 	return op, ok
 }
 
-// check holds the request against the operation, and leaves the body to be read
-// again, as the generated binding reads it.
+// check validates the request against the operation. Afterwards the generated
+// binding can read the body again.
 func (op *operation) check(r *http.Request, x *requestState) error {
 	if err := r.Context().Err(); err != nil {
 		return fmt.Errorf("%w: %w", errOverloaded, err)
 	}
-	found, goesOn := op.checkParameters(r)
+	found, canContinue := op.checkParameters(r)
 	if op.body != nil {
 		text := x.body
 		x.body = nil
@@ -162,7 +161,7 @@ func (op *operation) check(r *http.Request, x *requestState) error {
 			}
 			found.omitted += verdict.Omitted
 			fields, ok := body.Value.(map[string]any)
-			goesOn = goesOn && ok
+			canContinue = canContinue && ok
 			if op.configures {
 				x.readConfiguration(fields, verdict.Broken)
 				text = nil
@@ -178,14 +177,14 @@ func (op *operation) check(r *http.Request, x *requestState) error {
 		return nil
 	}
 	x.violations = found
-	if goesOn && op.judges() {
+	if canContinue && op.hasRules() {
 		return nil
 	}
 	return x.violations.err()
 }
 
-// readConfiguration reads a body that is a client's configuration. The generated
-// server does not decode it (api/server.overlay.yaml).
+// readConfiguration reads a client configuration from the body. The generated
+// server does not decode such bodies (api/server.overlay.yaml).
 func (x *requestState) readConfiguration(fields map[string]any, broken []string) {
 	for _, name := range broken {
 		if f, ok := domain.FieldNamed(name, domain.LastField); ok {
@@ -197,17 +196,18 @@ func (x *requestState) readConfiguration(fields map[string]any, broken []string)
 	x.change = contract.ChangeOf(fields)
 }
 
-// judges reports whether rules look at what the operation is sent.
-func (op *operation) judges() bool {
+// hasRules reports whether rules check the body of the operation.
+func (op *operation) hasRules() bool {
 	return op.body != nil && op.id != string(application.OpVerifySecret)
 }
 
-// breach is one place in which a request breaks the contract.
+// breach returns the violation for one place where a request violates the contract.
 func breach(pointer, message string) domain.Finding {
 	return contract.Breach{Pointer: pointer, Message: message}.Finding()
 }
 
-// explainJSON says why the text is not strict JSON (RFC 8259 §4, §8.1).
+// explainJSON returns an error that explains why the text is not strict JSON
+// (RFC 8259 §4, §8.1).
 func explainJSON(text []byte, err error) error {
 	reject := func(message string) error {
 		return &contractError{status: http.StatusBadRequest, message: message}

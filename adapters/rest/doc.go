@@ -1,8 +1,8 @@
-// Package rest serves the registry over HTTP as openapi.yaml says: it
-// authenticates, holds requests against the contract, maps them to the use
-// cases of package application and the outcomes back to the wire.
+// Package rest serves the registry over HTTP as specified in openapi.yaml. It
+// authenticates callers, validates requests against the specification, calls the
+// use cases of package application and writes the responses.
 //
-// A request passes, from the outside in: request id, access log, recovery,
-// deadline, route, authentication, contract, generated binding, operation.
-// Errors of all of these become answers in one place, problem.go.
+// A request passes through these layers, from the outside in: request id, access
+// log, recovery, deadline, route, authentication, contract, generated binding,
+// operation. One file, problem.go, turns the errors of all layers into responses.
 package rest

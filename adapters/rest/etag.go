@@ -13,26 +13,27 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// etag is the strong validator of a client: its revision (RFC 9110 §8.8.3).
+// etag returns the strong validator of a client: its revision number (RFC 9110 §8.8.3).
 func etag(n domain.RevisionNumber) string { return `"` + strconv.FormatInt(int64(n), 10) + `"` }
 
 // tags is the value of an If-Match or If-None-Match header: anything for "*",
 // otherwise a list of entity tags (RFC 9110 §13.1.1, §13.1.2).
 type tags struct {
 	anything bool
-	// strong are the revisions that the strong tags name. A tag that is not one
-	// of ours names none.
+	// strong contains the revisions in strong tags. Tags that this service
+	// did not create are ignored.
 	strong []domain.RevisionNumber
-	// weak are those of the weak tags. An intermediary makes them of ours; they
-	// never match in If-Match, which compares strongly (§8.8.3.2).
+	// weak contains the revisions in weak tags, which an intermediary can make
+	// from strong ones. They never match in If-Match, which uses strong
+	// comparison (§8.8.3.2).
 	weak []domain.RevisionNumber
 }
 
-// errEntityTag says how an ETag is written.
+// errEntityTag describes the syntax of an ETag.
 var errEntityTag = errors.New(`must be * or a list of ETags in double quotes, as in "3"`)
 
-// parseEntityTags reads such a header by the grammar of RFC 9110 §8.8.3. Empty
-// elements of the list are allowed (§5.6.1.2).
+// parseEntityTags parses an If-Match or If-None-Match header with the grammar of
+// RFC 9110 §8.8.3. Empty list elements are allowed (§5.6.1.2).
 func parseEntityTags(header string) (tags, error) {
 	t := tags{strong: []domain.RevisionNumber{}}
 	rest := strings.Trim(header, " \t")
@@ -64,8 +65,8 @@ func parseEntityTags(header string) (tags, error) {
 	}
 }
 
-// conditions reads the preconditions of a request into the options. Headers that
-// are no lists of entity tags were rejected before.
+// conditions sets the preconditions of a request in the options. Malformed headers
+// were rejected before.
 func (x *requestState) conditions(opts *application.Options, ifMatch, ifNoneMatch *string) {
 	if ifMatch != nil {
 		if t, err := parseEntityTags(*ifMatch); err == nil && !t.anything {
@@ -75,14 +76,14 @@ func (x *requestState) conditions(opts *application.Options, ifMatch, ifNoneMatc
 	if ifNoneMatch != nil {
 		t, err := parseEntityTags(*ifNoneMatch)
 		opts.IfAbsent = err == nil && t.anything
-		opts.IfNoneMatch = slices.Concat(t.strong, t.weak) // compared weakly (§13.1.2)
+		opts.IfNoneMatch = slices.Concat(t.strong, t.weak) // weak comparison (§13.1.2)
 	}
 }
 
-// forbidConditions evaluates If-Match for what has no ETag, such as a list: no tag
-// can match, so a request with one is rejected instead of being done without the
-// precondition. "*" holds wherever there is something. If-None-Match holds there
-// whatever it lists.
+// forbidConditions evaluates If-Match for resources without an ETag, such as lists.
+// No tag can match, so a request with a tag is rejected instead of being executed
+// without the precondition. "*" matches any existing resource. If-None-Match with
+// tags is always true for these resources.
 func (s *server) forbidConditions(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		op := requestStateOf(r.Context()).operation
@@ -105,12 +106,12 @@ func (s *server) forbidConditions(next http.Handler) http.Handler {
 	})
 }
 
-// errNoETag is an If-Match for something that has no ETag.
+// errNoETag rejects If-Match for a resource that has no ETag.
 var errNoETag = &contractError{
 	status: http.StatusPreconditionFailed, message: "If-Match has an ETag, but this resource has none; only clients have one",
 }
 
-// takes reports whether the operation has a header parameter.
+// takes reports whether the operation has the header parameter.
 func (op *operation) takes(header string) bool {
 	return slices.ContainsFunc(op.parameters, func(p parameter) bool { return p.in == openapi3.ParameterInHeader && p.name == header })
 }

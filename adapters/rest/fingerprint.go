@@ -6,15 +6,15 @@ import (
 	"net/http"
 )
 
-// fingerprint identifies what a request with an Idempotency-Key asks for: the
-// method, the path, the query, the preconditions, the reason and the body. A
-// second request with the same key is a repetition only if all of these are the
-// same. It is empty without an Idempotency-Key.
+// fingerprint is a hash of the content of a request with an Idempotency-Key: the
+// method, path, query, preconditions, reason and body. A second request with the
+// same key is a retry only if all of these are equal. The fingerprint is zero if
+// the request has no Idempotency-Key.
 //
-// The reason is part of it because it is kept in the history: a request with
-// another reason asks for another entry. The order of query parameters is not
-// (their names are unique); the spelling of the body is, byte for byte. The tenant
-// and the subject are not, since keys are kept for each of them apart.
+// The reason is included because it is kept in the history: a different reason
+// means a different entry. The order of query parameters does not matter (their
+// names are unique); every byte of the body does. The tenant and the subject are
+// not included, because keys are stored separately for each of them.
 func fingerprint(r *http.Request, body []byte) (sum [sha256.Size]byte) {
 	if r.Header.Get("Idempotency-Key") == "" {
 		return sum
@@ -24,7 +24,7 @@ func fingerprint(r *http.Request, body []byte) (sum [sha256.Size]byte) {
 		r.Method, r.URL.EscapedPath(), r.URL.Query().Encode(),
 		r.Header.Get("If-Match"), r.Header.Get("If-None-Match"), r.Header.Get("X-Change-Reason"), string(body),
 	} {
-		// The length of each part keeps one from running into the next.
+		// The length prefix separates the parts unambiguously.
 		_, _ = hash.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part)))) // a hash never fails
 		_, _ = hash.Write([]byte(part))
 	}

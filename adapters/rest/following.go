@@ -7,13 +7,13 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// errTooManyReaders rejects a request that would wait for changes: as many of this
-// caller, or of its tenant, wait already as may wait.
+// errTooManyReaders rejects a request that would wait for changes because its
+// caller or tenant has reached its limit of waiting requests.
 var errTooManyReaders = errors.New("too many requests of the caller or its tenant are waiting for changes")
 
-// following bounds how many requests wait for changes at once: of each caller, of
-// each tenant, and altogether. A request that finds no place is rejected at
-// once, because places become free by the minute rather than by the millisecond.
+// following limits how many requests wait for changes at once: per caller, per
+// tenant, and in total. A request above a limit is rejected immediately, because
+// waiting requests take minutes rather than milliseconds.
 type following struct {
 	total, perCaller, perTenant int
 
@@ -23,7 +23,7 @@ type following struct {
 	tenants map[domain.TenantID]int
 }
 
-// newFollowing returns places within these bounds.
+// newFollowing returns a following with the given limits.
 func newFollowing(total, perCaller, perTenant int) *following {
 	return &following{
 		total: total, perCaller: perCaller, perTenant: perTenant,
@@ -31,8 +31,8 @@ func newFollowing(total, perCaller, perTenant int) *following {
 	}
 }
 
-// enter takes a place for a request of the caller (see requestState.payer), to be given
-// back by leave. The error is [errTooManyReaders] or [errOverloaded].
+// enter counts a waiting request of the caller (see requestState.payer); leave
+// removes it. The error is [errTooManyReaders] or [errOverloaded].
 func (f *following) enter(caller string, tenant domain.TenantID) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

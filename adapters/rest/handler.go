@@ -19,80 +19,81 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// MaxBodyBytes bounds the body of every request; x-max-body-bytes in openapi.yaml
-// bounds those of each operation.
+// MaxBodyBytes is the maximum size of any request body, in bytes. x-max-body-bytes
+// in openapi.yaml sets the limit of each operation.
 const MaxBodyBytes = 512 << 10
 
-// TokenVerifier tells who a bearer token speaks for. The error is
+// TokenVerifier returns the caller that a bearer token represents. The error is
 // [application.ErrUnauthenticated] or [application.ErrUnavailable].
 type TokenVerifier interface {
 	Verify(ctx context.Context, token string) (application.Caller, error)
 }
 
-// Config is what the handler needs.
+// Config configures the handlers of this package.
 type Config struct {
 	Registry *application.Registry
 	Tokens   TokenVerifier
-	// Checks are what the service needs to be ready.
+	// Checks are the readiness checks of /readyz.
 	Checks []Check
 	Clock  application.Clock
 	Log    *slog.Logger
-	// AccessLog gets a line for each request; nil is Log.
+	// AccessLog receives one line per request; if nil, Log does.
 	AccessLog *slog.Logger
-	// Deadline bounds the work on one request.
+	// Deadline is the maximum time to process a request.
 	Deadline time.Duration
-	// Draining is closed when the service is about to stop: then nobody waits
-	// for changes any more. Nil never is.
+	// Draining is closed when the service begins to shut down: then requests
+	// stop waiting for changes. A nil channel is never closed.
 	Draining <-chan struct{}
 
-	// MaxConcurrent bounds how many requests are worked on at once, and
-	// MaxFollowing how many wait for changes; 0 is a bound that nobody meets.
+	// MaxConcurrent is the maximum number of concurrent requests, and
+	// MaxFollowing the maximum number that wait for changes; 0 means no limit.
 	MaxConcurrent, MaxFollowing int
-	// MaxFollowingPerCaller and MaxFollowingPerTenant bound how many requests of one
-	// caller, and of one tenant, wait for changes at once; 0 does not bound them.
+	// MaxFollowingPerCaller and MaxFollowingPerTenant limit how many requests of one
+	// caller and of one tenant wait for changes at once; 0 means no limit.
 	MaxFollowingPerCaller, MaxFollowingPerTenant int
-	// Notes are what /readyz reports in addition to the checks.
+	// Notes are reported by /readyz in addition to the checks.
 	Notes []Note
-	// Callers bounds how often each caller may ask; nil bounds nothing.
+	// Callers limits the request rate of each caller; nil means no limit.
 	Callers application.Limiter
-	// Docs serves /docs and what is below it; nil is nothing there.
+	// Docs serves /docs and the paths below it; if nil, they return 404.
 	Docs http.Handler
-	// Observer hears of requests; nil is nobody.
+	// Observer receives events for metrics; optional.
 	Observer Observer
-	// Trace wraps the handling of a request; nil does not.
+	// Trace is a middleware around the handling of each request; optional.
 	Trace func(http.Handler) http.Handler
 }
 
-// Observer hears of what goes on, to count it.
+// Observer receives events for metrics.
 type Observer interface {
-	// RequestDone tells of an answer. The operation is that of openapi.yaml, or
-	// "other".
+	// RequestDone reports a response. The operation is an operationId of
+	// openapi.yaml, or "other".
 	RequestDone(operation string, status int, took time.Duration)
-	// RuleViolated tells of a violation that refused a client.
+	// RuleViolated reports a violation that caused a client to be rejected.
 	RuleViolated(rule string)
-	// RequestShed counts a request that was turned away, by "load", "rate" or
+	// RequestShed counts a rejected request; cause is "load", "rate" or
 	// "readers".
 	RequestShed(cause string)
-	// ReadersWaiting reports that so many more requests wait for changes, or fewer.
+	// ReadersWaiting reports a change in the number of requests that wait for
+	// changes; more is negative if there are fewer.
 	ReadersWaiting(more int)
 }
 
-// nobody is the observer where there is none.
-type nobody struct{}
+// noObserver is used if no observer is configured.
+type noObserver struct{}
 
 // RequestDone implements [Observer].
-func (nobody) RequestDone(string, int, time.Duration) {}
+func (noObserver) RequestDone(string, int, time.Duration) {}
 
 // RuleViolated implements [Observer].
-func (nobody) RuleViolated(string) {}
+func (noObserver) RuleViolated(string) {}
 
 // RequestShed implements [Observer].
-func (nobody) RequestShed(string) {}
+func (noObserver) RequestShed(string) {}
 
 // ReadersWaiting implements [Observer].
-func (nobody) ReadersWaiting(int) {}
+func (noObserver) ReadersWaiting(int) {}
 
-// server holds what the middlewares and operations share.
+// server holds the state that the middlewares and operations share.
 type server struct {
 	registry    *application.Registry
 	tokens      TokenVerifier
@@ -100,11 +101,11 @@ type server struct {
 	log         *slog.Logger
 	access      *slog.Logger
 	draining    <-chan struct{}
-	deadline    time.Duration // of the work on one request
+	deadline    time.Duration // maximum time to process a request
 	description *description
 	observer    Observer
 	callers     application.Limiter
-	bodies      sync.Pool // of responses that were sent
+	bodies      sync.Pool // buffers of sent responses, for reuse
 	alwaysShown domain.FieldSet
 
 	bodyBudget *bodyBudget
@@ -113,7 +114,7 @@ type server struct {
 	following *following
 }
 
-// unbounded is a bound that nobody meets.
+// unbounded is a limit that is never reached in practice.
 const unbounded = 1 << 20
 
 func newServer(c Config) *server {
@@ -125,12 +126,13 @@ func newServer(c Config) *server {
 			cmp.Or(c.MaxFollowingPerTenant, unbounded)),
 	}
 	if s.observer == nil {
-		s.observer = nobody{}
+		s.observer = noObserver{}
 	}
 	return s
 }
 
-// NewHandler returns the whole HTTP surface of the service.
+// NewHandler returns the handler of the public listener: the API, /healthz, /readyz,
+// /openapi.yaml and /docs. The error reports an invalid openapi.yaml.
 func NewHandler(c Config) (http.Handler, error) {
 	described, err := newDescription(api.Document)
 	if err != nil {
@@ -155,7 +157,7 @@ func NewHandler(c Config) (http.Handler, error) {
 	s.serveHealth(r, c.Checks, c.Notes)
 	r.Get("/openapi.yaml", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/yaml")
-		_, _ = w.Write(api.Document) // a client that is gone needs no answer
+		_, _ = w.Write(api.Document) // fails only if the client has disconnected
 	})
 	if c.Docs != nil {
 		r.Method(http.MethodGet, "/docs", c.Docs)
@@ -174,7 +176,7 @@ func NewHandler(c Config) (http.Handler, error) {
 	return r, nil
 }
 
-// allowed lists the methods that the path knows.
+// allowed lists the methods that the path supports.
 func allowed(router chi.Routes, r *http.Request) []string {
 	var methods []string
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
@@ -191,5 +193,5 @@ func allowed(router chi.Routes, r *http.Request) []string {
 func writeText(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text)) // a client that is gone needs no answer
+	_, _ = w.Write([]byte(text)) // fails only if the client has disconnected
 }

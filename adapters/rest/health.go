@@ -10,24 +10,24 @@ import (
 	"github.com/go-chi/chi/v5"
 )
 
-// Check is something that the service needs to serve.
+// Check is a readiness check.
 type Check struct {
 	Name string // as /readyz shows it
-	// Run returns nil where it is there; what else it returns is logged.
+	// Run returns nil if the check succeeds. Errors are logged, not shown.
 	Run func(ctx context.Context) error
-	// Detail is shown on /readyz after the result; nil shows nothing.
+	// Detail returns text that /readyz shows after the result; optional.
 	Detail func() string
 }
 
-// Note is something that operators are to know, although the service can serve.
+// Note is a notice for operators that does not affect readiness.
 type Note struct {
 	Name string // as /readyz shows it
 	// Read returns the note, or "" while there is nothing to report.
 	Read func(ctx context.Context) string
 }
 
-// serveHealth tells whether the process lives and, a line for each check,
-// whether it can serve.
+// serveHealth adds /healthz, which reports that the process is alive, and /readyz,
+// which reports the result of each check on a line of its own.
 func (s *server) serveHealth(r chi.Router, checks []Check, notes []Note) {
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "alive\n") })
 	r.Get("/readyz", func(w http.ResponseWriter, r *http.Request) {
@@ -64,9 +64,9 @@ func (s *server) serveHealth(r chi.Router, checks []Check, notes []Note) {
 	})
 }
 
-// NewOperatorHandler returns what is for operators alone: metrics, profiles, and
-// the health that the other surface shows as well. Of net/http/pprof the command
-// line is left out: it may hold the URL of the database with its password.
+// NewOperatorHandler returns the handler of the admin listener: metrics, profiles,
+// and the same health endpoints as the public listener. It omits the command line
+// of net/http/pprof, which may contain the database URL with its password.
 func NewOperatorHandler(c Config, metrics http.Handler) http.Handler {
 	s := newServer(c)
 	r := chi.NewRouter()

@@ -12,7 +12,7 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// How many entries an answer has where the caller says nothing.
+// Default numbers of entries in a response.
 const (
 	defaultRevisions = 20
 	defaultChanges   = 100
@@ -44,7 +44,7 @@ func (s *server) ListRevisions(ctx context.Context, r api.ListRevisionsRequestOb
 	}}, nil
 }
 
-// writeLogged writes the fields of an entry of the history.
+// writeLogged writes the fields of a history entry.
 func writeLogged(w *jsonobject.Writer, entry application.LoggedRevision) {
 	w.Text("action", string(entry.Action))
 	writeActor(w, entry.Actor)
@@ -66,7 +66,7 @@ func writeLogged(w *jsonobject.Writer, entry application.LoggedRevision) {
 	}
 }
 
-// valuesOf shows the value of a member as the list of its values.
+// valuesOf returns the value of a field as a list of strings.
 func valuesOf(value any) []string {
 	values := []string{}
 	switch value := value.(type) {

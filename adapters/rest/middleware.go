@@ -17,34 +17,35 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// requestIDHeader carries the id by which a request is found in the logs of
-// all services that it passed.
+// requestIDHeader contains the id that identifies a request in the logs of all
+// services that it passed through.
 const requestIDHeader = "X-Request-Id"
 
-// acceptableRequestID keeps what a caller sends from forging log lines.
+// acceptableRequestID limits the ids that callers may send, so that an id cannot
+// forge log lines.
 var acceptableRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// requestState is what the layers learn about one request on its way in.
+// requestState holds what the layers know about one request.
 type requestState struct {
 	requestID   string
-	operation   *operation // nil where none was asked for, or not yet found
+	operation   *operation // nil if there is none, or until it is found
 	caller      application.Caller
 	home        domain.TenantID // the tenant of the caller's token
 	reason      string
-	fingerprint [sha256.Size]byte // of what is asked for; see [application.Idempotency]
+	fingerprint [sha256.Size]byte // see [application.Idempotency]
 
-	body       []byte          // as it was received; nil once it is checked
+	body       []byte          // as received; nil after it is checked
 	clientID   domain.ClientID // in the body of a registration; empty if omitted
 	change     domain.Change   // the configuration in the body
-	unread     domain.FieldSet // the fields of the body that break the contract
-	violations violations      // of the contract; with any, nothing is changed
+	unread     domain.FieldSet // fields of the body that violate the contract
+	violations violations      // of the contract; if there are any, nothing is changed
 }
 
-// options say how a change is to be done that this request asks for.
+// options returns the options of the change that the request makes.
 func (x *requestState) options(dryRun *bool, ifMatch, ifNoneMatch, idempotencyKey *string) application.Options {
 	opts := application.Options{DryRun: dryRun != nil && *dryRun, Reason: x.reason, RequestID: x.requestID}
 	x.conditions(&opts, ifMatch, ifNoneMatch)
-	if x.violations.total() > 0 { // it is judged, and rejected
+	if x.violations.total() > 0 { // it is validated and rejected
 		opts.DryRun = true
 		return opts
 	}
@@ -56,8 +57,8 @@ func (x *requestState) options(dryRun *bool, ifMatch, ifNoneMatch, idempotencyKe
 
 type requestStateKey struct{}
 
-// requestStateOf returns what is known about the request; the middleware identify
-// put it there.
+// requestStateOf returns the state of the request, which the middleware identify
+// creates.
 func requestStateOf(ctx context.Context) *requestState {
 	if x, ok := ctx.Value(requestStateKey{}).(*requestState); ok {
 		return x
@@ -65,8 +66,8 @@ func requestStateOf(ctx context.Context) *requestState {
 	return &requestState{}
 }
 
-// identify gives the request its id, the caller's own where it sent one, and
-// bounds the work on it.
+// identify sets the id of the request (the caller's own if it sent an acceptable
+// one) and its deadline.
 func (s *server) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &requestState{requestID: r.Header.Get(requestIDHeader), reason: r.Header.Get("X-Change-Reason")}
@@ -74,29 +75,29 @@ func (s *server) identify(next http.Handler) http.Handler {
 			x.requestID = uuid.NewString()
 		}
 		w.Header().Set(requestIDHeader, x.requestID)
-		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), requestStateKey{}, x), s.longest(w, r))
+		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), requestStateKey{}, x), s.timeLimit(w, r))
 		defer cancel()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
-// changesPath is where a request may wait for what is to come.
+// changesPath is the path where requests may wait for changes.
 const changesPath = "/admin/oauth/changes"
 
-// longest is how long the request may take; that waiting is no work is for the
-// server to know as well.
-func (s *server) longest(w http.ResponseWriter, r *http.Request) time.Duration {
+// timeLimit returns the maximum time for the request. Requests that may wait for
+// changes get more time, and a later write deadline of the HTTP server.
+func (s *server) timeLimit(w http.ResponseWriter, r *http.Request) time.Duration {
 	if r.URL.Path != changesPath {
 		return s.deadline
 	}
 	longest := s.deadline + application.MaxWait
-	// Where it cannot be set, as in tests, there is no deadline to move.
+	// Setting the deadline fails for the recorders of tests, which have none.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * longest))
 	return longest
 }
 
-// logAccess writes one line a request. The path is logged as its route, and
-// the query not at all.
+// logAccess logs one line per request. It logs the route instead of the path, and
+// never the query.
 func (s *server) logAccess(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
@@ -105,7 +106,7 @@ func (s *server) logAccess(next http.Handler) http.Handler {
 		took := time.Since(started)
 		x := requestStateOf(r.Context())
 		operation := "other"
-		if x.operation == nil { // refused before it got there
+		if x.operation == nil { // rejected before findOperation
 			x.operation, _ = s.description.operation(r)
 		}
 		if x.operation != nil {
@@ -125,7 +126,7 @@ func (s *server) logAccess(next http.Handler) http.Handler {
 	})
 }
 
-// recoverPanic makes a panic one failed request instead of a dead service.
+// recoverPanic limits the effect of a panic to one failed request.
 func (s *server) recoverPanic(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() { //nolint:contextcheck // the context comes with the request
@@ -143,9 +144,9 @@ func (s *server) recoverPanic(next http.Handler) http.Handler {
 	})
 }
 
-// keepEncodedPath makes the router match the path as it was sent. The router
-// would otherwise see it decoded in some cases, and the generated binding
-// decodes what it gets: %2561 would end as "a".
+// keepEncodedPath makes the router match the encoded path. Otherwise the router
+// decodes it in some cases and the generated binding decodes it again, so that
+// %2561 would become "a".
 func keepEncodedPath(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.URL.RawPath = r.URL.EscapedPath()

@@ -35,8 +35,8 @@ func newParameter(described *openapi3.Parameter) (parameter, error) {
 	return p, nil
 }
 
-// place is how a violation names the parameter in its member field: ?name in the
-// query, {name} in the path, and a header as Name.
+// place returns the value of "field" in violations of the parameter: ?name for the
+// query, {name} for the path, and Name for a header.
 func (p parameter) place() string {
 	switch p.in {
 	case openapi3.ParameterInQuery:
@@ -48,12 +48,12 @@ func (p parameter) place() string {
 	}
 }
 
-// breach is a violation that names the parameter.
+// breach returns a violation of the contract by the parameter.
 func (p parameter) breach(reason string) domain.Finding {
 	return breach(p.place(), "the parameter "+p.name+" "+reason)
 }
 
-// values returns what the request gives for the parameter.
+// values returns the values of the parameter in the request.
 func (p parameter) values(r *http.Request, query url.Values) ([]string, error) {
 	switch p.in {
 	case openapi3.ParameterInQuery:
@@ -70,8 +70,8 @@ func (p parameter) values(r *http.Request, query url.Values) ([]string, error) {
 	}
 }
 
-// rewrite replaces the value of the parameter by the one that the generated
-// binding is to read.
+// rewrite replaces the value of the parameter in the request, for the generated
+// binding.
 func (p parameter) rewrite(r *http.Request, query url.Values, value string) {
 	switch p.in {
 	case openapi3.ParameterInQuery:
@@ -81,8 +81,8 @@ func (p parameter) rewrite(r *http.Request, query url.Values, value string) {
 	}
 }
 
-// drop takes a parameter that breaks the contract out of the request. It returns
-// false for those in the path, without which there is nothing to go on with.
+// drop removes a parameter that violates the contract from the request. It returns
+// false for path parameters, without which the request cannot continue.
 func (p parameter) drop(r *http.Request, query url.Values) bool {
 	switch p.in {
 	case openapi3.ParameterInQuery:
@@ -95,8 +95,8 @@ func (p parameter) drop(r *http.Request, query url.Values) bool {
 	return true
 }
 
-// check returns the value as the generated binding is to read it, and why it is
-// not accepted.
+// check returns the value for the generated binding or the reason why it is
+// rejected.
 func (p parameter) check(values []string) (read, reason string) {
 	if len(values) > 1 {
 		return "", "must not be given more than once"
@@ -115,23 +115,23 @@ func (p parameter) check(values []string) (read, reason string) {
 	return read, reason
 }
 
-// checkParameters checks the parameters of a request, and query parameters that
-// the operation does not have, since a misspelt dry_run must not become a real
-// change. It leaves in the request only what keeps the contract; goesOn is false
-// where that is too little to go on with.
-func (op *operation) checkParameters(r *http.Request) (found violations, goesOn bool) {
+// checkParameters validates the parameters of a request. It also rejects unknown
+// query parameters, because a misspelled dry_run must not become a real change. It
+// removes invalid parameters from the request; canContinue is false if the request
+// cannot be processed without them.
+func (op *operation) checkParameters(r *http.Request) (found violations, canContinue bool) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		found.add(breach("?", "the query is malformed; encode special characters as %XX (RFC 3986 §2.1)"))
 		return found, false
 	}
-	goesOn = true
+	canContinue = true
 	var broken domain.Findings
 	rewritten := false
 	for _, p := range op.parameters {
 		values, err := p.values(r, query)
 		if err != nil {
-			broken, goesOn = append(broken, p.breach("is malformed; encode special characters as %XX (RFC 3986 §2.1)")), false
+			broken, canContinue = append(broken, p.breach("is malformed; encode special characters as %XX (RFC 3986 §2.1)")), false
 			continue
 		}
 		if len(values) == 0 {
@@ -141,7 +141,7 @@ func (op *operation) checkParameters(r *http.Request) (found violations, goesOn 
 		switch {
 		case reason != "":
 			broken = append(broken, p.breach(reason))
-			goesOn = p.drop(r, query) && goesOn
+			canContinue = p.drop(r, query) && canContinue
 			rewritten = true
 		case read != values[0] || p.in == openapi3.ParameterInHeader && len(r.Header.Values(p.name)) > 1:
 			p.rewrite(r, query, read)
@@ -160,5 +160,5 @@ func (op *operation) checkParameters(r *http.Request) (found violations, goesOn 
 	}
 	slices.SortStableFunc(broken, func(a, b domain.Finding) int { return strings.Compare(a.Pointer, b.Pointer) })
 	found.add(broken...)
-	return found, goesOn
+	return found, canContinue
 }

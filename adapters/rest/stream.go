@@ -8,19 +8,18 @@ import (
 	"github.com/clientele-oauth/clientele/api"
 )
 
-// streamBytes is how much of a response is gathered before it is sent. A shorter one is
-// sent at once, with its length.
+// streamBytes is how much of a response is buffered before it is sent, in bytes. A
+// shorter response is sent in one piece with a Content-Length.
 const streamBytes = maxKeptBody / 2
 
-// stream is a response of many clients or revisions, which is sent while it is written,
-// so that a large page does not need the memory for all of its text.
+// stream is a response with many clients or revisions. It is sent while it is
+// written, so that a large page is never completely in memory.
 type stream struct {
 	server  *server
 	message string
-	// write writes the fields that are the operation's own. It calls flush between
-	// clients. An error before anything was sent becomes an error response; after
-	// that, the connection is closed, so that the caller sees the response is
-	// incomplete.
+	// write writes the fields of the operation. It calls flush between clients. An
+	// error before anything was sent becomes an error response. After that, the
+	// connection is closed, so that the caller can detect the incomplete response.
 	write func(w *jsonobject.Writer, flush func() error) error
 }
 

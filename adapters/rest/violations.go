@@ -9,8 +9,9 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// maxViolations is how many violations a response lists; the others are counted
-// in violations_omitted. A response stays small whatever the request is.
+// maxViolations is the maximum number of violations in a response; the rest are
+// counted in violations_omitted. This limits the size of the response for any
+// request.
 const maxViolations = 100
 
 // violations are the violations of one request.
@@ -31,7 +32,7 @@ func (v *violations) add(findings ...domain.Finding) {
 
 func (v *violations) total() int { return len(v.listed) + v.omitted }
 
-// err is the rejection of a request that breaks the contract.
+// err returns the rejection of a request that violates the contract.
 func (v *violations) err() error {
 	return &contractError{
 		status:     http.StatusBadRequest,
@@ -41,11 +42,11 @@ func (v *violations) err() error {
 	}
 }
 
-// rejected is the error to respond with. Usually it is err. If the request broke
-// the contract, the rules looked at the rest of it in a dry run that ended in
-// err: then it is one error with all violations of both. An err that lists no
-// violations, for example that there is no such client, is left for the next
-// request, which keeps the contract.
+// rejected returns the error of the response. Usually it is err. If the request
+// violated the contract, the rules checked the rest of it in a dry run that
+// returned err; then the result lists the violations of both. An err without
+// violations, such as an unknown client, is ignored: the caller gets it for its
+// next request, once that is valid.
 func (x *requestState) rejected(err error) error {
 	if x.violations.total() == 0 {
 		return err

@@ -2,8 +2,8 @@ package importer
 
 import "slices"
 
-// IgnoredMembers lists the members that are not converted without a line, each
-// with the reason; attributes of Keycloak with the prefix "attributes.".
+// IgnoredMembers lists the fields that can be ignored without loss, each with the
+// reason. Attributes of Keycloak have the prefix "attributes.".
 func IgnoredMembers(from System) map[string]string {
 	list := map[string]string{}
 	if from != Keycloak {
@@ -21,5 +21,5 @@ func IgnoredMembers(from System) map[string]string {
 	return list
 }
 
-// IsBuiltIn reports whether Keycloak makes the client for itself.
+// IsBuiltIn reports whether the client is a built-in client of Keycloak.
 func IsBuiltIn(id string) bool { return slices.Contains(builtIn(), id) }

@@ -14,40 +14,40 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Export is what was read of an export.
+// Export is the content of an export.
 type Export struct {
 	Clients []Client
-	// Skipped are the records that are no clients of applications, such as those
-	// that Keycloak makes for itself, with the reason.
+	// Skipped are the records that are not clients of applications, such as the
+	// built-in clients of Keycloak, with the reason.
 	Skipped []string
-	// Problems are the reasons why Clients are not all clients of the system: a
-	// client_id twice, further pages.
+	// Problems are the reasons why Clients may be incomplete: a duplicate
+	// client_id, further pages.
 	Problems []string
 }
 
-// Client is a client that was read.
+// Client is a converted client.
 type Client struct {
 	ID     domain.ClientID // may be empty in RFC 7591 metadata
 	Change domain.Change
-	// Lost are the settings that could not be converted, a line for each member.
+	// Lost are the settings that could not be converted, one line per field.
 	Lost []string
 }
 
-// System is a system whose exports can be read.
+// System is a source system of exports.
 type System string
 
-// The systems.
+// The supported systems.
 const (
 	Hydra    System = "hydra"    // "hydra list clients --format json", "hydra get client", GET /admin/clients
 	Keycloak System = "keycloak" // a realm export, or the clients of one
-	RFC7591  System = "rfc7591"  // client metadata (RFC 7591 §2), one or a list
+	RFC7591  System = "rfc7591"  // client metadata (RFC 7591 §2), one client or a list
 )
 
-// ErrFormat is a file that is not of the system's format.
+// ErrFormat reports a file that is not in the format of the system.
 var ErrFormat = errors.New("not of the expected format")
 
-// Read reads an export. If a client_id is there twice, the first client is
-// converted. The error is [ErrFormat].
+// Read reads an export. If a client_id occurs twice, only the first client is
+// converted. The error wraps [ErrFormat].
 func Read(from System, text []byte) (Export, error) {
 	list, problems, err := records(text)
 	if err != nil {
@@ -83,30 +83,30 @@ func Read(from System, text []byte) (Export, error) {
 	return export, nil
 }
 
-// object is an exported client whose members are taken out one by one; what is
-// left in the end was not carried over.
+// object is an exported client. Converting a field removes it; the fields that remain
+// at the end were not converted.
 type object struct {
 	members map[string]any
 	lost    []string
 }
 
-// lose notes that something is not carried over.
-func (o *object) lose(member, why string) { o.lost = append(o.lost, member+": "+why) }
+// lose records that a field is not converted.
+func (o *object) lose(field, why string) { o.lost = append(o.lost, field+": "+why) }
 
-// take takes a member out.
+// take removes a field and returns its value.
 func take[T any](o *object, name string) (value T, ok bool) {
-	member, there := o.members[name]
-	if !there || member == nil {
+	field, ok := o.members[name]
+	if !ok || field == nil {
 		return value, false
 	}
 	delete(o.members, name)
-	if value, ok = member.(T); !ok {
+	if value, ok = field.(T); !ok {
 		o.lose(name, "has an unexpected type")
 	}
 	return value, ok
 }
 
-// text takes a text out; nil where it is absent or empty.
+// text removes a string field and returns it; nil if it is omitted or empty.
 func text[To ~string](o *object, name string) *To {
 	value, _ := take[string](o, name)
 	if value == "" {
@@ -115,7 +115,7 @@ func text[To ~string](o *object, name string) *To {
 	return new(To(value))
 }
 
-// texts takes a list of texts out; nil where it is absent.
+// texts removes a list of strings and returns it; nil if it is omitted.
 func texts[To ~string](o *object, name string) *[]To {
 	elements, ok := take[[]any](o, name)
 	if !ok {
@@ -133,39 +133,40 @@ func texts[To ~string](o *object, name string) *[]To {
 	return &list
 }
 
-// setText sets a field of the change to a text; nil leaves it out.
+// setText sets a field of the change to a string, unless value is nil.
 func setText[S ~string](c *domain.Change, f domain.Field, value *S) {
 	if value != nil {
 		*c.Set(f).(*domain.Text) = domain.Text(*value)
 	}
 }
 
-// setTexts sets a field of the change to a list; nil leaves it out.
+// setTexts sets a field of the change to a list, unless list is nil.
 func setTexts[S ~string](c *domain.Change, f domain.Field, list *[]S) {
 	if list != nil {
 		*c.Set(f).(*domain.List[S]) = *list
 	}
 }
 
-// setFlag sets a field of the change to a truth value.
+// setFlag sets a field of the change to a boolean.
 func setFlag(c *domain.Change, f domain.Field, value bool) {
 	*c.Set(f).(*domain.Flag) = domain.Flag(value)
 }
 
-// flag takes a truth value out.
+// flag removes a boolean field and returns it.
 func (o *object) flag(name string) bool {
 	value, _ := take[bool](o, name)
 	return value
 }
 
-// ignorable is a member that is not converted, without a line: nothing is lost.
+// ignorable describes a field that is not converted and not reported, because nothing
+// is lost.
 type ignorable struct {
 	reason string
-	// unless reports whether a value says something after all; nil never does.
+	// unless reports whether a value must be reported after all; if nil, none must.
 	unless func(value any) bool
 }
 
-// ignore takes out the members that can be ignored.
+// ignore removes the fields that can be ignored.
 func (o *object) ignore(list map[string]ignorable) {
 	for name, of := range list {
 		if value, there := o.members[name]; there && (of.unless == nil || !of.unless(value)) {
@@ -174,13 +175,14 @@ func (o *object) ignore(list map[string]ignorable) {
 	}
 }
 
-// not is an ignorable's condition: the value is another one than the default.
+// not returns a condition for an ignorable: the value differs from the default.
 func not(standard any) func(any) bool {
 	return func(value any) bool { return value != standard }
 }
 
-// left notes what is left and says something; why is by member.
-func (o *object) left(why map[string]string) []string {
+// unmapped records the remaining fields that have a value; why contains the reasons by
+// field.
+func (o *object) unmapped(why map[string]string) []string {
 	for name, value := range o.members {
 		if absent(value) {
 			continue
@@ -195,11 +197,11 @@ func (o *object) left(why map[string]string) []string {
 	return slices.Compact(o.lost)
 }
 
-// unsupported is the reason of most losses.
+// unsupported is the most common reason.
 const unsupported = "is not supported by Clientele"
 
-// absent reports whether a member says the same as if it were omitted. false and 0
-// do not: they may differ from the default of the system.
+// absent reports whether a value means the same as an omitted field. false and 0 do
+// not: they may differ from the default of the system.
 func absent(value any) bool {
 	switch value := value.(type) {
 	case nil:
@@ -215,7 +217,8 @@ func absent(value any) bool {
 	}
 }
 
-// grants are the grant types at a member; nil, with a line, if the list is empty.
+// grants returns the grant types in a field. If the list is empty, it returns nil and
+// reports the field.
 func grants(o *object, name string) *[]domain.GrantType {
 	list := texts[domain.GrantType](o, name)
 	if list != nil && len(*list) == 0 {
@@ -225,8 +228,9 @@ func grants(o *object, name string) *[]domain.GrantType {
 	return list
 }
 
-// keySet is the JSON text of a key set, which stands there as an object or as a
-// text; nil if it is absent or, with a line, if it has no keys.
+// keySet returns the JSON text of a key set, which is exported as an object or as a
+// string. It returns nil if the field is omitted, and also if the set has no keys,
+// which it reports.
 func keySet(o *object, name string) *string {
 	var encoded string
 	if value, isText := o.members[name].(string); isText {

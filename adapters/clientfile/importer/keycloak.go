@@ -8,13 +8,13 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// The clients that every realm of Keycloak has for itself.
+// builtIn lists the built-in clients of every Keycloak realm.
 func builtIn() []string {
 	return []string{"account", "account-console", "admin-cli", "broker", "realm-management", "security-admin-console", "master-realm"}
 }
 
-// ignoredOfKeycloak lists the members of a ClientRepresentation that are not
-// converted and lose nothing.
+// ignoredOfKeycloak lists the fields of a ClientRepresentation that can be ignored
+// without loss.
 func ignoredOfKeycloak() map[string]ignorable {
 	const standard = "the default"
 	return map[string]ignorable{
@@ -32,8 +32,8 @@ func ignoredOfKeycloak() map[string]ignorable {
 	}
 }
 
-// ignoredAttributes lists the attributes of a client of Keycloak that are not
-// converted and lose nothing. Values are strings.
+// ignoredAttributes lists the attributes of a Keycloak client that can be ignored
+// without loss. Their values are strings.
 func ignoredAttributes() map[string]ignorable {
 	list := map[string]ignorable{
 		"client.secret.creation.time": {reason: "a note about the secret, which is not imported"},
@@ -55,10 +55,10 @@ func ignoredAttributes() map[string]ignorable {
 	return list
 }
 
-// withoutID is the reason to skip a record that is no client of Keycloak's.
+// withoutID is the reason for skipping a record that is not a Keycloak client.
 const withoutID = "no clientId"
 
-// keycloak reads a ClientRepresentation of Keycloak's.
+// keycloak converts a ClientRepresentation of Keycloak.
 func keycloak(o *object) (c Client, skipped string) {
 	id, _ := take[string](o, "clientId")
 	protocol, _ := take[string](o, "protocol")
@@ -97,20 +97,20 @@ func keycloak(o *object) (c Client, skipped string) {
 	}
 	keycloakAuthentication(o, more, &c.Change)
 	o.ignore(ignoredOfKeycloak())
-	c.Lost = o.left(map[string]string{
+	c.Lost = o.unmapped(map[string]string{
 		"secret":          secretsStay,
 		"protocolMappers": "claims are configured in the authorization server",
 		"consentRequired": "consent is configured in the authorization server",
 	})
 	more.ignore(ignoredAttributes())
-	for _, lost := range more.left(nil) {
+	for _, lost := range more.unmapped(nil) {
 		c.Lost = append(c.Lost, "attributes."+lost)
 	}
 	slices.Sort(c.Lost)
 	return c, ""
 }
 
-// keycloakName is the name, or the client_id where there is none.
+// keycloakName returns the name or, if there is none, the client_id.
 func keycloakName(o *object, id string) *string {
 	switch name, _ := take[string](o, "name"); {
 	case name == "":
@@ -123,7 +123,7 @@ func keycloakName(o *object, id string) *string {
 	return &id
 }
 
-// keycloakWebsite is the base URL, or else the root URL.
+// keycloakWebsite returns the base URL or, if there is none, the root URL.
 func keycloakWebsite(o *object, root string) *domain.Link {
 	base, _ := take[string](o, "baseUrl")
 	given := base
@@ -142,8 +142,8 @@ func keycloakWebsite(o *object, root string) *domain.Link {
 	return nil
 }
 
-// keycloakRedirects makes relative URIs absolute. Patterns are lost: here a
-// redirect URI is compared as it stands (RFC 9700 §2.1).
+// keycloakRedirects makes relative URIs absolute. Patterns cannot be converted: a
+// redirect URI must match exactly (RFC 9700 §2.1).
 func keycloakRedirects(o *object, root string) *[]domain.RedirectURI {
 	list := texts[domain.RedirectURI](o, "redirectUris")
 	if list == nil {
@@ -166,7 +166,7 @@ func keycloakRedirects(o *object, root string) *[]domain.RedirectURI {
 	return &kept
 }
 
-// keycloakOrigins reads the web origins. "+" is those of the redirect URIs.
+// keycloakOrigins reads the web origins. "+" means the origins of the redirect URIs.
 func keycloakOrigins(o *object, root string, redirects *[]domain.RedirectURI) *[]domain.Origin {
 	list := texts[domain.Origin](o, "webOrigins")
 	if list == nil {
@@ -206,7 +206,8 @@ func keycloakOrigins(o *object, root string, redirects *[]domain.RedirectURI) *[
 	return &kept
 }
 
-// originOf is the origin of an http or https URL (RFC 6454 §4), "" of any other.
+// originOf returns the origin of an http or https URL (RFC 6454 §4), or "" for any
+// other URL.
 func originOf(address string) domain.Origin {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
@@ -215,7 +216,7 @@ func originOf(address string) domain.Origin {
 	return domain.Origin(u.Scheme + "://" + u.Host)
 }
 
-// keycloakGrants reads the switches for flows; nil if all are off.
+// keycloakGrants converts the flags for flows to grant types; nil if all are off.
 func keycloakGrants(o, attributes *object) *[]domain.GrantType {
 	grants := []domain.GrantType{}
 	add := func(on bool, grant domain.GrantType) {
@@ -243,8 +244,8 @@ func keycloakGrants(o, attributes *object) *[]domain.GrantType {
 	return &grants
 }
 
-// keycloakScopes reads the scopes that the client is given, asked for or not. Each
-// client of OpenID Connect has openid.
+// keycloakScopes reads the default and the optional scopes of the client. Every OpenID
+// Connect client has openid.
 func keycloakScopes(o *object) *[]domain.Scope {
 	scopes := []domain.Scope{"openid"}
 	for _, name := range []string{"defaultClientScopes", "optionalClientScopes"} {
@@ -259,7 +260,7 @@ func keycloakScopes(o *object) *[]domain.Scope {
 	return &scopes
 }
 
-// keycloakAuthentication reads how the client authenticates, and its keys.
+// keycloakAuthentication reads the authentication method of the client and its keys.
 func keycloakAuthentication(o, attributes *object, change *domain.Change) {
 	public := o.flag("publicClient")
 	setFlag(change, domain.FieldConfidential, !public)
@@ -285,8 +286,8 @@ func keycloakAuthentication(o, attributes *object, change *domain.Change) {
 	keycloakKeys(attributes, change)
 }
 
-// keycloakCertificate reads the subject of the certificate that the client
-// authenticates with.
+// keycloakCertificate reads the subject of the certificate with which the client
+// authenticates.
 func keycloakCertificate(attributes *object, method domain.AuthMethod, change *domain.Change) {
 	regex := attributes.members["x509.allow.regex.pattern.comparison"] == "true"
 	subject := text[string](attributes, "x509.subjectdn")

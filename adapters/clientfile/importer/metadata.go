@@ -7,11 +7,10 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// secretsStay is why no secret is carried over.
+// secretsStay is the reason why secrets are not converted.
 const secretsStay = "secrets are not imported; create one, and give it to the client"
 
-// ignoredMetadata lists the members of client metadata that are not converted and
-// lose nothing.
+// ignoredMetadata lists the fields of client metadata that can be ignored without loss.
 func ignoredMetadata() map[string]ignorable {
 	const bookkeeping = "a note of the system about the record"
 	return map[string]ignorable{
@@ -29,8 +28,8 @@ func ignoredMetadata() map[string]ignorable {
 	}
 }
 
-// metadata reads client metadata (RFC 7591 §2), which Hydra's export is as well,
-// with members of its own.
+// metadata converts client metadata (RFC 7591 §2). Exports of Hydra have the same
+// format with additional fields.
 func metadata(o *object) (c Client, skipped string) {
 	id, _ := take[string](o, "client_id")
 	c = Client{ID: domain.ClientID(id)}
@@ -49,8 +48,8 @@ func metadata(o *object) (c Client, skipped string) {
 			setPlain(o, &c.Change, f, name)
 		}
 	}
-	setTexts(&c.Change, domain.FieldCORSOrigins, texts[domain.Origin](o, "allowed_cors_origins")) // of Hydra
-	// RFC 7591 §2: omitted is client_secret_basic.
+	setTexts(&c.Change, domain.FieldCORSOrigins, texts[domain.Origin](o, "allowed_cors_origins")) // a field of Hydra
+	// The default is client_secret_basic (RFC 7591 §2).
 	method, given := take[string](o, domain.FieldAuthMethods.Metadata())
 	if !given || method == "" {
 		method = string(domain.AuthSecretBasic)
@@ -61,12 +60,12 @@ func metadata(o *object) (c Client, skipped string) {
 		o.lose("client_id", "is absent; give the client one before it is applied")
 	}
 	if !c.Change.Names(domain.FieldName) && id != "" {
-		setText(&c.Change, domain.FieldName, &id) // a name is required here
+		setText(&c.Change, domain.FieldName, &id) // Clientele requires a name
 		o.lose(domain.FieldName.Metadata(), "is absent; the client_id is the name")
 	}
 	responseTypes(o, granted)
 	o.ignore(ignoredMetadata())
-	c.Lost = o.left(map[string]string{
+	c.Lost = o.unmapped(map[string]string{
 		"client_secret":             secretsStay,
 		"client_secret_expires_at":  "secrets are not imported, and neither is when they expire",
 		"registration_access_token": "clients cannot manage themselves",
@@ -76,7 +75,7 @@ func metadata(o *object) (c Client, skipped string) {
 	return c, ""
 }
 
-// setPlain sets a field that has the same form as client metadata.
+// setPlain sets a field that has the same form in client metadata.
 func setPlain(o *object, c *domain.Change, f domain.Field, name string) {
 	switch f.Of(new(domain.Settings)).(type) {
 	case *domain.Text:

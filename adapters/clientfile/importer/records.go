@@ -12,13 +12,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// record is a client as it was exported.
+// record is an exported client.
 type record struct {
 	members map[string]any
-	realm   string // of Keycloak, where the export has several
+	realm   string // of Keycloak; empty unless the export has several realms
 }
 
-// in names something and the realm that it is in.
+// in returns what with the name of the realm, if there is one.
 func (r record) in(what string) string {
 	if r.realm == "" {
 		return what
@@ -26,15 +26,15 @@ func (r record) in(what string) string {
 	return "realm " + r.realm + ": " + what
 }
 
-// Limits of an export, so that it is read in memory that is a small multiple of its
-// size. A client of Hydra has some fifty values.
+// Limits for exports, so that reading needs only a small multiple of the file size in
+// memory. A client of Hydra has about fifty values.
 const (
 	maxDepth   = 64
 	maxValues  = 2_000_000 // strings, numbers, lists, objects
 	maxRecords = 100_000
 )
 
-// bounded fails where an export is over a limit or not JSON.
+// bounded returns an error if an export exceeds a limit or is not JSON.
 func bounded(text []byte) error {
 	decoder := jsontext.NewDecoder(bytes.NewBuffer(text))
 	for n := 0; ; n++ {
@@ -52,9 +52,9 @@ func bounded(text []byte) error {
 	}
 }
 
-// records finds the clients in an export: an object, a list, lists behind "items"
-// or "clients", a list of realms, or several of these behind each other. Problems
-// are the reasons why these are not all.
+// records finds the clients in an export: an object, a list, lists in "items" or
+// "clients", a list of realms, or several of these concatenated. problems are the
+// reasons why the result may be incomplete.
 func records(text []byte) (found []record, problems []string, err error) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if err := bounded(text); err != nil {
@@ -91,8 +91,8 @@ func records(text []byte) (found []record, problems []string, err error) {
 	}
 }
 
-// unwrapped is the record that an object is, or the records in it where it is a
-// page or a realm.
+// unwrapped returns the records in an object if it is a page or a realm, and otherwise
+// the object itself as a record.
 func unwrapped(o map[string]any, several bool) (found []record, problems []string, err error) {
 	realm, _ := o["realm"].(string)
 	if !several {
@@ -122,10 +122,9 @@ func unwrapped(o map[string]any, several bool) (found []record, problems []strin
 	return found, problems, nil
 }
 
-// furtherPages returns the member of a page that says that it is not the last
-// one, or that it is not the first; "" if none does. The forms are those of Hydra
-// (next_page_token, is_last_page), Auth0 (total, start), Okta (_links.next) and
-// others.
+// furtherPages returns the field of a page that indicates further pages before or
+// after it, or "". It supports the formats of Hydra (next_page_token, is_last_page),
+// Auth0 (total, start), Okta (_links.next) and others.
 func furtherPages(page map[string]any, clients int) string {
 	for _, name := range slices.Sorted(maps.Keys(page)) {
 		switch name {

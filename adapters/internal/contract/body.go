@@ -10,9 +10,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Body is a decoded request body. It holds no more of a body than the schema can
-// accept: of an array that is too long the elements beyond the limit are left
-// out, and of a value of the wrong type only its type is kept.
+// Body is a decoded request body. It contains no more than the schema can accept:
+// elements beyond the limit of an array are omitted, and only the type of a value
+// of the wrong type is kept.
 type Body struct {
 	Value   any
 	unknown int // unknown fields that are not in Value
@@ -24,8 +24,8 @@ type Body struct {
 // errors (RFC 8259 §4, §8.1), everywhere in the text. The error is that of
 // [jsontext.Decoder], or a [*TrailingError].
 //
-// The memory that it takes is in proportion to what the schema accepts, not to
-// the number of values in the text.
+// Memory use is proportional to what the schema accepts, not to the number of values
+// in the text.
 func (s *Schema) Decode(text []byte) (*Body, error) {
 	dec := jsontext.NewDecoder(bytes.NewBuffer(text))
 	b := &Body{}
@@ -40,12 +40,12 @@ func (s *Schema) Decode(text []byte) (*Body, error) {
 	return b, nil
 }
 
-// TrailingError is text after the JSON value of a body.
+// TrailingError reports text after the JSON value of a body.
 type TrailingError struct {
-	Offset int64 // in bytes, of the end of the value
+	Offset int64 // of the end of the value, in bytes
 }
 
-// Error says where.
+// Error implements the error interface.
 func (e *TrailingError) Error() string {
 	return "unexpected data after the JSON, at byte " + strconv.FormatInt(e.Offset, 10)
 }
@@ -81,21 +81,21 @@ func (b *Body) read(dec *jsontext.Decoder, c *shape) (any, error) {
 	case 't', 'f':
 		return token.Bool(), nil
 	case '0':
-		// A number beyond float64 is an infinity, which no bounds accept.
+		// A number outside the range of float64 becomes an infinity, which every range rejects.
 		literal := token.String()
 		number, err := strconv.ParseFloat(literal, 64)
 		if err != nil && !errors.Is(err, strconv.ErrRange) {
 			return nil, err
 		}
-		b.numbers = b.numbers || literal != strconv.FormatFloat(number, 'f', -1, 64) // e.g. 60.0, which the binding does not read
+		b.numbers = b.numbers || literal != strconv.FormatFloat(number, 'f', -1, 64) // e.g. 60.0, which the generated binding rejects
 		return number, nil
 	default:
 		return nil, nil //nolint:nilnil // JSON's null
 	}
 }
 
-// readFields reads an object. It keeps the names of at most [MaxBreaches]
-// unknown fields, and not their values.
+// readFields reads an object. It keeps the names of at most [MaxBreaches] unknown
+// fields, without their values.
 func (b *Body) readFields(dec *jsontext.Decoder, c *shape) (any, error) {
 	if _, err := dec.ReadToken(); err != nil {
 		return nil, err
@@ -128,7 +128,8 @@ func (b *Body) readFields(dec *jsontext.Decoder, c *shape) (any, error) {
 	return fields, err
 }
 
-// readItems reads an array, and keeps one element more than it may have.
+// readItems reads an array. It keeps one element more than allowed, so that the check
+// can detect an array that is too long.
 func (b *Body) readItems(dec *jsontext.Decoder, c *shape) (any, error) {
 	if _, err := dec.ReadToken(); err != nil {
 		return nil, err

@@ -1,7 +1,6 @@
-// Package contract is the form that openapi.yaml gives a client's configuration: it
-// checks values against the schemas and converts them to the types of package
-// domain. Everything that reads a configuration, over HTTP or from a file, reads it
-// with this package.
+// Package contract validates client configurations against the schemas of
+// openapi.yaml and converts them to the types of package domain. It is used for all
+// configurations, over HTTP and from files.
 package contract
 
 import (
@@ -16,9 +15,9 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// ChangeOf returns the change that the fields of a decoded JSON object describe.
-// The object must have passed the check of a schema with [Schema.CheckFields];
-// names that are not fields are left out.
+// ChangeOf returns the change that a decoded JSON object describes. The object must
+// be valid for a schema that passes [Schema.CheckFields]. Names that are not fields
+// are ignored.
 func ChangeOf(object map[string]any) (c domain.Change) {
 	for name, value := range object {
 		if f, ok := domain.FieldNamed(name, domain.LastField); ok {
@@ -49,15 +48,16 @@ func set(field domain.Value, value any) {
 	}
 }
 
-// WriteChange writes the fields that the change names.
+// WriteChange writes the fields that are set in the change.
 func WriteChange(w *jsonobject.Writer, c domain.Change) {
 	for f := range c.Named().All() {
 		jsonobject.Value(w, f.String(), c.Value(f))
 	}
 }
 
-// SettingsOf reads the configuration in a client as responses have it. Its keys are
-// those behind a URI, or none: responses leave out keys that the registry holds.
+// SettingsOf reads the configuration of a client in a response. Keys are included
+// only as a jwks_uri, because responses omit keys that the registry stores. The error
+// reports text that is not a JSON object.
 func SettingsOf(client []byte) (domain.Settings, error) {
 	var object map[string]any
 	if err := json.Unmarshal(client, &object); err != nil {
@@ -67,9 +67,9 @@ func SettingsOf(client []byte) (domain.Settings, error) {
 	return ChangeOf(object).Values(), nil
 }
 
-// Normalize brings the two fields that have several forms into the one of requests:
-// a key set may be an object in a file, and responses have the authentication
-// methods as the JSON text of an array.
+// Normalize converts two fields to the form that requests use: a key set, which
+// files may contain as an object, and the authentication methods, which responses
+// contain as the JSON text of an array.
 func Normalize(object map[string]any) {
 	keys, methods := domain.FieldJWKS.String(), domain.FieldAuthMethods.String()
 	if set, ok := object[keys].(map[string]any); ok {
@@ -86,15 +86,15 @@ func Normalize(object map[string]any) {
 }
 
 // CheckFields returns an error unless the schema describes a configuration: an
-// object with the fields of package domain, each of the right type, except for those
-// in without; and with nothing else but the names in with.
+// object with all fields of package domain except those in without, each of the right
+// type, and with no other names except those in with.
 func (s *Schema) CheckFields(with []string, without ...domain.Field) error {
 	for f := range domain.Fields() {
-		property, there := s.shape.fields[f.String()]
+		property, exists := s.shape.fields[f.String()]
 		switch {
-		case there == slices.Contains(without, f):
+		case exists == slices.Contains(without, f):
 			return fmt.Errorf("the schema must have the field %s in the one case and not in the other", f)
-		case there && !property.holds(f.Of(new(domain.Settings))):
+		case exists && !property.accepts(f.Of(new(domain.Settings))):
 			return fmt.Errorf("the schema has the field %s with another type", f)
 		}
 	}
@@ -106,8 +106,8 @@ func (s *Schema) CheckFields(with []string, without ...domain.Field) error {
 	return nil
 }
 
-// holds reports whether the values of the schema are values of the field.
-func (c *shape) holds(field domain.Value) bool {
+// accepts reports whether the type of the schema matches the type of the field.
+func (c *shape) accepts(field domain.Value) bool {
 	switch field.(type) {
 	case *domain.Text:
 		return c.kind == openapi3.TypeString

@@ -7,10 +7,10 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// NoProfile is how the wire names the rules that hold for every client.
+// NoProfile is the API's name for "no profile", in which only the general rules apply.
 const NoProfile = "none"
 
-// ProfileName is how the wire names a profile.
+// ProfileName returns the API's name of a profile.
 func ProfileName(p domain.Profile) string {
 	if p == domain.ProfileNone {
 		return NoProfile
@@ -34,7 +34,7 @@ func WriteRules(w *jsonobject.Writer, rules []domain.Rule) {
 	})
 }
 
-// LevelNames names the levels of a rule, the strictest first.
+// LevelNames returns the names of the levels of a rule, strictest first.
 func LevelNames(rule domain.Rule) []string {
 	var names []string
 	for _, level := range rule.Levels() {
@@ -43,7 +43,7 @@ func LevelNames(rule domain.Rule) []string {
 	return names
 }
 
-// ProfileNames names the profiles that a rule applies in.
+// ProfileNames returns the names of the profiles in which a rule applies.
 func ProfileNames(rule domain.Rule) []string {
 	var names []string
 	for _, profile := range rule.AppliesTo() {
@@ -52,8 +52,8 @@ func ProfileNames(rule domain.Rule) []string {
 	return names
 }
 
-// ProfileText names the profiles that the rule holds for; "all" where it holds for
-// all of them and without one.
+// ProfileText returns the names of the profiles in which the rule applies, separated
+// by commas, or "all" if it applies in every profile and without one.
 func ProfileText(rule domain.Rule) string {
 	names := ProfileNames(rule)
 	if len(names) == len(domain.Profiles())+1 {

@@ -11,17 +11,17 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Schema is one of openapi.yaml's, to hold values against.
+// Schema validates values against a schema of openapi.yaml.
 //
-// The check does bounded work: it visits no element of an array that is too
-// long, and stops describing breaches after [MaxBreaches].
+// The work is bounded: the check skips the elements of an array that is too long, and
+// describes at most [MaxBreaches] breaches.
 type Schema struct {
 	shape *shape
 }
 
-// NewSchema returns the schema of a request body or of a parameter. The error is
-// for a keyword that the check does not know: nothing in openapi.yaml must be
-// silently without effect.
+// NewSchema returns the schema of a request body or of a parameter. The error
+// reports a keyword that the check does not support, so that no keyword in
+// openapi.yaml is silently ignored.
 func NewSchema(s *openapi3.Schema) (*Schema, error) {
 	compiled, err := compile(s)
 	if err != nil {
@@ -30,7 +30,8 @@ func NewSchema(s *openapi3.Schema) (*Schema, error) {
 	return &Schema{shape: compiled}, nil
 }
 
-// RequestSchema finds a schema of the document by its name.
+// RequestSchema returns the schema with the given name in the OpenAPI document. The
+// error reports an invalid document, a missing schema, or an unsupported keyword.
 func RequestSchema(document []byte, name string) (*Schema, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(document)
 	if err != nil {
@@ -43,10 +44,10 @@ func RequestSchema(document []byte, name string) (*Schema, error) {
 	return NewSchema(ref.Value)
 }
 
-// Breach is one place in which a value breaks its schema.
+// Breach is one place where a value violates its schema.
 type Breach struct {
 	Pointer string // JSON Pointer (RFC 6901)
-	Message string // repeats no value
+	Message string // contains no part of the value
 }
 
 // The rule and the source of a finding about the contract itself.
@@ -55,10 +56,10 @@ const (
 	SourceContract = "openapi.yaml"
 )
 
-// MaxBreaches is how many breaches of one value are described.
+// MaxBreaches is the maximum number of breaches that are described per value.
 const MaxBreaches = 100
 
-// Finding is the breach as a violation of the contract.
+// Finding returns the breach as a violation of the contract.
 func (b Breach) Finding() domain.Finding {
 	return domain.Finding{
 		Rule: RuleContract, Source: SourceContract, Level: domain.Violation,
@@ -66,25 +67,25 @@ func (b Breach) Finding() domain.Finding {
 	}
 }
 
-// Verdict is what a check found.
+// Verdict is the result of a check.
 type Verdict struct {
-	// Breaches are the first [MaxBreaches] places, in an order that depends on
-	// the value alone.
+	// Breaches are the first [MaxBreaches] breaches, in an order that depends only
+	// on the value.
 	Breaches []Breach
-	// Omitted counts the breaches beyond these.
+	// Omitted is the number of further breaches.
 	Omitted int
-	// Broken are the fields of an object that break the schema. They are taken
-	// out of the value, as are unknown fields.
+	// Broken are the fields of an object that violate the schema. They are removed
+	// from the value, as are unknown fields.
 	Broken []string
-	// Rewritten reports that the value is not what it was: something was taken
-	// out of it, or a time was written in UTC.
+	// Rewritten reports that the value was changed: something was removed, or a
+	// time was converted to UTC.
 	Rewritten bool
 }
 
-// Total counts all breaches.
+// Total returns the number of all breaches.
 func (v *Verdict) Total() int { return len(v.Breaches) + v.Omitted }
 
-// add notes a breach. The message is made only if it is shown.
+// add records a breach. It calls message only if the breach is listed.
 func (v *Verdict) add(pointer []string, message func() string) {
 	if len(v.Breaches) >= MaxBreaches {
 		v.Omitted++
@@ -93,13 +94,12 @@ func (v *Verdict) add(pointer []string, message func() string) {
 	v.Breaches = append(v.Breaches, Breach{Pointer: renderPointer(pointer), Message: message()})
 }
 
-// say is a message without parts.
-func say(message string) func() string { return func() string { return message } }
+// constant returns a function that returns a fixed message.
+func constant(message string) func() string { return func() string { return message } }
 
-// Check returns the places in which a decoded JSON value breaks the schema, in
-// an order that depends on the value alone. Fields that the schema does not
-// know are taken out of the value. After [MaxBreaches], one last breach counts
-// those that are not listed.
+// Check returns the places where a decoded JSON value violates the schema, in an
+// order that depends only on the value. It removes unknown fields from the value. If
+// there are more than [MaxBreaches], a final breach contains the number of the rest.
 func (s *Schema) Check(value any) []Breach {
 	v := s.Inspect(value)
 	if v.Omitted > 0 {
@@ -108,8 +108,8 @@ func (s *Schema) Check(value any) []Breach {
 	return v.Breaches
 }
 
-// Inspect checks a decoded JSON value: of nil, bool, string, float64,
-// map[string]any and []any.
+// Inspect checks a decoded JSON value, which consists of nil, bool, string, float64,
+// map[string]any and []any. It removes invalid fields from the value; see [Verdict].
 func (s *Schema) Inspect(value any) Verdict {
 	var v Verdict
 	fields, ok := value.(map[string]any)
@@ -124,14 +124,15 @@ func (s *Schema) Inspect(value any) Verdict {
 	return v
 }
 
-// InspectText checks a value that is text, as those of parameters are. It returns the
-// text as the generated binding is to read it, and why it is not accepted; "" if it is.
+// InspectText checks a value in text form, such as that of a parameter. It returns the
+// text for the generated binding and the reason why the value is rejected, or "" if it
+// is valid.
 func (s *Schema) InspectText(text string) (rewritten, reason string) {
 	return s.shape.checkText(text)
 }
 
-// renderPointer renders a JSON Pointer (RFC 6901 §3), shortened where a caller
-// made it long.
+// renderPointer renders a JSON Pointer (RFC 6901 §3). It shortens long names, because
+// callers choose them.
 func renderPointer(path []string) string {
 	var b strings.Builder
 	for _, token := range path {
@@ -141,16 +142,16 @@ func renderPointer(path []string) string {
 	return b.String()
 }
 
-// Shortened keeps a name that a caller invented from filling an answer.
+// Shortened limits a name that the caller chose to 100 bytes, to keep responses small.
 func Shortened(name string) string {
-	const most = 100
-	if len(name) <= most {
+	const limit = 100
+	if len(name) <= limit {
 		return name
 	}
-	return strings.ToValidUTF8(name[:most], "") + "…"
+	return strings.ToValidUTF8(name[:limit], "") + "…"
 }
 
-// sortedNames lists the names of the fields.
+// sortedNames returns the names of the fields in order.
 func sortedNames(fields map[string]any) []string {
 	names := make([]string, 0, len(fields))
 	for name := range fields {

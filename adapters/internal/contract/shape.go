@@ -13,17 +13,17 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// patternDescription is the extension of openapi.yaml that says in plain words
-// what a pattern demands; it completes "must …".
+// patternDescription is the extension of openapi.yaml that describes a pattern in
+// words; it completes "must …".
 const patternDescription = "x-pattern-description"
 
-// shape is a schema of openapi.yaml in the form that the check reads. It knows
-// the keywords that the requests of openapi.yaml use, and no others.
+// shape is a schema of openapi.yaml in a form for fast checks. It supports only the
+// keywords that requests in openapi.yaml use.
 type shape struct {
 	kind string // a type of OpenAPI 3.0
 
 	enum                 []string
-	minLength, maxLength int // in characters; maxLength is 0 for none
+	minLength, maxLength int // in characters; maxLength 0 means no limit
 	pattern              *regexp.Regexp
 	patternText          string // completes "must …"
 	time                 bool   // format: date-time
@@ -37,7 +37,7 @@ type shape struct {
 	required []string
 }
 
-// compile reads a schema.
+// compile converts a schema.
 func compile(s *openapi3.Schema) (*shape, error) {
 	if s.Type == nil || len(s.Type.Slice()) != 1 {
 		return nil, fmt.Errorf("a schema needs one type: %q", s.Description)
@@ -117,18 +117,18 @@ func (c *shape) compileString(s *openapi3.Schema) error {
 	return nil
 }
 
-// check notes what is wrong with a value at a place. The result is the value as
-// it is to be read: a time in UTC, everything else as it is.
+// check records the breaches of a value. It returns the value, with a time converted
+// to UTC.
 func (c *shape) check(v *Verdict, at []string, value any) any {
 	switch value := value.(type) {
 	case nil:
-		v.add(at, say("null is not allowed; omit the field to leave it unchanged, or send an empty value to clear it"))
+		v.add(at, constant("null is not allowed; omit the field to leave it unchanged, or send an empty value to clear it"))
 		return nil
 	case string:
 		if c.kind == openapi3.TypeString {
 			read, reason := c.checkString(value)
 			if reason != "" {
-				v.add(at, say(reason))
+				v.add(at, constant(reason))
 			}
 			v.Rewritten = v.Rewritten || read != value
 			return read
@@ -140,7 +140,7 @@ func (c *shape) check(v *Verdict, at []string, value any) any {
 	case float64:
 		if c.kind == openapi3.TypeInteger {
 			if reason := c.checkNumber(value); reason != "" {
-				v.add(at, say(reason))
+				v.add(at, constant(reason))
 			}
 			return value
 		}
@@ -155,11 +155,11 @@ func (c *shape) check(v *Verdict, at []string, value any) any {
 			return value
 		}
 	}
-	v.add(at, say("must be "+article(c.kind)))
+	v.add(at, constant("must be "+article(c.kind)))
 	return value
 }
 
-// article names a type with its article.
+// article returns the name of a type with its article.
 func article(kind string) string {
 	switch kind {
 	case openapi3.TypeInteger:
@@ -171,7 +171,7 @@ func article(kind string) string {
 	}
 }
 
-// checkItems visits the elements of an array, unless there are too many.
+// checkItems checks the elements of an array, unless there are too many.
 func (c *shape) checkItems(v *Verdict, at []string, items []any) {
 	if len(items) > c.maxItems {
 		v.add(at, func() string { return "must have at most " + CountOf(c.maxItems, "element") })
@@ -182,13 +182,13 @@ func (c *shape) checkItems(v *Verdict, at []string, items []any) {
 	}
 }
 
-// checkFields visits the fields of an object, and takes unknown ones out.
+// checkFields checks the fields of an object and removes unknown ones.
 func (c *shape) checkFields(v *Verdict, at []string, fields map[string]any) {
 	for _, name := range sortedNames(fields) {
 		here := slices.Concat(at, []string{name})
 		field, known := c.fields[name]
 		if !known {
-			v.add(here, say("unknown field"))
+			v.add(here, constant("unknown field"))
 			delete(fields, name)
 			v.Rewritten = true
 			continue
@@ -200,13 +200,13 @@ func (c *shape) checkFields(v *Verdict, at []string, fields map[string]any) {
 		}
 	}
 	for _, name := range c.required {
-		if _, there := fields[name]; !there {
-			v.add(append(at, name), say("this field is required"))
+		if _, exists := fields[name]; !exists {
+			v.add(append(at, name), constant("this field is required"))
 		}
 	}
 }
 
-// checkString returns the text as it is to be read, and why it is not accepted.
+// checkString returns the normalized text and the reason why it is rejected, or "".
 func (c *shape) checkString(text string) (read, reason string) {
 	length := utf8.RuneCountInString(text) // JSON Schema counts characters
 	switch {
@@ -231,8 +231,8 @@ func (c *shape) checkString(text string) (read, reason string) {
 	}
 }
 
-// checkNumber says why the number is not accepted. JSON has one type of numbers:
-// 60.0 is the integer 60 (RFC 8259 §6).
+// checkNumber returns the reason why the number is rejected, or "". JSON has only one
+// number type: 60.0 is the integer 60 (RFC 8259 §6).
 func (c *shape) checkNumber(number float64) string {
 	switch {
 	case number != math.Trunc(number) && !math.IsInf(number, 0):
@@ -246,7 +246,7 @@ func (c *shape) checkNumber(number float64) string {
 	}
 }
 
-// checkText is [Schema.InspectText].
+// checkText implements [Schema.InspectText].
 func (c *shape) checkText(text string) (rewritten, reason string) {
 	switch c.kind {
 	case openapi3.TypeString:
@@ -267,7 +267,7 @@ func (c *shape) checkText(text string) (rewritten, reason string) {
 	}
 }
 
-// CountOf is a number of things, as "1 element" or "2 elements".
+// CountOf returns a number with a noun, such as "1 element" or "2 elements".
 func CountOf(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun

@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// The reasons why a text is no time that the registry accepts.
+// The reasons why a time is rejected.
 var (
 	errTimeForm  = errors.New("must be a time as in 2026-04-15T10:30:00Z (RFC 3339 §5.6)")
 	errTimeValue = errors.New("must be a time that exists (RFC 3339 §5.7)")
 	errTimeRange = errors.New("must be between the years 0000 and 9999 in UTC")
 )
 
-// ParseTime reads a time as RFC 3339 §5.6 writes it. It is the one place that
-// reads times which callers send. The result is in UTC and within the years 0000
-// to 9999, so that it can be written as RFC 3339 again.
+// ParseTime parses a time in the format of RFC 3339 §5.6. All times that callers send
+// are parsed here. The result is in UTC and in the years 0000 to 9999, so that it can
+// be written in RFC 3339 format again.
 //
-// Two points of the RFC that [time.Parse] does not follow: "t" and "z" may be in
-// lower case (§5.6), and the second 60 is a leap second, which is accepted at the
-// end of a month in UTC alone (§5.7). Go has no leap seconds; such a time is read
-// as the first instant of the next month. Digits below the nanosecond are dropped.
+// Unlike [time.Parse], it follows the RFC in two points: "t" and "z" may be lower case
+// (§5.6), and second 60 is a leap second, which is accepted only at the end of a month
+// in UTC (§5.7). Go has no leap seconds, so the result is the first instant of the next
+// month. Digits beyond nanoseconds are dropped.
 func ParseTime(text string) (time.Time, error) {
 	p := timeText(text)
 	year, month, day := p.number(0, 4), p.number(5, 2), p.number(8, 2)
@@ -66,7 +66,7 @@ func ParseTime(text string) (time.Time, error) {
 // timeText is the text of a time.
 type timeText string
 
-// number reads n digits from a place; -1 if they are not there.
+// number returns the number in the n digits at from, or -1 if there are no such digits.
 func (t timeText) number(from, n int) int {
 	if len(t) < from+n {
 		return -1
@@ -81,7 +81,7 @@ func (t timeText) number(from, n int) int {
 	return value
 }
 
-// fraction reads the fraction of a second, which may be absent.
+// fraction parses the optional fraction of a second.
 func fraction(text string) (nanosecond int, rest string, ok bool) {
 	if !strings.HasPrefix(text, ".") {
 		return 0, text, true
@@ -99,7 +99,7 @@ func fraction(text string) (nanosecond int, rest string, ok bool) {
 	return nanosecond, text[1+digits:], digits > 0
 }
 
-// offsetOf reads the distance to UTC: Z, or hours and minutes.
+// offsetOf parses the offset from UTC: Z, or hours and minutes.
 func offsetOf(text string) (time.Duration, bool) {
 	if text == "Z" || text == "z" {
 		return 0, true

@@ -9,9 +9,9 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Values that can be stored and read again: text in UTF-8, since JSON has no other
-// (RFC 8259 §8.1), and times that RFC 3339 §5.6 can write. PostgreSQL rejects U+0000
-// in text in addition (its documentation, §8.3).
+// Only these values can be stored and read again: text in UTF-8, the only encoding of
+// JSON (RFC 8259 §8.1), and times that RFC 3339 §5.6 can represent. PostgreSQL also
+// rejects U+0000 in text (its documentation, §8.3).
 
 // checker collects the first value that cannot be stored.
 type checker struct{ err error }
@@ -34,8 +34,8 @@ func (c *checker) time(name string, value time.Time) {
 	}
 }
 
-// CheckRevision returns an error that wraps [application.ErrUnstorable] if the entry
-// of the log cannot be stored.
+// CheckRevision returns an error that wraps [application.ErrUnstorable] if the
+// revision cannot be stored.
 func CheckRevision(r domain.Revision) error {
 	var c checker
 	if r.Unreadable {
@@ -50,8 +50,8 @@ func CheckRevision(r domain.Revision) error {
 	return c.err
 }
 
-// CheckIdempotencyRecord returns an error that wraps [application.ErrUnstorable] if the attempt
-// cannot be stored.
+// CheckIdempotencyRecord returns an error that wraps [application.ErrUnstorable] if the
+// record cannot be stored.
 func CheckIdempotencyRecord(a application.IdempotencyRecord) error {
 	var c checker
 	c.time("at", a.At)
@@ -85,7 +85,7 @@ func check(client *domain.Client) error {
 		}
 	}
 	if s.Settings.Keys.Inline() != "" && s.Settings.Keys.URI() != "" {
-		c.fail("jwks", "and jwks_uri are both set") // only a draft has both
+		c.fail("jwks", "and jwks_uri are both set") // only drafts may have both
 	}
 	if s.SecretsUnreadable && len(s.Secrets) > 0 {
 		c.fail("secrets", "are given for a client whose secrets cannot be read")
@@ -99,7 +99,7 @@ func check(client *domain.Client) error {
 		c.time("secrets updated_at", secret.UpdatedAt)
 		c.time("secrets expires_at", secret.ExpiresAt)
 		if secret.UpdatedAt.IsZero() && !secret.CreatedAt.IsZero() {
-			c.fail("secrets updated_at", "is unset") // it would be read as created_at
+			c.fail("secrets updated_at", "is unset") // Decode would set it to created_at
 		}
 	}
 	return c.err

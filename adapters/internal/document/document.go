@@ -1,10 +1,9 @@
-// Package document is the stored form of a client: one JSON document that is the
-// same in every store, so that a log can be read without knowing which store
-// wrote it. The columns that a store keeps beside the document are what it
-// searches by, nothing else.
+// Package document defines the stored form of a client: a JSON document. The form is
+// the same in every store, so that the log of any store can be read. The additional
+// columns of a store are used only for searches.
 //
-// Members are only ever added. A document that lacks a member is read as if it
-// were empty, which is what it was when the document was written.
+// New versions only add fields. A field that is missing from a document is read as
+// empty, which was its value when the document was written.
 package document
 
 import (
@@ -20,11 +19,10 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Encode returns the document of the client and, apart from it, its secrets. Fields
-// that are unset are left out. The secrets are nil for a
-// client with [domain.State.SecretsUnreadable]: what is stored is to stay. The error
-// is [application.ErrUnstorable] for a client that [Decode] would not return as it
-// is.
+// Encode returns the document of the client and, separately, its secrets. Unset fields
+// are omitted. The secrets are nil for a client with [domain.State.SecretsUnreadable]:
+// the stored secrets must not be overwritten. The error wraps
+// [application.ErrUnstorable] if [Decode] would not return the same client.
 func Encode(c domain.Client) (doc, secrets []byte, err error) {
 	state := c.State()
 	if err := check(&c); err != nil {
@@ -50,10 +48,10 @@ func Encode(c domain.Client) (doc, secrets []byte, err error) {
 	return w, encodeSecrets(state.Secrets), nil
 }
 
-// usualBytes is more than most documents have.
+// usualBytes is the initial buffer size, in bytes; most documents are smaller.
 const usualBytes = 1 << 10
 
-// encodeSecrets writes what is kept of secrets. It never stands in a document.
+// encodeSecrets returns the stored form of secrets, which is never part of a document.
 func encodeSecrets(list []domain.Secret) []byte {
 	var w jsonobject.Writer
 	w.Array("", func() {
@@ -82,13 +80,13 @@ func writeTime(w *jsonobject.Writer, name string, t time.Time) {
 	}
 }
 
-// Decode is the inverse of [Encode]. Nil secrets are none. The client keeps the
-// bytes of the document, which are not to be changed any more. The error is
+// Decode is the inverse of [Encode]. Nil secrets mean no secrets. The client refers to
+// the bytes of the document, which must not be changed afterwards. The error is
 // [application.ErrUnreadable] if the document cannot be decoded. If only the secrets
-// cannot, the client has [domain.State.SecretsUnreadable].
+// cannot be decoded, the client has [domain.State.SecretsUnreadable].
 //
-// Each answer with a client decodes one, and a page a hundred; so this reads the
-// members one by one, where reflection would take four times as long.
+// Every response with a client decodes a document, and a page up to a hundred.
+// Therefore the fields are read one by one; reflection takes four times as long.
 func Decode(doc, secrets []byte) (domain.Client, error) {
 	r := reader{Lexer: jlexer.Lexer{Data: doc}}
 	r.readClient()
@@ -113,7 +111,8 @@ func decodeSecrets(secrets []byte) ([]domain.Secret, error) {
 	return list, nil
 }
 
-// end tells whether all was read. It repeats nothing of what was.
+// end returns an error unless all input was read. The error contains no part of the
+// input.
 func end(in *jlexer.Lexer) error {
 	in.Consumed()
 	if wrong, ok := errors.AsType[*jlexer.LexerError](in.Error()); ok {
@@ -157,7 +156,7 @@ func (r *reader) readClient() {
 		default:
 			f, known := domain.FieldNamed(name, previous)
 			if !known {
-				in.SkipRecursive() // of a later version
+				in.SkipRecursive() // written by a later version
 				continue
 			}
 			value := f.Of(&state.Settings)
@@ -218,7 +217,7 @@ func readSecrets(in *jlexer.Lexer) (list []domain.Secret) {
 			}
 		}
 		in.Delim('}')
-		if s.UpdatedAt.IsZero() { // documents of version 1 lack it
+		if s.UpdatedAt.IsZero() { // missing in documents of version 1
 			s.UpdatedAt = s.CreatedAt
 		}
 		list = append(list, s)
@@ -227,10 +226,10 @@ func readSecrets(in *jlexer.Lexer) (list []domain.Secret) {
 	return list
 }
 
-// readText reads a text without copying it, if nothing in it is escaped: it is then a
-// part of the document, which must not be changed any more ([Decode]). To copy the texts
-// would make decoding a tenth slower, with twice as many allocations
-// (BenchmarkDecode); a page decodes a hundred documents.
+// readText reads a string without a copy, unless it contains escapes: it is then a part
+// of the document, which must not be changed afterwards ([Decode]). With copies decoding
+// takes a tenth longer and twice as many allocations (BenchmarkDecode), and a page
+// decodes a hundred documents.
 func readText[S ~string](in *jlexer.Lexer, s *S) { *s = S(in.UnsafeString()) }
 
 func (r *reader) readTexts(list domain.Texts) {

@@ -10,8 +10,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Row is a stored client or revision as it is. The columns beside the document say
-// which one it is.
+// Row is a stored client or revision before it is decoded. The columns next to the
+// document identify it.
 type Row struct {
 	TenantID domain.TenantID
 	ClientID domain.ClientID
@@ -20,8 +20,8 @@ type Row struct {
 	Secrets  []byte // nil for a revision
 }
 
-// Unreadable returns the error about the document of the row that [Decode] failed
-// with.
+// Unreadable returns the error for the row whose document could not be decoded; err is
+// the error of [Decode].
 func (r Row) Unreadable(part application.RecordPart, err error) *application.UnreadableError {
 	reason := strings.TrimPrefix(err.Error(), application.ErrUnreadable.Error()+": ")
 	return &application.UnreadableError{UnreadableRecord: application.UnreadableRecord{
@@ -30,8 +30,8 @@ func (r Row) Unreadable(part application.RecordPart, err error) *application.Unr
 }
 
 // Decode decodes the client of the row. The error is an
-// [*application.UnreadableError] if its document cannot be decoded, or is that of
-// another client or revision than its columns say.
+// [*application.UnreadableError] if the document cannot be decoded, or belongs to a
+// different client or revision than the columns.
 func (r Row) Decode() (domain.Client, error) {
 	c, err := Decode(r.Document, r.Secrets)
 	if err == nil {
@@ -43,16 +43,16 @@ func (r Row) Decode() (domain.Client, error) {
 	return c, nil
 }
 
-// Tombstone is all that is known of the client of a row whose document cannot be
-// decoded.
+// Tombstone returns a client with only the data from the columns, for a row whose
+// document cannot be decoded.
 func (r Row) Tombstone() domain.Client {
 	return domain.Restore(domain.State{Identity: domain.Identity{TenantID: r.TenantID, ClientID: r.ClientID}, Revision: r.Revision})
 }
 
-// Examine returns what cannot be read in the row of a client or, if part says so, of a
-// revision. twin is the document that the other table has for the same revision; it
-// was written from the same bytes, so a damaged document can be replaced with it. It
-// is called only if it is needed, and may return nil.
+// Examine returns the faults in the row of a client or, depending on part, of a
+// revision. twin returns the document of the same revision in the other table. Both
+// were written from the same bytes, so it can replace a damaged document. twin is
+// called only if needed, and may return nil.
 func (r Row) Examine(part application.RecordPart, twin func() ([]byte, error)) ([]application.Fault, error) {
 	var faults []application.Fault
 	if err := r.checkDocument(); err != nil {
@@ -98,7 +98,7 @@ func (r Row) checkDocument() error {
 	return r.compare(c)
 }
 
-// compare returns an error if the client is not the one that the columns name.
+// compare returns an error if the client differs from the one in the columns.
 func (r Row) compare(c domain.Client) error {
 	identity := c.Identity()
 	if identity.TenantID != r.TenantID || identity.ClientID != r.ClientID || c.Revision() != r.Revision {
@@ -109,10 +109,10 @@ func (r Row) compare(c domain.Client) error {
 
 const clampRemedy = "replace years after 9999 with 9999-12-31T23:59:59Z"
 
-// clampYears returns the JSON text with 9999-12-31T23:59:59Z in place of each time
-// with a year of more than four digits, which the first release wrote for expiry
-// times that were in the year 9999 in their own zone and in 10000 in UTC. A quotation
-// mark inside of a string is escaped, so this matches members only.
+// clampYears returns the JSON text with each time whose year has more than four digits
+// replaced by 9999-12-31T23:59:59Z. The first release wrote such times for expiry times
+// in the year 9999 in their own zone that are in 10000 in UTC. Quotation marks inside
+// strings are escaped, so this matches only field values.
 func clampYears(text []byte) []byte {
 	pattern := regexp.MustCompile(
 		`("(?:created_at|updated_at|deleted_at|purged_at|expires_at)"\s*:\s*)"[1-9]\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"`)

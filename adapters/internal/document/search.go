@@ -10,16 +10,16 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Search is what a store keeps beside the document to find a client by.
+// Search contains the columns that a store uses to find a client.
 type Search struct {
-	// Name is the client's name, see [Fold].
+	// Name is the client's name; see [Fold].
 	Name string
-	// Facets are the properties that lists filter by, each as "kind:value".
+	// Facets are the properties for the filters of lists, each as "kind:value".
 	Facets []string
 	Status string
 }
 
-// SearchOf returns what the client is found by.
+// SearchOf returns the search columns of the client.
 func SearchOf(c domain.Client) Search {
 	settings := c.Settings()
 	found := Search{Name: Fold(settings.Name), Status: string(settings.Status), Facets: []string{}}
@@ -39,7 +39,7 @@ func SearchOf(c domain.Client) Search {
 	return found
 }
 
-// add adds the facet of a value of the field, once.
+// add adds the facet for a value of the field, without duplicates.
 func (s *Search) add(f domain.Field, value string) {
 	if value = f.FacetValue(value); value == "" {
 		return
@@ -51,8 +51,8 @@ func (s *Search) add(f domain.Field, value string) {
 
 func facet(f domain.Field, value string) string { return f.Facet() + ":" + value }
 
-// Facets returns the facets that a client must have to be in the list, those
-// that fewer clients have first.
+// Facets returns the facets that a client must have to match the query, most
+// selective first.
 func Facets(q application.Query) []string {
 	var wanted []string
 	for _, filter := range []struct {
@@ -73,12 +73,12 @@ func Facets(q application.Query) []string {
 	return wanted
 }
 
-// Fold is a name as it is searched: without its case (Unicode's full case
-// folding), so that every store finds the same.
+// Fold returns a name in the form for searches: with Unicode's full case folding, so
+// that searches give the same result in every store.
 func Fold(name string) string { return cases.Fold().String(name) }
 
-// Pattern is the pattern of SQL's LIKE for everything that contains the text,
-// in which a backslash escapes.
+// Pattern returns a pattern for SQL's LIKE that matches every string that contains the
+// text. The escape character is the backslash.
 func Pattern(text string) string {
 	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
 }

@@ -1,6 +1,6 @@
-// Package jsonobject writes JSON objects member by member into one piece of
-// memory. What is written for every request, and a hundred times for a page, is
-// written by it: reflection takes several times as long.
+// Package jsonobject writes JSON objects field by field into a buffer. It is used for
+// objects that are written for every request, up to a hundred times per page:
+// reflection takes several times as long.
 package jsonobject
 
 import (
@@ -13,12 +13,12 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Writer is the text of a JSON value so far. The zero value is an empty one. A
-// member has a name, but for those of an array, whose name is empty.
+// Writer contains the JSON text written so far. The zero value is empty and ready to
+// use. The methods take the name of a field, or "" for an element of an array.
 type Writer []byte
 
-// Flush sends what is written so far and empties the text, but for its last byte, by
-// which the next value knows what it follows.
+// Flush sends the text written so far. It keeps the last byte in the buffer, because
+// the separator before the next value depends on it.
 func (w *Writer) Flush(to io.Writer) error {
 	last := len(*w) - 1
 	if last < 1 {
@@ -30,7 +30,7 @@ func (w *Writer) Flush(to io.Writer) error {
 	return err
 }
 
-// begin writes what stands before a value.
+// begin writes the separator and the name before a value.
 func (w *Writer) begin(name string) {
 	if n := len(*w); n > 0 && (*w)[n-1] != '{' && (*w)[n-1] != '[' {
 		*w = append(*w, ',')
@@ -42,7 +42,7 @@ func (w *Writer) begin(name string) {
 	}
 }
 
-// Object writes a member that is an object; what write writes is inside.
+// Object writes an object; write writes its fields.
 func (w *Writer) Object(name string, write func()) {
 	w.begin(name)
 	*w = append(*w, '{')
@@ -50,7 +50,7 @@ func (w *Writer) Object(name string, write func()) {
 	*w = append(*w, '}')
 }
 
-// Array writes a member that is an array; what write writes is inside.
+// Array writes an array; write writes its elements.
 func (w *Writer) Array(name string, write func()) {
 	w.begin(name)
 	*w = append(*w, '[')
@@ -58,20 +58,20 @@ func (w *Writer) Array(name string, write func()) {
 	*w = append(*w, ']')
 }
 
-// Text writes a text. What is no UTF-8 in it is replaced (U+FFFD).
+// Text writes a string. Invalid UTF-8 is replaced by U+FFFD.
 func (w *Writer) Text(name, value string) {
 	w.begin(name)
-	*w, _ = jsontext.AppendQuote(*w, value) // the error tells of the replacement
+	*w, _ = jsontext.AppendQuote(*w, value) // the error only reports the replacement
 }
 
-// TextUnlessEmpty writes a text that is better absent where it is empty.
+// TextUnlessEmpty writes a string, or nothing if it is empty.
 func (w *Writer) TextUnlessEmpty(name, value string) {
 	if value != "" {
 		w.Text(name, value)
 	}
 }
 
-// Texts writes a list of texts; an empty one is [], never null.
+// Texts writes a list of strings; an empty list is [], never null.
 func Texts[S ~string](w *Writer, name string, list []S) {
 	w.begin(name)
 	*w = append(*w, '[')
@@ -100,19 +100,19 @@ func Value(w *Writer, name string, value domain.Value) {
 	}
 }
 
-// Bool writes a truth value.
+// Bool writes a boolean.
 func (w *Writer) Bool(name string, value bool) {
 	w.begin(name)
 	*w = strconv.AppendBool(*w, value)
 }
 
-// Int writes a whole number.
+// Int writes an integer.
 func (w *Writer) Int(name string, value int64) {
 	w.begin(name)
 	*w = strconv.AppendInt(*w, value, 10)
 }
 
-// Time writes a time in UTC in a layout of package time that needs no escapes.
+// Time writes a time in UTC. The layout (see package time) must need no JSON escapes.
 func (w *Writer) Time(name string, value time.Time, layout string) {
 	w.begin(name)
 	*w = append(*w, '"')
@@ -120,7 +120,7 @@ func (w *Writer) Time(name string, value time.Time, layout string) {
 	*w = append(*w, '"')
 }
 
-// Raw writes a value that is JSON already.
+// Raw writes a value that is already JSON.
 func (w *Writer) Raw(name string, value []byte) {
 	w.begin(name)
 	*w = append(*w, value...)
