@@ -15,37 +15,49 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// ChangeOf returns the change that a decoded JSON object describes. The object must
-// be valid for a schema that passes [Schema.CheckFields]. Names that are not fields
-// are ignored.
-func ChangeOf(object map[string]any) (c domain.Change) {
-	for name, value := range object {
-		if f, ok := domain.FieldNamed(name, domain.LastField); ok {
-			set(c.Set(f), value)
-		}
-	}
-	return c
+// ChangeOf returns the change that the fields of a decoded JSON object describe.
+// Other members of the object are ignored. The object must have passed the check of a
+// schema with [Schema.CheckFields].
+func ChangeOf(object map[string]any) domain.Change {
+	change, _ := changeOf(object) // the schema has checked the forms
+	return change
 }
 
-// set writes a decoded JSON value to a field.
-func set(field domain.Value, value any) {
+// changeOf returns the change that an object describes. The error names a field whose
+// value has another form.
+func changeOf(object map[string]any) (change domain.Change, err error) {
+	for name, value := range object {
+		f, ok := domain.FieldNamed(name, domain.LastField)
+		if ok && !set(change.Set(f), value) {
+			err = fmt.Errorf("%s does not have the form of the field", f)
+		}
+	}
+	return change, err
+}
+
+// set writes a decoded JSON value to a field, and reports whether it has the form of
+// the field.
+func set(field domain.Value, value any) (ok bool) {
 	switch f := field.(type) {
 	case *domain.Text:
-		text, _ := value.(string)
+		var text string
+		text, ok = value.(string)
 		*f = domain.Text(text)
 	case *domain.Flag:
-		flag, _ := value.(bool)
+		var flag bool
+		flag, ok = value.(bool)
 		*f = domain.Flag(flag)
 	case domain.Texts:
-		elements, _ := value.([]any)
+		var elements []any
+		elements, ok = value.([]any)
 		texts := make([]string, len(elements))
 		for i, element := range elements {
-			texts[i], _ = element.(string)
+			text, isText := element.(string)
+			texts[i], ok = text, ok && isText
 		}
 		f.SetTexts(texts)
-	default:
-		panic("wire: a kind of field without a form in openapi.yaml")
 	}
+	return ok
 }
 
 // WriteChange writes the fields that are set in the change.
@@ -57,14 +69,15 @@ func WriteChange(w *jsonobject.Writer, c domain.Change) {
 
 // SettingsOf reads the configuration of a client in a response. Keys are included
 // only as a jwks_uri, because responses omit keys that the registry stores. The error
-// reports text that is not a JSON object.
+// is for text that is not a JSON object, or that has a field of another form.
 func SettingsOf(client []byte) (domain.Settings, error) {
 	var object map[string]any
-	if err := json.Unmarshal(client, &object); err != nil {
+	if json.Unmarshal(client, &object) != nil || object == nil {
 		return domain.Settings{}, errors.New("the client is not a JSON object")
 	}
 	Normalize(object)
-	return ChangeOf(object).Values(), nil
+	change, err := changeOf(object)
+	return change.Values(), err
 }
 
 // Normalize converts two fields to the form that requests use: a key set, which

@@ -179,8 +179,6 @@ func (r *reader) readValue(value domain.Value) {
 		*v = domain.Flag(r.Bool())
 	case domain.Texts:
 		r.readTexts(v)
-	default:
-		panic("record: a kind of field without a stored form")
 	}
 }
 
