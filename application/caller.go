@@ -49,7 +49,7 @@ const (
 )
 
 // Needs is the table of permissions: what each operation asks for. It knows
-// every operation; one that it does not know is for nobody.
+// every operation; an unknown operation is not permitted.
 func (o Operation) Needs() Permission {
 	switch o {
 	case OpCheckCompliance, OpGetClient, OpGetClientCompliance, OpGetClientKeys, OpGetRevision, OpListChanges,

@@ -34,7 +34,7 @@ func (r *Registry) ClientKeys(ctx context.Context, caller Caller, id domain.Clie
 	if err != nil {
 		return KeysInForce{}, fmt.Errorf("read the keys of a client: %w", err)
 	}
-	inForce.Findings = r.book.Judge(settings, inForce.Keys, r.now()).AboutKeys()
+	inForce.Findings = r.book.Validate(settings, inForce.Keys, r.now()).AboutKeys()
 	return inForce, nil
 }
 

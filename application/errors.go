@@ -8,8 +8,8 @@ import (
 )
 
 // The kinds of failure that a use case or a port can end in; adapters tell
-// them apart with errors.Is. In addition there are the errors of
-// package domain about the state of a client and its secrets.
+// them apart with errors.Is. In addition there are the errors of package domain about
+// the state of a client and its secrets.
 var (
 	// ErrUnauthenticated: no valid access token came with the request.
 	ErrUnauthenticated = errors.New("no valid access token")
@@ -52,8 +52,8 @@ var (
 	ErrTooManyFetches = fmt.Errorf("too many key fetches in progress: %w", ErrUnavailable)
 )
 
-// InvalidError is the refusal of a configuration: at least one violation, and
-// the warnings found beside.
+// InvalidError rejects a configuration: it has at least one violation, and the
+// warnings that were found with it.
 type InvalidError struct {
 	Findings domain.Findings
 }

@@ -41,8 +41,8 @@ type WaitOptions struct {
 }
 
 // Changes returns what was committed in the caller's tenant behind the cursor,
-// in an order to go on from; where that is nothing yet, it waits as long as the
-// reader has wait. The error is [ErrForbidden], [ErrCursor] or that of the
+// in an order that can be continued. If there is nothing yet, it waits as long as
+// wait says. The error is [ErrForbidden], [ErrCursor] or that of the
 // store; that the context ends while it waits is none.
 //
 // Readers that wait behind the same cursor are a group, and the store is read
@@ -111,7 +111,7 @@ type pace struct {
 }
 
 // await waits in the group of the key until there are changes, or the reader's
-// wait or context ends.
+// wait or the context ends.
 func (r *Registry) await(ctx context.Context, key groupKey, limit int, wait WaitOptions) (Changes, error) {
 	enough := time.NewTimer(min(wait.Max, MaxWait))
 	defer enough.Stop()

@@ -73,7 +73,7 @@ func (r *Registry) RevisionOf(
 	return r.revision(ctx, caller.Tenant, id, number)
 }
 
-// revision is RevisionOf for whoever asks.
+// revision is RevisionOf without a check of permissions.
 func (r *Registry) revision(
 	ctx context.Context, tenant domain.TenantID, id domain.ClientID, number domain.RevisionNumber,
 ) (domain.Revision, error) {
@@ -94,7 +94,7 @@ func (r *Registry) revision(
 }
 
 // RestoreRevision gives a client the configuration that it had at a revision:
-// a new revision, judged as any other change, by today's rules. Secrets stay as
+// a new revision, validated by the current rules as any other change. Secrets stay as
 // they are. The error is as that of [Registry.Revise], or [ErrNoSuchRevision].
 func (r *Registry) RestoreRevision(
 	ctx context.Context, caller Caller, id domain.ClientID, number domain.RevisionNumber, opts Options,

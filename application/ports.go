@@ -37,11 +37,11 @@ type Store interface {
 	// CommitOnce is Commit for a request that may come again: it keeps the
 	// attempt together with the revision, both or neither. Where an attempt of
 	// that caller and key is kept already, nothing changes and it returns
-	// [ErrAlreadyProcessed]; a tie between concurrent attempts is won by exactly one.
+	// [ErrAlreadyProcessed]; of concurrent commits with the same key exactly one succeeds.
 	CommitOnce(ctx context.Context, r domain.Revision, a IdempotencyRecord) error
 
-	// FindIdempotencyRecord returns the attempt kept under the key, [ErrNotFound] where
-	// there is none. Attempts are kept for [IdempotencyRetention] at least.
+	// FindIdempotencyRecord returns the record of the key, or [ErrNotFound]. Records are
+	// kept for at least [IdempotencyRetention].
 	FindIdempotencyRecord(ctx context.Context, tenant domain.TenantID, subject, key string) (IdempotencyRecord, error)
 
 	// Revisions returns the log of a client, newest first, at most limit
@@ -58,7 +58,7 @@ type Store interface {
 	// most limit, and fewer if their sizes reach [PageBytes], in an order in which
 	// those of one client follow each other.
 	// Whoever goes on from the cursor that it gets sees every committed revision
-	// exactly once, however commits overlap; those that were purged meanwhile
+	// exactly once, however commits overlap; those that were purged in the meantime
 	// are left out. An entry that cannot be read has [domain.Revision.Unreadable].
 	// The empty cursor is the beginning. A cursor names the entry that it stands
 	// behind. The error is [ErrCursor] where this entry is not in the tenant's log,
@@ -85,7 +85,7 @@ type Store interface {
 	// cannot be read, however many there are, and returns them as well.
 	Purgeable(ctx context.Context, before time.Time, limit int) ([]domain.Client, []*UnreadableError, error)
 
-	// DeleteIdempotencyRecords removes the attempts that were kept before the time.
+	// DeleteIdempotencyRecords deletes the records from before the time.
 	DeleteIdempotencyRecords(ctx context.Context, before time.Time) error
 
 	// Ping returns nil where the store can serve.
@@ -161,7 +161,7 @@ type Changes struct {
 	HeldBack time.Duration
 }
 
-// IdempotencyRecord is a request that its caller may send again when no answer came.
+// IdempotencyRecord is a request with an idempotency key, and what it did.
 type IdempotencyRecord struct {
 	Subject     string // of the caller
 	Key         string // the caller's, for this request alone
@@ -185,7 +185,7 @@ type SecretUse struct {
 	At       time.Time
 }
 
-// KeyResolver reads public keys into the facts that rules judge.
+// KeyResolver reads public keys into the facts that rules check.
 type KeyResolver interface {
 	// Parse reads the JSON text of a JWK Set. What is wrong with the text is in
 	// the facts; it never fails.

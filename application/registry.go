@@ -71,7 +71,7 @@ func NewRegistry(c Config) *Registry {
 
 // Options say how a change is to be done.
 type Options struct {
-	// DryRun judges and returns what would become, and changes nothing.
+	// DryRun validates and returns the result, and changes nothing.
 	DryRun bool
 	// IfMatch demands that the client is at one of these revisions; nil
 	// demands nothing.

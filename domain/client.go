@@ -12,7 +12,7 @@ type TenantID string
 // registry and never used again.
 type ClientID string
 
-// Identity is who a client is. It never changes.
+// Identity identifies a client. It never changes.
 type Identity struct {
 	ID       string // the registry's own key of the record
 	TenantID TenantID
@@ -30,7 +30,7 @@ type State struct {
 	Revision  RevisionNumber
 	CreatedAt time.Time
 	UpdatedAt time.Time
-	DeletedAt time.Time // zero where it is not deleted
+	DeletedAt time.Time // zero unless it is deleted
 	PurgedAt  time.Time // zero where its configuration is still there
 
 	// SecretsUnreadable reports that the client has stored secrets that the store
@@ -40,7 +40,7 @@ type State struct {
 }
 
 // Client is a registered client. Its configuration is one that the rulebook
-// did not refuse when it was made; nothing outside this package can change it.
+// accepted when it was made; nothing outside this package can change it.
 // The zero value is no client.
 type Client struct {
 	state State

@@ -32,7 +32,7 @@ func clientIDRules() []Rule {
 	return []Rule{{
 		ID: "client-id-syntax", Level: Violation, Source: "RFC 3986 §2.3, §5.2.4",
 		Summary: "the client_id of a new client is . or .., is longer than 128 characters, or has characters other than A-Z a-z 0-9 - . _ ~",
-		check: func(j *judged, r *report) {
+		check: func(j *candidate, r *report) {
 			if j.id == "" {
 				return // the registry generates one
 			}

@@ -4,10 +4,10 @@ import (
 	"time"
 )
 
-// Assessment is a configuration held against one profile: every rule that
+// Assessment is the check of a configuration against one profile: every rule that
 // applies, passed or not, and what the profile demands beyond a registration.
 type Assessment struct {
-	// Profile is the one judged by; [ProfileNone] stands for the rules that
+	// Profile is the one checked against; [ProfileNone] stands for the rules that
 	// hold for every client.
 	Profile     Profile
 	Results     []Result
@@ -37,17 +37,17 @@ type Obligation struct {
 	Source string
 }
 
-// Assess holds the settings against the profile, as if they claimed it.
+// Assess checks the settings against the profile, as if they claimed it.
 func (b *Rulebook) Assess(settings Settings, profile Profile, keys Keys, now time.Time) Assessment {
 	settings.Profile = profile
-	judgedAs, _ := profile.JudgedAs()
+	validatedAs, _ := profile.ValidatedAs()
 	found := map[string]Findings{}
-	for _, f := range b.Judge(settings, keys, now) {
+	for _, f := range b.Validate(settings, keys, now) {
 		found[f.Rule] = append(found[f.Rule], f)
 	}
-	a := Assessment{Profile: profile, Obligations: obligations(judgedAs)}
+	a := Assessment{Profile: profile, Obligations: obligations(validatedAs)}
 	for _, rule := range b.rules {
-		if rule.in&judgedAs.bit() != 0 {
+		if rule.in&validatedAs.bit() != 0 {
 			a.Results = append(a.Results, Result{Rule: rule, Findings: found[rule.ID]})
 		}
 	}

@@ -14,7 +14,7 @@ func TestAssessTellsEveryRuleThatAppliesAndWhatItFound(t *testing.T) {
 	facts := KeysSeen(*keySet(ecKey()))
 
 	base := book.Assess(settings, ProfileNone, facts, testNow)
-	assert.True(t, base.Compliant(), "the profile that is claimed is not the one judged by")
+	assert.True(t, base.Compliant(), "the claimed profile is not the one that was checked")
 	assert.Empty(t, base.Obligations)
 
 	fapi2 := book.Assess(settings, ProfileFAPI2Security, facts, testNow)
@@ -40,9 +40,9 @@ func TestAssessTellsEveryRuleThatAppliesAndWhatItFound(t *testing.T) {
 
 func TestFindingsAboutOneKeySayWhich(t *testing.T) {
 	book := testBook(t, Policy{})
-	findings := book.Judge(legal(), KeysSeen(*keySet(ecKey(), with(rsaKey(), func(k *Key) { k.Bits = 1024 }))), testNow)
+	findings := book.Validate(legal(), KeysSeen(*keySet(ecKey(), with(rsaKey(), func(k *Key) { k.Bits = 1024 }))), testNow)
 	assert.Len(t, findings, 1)
 	assert.Equal(t, 1, findings[0].KeyIndex)
-	findings = book.Judge(legal(), KeysSeen(*keySet()), testNow)
+	findings = book.Validate(legal(), KeysSeen(*keySet()), testNow)
 	assert.Equal(t, NoKey, findings[0].KeyIndex)
 }

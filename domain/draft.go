@@ -120,7 +120,7 @@ func (d *Draft) RivalKeys() Findings {
 	if !d.after.state.Settings.Keys.both() {
 		return nil
 	}
-	findings := d.judge(d.after, KeysUnexamined(), time.Time{})
+	findings := d.validate(d.after, KeysUnexamined(), time.Time{})
 	return slices.DeleteFunc(findings, func(f Finding) bool { return f.Rule != ruleJWKSExclusive })
 }
 
@@ -167,7 +167,7 @@ func (d *Draft) demandsAll() bool {
 // choice of a profile demand that everything holds. Secrets that no authentication
 // method uses any more are revoked.
 func (d *Draft) Decide(keys Keys, now time.Time) Outcome {
-	findings := d.judge(d.after, keys, now)
+	findings := d.validate(d.after, keys, now)
 	if findings.HasViolations() && !d.demandsAll() {
 		d.markPreexisting(findings, keys, now)
 	}
@@ -185,14 +185,14 @@ func (d *Draft) Decide(keys Keys, now time.Time) Outcome {
 	return Outcome{Client: after, Findings: findings, Changed: d.changed}
 }
 
-// judge runs the rules over a client of the draft. Only the identifier of a new
+// validate runs the rules over a client of the draft. Only the identifier of a new
 // client is checked: an existing client keeps its own.
-func (d *Draft) judge(c Client, keys Keys, now time.Time) Findings {
+func (d *Draft) validate(c Client, keys Keys, now time.Time) Findings {
 	var id ClientID
 	if d.kind == registration {
 		id = c.state.Identity.ClientID
 	}
-	return d.book.judge(c.state.Settings, id, keys, now)
+	return d.book.validate(c.state.Settings, id, keys, now)
 }
 
 // markPreexisting turns the violations that existed before and are not touched by
@@ -207,7 +207,7 @@ func (d *Draft) markPreexisting(findings Findings, keys Keys, now time.Time) {
 	if d.changed.Has(FieldJWKS) || d.changed.Has(FieldJWKSURI) {
 		keys = KeysUnexamined() // what is known is about the new keys
 	}
-	existed := d.judge(d.before, keys, now)
+	existed := d.validate(d.before, keys, now)
 	for i := range findings {
 		f := &findings[i]
 		untouched := f.subject != "" || !d.changed.hasAny(f.needs)

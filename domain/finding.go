@@ -11,7 +11,7 @@ type Level uint8
 
 // The levels.
 const (
-	// Violation refuses the configuration.
+	// Violation rejects the configuration.
 	Violation Level = iota + 1
 	// Warning accepts it and reports.
 	Warning
@@ -32,7 +32,7 @@ const NoKey = -1
 type Finding struct {
 	// Rule is the rule's id, e.g. "redirect-uri-fragment".
 	Rule string
-	// Level says whether the finding refuses the configuration.
+	// Level says whether the finding rejects the configuration.
 	Level Level
 	// Pointer is the JSON Pointer (RFC 6901) of the place, e.g.
 	// "/redirect_uris/0", in a request body or in the stored client.
@@ -74,10 +74,10 @@ func (f *Finding) markPreexisting() {
 	f.Message += " (it existed before this change, which is accepted; fix it)"
 }
 
-// Findings is all that a judgement found, in the order of the rulebook.
+// Findings are the results of a validation, in the order of the rulebook.
 type Findings []Finding
 
-// Violations returns the findings that refuse the configuration.
+// Violations returns the findings that reject the configuration.
 func (f Findings) Violations() Findings { return f.only(Violation) }
 
 // Warnings returns the findings that do not.
@@ -109,19 +109,19 @@ func (f Findings) HasViolations() bool {
 	return slices.ContainsFunc(f, func(finding Finding) bool { return finding.Level == Violation })
 }
 
-// report collects the findings of a judgement.
+// report collects the findings of a validation.
 type report struct {
 	rule     *Rule
 	findings Findings
 }
 
-// at notes that the rule under judgement is broken by element i, whose value
+// at reports that element i violates the current rule, whose value
 // is subject, of the array member field.
 func (r *report) at(field Field, i int, subject, format string, args ...any) {
 	r.add(r.rule.Level, field.element(i), subject, format, args...)
 }
 
-// on notes that the rule under judgement is broken by the member field as a
+// on reports that the field violates the current rule as a
 // whole.
 func (r *report) on(field Field, format string, args ...any) {
 	r.add(r.rule.Level, field.pointer(), "", format, args...)

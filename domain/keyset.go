@@ -22,10 +22,10 @@ const (
 )
 
 // KeySet is what a JWK Set shows about its keys: facts, no key material.
-// Key resolvers make it, rules judge it.
+// Key resolvers return it, and rules check it.
 type KeySet struct {
 	Fault  KeySetFault
-	Detail string // says where the fault is, in words that repeat no value; empty where there is none
+	Detail string // says where the fault is, without repeating a value; empty if there is none
 	Keys   []Key
 }
 
@@ -55,7 +55,7 @@ type Key struct {
 	// the key is ignored (RFC 7517 §5).
 	Unsupported bool
 
-	// Certificate is the first of "x5c"; nil where there is none.
+	// Certificate is the first of "x5c"; nil if there is none.
 	Certificate *Certificate
 	// References lists the members of the key that point elsewhere ("x5u",
 	// "jku") and are never followed.
@@ -201,8 +201,8 @@ func (k Key) verifiesWith(algorithms []string) bool {
 	return false
 }
 
-// Keys is what is known about the keys of a client when it is judged. The
-// zero value is nothing: the client has none, or nobody looked.
+// Keys is what is known about the keys of a client when it is validated. The
+// zero value is nothing: the client has none, or they were not examined.
 type Keys struct {
 	state  keysState
 	set    KeySet
@@ -218,7 +218,7 @@ const (
 	keysRefused
 )
 
-// KeysUnexamined is the knowledge of keys that nobody looked at. Rules about
+// KeysUnexamined is the state of keys that were not examined. Rules about
 // the keys themselves then find nothing.
 func KeysUnexamined() Keys { return Keys{} }
 
@@ -231,17 +231,17 @@ func KeysSeen(set KeySet) Keys { return Keys{state: keysSeen, set: set} }
 func KeysUnreachable(reason string) Keys { return Keys{state: keysUnreachable, reason: reason} }
 
 // Unreachable returns why the keys could not be fetched, and false where they
-// could, or nobody tried.
+// could, or were not fetched.
 func (k Keys) Unreachable() (reason string, ok bool) { return k.reason, k.state == keysUnreachable }
 
-// Refused reports whether the text of the jwks_uri names a host that is never
+// Refused reports whether the jwks_uri names a host that keys are never
 // asked.
 func (k Keys) Refused() bool { return k.state == keysRefused }
 
-// KeysBlocked is the knowledge that the text of the jwks_uri names a host that is
+// KeysRefused is the knowledge that the text of the jwks_uri names a host that is
 // never asked ([ErrKeyURIHost]). A name that resolves to an address that is not
 // public is [KeysUnreachable], like one that does not exist.
-func KeysBlocked() Keys { return Keys{state: keysRefused} }
+func KeysRefused() Keys { return Keys{state: keysRefused} }
 
 // Set returns the keys, and false where they were not seen.
 func (k Keys) Set() (KeySet, bool) { return k.set, k.state == keysSeen }

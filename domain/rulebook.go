@@ -20,14 +20,14 @@ type Rule struct {
 	Softens bool
 	// Summary completes the sentence "violated when …".
 	Summary string
-	// Subject is the part of the rulebook that the row stands in, e.g.
+	// Subject is the part of the rulebook that has the rule, e.g.
 	// "Redirect URIs".
 	Subject string
 
 	in    profileSet
 	needs []Field // the members that decide it
-	keys  bool    // it judges what is known about keys
-	check func(*judged, *report)
+	keys  bool    // it depends on what is known about keys
+	check func(*candidate, *report)
 }
 
 // AppliesTo lists the profiles that the rule applies in; [ProfileNone] stands
@@ -50,15 +50,15 @@ const (
 	// PreflightOff does not look at them when a client is changed.
 	PreflightOff KeyPreflight = "off"
 	// PreflightWarn looks, and warns where they cannot be seen; under a FAPI
-	// profile whose rules depend on them it refuses.
+	// profile whose rules depend on them the client is rejected.
 	PreflightWarn KeyPreflight = "warn"
-	// PreflightRequire refuses a client whose keys cannot be seen.
+	// PreflightRequire rejects a client whose keys cannot be fetched.
 	PreflightRequire KeyPreflight = "require"
 )
 
 // Policy is what a deployment may decide about the rules.
 type Policy struct {
-	// GrantTypes are extension grants (RFC 6749 §4.5) beside [GrantTypes];
+	// GrantTypes are extension grants (RFC 6749 §4.5) in addition to [GrantTypes];
 	// each is an absolute URI.
 	GrantTypes []GrantType
 	// KeyNetworks are networks that are not public and may hold clients' keys
@@ -72,7 +72,7 @@ type Policy struct {
 	KeyPreflight KeyPreflight
 }
 
-// Rulebook judges configurations: the rows of [Rules] under the policy of a
+// Rulebook validates configurations: the rows of [Rules] under the policy of a
 // deployment. It is safe for concurrent use.
 type Rulebook struct {
 	policy Policy
@@ -97,7 +97,7 @@ func NewRulebook(policy Policy) (*Rulebook, error) {
 	return &Rulebook{policy: policy, rules: Rules()}, nil
 }
 
-// Rules returns the rows of the rulebook in the order in which they are judged
+// Rules returns the rows of the rulebook in the order in which they are checked
 // and published.
 func Rules() []Rule {
 	subjects := []struct {
@@ -126,27 +126,27 @@ func Rules() []Rule {
 	return all
 }
 
-// judged is a configuration under validation: the settings, and what the checks
+// candidate is a configuration under validation: the settings, and what the checks
 // of several rules need to know about them.
-type judged struct {
+type candidate struct {
 	Settings
 	policy  *Policy
-	profile Profile  // one that [Profile.JudgedAs] returned
+	profile Profile  // one that [Profile.ValidatedAs] returned
 	id      ClientID // of a new client; empty if it exists, or if the registry generates one
 	keys    Keys
 	now     time.Time
 	uris    []uri // RedirectURIs, cut into parts
 }
 
-// Judge runs every rule over settings, as they would be judged for a client
+// Validate runs every rule over settings, as for a client
 // that is created with them.
-func (b *Rulebook) Judge(settings Settings, keys Keys, now time.Time) Findings {
-	return b.judge(settings, "", keys, now)
+func (b *Rulebook) Validate(settings Settings, keys Keys, now time.Time) Findings {
+	return b.validate(settings, "", keys, now)
 }
 
-func (b *Rulebook) judge(settings Settings, id ClientID, keys Keys, now time.Time) Findings {
-	judgedAs, _ := settings.Profile.JudgedAs()
-	j := &judged{Settings: settings, policy: &b.policy, profile: judgedAs, id: id, keys: keys, now: now}
+func (b *Rulebook) validate(settings Settings, id ClientID, keys Keys, now time.Time) Findings {
+	validatedAs, _ := settings.Profile.ValidatedAs()
+	j := &candidate{Settings: settings, policy: &b.policy, profile: validatedAs, id: id, keys: keys, now: now}
 	j.uris = make([]uri, len(settings.RedirectURIs))
 	for i, raw := range settings.RedirectURIs {
 		j.uris[i] = parseURI(string(raw))
@@ -154,7 +154,7 @@ func (b *Rulebook) judge(settings Settings, id ClientID, keys Keys, now time.Tim
 	var r report
 	for i := range b.rules {
 		rule := &b.rules[i]
-		if rule.in&judgedAs.bit() == 0 {
+		if rule.in&validatedAs.bit() == 0 {
 			continue
 		}
 		r.rule = rule

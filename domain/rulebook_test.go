@@ -273,7 +273,7 @@ func anyFacts(t *rapid.T) Keys {
 		KeysSeen(*keySet(with(rsaKey(), func(k *Key) { k.Bits = 1024 }))),
 		KeysSeen(KeySet{Fault: KeySetMalformed}),
 		KeysUnreachable("no answer in time"),
-		KeysBlocked(),
+		KeysRefused(),
 	}).Draw(t, "facts")
 }
 
@@ -294,10 +294,10 @@ func TestNoSequenceOfAcceptedRevisionsYieldsARefusedClient(t *testing.T) {
 				continue
 			}
 			for _, f := range findings {
-				require.False(t, f.Preexisting, "nothing can stand in a client that was always legal: %+v", f)
+				require.False(t, f.Preexisting, "a client that was always legal has no preexisting violation: %+v", f)
 			}
 			client = revised
-			require.False(t, book.Judge(client.Settings(), facts, testNow).HasViolations(), "%+v", client.Settings())
+			require.False(t, book.Validate(client.Settings(), facts, testNow).HasViolations(), "%+v", client.Settings())
 		}
 	})
 }
@@ -307,11 +307,11 @@ func TestJudgingIsDeterministicAndIndependentOfTheOrderOfRules(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		settings := anyChange(t).Over(legal())
 		facts := anyFacts(t)
-		first := book.Judge(settings, facts, testNow)
-		require.Equal(t, first, book.Judge(settings, facts, testNow))
+		first := book.Validate(settings, facts, testNow)
+		require.Equal(t, first, book.Validate(settings, facts, testNow))
 
 		shuffled := &Rulebook{policy: book.policy, rules: rapid.Permutation(book.rules).Draw(t, "order")}
-		require.ElementsMatch(t, first, shuffled.Judge(settings, facts, testNow))
+		require.ElementsMatch(t, first, shuffled.Validate(settings, facts, testNow))
 	})
 }
 
@@ -345,13 +345,13 @@ func TestCompareNamesOnlyFieldsThatTheChangeNames(t *testing.T) {
 	})
 }
 
-func BenchmarkJudge(b *testing.B) {
+func BenchmarkValidate(b *testing.B) {
 	book := testBook(b, Policy{})
 	settings := legal()
 	settings.RedirectURIs = []RedirectURI{"https://app.example.com/callback", "https://app.example.com/silent", "https://stage.example.com/callback"}
 	settings.GrantTypes = append(settings.GrantTypes, GrantRefreshToken)
 	facts := KeysSeen(*keySet(ecKey()))
 	for b.Loop() {
-		book.Judge(settings, facts, testNow)
+		book.Validate(settings, facts, testNow)
 	}
 }

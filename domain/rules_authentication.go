@@ -11,7 +11,7 @@ func authenticationRules() []Rule {
 		{
 			ID: "auth-method-unknown", Level: Violation, Source: "RFC 7591 §2", needs: methods,
 			Summary: "a method is unknown",
-			check: eachMethod(func(_ *judged, m AuthMethod) string {
+			check: eachMethod(func(_ *candidate, m AuthMethod) string {
 				if m.known() {
 					return ""
 				}
@@ -21,12 +21,12 @@ func authenticationRules() []Rule {
 		{
 			ID: "auth-method-duplicate", Level: Violation, Source: "own", needs: methods,
 			Summary: "a method is listed twice",
-			check:   func(j *judged, r *report) { checkDuplicates(r, FieldAuthMethods, j.AuthMethods) },
+			check:   func(j *candidate, r *report) { checkDuplicates(r, FieldAuthMethods, j.AuthMethods) },
 		},
 		{
 			ID: "auth-method-public", Level: Violation, Source: "RFC 6749 §2.3, RFC 7591 §2", needs: methodsAndType,
 			Summary: "the client is public and has a method other than none",
-			check: eachMethod(func(j *judged, m AuthMethod) string {
+			check: eachMethod(func(j *candidate, m AuthMethod) string {
 				return when(!j.Confidential && m != AuthNone,
 					"a public client cannot authenticate; set client_auth_methods to [\"none\"], or is_confidential to true")
 			}),
@@ -34,7 +34,7 @@ func authenticationRules() []Rule {
 		{
 			ID: "auth-method-confidential", Level: Violation, Source: "RFC 6749 §2.3", needs: methodsAndType,
 			Summary: "the client is confidential and has no method, or the method none",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if !j.Confidential {
 					return
 				}
@@ -50,7 +50,7 @@ func authenticationRules() []Rule {
 			ID: "auth-method-needs-keys", Level: Violation, Source: "OIDC Core §9, RFC 8705 §2.2.2",
 			needs:   []Field{FieldAuthMethods, FieldJWKS, FieldJWKSURI},
 			Summary: "private_key_jwt or self_signed_tls_client_auth is listed, but neither jwks nor jwks_uri is set",
-			check: eachMethod(func(j *judged, m AuthMethod) string {
+			check: eachMethod(func(j *candidate, m AuthMethod) string {
 				if m != AuthPrivateKeyJWT && m != AuthSelfSignedTLS || !j.Keys.IsNone() {
 					return ""
 				}
@@ -61,7 +61,7 @@ func authenticationRules() []Rule {
 			ID: "auth-method-needs-certificate", Level: Violation, Source: "RFC 8705 §2.2.2",
 			needs: []Field{FieldAuthMethods, FieldJWKS, FieldJWKSURI}, keys: true,
 			Summary: "self_signed_tls_client_auth is listed, but no key has x5c",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				set, seen := j.keys.Set()
 				if !seen || set.Fault != KeySetReadable || !j.hasMethod(AuthSelfSignedTLS) {
 					return
@@ -80,7 +80,7 @@ func authenticationRules() []Rule {
 		{
 			ID: "auth-method-secret-jwt", Level: Violation, Source: "own; OIDC Core §9", needs: methods,
 			Summary: "client_secret_jwt is listed: it needs the secret's value, but only hashes are stored",
-			check: eachMethod(func(_ *judged, m AuthMethod) string {
+			check: eachMethod(func(_ *candidate, m AuthMethod) string {
 				return when(m == AuthSecretJWT,
 					"client_secret_jwt needs the secret's value, but the registry stores only a hash; use private_key_jwt")
 			}),
@@ -88,7 +88,7 @@ func authenticationRules() []Rule {
 		{
 			ID: "auth-method-mixed", Level: Warning, Source: "own", needs: methods,
 			Summary: "a shared-secret method is listed together with a key or certificate method: the weaker method determines the security",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if slices.ContainsFunc(j.AuthMethods, AuthMethod.usesSecret) && slices.ContainsFunc(j.AuthMethods, AuthMethod.usesKey) {
 					r.on(FieldAuthMethods, "a stolen secret bypasses the key; keep only the stronger method")
 				}
@@ -98,7 +98,7 @@ func authenticationRules() []Rule {
 			ID: "auth-method-baseline", Level: Violation, Source: "FAPI 1.0 Part 1 §5.2.2-4", in: inBaseline,
 			needs:   []Field{FieldAuthMethods, FieldConfidential, FieldProfile},
 			Summary: "the client is confidential and has client_secret_basic or client_secret_post",
-			check: eachMethod(func(j *judged, m AuthMethod) string {
+			check: eachMethod(func(j *candidate, m AuthMethod) string {
 				return when(j.Confidential && (m == AuthSecretBasic || m == AuthSecretPost),
 					"FAPI 1.0 Baseline does not accept a plain secret; use private_key_jwt, tls_client_auth or self_signed_tls_client_auth")
 			}),
@@ -107,7 +107,7 @@ func authenticationRules() []Rule {
 			ID: "auth-method-fapi", Level: Violation, Source: "FAPI 1.0 Part 2 §5.2.2-14; FAPI 2.0 SP §5.3.2.1-6",
 			in: inAdvanced | inFAPI2, needs: []Field{FieldAuthMethods, FieldProfile},
 			Summary: "a method other than private_key_jwt, tls_client_auth and self_signed_tls_client_auth is listed",
-			check: eachMethod(func(_ *judged, m AuthMethod) string {
+			check: eachMethod(func(_ *candidate, m AuthMethod) string {
 				return when(!m.usesKey(),
 					"this profile accepts private_key_jwt, tls_client_auth and self_signed_tls_client_auth only")
 			}),
@@ -116,7 +116,7 @@ func authenticationRules() []Rule {
 			ID: "confidential-required", Level: Violation, Source: "FAPI 1.0 Part 2 §5.2.2-16; FAPI 2.0 SP §5.3.2.1-3",
 			in: inAdvanced | inFAPI2, needs: []Field{FieldConfidential, FieldProfile},
 			Summary: "the client is public",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if !j.Confidential {
 					r.on(FieldConfidential, "this profile is for confidential clients only; set is_confidential to true")
 				}
@@ -125,10 +125,10 @@ func authenticationRules() []Rule {
 	}
 }
 
-// eachMethod makes a check of one that judges a single authentication method
+// eachMethod makes a check of a candidate from one of a single authentication method
 // and returns the message where it is broken, "" where not.
-func eachMethod(check func(*judged, AuthMethod) string) func(*judged, *report) {
-	return func(j *judged, r *report) {
+func eachMethod(check func(*candidate, AuthMethod) string) func(*candidate, *report) {
+	return func(j *candidate, r *report) {
 		for i, m := range j.AuthMethods {
 			if message := check(j, m); message != "" {
 				r.at(FieldAuthMethods, i, string(m), "%s", message)
@@ -142,7 +142,7 @@ func tlsSubjects() []Field {
 	return []Field{FieldTLSSubjectDN, FieldTLSSANDNS, FieldTLSSANURI, FieldTLSSANIP, FieldTLSSANEmail}
 }
 
-func checkTLSSubject(j *judged, r *report) {
+func checkTLSSubject(j *candidate, r *report) {
 	set := slices.DeleteFunc(tlsSubjects(), func(f Field) bool { return f.Of(&j.Settings).IsEmpty() })
 	switch method := slices.Index(j.AuthMethods, AuthTLS); {
 	case method >= 0 && len(set) == 0:

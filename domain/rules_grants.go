@@ -13,7 +13,7 @@ func grantRules() []Rule {
 		{
 			ID: "grant-type-unknown", Level: Violation, Source: "RFC 7591 §2", needs: grants,
 			Summary: "a grant type is unknown",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				for i, g := range j.GrantTypes {
 					if !g.known() && !slices.Contains(j.policy.GrantTypes, g) {
 						r.at(FieldGrantTypes, i, string(g), "%s is not a known grant type", quoted(g))
@@ -24,12 +24,12 @@ func grantRules() []Rule {
 		{
 			ID: "grant-type-duplicate", Level: Violation, Source: "own", needs: grants,
 			Summary: "a grant type is listed twice",
-			check:   func(j *judged, r *report) { checkDuplicates(r, FieldGrantTypes, j.GrantTypes) },
+			check:   func(j *candidate, r *report) { checkDuplicates(r, FieldGrantTypes, j.GrantTypes) },
 		},
 		{
 			ID: "grant-types-empty", Level: Violation, Source: "RFC 7591 §2", needs: grants,
 			Summary: "no grant type is listed",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if len(j.GrantTypes) == 0 {
 					r.on(FieldGrantTypes, "a client without a grant type is useless; add at least one. To disable the client, keep its grant types and set status to suspended")
 				}
@@ -50,7 +50,7 @@ func grantRules() []Rule {
 		{
 			ID: "redirect-uri-unused", Level: Warning, Source: "RFC 7591 §2", needs: []Field{FieldGrantTypes, FieldRedirectURIs},
 			Summary: "redirect URIs are set, but no grant type uses them",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if len(j.RedirectURIs) > 0 && !slices.ContainsFunc(j.GrantTypes, GrantType.redirects) {
 					r.on(FieldRedirectURIs, "no grant type of this client uses redirect URIs; remove them, or add authorization_code")
 				}
@@ -70,7 +70,7 @@ func grantRules() []Rule {
 		{
 			ID: "grant-implicit-alone", Level: Violation, Source: "FAPI 1.0 Part 1 §5.2.2-7; FAPI 1.0 Part 2 §5.2.2-2", in: inFAPI1, needs: grantsAndProfile,
 			Summary: "implicit is listed without authorization_code",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if !j.hasGrant(GrantAuthorizationCode) {
 					eachGrant(GrantImplicit, "FAPI 1.0 knows implicit only as a part of code id_token; add authorization_code, or remove implicit")(j, r)
 				}
@@ -105,7 +105,7 @@ func grantRules() []Rule {
 		{
 			ID: "grant-unanalysed", Level: Warning, Source: "FAPI 2.0 SP §5.3.2.1 note 2", in: inFAPI2, needs: grantsAndProfile,
 			Summary: "device_code, token-exchange, jwt-bearer or saml2-bearer is listed: FAPI 2.0 has no security analysis of it",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				for i, g := range j.GrantTypes {
 					switch g {
 					case GrantDeviceCode, GrantTokenExchange, GrantJWTBearer, GrantSAML2Bearer:
@@ -119,7 +119,7 @@ func grantRules() []Rule {
 			ID: "grant-hybrid-openid", Level: Violation, Source: "FAPI 1.0 Part 2 §5.2.3.1-1", in: inAdvanced,
 			needs:   []Field{FieldGrantTypes, FieldScopes, FieldProfile},
 			Summary: "implicit is listed with authorization_code, but without the scope openid",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if j.hasGrant(GrantImplicit) && j.hasGrant(GrantAuthorizationCode) && !slices.Contains(j.Scopes, scopeOpenID) {
 					r.on(FieldScopes, "the response type code id_token needs the scope openid; add it, or remove implicit and use JARM")
 				}
@@ -128,7 +128,7 @@ func grantRules() []Rule {
 		{
 			ID: "grant-ciba-openid", Level: Violation, Source: "CIBA Core §7.1", needs: []Field{FieldGrantTypes, FieldScopes},
 			Summary: "CIBA is listed without the scope openid",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if j.hasGrant(GrantCIBA) && !slices.Contains(j.Scopes, scopeOpenID) {
 					r.on(FieldScopes, "a CIBA request must include the scope openid; add it")
 				}
@@ -138,7 +138,7 @@ func grantRules() []Rule {
 			ID: "grant-ciba-keys", Level: Violation, Source: "FAPI-CIBA §5.2.2", in: inFAPI1,
 			needs: []Field{FieldGrantTypes, FieldJWKS, FieldJWKSURI, FieldProfile}, keys: true,
 			Summary: "CIBA is listed, but neither jwks nor jwks_uri is set, or no key can verify a signature",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				switch {
 				case !j.hasGrant(GrantCIBA):
 				case j.Keys.IsNone():
@@ -151,7 +151,7 @@ func grantRules() []Rule {
 	}
 }
 
-func checkRedirectURIPresent(j *judged, r *report) {
+func checkRedirectURIPresent(j *candidate, r *report) {
 	if len(j.RedirectURIs) > 0 {
 		return
 	}
@@ -163,7 +163,7 @@ func checkRedirectURIPresent(j *judged, r *report) {
 	}
 }
 
-func checkRefreshAlone(j *judged, r *report) {
+func checkRefreshAlone(j *candidate, r *report) {
 	level := Violation
 	for _, g := range j.GrantTypes {
 		switch g {
@@ -181,8 +181,8 @@ func checkRefreshAlone(j *judged, r *report) {
 }
 
 // eachGrant makes a check that is broken wherever grant is listed.
-func eachGrant(grant GrantType, message string) func(*judged, *report) {
-	return func(j *judged, r *report) {
+func eachGrant(grant GrantType, message string) func(*candidate, *report) {
+	return func(j *candidate, r *report) {
 		for i, g := range j.GrantTypes {
 			if g == grant {
 				r.at(FieldGrantTypes, i, string(g), "%s", message)
@@ -192,16 +192,16 @@ func eachGrant(grant GrantType, message string) func(*judged, *report) {
 }
 
 // publicGrant makes a check that is broken where a public client lists grant.
-func publicGrant(grant GrantType, message string) func(*judged, *report) {
+func publicGrant(grant GrantType, message string) func(*candidate, *report) {
 	each := eachGrant(grant, message)
-	return func(j *judged, r *report) {
+	return func(j *candidate, r *report) {
 		if !j.Confidential {
 			each(j, r)
 		}
 	}
 }
 
-// checkDuplicates finds the elements that stand in the array already.
+// checkDuplicates finds duplicate elements of an array.
 func checkDuplicates[T ~string](r *report, field Field, list []T) {
 	for i, value := range list {
 		if first := slices.Index(list, value); first < i {

@@ -22,7 +22,7 @@ func keyRules() []Rule {
 		{
 			ID: ruleJWKSExclusive, Level: Violation, Source: "RFC 7591 §2", needs: source,
 			Summary: "both jwks and jwks_uri are set",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if j.Keys.both() {
 					r.on(FieldJWKS, `a client has jwks or jwks_uri, not both; to switch, send "jwks_uri": "" (or "jwks": "") in the same request`)
 				}
@@ -31,7 +31,7 @@ func keyRules() []Rule {
 		{
 			ID: "jwks-syntax", Level: Violation, Source: "RFC 7517 §5", needs: source, keys: true,
 			Summary: "it is not a JSON object with an array keys, has duplicate members, or has trailing data",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if set, seen := j.keys.Set(); seen && set.Fault == KeySetMalformed {
 					r.on(j.Keys.field(), "this is not a JWK Set: %s", set.Detail)
 				}
@@ -40,7 +40,7 @@ func keyRules() []Rule {
 		{
 			ID: "jwks-empty", Level: Violation, Source: "own", needs: source, keys: true,
 			Summary: "keys is empty",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if set, seen := j.keys.Set(); seen && set.Fault == KeySetReadable && len(set.Keys) == 0 {
 					r.on(j.Keys.field(), "the JWK Set has no keys; add one, or clear the field")
 				}
@@ -49,7 +49,7 @@ func keyRules() []Rule {
 		{
 			ID: "jwks-bounds", Level: Violation, Source: "own", needs: source, keys: true,
 			Summary: "it is larger than 64 KiB, or has more than 50 keys",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if set, seen := j.keys.Set(); seen && set.Fault == KeySetTooLarge {
 					r.on(j.Keys.field(), "the JWK Set is too large: %s", set.Detail)
 				}
@@ -58,21 +58,21 @@ func keyRules() []Rule {
 		{
 			ID: "jwk-malformed", Level: Violation, Source: "RFC 7518 §6; RFC 8032 §5.1.3, §5.2.3; RFC 7748 §6", needs: source, keys: true,
 			Summary: "a parameter of a key is missing or not canonical base64url, a point is not on its curve or, for OKP keys, has small order, or the modulus is even",
-			check: eachKey(func(_ *judged, k *Key) string {
+			check: eachKey(func(_ *candidate, k *Key) string {
 				return k.Malformed
 			}),
 		},
 		{
 			ID: "jwk-private", Level: Violation, Source: "OIDC Registration §2, RFC 7591 §2", needs: source, keys: true,
 			Summary: "a key has private parameters (d, p, q, dp, dq, qi, oth, priv), whatever its kty",
-			check: eachKey(func(_ *judged, k *Key) string {
+			check: eachKey(func(_ *candidate, k *Key) string {
 				return when(k.Private, "it contains private key parameters; treat the key as compromised: generate a new key pair and register only the public key")
 			}),
 		},
 		{
 			ID: "jwk-symmetric", Level: Violation, Source: "OIDC Registration §2", needs: source, keys: true,
 			Summary: "the kty of a key is oct, or it has the parameter k",
-			check: eachKey(func(_ *judged, k *Key) string {
+			check: eachKey(func(_ *candidate, k *Key) string {
 				return when(k.Symmetric, "it is a symmetric key, which is a secret; register only public keys")
 			}),
 		},
@@ -80,7 +80,7 @@ func keyRules() []Rule {
 			ID: "jwk-rsa-size", Level: Violation, Source: "RFC 7518 §3.3; FAPI 1.0 Part 1 §5.2.2-5; FAPI 2.0 SP §5.4.1-2",
 			needs: source, keys: true,
 			Summary: "an RSA key has fewer than 2048 bits, or more than 8192",
-			check: eachKey(func(_ *judged, k *Key) string {
+			check: eachKey(func(_ *candidate, k *Key) string {
 				if !k.usable() || k.Type != ktyRSA || k.Bits >= 2048 && k.Bits <= 8192 {
 					return ""
 				}
@@ -96,14 +96,14 @@ func keyRules() []Rule {
 		{
 			ID: "jwk-unsupported", Level: Warning, Source: "RFC 7517 §5", needs: source, keys: true,
 			Summary: "the kty or crv of a key is unknown (known: RSA; P-256, P-384, P-521; Ed25519, Ed448, X25519, X448): the key is ignored",
-			check: eachKey(func(_ *judged, k *Key) string {
+			check: eachKey(func(_ *candidate, k *Key) string {
 				return when(k.Unsupported, "its type or curve is unknown, so the key is ignored")
 			}),
 		},
 		{
 			ID: "jwk-alg", Level: Violation, Source: "RFC 7518 §3.1, RFC 8725 §3.1", needs: source, keys: true,
 			Summary: "the alg of a key is unknown, none or symmetric, or not possible with its kty and crv",
-			check: eachKey(func(_ *judged, k *Key) string {
+			check: eachKey(func(_ *candidate, k *Key) string {
 				if !k.usable() || k.Algorithm == "" {
 					return ""
 				}
@@ -116,7 +116,7 @@ func keyRules() []Rule {
 		{
 			ID: "jwk-use-key-ops", Level: Violation, Source: "RFC 7517 §4.3", needs: source, keys: true,
 			Summary: "use and key_ops of a key contradict each other, or key_ops has a duplicate",
-			check: eachKey(func(_ *judged, k *Key) string {
+			check: eachKey(func(_ *candidate, k *Key) string {
 				return operationsFault(k)
 			}),
 		},
@@ -128,7 +128,7 @@ func keyRules() []Rule {
 		{
 			ID: "jwk-kid-missing", Level: Violation, Softens: true, Source: "OIDC Core §10.1", needs: source, keys: true,
 			Summary: "a key has no kid; a warning if it is the only key",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				set, _ := j.keys.Set()
 				level := Violation
 				if len(set.Keys) == 1 {
@@ -150,7 +150,7 @@ func keyRules() []Rule {
 		{
 			ID: "jwk-x5c-mismatch", Level: Violation, Source: "RFC 7517 §4.7, RFC 4648 §3.3", needs: source, keys: true,
 			Summary: "the first certificate in x5c is not for the key, or an element is not a DER certificate in base64 without line breaks",
-			check: eachKey(func(_ *judged, k *Key) string {
+			check: eachKey(func(_ *candidate, k *Key) string {
 				switch {
 				case !k.usable() || k.Certificate == nil:
 					return ""
@@ -169,7 +169,7 @@ func keyRules() []Rule {
 		{
 			ID: "jwk-x5u", Level: Warning, Source: "FAPI 2.0 SP §5.4.2-2", needs: source, keys: true,
 			Summary: "a key has x5u or jku, which is never followed",
-			check: eachKey(func(_ *judged, k *Key) string {
+			check: eachKey(func(_ *candidate, k *Key) string {
 				if len(k.References) == 0 {
 					return ""
 				}
@@ -179,7 +179,7 @@ func keyRules() []Rule {
 		{
 			ID: "jwks-no-signing-key", Level: Violation, Source: "OIDC Core §9", needs: sourceAndMethods, keys: true,
 			Summary: "private_key_jwt is listed, but no key can verify a signature",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if j.hasMethod(AuthPrivateKeyJWT) && j.keys.lack(Key.verifies) {
 					r.on(j.Keys.field(), "private_key_jwt needs a signature key, but no key in the set can be used as one; add one")
 				}
@@ -189,7 +189,7 @@ func keyRules() []Rule {
 			ID: "jwks-fapi-alg", Level: Violation, Source: "FAPI 1.0 Part 2 §8.6; FAPI 2.0 SP §5.4.1-1",
 			in: inAdvanced | inFAPI2, needs: all, keys: true,
 			Summary: "private_key_jwt is listed, but no key can be used for PS256 or ES256 (FAPI 2.0: or EdDSA with Ed25519)",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if j.hasMethod(AuthPrivateKeyJWT) && j.keys.lack(profileKey(j.profile)) {
 					r.on(j.Keys.field(), "no key can be used for one of the profile's signature algorithms, %s; add one", strings.Join(profileAlgorithms(j.profile), ", "))
 				}
@@ -199,7 +199,7 @@ func keyRules() []Rule {
 			ID: "jwk-fapi-alg", Level: Violation, Source: "FAPI 1.0 Part 2 §8.6; FAPI 2.0 SP §5.4.1-1",
 			in: inAdvanced | inFAPI2, needs: sourceAndProfile, keys: true,
 			Summary: "the alg of a signature key is not PS256 or ES256 (FAPI 2.0: or EdDSA with Ed25519)",
-			check: eachKey(func(j *judged, k *Key) string {
+			check: eachKey(func(j *candidate, k *Key) string {
 				if does, ok := algorithmFor(k.Algorithm, k.Type, k.Curve); !k.usable() || !ok || does != signs {
 					return ""
 				}
@@ -214,7 +214,7 @@ func keyRules() []Rule {
 			ID: "jwk-fapi-rsa1_5", Level: Violation, Source: "FAPI 1.0 Part 2 §8.6.1; FAPI 2.0 SP §5.4.1-1 with RFC 8725 §3.2",
 			in: inAdvanced | inFAPI2, needs: sourceAndProfile, keys: true,
 			Summary: "the alg of an encryption key is RSA1_5",
-			check: eachKey(func(_ *judged, k *Key) string {
+			check: eachKey(func(_ *candidate, k *Key) string {
 				return when(k.usable() && k.Algorithm == "RSA1_5", "FAPI does not allow RSA1_5; use RSA-OAEP or ECDH-ES")
 			}),
 		},
@@ -223,7 +223,7 @@ func keyRules() []Rule {
 			Source: "FAPI 1.0 Part 2 §5.2.2-1; FAPI 2.0 MS §5.1, §5.3.1-1", in: inAdvanced | inMessageSigning,
 			needs: []Field{FieldJWKS, FieldJWKSURI, FieldGrantTypes, FieldProfile}, keys: true,
 			Summary: "authorization_code is listed, but there is no key for the profile's signature algorithms: signed request objects need one, even with mTLS; a warning in fapi2-message-signing, whose parts can be used separately",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if !j.hasGrant(GrantAuthorizationCode) {
 					return
 				}
@@ -243,12 +243,12 @@ func keyRules() []Rule {
 		{
 			ID: "jwks-uri-syntax", Level: Violation, Source: "RFC 7591 §2, OIDC Registration §2", needs: []Field{FieldJWKSURI},
 			Summary: "it is not an absolute https URI with a host, has user information or a fragment, or its host violates redirect-uri-host",
-			check:   eachKeyURI(func(_ *judged, u *uri) string { return keyURIFault(u) }),
+			check:   eachKeyURI(func(_ *candidate, u *uri) string { return keyURIFault(u) }),
 		},
 		{
 			ID: "jwks-uri-address", Level: Violation, Source: "own; RFC 7591 §5", needs: []Field{FieldJWKSURI}, keys: true,
 			Summary: "the host is localhost or an IP address that is not public; a name that resolves to such an address is reported by jwks-uri-unreachable, like a name that does not exist",
-			check: eachKeyURI(func(j *judged, u *uri) string {
+			check: eachKeyURI(func(j *candidate, u *uri) string {
 				return when(j.keys.state == keysRefused || !j.policy.allowsKeyHost(u),
 					"the host is not public, and keys are fetched only from public hosts; publish them on a public host, or send them inline as jwks")
 			}),
@@ -256,7 +256,7 @@ func keyRules() []Rule {
 		{
 			ID: "jwks-uri-unreachable", Level: Warning, Softens: true, Source: "own", needs: []Field{FieldJWKSURI, FieldProfile}, keys: true,
 			Summary: "the keys could not be fetched or read within the limits, or the name has no public address; a violation in fapi1-advanced, fapi2-security and fapi2-message-signing, or if the deployment requires it",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if j.keys.state != keysUnreachable {
 					return
 				}
@@ -273,7 +273,7 @@ func keyRules() []Rule {
 // key notes a finding about one key of the set. The pointer names the member
 // that holds the set, since nothing points into the text of a string or into a
 // remote document; the message names the key.
-func (r *report) key(j *judged, level Level, i int, k *Key, message string) {
+func (r *report) key(j *candidate, level Level, i int, k *Key, message string) {
 	name := fmt.Sprintf("key %d", i)
 	if k.KeyID != "" {
 		name += " (kid " + quoted(k.KeyID) + ")"
@@ -282,10 +282,10 @@ func (r *report) key(j *judged, level Level, i int, k *Key, message string) {
 	r.findings[len(r.findings)-1].KeyIndex = i
 }
 
-// eachKey makes a check of one that judges a single key and returns the
+// eachKey makes a check of a candidate from one of a single key and returns the
 // message where it is broken, "" where not.
-func eachKey(check func(*judged, *Key) string) func(*judged, *report) {
-	return func(j *judged, r *report) {
+func eachKey(check func(*candidate, *Key) string) func(*candidate, *report) {
+	return func(j *candidate, r *report) {
 		set, _ := j.keys.Set()
 		for i := range set.Keys {
 			if message := check(j, &set.Keys[i]); message != "" {
@@ -295,10 +295,10 @@ func eachKey(check func(*judged, *Key) string) func(*judged, *report) {
 	}
 }
 
-// eachKeyURI makes a check of one that judges the URI of the keys, which a draft
-// may have beside an inline set.
-func eachKeyURI(check func(*judged, *uri) string) func(*judged, *report) {
-	return func(j *judged, r *report) {
+// eachKeyURI makes a check of a candidate from one of the URI of the keys, which a draft
+// may have in addition to an inline set.
+func eachKeyURI(check func(*candidate, *uri) string) func(*candidate, *report) {
+	return func(j *candidate, r *report) {
 		if j.Keys.uri == "" {
 			return
 		}
@@ -342,7 +342,7 @@ func (p *Policy) AllowsKeyAddress(ip netip.Addr) bool {
 	return IsPublicAddress(ip) || slices.ContainsFunc(p.KeyNetworks, func(n netip.Prefix) bool { return n.Contains(ip.Unmap()) })
 }
 
-func checkExponent(j *judged, r *report) {
+func checkExponent(j *candidate, r *report) {
 	set, _ := j.keys.Set()
 	for i := range set.Keys {
 		k := &set.Keys[i]
@@ -369,7 +369,7 @@ func operationsFault(k *Key) string {
 	return ""
 }
 
-func checkUseRequired(j *judged, r *report) {
+func checkUseRequired(j *candidate, r *report) {
 	set, _ := j.keys.Set()
 	purposes := map[algorithmPurpose]bool{}
 	for i := range set.Keys {
@@ -385,7 +385,7 @@ func checkUseRequired(j *judged, r *report) {
 	}
 }
 
-func checkKeyIDs(j *judged, r *report) {
+func checkKeyIDs(j *candidate, r *report) {
 	set, _ := j.keys.Set()
 	for i := range set.Keys {
 		k := &set.Keys[i]
@@ -410,7 +410,7 @@ func checkKeyIDs(j *judged, r *report) {
 	}
 }
 
-func checkCertificateDates(j *judged, r *report) {
+func checkCertificateDates(j *candidate, r *report) {
 	set, _ := j.keys.Set()
 	level := Warning
 	if j.hasMethod(AuthSelfSignedTLS) {

@@ -15,7 +15,7 @@ func metadataRules() []Rule {
 		{
 			ID: "name-required", Level: Violation, Source: "own", needs: []Field{FieldName},
 			Summary: "the name is empty or has no visible character",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if !hasVisible(j.Name) {
 					r.on(FieldName, "name is required; it must have a visible character")
 				}
@@ -24,7 +24,7 @@ func metadataRules() []Rule {
 		{
 			ID: "name-text", Level: Violation, Source: "own; RFC 5892 appendix A.1, A.2", needs: []Field{FieldName},
 			Summary: "the name has control, bidirectional-override, zero-width, filler or private-use characters, which can spoof a consent screen; joiners and variation selectors are allowed if a script or an emoji needs them",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if fault := nameFault(j.Name); fault != "" {
 					r.on(FieldName, "%s", fault)
 				}
@@ -56,7 +56,7 @@ func metadataRules() []Rule {
 		{
 			ID: "cors-origin-syntax", Level: Violation, Source: "Fetch standard §3.3.3, RFC 6454 §6.2", needs: origins,
 			Summary: "an origin is not scheme://host[:port] in canonical form (null, *, a path, user information, an upper-case letter, a default port), or is http and not loopback",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				for i, o := range j.CORSOrigins {
 					if fault := originFault(o); fault != "" {
 						r.at(FieldCORSOrigins, i, string(o), "%s", fault)
@@ -67,7 +67,7 @@ func metadataRules() []Rule {
 		{
 			ID: "status-unknown", Level: Violation, Source: "own", needs: []Field{FieldStatus},
 			Summary: "the status is neither active nor suspended",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if j.Status != StatusActive && j.Status != StatusSuspended {
 					r.on(FieldStatus, "the status must be active or suspended")
 				}
@@ -76,8 +76,8 @@ func metadataRules() []Rule {
 		{
 			ID: "fapi-profile-unknown", Level: Violation, Source: "own", needs: profile,
 			Summary: "the profile is unknown",
-			check: func(j *judged, r *report) {
-				if _, ok := j.Profile.JudgedAs(); !ok {
+			check: func(j *candidate, r *report) {
+				if _, ok := j.Profile.ValidatedAs(); !ok {
 					r.on(FieldProfile, "the profile must be fapi1-baseline, fapi1-advanced, fapi2-security, fapi2-message-signing, or empty for none")
 				}
 			},
@@ -85,7 +85,7 @@ func metadataRules() []Rule {
 		{
 			ID: "fapi-profile-ambiguous", Level: Warning, Source: "own", needs: profile,
 			Summary: "the profile is fapi1, which does not specify the part: it is checked as fapi1-baseline",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if j.Profile == ProfileFAPI1 {
 					r.on(FieldProfile, "fapi1 does not specify the part and is checked as fapi1-baseline; choose fapi1-baseline or fapi1-advanced")
 				}
@@ -109,10 +109,10 @@ func linkNames() string {
 	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
-// eachLink makes a check of one that judges a single link and returns the
+// eachLink makes a check of a candidate from one of a single link and returns the
 // message where it is broken, "" where not.
-func eachLink(check func(*uri) string) func(*judged, *report) {
-	return func(j *judged, r *report) {
+func eachLink(check func(*uri) string) func(*candidate, *report) {
+	return func(j *candidate, r *report) {
 		for _, field := range links() {
 			link := *field.Of(&j.Settings).(*Text)
 			if link == "" {
@@ -121,7 +121,7 @@ func eachLink(check func(*uri) string) func(*judged, *report) {
 			u := parseURI(string(link))
 			if message := check(&u); message != "" {
 				// The link is the subject, so that a change of one link does
-				// not touch what stands in another.
+				// not affect the finding about another.
 				r.add(r.rule.Level, field.pointer(), field.String()+" "+string(link), "%s", message)
 			}
 		}

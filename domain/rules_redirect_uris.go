@@ -14,7 +14,7 @@ func redirectURIRules() []Rule {
 		{
 			ID: "redirect-uri-syntax", Level: Violation, Source: "RFC 6749 §3.1.2, RFC 3986 §4.3", needs: uris,
 			Summary: "it is not an absolute URI of RFC 3986: no scheme, a character outside ASCII, a space, a control character, a bad percent-encoding, a bad port",
-			check: eachURI(func(_ *judged, u *uri) string {
+			check: eachURI(func(_ *candidate, u *uri) string {
 				if u.fault == "" {
 					return ""
 				}
@@ -24,21 +24,21 @@ func redirectURIRules() []Rule {
 		{
 			ID: "redirect-uri-fragment", Level: Violation, Source: "RFC 6749 §3.1.2", needs: uris,
 			Summary: "it has a fragment, even an empty one",
-			check: eachURI(func(_ *judged, u *uri) string {
+			check: eachURI(func(_ *candidate, u *uri) string {
 				return when(u.hasFragment, "a redirect URI must not have a fragment; remove the # and everything after it")
 			}),
 		},
 		{
 			ID: "redirect-uri-userinfo", Level: Violation, Source: "RFC 3986 §3.2.1, RFC 9700 §4.1", needs: uris,
 			Summary: "it has user information",
-			check: eachURI(func(_ *judged, u *uri) string {
+			check: eachURI(func(_ *candidate, u *uri) string {
 				return when(u.userinfo, "a redirect URI must not have user information; remove everything before the @")
 			}),
 		},
 		{
 			ID: "redirect-uri-host", Level: Violation, Source: "RFC 3986 §3.2.2", needs: uris,
 			Summary: "it is http or https and has no host, or the host is not a DNS name, an IPv4 address or an IPv6 address in brackets, is percent-encoded, ends in a dot, or is not ASCII (use the A-label)",
-			check: eachURI(func(_ *judged, u *uri) string {
+			check: eachURI(func(_ *candidate, u *uri) string {
 				if !u.isWeb() {
 					return ""
 				}
@@ -50,7 +50,7 @@ func redirectURIRules() []Rule {
 		{
 			ID: "redirect-uri-wildcard", Level: Violation, Source: "RFC 9700 §2.1", needs: uris,
 			Summary: "it has a * in the host or the path: redirect URIs are matched exactly",
-			check: eachURI(func(_ *judged, u *uri) string {
+			check: eachURI(func(_ *candidate, u *uri) string {
 				return when(strings.Contains(u.host+u.path, "*"),
 					"redirect URIs are compared exactly, so a * matches nothing; register each complete URI")
 			}),
@@ -58,7 +58,7 @@ func redirectURIRules() []Rule {
 		{
 			ID: "redirect-uri-path-tricks", Level: Violation, Source: "RFC 3986 §6.2.2.3, RFC 9700 §4.1", needs: uris,
 			Summary: "its path has . or .. segments (also encoded, or with path parameters as in ..;a), a backslash, an encoded slash or backslash, or an empty first segment",
-			check: eachURI(func(_ *judged, u *uri) string {
+			check: eachURI(func(_ *candidate, u *uri) string {
 				trick := u.pathTrick()
 				if trick == "" {
 					return ""
@@ -69,7 +69,7 @@ func redirectURIRules() []Rule {
 		{
 			ID: "redirect-uri-http", Level: Violation, Source: "RFC 9700 §2.6, RFC 8252 §7.3; FAPI 2.0 SP §5.3.2.2-8", needs: uris,
 			Summary: "it is http and the host is not exactly 127.0.0.1, [::1] or localhost",
-			check: eachURI(func(_ *judged, u *uri) string {
+			check: eachURI(func(_ *candidate, u *uri) string {
 				return when(u.scheme == "http" && !u.isLoopback(),
 					"an authorization response must not travel over http; use https, or a loopback address for a native app")
 			}),
@@ -77,7 +77,7 @@ func redirectURIRules() []Rule {
 		{
 			ID: "redirect-uri-loopback-confidential", Level: Warning, Source: "RFC 8252 §8.4", needs: urisAndType,
 			Summary: "it is loopback http and the client is confidential",
-			check: eachURI(func(j *judged, u *uri) string {
+			check: eachURI(func(j *candidate, u *uri) string {
 				return when(j.Confidential && u.scheme == "http" && u.isLoopback(),
 					"a loopback redirect belongs to a native app, which cannot keep a secret; register it as a public client")
 			}),
@@ -85,14 +85,14 @@ func redirectURIRules() []Rule {
 		{
 			ID: "redirect-uri-localhost", Level: Warning, Source: "RFC 8252 §8.3", needs: uris,
 			Summary: "the host is the name localhost",
-			check: eachURI(func(_ *judged, u *uri) string {
+			check: eachURI(func(_ *candidate, u *uri) string {
 				return when(u.host == "localhost", "localhost may resolve to another interface; use 127.0.0.1 or [::1]")
 			}),
 		},
 		{
 			ID: "redirect-uri-scheme", Level: Violation, Source: "own; RFC 3986 §7, RFC 9700 §4.11", needs: uris,
 			Summary: "its scheme executes code, embeds data, or reaches the local machine or another protocol (javascript, data, file, blob, ftp, ws, mailto, intent or similar)",
-			check: eachURI(func(_ *judged, u *uri) string {
+			check: eachURI(func(_ *candidate, u *uri) string {
 				if !isDangerousScheme(u.scheme) {
 					return ""
 				}
@@ -102,7 +102,7 @@ func redirectURIRules() []Rule {
 		{
 			ID: "redirect-uri-oob", Level: Violation, Source: "RFC 8252 §7", needs: uris,
 			Summary: "it is urn:ietf:wg:oauth:2.0:oob or similar",
-			check: eachURI(func(_ *judged, u *uri) string {
+			check: eachURI(func(_ *candidate, u *uri) string {
 				return when(isOutOfBand(u),
 					"the out-of-band (copy-paste) redirect is not allowed; use https, a loopback address or a private-use scheme")
 			}),
@@ -110,7 +110,7 @@ func redirectURIRules() []Rule {
 		{
 			ID: "redirect-uri-private-scheme", Level: Violation, Source: "RFC 8252 §7.1, §8.4", needs: uris,
 			Summary: "its scheme is a custom one without a dot, so it is not a reversed domain name",
-			check: eachURI(func(_ *judged, u *uri) string {
+			check: eachURI(func(_ *candidate, u *uri) string {
 				return when(isPrivateUse(u) && !strings.Contains(u.scheme, "."),
 					"a private-use scheme must be a domain name under your control in reverse order, e.g. com.example.app:/callback")
 			}),
@@ -118,7 +118,7 @@ func redirectURIRules() []Rule {
 		{
 			ID: "redirect-uri-private-scheme-form", Level: Warning, Source: "RFC 8252 §7.1", needs: uris,
 			Summary: "a custom scheme is followed by //",
-			check: eachURI(func(_ *judged, u *uri) string {
+			check: eachURI(func(_ *candidate, u *uri) string {
 				return when(isPrivateUse(u) && u.hasAuthority,
 					"a URI with a private-use scheme has no naming authority; use a single slash, e.g. com.example.app:/callback")
 			}),
@@ -126,7 +126,7 @@ func redirectURIRules() []Rule {
 		{
 			ID: "redirect-uri-private-scheme-confidential", Level: Warning, Source: "RFC 8252 §8.4", needs: urisAndType,
 			Summary: "it has a custom scheme and the client is confidential",
-			check: eachURI(func(j *judged, u *uri) string {
+			check: eachURI(func(j *candidate, u *uri) string {
 				return when(j.Confidential && isPrivateUse(u),
 					"a private-use scheme belongs to a native app, which cannot keep a secret; register it as a public client")
 			}),
@@ -134,7 +134,7 @@ func redirectURIRules() []Rule {
 		{
 			ID: "redirect-uri-address", Level: Warning, Source: "own", needs: uris,
 			Summary: "it is https to a private, link-local or unspecified IP address",
-			check: eachURI(func(_ *judged, u *uri) string {
+			check: eachURI(func(_ *candidate, u *uri) string {
 				ip, ok := u.address()
 				return when(ok && u.scheme == "https" && (ip.IsPrivate() || ip.IsLinkLocalUnicast() || ip.IsUnspecified()),
 					"a private address is a different machine on every network; use a DNS name")
@@ -143,7 +143,7 @@ func redirectURIRules() []Rule {
 		{
 			ID: "redirect-uri-reserved-parameter", Level: Warning, Source: "RFC 6749 §4.1.2, §4.1.2.1, §4.2.2; RFC 9207 §2", needs: uris,
 			Summary: "its query has a parameter of an authorization response (" + strings.Join(responseParameters(), ", ") + ")",
-			check: eachURI(func(_ *judged, u *uri) string {
+			check: eachURI(func(_ *candidate, u *uri) string {
 				name := reservedParameter(u.query)
 				if name == "" {
 					return ""
@@ -160,17 +160,17 @@ func redirectURIRules() []Rule {
 			ID: "redirect-uri-https", Level: Violation, Source: "FAPI 1.0 Part 1 §5.2.2-20", in: inFAPI1,
 			needs:   []Field{FieldRedirectURIs, FieldProfile},
 			Summary: "its scheme is not https",
-			check: eachURI(func(_ *judged, u *uri) string {
+			check: eachURI(func(_ *candidate, u *uri) string {
 				return when(u.scheme != "https", "FAPI 1.0 allows only https redirect URIs")
 			}),
 		},
 	}
 }
 
-// eachURI makes a check of one that judges a single redirect URI and returns
+// eachURI makes a check of a candidate from one of a single redirect URI and returns
 // the message where it is broken, "" where not.
-func eachURI(check func(*judged, *uri) string) func(*judged, *report) {
-	return func(j *judged, r *report) {
+func eachURI(check func(*candidate, *uri) string) func(*candidate, *report) {
+	return func(j *candidate, r *report) {
 		for i := range j.uris {
 			if message := check(j, &j.uris[i]); message != "" {
 				r.at(FieldRedirectURIs, i, j.uris[i].raw, "%s", message)
@@ -187,7 +187,7 @@ func when(broken bool, message string) string {
 	return ""
 }
 
-func checkDuplicateURIs(j *judged, r *report) {
+func checkDuplicateURIs(j *candidate, r *report) {
 	if len(j.uris) < 2 {
 		return
 	}
@@ -227,7 +227,7 @@ func isOutOfBand(u *uri) bool {
 }
 
 // isPrivateUse reports whether the scheme is neither a web scheme nor one that
-// another rule refuses.
+// another rule rejects.
 func isPrivateUse(u *uri) bool {
 	return u.scheme != "" && !u.isWeb() && !isDangerousScheme(u.scheme) && !isOutOfBand(u)
 }

@@ -10,7 +10,7 @@ func scopeRules() []Rule {
 		{
 			ID: "scope-syntax", Level: Violation, Source: "RFC 6749 §3.3", needs: scopes,
 			Summary: "it is not a scope-token: at least one printable ASCII character, no space, quotation mark or backslash",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				for i, s := range j.Scopes {
 					if !s.wellFormed() {
 						r.at(FieldScopes, i, string(s),
@@ -22,12 +22,12 @@ func scopeRules() []Rule {
 		{
 			ID: "scope-duplicate", Level: Violation, Source: "RFC 6749 §3.3", needs: scopes,
 			Summary: "a scope is listed twice",
-			check:   func(j *judged, r *report) { checkDuplicates(r, FieldScopes, j.Scopes) },
+			check:   func(j *candidate, r *report) { checkDuplicates(r, FieldScopes, j.Scopes) },
 		},
 		{
 			ID: "scope-offline-access", Level: Warning, Source: "OIDC Core §11", needs: scopesAndGrants,
 			Summary: "offline_access is listed without refresh_token",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if i := slices.Index(j.Scopes, scopeOfflineAccess); i >= 0 && !j.hasGrant(GrantRefreshToken) {
 					r.at(FieldScopes, i, string(scopeOfflineAccess), "offline_access requests a refresh token; add the grant type refresh_token, or remove the scope")
 				}
@@ -36,7 +36,7 @@ func scopeRules() []Rule {
 		{
 			ID: "scope-openid-grant", Level: Warning, Source: "OIDC Core §3.1.2.1", needs: scopesAndGrants,
 			Summary: "openid is listed, but no grant type involves an end-user",
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if i := slices.Index(j.Scopes, scopeOpenID); i >= 0 && !slices.ContainsFunc(j.GrantTypes, GrantType.endUser) {
 					r.at(FieldScopes, i, string(scopeOpenID), "no grant type of this client involves an end-user; remove openid, or add authorization_code")
 				}

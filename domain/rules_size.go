@@ -16,7 +16,7 @@ func sizeRules() []Rule {
 	return []Rule{{
 		ID: "client-size", Level: Violation, Source: "own", needs: slices.Collect(Fields()),
 		Summary: "the values of all fields together exceed 131072 bytes; a client that was larger before may still be changed as long as it does not grow",
-		check: func(j *judged, r *report) {
+		check: func(j *candidate, r *report) {
 			size := j.bytes()
 			if size <= MaxClientBytes {
 				return

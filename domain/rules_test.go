@@ -63,8 +63,8 @@ type example struct {
 	level   Level  // of the finding; 0 for the rule's
 }
 
-// judgement runs the rulebook over the example.
-func (e example) judgement(t *testing.T) Findings {
+// findings runs the rulebook over the example.
+func (e example) findings(t *testing.T) Findings {
 	t.Helper()
 	settings := legal()
 	settings.Profile = e.profile
@@ -83,7 +83,7 @@ func (e example) judgement(t *testing.T) Findings {
 	if e.rival != "" {
 		settings.Keys.uri = e.rival
 	}
-	return testBook(t, e.policy).judge(settings, e.id, keys, testNow)
+	return testBook(t, e.policy).validate(settings, e.id, keys, testNow)
 }
 
 func redirect(uris ...RedirectURI) func(*Settings) {
@@ -369,7 +369,7 @@ func examples() map[string][]example {
 		},
 		"grant-implicit-fapi2": {
 			{name: "beside code", profile: ProfileFAPI2Security, edit: grants(GrantAuthorizationCode, GrantImplicit), at: "/grant_types/1"},
-			{name: "fapi2 is judged as fapi2-security", profile: ProfileFAPI2, edit: grants(GrantImplicit), at: "/grant_types/0"},
+			{name: "fapi2 is validated as fapi2-security", profile: ProfileFAPI2, edit: grants(GrantImplicit), at: "/grant_types/0"},
 			{name: "code", profile: ProfileFAPI2MessageSigning, edit: grants(GrantAuthorizationCode)},
 		},
 		"grant-refresh-alone": {
@@ -587,7 +587,7 @@ func examples() map[string][]example {
 		},
 		"auth-method-baseline": {
 			{name: "secret", profile: ProfileFAPI1Baseline, edit: methods(AuthSecretPost), at: "/client_auth_methods/0"},
-			{name: "fapi1 is judged as baseline", profile: ProfileFAPI1, edit: methods(AuthSecretBasic), at: "/client_auth_methods/0"},
+			{name: "fapi1 is validated as baseline", profile: ProfileFAPI1, edit: methods(AuthSecretBasic), at: "/client_auth_methods/0"},
 			{name: "key", profile: ProfileFAPI1Baseline},
 			{name: "public", profile: ProfileFAPI1Baseline, edit: public()},
 		},
@@ -813,7 +813,7 @@ func examples() map[string][]example {
 			{name: "cloud metadata", edit: keysAt("https://169.254.169.254/latest"), at: "/jwks_uri"},
 			{name: "mapped", edit: keysAt("https://[::ffff:10.0.0.1]/jwks"), at: "/jwks_uri"},
 			{name: "NAT64", edit: keysAt("https://[64:ff9b::a00:1]/jwks"), at: "/jwks_uri"},
-			{name: "refused by the resolver", edit: keysAt("https://a.example/jwks"), keys: new(KeysBlocked()), at: "/jwks_uri"},
+			{name: "refused by the resolver", edit: keysAt("https://a.example/jwks"), keys: new(KeysRefused()), at: "/jwks_uri"},
 			{name: "public", edit: keysAt("https://8.8.8.8/jwks")},
 			{
 				name: "allowed by the deployment", edit: keysAt("https://10.1.2.3/jwks"),
@@ -982,7 +982,7 @@ func TestEveryRowIsBrokenByWhatBreaksItAndByNothingElse(t *testing.T) {
 		for _, e := range cases {
 			t.Run(rule.ID+"/"+e.name, func(t *testing.T) {
 				var found Findings
-				for _, f := range e.judgement(t) {
+				for _, f := range e.findings(t) {
 					if f.Rule == rule.ID {
 						found = append(found, f)
 					}
@@ -1041,7 +1041,7 @@ func TestTheIDsAreThePublishedOnes(t *testing.T) {
 
 func TestALegalConfigurationHasNoFindingInAnyProfile(t *testing.T) {
 	for _, profile := range append(Profiles(), ProfileNone) {
-		assert.Empty(t, example{profile: profile}.judgement(t), "%q", profile)
+		assert.Empty(t, example{profile: profile}.findings(t), "%q", profile)
 	}
 }
 
@@ -1065,7 +1065,7 @@ func TestFindingsPointIntoTheMembersThatTheirRuleNeeds(t *testing.T) {
 	}
 	for id, cases := range examples() {
 		for _, e := range cases {
-			for _, f := range e.judgement(t) {
+			for _, f := range e.findings(t) {
 				if f.Pointer == clientIDPointer {
 					continue
 				}

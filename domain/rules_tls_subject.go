@@ -12,7 +12,7 @@ func tlsSubjectRules() []Rule {
 	row := func(id string, field Field, source, summary string, value func(TLSSubject) string, fault func(string) string) Rule {
 		return Rule{
 			ID: id, Level: Violation, Source: source, needs: []Field{field}, Summary: summary,
-			check: func(j *judged, r *report) {
+			check: func(j *candidate, r *report) {
 				if text := value(j.TLSSubject); text != "" {
 					if message := fault(text); message != "" {
 						r.on(field, "%s", message)

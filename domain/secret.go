@@ -32,7 +32,7 @@ const secretPrefix = "clientele_"
 // lastShown is how many characters of a secret stay readable.
 const lastShown = 4
 
-// The reasons for which secrets cannot be changed as wished.
+// The reasons why secrets cannot be changed as requested.
 var (
 	// ErrNoSecretUse: no authentication method of the client uses a secret.
 	ErrNoSecretUse = errors.New("no authentication method of the client uses a secret")
@@ -42,7 +42,7 @@ var (
 	ErrNoSuchSecret = errors.New("no such secret")
 	// ErrLastSecret: the client would be left without an active secret.
 	ErrLastSecret = errors.New("the last active secret cannot be deleted")
-	// ErrSecretExpired: the wished end of a new secret is not in the future.
+	// ErrSecretExpired: the requested expiry time of a new secret is not in the future.
 	ErrSecretExpired = errors.New("the expiry time of the secret is in the past")
 	// ErrSecretsUnreadable: the store cannot read the client's secrets, see
 	// [State.SecretsUnreadable].

@@ -64,7 +64,7 @@ type TLSSubject struct {
 }
 
 // Settings is the configuration of a client: everything about it that rules
-// judge and people set.
+// check and callers set.
 type Settings struct {
 	Name          string
 	Status        Status

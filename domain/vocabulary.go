@@ -95,7 +95,7 @@ func (m AuthMethod) usesKey() bool {
 type Profile string
 
 // The profiles that Clientele knows. "fapi1" and "fapi2" do not say which part
-// they mean: they are kept as sent and judged as [Profile.JudgedAs] tells.
+// they mean: they are stored as sent and validated as [Profile.ValidatedAs] says.
 const (
 	ProfileNone                Profile = ""
 	ProfileFAPI1               Profile = "fapi1"
@@ -111,11 +111,11 @@ func Profiles() []Profile {
 	return []Profile{ProfileFAPI1Baseline, ProfileFAPI1Advanced, ProfileFAPI2Security, ProfileFAPI2MessageSigning}
 }
 
-// JudgedAs resolves the two ambiguous spellings: "fapi1" is judged as
-// fapi1-baseline, which refuses nothing that Advanced accepts, and "fapi2" as
+// ValidatedAs resolves the two ambiguous spellings: "fapi1" is validated as
+// fapi1-baseline, which rejects nothing that Advanced accepts, and "fapi2" as
 // fapi2-security. ok is false for a profile that Clientele does not know,
-// which is judged as none.
-func (p Profile) JudgedAs() (judged Profile, ok bool) {
+// which is validated as none.
+func (p Profile) ValidatedAs() (validated Profile, ok bool) {
 	switch p {
 	case ProfileNone, ProfileFAPI1Baseline, ProfileFAPI1Advanced, ProfileFAPI2Security, ProfileFAPI2MessageSigning:
 		return p, true
@@ -143,7 +143,7 @@ const (
 	inFAPI2    = inSecurity | inMessageSigning
 )
 
-// bit is the set of p alone; p is one that [Profile.JudgedAs] returned.
+// bit is the set of p alone; p is one that [Profile.ValidatedAs] returned.
 func (p Profile) bit() profileSet {
 	switch p {
 	case ProfileFAPI1Baseline:

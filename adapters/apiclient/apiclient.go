@@ -123,14 +123,14 @@ func (r *Registry) Register(
 	if err != nil {
 		return "", nil, translate(err)
 	}
-	answer := made.JSON201
+	created := made.JSON201
 	if dryRun {
-		answer = made.JSON200
+		created = made.JSON200
 	}
-	if answer == nil || answer.Data == nil {
+	if created == nil || created.Data == nil {
 		return "", nil, errUnexpectedResponse(made.StatusCode())
 	}
-	return value(answer.Data.ClientSecret), findingsOf(answer.Warnings, domain.Warning), nil
+	return value(created.Data.ClientSecret), findingsOf(created.Warnings, domain.Warning), nil
 }
 
 // Revise implements [declare.Registry].
@@ -164,18 +164,18 @@ func etag(at declare.Registered) string {
 func revisionOf(header http.Header) (domain.RevisionNumber, error) {
 	text, err := strconv.Unquote(header.Get("ETag"))
 	if err != nil {
-		return 0, errors.New("the answer has no ETag; is this URL that of a registry?")
+		return 0, errors.New("the response has no ETag; is this the URL of a registry?")
 	}
 	number, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return 0, errors.New("the answer's ETag is no revision; is this URL that of a registry?")
+		return 0, errors.New("the ETag of the response is not a revision; is this the URL of a registry?")
 	}
 	return domain.RevisionNumber(number), nil
 }
 
 // errUnexpectedResponse reports a response that a registry never sends.
 func errUnexpectedResponse(status int) error {
-	return fmt.Errorf("the answer (%d) is not of the expected form; is this URL that of a registry?", status)
+	return fmt.Errorf("the response (%d) does not have the expected form; is this the URL of a registry?", status)
 }
 
 // rejection is an error response: its message and the corresponding error.

@@ -81,7 +81,7 @@ func TestNoConnectionForARejectedURI(t *testing.T) {
 	} {
 		assert.Equal(t, domain.KeysUnexamined(), fetch(t, resolver, uri), uri)
 	}
-	assert.Equal(t, domain.KeysBlocked(), fetch(t, resolver, "https://localhost:"+target.port+"/"))
+	assert.Equal(t, domain.KeysRefused(), fetch(t, resolver, "https://localhost:"+target.port+"/"))
 	assert.Zero(t, target.connections.Load())
 
 	reason, unreachable := fetch(t, resolver, "https://keys.test:"+host.port+"/").Unreachable()

@@ -100,12 +100,12 @@ func wait(ctx context.Context, d time.Duration) {
 // one request, also across tenants. No connection is opened for a URI that
 // [domain.Policy.CheckKeyURI] rejects: one with an invalid syntax is not examined,
 // because a rule reports it, and one with a host that is not public is
-// [domain.KeysBlocked].
+// [domain.KeysRefused].
 func (r *Resolver) Fetch(ctx context.Context, tenant domain.TenantID, uri string) (domain.Keys, time.Time, error) {
 	now := r.options.Now()
 	switch err := r.options.Policy.CheckKeyURI(uri); {
 	case errors.Is(err, domain.ErrKeyURIHost):
-		return domain.KeysBlocked(), now, nil
+		return domain.KeysRefused(), now, nil
 	case err != nil:
 		return domain.KeysUnexamined(), now, nil //nolint:nilerr // the rule jwks-uri-syntax reports it
 	}

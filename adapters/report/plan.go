@@ -47,17 +47,17 @@ func Plan(w io.Writer, p declare.Plan, origins []Origin) error {
 		for _, f := range step.Warnings {
 			fmt.Fprintf(&text, "    %s: warning: %s [%s, %s]\n", origin.at(f.Pointer), Printable(f.Message), Printable(f.Rule), Printable(f.Source))
 		}
-		if step.SecretsReturn && step.Refusal == nil {
+		if step.SecretsReturn && step.Rejection == nil {
 			text.WriteString("    secrets from before the deletion are valid again; rotate them if others may know them\n")
 		}
-		rejection(&text, step.Refusal, origin)
+		rejection(&text, step.Rejection, origin)
 	}
 	fmt.Fprintf(&text, "%d to create, %d to update, ", p.Count(declare.Create), p.Count(declare.Update))
 	if n := p.Count(declare.Restore); n > 0 {
 		fmt.Fprintf(&text, "%d to restore, ", n)
 	}
 	fmt.Fprintf(&text, "%d to delete, %d unchanged", p.Count(declare.Delete), p.Count(declare.Unchanged))
-	if n := p.Refused(); n > 0 {
+	if n := p.Rejected(); n > 0 {
 		fmt.Fprintf(&text, "; the registry rejects %d of them", n)
 	}
 	text.WriteString("\n")

@@ -68,8 +68,8 @@ func TestReportsEscapeTextFromOtherSources(t *testing.T) {
 		TLSSubject: domain.TLSSubject{DN: hostile},
 	})
 	plan := declare.Plan{Steps: []declare.Step{
-		{Kind: declare.Create, ID: hostile, Differences: all, Warnings: domain.Findings{finding}, Refusal: errors.New(hostile)},
-		{Kind: declare.Update, ID: hostile, Differences: all, Refusal: &application.InvalidError{Findings: domain.Findings{violation}}},
+		{Kind: declare.Create, ID: hostile, Differences: all, Warnings: domain.Findings{finding}, Rejection: errors.New(hostile)},
+		{Kind: declare.Update, ID: hostile, Differences: all, Rejection: &application.InvalidError{Findings: domain.Findings{violation}}},
 		{Kind: declare.Restore, ID: hostile, Differences: all, SecretsReturn: true},
 		{Kind: declare.Delete, ID: hostile, Declaration: -1},
 	}}

@@ -37,8 +37,6 @@ type Config struct {
 	Checks []Check
 	Clock  application.Clock
 	Log    *slog.Logger
-	// AccessLog receives one line per request; if nil, Log does.
-	AccessLog *slog.Logger
 	// Deadline is the maximum time to process a request.
 	Deadline time.Duration
 	// Draining is closed when the service begins to shut down: then requests
@@ -99,7 +97,6 @@ type server struct {
 	tokens      TokenVerifier
 	clock       application.Clock
 	log         *slog.Logger
-	access      *slog.Logger
 	draining    <-chan struct{}
 	deadline    time.Duration // maximum time to process a request
 	description *description
@@ -120,7 +117,7 @@ const unbounded = 1 << 20
 func newServer(c Config) *server {
 	s := &server{
 		registry: c.Registry, tokens: c.Tokens, clock: c.Clock, log: c.Log, draining: c.Draining, deadline: c.Deadline,
-		access: cmp.Or(c.AccessLog, c.Log), observer: c.Observer, callers: c.Callers, bodyBudget: newBodyBudget(), alwaysShown: domain.AlwaysShown(),
+		observer: c.Observer, callers: c.Callers, bodyBudget: newBodyBudget(), alwaysShown: domain.AlwaysShown(),
 		working: newAdmission(cmp.Or(c.MaxConcurrent, unbounded)),
 		following: newFollowing(cmp.Or(c.MaxFollowing, unbounded), cmp.Or(c.MaxFollowingPerCaller, unbounded),
 			cmp.Or(c.MaxFollowingPerTenant, unbounded)),

@@ -113,7 +113,7 @@ func (s *server) logAccess(next http.Handler) http.Handler {
 			operation = x.operation.id
 		}
 		s.observer.RequestDone(operation, recorder.Status(), took)
-		s.access.LogAttrs(r.Context(), slog.LevelInfo, "request",
+		s.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
 			slog.String("request_id", x.requestID),
 			slog.String("method", r.Method),
 			slog.String("route", chi.RouteContext(r.Context()).RoutePattern()),

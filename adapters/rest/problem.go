@@ -39,9 +39,9 @@ func (e *contractError) Error() string { return e.message }
 // challenge begins every WWW-Authenticate header (RFC 6750 §3).
 const challenge = `Bearer realm="clientele"`
 
-// problemOf maps an error to the answer that tells the caller about it. This
+// problemOf maps an error to the response that reports it. This
 // is the only place that does. known is false for a defect of ours, of which
-// the answer says nothing.
+// the response says nothing.
 func problemOf(err error) (p problem, known bool) {
 	var invalid *application.InvalidError
 	var broken *contractError

@@ -62,7 +62,7 @@ func profiles(asked *api.ProfileName) []domain.Profile {
 
 // compliance is the response with assessments.
 func (s *server) compliance(assessed []domain.Assessment) *response {
-	return s.success(http.StatusOK, "judged", func(w *jsonobject.Writer) {
+	return s.success(http.StatusOK, "compliance checked", func(w *jsonobject.Writer) {
 		w.Object("data", func() {
 			w.Array("reports", func() {
 				for _, a := range assessed {

@@ -11,7 +11,7 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// secretIsGone tells how to go on where the answer with a secret was lost.
+// secretIsGone says what to do if the response with a secret was lost.
 const secretIsGone = "its secret is not stored: rotate the secret if you did not receive its value"
 
 // ListSecrets implements GET /admin/oauth/clients/{client_id}/secrets.

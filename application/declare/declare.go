@@ -1,5 +1,5 @@
 // Package declare makes a registry what declarations say: it compares them with
-// what is registered, has every difference judged before anything is changed, and
+// what is registered, has every difference validated before anything is changed, and
 // then makes the changes, each only if the client is still as it was compared.
 // Doing it twice does nothing the second time.
 package declare
@@ -32,10 +32,11 @@ type Registry interface {
 	// Walk calls visit with the identifier of every client that can be read. If there
 	// are others, the error at the end wraps [application.ErrUnreadable] and names them.
 	Walk(ctx context.Context, visit func(domain.ClientID) error) error
-	// Register registers a client, or judges it only. The secret is shown this
-	// once; "" where there is none.
+	// Register registers a client or, in a dry run, only validates it. The secret is
+	// shown only once; it is empty if there is none.
 	Register(ctx context.Context, id domain.ClientID, change domain.Change, dryRun bool) (secret string, warnings domain.Findings, err error)
-	// Revise changes a client that is at that revision, or judges it only.
+	// Revise changes a client that is at that revision or, in a dry run, only
+	// validates the change.
 	Revise(ctx context.Context, at Registered, change domain.Change, dryRun bool) (warnings domain.Findings, err error)
 	// Delete deletes a client that is at that revision.
 	Delete(ctx context.Context, at Registered) error
@@ -76,8 +77,8 @@ type Step struct {
 	Declaration int
 	Differences []domain.Difference
 	Warnings    domain.Findings
-	// Refusal is why the registry would not do it; nil where it would.
-	Refusal error
+	// Rejection is why the registry would not do it; nil if it would.
+	Rejection error
 	// SecretsReturn reports that a restored client authenticates with its
 	// secrets from before the deletion, if it still has any.
 	SecretsReturn bool
@@ -105,11 +106,11 @@ func (p Plan) Count(kind Kind) int {
 // Changes returns how many steps change something.
 func (p Plan) Changes() int { return len(p.Steps) - p.Count(Unchanged) }
 
-// Refused returns how many steps the registry would not do.
-func (p Plan) Refused() int {
+// Rejected returns how many steps the registry would reject.
+func (p Plan) Rejected() int {
 	n := 0
 	for _, step := range p.Steps {
-		if step.Refusal != nil {
+		if step.Rejection != nil {
 			n++
 		}
 	}
@@ -123,10 +124,10 @@ const concurrency = 8
 type Progress func(done, of int)
 
 // NewPlan compares the declarations with the registry and has the differences
-// judged by it. With prune, clients that no declaration names are to be deleted.
+// validated by it. With prune, clients that no declaration names are to be deleted.
 // A declared client that was deleted is restored, and then changed to what the
 // declaration says.
-// The error is that of a registry that cannot be asked; what it refuses is in the
+// The error is that of a registry that does not respond; what it rejects is in the
 // steps.
 func NewPlan(ctx context.Context, r Registry, declarations []Declaration, prune bool, progress Progress) (Plan, error) {
 	steps := make([]Step, len(declarations))
@@ -170,10 +171,10 @@ func compare(ctx context.Context, r Registry, index int, d Declaration) (Step, e
 		switch {
 		case errors.Is(err, application.ErrTaken):
 			return compareDeleted(ctx, r, step, d)
-		case errors.Is(err, application.ErrNotFound): // no registry has this answer
+		case errors.Is(err, application.ErrNotFound): // not a response of a registry
 			return step, err
 		}
-		return step.judged(err)
+		return step.validated(err)
 	case err != nil:
 		return step, about(d.ID, err)
 	}
@@ -187,15 +188,15 @@ func compare(ctx context.Context, r Registry, index int, d Declaration) (Step, e
 		return step, nil
 	}
 	step.Warnings, err = r.Revise(ctx, found, step.change, true)
-	return step.judged(err)
+	return step.validated(err)
 }
 
-// judged tells a refusal, which belongs in the plan, from a registry that cannot
+// validated separates a rejection, which belongs in the plan, from a registry that cannot
 // be asked.
-func (s Step) judged(err error) (Step, error) {
+func (s Step) validated(err error) (Step, error) {
 	var invalid *application.InvalidError
 	if errors.As(err, &invalid) || errors.Is(err, application.ErrTaken) || errors.Is(err, application.ErrPreconditionFailed) {
-		s.Refusal = err
+		s.Rejection = err
 		return s, nil
 	}
 	if err != nil {
@@ -280,7 +281,7 @@ func take(ctx context.Context, r Registry, step Step) (secret string, err error)
 }
 
 // Export calls write with every client, its keys included, some at once, and
-// returns how many there are. A client that is deleted meanwhile is left out. If the
+// returns how many there are. A client that is deleted in the meantime is left out. If the
 // registry cannot read some clients, all others are written, and the error names the
 // missing ones; it wraps [application.ErrUnreadable].
 func Export(ctx context.Context, r Registry, progress Progress, write func(Registered) error) (n int, err error) {

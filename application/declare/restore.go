@@ -21,7 +21,7 @@ import (
 // is to be activated.
 const restoreReason = "clientele apply: to be changed to its declared configuration and activated"
 
-// ErrPurged is the refusal of a client_id that belonged to a client of which only
+// ErrPurged rejects a client_id that belonged to a client of which only
 // a tombstone is left.
 var ErrPurged = errors.New("the client_id belonged to a client that was permanently removed, and stays reserved: choose another client_id")
 
@@ -47,10 +47,10 @@ func compareDeleted(ctx context.Context, r Registry, step Step, d Declaration) (
 	case err != nil:
 		return step, about(d.ID, err)
 	case last.Action == domain.ActionPurge:
-		step.Refusal = ErrPurged
+		step.Rejection = ErrPurged
 		return step, nil
 	case last.Action != domain.ActionDelete: // restored by another caller in the meantime
-		step.Refusal = application.ErrTaken
+		step.Rejection = application.ErrTaken
 		return step, nil
 	}
 	if step.before, err = r.AsOf(ctx, d.ID, last.Revision); err != nil {
@@ -63,7 +63,7 @@ func compareDeleted(ctx context.Context, r Registry, step Step, d Declaration) (
 	step.SecretsReturn = whole.UsesSecret()
 	if len(step.Differences) == 0 {
 		_, step.Warnings, err = r.Restore(ctx, step.before, Restoration{DryRun: true})
-		return step.judged(err)
+		return step.validated(err)
 	}
 	// The update cannot be validated while the client is deleted, but a
 	// registration with the resulting configuration can.
@@ -71,7 +71,7 @@ func compareDeleted(ctx context.Context, r Registry, step Step, d Declaration) (
 	if whole.Status != domain.StatusActive {
 		err = step.tolerate(err)
 	}
-	return step.judged(err)
+	return step.validated(err)
 }
 
 // tolerate makes warnings of violations in fields that the step does not change:

@@ -107,7 +107,7 @@ func (c *applyCommand) Run(ctx context.Context) error {
 		return err
 	}
 	switch {
-	case plan.Refused() > 0:
+	case plan.Rejected() > 0:
 		fmt.Fprintln(os.Stderr, "nothing was changed")
 		return errNotApplied
 	case plan.Changes() == 0:
