@@ -38,14 +38,14 @@ func (b *Budget) Spent() bool {
 // withinListTime bounds the time of a list. The error of a list that ran out of it is
 // [ErrListTime].
 func (r *Registry) withinListTime(ctx context.Context, list func(context.Context) error) error {
-	if r.listTime <= 0 {
+	if r.config.ListTime <= 0 {
 		return list(ctx)
 	}
-	bounded, cancel := context.WithTimeoutCause(ctx, r.listTime, ErrListTime)
+	bounded, cancel := context.WithTimeoutCause(ctx, r.config.ListTime, ErrListTime)
 	defer cancel()
 	err := list(bounded)
 	if err != nil && errors.Is(context.Cause(bounded), ErrListTime) {
-		return fmt.Errorf("%w (%s)", ErrListTime, r.listTime.Round(time.Millisecond))
+		return fmt.Errorf("%w (%s)", ErrListTime, r.config.ListTime.Round(time.Millisecond))
 	}
 	return err
 }
@@ -55,15 +55,15 @@ func (r *Registry) withinListTime(ctx context.Context, list func(context.Context
 // same time may exceed the quota: by at most as many clients as there are
 // registrations under way in all replicas.
 func (r *Registry) checkQuota(ctx context.Context, tenant domain.TenantID) error {
-	if r.maxClients <= 0 {
+	if r.config.MaxClients <= 0 {
 		return nil
 	}
-	page, err := r.store.List(ctx, tenant, Query{Limit: 1, MaxBytes: 1, Count: true})
+	page, err := r.config.Store.List(ctx, tenant, Query{Limit: 1, MaxBytes: 1, Count: true})
 	if err != nil {
 		return err
 	}
-	if page.Total >= r.maxClients {
-		return fmt.Errorf("%w: %d", ErrQuota, r.maxClients)
+	if page.Total >= r.config.MaxClients {
+		return fmt.Errorf("%w: %d", ErrQuota, r.config.MaxClients)
 	}
 	return nil
 }

@@ -27,14 +27,14 @@ func (r *Registry) ClientKeys(ctx context.Context, caller Caller, id domain.Clie
 	settings := client.Settings()
 	inForce := KeysInForce{Source: settings.Keys}
 	if uri := settings.Keys.URI(); uri != "" {
-		inForce.Keys, inForce.FetchedAt, err = r.keys.Fetch(ctx, caller.Tenant, uri)
+		inForce.Keys, inForce.FetchedAt, err = r.config.Keys.Fetch(ctx, caller.Tenant, uri)
 	} else {
-		inForce.Keys, err = resolve(ctx, r.keys, caller.Tenant, settings.Keys, false)
+		inForce.Keys, err = resolve(ctx, r.config.Keys, caller.Tenant, settings.Keys, false)
 	}
 	if err != nil {
 		return KeysInForce{}, fmt.Errorf("read the keys of a client: %w", err)
 	}
-	inForce.Findings = r.book.Validate(settings, inForce.Keys, r.now()).AboutKeys()
+	inForce.Findings = r.config.Book.Validate(settings, inForce.Keys, r.now()).AboutKeys()
 	return inForce, nil
 }
 
@@ -60,7 +60,7 @@ func (r *Registry) AssessDraft(
 	if err := caller.May(OpCheckCompliance); err != nil {
 		return nil, err
 	}
-	draft := r.book.Register(domain.Identity{}, change)
+	draft := r.config.Book.Register(domain.Identity{}, change)
 	if findings := draft.RivalKeys(); findings.HasViolations() {
 		return nil, fmt.Errorf("assess a draft: %w", &InvalidError{Findings: findings})
 	}
@@ -70,14 +70,14 @@ func (r *Registry) AssessDraft(
 func (r *Registry) assess(
 	ctx context.Context, tenant domain.TenantID, settings domain.Settings, profiles []domain.Profile,
 ) ([]domain.Assessment, error) {
-	keys, err := resolve(ctx, r.keys, tenant, settings.Keys, true)
+	keys, err := resolve(ctx, r.config.Keys, tenant, settings.Keys, true)
 	if err != nil {
 		return nil, fmt.Errorf("assess a client: %w", err)
 	}
 	now := r.now()
 	assessed := make([]domain.Assessment, len(profiles))
 	for i, profile := range profiles {
-		assessed[i] = r.book.Assess(settings, profile, keys, now)
+		assessed[i] = r.config.Book.Assess(settings, profile, keys, now)
 	}
 	return assessed, nil
 }

@@ -56,7 +56,7 @@ func (r *Registry) Changes(
 	var changes Changes
 	var err error
 	if wait.Max <= 0 {
-		changes, err = r.store.Changes(ctx, caller.Tenant, after, limit)
+		changes, err = r.config.Store.Changes(ctx, caller.Tenant, after, limit)
 	} else {
 		changes, err = r.await(ctx, groupKey{caller.Tenant, after}, limit, wait)
 	}
@@ -189,7 +189,7 @@ func (r *Registry) follow(ctx context.Context, g *group, pause time.Duration) {
 		sleep(ctx, nil, pause)
 	}
 	for signalled, first := false, true; ctx.Err() == nil; {
-		news, stop := r.store.Watch(g.key.tenant) // before the read: later commits are signalled
+		news, stop := r.config.Store.Watch(g.key.tenant) // before the read: later commits are signalled
 		changes, err := r.look(ctx, g)
 		if err != nil || len(changes.Revisions) > 0 {
 			stop()
@@ -218,7 +218,7 @@ func (r *Registry) look(ctx context.Context, g *group) (Changes, error) {
 	r.followers.mu.Lock()
 	limit := g.limit
 	r.followers.mu.Unlock()
-	return r.store.Changes(ctx, g.key.tenant, g.key.after, limit)
+	return r.config.Store.Changes(ctx, g.key.tenant, g.key.after, limit)
 }
 
 // found keeps a read that returned no changes, and returns when to read again.

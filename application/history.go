@@ -26,9 +26,9 @@ func (r *Registry) History(
 		return nil, false, err
 	}
 	// One more, to compare the last one with.
-	entries, err := r.store.Revisions(ctx, caller.Tenant, id, before, limit+1)
+	entries, err := r.config.Store.Revisions(ctx, caller.Tenant, id, before, limit+1)
 	if err == nil && len(entries) == 0 {
-		_, err = r.store.Find(ctx, caller.Tenant, id) // no client, or only no such revisions
+		_, err = r.config.Store.Find(ctx, caller.Tenant, id) // no client, or only no such revisions
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("read the log: %w", err)
@@ -37,7 +37,7 @@ func (r *Registry) History(
 	if len(entries) > 0 && len(entries) <= limit {
 		last := entries[len(entries)-1].Client.Revision()
 		if last > 1 { // the page ended by its size, or the older entries were purged
-			older, err := r.store.Revisions(ctx, caller.Tenant, id, last, 1)
+			older, err := r.config.Store.Revisions(ctx, caller.Tenant, id, last, 1)
 			if err != nil {
 				return nil, false, fmt.Errorf("read the log: %w", err)
 			}
@@ -77,9 +77,9 @@ func (r *Registry) RevisionOf(
 func (r *Registry) revision(
 	ctx context.Context, tenant domain.TenantID, id domain.ClientID, number domain.RevisionNumber,
 ) (domain.Revision, error) {
-	entries, err := r.store.Revisions(ctx, tenant, id, number+1, 1)
+	entries, err := r.config.Store.Revisions(ctx, tenant, id, number+1, 1)
 	if err == nil && len(entries) == 0 {
-		_, err = r.store.Find(ctx, tenant, id)
+		_, err = r.config.Store.Find(ctx, tenant, id)
 	}
 	switch {
 	case err != nil:

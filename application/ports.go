@@ -100,7 +100,7 @@ type Query struct {
 	AuthMethod   domain.AuthMethod
 	Profile      domain.Profile
 	Scope        domain.Scope
-	RedirectHost string // as [domain.Settings.RedirectHosts] has it
+	RedirectHost string // of a redirect URI, in any case
 	UpdatedSince time.Time
 
 	After  domain.ClientID // only identifiers behind this one

@@ -46,28 +46,13 @@ type Config struct {
 // Registry has a method for each use case. Each of them checks the permission of
 // its caller first. It is safe for concurrent use, and must not be copied.
 type Registry struct {
-	book          *domain.Rulebook
-	store         Store
-	keys          KeyResolver
-	clock         Clock
-	random        Random
-	peppers       []domain.Pepper
-	grace         time.Duration
-	verifications Limiter
-	listTime      time.Duration
-	maxClients    int
-
+	config    Config
 	uses      secretUses
 	followers followers
 }
 
 // NewRegistry returns the registry that works with c.
-func NewRegistry(c Config) *Registry {
-	return &Registry{
-		book: c.Book, store: c.Store, keys: c.Keys, clock: c.Clock, random: c.Random, peppers: c.Peppers, grace: c.Grace,
-		verifications: c.Verifications, listTime: c.ListTime, maxClients: c.MaxClients,
-	}
-}
+func NewRegistry(c Config) *Registry { return &Registry{config: c} }
 
 // Options say how a change is to be done.
 type Options struct {
@@ -147,7 +132,7 @@ func (r *Registry) register(
 		return Registered{}, err
 	}
 	if id != "" {
-		switch _, err := r.store.Find(ctx, caller.Tenant, id); {
+		switch _, err := r.config.Store.Find(ctx, caller.Tenant, id); {
 		case err == nil:
 			return Registered{}, ErrTaken
 		case !errors.Is(err, ErrNotFound):
@@ -160,12 +145,12 @@ func (r *Registry) register(
 	now := r.now()
 	identity := domain.Identity{TenantID: caller.Tenant, ClientID: id}
 	if !opts.DryRun {
-		identity.ID = "client_" + r.random.ID()
+		identity.ID = "client_" + r.config.Random.ID()
 		if id == "" {
-			identity.ClientID = domain.ClientID("app-" + r.random.ID())
+			identity.ClientID = domain.ClientID("app-" + r.config.Random.ID())
 		}
 	}
-	outcome, err := r.decide(ctx, caller.Tenant, r.book.Register(identity, change), now)
+	outcome, err := r.decide(ctx, caller.Tenant, r.config.Book.Register(identity, change), now)
 	if err != nil {
 		return Registered{}, err
 	}
@@ -211,7 +196,7 @@ func (r *Registry) find(ctx context.Context, caller Caller, op Operation, id dom
 	if err := caller.May(op); err != nil {
 		return domain.Client{}, err
 	}
-	client, err := r.store.Find(ctx, caller.Tenant, id)
+	client, err := r.config.Store.Find(ctx, caller.Tenant, id)
 	if err == nil && client.Deleted() {
 		err = ErrNotFound
 	}
@@ -229,7 +214,7 @@ func (r *Registry) List(ctx context.Context, caller Caller, q Query) (Page, erro
 	}
 	var page Page
 	err := r.withinListTime(ctx, func(ctx context.Context) (err error) {
-		page, err = r.store.List(ctx, caller.Tenant, q)
+		page, err = r.config.Store.List(ctx, caller.Tenant, q)
 		return err
 	})
 	if err != nil {
@@ -274,7 +259,7 @@ func (r *Registry) Delete(ctx context.Context, caller Caller, id domain.ClientID
 // today's rules. The error is as that of [Registry.Revise], or [domain.ErrNotDeleted]
 // or [ErrQuota]; [ErrNotFound] where it was purged.
 func (r *Registry) Restore(ctx context.Context, caller Caller, id domain.ClientID, opts Options) (Revised, error) {
-	return r.restore(ctx, caller, id, opts, r.book.Restore)
+	return r.restore(ctx, caller, id, opts, r.config.Book.Restore)
 }
 
 // RestoreSuspended restores a deleted client as suspended, whatever its status
@@ -282,7 +267,7 @@ func (r *Registry) Restore(ctx context.Context, caller Caller, id domain.ClientI
 // rule rejects it, and keys behind a URI are examined when it is activated. The
 // error is as that of [Registry.Restore].
 func (r *Registry) RestoreSuspended(ctx context.Context, caller Caller, id domain.ClientID, opts Options) (Revised, error) {
-	return r.restore(ctx, caller, id, opts, r.book.RestoreSuspended)
+	return r.restore(ctx, caller, id, opts, r.config.Book.RestoreSuspended)
 }
 
 func (r *Registry) restore(
@@ -311,7 +296,7 @@ type decision func(ctx context.Context, c domain.Client, now time.Time) (domain.
 // revising is the decision to change settings.
 func (r *Registry) revising(change domain.Change) decision {
 	return func(ctx context.Context, c domain.Client, now time.Time) (domain.Outcome, error) {
-		draft, err := r.book.Revise(c, change)
+		draft, err := r.config.Book.Revise(c, change)
 		if err != nil {
 			return domain.Outcome{}, err
 		}
@@ -324,7 +309,7 @@ func (r *Registry) revising(change domain.Change) decision {
 // [KeyResolver.Fetch].
 func (r *Registry) decide(ctx context.Context, tenant domain.TenantID, draft *domain.Draft, now time.Time) (domain.Outcome, error) {
 	source, fetch := draft.Keys()
-	keys, err := resolve(ctx, r.keys, tenant, source, fetch)
+	keys, err := resolve(ctx, r.config.Keys, tenant, source, fetch)
 	if err != nil {
 		return domain.Outcome{}, err
 	}
@@ -373,7 +358,7 @@ func pause(ctx context.Context, attempt int) error {
 func (r *Registry) changeOnce(
 	ctx context.Context, caller Caller, id domain.ClientID, action domain.Action, opts Options, decide decision,
 ) (Revised, error) {
-	before, err := r.store.Find(ctx, caller.Tenant, id)
+	before, err := r.config.Store.Find(ctx, caller.Tenant, id)
 	if err != nil {
 		return Revised{}, err
 	}
@@ -409,7 +394,7 @@ func (r *Registry) commit(ctx context.Context, caller Caller, action domain.Acti
 		Action: action, Actor: caller.actor(), At: c.UpdatedAt(), Client: c, Reason: opts.Reason, RequestID: opts.RequestID,
 	}
 	if opts.Idempotency == nil {
-		return r.store.Commit(ctx, revision)
+		return r.config.Store.Commit(ctx, revision)
 	}
 	attempt := IdempotencyRecord{
 		Subject: caller.Subject, Key: opts.Idempotency.Key, Fingerprint: opts.Idempotency.Fingerprint, At: c.UpdatedAt(),
@@ -418,7 +403,7 @@ func (r *Registry) commit(ctx context.Context, caller Caller, action domain.Acti
 	if secrets := c.Secrets(); len(secrets) > 0 { // what can be repeated made the newest one
 		attempt.SecretID = secrets[len(secrets)-1].ID
 	}
-	return r.store.CommitOnce(ctx, revision, attempt)
+	return r.config.Store.CommitOnce(ctx, revision, attempt)
 }
 
 // doneBefore returns [ErrAlreadyProcessed] where an earlier request with the same
@@ -447,7 +432,7 @@ func (r *Registry) repeats(ctx context.Context, caller Caller, opts Options, fai
 // attempt is what an earlier request with the same idempotency key did. The
 // error is [ErrNotFound] or, where it was another request, [ErrKeyReused].
 func (r *Registry) attempt(ctx context.Context, caller Caller, opts Options) (IdempotencyRecord, error) {
-	attempt, err := r.store.FindIdempotencyRecord(ctx, caller.Tenant, caller.Subject, opts.Idempotency.Key)
+	attempt, err := r.config.Store.FindIdempotencyRecord(ctx, caller.Tenant, caller.Subject, opts.Idempotency.Key)
 	switch {
 	case err != nil:
 		return IdempotencyRecord{}, err
@@ -477,7 +462,7 @@ func resolve(
 }
 
 // now is the time of the registry's clock, see [nowBy].
-func (r *Registry) now() time.Time { return nowBy(r.clock) }
+func (r *Registry) now() time.Time { return nowBy(r.config.Clock) }
 
 // nowBy is the time in UTC with the resolution that every store keeps.
 func nowBy(c Clock) time.Time { return c.Now().UTC().Truncate(time.Microsecond) }

@@ -41,7 +41,7 @@ func (r *Registry) ListSecrets(ctx context.Context, caller Caller, id domain.Cli
 	if err != nil {
 		return nil, err
 	}
-	used, err := r.store.SecretUses(ctx, caller.Tenant, id)
+	used, err := r.config.Store.SecretUses(ctx, caller.Tenant, id)
 	if err != nil {
 		return nil, fmt.Errorf("list secrets: %w", err)
 	}
@@ -91,7 +91,7 @@ func (r *Registry) RotateSecret(
 		return IssuedSecret{}, err
 	}
 	if grace == nil {
-		grace = &r.grace
+		grace = &r.config.Grace
 	}
 	return r.issue(ctx, caller, id, domain.ActionRotateSecret, opts,
 		func(c domain.Client, s *domain.Secret, now time.Time) (domain.Client, error) {
@@ -132,7 +132,7 @@ func (r *Registry) issuedBefore(ctx context.Context, caller Caller, opts Options
 	if err != nil {
 		return IssuedSecret{}, err
 	}
-	client, err := r.store.Find(ctx, caller.Tenant, attempt.ClientID)
+	client, err := r.config.Store.Find(ctx, caller.Tenant, attempt.ClientID)
 	if err == nil {
 		err = requireSecrets(client)
 	}
@@ -172,7 +172,7 @@ func (r *Registry) VerifySecret(
 	if err := caller.May(OpVerifySecret); err != nil {
 		return "", false, err
 	}
-	if r.verifications != nil && !r.verifications.Allow(caller.Tenant, string(id)) {
+	if r.config.Verifications != nil && !r.config.Verifications.Allow(caller.Tenant, string(id)) {
 		return "", false, ErrTooManyRequests
 	}
 	client, err := r.find(ctx, caller, OpVerifySecret, id)
@@ -183,7 +183,7 @@ func (r *Registry) VerifySecret(
 		return "", false, err
 	}
 	now := r.now()
-	secretID, valid = client.VerifySecret(value, r.peppers, now)
+	secretID, valid = client.VerifySecret(value, r.config.Peppers, now)
 	if valid {
 		r.uses.note(SecretUse{TenantID: caller.Tenant, ClientID: id, SecretID: secretID, At: now})
 	}
@@ -192,10 +192,10 @@ func (r *Registry) VerifySecret(
 
 func (r *Registry) newSecret(now time.Time) (secret domain.Secret, value string) {
 	var pepper domain.Pepper
-	if len(r.peppers) > 0 {
-		pepper = r.peppers[0]
+	if len(r.config.Peppers) > 0 {
+		pepper = r.config.Peppers[0]
 	}
-	return domain.NewSecret("secret_"+r.random.ID(), r.random.Entropy(), pepper, now)
+	return domain.NewSecret("secret_"+r.config.Random.ID(), r.config.Random.Entropy(), pepper, now)
 }
 
 // FlushSecretUses writes when secrets were last used, as far as it is not
@@ -207,7 +207,7 @@ func (r *Registry) FlushSecretUses(ctx context.Context) error {
 	if len(uses) == 0 {
 		return nil
 	}
-	if err := r.store.NoteSecretUses(ctx, uses); err != nil {
+	if err := r.config.Store.NoteSecretUses(ctx, uses); err != nil {
 		for _, use := range uses {
 			r.uses.note(use)
 		}

@@ -72,10 +72,11 @@ func TestCompareTellsWhatRevisingChanged(t *testing.T) {
 	}, Compare(Settings{Name: "My App", Confidential: true, Scopes: []Scope{"openid"}}, Settings{}))
 }
 
-func TestRedirectHosts(t *testing.T) {
-	s := Settings{RedirectURIs: []RedirectURI{
-		"https://A.example/1", "https://a.EXAMPLE:8443/2", "com.example.app:/cb", "http://[::1]/", "https://b.example", "::",
-	}}
-	assert.Equal(t, []string{"a.example", "[::1]", "b.example"}, s.RedirectHosts())
-	assert.Empty(t, Settings{}.RedirectHosts())
+func TestRedirectURIsAreFoundByTheirHosts(t *testing.T) {
+	for uri, host := range map[string]string{
+		"https://A.example/1": "a.example", "https://a.EXAMPLE:8443/2": "a.example", "com.example.app:/cb": "",
+		"http://[::1]/": "[::1]", "https://b.example": "b.example", "::": "",
+	} {
+		assert.Equal(t, host, FieldRedirectURIs.FacetValue(uri), uri)
+	}
 }

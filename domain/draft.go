@@ -35,28 +35,23 @@ type Outcome struct {
 	Changed FieldSet
 }
 
-// defaults is the configuration that a registration starts from (RFC 7591 §2 for
-// omitted fields; the authentication method is chosen once it is known whether the
-// client is confidential).
-func defaults() Settings {
+// Defaults is the configuration that a registration starts from (RFC 7591 §2 for
+// omitted fields). The authentication method of a public client is [AuthNone] instead.
+func Defaults() Settings {
 	return Settings{
 		Status:       StatusActive,
 		Confidential: true,
 		GrantTypes:   []GrantType{GrantAuthorizationCode},
+		AuthMethods:  []AuthMethod{AuthSecretBasic},
 	}
 }
 
-// Register drafts a new client of revision 1: the change over the defaults of
-// RFC 7591 §2, which are authorization_code, confidential, and
-// client_secret_basic or, for a public client, none.
+// Register drafts a new client of revision 1: the change over [Defaults].
 func (b *Rulebook) Register(id Identity, change Change) *Draft {
-	settings := defaults()
+	settings := Defaults()
 	change.applyTo(&settings)
-	if !change.Names(FieldAuthMethods) {
-		settings.AuthMethods = []AuthMethod{AuthSecretBasic}
-		if !settings.Confidential {
-			settings.AuthMethods = []AuthMethod{AuthNone}
-		}
+	if !settings.Confidential && !change.Names(FieldAuthMethods) {
+		settings.AuthMethods = []AuthMethod{AuthNone}
 	}
 	after := Restore(State{Identity: id, Settings: settings})
 	return &Draft{book: b, kind: registration, after: after, changed: after.Filled()}

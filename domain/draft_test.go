@@ -64,3 +64,14 @@ func TestTheStateOfAClientAllowsOnlySomeChanges(t *testing.T) {
 		}
 	}
 }
+
+func TestTheOutcomeSaysWhatChanged(t *testing.T) {
+	book := testBook(t, Policy{KeyPreflight: PreflightOff})
+	client := stored(nil)
+	change := ChangeOf(Settings{Name: client.Settings().Name, Website: "https://a.example/", Scopes: []Scope{"openid", "email"}})
+	outcome := must(book.Revise(client, change)).Decide(KeysUnexamined(), testNow)
+	assert.Equal(t, FieldsOf(FieldWebsite, FieldScopes), outcome.Changed, "the name has that value already")
+	rejected := must(book.Revise(client, ChangeOf(Settings{}, FieldName))).Decide(KeysUnexamined(), testNow)
+	assert.True(t, rejected.Findings.HasViolations())
+	assert.Equal(t, client, rejected.Client)
+}

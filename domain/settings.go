@@ -102,15 +102,3 @@ func (s *Settings) filled() (set FieldSet) {
 	}
 	return set
 }
-
-// RedirectHosts returns the hosts of the redirect URIs, in lower case, each
-// once; URIs without a host have none.
-func (s Settings) RedirectHosts() []string {
-	var hosts []string
-	for _, raw := range s.RedirectURIs {
-		if host := hostOf(string(raw)); host != "" && !slices.Contains(hosts, host) {
-			hosts = append(hosts, host)
-		}
-	}
-	return hosts
-}

@@ -12,11 +12,7 @@ import (
 // is not (RFC 7591 §2), such as is_confidential: false.
 func declared(change domain.Change) []domain.Difference {
 	_, list := change.Needed(domain.Settings{})
-	_, overDefaults := change.Needed(domain.Settings{
-		Status: domain.StatusActive, Confidential: true,
-		GrantTypes:  []domain.GrantType{domain.GrantAuthorizationCode},
-		AuthMethods: []domain.AuthMethod{domain.AuthSecretBasic},
-	})
+	_, overDefaults := change.Needed(domain.Defaults())
 	for _, d := range overDefaults {
 		if !slices.ContainsFunc(list, func(shown domain.Difference) bool { return shown.Field == d.Field }) {
 			d.Before = nil

@@ -94,7 +94,9 @@ func filterCombinations(t *testing.T, store application.Store) {
 			func() func(domain.Client, domain.Settings) bool {
 				q.RedirectHost = "h1.example.com"
 				return func(_ domain.Client, s domain.Settings) bool {
-					return slices.Contains(s.RedirectHosts(), "h1.example.com")
+					return slices.ContainsFunc(s.RedirectURIs, func(uri domain.RedirectURI) bool {
+						return domain.FieldRedirectURIs.FacetValue(string(uri)) == "h1.example.com"
+					})
 				}
 			},
 			func() func(domain.Client, domain.Settings) bool {
