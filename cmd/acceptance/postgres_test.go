@@ -21,7 +21,7 @@ const newestPostgres = "18.6.0"
 
 // needMore are the tests that need pg_dump or pg_basebackup of the server's release. The
 // archives have the server alone; these tests run on the machine's PostgreSQL.
-const needMore = "^TestACursorAfter(AStandbyWithoutTheEndWasPromoted|PointInTimeRecovery|ADumpWasLoadedElsewhere|ADumpOfAnotherCopyOfTheServer)$"
+const needMore = "^TestACursorAfter(ALaggingStandbyWasPromoted|PointInTimeRecovery|ADumpWasLoadedElsewhere|ADumpOfAnotherCopyOfTheServer)$"
 
 // The tests of the store, on the newest PostgreSQL.
 func TestTheStoreOnTheNewestPostgreSQL(t *testing.T) {
