@@ -20,8 +20,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// walkLimit is the page size for listing all clients.
-const walkLimit = 100
+// listLimit is the page size for listing all clients.
+const listLimit = 100
 
 const jsonType = "application/json"
 
@@ -82,7 +82,7 @@ func (r *Registry) keys(ctx context.Context, at declare.Registered) (string, err
 
 // Walk implements [declare.Registry].
 func (r *Registry) Walk(ctx context.Context, visit func(domain.ClientID) error) error {
-	params := &client.ListClientsParams{Limit: new(int32(walkLimit))}
+	params := &client.ListClientsParams{Limit: new(int32(listLimit))}
 	var unreadable []string
 	for {
 		page, err := r.client.ListClientsWithResponse(ctx, params)
@@ -119,16 +119,16 @@ func (r *Registry) Register(
 		body.TextUnlessEmpty("client_id", string(id))
 		contract.WriteChange(&body, change)
 	})
-	made, err := r.client.CreateClientWithBodyWithResponse(ctx, &client.CreateClientParams{DryRun: &dryRun}, jsonType, bytes.NewReader(body))
+	response, err := r.client.CreateClientWithBodyWithResponse(ctx, &client.CreateClientParams{DryRun: &dryRun}, jsonType, bytes.NewReader(body))
 	if err != nil {
 		return "", nil, translate(err)
 	}
-	created := made.JSON201
+	created := response.JSON201
 	if dryRun {
-		created = made.JSON200
+		created = response.JSON200
 	}
 	if created == nil || created.Data == nil {
-		return "", nil, errUnexpectedResponse(made.StatusCode())
+		return "", nil, errUnexpectedResponse(response.StatusCode())
 	}
 	return value(created.Data.ClientSecret), findingsOf(created.Warnings, domain.Warning), nil
 }

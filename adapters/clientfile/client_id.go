@@ -29,8 +29,8 @@ func (i *Identifiers) add(d Document, place string) domain.Findings {
 	if i.places == nil {
 		i.places = map[string]string{}
 	}
-	if before, twice := i.places[d.ClientID]; twice {
-		return domain.Findings{contract.Breach{Pointer: "/client_id", Message: d.ClientID + " is already declared at " + before}.Finding()}
+	if earlier, duplicate := i.places[d.ClientID]; duplicate {
+		return domain.Findings{contract.Breach{Pointer: "/client_id", Message: d.ClientID + " is already declared at " + earlier}.Finding()}
 	}
 	i.places[d.ClientID] = place
 	return nil

@@ -64,8 +64,8 @@ func (e *SyntaxError) Error() string {
 // Limits for files. Within these limits, reading needs only a small multiple of the
 // file size in memory, for any content.
 const (
-	// MaxFileBytes is the maximum size of a file, in bytes; tens of thousands of
-	// configurations fit in.
+	// MaxFileBytes is the maximum size of a file, in bytes. It is enough for
+	// tens of thousands of configurations.
 	MaxFileBytes = 32 << 20
 	// maxDocuments is the maximum number of configurations in a file.
 	maxDocuments = 100_000
@@ -128,7 +128,7 @@ func (r *Reader) Each(ctx context.Context, name string, text []byte, visit func(
 		return visit(r.document(v.content, v.lines, v.base))
 	})
 	if err == nil && n == 0 {
-		return &SyntaxError{Message: "there is no client configuration in it"}
+		return &SyntaxError{Message: "the file has no client configuration"}
 	}
 	return err
 }
@@ -170,7 +170,7 @@ func (r *Reader) document(content any, lines map[string]int, base string) Docume
 	d := Document{lines: lines, base: base}
 	members, ok := content.(map[string]any)
 	if !ok {
-		d.Breaches = domain.Findings{contract.Breach{Message: "a client configuration is an object"}.Finding()}
+		d.Breaches = domain.Findings{contract.Breach{Message: "a client configuration must be an object"}.Finding()}
 		return d
 	}
 	for _, name := range readOnly() {

@@ -18,8 +18,8 @@ func newReader(tb testing.TB) *clientfile.Reader {
 	return reader
 }
 
-// The same configuration in every form that a file may have.
-func TestEveryFormIsTheSameConfiguration(t *testing.T) {
+// All supported formats of a file give the same configuration.
+func TestReadAllFormats(t *testing.T) {
 	want := domain.ChangeOf(domain.Settings{
 		Name: "Shop \U0001f600", RedirectURIs: []domain.RedirectURI{"https://shop.example.com/cb"}, AuthMethods: []domain.AuthMethod{"none"}, Keys: domain.InlineKeys(`{"keys":[]}`),
 	}, domain.FieldConfidential)
@@ -28,7 +28,7 @@ func TestEveryFormIsTheSameConfiguration(t *testing.T) {
 			"redirect_uris": ["https://shop.example.com/cb"], "client_auth_methods": ["none"], "jwks": "{\"keys\":[]}"}`},
 		"keys as an object": {"a.json", `{"client_id": "app-1", "name": "Shop 😀", "is_confidential": false,
 			"redirect_uris": ["https://shop.example.com/cb"], "client_auth_methods": ["none"], "jwks": {"keys": []}}`},
-		"as the service answers": {"-", `{"client_id": "app-1", "id": "client_1", "tenant_id": "t", "name": "Shop 😀", "is_confidential": false,
+		"a response of the service": {"-", `{"client_id": "app-1", "id": "client_1", "tenant_id": "t", "name": "Shop 😀", "is_confidential": false,
 			"created_at": "2026-04-15T10:30:00Z", "updated_at": "2026-04-15T10:30:00Z", "secret_last_four": "abcd",
 			"redirect_uris": ["https://shop.example.com/cb"], "client_auth_methods": "[\"none\"]", "jwks": {"keys": []}}`},
 		"a list": {"-", `[{"client_id": "app-1", "name": "Shop 😀", "is_confidential": false,
@@ -80,16 +80,16 @@ func TestLines(t *testing.T) {
 		assert.Equal(t, 3, documents[0].Line("/redirect_uris"), name)
 		assert.Equal(t, 4, documents[0].Line("/redirect_uris/0"), name)
 		assert.Equal(t, 5, documents[0].Line("/redirect_uris/1"), name)
-		assert.Equal(t, 2, documents[0].Line("/grant_types/0"), "what is not there is blamed on what would hold it")
+		assert.Equal(t, 2, documents[0].Line("/grant_types/0"), "a missing value has the line of its parent")
 		assert.Equal(t, 6, documents[1].Line("/name"), name)
 	}
 }
 
-func TestWhatIsNoConfiguration(t *testing.T) {
+func TestReadReportsInvalidConfigurations(t *testing.T) {
 	tests := []struct {
-		text, pointer, says string
+		text, pointer, message string
 	}{
-		{`"text"`, "", "a client configuration is an object"},
+		{`"text"`, "", "a client configuration must be an object"},
 		{`{"name": null}`, "/name", "null is not allowed"},
 		{`{"naem": "x"}`, "/naem", "unknown field"},
 		{`{"redirect_uris": [1]}`, "/redirect_uris/0", "must be a string"},
@@ -106,48 +106,48 @@ func TestWhatIsNoConfiguration(t *testing.T) {
 		require.Len(t, documents[0].Breaches, 1, tt.text)
 		breach := documents[0].Breaches[0]
 		assert.Equal(t, tt.pointer, breach.Pointer, tt.text)
-		assert.Contains(t, breach.Message, tt.says, tt.text)
+		assert.Contains(t, breach.Message, tt.message, tt.text)
 		assert.True(t, documents[0].Breaches.HasViolations())
 	}
 }
 
-func TestWhatCannotBeRead(t *testing.T) {
-	laughs := strings.Builder{}
-	laughs.WriteString("a0: &a0 [x, x, x, x, x, x, x, x]\n")
+func TestReadRejectsInvalidFiles(t *testing.T) {
+	aliasBomb := strings.Builder{}
+	aliasBomb.WriteString("a0: &a0 [x, x, x, x, x, x, x, x]\n")
 	for i := 1; i < 12; i++ {
 		aliases := strings.Repeat("*a"+string(rune('a'+i-2))+", ", 8)
 		if i == 1 {
 			aliases = strings.Repeat("*a0, ", 8)
 		}
-		laughs.WriteString("a" + string(rune('a'+i-1)) + ": &a" + string(rune('a'+i-1)) + " [" + aliases + "]\n")
+		aliasBomb.WriteString("a" + string(rune('a'+i-1)) + ": &a" + string(rune('a'+i-1)) + " [" + aliases + "]\n")
 	}
 	tests := []struct {
 		name, text string
 		line       int
-		says       string
+		message    string
 	}{
-		{"a.json", "", 0, "there is no client configuration in it"},
-		{"a.yaml", "# nothing\n", 0, "there is no client configuration in it"},
+		{"a.json", "", 0, "the file has no client configuration"},
+		{"a.yaml", "# nothing\n", 0, "the file has no client configuration"},
 		{"a.json", "{\n\"name\": \"x\"\n", 3, "this is not JSON"},
-		{"a.json", "{\"name\": \"x\",\n\"name\": \"y\"}", 2, "the member /name stands there twice"},
+		{"a.json", "{\"name\": \"x\",\n\"name\": \"y\"}", 2, "duplicate field /name"},
 		{"a.json", "{\"name\": \"\xff\"}", 1, "this is not JSON"},
 		{"a.json", strings.Repeat("[", 1000), 1, "nested too deeply"},
-		{"a.yaml", "name: x\nname: y\n", 2, "the member /name stands there twice"},
+		{"a.yaml", "name: x\nname: y\n", 2, "duplicate field /name"},
 		{"a.yaml", "name: [x\nb: 2", 2, "this is not YAML"},
-		{"a.yaml", "[a]: 1\n", 1, "the name of a member is a string"},
-		{"a.yaml", "<<: 1\n", 1, "<< merges mappings"},
+		{"a.yaml", "[a]: 1\n", 1, "a field name must be a string"},
+		{"a.yaml", "<<: 1\n", 1, "<< must merge mappings"},
 		{"a.yaml", "a: &a [*a]\n", 1, "nested too deeply"},
-		{"a.yaml", laughs.String(), 0, "too many values"},
+		{"a.yaml", aliasBomb.String(), 0, "too many values"},
 	}
 	for _, tt := range tests {
 		documents, err := newReader(t).Read(tt.name, []byte(tt.text))
 		assert.Empty(t, documents)
-		var refused *clientfile.SyntaxError
-		require.ErrorAs(t, err, &refused, "%q", tt.text)
-		assert.Contains(t, refused.Message, tt.says)
+		var rejected *clientfile.SyntaxError
+		require.ErrorAs(t, err, &rejected, "%q", tt.text)
+		assert.Contains(t, rejected.Message, tt.message)
 		if tt.line > 0 {
-			assert.Equal(t, tt.line, refused.Line, "%q", tt.text)
-			assert.Contains(t, refused.Error(), "line ")
+			assert.Equal(t, tt.line, rejected.Line, "%q", tt.text)
+			assert.Contains(t, rejected.Error(), "line ")
 		}
 	}
 }
@@ -160,8 +160,8 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, text string) {
 		documents, err := reader.Read(name, []byte(text))
 		if err != nil {
-			var refused *clientfile.SyntaxError
-			require.ErrorAs(t, err, &refused)
+			var rejected *clientfile.SyntaxError
+			require.ErrorAs(t, err, &rejected)
 			return
 		}
 		require.NotEmpty(t, documents)

@@ -16,8 +16,8 @@ import (
 )
 
 // The table of fields, the schemas of openapi.yaml, stored documents and client files
-// have the same fields, under the same names. The values are openapi.yaml's examples.
-func TestEveryFormHasTheSameFields(t *testing.T) {
+// have the same fields, with the same names. The values are the examples in openapi.yaml.
+func TestAllFormatsHaveTheSameFields(t *testing.T) {
 	openAPI, err := openapi3.NewLoader().LoadFromData(api.Document)
 	require.NoError(t, err)
 	update, item := openAPI.Components.Schemas["UpdateClientRequest"].Value, openAPI.Components.Schemas["OAuthClientItem"].Value
@@ -35,13 +35,13 @@ func TestEveryFormHasTheSameFields(t *testing.T) {
 		client := domain.Restore(domain.State{Settings: change.Values()})
 		stored, _, err := document.Encode(client)
 		require.NoError(t, err)
-		var members map[string]any
-		require.NoError(t, json.Unmarshal(stored, &members))
-		assert.Contains(t, members, name)
-		back, err := document.Decode(stored, nil)
+		var fields map[string]any
+		require.NoError(t, json.Unmarshal(stored, &fields))
+		assert.Contains(t, fields, name)
+		decoded, err := document.Decode(stored, nil)
 		require.NoError(t, err)
-		assert.Equal(t, change.Values(), back.Settings(), name)
-		assert.Equal(t, domain.FieldsOf(f), back.Filled())
+		assert.Equal(t, change.Values(), decoded.Settings(), name)
+		assert.Equal(t, domain.FieldsOf(f), decoded.Filled())
 
 		text, err := clientfile.Write("app", change)
 		require.NoError(t, err)

@@ -24,7 +24,7 @@ var errTooMany = errors.New("a configuration has too many values")
 // each element if it is a list.
 func decodeJSON(ctx context.Context, text []byte, emit func(located) error) error {
 	d := &jsonDecoder{text: text, tokens: jsontext.NewDecoder(bytes.NewBuffer(text))}
-	one := func(base string, depth int) error {
+	next := func(base string, depth int) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -41,9 +41,9 @@ func decodeJSON(ctx context.Context, text []byte, emit func(located) error) erro
 	for {
 		var err error
 		if d.tokens.PeekKind() == jsontext.KindBeginArray {
-			err = d.elements(one)
+			err = d.elements(next)
 		} else {
-			err = one("", 0)
+			err = next("", 0)
 		}
 		switch {
 		case errors.Is(err, io.EOF):
@@ -55,12 +55,12 @@ func decodeJSON(ctx context.Context, text []byte, emit func(located) error) erro
 }
 
 // elements reads the next list element by element.
-func (d *jsonDecoder) elements(one func(base string, depth int) error) error {
+func (d *jsonDecoder) elements(next func(base string, depth int) error) error {
 	if _, err := d.tokens.ReadToken(); err != nil {
 		return d.explain(err)
 	}
 	for i := 0; d.tokens.PeekKind() != jsontext.KindEndArray; i++ {
-		if err := one("/"+strconv.Itoa(i), 1); err != nil {
+		if err := next("/"+strconv.Itoa(i), 1); err != nil {
 			return err
 		}
 	}
@@ -147,16 +147,16 @@ func (d *jsonDecoder) line() int {
 
 // explain returns an error with the line where the text is not valid, unambiguous JSON.
 func (d *jsonDecoder) explain(err error) error {
-	refused := &SyntaxError{Line: d.line(), Message: "this is not JSON"}
+	rejected := &SyntaxError{Line: d.line(), Message: "this is not JSON"}
 	if errors.Is(err, errTooDeep) || errors.Is(err, errTooMany) {
-		refused.Message = err.Error()
+		rejected.Message = err.Error()
 	}
 	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		until := min(int(syntactic.ByteOffset), len(d.text))
-		refused.Line = bytes.Count(d.text[:until], []byte("\n")) + 1
+		rejected.Line = bytes.Count(d.text[:until], []byte("\n")) + 1
 		if errors.Is(err, jsontext.ErrDuplicateName) {
-			refused.Message = "the member " + string(syntactic.JSONPointer) + " stands there twice"
+			rejected.Message = "duplicate field " + string(syntactic.JSONPointer)
 		}
 	}
-	return refused
+	return rejected
 }

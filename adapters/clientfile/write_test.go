@@ -13,17 +13,17 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// What is written is read as the same wish, whatever stands in it that YAML has
-// an opinion about.
-func TestWhatIsWrittenIsReadTheSame(t *testing.T) {
+// Reader.Read returns the change that Write has written, also for values that have a
+// special meaning in YAML.
+func TestReadReturnsTheWrittenChange(t *testing.T) {
 	reader := newReader(t)
-	odd := rapid.OneOf(
+	unusual := rapid.OneOf(
 		rapid.SampledFrom([]string{"null", "~", "yes", "off", "1e3", "0x1f", "2026-01-01", "- a", "a: b", "#x", "a\nb\n", " a ", "'", "\"", "&a", "*a", "!!int 1", "{}", "[", "%", "@", "\u2028", "\u0085x", "😀", "a\tb", "\x1b[31m", "\u202e", "##[error]", "a\n::error::x", "\U000e0001", strings.Repeat("word ", 40) + "::error::", "-", "?", "<<", "="}),
 		rapid.StringMatching(`[ -~éß]{1,20}`),
 	)
 	rapid.Check(t, func(t *rapid.T) {
-		name := odd.Draw(t, "name")
-		uris := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) domain.RedirectURI { return domain.RedirectURI(odd.Draw(t, "uri")) }), 0, 4).Draw(t, "uris")
+		name := unusual.Draw(t, "name")
+		uris := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) domain.RedirectURI { return domain.RedirectURI(unusual.Draw(t, "uri")) }), 0, 4).Draw(t, "uris")
 		settings := domain.Settings{
 			Name: name, Status: domain.StatusSuspended, Confidential: rapid.Bool().Draw(t, "confidential"), RedirectURIs: uris,
 			GrantTypes: []domain.GrantType{"authorization_code"}, Scopes: []domain.Scope{"openid"},
@@ -44,8 +44,8 @@ func TestWhatIsWrittenIsReadTheSame(t *testing.T) {
 		require.Len(t, documents, 1)
 		require.Empty(t, documents[0].Breaches, "%s", text)
 		assert.Equal(t, "null", documents[0].ClientID)
-		left, differences := documents[0].Change.Needed(settings)
+		needed, differences := documents[0].Change.Needed(settings)
 		assert.Empty(t, differences, "%s", text)
-		assert.Equal(t, domain.Change{}, left)
+		assert.Equal(t, domain.Change{}, needed)
 	})
 }

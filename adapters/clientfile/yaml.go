@@ -56,7 +56,7 @@ func decodeYAML(ctx context.Context, text []byte, emit func(located) error) erro
 
 // document calls emit with the content of a document.
 func (d *yamlDecoder) document(ctx context.Context, document *yaml.Node, emit func(located) error) error {
-	one := func(n *yaml.Node, base string, depth int) error {
+	convert := func(n *yaml.Node, base string, depth int) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -68,10 +68,10 @@ func (d *yamlDecoder) document(ctx context.Context, document *yaml.Node, emit fu
 		return emit(located{content: content, base: base, lines: d.lines})
 	}
 	if len(document.Content) != 1 || document.Content[0].Kind != yaml.SequenceNode {
-		return one(document, "", 0)
+		return convert(document, "", 0)
 	}
 	for i, element := range document.Content[0].Content {
-		if err := one(element, "/"+strconv.Itoa(i), 1); err != nil {
+		if err := convert(element, "/"+strconv.Itoa(i), 1); err != nil {
 			return err
 		}
 	}
@@ -90,7 +90,7 @@ type yamlSource struct {
 
 // Read implements [io.Reader].
 func (s *yamlSource) Read(into []byte) (int, error) {
-	const some = 4096 // limits reading ahead, so that each document is counted separately
+	const maxRead = 4096 // limits reading ahead, so that each document is counted separately
 	switch {
 	case s.ctx.Err() != nil:
 		s.err = s.ctx.Err()
@@ -102,7 +102,7 @@ func (s *yamlSource) Read(into []byte) (int, error) {
 	if s.err != nil {
 		return 0, s.err
 	}
-	n := copy(into[:min(len(into), some)], s.text)
+	n := copy(into[:min(len(into), maxRead)], s.text)
 	for _, b := range s.text[:n] {
 		switch b {
 		case '\n', '\r', ',', ':', '[', '{', '-', '?':
@@ -188,10 +188,10 @@ func (d *yamlDecoder) mapping(n *yaml.Node, pointer string, depth int) (any, err
 			continue
 		}
 		if key.Kind != yaml.ScalarNode {
-			return nil, &SyntaxError{Line: key.Line, Message: "the name of a member is a string"}
+			return nil, &SyntaxError{Line: key.Line, Message: "a field name must be a string"}
 		}
-		if _, twice := own[key.Value]; twice {
-			return nil, &SyntaxError{Line: key.Line, Message: fmt.Sprintf("the member %s/%s stands there twice", pointer, escaped(key.Value))}
+		if _, duplicate := own[key.Value]; duplicate {
+			return nil, &SyntaxError{Line: key.Line, Message: fmt.Sprintf("duplicate field %s/%s", pointer, escaped(key.Value))}
 		}
 		at := pointer + "/" + escaped(key.Value)
 		d.lines[at] = key.Line
@@ -218,10 +218,10 @@ func (d *yamlDecoder) merge(into map[string]any, n *yaml.Node, pointer string, d
 	for _, source := range sources {
 		members, ok := source.(map[string]any)
 		if !ok {
-			return &SyntaxError{Line: n.Line, Message: "<< merges mappings"}
+			return &SyntaxError{Line: n.Line, Message: "<< must merge mappings"}
 		}
 		for name, value := range members {
-			if _, has := into[name]; !has {
+			if _, exists := into[name]; !exists {
 				into[name] = value
 			}
 		}

@@ -157,17 +157,17 @@ func CheckJSON(w io.Writer, files []File) error {
 			found.Unread = append(found.Unread, unreadJSON{f.Name, f.FailureLine, f.Failure.Error()})
 		}
 		for _, c := range f.Clients {
-			one := clientJSON{File: f.Name, Line: c.Line, ClientID: c.ClientID, Violations: []findingJSON{}, Warnings: []findingJSON{}}
+			client := clientJSON{File: f.Name, Line: c.Line, ClientID: c.ClientID, Violations: []findingJSON{}, Warnings: []findingJSON{}}
 			for _, finding := range c.Findings {
 				presented := findingJSON{finding.Pointer, finding.Message, finding.Rule, finding.Source, finding.Line}
 				if finding.Level == domain.Violation {
-					one.Violations = append(one.Violations, presented)
+					client.Violations = append(client.Violations, presented)
 				} else {
-					one.Warnings = append(one.Warnings, presented)
+					client.Warnings = append(client.Warnings, presented)
 				}
 			}
-			one.Compliant = len(one.Violations) == 0
-			found.Clients = append(found.Clients, one)
+			client.Compliant = len(client.Violations) == 0
+			found.Clients = append(found.Clients, client)
 		}
 	}
 	return indented(w, found)

@@ -11,11 +11,11 @@ import (
 // errOverloaded rejects a request before any work is done for it.
 var errOverloaded = errors.New("too many concurrent requests")
 
-// longestQueue is the maximum time that a request waits for a free slot.
-const longestQueue = time.Second
+// maxQueueTime is the maximum time that a request waits for a free slot.
+const maxQueueTime = time.Second
 
 // admission limits the number of concurrent requests. The same number of requests
-// may wait for up to [longestQueue]. Any more are rejected immediately, because a
+// may wait for up to [maxQueueTime]. All others are rejected immediately, because a
 // fast rejection is better than a late response.
 type admission struct {
 	slots   chan struct{}
@@ -35,7 +35,7 @@ func (a *admission) enter(ctx context.Context) error {
 	if a.waiting.Add(1) > int64(cap(a.slots)) {
 		return errOverloaded
 	}
-	timer := time.NewTimer(longestQueue)
+	timer := time.NewTimer(maxQueueTime)
 	defer timer.Stop()
 	select {
 	case a.slots <- struct{}{}:
@@ -55,14 +55,14 @@ func (s *server) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if waits(r) {
 			x := requestStateOf(r.Context())
-			if err := s.following.enter(x.payer(), x.caller.Tenant); err != nil {
+			if err := s.following.enter(x.limitKey(), x.caller.Tenant); err != nil {
 				s.observer.RequestShed("readers")
 				s.writeError(w, r, err)
 				return
 			}
 			s.observer.ReadersWaiting(1)
 			defer func() {
-				s.following.leave(x.payer(), x.caller.Tenant)
+				s.following.leave(x.limitKey(), x.caller.Tenant)
 				s.observer.ReadersWaiting(-1)
 			}()
 		} else {

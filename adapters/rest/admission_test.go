@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// As many requests wait as are worked on. One more is turned away at once, while those
-// before it still wait.
-func TestTheQueueOfAdmissionIsBounded(t *testing.T) {
+// As many requests may wait as are processed. One more is rejected immediately, while
+// the others still wait.
+func TestAdmissionQueueIsBounded(t *testing.T) {
 	a := newAdmission(1)
 	require.NoError(t, a.enter(t.Context()))
 	var group sync.WaitGroup
@@ -19,8 +19,8 @@ func TestTheQueueOfAdmissionIsBounded(t *testing.T) {
 	require.Eventually(t, func() bool { return a.waiting.Load() == 1 }, time.Minute, time.Millisecond)
 
 	require.ErrorIs(t, a.enter(t.Context()), errOverloaded)
-	assert.Equal(t, int64(1), a.waiting.Load(), "it was turned away before the one that waits gave up")
+	assert.Equal(t, int64(1), a.waiting.Load(), "it was rejected while the other request was still waiting")
 
-	a.leave() // for the one that waits
+	a.leave() // admits the waiting request
 	group.Wait()
 }

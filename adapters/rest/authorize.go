@@ -29,7 +29,7 @@ func (s *server) authorize(next http.Handler) http.Handler {
 func (s *server) limitRate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := requestStateOf(r.Context())
-		if s.callers != nil && !s.callers.Allow(x.home, x.caller.Subject) {
+		if s.callers != nil && !s.callers.Allow(x.tokenTenant, x.caller.Subject) {
 			s.shed(application.ErrTooManyRequests)
 			s.rejectUnread(w, r, application.ErrTooManyRequests)
 			return
@@ -38,8 +38,8 @@ func (s *server) limitRate(next http.Handler) http.Handler {
 	})
 }
 
-// payer identifies the caller whose limits the request counts against.
-func (x *requestState) payer() string { return string(x.home) + "\x00" + x.caller.Subject }
+// limitKey identifies the caller whose limits the request counts against.
+func (x *requestState) limitKey() string { return string(x.tokenTenant) + "\x00" + x.caller.Subject }
 
 // shed counts a request that is rejected because of load.
 func (s *server) shed(err error) {
@@ -76,18 +76,18 @@ var errTenantName = func() error {
 // actIn sets the caller of the request. If the request names a tenant, the caller
 // acts in that tenant.
 func (x *requestState) actIn(caller application.Caller, tenant string) error {
-	x.caller, x.home = caller, caller.Tenant
+	x.caller, x.tokenTenant = caller, caller.Tenant
 	if tenant == "" {
 		return nil
 	}
-	there, err := caller.In(domain.TenantID(tenant))
+	inTenant, err := caller.In(domain.TenantID(tenant))
 	if err != nil {
 		return err
 	}
 	if err := tenantName(tenant); err != nil {
 		return err
 	}
-	x.caller = there
+	x.caller = inTenant
 	return nil
 }
 
@@ -104,7 +104,7 @@ func (s *server) logForbidden(r *http.Request, err error) {
 		slog.String("operation", operation),
 		slog.String("error", err.Error()),
 		slog.String("subject", x.caller.Subject),
-		slog.String("tenant", string(x.home)),
+		slog.String("tenant", string(x.tokenTenant)),
 		slog.Any("permissions", x.caller.Permissions),
 		slog.Bool("platform", x.caller.Platform),
 		slog.Group("claims", logSource("tenant", x.caller.Sources.Tenant), logSource("roles", x.caller.Sources.Roles),

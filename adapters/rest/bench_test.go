@@ -15,20 +15,20 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// still is a store in which nothing moves and nothing takes time, so that what is
-// measured is the way to a store and back.
-type still struct {
+// fixedStore is a store that returns the same client at no cost. Benchmarks with it
+// measure everything except the store.
+type fixedStore struct {
 	application.Store
 	client domain.Client
 }
 
-func (s still) Find(context.Context, domain.TenantID, domain.ClientID) (domain.Client, error) {
+func (s fixedStore) Find(context.Context, domain.TenantID, domain.ClientID) (domain.Client, error) {
 	return s.client, nil
 }
 
-func (still) Commit(context.Context, domain.Revision) error { return nil }
+func (fixedStore) Commit(context.Context, domain.Revision) error { return nil }
 
-func (s still) List(_ context.Context, _ domain.TenantID, q application.Query) (application.Page, error) {
+func (s fixedStore) List(_ context.Context, _ domain.TenantID, q application.Query) (application.Page, error) {
 	page := application.Page{Clients: make([]domain.Client, q.Limit), Changes: "p1.1.00112233445566778899", Total: 2 * q.Limit, More: true}
 	for i := range page.Clients {
 		page.Clients[i] = s.client
@@ -36,7 +36,7 @@ func (s still) List(_ context.Context, _ domain.TenantID, q application.Query) (
 	return page, nil
 }
 
-func (s still) Revisions(
+func (s fixedStore) Revisions(
 	context.Context, domain.TenantID, domain.ClientID, domain.RevisionNumber, int,
 ) ([]domain.Revision, error) {
 	return []domain.Revision{{
@@ -45,26 +45,28 @@ func (s still) Revisions(
 	}}, nil
 }
 
-func (s still) Changes(ctx context.Context, _ domain.TenantID, _ application.Cursor, _ int) (application.Changes, error) {
+func (s fixedStore) Changes(ctx context.Context, _ domain.TenantID, _ application.Cursor, _ int) (application.Changes, error) {
 	log, err := s.Revisions(ctx, "", "", 0, 0)
 	return application.Changes{Revisions: log, Next: "p1.2.00112233445566778899", HeldBack: 12 * time.Second}, err
 }
 
-func (still) Watch(domain.TenantID) (news <-chan struct{}, stop func()) { return nil, func() {} }
+func (fixedStore) Watch(domain.TenantID) (changed <-chan struct{}, stop func()) {
+	return nil, func() {}
+}
 
-func (still) Ping(context.Context) error { return nil }
+func (fixedStore) Ping(context.Context) error { return nil }
 
-// away is a caller who reads nothing of the answer.
-type away struct {
+// discardingWriter is a ResponseWriter that discards the body.
+type discardingWriter struct {
 	header http.Header
 	status int
 }
 
-func (a *away) Header() http.Header { return a.header }
+func (w *discardingWriter) Header() http.Header { return w.header }
 
-func (*away) Write(p []byte) (int, error) { return len(p), nil }
+func (*discardingWriter) Write(p []byte) (int, error) { return len(p), nil }
 
-func (a *away) WriteHeader(status int) { a.status = status }
+func (w *discardingWriter) WriteHeader(status int) { w.status = status }
 
 func BenchmarkHandler(b *testing.B) {
 	at := time.Date(2026, 4, 15, 10, 30, 0, 123456000, time.UTC)
@@ -83,7 +85,7 @@ func BenchmarkHandler(b *testing.B) {
 		}},
 		Revision: 7, CreatedAt: at, UpdatedAt: at,
 	})
-	s := serviceOver(b, still{client: client})
+	s := serviceOver(b, fixedStore{client: client})
 	for _, bench := range []struct{ name, method, path, body string }{
 		{"read", http.MethodGet, clients + "/app-123", ""},
 		{"update", http.MethodPut, clients + "/app-123", `{"logo_url": "https://app.example.com/logo-%d.png"}`},
@@ -101,7 +103,7 @@ func BenchmarkHandler(b *testing.B) {
 				r := httptest.NewRequestWithContext(b.Context(), bench.method, bench.path, strings.NewReader(body))
 				r.Header.Set("Authorization", "Bearer admin")
 				r.Header.Set("Content-Type", "application/json")
-				w := &away{header: http.Header{}}
+				w := &discardingWriter{header: http.Header{}}
 				s.handler.ServeHTTP(w, r)
 				s.logs.Reset()
 				require.Equal(b, http.StatusOK, w.status)

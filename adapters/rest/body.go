@@ -23,22 +23,22 @@ const (
 	// callerShare limits the memory for the bodies of one caller, in bytes, so
 	// that no caller can block the others.
 	callerShare = bodyMemory / 4
-	// leastBody is the minimum that a body counts, in bytes: about the memory
+	// minBodyCharge is the minimum that a body counts, in bytes: about the memory
 	// of the connection and the goroutine of its request.
-	leastBody = 16 << 10
+	minBodyCharge = 16 << 10
 	// maxBodiesWaiting limits how many requests wait for body memory, and
 	// callerWaiting how many of one caller.
 	maxBodiesWaiting = 1024
 	callerWaiting    = maxBodiesWaiting / 4
 )
 
-// longestBody is the maximum time to receive a body. The deadline of the request
+// maxBodyTime is the maximum time to receive a body. The deadline of the request
 // applies too.
-const longestBody = 10 * time.Second
+const maxBodyTime = 10 * time.Second
 
-// longestRest is the maximum time to receive and discard the rest of an unread
+// maxDiscardTime is the maximum time to receive and discard the rest of an unread
 // body, so that the sender gets the response.
-const longestRest = time.Second
+const maxDiscardTime = time.Second
 
 // errBodyLate reports a body that did not arrive in time.
 var errBodyLate = errors.New("the body did not arrive in time")
@@ -50,7 +50,7 @@ var errBodyLate = errors.New("the body did not arrive in time")
 // [server.admit], so that a slow sender does not occupy a slot for concurrent
 // requests. Three limits apply to slow senders: memory is reserved before the
 // first byte is read, within a total and a share for each caller (see
-// [bodyBudget]); a body must arrive within [longestBody]; and each operation has a
+// [bodyBudget]); a body must arrive within [maxBodyTime]; and each operation has a
 // maximum body size (x-max-body-bytes in openapi.yaml).
 func (s *server) readBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -64,7 +64,7 @@ func (s *server) readBody(next http.Handler) http.Handler {
 			s.rejectUnread(w, r, err)
 			return
 		}
-		release, err := s.bodyBudget.take(r.Context(), x.payer(), size)
+		release, err := s.bodyBudget.take(r.Context(), x.limitKey(), size)
 		if err != nil {
 			s.shed(err)
 			s.rejectUnread(w, r, err)
@@ -112,7 +112,7 @@ func (op *operation) tooLarge() error {
 
 // receive reads the whole body within the time limit.
 func (s *server) receive(w http.ResponseWriter, r *http.Request, op *operation) ([]byte, error) {
-	until := time.Now().Add(longestBody)
+	until := time.Now().Add(maxBodyTime)
 	if deadline, ok := r.Context().Deadline(); ok && deadline.Before(until) {
 		until = deadline
 	}
@@ -143,7 +143,7 @@ func (s *server) receive(w http.ResponseWriter, r *http.Request, op *operation) 
 // connection.
 func (s *server) rejectUnread(w http.ResponseWriter, r *http.Request, err error) {
 	if r.ContentLength != 0 {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(longestRest))
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(maxDiscardTime))
 	}
 	s.writeError(w, r, err)
 }
@@ -154,12 +154,12 @@ type bodyBudget struct {
 
 	mu      sync.Mutex
 	taken   int64
-	callers map[string]*payer
+	callers map[string]*callerUsage
 	waiting []*bodyWaiter // in order of arrival
 }
 
-// payer is the use of the budget by one caller.
-type payer struct {
+// callerUsage is the use of the budget by one caller.
+type callerUsage struct {
 	taken   int64
 	waiting int
 }
@@ -172,20 +172,20 @@ type bodyWaiter struct {
 }
 
 func newBodyBudget() *bodyBudget {
-	return &bodyBudget{total: bodyMemory, share: callerShare, callers: map[string]*payer{}}
+	return &bodyBudget{total: bodyMemory, share: callerShare, callers: map[string]*callerUsage{}}
 }
 
 // take reserves memory for a body of the given size. It waits up to
-// [longestQueue]; release returns the memory. The error is
+// [maxQueueTime]; release returns the memory. The error is
 // [application.ErrTooManyRequests] if the caller has used its share, and
 // [errOverloaded] if all memory is in use.
 func (b *bodyBudget) take(ctx context.Context, caller string, size int64) (release func(), err error) {
-	size = max(size, leastBody)
+	size = max(size, minBodyCharge)
 	release = func() { b.release(caller, size) }
 	b.mu.Lock()
 	p := b.callers[caller]
 	if p == nil {
-		p = &payer{}
+		p = &callerUsage{}
 		b.callers[caller] = p
 	}
 	if b.fits(p, size) {
@@ -202,7 +202,7 @@ func (b *bodyBudget) take(ctx context.Context, caller string, size int64) (relea
 	p.waiting++
 	b.mu.Unlock()
 
-	timer := time.NewTimer(longestQueue)
+	timer := time.NewTimer(maxQueueTime)
 	defer timer.Stop()
 	select {
 	case <-waiter.got:
@@ -223,7 +223,7 @@ func (b *bodyBudget) take(ctx context.Context, caller string, size int64) (relea
 }
 
 // fits reports whether memory is available for a body of the caller.
-func (b *bodyBudget) fits(p *payer, size int64) bool {
+func (b *bodyBudget) fits(p *callerUsage, size int64) bool {
 	return p.taken+size <= b.share && b.taken+size <= b.total
 }
 

@@ -11,56 +11,56 @@ import (
 	"github.com/clientele-oauth/clientele/application"
 )
 
-// gone is a context that has ended, so that nothing waits.
-func gone(t *testing.T) context.Context {
+// canceled returns a canceled context, so that nothing waits.
+func canceled(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	return ctx
 }
 
-func TestTheMemoryForBodiesIsShared(t *testing.T) {
+func TestBodyBudgetIsShared(t *testing.T) {
 	b := newBodyBudget()
-	ctx := gone(t)
-	var gives []func()
+	ctx := canceled(t)
+	var releases []func()
 	for _, caller := range []string{"a", "b", "c", "d"} {
 		for range callerShare / MaxBodyBytes {
-			give, err := b.take(ctx, caller, MaxBodyBytes)
+			release, err := b.take(ctx, caller, MaxBodyBytes)
 			require.NoError(t, err, caller)
-			gives = append(gives, give)
+			releases = append(releases, release)
 		}
 		_, err := b.take(ctx, caller, 1)
-		require.ErrorIs(t, err, application.ErrTooManyRequests, "%s has its share", caller)
+		require.ErrorIs(t, err, application.ErrTooManyRequests, "%s has used its share", caller)
 	}
 	_, err := b.take(ctx, "e", 1)
-	require.ErrorIs(t, err, errOverloaded, "all is taken")
-	gives[0]()
-	give, err := b.take(ctx, "e", 1)
+	require.ErrorIs(t, err, errOverloaded, "all memory is in use")
+	releases[0]()
+	release, err := b.take(ctx, "e", 1)
 	require.NoError(t, err)
-	give()
-	for _, give := range gives[1:] {
-		give()
+	release()
+	for _, release := range releases[1:] {
+		release()
 	}
 	assert.Zero(t, b.taken)
-	assert.Empty(t, b.callers, "a caller without bodies is not remembered")
+	assert.Empty(t, b.callers, "callers without bodies are removed")
 	assert.Empty(t, b.waiting)
 }
 
-func TestBodiesWaitForMemoryInTheirOrder(t *testing.T) {
+func TestBodiesWaitForMemoryInOrder(t *testing.T) {
 	b := newBodyBudget()
-	hold, err := b.take(t.Context(), "a", callerShare)
+	releaseShare, err := b.take(t.Context(), "a", callerShare)
 	require.NoError(t, err)
 	order := make(chan string, 3)
 	start := func(caller, name string) {
 		waiting := len(b.waiting)
 		go func() {
-			give, err := b.take(t.Context(), caller, MaxBodyBytes)
+			release, err := b.take(t.Context(), caller, MaxBodyBytes)
 			if err != nil {
 				name = err.Error()
 			}
 			order <- name
-			if give != nil {
-				give()
+			if release != nil {
+				release()
 			}
 		}()
 		assert.Eventually(t, func() bool {
@@ -71,10 +71,10 @@ func TestBodiesWaitForMemoryInTheirOrder(t *testing.T) {
 	}
 	start("a", "first")
 	start("a", "second")
-	give, err := b.take(t.Context(), "b", MaxBodyBytes)
+	release, err := b.take(t.Context(), "b", MaxBodyBytes)
 	require.NoError(t, err, "another caller does not wait for the first one")
-	give()
-	hold()
+	release()
+	releaseShare()
 	assert.ElementsMatch(t, []string{"first", "second"}, []string{<-order, <-order})
 	assert.Eventually(t, func() bool {
 		b.mu.Lock()
@@ -83,12 +83,12 @@ func TestBodiesWaitForMemoryInTheirOrder(t *testing.T) {
 	}, time.Minute, time.Millisecond)
 }
 
-func TestFewBodiesWait(t *testing.T) {
+func TestNumberOfWaitingBodiesIsLimited(t *testing.T) {
 	b := newBodyBudget()
-	hold, err := b.take(t.Context(), "a", callerShare)
+	releaseShare, err := b.take(t.Context(), "a", callerShare)
 	require.NoError(t, err)
-	defer hold()
-	b.callers["a"].waiting = callerWaiting // as many wait already
+	defer releaseShare()
+	b.callers["a"].waiting = callerWaiting // the maximum
 	_, err = b.take(t.Context(), "a", 1)
 	require.ErrorIs(t, err, application.ErrTooManyRequests)
 }

@@ -23,20 +23,20 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
 )
 
-// unread is a body that must not be read.
-type unread struct{ t *testing.T }
+// unreadBody is a body that must not be read.
+type unreadBody struct{ t *testing.T }
 
-func (u unread) Read([]byte) (int, error) {
+func (u unreadBody) Read([]byte) (int, error) {
 	u.t.Error("the body is read")
 	return 0, io.EOF
 }
 
-func (unread) Close() error { return nil }
+func (unreadBody) Close() error { return nil }
 
 // sendUnread sends a request with a body that must not be read.
 func (s service) sendUnread(t *testing.T, c call) int {
 	t.Helper()
-	r := httptest.NewRequest(c.method, "http://service"+c.path, unread{t})
+	r := httptest.NewRequest(c.method, "http://service"+c.path, unreadBody{t})
 	r.ContentLength = 100
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer "+c.token)
@@ -46,14 +46,15 @@ func (s service) sendUnread(t *testing.T, c call) int {
 	return w.Code
 }
 
-// Nothing is read from a caller that is unknown, lacks the permission or a tenant,
-// or is over its rate; nor is a body that is too large by its length.
-func TestNoBodyIsReadForARejectedRequest(t *testing.T) {
+// The service reads no body from a caller that is unknown, lacks the permission or a
+// tenant, or has exceeded its rate limit. It also reads no body with an invalid
+// Content-Encoding.
+func TestBodiesOfRejectedRequestsAreNotRead(t *testing.T) {
 	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })
 	s := serviceOver(t, store)
-	limited := serviceOver(t, store, func(c *setup) { c.Callers = never{} })
+	limited := serviceOver(t, store, func(c *setup) { c.Callers = denyAll{} })
 	bodies := 0
 	for _, o := range operations(t) {
 		if o.id != "createClient" && o.id != "updateClient" && o.id != "checkCompliance" &&
@@ -61,7 +62,7 @@ func TestNoBodyIsReadForARejectedRequest(t *testing.T) {
 			continue
 		}
 		bodies++
-		for _, token := range []string{"unknown", "unavailable", "nobody", "read", "verify", "write", "platform"} {
+		for _, token := range []string{"unknown", "unavailable", "unprivileged", "read", "verify", "write", "platform"} {
 			if o.permission == "clients:"+token {
 				continue
 			}
@@ -80,22 +81,22 @@ func TestNoBodyIsReadForARejectedRequest(t *testing.T) {
 	assert.Equal(t, 6, bodies)
 }
 
-// halfSent opens a connection and sends half of a request. It returns the
+// sendHalf opens a connection, sends a request with half of its body, and returns the
 // connection.
-func halfSent(t *testing.T, host, token, path string, length int) net.Conn {
+func sendHalf(t *testing.T, host, token, path string, length int) net.Conn {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", host)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second))) // so that a failure ends
+	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second))) // so that a failing test ends
 	_, err = fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		path, host, token, length, strings.Repeat(" ", length/2))
 	require.NoError(t, err)
 	return conn
 }
 
-// lateBody is the response to a request whose body does not come.
-func lateBody(t *testing.T) answer {
+// responseToLateBody returns the response to a request whose body does not arrive.
+func responseToLateBody(t *testing.T) response {
 	t.Helper()
 	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
 	require.NoError(t, err)
@@ -105,33 +106,33 @@ func lateBody(t *testing.T) answer {
 	t.Cleanup(server.Close)
 	address, err := url.Parse(server.URL)
 	require.NoError(t, err)
-	conn := halfSent(t, address.Host, "admin", clients+"/x", 1000)
-	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	conn := sendHalf(t, address.Host, "admin", clients+"/x", 1000)
+	received, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
-	text, err := io.ReadAll(response.Body)
+	text, err := io.ReadAll(received.Body)
 	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	a := answer{status: response.StatusCode, header: response.Header, text: string(text)}
+	require.NoError(t, received.Body.Close())
+	a := response{status: received.StatusCode, header: received.Header, text: string(text)}
 	require.NoError(t, json.Unmarshal(text, &a.body), "%s", text)
 	return a
 }
 
-func TestABodyThatDoesNotComeIsNotWaitedForBeyondTheDeadline(t *testing.T) {
-	assert.Equal(t, http.StatusRequestTimeout, lateBody(t).status)
+func TestLateBodyGets408AtTheDeadline(t *testing.T) {
+	assert.Equal(t, http.StatusRequestTimeout, responseToLateBody(t).status)
 }
 
-// heap is the memory in use.
-func heap() uint64 {
+// heapInUse returns the size of the heap in bytes, after a garbage collection.
+func heapInUse() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
 
-// 600 bodies of 512 KiB that are sent by halves, with one token, take a share of
-// the memory for bodies, and no place of those who are worked on: others, and the
-// same caller's requests without a body, are served meanwhile.
-func TestSlowSendersTakeLittleAndBlockNoOtherCaller(t *testing.T) {
+// 600 senders with the same token each send half of a body of 512 KiB. Together they
+// use only one caller's share of the body memory, and no slot for concurrent requests:
+// other callers, and requests of the same caller without a body, are served.
+func TestSlowSendersUseLittleMemoryAndBlockNoOtherCaller(t *testing.T) {
 	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })
@@ -145,7 +146,7 @@ func TestSlowSendersTakeLittleAndBlockNoOtherCaller(t *testing.T) {
 	require.NoError(t, err)
 
 	const senders, size = 600, 512 << 10
-	before := heap()
+	before := heapInUse()
 	var group sync.WaitGroup
 	for range senders {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address.Host)
@@ -154,22 +155,21 @@ func TestSlowSendersTakeLittleAndBlockNoOtherCaller(t *testing.T) {
 		require.NoError(t, conn.SetWriteDeadline(time.Now().Add(time.Second)))
 		group.Go(func() {
 			_, _ = fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer write\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-				clients+"/"+id, size, strings.Repeat(" ", size/2)) // those that wait for memory are not read from
+				clients+"/"+id, size, strings.Repeat(" ", size/2)) // the service does not read from those that wait for memory
 		})
 	}
 	group.Wait()
-	// The senders' half bodies are ours, too: 600 strings of 256 KiB are garbage by now.
-	assert.Less(t, heap()-min(before, heap()), uint64(senders*size/8), "the memory of 600 bodies of 512 KiB")
+	// The test itself allocated 600 strings of 256 KiB; by now they are garbage.
+	assert.Less(t, heapInUse()-min(before, heapInUse()), uint64(senders*size/8), "the memory of 600 bodies of 512 KiB")
 	for range 3 {
 		assert.Equal(t, http.StatusOK, s.do(t, call{method: "PUT", path: clients + "/" + id, token: "admin", body: `{}`}).status)
 		assert.Equal(t, http.StatusOK, s.do(t, call{method: "GET", path: clients + "/" + id, token: "read"}).status)
 	}
 }
 
-// A request whose time is over when its body has arrived is not checked, and
-// nothing is done for it.
-func TestNoBodyIsCheckedAfterTheDeadline(t *testing.T) {
-	s := serviceOver(t, still{}, func(c *setup) { c.Deadline = time.Nanosecond })
+// A request whose deadline has passed when its body has arrived is rejected unchecked.
+func TestBodiesAreNotCheckedAfterTheDeadline(t *testing.T) {
+	s := serviceOver(t, fixedStore{}, func(c *setup) { c.Deadline = time.Nanosecond })
 	for _, o := range operations(t) {
 		if o.body {
 			assert.Equal(t, http.StatusServiceUnavailable, s.do(t, o.call("x", "admin")).status, o.id)

@@ -9,14 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The preconditions of RFC 9110 §13.1, of every operation that takes them.
-func TestPreconditionsOfEveryOperation(t *testing.T) { onBothStores(t, preconditions) }
+// All operations with preconditions implement those of RFC 9110 §13.1.
+func TestPreconditionsOfAllOperations(t *testing.T) { onBothStores(t, testPreconditions) }
 
-func preconditions(t *testing.T, s service) {
+func testPreconditions(t *testing.T, s service) {
 	tests := []struct {
 		name    string
-		call    call // {id} is the client, at revision 1; {secret} another secret
-		deleted bool // first, which is revision 2
+		call    call // {id} is a client at revision 1
+		deleted bool // delete the client first, which creates revision 2
 		success int
 	}{
 		{"update", call{method: "PUT", path: clients + "/{id}", body: `{"name":"B"}`}, false, 200},
@@ -34,9 +34,9 @@ func preconditions(t *testing.T, s service) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			at, unmet := `"1"`, 412
+			current, unmet := `"1"`, 412
 			if tt.deleted {
-				at = `"2"`
+				current = `"2"`
 			}
 			if tt.call.method == "GET" || tt.call.method == "HEAD" {
 				unmet = 304 // RFC 9110 §13.1.2
@@ -49,19 +49,19 @@ func preconditions(t *testing.T, s service) {
 				header, value string
 				status        int
 			}{
-				{"If-Match", at, tt.success},
-				{"If-Match", `"99", ` + at, tt.success},
+				{"If-Match", current, tt.success},
+				{"If-Match", `"99", ` + current, tt.success},
 				{"If-Match", "*", tt.success},
 				{"If-Match", `"99"`, 412},
-				{"If-Match", "W/" + at, 412},
+				{"If-Match", "W/" + current, 412},
 				{"If-Match", `""`, 412},
-				{"If-Match", strings.Trim(at, `"`), 400},
+				{"If-Match", strings.Trim(current, `"`), 400},
 				{"If-None-Match", `"99"`, tt.success},
-				{"If-None-Match", at, unmet},
-				{"If-None-Match", "W/" + at, unmet}, // compared weakly
-				{"If-None-Match", `"99", ` + at, unmet},
+				{"If-None-Match", current, unmet},
+				{"If-None-Match", "W/" + current, unmet}, // weak comparison
+				{"If-None-Match", `"99", ` + current, unmet},
 				{"If-None-Match", "*", existing},
-				{"If-None-Match", strings.Trim(at, `"`), 400},
+				{"If-None-Match", strings.Trim(current, `"`), 400},
 			} {
 				id := s.create(t)
 				if tt.deleted {
@@ -73,7 +73,7 @@ func preconditions(t *testing.T, s service) {
 				assert.Equal(t, row.status, a.status, "%s: %s: %s", row.header, row.value, a.text)
 				history := s.do(t, call{method: "GET", path: clients + "/" + id + "/revisions", token: "admin"})
 				if row.status >= 300 {
-					assert.Equal(t, strings.Trim(at, `"`), numberOf(t, history), "%s: %s: something was changed", row.header, row.value)
+					assert.Equal(t, strings.Trim(current, `"`), numberOf(t, history), "%s: %s: the client was changed", row.header, row.value)
 				}
 				if row.status == 400 {
 					assert.Equal(t, []string{row.header + " contract"}, a.violated())
@@ -84,31 +84,32 @@ func preconditions(t *testing.T, s service) {
 	}
 }
 
-// numberOf is the number of the newest revision.
-func numberOf(t *testing.T, history answer) string {
+// numberOf returns the number of the newest revision in a history.
+func numberOf(t *testing.T, history response) string {
 	t.Helper()
 	revisions := list(t, history.body["data"], "revisions")
 	require.NotEmpty(t, revisions)
 	return strings.TrimSuffix(strings.TrimSuffix(jsonOf(t, revisions[0]["number"]), "\n"), ".0")
 }
 
-// If-Match is evaluated first, then If-None-Match (RFC 9110 §13.2.2); neither
-// where the request would not succeed anyway (§13.2.1).
-func TestTheOrderOfPreconditions(t *testing.T) {
+// If-Match is evaluated first, then If-None-Match (RFC 9110 §13.2.2). Neither is
+// evaluated if the request would not succeed without them (§13.2.1).
+func TestOrderOfPreconditions(t *testing.T) {
 	s := newService(t)
 	id := s.create(t)
 	both := http.Header{"If-Match": {`"9"`}, "If-None-Match": {`"1"`}}
 	assert.Equal(t, 412, s.do(t, call{method: "GET", path: clients + "/" + id, token: "admin", header: both}).status)
 	assert.Equal(t, 404, s.do(t, call{method: "GET", path: clients + "/none", token: "admin", header: both}).status)
 	assert.Equal(t, 404, s.do(t, call{method: "PUT", path: clients + "/none", token: "admin", body: `{}`, header: both}).status)
-	assert.Equal(t, 403, s.do(t, call{method: "GET", path: clients + "/" + id, token: "nobody", header: both}).status)
+	assert.Equal(t, 403, s.do(t, call{method: "GET", path: clients + "/" + id, token: "unprivileged", header: both}).status)
 	assert.Equal(t, 409, s.do(t, call{method: "POST", path: clients + "/" + id + "/restore", token: "admin", header: both}).status)
 	several := http.Header{"If-Match": {`"9"`, `"1"`}} // one list (RFC 9110 §5.3)
 	assert.Equal(t, 200, s.do(t, call{method: "PUT", path: clients + "/" + id, token: "admin", body: `{}`, header: several}).status)
 }
 
-// What has no ETag matches none; what is done to it is not done unconditionally.
-func TestAnETagForWhatHasNone(t *testing.T) {
+// No ETag matches a resource that has none. A request with If-Match is rejected instead
+// of being executed unconditionally.
+func TestIfMatchForResourcesWithoutETag(t *testing.T) {
 	s := newService(t)
 	for _, o := range operations(t) {
 		if o.id == "getClient" {

@@ -15,15 +15,17 @@ import (
 	"github.com/clientele-oauth/clientele/api"
 )
 
-// What breaks the contract and what breaks a rule are reported in one response.
-func TestTheContractAndTheRulesAreReportedTogether(t *testing.T) { onBothStores(t, contractAndRules) }
+// A response reports violations of openapi.yaml and of the rules together.
+func TestContractAndRuleViolationsAreReportedTogether(t *testing.T) {
+	onBothStores(t, testContractAndRules)
+}
 
-func contractAndRules(t *testing.T, s service) {
+func testContractAndRules(t *testing.T, s service) {
 	id := s.create(t)
 	path := clients + "/" + id
 	for name, tt := range map[string]struct {
-		call   call
-		places []string
+		call       call
+		violations []string
 	}{
 		"create": {
 			call{method: "POST", path: clients, body: `{"name":1,"redirect_uris":["https://a.example/#x"],"scopes":["a","a"],"grant_types":["magic"]}`},
@@ -41,8 +43,8 @@ func contractAndRules(t *testing.T, s service) {
 			call{method: "PUT", path: path + "?dryrun=true", body: `{"name":""}`, header: http.Header{"If-Match": {"1"}}},
 			[]string{"?dryrun contract", "If-Match contract", "/name name-required"},
 		},
-		"update of no client":                  {call{method: "PUT", path: clients + "/none", body: `{"name":1,"status":"paused"}`}, []string{"/name contract"}},
-		"update with nothing but the contract": {call{method: "PUT", path: path, body: `{"name":1,"status":"suspended"}`}, []string{"/name contract"}},
+		"update of an unknown client":            {call{method: "PUT", path: clients + "/none", body: `{"name":1,"status":"paused"}`}, []string{"/name contract"}},
+		"update that violates only the contract": {call{method: "PUT", path: path, body: `{"name":1,"status":"suspended"}`}, []string{"/name contract"}},
 		"compliance": {
 			call{method: "POST", path: "/admin/oauth/compliance?profile=x", body: `{"name":1,"jwks":"{}","jwks_uri":"https://a.example/"}`},
 			[]string{"?profile contract", "/name contract", "/jwks jwks-exclusive"},
@@ -57,7 +59,7 @@ func contractAndRules(t *testing.T, s service) {
 			tt.call.token = "admin"
 			a := s.do(t, tt.call)
 			assert.Equal(t, http.StatusBadRequest, a.status, a.text)
-			assert.ElementsMatch(t, tt.places, a.violated(), a.text)
+			assert.ElementsMatch(t, tt.violations, a.violated(), a.text)
 			assert.Contains(t, a.body["message"], "does not match the API description")
 		})
 	}
@@ -67,8 +69,8 @@ func contractAndRules(t *testing.T, s service) {
 	assert.EqualValues(t, 1, found.body["total"], "nothing was created")
 }
 
-// However much is wrong, a response lists 100 violations and counts the others.
-func TestAResponseListsAHundredViolations(t *testing.T) {
+// A response lists at most 100 violations and counts the others.
+func TestResponsesListAtMost100Violations(t *testing.T) {
 	s := newService(t)
 	id := s.create(t)
 	for name, tt := range map[string]struct {
@@ -99,13 +101,13 @@ func TestAResponseListsAHundredViolations(t *testing.T) {
 			assert.Less(t, len(a.text), 60_000)
 		})
 	}
-	tiny := s.do(t, call{method: "GET", path: clients + "?" + strings.TrimSuffix(manyParameters(300), "&"), token: "admin"})
-	assert.Len(t, tiny.violated(), 100)
-	assert.EqualValues(t, 200, tiny.body["violations_omitted"])
+	queried := s.do(t, call{method: "GET", path: clients + "?" + strings.TrimSuffix(manyParameters(300), "&"), token: "admin"})
+	assert.Len(t, queried.violated(), 100)
+	assert.EqualValues(t, 200, queried.body["violations_omitted"])
 }
 
-// Messages are plain: no regular expression, and the name of the parameter that
-// is wrong, for every parameter that there is.
+// Messages about invalid parameters name the parameter and contain no regular
+// expression. This holds for all parameters.
 func TestMessagesAboutParametersArePlain(t *testing.T) {
 	doc, err := openapi3.NewLoader().LoadFromData(api.Document)
 	require.NoError(t, err)
@@ -136,7 +138,7 @@ func TestMessagesAboutParametersArePlain(t *testing.T) {
 					}
 					a := s.do(t, c)
 					if a.status == 404 || p.Schema.Value.MaxLength != nil && a.status == 200 {
-						continue // DEL is a fine search
+						continue // a search text may contain DEL
 					}
 					seen++
 					assert.Equal(t, http.StatusBadRequest, a.status, "%s %s", o.id, p.Name)
@@ -172,10 +174,10 @@ func TestMessagesAboutBodiesArePlain(t *testing.T) {
 	assert.Contains(t, a.text, "must consist of ASCII letters, digits and the characters - . _ ~")
 }
 
-// Times and numbers, as RFC 3339 and RFC 8259 write them.
-func TestTimesAndNumbersInRequests(t *testing.T) { onBothStores(t, timesAndNumbers) }
+// Requests may contain all forms of times (RFC 3339) and numbers (RFC 8259).
+func TestTimesAndNumbersInRequests(t *testing.T) { onBothStores(t, testTimesAndNumbers) }
 
-func timesAndNumbers(t *testing.T, s service) {
+func testTimesAndNumbers(t *testing.T, s service) {
 	id := s.create(t)
 	total := func(since string) any {
 		a := s.do(t, call{method: "GET", path: clients + "?updated_since=" + url.QueryEscape(since), token: "admin"})
@@ -186,14 +188,14 @@ func timesAndNumbers(t *testing.T, s service) {
 	assert.EqualValues(t, 0, total("9999-12-31t23:59:59z"))
 	assert.EqualValues(t, 0, total("9999-12-31T23:59:59.999999999+23:59"))
 	assert.EqualValues(t, 1, total("0000-01-01T00:00:00-23:59"))
-	beyond := s.do(t, call{method: "GET", path: clients + "?updated_since=9999-12-31T23:59:59-23:59", token: "admin"})
-	assert.Equal(t, 400, beyond.status)
-	assert.Equal(t, []string{"?updated_since contract"}, beyond.violated())
-	assert.Contains(t, beyond.text, "the parameter updated_since must be between the years 0000 and 9999 in UTC")
+	outOfRange := s.do(t, call{method: "GET", path: clients + "?updated_since=9999-12-31T23:59:59-23:59", token: "admin"})
+	assert.Equal(t, 400, outOfRange.status)
+	assert.Equal(t, []string{"?updated_since contract"}, outOfRange.violated())
+	assert.Contains(t, outOfRange.text, "the parameter updated_since must be between the years 0000 and 9999 in UTC")
 
-	made := s.do(t, call{method: "POST", path: clients + "/" + id + "/secrets", token: "admin", body: `{"expires_at":"2030-12-31t18:59:60-05:00"}`})
-	require.Equal(t, 201, made.status, made.text)
-	assert.Equal(t, "2031-01-01T00:00:00Z", made.data("expires_at"))
+	created := s.do(t, call{method: "POST", path: clients + "/" + id + "/secrets", token: "admin", body: `{"expires_at":"2030-12-31t18:59:60-05:00"}`})
+	require.Equal(t, 201, created.status, created.text)
+	assert.Equal(t, "2031-01-01T00:00:00Z", created.data("expires_at"))
 	for _, grace := range []string{"60.0", "6e1"} {
 		a := s.do(t, call{method: "POST", path: clients + "/" + id + "/rotate-secret", token: "admin", body: `{"grace_seconds":` + grace + `}`})
 		assert.Equal(t, 200, a.status, a.text)
@@ -210,14 +212,14 @@ func TestContentCodingsAreNotDecoded(t *testing.T) {
 	assert.Equal(t, "identity", a.header.Get("Accept-Encoding"))
 	a = s.do(t, call{method: "POST", path: clients, token: "admin", body: webApp, header: http.Header{"Content-Type": {"text/plain"}}})
 	assert.Equal(t, 415, a.status)
-	assert.Empty(t, a.header.Values("Accept-Encoding"), "the coding was not the reason (RFC 9110 §12.5.3)")
+	assert.Empty(t, a.header.Values("Accept-Encoding"), "the media type was rejected, not the coding (RFC 9110 §12.5.3)")
 }
 
-// Every response with a body ends its last line.
-func TestEveryResponseEndsItsLine(t *testing.T) {
+// Every response body ends with a newline.
+func TestResponsesEndWithANewline(t *testing.T) {
 	s := newService(t)
 	for _, o := range operations(t) {
-		for _, token := range []string{"admin", "nobody"} {
+		for _, token := range []string{"admin", "unprivileged"} {
 			a := s.do(t, o.call(s.create(t), token))
 			if a.status != http.StatusNoContent {
 				assert.True(t, strings.HasSuffix(a.text, "}\n"), "%s: %d", o.id, a.status)
@@ -226,9 +228,9 @@ func TestEveryResponseEndsItsLine(t *testing.T) {
 	}
 }
 
-// A response to a request that breaks rules everywhere is not much larger than one
-// to a request that breaks none.
-func TestComplianceDoesNotAmplify(t *testing.T) {
+// The report for a configuration with very many violations is not much larger than the
+// report for a valid one.
+func TestComplianceReportsAreBounded(t *testing.T) {
 	s := newService(t)
 	size := func(body string) int {
 		a := s.do(t, call{method: "POST", path: "/admin/oauth/compliance", token: "admin", body: body})

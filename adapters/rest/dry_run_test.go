@@ -16,27 +16,27 @@ func jsonOf(t *testing.T, value any) string {
 	return string(text)
 }
 
-// The revision of a dry run does not exist: were its ETag given out, it would be
-// that of another writer's revision soon, and an If-Match with it would overwrite
-// what no reader has seen.
-func TestADryRunHasNoETag(t *testing.T) { onBothStores(t, dryRunsWithoutETag) }
+// The revision of a dry run does not exist. If its response had an ETag, another writer
+// could create a revision with the same ETag, and an If-Match with it would overwrite
+// that revision unseen.
+func TestDryRunHasNoETag(t *testing.T) { onBothStores(t, testDryRunsWithoutETag) }
 
-func dryRunsWithoutETag(t *testing.T, s service) {
-	gone := s.create(t)
-	require.Equal(t, 204, s.do(t, call{method: "DELETE", path: clients + "/" + gone, token: "admin"}).status)
+func testDryRunsWithoutETag(t *testing.T, s service) {
+	deleted := s.create(t)
+	require.Equal(t, 204, s.do(t, call{method: "DELETE", path: clients + "/" + deleted, token: "admin"}).status)
 	id := s.create(t)
 	for name, tt := range map[string]struct {
 		call    call
 		message string
 	}{
-		"create":                     {call{method: "POST", path: clients + "?dry_run=true", body: webApp}, "dry run: the client would be created"},
-		"update":                     {call{method: "PUT", path: clients + "/" + id + "?dry_run=true", body: `{"name":"B"}`}, "dry run: the client would be updated"},
-		"nothing to update":          {call{method: "PUT", path: clients + "/" + id + "?dry_run=true", body: `{"name":"App"}`}, "dry run: nothing to change"},
-		"restore":                    {call{method: "POST", path: clients + "/" + gone + "/restore?dry_run=true"}, "dry run: the client would be restored"},
-		"restore a revision":         {call{method: "POST", path: clients + "/" + gone + "/revisions/1/restore?dry_run=true"}, ""},
-		"restore the same revision":  {call{method: "POST", path: clients + "/" + id + "/revisions/1/restore?dry_run=true"}, "dry run: nothing to change; the client already has the configuration of revision 1"},
-		"nothing to update, earnest": {call{method: "PUT", path: clients + "/" + id, body: `{}`}, "client unchanged: it already has the requested configuration"},
-		"same revision, earnest":     {call{method: "POST", path: clients + "/" + id + "/revisions/1/restore"}, "client unchanged: it already has the configuration of revision 1"},
+		"create":                           {call{method: "POST", path: clients + "?dry_run=true", body: webApp}, "dry run: the client would be created"},
+		"update":                           {call{method: "PUT", path: clients + "/" + id + "?dry_run=true", body: `{"name":"B"}`}, "dry run: the client would be updated"},
+		"nothing to update":                {call{method: "PUT", path: clients + "/" + id + "?dry_run=true", body: `{"name":"App"}`}, "dry run: nothing to change"},
+		"restore":                          {call{method: "POST", path: clients + "/" + deleted + "/restore?dry_run=true"}, "dry run: the client would be restored"},
+		"restore a revision":               {call{method: "POST", path: clients + "/" + deleted + "/revisions/1/restore?dry_run=true"}, ""},
+		"restore the same revision":        {call{method: "POST", path: clients + "/" + id + "/revisions/1/restore?dry_run=true"}, "dry run: nothing to change; the client already has the configuration of revision 1"},
+		"nothing to update, not a dry run": {call{method: "PUT", path: clients + "/" + id, body: `{}`}, "client unchanged: it already has the requested configuration"},
+		"same revision, not a dry run":     {call{method: "POST", path: clients + "/" + id + "/revisions/1/restore"}, "client unchanged: it already has the configuration of revision 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt.call.token = "admin"
@@ -47,19 +47,19 @@ func dryRunsWithoutETag(t *testing.T, s service) {
 			}
 			require.Equal(t, http.StatusOK, a.status, a.text)
 			assert.Equal(t, tt.message, a.body["message"])
-			if name == "nothing to update, earnest" || name == "same revision, earnest" {
-				assert.Equal(t, `"1"`, a.header.Get("ETag"), "the revision that exists")
+			if name == "nothing to update, not a dry run" || name == "same revision, not a dry run" {
+				assert.Equal(t, `"1"`, a.header.Get("ETag"), "the current revision")
 			} else {
 				assert.Empty(t, a.header.Values("ETag"))
 			}
 		})
 	}
-	// The lost update of an ETag from the future.
-	judged := s.do(t, call{method: "PUT", path: clients + "/" + id + "?dry_run=true", token: "admin", body: `{"name":"mine"}`})
+	// An update with the ETag of a dry run does not overwrite another one.
+	checked := s.do(t, call{method: "PUT", path: clients + "/" + id + "?dry_run=true", token: "admin", body: `{"name":"mine"}`})
 	require.Equal(t, 200, s.do(t, call{method: "PUT", path: clients + "/" + id, token: "admin", body: `{"name":"theirs"}`}).status)
 	a := s.do(t, call{
 		method: "PUT", path: clients + "/" + id, token: "admin", body: `{"name":"mine"}`,
-		header: http.Header{"If-Match": {`"` + judged.header.Get("ETag") + `"`}},
+		header: http.Header{"If-Match": {`"` + checked.header.Get("ETag") + `"`}},
 	})
 	assert.Equal(t, http.StatusPreconditionFailed, a.status)
 }

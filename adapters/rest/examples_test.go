@@ -16,9 +16,9 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Every example of a request in openapi.yaml is sent as it stands there. It is
-// accepted, and what it sets is what the answer shows.
-func TestEveryExampleOfARequestIsAccepted(t *testing.T) {
+// Every request example in openapi.yaml is accepted as it is, and the response contains
+// the values of the example.
+func TestRequestExamplesAreAccepted(t *testing.T) {
 	doc, err := openapi3.NewLoader().LoadFromData(api.Document)
 	require.NoError(t, err)
 	sent := 0
@@ -40,10 +40,10 @@ func TestEveryExampleOfARequestIsAccepted(t *testing.T) {
 					if op.OperationID != "createClient" && op.OperationID != "updateClient" {
 						continue
 					}
-					members, _ := example.Value.Value.(map[string]any)
-					for member, value := range members {
-						if member != "jwks" { // accepted, and not part of the item
-							assert.Equal(t, value, a.data(member), "%s %s: %s", op.OperationID, name, member)
+					fields, _ := example.Value.Value.(map[string]any)
+					for field, value := range fields {
+						if field != "jwks" { // responses omit it
+							assert.Equal(t, value, a.data(field), "%s %s: %s", op.OperationID, name, field)
 						}
 					}
 				}
@@ -53,13 +53,13 @@ func TestEveryExampleOfARequestIsAccepted(t *testing.T) {
 	assert.GreaterOrEqual(t, sent, 20)
 }
 
-// never allows nothing.
-type never struct{}
+// denyAll is a rate limiter that allows nothing.
+type denyAll struct{}
 
-func (never) Allow(domain.TenantID, string) bool { return false }
+func (denyAll) Allow(domain.TenantID, string) bool { return false }
 
-// Every error that openapi.yaml shows is what such a request gets, to the letter.
-func TestEveryExampleOfAnErrorIsWhatIsAnswered(t *testing.T) {
+// Every error example in openapi.yaml is exactly the response to such a request.
+func TestErrorExamplesMatchTheResponses(t *testing.T) {
 	doc, err := openapi3.NewLoader().LoadFromData(api.Document)
 	require.NoError(t, err)
 	s := newService(t)
@@ -69,36 +69,36 @@ func TestEveryExampleOfAnErrorIsWhatIsAnswered(t *testing.T) {
 	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })
-	limited := serviceOver(t, store, func(c *setup) { c.Callers = never{} })
+	limited := serviceOver(t, store, func(c *setup) { c.Callers = denyAll{} })
 
-	provoked := map[string]answer{
+	received := map[string]response{
 		"BadRequest": s.do(t, call{method: "PUT", path: path, token: "admin", body: `{
 			"redirect_uris": ["https://app.example.com/#top"], "jwks_uri": "https://app.example.com/jwks.json",
 			"jwks": "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"1\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"}`}),
 		"Unauthorized":         s.do(t, call{method: "GET", path: path, token: "expired"}),
-		"Forbidden":            s.do(t, call{method: "GET", path: path, token: "nobody"}),
+		"Forbidden":            s.do(t, call{method: "GET", path: path, token: "unprivileged"}),
 		"NotFound":             s.do(t, call{method: "GET", path: clients + "/none", token: "admin"}),
 		"PreconditionFailed":   s.do(t, call{method: "PUT", path: path, token: "admin", body: `{}`, header: http.Header{"If-Match": {`"9"`}}}),
 		"Conflict":             s.do(t, call{method: "POST", path: path + "/secrets", token: "admin"}),
 		"TooManyRequests":      limited.do(t, call{method: "GET", path: path, token: "admin"}),
 		"PayloadTooLarge":      s.do(t, call{method: "PUT", path: path, token: "admin", body: `{"name": "` + strings.Repeat("x", 1<<20) + `"}`}),
 		"UnsupportedMediaType": s.do(t, call{method: "PUT", path: path, token: "admin", body: `{}`, header: http.Header{"Content-Encoding": {"gzip"}}}),
-		"RequestTimeout":       lateBody(t),
-		"InternalServerError":  s.do(t, call{method: "GET", path: path, token: "defect"}),
+		"RequestTimeout":       responseToLateBody(t),
+		"InternalServerError":  s.do(t, call{method: "GET", path: path, token: "failure"}),
 		"ServiceUnavailable":   s.do(t, call{method: "GET", path: path, token: "unavailable"}),
 	}
-	for name, response := range doc.Components.Responses {
-		got, known := provoked[name]
-		if !assert.True(t, known, "nothing provokes %s", name) {
+	for name, described := range doc.Components.Responses {
+		got, known := received[name]
+		if !assert.True(t, known, "no request of this test causes %s", name) {
 			continue
 		}
-		shown, _ := response.Value.Content.Get("application/json").Example.(map[string]any)
+		shown, _ := described.Value.Content.Get("application/json").Example.(map[string]any)
 		require.NotNil(t, shown, name)
 		delete(shown, "timestamp")
 		delete(got.body, "timestamp")
 		assert.Equal(t, shown, got.body, name)
 		assert.EqualValues(t, shown["code"], got.status, name)
-		for header := range response.Value.Headers {
+		for header := range described.Value.Headers {
 			assert.NotEmpty(t, got.header.Get(header), "%s: %s", name, header)
 		}
 	}

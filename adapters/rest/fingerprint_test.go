@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Everything that a request asks for is in the fingerprint, each part for itself.
-func TestTheFingerprintHoldsEverythingThatARequestAsksFor(t *testing.T) {
+// The fingerprint depends on each part of a request, and on which part a value is in.
+func TestFingerprintCoversTheWholeRequest(t *testing.T) {
 	request := func(edit func(*http.Request)) *http.Request {
 		r := httptest.NewRequest(http.MethodPost, "/admin/oauth/clients/a/secrets?a=1&b=2", http.NoBody)
 		for _, name := range []string{"Idempotency-Key", "If-Match", "If-None-Match", "X-Change-Reason"} {
@@ -18,12 +18,12 @@ func TestTheFingerprintHoldsEverythingThatARequestAsksFor(t *testing.T) {
 		edit(r)
 		return r
 	}
-	same := func(*http.Request) {}
-	base := fingerprint(request(same), []byte("{}"))
+	unchanged := func(*http.Request) {}
+	base := fingerprint(request(unchanged), []byte("{}"))
 	assert.NotZero(t, base)
-	assert.Equal(t, base, fingerprint(request(same), []byte("{}")))
-	assert.Equal(t, base, fingerprint(request(func(r *http.Request) { r.URL.RawQuery = "b=2&a=1" }), []byte("{}")), "the order says nothing")
-	assert.Equal(t, base, fingerprint(request(func(r *http.Request) { r.Header.Set("Idempotency-Key", "y") }), []byte("{}")), "the key is looked up by itself")
+	assert.Equal(t, base, fingerprint(request(unchanged), []byte("{}")))
+	assert.Equal(t, base, fingerprint(request(func(r *http.Request) { r.URL.RawQuery = "b=2&a=1" }), []byte("{}")), "the order of query parameters does not matter")
+	assert.Equal(t, base, fingerprint(request(func(r *http.Request) { r.Header.Set("Idempotency-Key", "y") }), []byte("{}")), "the key is not part of the fingerprint")
 	assert.Zero(t, fingerprint(request(func(r *http.Request) { r.Header.Del("Idempotency-Key") }), []byte("{}")))
 	for name, edit := range map[string]func(*http.Request){
 		"method":          func(r *http.Request) { r.Method = http.MethodPut },
@@ -39,5 +39,5 @@ func TestTheFingerprintHoldsEverythingThatARequestAsksFor(t *testing.T) {
 	} {
 		assert.NotEqual(t, base, fingerprint(request(edit), []byte("{}")), name)
 	}
-	assert.NotEqual(t, base, fingerprint(request(same), []byte("{} ")))
+	assert.NotEqual(t, base, fingerprint(request(unchanged), []byte("{} ")))
 }

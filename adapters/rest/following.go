@@ -31,7 +31,7 @@ func newFollowing(total, perCaller, perTenant int) *following {
 	}
 }
 
-// enter counts a waiting request of the caller (see requestState.payer); leave
+// enter counts a waiting request of the caller (see requestState.limitKey); leave
 // removes it. The error is [errTooManyReaders] or [errOverloaded].
 func (f *following) enter(caller string, tenant domain.TenantID) error {
 	f.mu.Lock()

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// requestsThatBreakHTTP are hostile requests about preconditions, times, numbers,
-// content codings, limits and tenants. They come after those that create a secret
-// of the client.
-func requestsThatBreakHTTP(t target) []hostile {
+// hostileHTTPRequests returns hostile requests with preconditions, times, numbers,
+// content codings, large bodies and tenants. They are sent after the requests that
+// create a secret of the client.
+func hostileHTTPRequests(t target) []hostile {
 	var rows []hostile
 	add := func(more []hostile) { rows = append(rows, more...) }
 	client := clients + "/" + t.id
@@ -20,8 +20,8 @@ func requestsThatBreakHTTP(t target) []hostile {
 		return func(h string) string { return t.raw(method, path, body, h) }
 	}
 
-	// Preconditions (RFC 9110 §13.1.1, §13.1.2): they are evaluated for every
-	// method, and after everything that would not have succeeded anyway (§13.2.1).
+	// Preconditions (RFC 9110 §13.1.1, §13.1.2): they are evaluated for all
+	// methods, but not if the request would fail without them (§13.2.1).
 	add(each(412, "PUT", func(h string) string { return t.put("{}", h) },
 		`If-None-Match: *`, `If-Match: "99"`, "If-Match: \"9\"\r\nIf-Match: \"8\"", `If-Match: W/"2"`, "If-Match: *\r\nIf-None-Match: *",
 	))
@@ -48,8 +48,8 @@ func requestsThatBreakHTTP(t target) []hostile {
 	add(each(412, "secrets", method("POST", client+"/secrets"), `If-Match: "99"`, `If-None-Match: *`))
 	add(each(412, "revision", method("POST", client+"/revisions/1/restore"), `If-Match: "99"`, `If-None-Match: *`))
 	add(each(400, "revision", method("POST", client+"/revisions/1/restore"), `If-Match: 1`))
-	add(each(409, "restore", method("POST", client+"/restore"), `If-Match: "99"`)) // it is not deleted
-	add(each(404, "GET of nothing", method("GET", clients+"/none"), `If-Match: "1"`, `If-None-Match: *`))
+	add(each(409, "restore", method("POST", client+"/restore"), `If-Match: "99"`)) // the client is not deleted
+	add(each(404, "GET of an unknown client", method("GET", clients+"/none"), `If-Match: "1"`, `If-None-Match: *`))
 
 	// Times (RFC 3339 §5.6, §5.7).
 	since := func(at string) string {
@@ -78,7 +78,7 @@ func requestsThatBreakHTTP(t target) []hostile {
 	add(each(415, "Content-Encoding", coding, "gzip", "GZIP", "br", "deflate", "zstd", "identity, gzip", "x", "aes128gcm"))
 	add(each(200, "Content-Encoding", coding, "identity", ""))
 
-	// Limits. A body of an operation that needs little is small.
+	// Limits. Operations that need only a small body have a low limit.
 	small := strings.Repeat(" ", 16<<10+1)
 	for _, path := range []string{"/secrets", "/rotate-secret", "/verify-secret"} {
 		rows = append(rows, hostile{"a large body for " + path, t.raw("POST", client+path, small), 413})
@@ -87,29 +87,29 @@ func requestsThatBreakHTTP(t target) []hostile {
 	rows = append(rows, []hostile{
 		{"many wrong elements", t.put(`{"redirect_uris":` + ones + `}`), 400},
 		{"many unknown fields", t.put(unknownFields(40_000)), 400},
-		{"many wrong elements, to be judged", t.raw("POST", "/admin/oauth/compliance", `{"redirect_uris":`+ones+`}`), 400},
+		{"many wrong elements, to be checked", t.raw("POST", "/admin/oauth/compliance", `{"redirect_uris":`+ones+`}`), 400},
 		{"elements within the limit, all wrong", t.put(`{"redirect_uris":["` + strings.Repeat(`#","`, 99) + `#"]}`), 400},
 		{"many scopes, all wrong", t.put(`{"scopes":["` + strings.Repeat(`\"","`, 199) + `\""]}`), 400},
-		{"an array in an unknown field", t.put(`{"x":` + ones + `}`), 400},
-		{"a string of escapes", t.put(`{"name":"` + strings.Repeat(`\u0041`, 80_000) + `"}`), 400},
+		{"a large array in an unknown field", t.put(`{"x":` + ones + `}`), 400},
+		{"a string of escape sequences", t.put(`{"name":"` + strings.Repeat(`\u0041`, 80_000) + `"}`), 400},
 		{"two content types", t.put("{}", "Content-Type: application/json\r\nContent-Type: text/plain"), 415},
 		{"many query parameters", t.raw("GET", clients+"?"+strings.Repeat("a&b&", 10)+manyParameters(3000), ""), 400},
-		{"a tenant of another", t.raw("GET", clients, "", "X-Tenant-Id: tenant_b"), 403},
-		{"a tenant twice", t.raw("GET", clients, "", "X-Tenant-Id: tenant_a\r\nX-Tenant-Id: tenant_b"), 400},
+		{"another tenant", t.raw("GET", clients, "", "X-Tenant-Id: tenant_b"), 403},
+		{"two tenants", t.raw("GET", clients, "", "X-Tenant-Id: tenant_a\r\nX-Tenant-Id: tenant_b"), 400},
 		{"a platform caller without a tenant", t.raw("GET", clients, "", "Authorization: Bearer platform"), 403},
-		{"a platform caller in a tenant of signs", t.raw("GET", clients, "", "Authorization: Bearer platform\r\nX-Tenant-Id: a b"), 400},
-		{"a platform caller in a long tenant", t.raw("GET", clients, "", "Authorization: Bearer platform\r\nX-Tenant-Id: "+strings.Repeat("t", 256)), 400},
-		{"a reader that writes", t.put("{}", "Authorization: Bearer read"), 403},
-		{"a reader that writes what is not JSON", t.put("{", "Authorization: Bearer read"), 403},
-		{"a writer that reads", t.raw("GET", client, "", "Authorization: Bearer write"), 403},
-		{"a caller without permissions that sends much", t.put(ones, "Authorization: Bearer nobody"), 403},
-		{"an unknown caller that sends much", t.put(ones, "Authorization: Bearer unknown"), 401},
-		{"the wrong type by an unknown caller", t.put("{}", "Authorization: Bearer unknown\r\nContent-Type: text/plain"), 401},
+		{"a platform caller with an invalid tenant", t.raw("GET", clients, "", "Authorization: Bearer platform\r\nX-Tenant-Id: a b"), 400},
+		{"a platform caller with a long tenant", t.raw("GET", clients, "", "Authorization: Bearer platform\r\nX-Tenant-Id: "+strings.Repeat("t", 256)), 400},
+		{"write with read permission", t.put("{}", "Authorization: Bearer read"), 403},
+		{"write of invalid JSON with read permission", t.put("{", "Authorization: Bearer read"), 403},
+		{"read with write permission", t.raw("GET", client, "", "Authorization: Bearer write"), 403},
+		{"a large body without permissions", t.put(ones, "Authorization: Bearer unprivileged"), 403},
+		{"a large body of an unknown caller", t.put(ones, "Authorization: Bearer unknown"), 401},
+		{"the wrong content type of an unknown caller", t.put("{}", "Authorization: Bearer unknown\r\nContent-Type: text/plain"), 401},
 	}...)
 	return rows
 }
 
-// unknownFields is an object with n fields that no schema has.
+// unknownFields returns a JSON object with n unknown fields and a name.
 func unknownFields(n int) string {
 	var b strings.Builder
 	b.WriteByte('{')
@@ -120,7 +120,7 @@ func unknownFields(n int) string {
 	return b.String()
 }
 
-// manyParameters is a query with n parameters.
+// manyParameters returns a query with n parameters.
 func manyParameters(n int) string {
 	var b strings.Builder
 	for i := range n {

@@ -17,20 +17,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// hostile is a request that somebody sends to break something, as its bytes on
-// the wire, and the status that it has to have.
+// hostile is a request of an attacker, as bytes on the wire, with the expected status.
 type hostile struct {
 	name   string
 	bytes  string
 	status int
 }
 
-// target is what the hostile requests are aimed at.
+// target is the service and the client that hostile requests are sent to.
 type target struct {
 	host, id string
 }
 
-// raw is a request with the usual headers.
+// raw returns a request with the usual headers. headers replace or add headers; a value
+// of - removes the header.
 func (t target) raw(method, path, body string, headers ...string) string {
 	lines := []string{
 		method + " " + path + " HTTP/1.1", "Host: " + t.host, "Connection: close", "Authorization: Bearer admin",
@@ -44,7 +44,7 @@ func (t target) raw(method, path, body string, headers ...string) string {
 				break
 			}
 		}
-		if !strings.HasSuffix(h, ":-") { // which only takes one away
+		if !strings.HasSuffix(h, ":-") { // only removes the header
 			lines = append(lines, h)
 		}
 	}
@@ -55,16 +55,16 @@ func (t target) put(body string, headers ...string) string {
 	return t.raw("PUT", clients+"/"+t.id, body, headers...)
 }
 
-// set is an update of one member to a value.
-func (t target) set(member string, value any) string {
-	text, err := json.Marshal(map[string]any{member: value})
+// set returns an update of one field to a value.
+func (t target) set(field string, value any) string {
+	text, err := json.Marshal(map[string]any{field: value})
 	if err != nil {
 		panic(err)
 	}
 	return t.put(string(text))
 }
 
-// each makes a row of each value.
+// each returns a request with the expected status for each value.
 func each[T any](status int, what string, build func(T) string, values ...T) []hostile {
 	rows := make([]hostile, len(values))
 	for i, value := range values {
@@ -149,7 +149,8 @@ func hostileRequests(t target) []hostile {
 		"Bearer null", "Bearer undefined", "Bearer ../admin", "Bearer ADMIN", "Bearer admin\u00e4", "Bearer\tadmin", "Bearer eyJhbGciOiJub25lIn0.e30.",
 	))
 	add(each(400, "If-Match", func(h string) string { return t.put("{}", "If-Match: "+h) }, strings.Repeat(`"1", `, 300)))
-	// A list of ETags that match nothing, and what is no list of ETags (RFC 9110 §8.8.3).
+	// Lists of ETags that do not match, and values that are not lists of ETags (RFC 9110
+	// §8.8.3).
 	add(each(412, "If-Match", func(h string) string { return t.put("{}", "If-Match: "+h) },
 		"", `""`, `"-1"`, `"0"`, `"1e0"`, `"0x1"`, `"99999999999999999999"`, `W/"1"`, `"１"`, `"1;"`, `,`, `"a,b"`, `"0" , "2",`,
 	))
@@ -181,85 +182,85 @@ func hostileRequests(t target) []hostile {
 	changes := func(q string) string { return get("/admin/oauth/changes?" + q) }
 	add(each(400, "changes", changes, "after=", "after=x", "after=s", "after=s-1", "after=s01", "after=S1", "after=s1%00", "after=p1.1", "after=p1.-1.1", "after=s99999999999999999999", "after=p99999999999.1.1", "after=p1.99999999999999999999.1", "after=p1.1.99999999999999999999", "wait_seconds=-1", "wait_seconds=31", "wait_seconds=1.5", "wait_seconds=x", "limit=0", "limit=501"))
 
-	// What the HTTP of the request itself is made of.
+	// The HTTP message itself.
 	whole := t.put(`{"name":"x"}`)
 	add([]hostile{
 		{"no host", strings.Replace(whole, "Host: "+t.host+"\r\n", "", 1), 400},
 		{"two hosts", strings.Replace(whole, "Host:", "Host: x\r\nHost:", 1), 400},
 		{"two lengths", strings.Replace(whole, "Content-Length:", "Content-Length: 3\r\nContent-Length:", 1), 400},
-		{"a length in words", t.put("{}", "Content-Length: two"), 400},
+		{"a length that is not a number", t.put("{}", "Content-Length: two"), 400},
 		{"a negative length", t.put("{}", "Content-Length: -2"), 400},
-		{"a space in a header's name", t.put("{}", "X Y: 1"), 400},
+		{"a space in a header name", t.put("{}", "X Y: 1"), 400},
 		{"a header without a colon", t.put("{}", "XY"), 400},
 		{"a folded header", t.put("{}", "X-Y: 1\r\n 2"), 200},
 		{"a NUL in a header", t.put("{}", "X-Y: a\x00b"), 400},
-		{"a bare line feed in a header", t.put("{}", "X-Y: a\rb"), 400},
-		{"a header without end", t.put("{}", "X-Y: "+strings.Repeat("a", 2<<20)), 431},
+		{"a bare carriage return in a header", t.put("{}", "X-Y: a\rb"), 400},
+		{"a very long header", t.put("{}", "X-Y: "+strings.Repeat("a", 2<<20)), 431},
 		{"length and chunks", t.put("0\r\n\r\n", "Transfer-Encoding: chunked"), 400},
-		{"unknown encoding of the transfer", t.put("{}", "Transfer-Encoding: gzip"), 501},
+		{"an unknown transfer encoding", t.put("{}", "Transfer-Encoding: gzip"), 501},
 		{"a bad chunk", t.raw("PUT", clients+"/"+t.id, "zz\r\n{}\r\n0\r\n\r\n", "Content-Length:-", "Transfer-Encoding: chunked"), 400},
 		{"chunks", t.raw("PUT", clients+"/"+t.id, "2\r\n{}\r\n0\r\n\r\n", "Content-Length:-", "Transfer-Encoding: chunked"), 200},
-		{"compressed, it says", t.put("{}", "Content-Encoding: gzip"), 415},
+		{"Content-Encoding of an uncompressed body", t.put("{}", "Content-Encoding: gzip"), 415},
 		{"HTTP/1.0", strings.Replace(whole, "HTTP/1.1", "HTTP/1.0", 1), 200},
 		{"HTTP/3.0", strings.Replace(whole, "HTTP/1.1", "HTTP/3.0", 1), 505},
 		{"HTTP/x", strings.Replace(whole, "HTTP/1.1", "HTTP/x", 1), 400},
 		{"no version", strings.Replace(whole, " HTTP/1.1", "", 1), 400},
 		{"a method in lower case", strings.Replace(whole, "PUT", "put", 1), 405},
-		{"a method of signs", strings.Replace(whole, "PUT", "P{}T", 1), 400},
+		{"a method with invalid characters", strings.Replace(whole, "PUT", "P{}T", 1), 400},
 		{"no method", strings.Replace(whole, "PUT ", " ", 1), 400},
 		{"TRACE", t.raw("TRACE", clients+"/"+t.id, ""), 405},
 		{"CONNECT", t.raw("CONNECT", "a.example:443", ""), 404},
 		{"OPTIONS *", t.raw("OPTIONS", "*", ""), 200},
 		{"PATCH", t.raw("PATCH", clients+"/"+t.id, "{}"), 405},
-		{"HEAD of what cannot be got", t.raw("HEAD", clients+"/"+t.id+"/restore", ""), 405},
-		{"another method, it says", t.raw("POST", clients+"/"+t.id, "{}", "X-HTTP-Method-Override: PUT"), 405},
-		{"a path of another host", t.raw("GET", "http://a.example"+clients, ""), 200},
-		{"a path that goes elsewhere, it says", t.raw("GET", "/", "", "X-Original-URL: "+clients), 404},
-		{"a key that comes twice", t.raw("POST", clients, webApp, "Idempotency-Key: a\r\nIdempotency-Key: b"), 400},
-		{"a long key", t.raw("POST", clients, webApp, "Idempotency-Key: "+strings.Repeat("k", 129)), 400},
-		{"a long reason", t.put("{}", "X-Change-Reason: "+strings.Repeat("r", 501)), 400},
-		{"a tenant of signs", t.put("{}", "X-Tenant-Id: a b"), 403},
+		{"HEAD of a path without GET", t.raw("HEAD", clients+"/"+t.id+"/restore", ""), 405},
+		{"a method override", t.raw("POST", clients+"/"+t.id, "{}", "X-HTTP-Method-Override: PUT"), 405},
+		{"an absolute URL of another host", t.raw("GET", "http://a.example"+clients, ""), 200},
+		{"a path override", t.raw("GET", "/", "", "X-Original-URL: "+clients), 404},
+		{"two Idempotency-Keys", t.raw("POST", clients, webApp, "Idempotency-Key: a\r\nIdempotency-Key: b"), 400},
+		{"a long Idempotency-Key", t.raw("POST", clients, webApp, "Idempotency-Key: "+strings.Repeat("k", 129)), 400},
+		{"a long change reason", t.put("{}", "X-Change-Reason: "+strings.Repeat("r", 501)), 400},
+		{"an invalid tenant", t.put("{}", "X-Tenant-Id: a b"), 403},
 		{"an empty secret", t.raw("POST", clients+"/"+t.id+"/verify-secret", `{"secret":""}`), 200},
 		{"a long secret", t.raw("POST", clients+"/"+t.id+"/verify-secret", `{"secret":"`+strings.Repeat("s", 513)+`"}`), 400},
 		{"a secret with a NUL", t.raw("POST", clients+"/"+t.id+"/verify-secret", `{"secret":"\u0000"}`), 200},
-		{"a year beyond", t.raw("POST", clients+"/"+t.id+"/secrets", `{"expires_at":"99999-01-01T00:00:00Z"}`), 400},
+		{"a year with five digits", t.raw("POST", clients+"/"+t.id+"/secrets", `{"expires_at":"99999-01-01T00:00:00Z"}`), 400},
 		{"a leap second", t.raw("POST", clients+"/"+t.id+"/secrets", `{"expires_at":"2030-12-31T23:59:60Z"}`), 201},
 	})
-	add(requestsThatBreakHTTP(t))
+	add(hostileHTTPRequests(t))
 	return rows
 }
 
-// Each hostile request has the status that the table says, the answer is the
-// contract's, and afterwards the service is as it was before.
-func TestHostileRequests(t *testing.T) { onBothStores(t, hostilities) }
+// Each hostile request gets the expected status and, unless the HTTP library responds, a
+// JSON body. Afterwards the service still works and has logged no error.
+func TestHostileRequests(t *testing.T) { onBothStores(t, testHostileRequests) }
 
-func hostilities(t *testing.T, s service) {
+func testHostileRequests(t *testing.T, s service) {
 	server := httptest.NewServer(s.handler)
 	t.Cleanup(server.Close)
 	address, err := url.Parse(server.URL)
 	require.NoError(t, err)
-	aim := target{host: address.Host, id: s.create(t)}
-	rows := hostileRequests(aim)
+	to := target{host: address.Host, id: s.create(t)}
+	rows := hostileRequests(to)
 	assert.GreaterOrEqual(t, len(rows), 600)
 	for _, row := range rows {
-		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", aim.host)
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", to.host)
 		require.NoError(t, err)
 		require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
-		go func() { _, _ = io.WriteString(conn, row.bytes) }() // the service may have answered before all is sent
+		go func() { _, _ = io.WriteString(conn, row.bytes) }() // the service may respond before it has received everything
 		method, _, _ := strings.Cut(row.bytes, " ")
-		answer, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+		got, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
 		require.NoError(t, err, row.name)
-		text, err := io.ReadAll(answer.Body)
+		text, err := io.ReadAll(got.Body)
 		require.NoError(t, err, row.name)
-		require.NoError(t, answer.Body.Close())
+		require.NoError(t, got.Body.Close())
 		_ = conn.Close()
-		assert.Equal(t, row.status, answer.StatusCode, "%s: %.300s", row.name, text)
-		if answer.Header.Get("X-Request-Id") != "" && len(text) > 0 { // ours, not of the HTTP library
+		assert.Equal(t, row.status, got.StatusCode, "%s: %.300s", row.name, text)
+		if got.Header.Get("X-Request-Id") != "" && len(text) > 0 { // not a response of the HTTP library
 			assert.True(t, json.Valid(text), "%s: %.300s", row.name, text)
 			assert.Less(t, len(text), 30_000, row.name)
 		}
 	}
 	assert.NotContains(t, s.logs.String(), `"level":"ERROR"`)
-	read := s.do(t, call{method: "GET", path: clients + "/" + aim.id, token: "admin"})
+	read := s.do(t, call{method: "GET", path: clients + "/" + to.id, token: "admin"})
 	assert.Equal(t, http.StatusOK, read.status)
 }

@@ -9,11 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A key is for one request: with another path, precondition, reason or body it is
-// another request, and rejected; with the same ones it is not done twice.
-func TestAKeyIsForOneRequest(t *testing.T) { onBothStores(t, keysForOneRequest) }
+// An Idempotency-Key identifies one request. The same request with the same key is
+// executed once. A request with the same key and another path, precondition, reason or
+// body is rejected.
+func TestIdempotencyKeyIsForOneRequest(t *testing.T) { onBothStores(t, testIdempotencyKey) }
 
-func keysForOneRequest(t *testing.T, s service) {
+func testIdempotencyKey(t *testing.T, s service) {
 	id, other := s.create(t), s.create(t)
 	first := call{
 		method: "POST", path: clients + "/" + id + "/secrets", token: "admin", body: `{}`,
@@ -22,7 +23,7 @@ func keysForOneRequest(t *testing.T, s service) {
 	a := s.do(t, first)
 	require.Equal(t, 201, a.status, a.text)
 	again := s.do(t, first)
-	assert.Equal(t, 201, again.status, "the client is at revision 2 by now, and the request was done at 1: %s", again.text)
+	assert.Equal(t, 201, again.status, "the precondition is not evaluated again; the client is at revision 2 now: %s", again.text)
 	assert.Equal(t, "true", again.header.Get("Idempotent-Replayed"))
 	assert.Equal(t, a.data("secret_id"), again.data("secret_id"))
 
@@ -33,16 +34,16 @@ func keysForOneRequest(t *testing.T, s service) {
 		return c
 	}
 	for name, c := range map[string]call{
-		"another client":           edited(func(c *call) { c.path = clients + "/" + other + "/secrets" }),
-		"another operation":        edited(func(c *call) { c.path = clients + "/" + id + "/rotate-secret" }),
-		"a create":                 edited(func(c *call) { c.path, c.body = clients, webApp; c.header.Del("If-Match") }),
-		"another reason":           edited(func(c *call) { c.header.Set("X-Change-Reason", "two") }),
-		"no reason":                edited(func(c *call) { c.header.Del("X-Change-Reason") }),
-		"another revision":         edited(func(c *call) { c.header.Set("If-Match", `"2"`) }),
-		"no precondition":          edited(func(c *call) { c.header.Del("If-Match") }),
-		"one more precondition":    edited(func(c *call) { c.header.Set("If-None-Match", `"9"`) }),
-		"another body":             edited(func(c *call) { c.body = `{"description":"x"}` }),
-		"the same body, not a dry": edited(func(c *call) { c.body = ` {}` }),
+		"another client":               edited(func(c *call) { c.path = clients + "/" + other + "/secrets" }),
+		"another operation":            edited(func(c *call) { c.path = clients + "/" + id + "/rotate-secret" }),
+		"a registration":               edited(func(c *call) { c.path, c.body = clients, webApp; c.header.Del("If-Match") }),
+		"another reason":               edited(func(c *call) { c.header.Set("X-Change-Reason", "two") }),
+		"no reason":                    edited(func(c *call) { c.header.Del("X-Change-Reason") }),
+		"another revision":             edited(func(c *call) { c.header.Set("If-Match", `"2"`) }),
+		"no precondition":              edited(func(c *call) { c.header.Del("If-Match") }),
+		"one more precondition":        edited(func(c *call) { c.header.Set("If-None-Match", `"9"`) }),
+		"another body":                 edited(func(c *call) { c.body = `{"description":"x"}` }),
+		"the same JSON in other bytes": edited(func(c *call) { c.body = ` {}` }),
 	} {
 		a := s.do(t, c)
 		assert.Equal(t, http.StatusConflict, a.status, "%s: %s", name, a.text)

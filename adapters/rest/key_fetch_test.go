@@ -18,9 +18,9 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// insideNames is a resolver for which the names below inside.test have a private
-// address and no other name exists.
-func insideNames(t *testing.T) *net.Resolver {
+// internalResolver returns a resolver that knows only names below inside.test, which
+// have a private address.
+func internalResolver(t *testing.T) *net.Resolver {
 	t.Helper()
 	socket, err := (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -57,9 +57,10 @@ func insideNames(t *testing.T) *net.Resolver {
 	}}
 }
 
-// A registration whose jwks_uri has a name of an internal network gets the response
-// that one with a name that does not exist gets, with and without a FAPI profile.
-func TestInternalNamesCannotBeToldFromMissingOnes(t *testing.T) {
+// A registration whose jwks_uri has an internal host gets the same response as one whose
+// jwks_uri has a host that does not exist, with and without a FAPI profile. Otherwise the
+// registry could be used to probe the network.
+func TestInternalAndMissingHostsGetTheSameResponse(t *testing.T) {
 	store, err := sqlite.Open(t.TempDir() + "/test.db")
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })
@@ -69,22 +70,22 @@ func TestInternalNamesCannotBeToldFromMissingOnes(t *testing.T) {
 	require.NoError(t, err)
 	s := serviceOver(t, store, func(c *setup) {
 		c.Registry.Book = book
-		c.Registry.Keys = jwks.NewResolver(jwks.Options{Names: insideNames(t), Wait: func(context.Context, time.Duration) {}})
+		c.Registry.Keys = jwks.NewResolver(jwks.Options{Names: internalResolver(t), Wait: func(context.Context, time.Duration) {}})
 	})
-	register := func(profile, host string) answer {
+	register := func(profile, host string) response {
 		return s.do(t, call{method: "POST", path: clients, token: "admin", body: fmt.Sprintf(`{"name":"App","fapi_profile":%q,
 			"redirect_uris":["https://a.example/cb"],"client_auth_methods":["private_key_jwt"],"jwks_uri":"https://%s/jwks"}`, profile, host)})
 	}
 	for profile, status := range map[string]int{"": http.StatusCreated, "fapi2-security": http.StatusBadRequest} {
-		inside, missing := register(profile, "keys.inside.test"), register(profile, "keys.missing.test")
-		require.Equal(t, status, inside.status, inside.text)
+		internal, missing := register(profile, "keys.inside.test"), register(profile, "keys.missing.test")
+		require.Equal(t, status, internal.status, internal.text)
 		assert.Equal(t, status, missing.status, missing.text)
-		assert.Equal(t, missing.body["violations"], inside.body["violations"])
-		assert.Equal(t, missing.body["warnings"], inside.body["warnings"])
-		assert.Contains(t, inside.text, "jwks-uri-unreachable")
+		assert.Equal(t, missing.body["violations"], internal.body["violations"])
+		assert.Equal(t, missing.body["warnings"], internal.body["warnings"])
+		assert.Contains(t, internal.text, "jwks-uri-unreachable")
 	}
 	literal := register("", "10.0.0.1")
-	assert.Equal(t, []string{"/jwks_uri jwks-uri-address"}, literal.violated(), "what the text shows is no secret")
+	assert.Equal(t, []string{"/jwks_uri jwks-uri-address"}, literal.violated(), "the address is in the request, so rejecting it reveals nothing")
 	userinfo := register("", "user:pass@keys.missing.test")
 	assert.Equal(t, []string{"/jwks_uri jwks-uri-syntax"}, userinfo.violated())
 }

@@ -30,7 +30,7 @@ type requestState struct {
 	requestID   string
 	operation   *operation // nil if there is none, or until it is found
 	caller      application.Caller
-	home        domain.TenantID // the tenant of the caller's token
+	tokenTenant domain.TenantID // the tenant of the caller's token
 	reason      string
 	fingerprint [sha256.Size]byte // see [application.Idempotency]
 
@@ -45,7 +45,7 @@ type requestState struct {
 func (x *requestState) options(dryRun *bool, ifMatch, ifNoneMatch, idempotencyKey *string) application.Options {
 	opts := application.Options{DryRun: dryRun != nil && *dryRun, Reason: x.reason, RequestID: x.requestID}
 	x.conditions(&opts, ifMatch, ifNoneMatch)
-	if x.violations.total() > 0 { // it is validated and rejected
+	if x.violations.total() > 0 { // the request is validated, then rejected
 		opts.DryRun = true
 		return opts
 	}
@@ -90,10 +90,10 @@ func (s *server) timeLimit(w http.ResponseWriter, r *http.Request) time.Duration
 	if r.URL.Path != changesPath {
 		return s.deadline
 	}
-	longest := s.deadline + application.MaxWait
+	limit := s.deadline + application.MaxWait
 	// Setting the deadline fails for the recorders of tests, which have none.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * longest))
-	return longest
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * limit))
+	return limit
 }
 
 // logAccess logs one line per request. It logs the route instead of the path, and

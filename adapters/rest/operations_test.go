@@ -17,14 +17,14 @@ import (
 	"github.com/clientele-oauth/clientele/application"
 )
 
-// operation is one of openapi.yaml's.
+// operation is an operation of openapi.yaml.
 type operation struct {
 	id, method, path string
 	permission       string
 	body             bool
 }
 
-// operations lists all of the document's, in the order of their names.
+// operations returns all operations of openapi.yaml, sorted by id.
 func operations(t *testing.T) []operation {
 	t.Helper()
 	doc, err := openapi3.NewLoader().LoadFromData(api.Document)
@@ -40,7 +40,7 @@ func operations(t *testing.T) []operation {
 	return list
 }
 
-// call is a valid request of the operation about a client.
+// call returns a valid request of the operation for a client.
 func (o operation) call(id, token string) call {
 	path := strings.NewReplacer("{client_id}", id, "{number}", "1", "{secret_id}", "none").Replace(o.path)
 	c := call{method: o.method, path: path, token: token}
@@ -55,12 +55,12 @@ func (o operation) call(id, token string) call {
 	return c
 }
 
-// The document, the table of permissions and what runs say the same: each
-// operation, tried by callers with each one permission alone.
-func TestTheTableOfPermissionsIsTheContracts(t *testing.T) {
+// openapi.yaml and the table of permissions agree, and the service enforces them: each
+// operation is called by callers with only one permission.
+func TestPermissionsMatchOpenAPI(t *testing.T) {
 	s := newService(t)
 	for _, o := range operations(t) {
-		require.NotEmpty(t, o.permission, "%s tells no permission", o.id)
+		require.NotEmpty(t, o.permission, "%s has no permission", o.id)
 		assert.Equal(t, o.permission, string(application.Operation(o.id).Needs()), o.id)
 		for _, token := range []string{"read", "verify", "write"} {
 			a := s.do(t, o.call(s.create(t), token))
@@ -74,37 +74,37 @@ func TestTheTableOfPermissionsIsTheContracts(t *testing.T) {
 	}
 }
 
-// No operation lets a tenant see, change or guess another's client.
-func TestATenantKnowsNothingOfAnother(t *testing.T) { onBothStores(t, twoTenants) }
+// No operation lets a tenant read, change or detect a client of another tenant.
+func TestTenantsAreIsolated(t *testing.T) { onBothStores(t, testTwoTenants) }
 
-func twoTenants(t *testing.T, s service) {
+func testTwoTenants(t *testing.T, s service) {
 	id := s.create(t)
 	for _, o := range operations(t) {
-		a := s.do(t, o.call(id, "stranger"))
+		a := s.do(t, o.call(id, "other-tenant"))
 		assert.NotContains(t, a.text, id, o.id)
 		if strings.Contains(o.path, "{client_id}") {
 			assert.Equal(t, http.StatusNotFound, a.status, o.id)
-			unknown := s.do(t, o.call("no-such-client", "stranger"))
-			assert.Equal(t, unknown.body["message"], a.body["message"], "%s: the answer tells that there is one", o.id)
+			unknown := s.do(t, o.call("no-such-client", "other-tenant"))
+			assert.Equal(t, unknown.body["message"], a.body["message"], "%s: the response reveals that the client exists", o.id)
 		}
 	}
 	read := s.do(t, call{method: "GET", path: clients + "/" + id, token: "admin"})
 	assert.Equal(t, `"1"`, read.header.Get("ETag"))
 }
 
-func TestPlatformCallersNameTheTenant(t *testing.T) {
+func TestPlatformCallersSelectATenant(t *testing.T) {
 	s := newService(t)
 	id := s.create(t)
-	there := http.Header{"X-Tenant-Id": {"tenant_a"}}
-	assert.Equal(t, 200, s.do(t, call{method: "GET", path: clients + "/" + id, token: "platform", header: there}).status)
+	inTenantA := http.Header{"X-Tenant-Id": {"tenant_a"}}
+	assert.Equal(t, 200, s.do(t, call{method: "GET", path: clients + "/" + id, token: "platform", header: inTenantA}).status)
 	assert.Equal(t, 403, s.do(t, call{method: "GET", path: clients + "/" + id, token: "platform"}).status)
-	assert.Equal(t, 200, s.do(t, call{method: "GET", path: clients + "/" + id, token: "admin", header: there}).status)
+	assert.Equal(t, 200, s.do(t, call{method: "GET", path: clients + "/" + id, token: "admin", header: inTenantA}).status)
 	assert.Equal(t, 400, s.do(t, call{method: "GET", path: clients, token: "platform", header: http.Header{"X-Tenant-Id": {"a b"}}}).status)
 }
 
-func TestListsHavePagesAndWalks(t *testing.T) { onBothStores(t, pagesAndWalks) }
+func TestListsByPageAndByCursor(t *testing.T) { onBothStores(t, testLists) }
 
-func pagesAndWalks(t *testing.T, s service) {
+func testLists(t *testing.T, s service) {
 	empty := s.do(t, call{method: "GET", path: clients, token: "admin"})
 	require.Equal(t, 200, empty.status, empty.text)
 	assert.Equal(t, map[string]any{
@@ -123,33 +123,33 @@ func pagesAndWalks(t *testing.T, s service) {
 	}, page.body["pagination"])
 	assert.EqualValues(t, 5, page.body["total"])
 
-	var walked []string
+	var found []string
 	for path := clients + "?limit=2"; path != ""; {
 		a := s.do(t, call{method: "GET", path: path, token: "admin"})
 		require.Equal(t, 200, a.status, a.text)
 		assert.NotContains(t, a.body, "pagination")
-		walked = append(walked, idsOf(a)...)
+		found = append(found, idsOf(a)...)
 		next, more := a.body["next"].(string)
 		path = ""
 		if more {
 			path = clients + "?limit=2&after=" + next
 		}
 	}
-	assert.Equal(t, want, walked)
+	assert.Equal(t, want, found)
 }
 
-func idsOf(a answer) []string {
+func idsOf(r response) []string {
 	var ids []string
-	items, _ := a.body["items"].([]any)
+	items, _ := r.body["items"].([]any)
 	for _, item := range items {
 		ids = append(ids, item.(map[string]any)["client_id"].(string))
 	}
 	return ids
 }
 
-func TestTheRegistryOverHTTP(t *testing.T) { onBothStores(t, wholeRegistry) }
+func TestRegistryOverHTTP(t *testing.T) { onBothStores(t, testRegistry) }
 
-func wholeRegistry(t *testing.T, s service) {
+func testRegistry(t *testing.T, s service) {
 	created := s.do(t, call{method: "POST", path: clients, token: "admin", body: strings.Replace(webApp, "{", `{"client_id":"app-1",`, 1), header: http.Header{"Idempotency-Key": {"k1"}}})
 	require.Equal(t, 201, created.status, created.text)
 	assert.Equal(t, "app-1", created.data("client_id"))
@@ -157,11 +157,11 @@ func wholeRegistry(t *testing.T, s service) {
 	first, _ := created.data("client_secret").(string)
 	require.NotEmpty(t, first)
 
-	again := s.do(t, call{method: "POST", path: clients, token: "admin", body: strings.Replace(webApp, "{", `{"client_id":"app-1",`, 1), header: http.Header{"Idempotency-Key": {"k1"}}})
-	require.Equal(t, 201, again.status, again.text)
-	assert.Equal(t, "true", again.header.Get("Idempotent-Replayed"))
-	assert.NotContains(t, again.text, "client_secret\"")
-	assert.Contains(t, again.body["message"], "rotate the secret")
+	repeated := s.do(t, call{method: "POST", path: clients, token: "admin", body: strings.Replace(webApp, "{", `{"client_id":"app-1",`, 1), header: http.Header{"Idempotency-Key": {"k1"}}})
+	require.Equal(t, 201, repeated.status, repeated.text)
+	assert.Equal(t, "true", repeated.header.Get("Idempotent-Replayed"))
+	assert.NotContains(t, repeated.text, "client_secret\"")
+	assert.Contains(t, repeated.body["message"], "rotate the secret")
 	other := s.do(t, call{method: "POST", path: clients, token: "admin", body: webApp, header: http.Header{"Idempotency-Key": {"k1"}}})
 	assert.Equal(t, 409, other.status)
 	taken := s.do(t, call{method: "POST", path: clients, token: "admin", body: strings.Replace(webApp, "{", `{"client_id":"app-1",`, 1)})
@@ -218,9 +218,9 @@ func wholeRegistry(t *testing.T, s service) {
 		map[string]any{"field": "/jwks_uri", "before": []any{}, "after": []any{"https://a.example/jwks"}},
 	}, entry["differences"])
 	assert.Equal(t, entry["number"], history.data("next_before"))
-	was := s.do(t, call{method: "GET", path: path + "/revisions/1", token: "read"})
-	assert.Equal(t, "create", was.data("action"))
-	assert.Equal(t, "app-1", was.data("client").(map[string]any)["client_id"])
+	original := s.do(t, call{method: "GET", path: path + "/revisions/1", token: "read"})
+	assert.Equal(t, "create", original.data("action"))
+	assert.Equal(t, "app-1", original.data("client").(map[string]any)["client_id"])
 	reverted := s.do(t, call{method: "POST", path: path + "/revisions/1/restore", token: "admin"})
 	require.Equal(t, 200, reverted.status, reverted.text)
 	assert.Equal(t, `["client_secret_basic"]`, reverted.data("client_auth_methods"))

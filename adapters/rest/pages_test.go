@@ -21,8 +21,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// largeURIs are redirect URIs of about so many bytes in all, as JSON. The variant tells
-// several such lists apart.
+// largeURIs returns redirect URIs as JSON, with the given total size in bytes. Lists with
+// different variants are different.
 func largeURIs(variant, bytes int) string {
 	var uris []string
 	for i := range bytes / 2000 {
@@ -32,7 +32,7 @@ func largeURIs(variant, bytes int) string {
 	return string(text)
 }
 
-// createLarge registers n clients of almost the largest size.
+// createLarge registers n clients of nearly the maximum size.
 func createLarge(t *testing.T, s service, n int) {
 	t.Helper()
 	for i := range n {
@@ -42,12 +42,12 @@ func createLarge(t *testing.T, s service, n int) {
 	}
 }
 
-// meter receives a response and measures the memory in use at each piece of it.
+// meter receives a response and measures the heap at each write.
 type meter struct {
 	header http.Header
 	status int
 	bytes  int
-	pieces int
+	writes int
 	peak   uint64
 }
 
@@ -57,12 +57,12 @@ func (m *meter) WriteHeader(status int) { m.status = status }
 
 func (m *meter) Write(p []byte) (int, error) {
 	m.bytes += len(p)
-	m.pieces++
+	m.writes++
 	m.peak = max(m.peak, liveHeap())
 	return len(p), nil
 }
 
-// liveHeap is the memory of what is still referred to.
+// liveHeap returns the size of the heap in bytes, after a garbage collection.
 func liveHeap() uint64 {
 	runtime.GC()
 	var stats runtime.MemStats
@@ -70,8 +70,8 @@ func liveHeap() uint64 {
 	return stats.HeapAlloc
 }
 
-// measure serves a request and returns the meter, with the peak above what was in use
-// before.
+// measure serves a request. It returns the meter, whose peak is relative to the heap
+// before the request.
 func (s service) measure(t *testing.T, path string) *meter {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://service", http.NoBody)
@@ -86,9 +86,9 @@ func (s service) measure(t *testing.T, path string) *meter {
 	return m
 }
 
-// Whatever a page asks for, the memory of serving it is a few times the bound of a page
-// and not that of its clients.
-func TestTheMemoryOfALargePageIsBounded(t *testing.T) {
+// The memory for serving a page is at most a few times the size limit of a page, however
+// large its clients are.
+func TestMemoryOfLargePagesIsBounded(t *testing.T) {
 	const many, revisions = 80, 80 // of 120 kB each
 	onBothStores(t, func(t *testing.T, s service) {
 		createLarge(t, s, many)
@@ -98,9 +98,9 @@ func TestTheMemoryOfALargePageIsBounded(t *testing.T) {
 		}
 		for _, tt := range []struct {
 			path  string
-			bytes int // the least that the response has
+			bytes int // minimum size of the response
 		}{
-			{clients + "?page_size=80", many * 118_000}, // exactly what the page asks for
+			{clients + "?page_size=80", many * 118_000}, // a numbered page is always complete
 			{clients + "?page_size=80&redirect_host=app.example.com", many * 118_000},
 			{clients + "?limit=500", application.PageBytes},
 			{clients + "/app-000/revisions?limit=100", application.PageBytes},
@@ -109,7 +109,7 @@ func TestTheMemoryOfALargePageIsBounded(t *testing.T) {
 			m := s.measure(t, tt.path)
 			assert.Equal(t, http.StatusOK, m.status, tt.path)
 			assert.GreaterOrEqual(t, m.bytes, tt.bytes, tt.path)
-			assert.Greater(t, m.pieces, 4, "%s is sent in pieces", tt.path)
+			assert.Greater(t, m.writes, 4, "%s is not sent in parts", tt.path)
 			assert.Less(t, float64(m.peak)/application.PageBytes, 3.0, "%s: memory, in pages", tt.path)
 			if tt.bytes == application.PageBytes {
 				assert.Less(t, m.bytes, 3*application.PageBytes, tt.path)
@@ -118,12 +118,12 @@ func TestTheMemoryOfALargePageIsBounded(t *testing.T) {
 	})
 }
 
-// Large clients are paged through completely, in every way.
-func TestPagesOfLargeClientsLeadThroughAll(t *testing.T) {
+// Lists of large clients are complete, by cursor and by page number.
+func TestLargeClientsArePagedThroughCompletely(t *testing.T) {
 	const many = 50
 	onBothStores(t, func(t *testing.T, s service) {
 		createLarge(t, s, many)
-		var walked []string
+		var found []string
 		next, pages := "", 0
 		for {
 			pages++
@@ -133,20 +133,20 @@ func TestPagesOfLargeClientsLeadThroughAll(t *testing.T) {
 			}
 			page := s.do(t, call{method: http.MethodGet, path: path, token: "admin"})
 			require.Equal(t, http.StatusOK, page.status, page.text)
-			walked = append(walked, clientIDs(page)...)
+			found = append(found, clientIDs(page)...)
 			if next, _ = page.body["next"].(string); next == "" {
 				break
 			}
 		}
-		require.Len(t, walked, many)
-		assert.Equal(t, 3, pages, "of 18 clients, then fewer")
-		for i, id := range walked {
+		require.Len(t, found, many)
+		assert.Equal(t, 3, pages, "the size limit of a page allows 18 of these clients")
+		for i, id := range found {
 			assert.Equal(t, fmt.Sprintf("app-%03d", i), id)
 		}
 		first := s.do(t, call{method: http.MethodGet, path: clients + "?page_size=30", token: "admin"})
 		second := s.do(t, call{method: http.MethodGet, path: clients + "?page_size=30&page=2", token: "admin"})
-		assert.Equal(t, walked[:30], clientIDs(first), "a page with a number has the clients that it asks for")
-		assert.Equal(t, walked[30:], clientIDs(second))
+		assert.Equal(t, found[:30], clientIDs(first), "a numbered page is complete")
+		assert.Equal(t, found[30:], clientIDs(second))
 		assert.InDelta(t, many, first.body["total"], 0)
 		assert.Equal(t, map[string]any{
 			"page": 1.0, "page_size": 30.0, "total": 50.0, "total_pages": 2.0, "has_next": true, "has_prev": false,
@@ -154,9 +154,9 @@ func TestPagesOfLargeClientsLeadThroughAll(t *testing.T) {
 	})
 }
 
-func clientIDs(a answer) []string {
+func clientIDs(r response) []string {
 	var ids []string
-	items, _ := a.body["items"].([]any)
+	items, _ := r.body["items"].([]any)
 	for _, item := range items {
 		fields, _ := item.(map[string]any)
 		id, _ := fields["client_id"].(string)
@@ -165,7 +165,7 @@ func clientIDs(a answer) []string {
 	return ids
 }
 
-func TestASmallPageHasALength(t *testing.T) {
+func TestSmallPagesHaveAContentLength(t *testing.T) {
 	s := newService(t)
 	s.do(t, call{method: http.MethodPost, path: clients, token: "admin", body: `{"name": "App", "grant_types": ["client_credentials"], "scopes": ["a"]}`})
 	for _, path := range []string{clients, clients + "?limit=10", "/admin/oauth/changes"} {
@@ -174,54 +174,54 @@ func TestASmallPageHasALength(t *testing.T) {
 	}
 }
 
-// failing is a store whose lists fail from the second on.
-type failing struct {
-	still
+// failingStore is a store whose second and later lists fail.
+type failingStore struct {
+	fixedStore
 	lists *int
 }
 
-func (f failing) List(ctx context.Context, tenant domain.TenantID, q application.Query) (application.Page, error) {
+func (f failingStore) List(ctx context.Context, tenant domain.TenantID, q application.Query) (application.Page, error) {
 	if *f.lists++; *f.lists > 1 {
 		return application.Page{}, application.ErrUnavailable
 	}
 	q.Limit /= 2
-	return f.still.List(ctx, tenant, q)
+	return f.fixedStore.List(ctx, tenant, q)
 }
 
-func TestAPageThatFailsHalfWayIsNotTakenForAWholeOne(t *testing.T) {
+func TestIncompletePageIsDetectable(t *testing.T) {
 	small := domain.Restore(domain.State{Identity: domain.Identity{ClientID: "app"}})
-	s := serviceOver(t, failing{still{client: small}, new(int)})
+	s := serviceOver(t, failingStore{fixedStore{client: small}, new(int)})
 	page := s.do(t, call{method: http.MethodGet, path: clients + "?page_size=10", token: "admin"})
 	assert.Equal(t, http.StatusServiceUnavailable, page.status, "nothing was sent yet")
 
 	large := domain.Restore(domain.State{
 		Identity: domain.Identity{ClientID: "app"}, Settings: domain.Settings{Name: strings.Repeat("a", 100_000)},
 	})
-	s = serviceOver(t, failing{still{client: large}, new(int)})
+	s = serviceOver(t, failingStore{fixedStore{client: large}, new(int)})
 	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { s.measure(t, clients+"?page_size=10") },
 		"the server closes the connection")
 	assert.Contains(t, s.logs.String(), "response aborted")
 }
 
-// slow is a store whose lists last until their context ends.
-type slow struct{ still }
+// slowStore is a store whose lists take until their context ends.
+type slowStore struct{ fixedStore }
 
-func (slow) List(ctx context.Context, _ domain.TenantID, _ application.Query) (application.Page, error) {
+func (slowStore) List(ctx context.Context, _ domain.TenantID, _ application.Query) (application.Page, error) {
 	<-ctx.Done()
 	return application.Page{}, errors.Join(application.ErrUnavailable, ctx.Err())
 }
 
-func TestAListThatTakesTooLongSaysSo(t *testing.T) {
-	s := serviceOver(t, slow{}, func(c *setup) { c.Registry.ListTime = time.Millisecond })
+func TestSlowListGets503WithAReason(t *testing.T) {
+	s := serviceOver(t, slowStore{}, func(c *setup) { c.Registry.ListTime = time.Millisecond })
 	page := s.do(t, call{method: http.MethodGet, path: clients, token: "admin"})
 	assert.Equal(t, http.StatusServiceUnavailable, page.status)
 	assert.Equal(t, "1", page.header.Get("Retry-After"))
 	assert.Contains(t, page.body["message"], "the list took too long")
 }
 
-func TestATenantHasAtMostItsQuotaOfClients(t *testing.T) {
+func TestQuotaOfClientsPerTenant(t *testing.T) {
 	onBothStores(t, func(t *testing.T, s service) {
-		create := func(id, token string) answer {
+		create := func(id, token string) response {
 			return s.do(t, call{method: http.MethodPost, path: clients, token: token, body: `{"client_id": "` + id + `", "name": "App", "redirect_uris": ["https://app.example.com/cb"]}`})
 		}
 		require.Equal(t, http.StatusCreated, create("one", "admin").status)
@@ -230,7 +230,7 @@ func TestATenantHasAtMostItsQuotaOfClients(t *testing.T) {
 		assert.Equal(t, http.StatusConflict, over.status)
 		assert.Contains(t, over.body["message"], "reached its limit of clients")
 		assert.Equal(t, http.StatusConflict, s.do(t, call{method: http.MethodPost, path: clients + "?dry_run=true", token: "admin", body: `{"name": "App"}`}).status)
-		assert.Equal(t, http.StatusCreated, create("one", "stranger").status, "another tenant has its own")
+		assert.Equal(t, http.StatusCreated, create("one", "other-tenant").status, "another tenant has its own quota")
 
 		require.Equal(t, http.StatusNoContent, s.do(t, call{method: http.MethodDelete, path: clients + "/one", token: "admin"}).status)
 		require.Equal(t, http.StatusCreated, create("three", "admin").status, "deleted clients do not count")
@@ -238,11 +238,11 @@ func TestATenantHasAtMostItsQuotaOfClients(t *testing.T) {
 		assert.Equal(t, http.StatusConflict, restored.status)
 		assert.Contains(t, restored.body["message"], "reached its limit of clients")
 		updated := s.do(t, call{method: http.MethodPut, path: clients + "/two", token: "admin", body: `{"name": "Another"}`})
-		assert.Equal(t, http.StatusOK, updated.status, "changes are no matter of the quota")
+		assert.Equal(t, http.StatusOK, updated.status, "updates do not depend on the quota")
 	}, func(c *setup) { c.Registry.MaxClients = 2 })
 }
 
-func TestALargerClientIsRejected(t *testing.T) {
+func TestTooLargeClientIsRejected(t *testing.T) {
 	s := newService(t)
 	created := s.do(t, call{method: http.MethodPost, path: clients, token: "admin", body: `{"name": "App", "redirect_uris": ` + largeURIs(0, 140_000) + `}`})
 	assert.Equal(t, http.StatusBadRequest, created.status)

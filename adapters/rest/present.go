@@ -8,16 +8,16 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// writeTime writes a time as responses have it: RFC 3339 in UTC, whole seconds. An
-// unset time is left out.
+// writeTime writes a time in the format of responses: RFC 3339 in UTC, whole seconds.
+// It omits an unset time.
 func writeTime(w *jsonobject.Writer, name string, t time.Time) {
 	if !t.IsZero() {
 		w.Time(name, t, time.RFC3339)
 	}
 }
 
-// writeItem writes a client as responses show it. The time decides which secrets
-// have not expired.
+// writeItem writes a client in the format of responses. now determines which secrets
+// have expired.
 func (s *server) writeItem(w *jsonobject.Writer, c *domain.Client, now time.Time) {
 	writeIdentity(w, c)
 	w.TextUnlessEmpty("id", c.Identity().ID)
@@ -32,8 +32,8 @@ func (s *server) writeItem(w *jsonobject.Writer, c *domain.Client, now time.Time
 	}
 }
 
-// writeFields writes those of the given fields of a client that responses show, and
-// what every caller of an operation on the client knows.
+// writeFields writes the identity of a client, which the caller knows already, and
+// those of the given fields that responses contain.
 func (s *server) writeFields(w *jsonobject.Writer, c *domain.Client, fields domain.FieldSet) {
 	writeIdentity(w, c)
 	for f := range s.alwaysShown.Union(c.Filled()).All() {
@@ -48,9 +48,8 @@ func writeIdentity(w *jsonobject.Writer, c *domain.Client) {
 	w.Text("tenant_id", string(c.Identity().TenantID))
 }
 
-// writeField writes a field of a client. Two fields have a form of their own in
-// responses: the keys that the registry holds are left out, and the authentication
-// methods are the JSON text of an array.
+// writeField writes a field of a client. Two fields are special in responses: jwks is
+// omitted, and the authentication methods are a string with the JSON text of an array.
 func writeField(w *jsonobject.Writer, c *domain.Client, f domain.Field) {
 	switch f {
 	case domain.FieldJWKS:
@@ -63,7 +62,7 @@ func writeField(w *jsonobject.Writer, c *domain.Client, f domain.Field) {
 	}
 }
 
-// writeRevised writes the members of a client as an entry of the log left it.
+// writeRevised writes an entry of the change log with the client after the change.
 func (s *server) writeRevised(w *jsonobject.Writer, r domain.Revision) {
 	w.Text("action", string(r.Action))
 	writeActor(w, r.Actor)
@@ -71,7 +70,7 @@ func (s *server) writeRevised(w *jsonobject.Writer, r domain.Revision) {
 	if r.Unreadable {
 		w.Bool("unreadable", true)
 	} else {
-		w.Object("client", func() { s.writeItem(w, &r.Client, r.At) }) // it has no secrets
+		w.Object("client", func() { s.writeItem(w, &r.Client, r.At) }) // revisions contain no secrets
 		w.TextUnlessEmpty("jwks", r.Client.Settings().Keys.Inline())
 	}
 	w.TextUnlessEmpty("reason", r.Reason)
@@ -85,7 +84,7 @@ func writeActor(w *jsonobject.Writer, a domain.Actor) {
 	})
 }
 
-// writeWarnings writes warnings, where there are any.
+// writeWarnings writes the warnings, if there are any.
 func writeWarnings(w *jsonobject.Writer, warnings domain.Findings) {
 	if len(warnings) == 0 {
 		return

@@ -14,7 +14,7 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// problem is an error answer: openapi.yaml's SimpleResponse and its headers.
+// problem is an error response: SimpleResponse in openapi.yaml, and headers.
 type problem struct {
 	status     int
 	message    string
@@ -25,7 +25,7 @@ type problem struct {
 	retryAfter int             // seconds; 0 for none
 }
 
-// contractError is a request that openapi.yaml does not allow.
+// contractError rejects a request that violates openapi.yaml.
 type contractError struct {
 	status     int
 	message    string
@@ -36,24 +36,24 @@ type contractError struct {
 
 func (e *contractError) Error() string { return e.message }
 
-// challenge begins every WWW-Authenticate header (RFC 6750 §3).
+// challenge is the start of every WWW-Authenticate header (RFC 6750 §3).
 const challenge = `Bearer realm="clientele"`
 
-// problemOf maps an error to the response that reports it. This
-// is the only place that does. known is false for a defect of ours, of which
-// the response says nothing.
+// problemOf converts an error to the response that reports it. All error responses
+// are made here. known is false for an internal error; its response contains no
+// details.
 func problemOf(err error) (p problem, known bool) {
 	var invalid *application.InvalidError
 	var broken *contractError
 	switch {
 	case errors.As(err, &invalid):
-		refusals := invalid.Findings.Violations()
-		listed := refusals[:min(len(refusals), maxViolations)]
+		found := invalid.Findings.Violations()
+		listed := found[:min(len(found), maxViolations)]
 		return problem{
 			status:     http.StatusBadRequest,
-			message:    "the client is rejected for " + contract.CountOf(len(refusals), "violation"),
+			message:    "the client is rejected for " + contract.CountOf(len(found), "violation"),
 			violations: listed,
-			omitted:    len(refusals) - len(listed),
+			omitted:    len(found) - len(listed),
 		}, true
 	case errors.As(err, &broken):
 		return problem{
@@ -174,7 +174,8 @@ func problemOf(err error) (p problem, known bool) {
 	}
 }
 
-// writeError answers with the problem that err is.
+// writeError responds with the problem for err, and logs internal errors and
+// rejections that operators may have to act on.
 func (s *server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	p, known := problemOf(err)
 	if invalid, ok := errors.AsType[*application.InvalidError](err); ok {
@@ -193,8 +194,8 @@ func (s *server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	s.writeProblem(w, r, p)
 }
 
-// writeBindingError answers where the generated binding could not read a
-// parameter; bodies were read by then, see checkContract.
+// writeBindingError responds to a request with a parameter that the generated binding
+// cannot read. Bodies were already decoded, see checkContract.
 func (s *server) writeBindingError(w http.ResponseWriter, r *http.Request, err error) {
 	broken := &contractError{status: http.StatusBadRequest, message: "a parameter of the request cannot be read"}
 	if format, ok := errors.AsType[*api.InvalidParamFormatError](err); ok {
@@ -226,8 +227,8 @@ func (s *server) writeProblem(w http.ResponseWriter, r *http.Request, p problem)
 	}).write(w, r)
 }
 
-// explainForbidden says what the caller lacks, and names the scope for the
-// challenge (RFC 6750 §3).
+// explainForbidden returns a message about the missing permission or tenant, and the
+// scope parameter of the challenge (RFC 6750 §3).
 func explainForbidden(err error) (message, scope string) {
 	forbidden, ok := errors.AsType[*application.ForbiddenError](err)
 	if !ok {

@@ -9,9 +9,8 @@ import (
 	"github.com/clientele-oauth/clientele/api"
 )
 
-// response is a response whose body is written already. It takes the place
-// of the generated types, which would be filled first and then written by
-// reflection.
+// response is a response whose body is already encoded. It is used instead of the
+// generated types, which would have to be filled and then encoded by reflection.
 type response struct {
 	status int
 	header map[string]string
@@ -19,23 +18,24 @@ type response struct {
 	server *server
 }
 
-// maxKeptBody bounds the memory of a body that is kept: that of a large page.
-const maxKeptBody = 256 << 10
+// maxReusedBody is the maximum capacity of a buffer that is kept for reuse, in bytes:
+// that of a large page.
+const maxReusedBody = 256 << 10
 
-// success is a response in the envelope of openapi.yaml; write writes the members
-// of the operation.
+// success returns a success response in the envelope of openapi.yaml. write adds the
+// fields of the operation.
 func (s *server) success(status int, message string, write func(w *jsonobject.Writer)) *response {
 	return s.respond(status, 0, message, write)
 }
 
-// respond is a response in the envelope, with the code that is 0 for a success and the status
-// for a problem.
+// respond returns a response in the envelope. The code is 0 for a success and the
+// status for a problem.
 func (s *server) respond(status, code int, message string, write func(w *jsonobject.Writer)) *response {
 	return &response{status: status, header: map[string]string{}, body: s.envelope(code, message, write), server: s}
 }
 
-// envelope writes the envelope of openapi.yaml into a body that [server.keep] may have
-// kept.
+// envelope returns a buffer with the envelope of openapi.yaml, and what write adds to
+// it. The buffer may be a reused one, see [server.keep].
 func (s *server) envelope(code int, message string, write func(w *jsonobject.Writer)) *jsonobject.Writer {
 	w, ok := s.bodies.Get().(*jsonobject.Writer)
 	if !ok {
@@ -50,9 +50,9 @@ func (s *server) envelope(code int, message string, write func(w *jsonobject.Wri
 	return w
 }
 
-// keep keeps a body that was sent, to be written over.
+// keep makes the buffer of a sent body available for reuse, unless it is too large.
 func (s *server) keep(body *jsonobject.Writer) {
-	if cap(*body) <= maxKeptBody {
+	if cap(*body) <= maxReusedBody {
 		*body = (*body)[:0]
 		s.bodies.Put(body)
 	}
@@ -66,7 +66,7 @@ func (r *response) replayed(repeated bool) *response {
 	return r
 }
 
-// write sends a response outside of the generated server.
+// write sends a response without the generated server.
 func (r *response) write(w http.ResponseWriter, request *http.Request) {
 	log := r.server.log
 	if err := r.send(w); err != nil {
@@ -96,7 +96,7 @@ func (r *response) send(w http.ResponseWriter) error {
 	return err
 }
 
-// The operations with a body in their responses.
+// The methods that the generated server calls, for all operations with a response body.
 
 // VisitCreateClientResponse implements [api.CreateClientResponseObject].
 func (r *response) VisitCreateClientResponse(w http.ResponseWriter) error { return r.send(w) }

@@ -16,8 +16,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// everything is a client with a value in every member.
-func everything() domain.State {
+// fullState returns a client with a value in every field.
+func fullState() domain.State {
 	at := time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
 	return domain.State{
 		Identity: domain.Identity{ID: "client_abc123", TenantID: "tenant_a", ClientID: "app-123"},
@@ -35,28 +35,27 @@ func everything() domain.State {
 	}
 }
 
-// Answers that tell of clients have the members that openapi.yaml names, all of
-// them, and no others.
-func TestAnswersHaveTheMembersOfTheContract(t *testing.T) {
+// Responses with clients have all fields of openapi.yaml, and no others.
+func TestResponsesHaveTheFieldsOfOpenAPI(t *testing.T) {
 	doc, err := openapi3.NewLoader().LoadFromData(api.Document)
 	require.NoError(t, err)
-	living, ended := everything(), everything()
-	ended.DeletedAt = ended.UpdatedAt
-	here, gone := serviceOver(t, still{client: domain.Restore(living)}), serviceOver(t, still{client: domain.Restore(ended)})
+	active, deleted := fullState(), fullState()
+	deleted.DeletedAt = deleted.UpdatedAt
+	withActive, withDeleted := serviceOver(t, fixedStore{client: domain.Restore(active)}), serviceOver(t, fixedStore{client: domain.Restore(deleted)})
 	tests := []struct {
 		name    string
 		service service
 		call    call
-		schema  string // of the answer
+		schema  string // of the response
 		absent  []string
 	}{
-		{"a client", here, call{path: clients + "/app-123"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at"}},
-		{"a page", here, call{path: clients + "?page=2&page_size=1"}, "OAuthClientListResponse", []string{"/next", "/unreadable", "/items/deleted_at"}},
-		{"a walk", here, call{path: clients + "?limit=1"}, "OAuthClientListResponse", []string{"/pagination", "/total", "/unreadable", "/items/deleted_at"}},
-		{"changes", gone, call{path: "/admin/oauth/changes"}, "ChangeListDetailResponse", []string{"/data/changes/unreadable"}},
-		{"a history", gone, call{path: clients + "/app-123/revisions"}, "RevisionListDetailResponse", []string{"/data/revisions/unreadable"}},
-		{"a revision", gone, call{path: clients + "/app-123/revisions/7"}, "RevisionDetailResponse", nil},
-		{"a dry run", here, call{method: http.MethodPost, path: clients + "?dry_run=true", body: `{
+		{"a client", withActive, call{path: clients + "/app-123"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at"}},
+		{"a page", withActive, call{path: clients + "?page=2&page_size=1"}, "OAuthClientListResponse", []string{"/next", "/unreadable", "/items/deleted_at"}},
+		{"a page by cursor", withActive, call{path: clients + "?limit=1"}, "OAuthClientListResponse", []string{"/pagination", "/total", "/unreadable", "/items/deleted_at"}},
+		{"changes", withDeleted, call{path: "/admin/oauth/changes"}, "ChangeListDetailResponse", []string{"/data/changes/unreadable"}},
+		{"a history", withDeleted, call{path: clients + "/app-123/revisions"}, "RevisionListDetailResponse", []string{"/data/revisions/unreadable"}},
+		{"a revision", withDeleted, call{path: clients + "/app-123/revisions/7"}, "RevisionDetailResponse", nil},
+		{"a dry run", withActive, call{method: http.MethodPost, path: clients + "?dry_run=true", body: `{
 			"name": "App", "grant_types": ["client_credentials"], "scopes": ["openid"],
 			"client_auth_methods": ["tls_client_auth"], "tls_client_auth_san_dns": "app.example.com"
 		}`}, "CreateClientDetailResponse", []string{
@@ -70,40 +69,40 @@ func TestAnswersHaveTheMembersOfTheContract(t *testing.T) {
 			if tt.call.method == "" {
 				tt.call.method = http.MethodGet
 			}
-			answer := tt.service.do(t, tt.call)
-			require.Less(t, answer.status, 300, answer.text)
+			got := tt.service.do(t, tt.call)
+			require.Less(t, got.status, 300, got.text)
 			require.Contains(t, doc.Components.Schemas, tt.schema)
 			schema := doc.Components.Schemas[tt.schema].Value
 			var body any
-			require.NoError(t, json.Unmarshal([]byte(answer.text), &body))
+			require.NoError(t, json.Unmarshal([]byte(got.text), &body))
 			require.NoError(t, schema.VisitJSON(body, openapi3.VisitAsResponse()))
 			var absent []string
-			compareMembers(t, "", schema, body, &absent)
+			compareFields(t, "", schema, body, &absent)
 			assert.ElementsMatch(t, tt.absent, absent)
 		})
 	}
 }
 
-// compareMembers fails for members that the schema does not know, and lists those
-// that are absent from the value.
-func compareMembers(t *testing.T, at string, schema *openapi3.Schema, value any, absent *[]string) {
+// compareFields fails for fields that are not in the schema, and lists the fields of the
+// schema that are absent from the value.
+func compareFields(t *testing.T, at string, schema *openapi3.Schema, value any, absent *[]string) {
 	t.Helper()
 	switch value := value.(type) {
 	case map[string]any:
-		for name, member := range value {
+		for name, field := range value {
 			property, known := schema.Properties[name]
 			if assert.True(t, known, "%s/%s is not in openapi.yaml", at, name) {
-				compareMembers(t, at+"/"+name, property.Value, member, absent)
+				compareFields(t, at+"/"+name, property.Value, field, absent)
 			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(schema.Properties)) {
-			if _, there := value[name]; !there {
+			if _, exists := value[name]; !exists {
 				*absent = append(*absent, at+"/"+name)
 			}
 		}
 	case []any:
 		for _, element := range value {
-			compareMembers(t, at, schema.Items.Value, element, absent)
+			compareFields(t, at, schema.Items.Value, element, absent)
 		}
 	}
 }

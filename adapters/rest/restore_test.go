@@ -11,14 +11,14 @@ func TestRestoreSuspended(t *testing.T) {
 	onBothStores(t, func(t *testing.T, s service) {
 		id := s.create(t)
 		s.do(t, call{method: "DELETE", path: clients + "/" + id, token: "admin"})
-		restore := func(query, ifMatch string) answer {
+		restore := func(query, ifMatch string) response {
 			c := call{method: "POST", path: clients + "/" + id + "/restore" + query, token: "admin"}
 			if ifMatch != "" {
 				c.header = http.Header{"If-Match": {ifMatch}}
 			}
 			return s.do(t, c)
 		}
-		assert.Equal(t, http.StatusBadRequest, restore("?status=active", "").status, "only suspended is a status to restore with")
+		assert.Equal(t, http.StatusBadRequest, restore("?status=active", "").status, "suspended is the only allowed status")
 		assert.Equal(t, http.StatusPreconditionFailed, restore("?status=suspended", `"1"`).status)
 		a := restore("?status=suspended&dry_run=true", `"2"`)
 		assert.Equal(t, http.StatusOK, a.status, a.text)

@@ -18,14 +18,14 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// fields is a registration's body, or a part of it.
+// fields is the body of a registration, or a part of it.
 type fields map[string]any
 
 // ruleInput is a registration and the rule that rejects it.
 type ruleInput struct {
-	body fields // beside a name and a grant without redirects
+	body fields // in addition to a name and the client_credentials grant
 	rule string // "" if it is accepted
-	at   string // where the rule is broken
+	at   string // the field of the violation
 }
 
 func redirecting(uri string) fields {
@@ -57,21 +57,21 @@ func ruleInputs() map[string]ruleInput {
 		"origin with a mapped address":              {body: fields{"cors_origins": []string{"https://[::ffff:102:304]"}}},
 		"origin with a mapped address, dotted form": {fields{"cors_origins": []string{"https://[::ffff:1.2.3.4]"}}, "cors-origin-syntax", "/cors_origins/0"},
 
-		"subject DN of blanks":      {tlsClient("subject_dn", "   "), "tls-subject-dn-syntax", "/tls_client_auth_subject_dn"},
-		"subject DN of OpenSSL":     {tlsClient("subject_dn", "/C=GB/O=X"), "tls-subject-dn-syntax", "/tls_client_auth_subject_dn"},
-		"subject DN":                {body: tlsClient("subject_dn", "CN=app,O=Example\\, Ltd,C=DE")},
-		"SAN DNS that is a URL":     {tlsClient("san_dns", "https://x"), "tls-san-dns-syntax", "/tls_client_auth_san_dns"},
-		"SAN DNS":                   {body: tlsClient("san_dns", "app.example.com")},
-		"SAN URI of words":          {tlsClient("san_uri", "not a uri"), "tls-san-uri-syntax", "/tls_client_auth_san_uri"},
-		"SAN URI":                   {body: tlsClient("san_uri", "spiffe://example/app")},
-		"SAN IP that is no address": {tlsClient("san_ip", "999.1.1.1"), "tls-san-ip-syntax", "/tls_client_auth_san_ip"},
-		"SAN IP not as in RFC 5952": {tlsClient("san_ip", "2001:DB8::1"), "tls-san-ip-syntax", "/tls_client_auth_san_ip"},
-		"SAN IP":                    {body: tlsClient("san_ip", "2001:db8::1")},
-		"SAN email that is a word":  {tlsClient("san_email", "nope"), "tls-san-email-syntax", "/tls_client_auth_san_email"},
-		"SAN email":                 {body: tlsClient("san_email", "app@example.com")},
+		"subject DN of blanks":          {tlsClient("subject_dn", "   "), "tls-subject-dn-syntax", "/tls_client_auth_subject_dn"},
+		"subject DN of OpenSSL":         {tlsClient("subject_dn", "/C=GB/O=X"), "tls-subject-dn-syntax", "/tls_client_auth_subject_dn"},
+		"subject DN":                    {body: tlsClient("subject_dn", "CN=app,O=Example\\, Ltd,C=DE")},
+		"SAN DNS that is a URL":         {tlsClient("san_dns", "https://x"), "tls-san-dns-syntax", "/tls_client_auth_san_dns"},
+		"SAN DNS":                       {body: tlsClient("san_dns", "app.example.com")},
+		"SAN URI that is not a URI":     {tlsClient("san_uri", "not a uri"), "tls-san-uri-syntax", "/tls_client_auth_san_uri"},
+		"SAN URI":                       {body: tlsClient("san_uri", "spiffe://example/app")},
+		"SAN IP that is not an address": {tlsClient("san_ip", "999.1.1.1"), "tls-san-ip-syntax", "/tls_client_auth_san_ip"},
+		"SAN IP not as in RFC 5952":     {tlsClient("san_ip", "2001:DB8::1"), "tls-san-ip-syntax", "/tls_client_auth_san_ip"},
+		"SAN IP":                        {body: tlsClient("san_ip", "2001:db8::1")},
+		"SAN email that is a word":      {tlsClient("san_email", "nope"), "tls-san-email-syntax", "/tls_client_auth_san_email"},
+		"SAN email":                     {body: tlsClient("san_email", "app@example.com")},
 
 		"Ed25519 key of small order":       {fields{"jwks": `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}`}, "jwk-malformed", "/jwks"},
-		"Ed25519 key that is no point":     {fields{"jwks": `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}`}, "jwk-malformed", "/jwks"},
+		"Ed25519 key that is not a point":  {fields{"jwks": `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}`}, "jwk-malformed", "/jwks"},
 		"Ed25519 key":                      {body: keyed(`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)},
 		"X25519 key alone":                 {keyed(`{"keys":[{"kty":"OKP","crv":"X25519","kid":"a","use":"sig","x":"hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo"}]}`), "jwks-no-signing-key", "/jwks"},
 		"key with use tls":                 {keyed(`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","use":"tls","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`), "jwks-no-signing-key", "/jwks"},
@@ -89,17 +89,17 @@ func ruleInputs() map[string]ruleInput {
 	}
 }
 
-// A registration that breaks a rule is rejected with the rule and the field, and
-// nothing is stored; one that breaks none is stored and read back as it was sent.
+// A registration that violates a rule is rejected with the rule and the field, and
+// nothing is stored. A valid registration is stored, and reads return it unchanged.
 func TestRegistrationsAreCheckedOnBothStores(t *testing.T) {
 	onBothStores(t, func(t *testing.T, s service) {
 		inputs := ruleInputs()
 		for _, name := range slices.Sorted(maps.Keys(inputs)) {
 			input := inputs[name]
 			t.Run(name, func(t *testing.T) {
-				wish := fields{"name": "App", "grant_types": []string{"client_credentials"}}
-				maps.Copy(wish, input.body)
-				body, err := json.Marshal(wish)
+				registration := fields{"name": "App", "grant_types": []string{"client_credentials"}}
+				maps.Copy(registration, input.body)
+				body, err := json.Marshal(registration)
 				require.NoError(t, err)
 				before := s.do(t, call{method: "GET", path: clients, token: "admin"}).body["total"]
 				created := s.do(t, call{method: "POST", path: clients, token: "admin", body: string(body)})
@@ -113,12 +113,12 @@ func TestRegistrationsAreCheckedOnBothStores(t *testing.T) {
 				read := s.do(t, call{method: "GET", path: clients + "/" + created.data("client_id").(string), token: "admin"})
 				require.Equal(t, http.StatusOK, read.status, read.text)
 				for field, value := range input.body {
-					if read.data(field) != nil { // jwks is not part of an item
+					if read.data(field) != nil { // responses omit jwks
 						want, err := json.Marshal(value)
 						require.NoError(t, err)
 						got, err := json.Marshal(read.data(field))
 						require.NoError(t, err)
-						if field == "client_auth_methods" { // a JSON text in responses
+						if field == "client_auth_methods" { // a string with JSON text in responses
 							got = []byte(read.data(field).(string))
 						}
 						assert.JSONEq(t, string(want), string(got), field)
@@ -131,7 +131,7 @@ func TestRegistrationsAreCheckedOnBothStores(t *testing.T) {
 
 // The first release accepted the client_id "..". Such a client stays reachable by
 // HTTP clients that send the path as it is: the segment is percent-encoded.
-func TestAStoredClientIDOfDotsIsReachablePercentEncoded(t *testing.T) {
+func TestStoredClientIDOfDotsIsReachablePercentEncoded(t *testing.T) {
 	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })
@@ -155,9 +155,9 @@ func TestAStoredClientIDOfDotsIsReachablePercentEncoded(t *testing.T) {
 	assert.Equal(t, http.StatusNoContent, s.do(t, call{method: "DELETE", path: clients + "/%2E%2E", token: "admin"}).status)
 }
 
-// A redirect URI whose query has a parameter of the response is accepted with a
-// warning.
-func TestResponseParametersInARedirectAreWarnedAbout(t *testing.T) {
+// A redirect URI whose query has a parameter of authorization responses is accepted with
+// a warning.
+func TestResponseParameterInRedirectURIGetsAWarning(t *testing.T) {
 	s := newService(t)
 	a := s.do(t, call{method: "POST", path: clients, token: "admin", body: `{"name":"App","redirect_uris":["https://a.example/cb?error_uri=x"]}`})
 	require.Equal(t, http.StatusCreated, a.status, a.text)
@@ -167,9 +167,10 @@ func TestResponseParametersInARedirectAreWarnedAbout(t *testing.T) {
 	assert.Equal(t, "/redirect_uris/0", warnings[0]["field"])
 }
 
-// The message of grant-types-empty advises to keep the grant types and set status
-// to suspended: that is accepted, and suspending without grants is not.
-func TestTheAdviceForAClientWithoutGrantsWorks(t *testing.T) {
+// The message of grant-types-empty advises to keep the grant types and set status to
+// suspended. An update that does this is accepted. Suspending a client and removing its
+// grant types is rejected.
+func TestAdviceForAClientWithoutGrantTypesWorks(t *testing.T) {
 	s := newService(t)
 	path := clients + "/" + s.create(t)
 	empty := s.do(t, call{method: "PUT", path: path, token: "admin", body: `{"grant_types":[],"status":"suspended"}`})
@@ -180,17 +181,17 @@ func TestTheAdviceForAClientWithoutGrantsWorks(t *testing.T) {
 	assert.Equal(t, http.StatusOK, advised.status, advised.text)
 }
 
-// busyKeys is a resolver that starts no fetch.
-type busyKeys struct{ application.KeyResolver }
+// overloadedResolver is a resolver that rejects all fetches.
+type overloadedResolver struct{ application.KeyResolver }
 
-func (busyKeys) Fetch(context.Context, domain.TenantID, string) (domain.Keys, time.Time, error) {
+func (overloadedResolver) Fetch(context.Context, domain.TenantID, string) (domain.Keys, time.Time, error) {
 	return domain.Keys{}, time.Time{}, application.ErrTooManyFetches
 }
 
-// Our own overload is no violation of the client: whatever needs its keys gets a
-// 503, also under a profile that refuses keys that cannot be seen, and nothing
-// is changed.
-func TestTooManyFetchesAreA503(t *testing.T) {
+// If the service already fetches too many key sets, the client has not violated a rule.
+// Requests that need its keys get a 503 and change nothing, also with a profile that
+// rejects unreachable keys.
+func TestTooManyFetchesGet503(t *testing.T) {
 	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })
@@ -199,7 +200,7 @@ func TestTooManyFetchesAreA503(t *testing.T) {
 	book, err := domain.NewRulebook(domain.Policy{})
 	require.NoError(t, err)
 	s := serviceOver(t, store, func(c *setup) {
-		c.Registry.Book, c.Registry.Keys = book, busyKeys{c.Registry.Keys}
+		c.Registry.Book, c.Registry.Keys = book, overloadedResolver{c.Registry.Keys}
 	})
 	id := s.create(t)
 	for name, c := range map[string]call{

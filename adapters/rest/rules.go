@@ -48,19 +48,19 @@ func (s *server) CheckCompliance(
 	return s.compliance(assessed), nil
 }
 
-// profiles are the ones to judge by: the one that is asked for, or all.
-func profiles(asked *api.ProfileName) []domain.Profile {
+// profiles returns the profiles to check against: the requested one, or all.
+func profiles(requested *api.ProfileName) []domain.Profile {
 	switch {
-	case asked == nil:
+	case requested == nil:
 		return append([]domain.Profile{domain.ProfileNone}, domain.Profiles()...)
-	case *asked == contract.NoProfile:
+	case *requested == contract.NoProfile:
 		return []domain.Profile{domain.ProfileNone}
 	default:
-		return []domain.Profile{domain.Profile(*asked)}
+		return []domain.Profile{domain.Profile(*requested)}
 	}
 }
 
-// compliance is the response with assessments.
+// compliance returns the response with the assessments.
 func (s *server) compliance(assessed []domain.Assessment) *response {
 	return s.success(http.StatusOK, "compliance checked", func(w *jsonobject.Writer) {
 		w.Object("data", func() {
@@ -73,19 +73,19 @@ func (s *server) compliance(assessed []domain.Assessment) *response {
 	})
 }
 
-// How many findings a report lists: of one rule, and of all. The size of a report
-// then depends on the rulebook, not on how often a request breaks it.
+// Maximum numbers of findings in a report, per rule and in total. They limit the size
+// of a report, however many violations a request has.
 const (
-	maxOfRule   = 20
-	maxReported = 100
+	maxPerRule   = 20
+	maxPerReport = 100
 )
 
 func writeAssessment(w *jsonobject.Writer, a domain.Assessment) {
 	var failed, warned, passed []ruleResult
-	room := maxReported
+	remaining := maxPerReport
 	for _, result := range a.Results {
-		listed := result.Findings[:min(len(result.Findings), maxOfRule, room)]
-		room -= len(listed)
+		listed := result.Findings[:min(len(result.Findings), maxPerRule, remaining)]
+		remaining -= len(listed)
 		shown := ruleResult{result, listed}
 		switch {
 		case result.Findings.HasViolations():
@@ -111,7 +111,7 @@ func writeAssessment(w *jsonobject.Writer, a domain.Assessment) {
 	})
 }
 
-// ruleResult is what one rule found, and the findings that are listed.
+// ruleResult is the result of one rule, and those of its findings that are listed.
 type ruleResult struct {
 	domain.Result
 	listed domain.Findings
@@ -205,7 +205,8 @@ func writeKey(w *jsonobject.Writer, key domain.Key) {
 	}
 }
 
-// writeFindingsAbout writes the findings about one key, or those about none.
+// writeFindingsAbout writes the findings about one key or, for domain.NoKey, those that
+// are not about a single key.
 func writeFindingsAbout(w *jsonobject.Writer, findings domain.Findings, keyIndex int) {
 	var some domain.Findings
 	for _, f := range findings {

@@ -10,12 +10,12 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// list is a member of the answer's data that is an array of objects.
-func list(t *testing.T, of any, member string) []map[string]any {
+// list returns a field of a JSON object that is an array of objects.
+func list(t *testing.T, of any, field string) []map[string]any {
 	t.Helper()
 	object, ok := of.(map[string]any)
 	require.True(t, ok, "%v", of)
-	elements, ok := object[member].([]any)
+	elements, ok := object[field].([]any)
 	require.True(t, ok, "%v", object)
 	objects := make([]map[string]any, len(elements))
 	for i, element := range elements {
@@ -24,7 +24,7 @@ func list(t *testing.T, of any, member string) []map[string]any {
 	return objects
 }
 
-func TestTheRulebookIsTheTable(t *testing.T) {
+func TestListRulesReturnsAllRules(t *testing.T) {
 	s := newService(t)
 	a := s.do(t, call{method: "GET", path: "/admin/oauth/rules", token: "admin"})
 	require.Equal(t, http.StatusOK, a.status)
@@ -37,10 +37,10 @@ func TestTheRulebookIsTheTable(t *testing.T) {
 		assert.NotEmpty(t, rules[i]["applies_to"])
 	}
 	assert.Equal(t, []any{"none", "fapi1-baseline", "fapi1-advanced", "fapi2-security", "fapi2-message-signing"}, rules[0]["applies_to"])
-	assert.Equal(t, http.StatusForbidden, s.do(t, call{method: "GET", path: "/admin/oauth/rules", token: "nobody"}).status)
+	assert.Equal(t, http.StatusForbidden, s.do(t, call{method: "GET", path: "/admin/oauth/rules", token: "unprivileged"}).status)
 }
 
-func TestComplianceOfAClient(t *testing.T) {
+func TestClientCompliance(t *testing.T) {
 	s := newService(t)
 	path := clients + "/" + s.create(t) + "/compliance"
 
@@ -69,13 +69,13 @@ func TestComplianceOfAClient(t *testing.T) {
 	}
 	assert.Equal(t, 400, s.do(t, call{method: "GET", path: path + "?profile=fapi3", token: "admin"}).status)
 	assert.Equal(t, 400, s.do(t, call{method: "GET", path: path + "?profile=", token: "admin"}).status)
-	assert.Equal(t, 404, s.do(t, call{method: "GET", path: path, token: "stranger"}).status)
-	assert.Equal(t, 403, s.do(t, call{method: "GET", path: path, token: "nobody"}).status)
+	assert.Equal(t, 404, s.do(t, call{method: "GET", path: path, token: "other-tenant"}).status)
+	assert.Equal(t, 403, s.do(t, call{method: "GET", path: path, token: "unprivileged"}).status)
 }
 
-func TestComplianceOfAConfigurationThatIsNotStored(t *testing.T) {
+func TestComplianceOfAnUnsavedConfiguration(t *testing.T) {
 	s := newService(t)
-	post := func(body string) answer {
+	post := func(body string) response {
 		return s.do(t, call{method: "POST", path: "/admin/oauth/compliance?profile=fapi1-advanced", token: "admin", body: body})
 	}
 	a := post(`{"name":"App","redirect_uris":["http://127.0.0.1/"],"grant_types":["authorization_code","implicit"],"scopes":["openid"],
@@ -92,10 +92,10 @@ func TestComplianceOfAConfigurationThatIsNotStored(t *testing.T) {
 	assert.Equal(t, 400, both.status)
 	assert.Equal(t, []string{"/jwks jwks-exclusive"}, both.violated())
 	assert.Equal(t, 400, post(`{"nme":"App"}`).status)
-	assert.Equal(t, 403, s.do(t, call{method: "POST", path: "/admin/oauth/compliance", token: "nobody", body: webApp}).status)
+	assert.Equal(t, 403, s.do(t, call{method: "POST", path: "/admin/oauth/compliance", token: "unprivileged", body: webApp}).status)
 }
 
-func TestKeysInForce(t *testing.T) {
+func TestClientKeys(t *testing.T) {
 	s := newService(t)
 	id := s.create(t)
 	path := clients + "/" + id
@@ -112,7 +112,7 @@ func TestKeysInForce(t *testing.T) {
 	assert.Equal(t, "seen", a.data("state"))
 	keys := list(t, a.body["data"], "keys")
 	require.Len(t, keys, 1)
-	assert.Equal(t, map[string]any{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}, keys[0]["public_key"], "the members that make the key, and no others")
+	assert.Equal(t, map[string]any{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}, keys[0]["public_key"], "only the members that define the key")
 	assert.Equal(t, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", keys[0]["thumbprint"], "RFC 8037, appendix A.3")
 	assert.Equal(t, "jwk-kid-missing", list(t, keys[0], "warnings")[0]["rule"])
 	assert.Empty(t, keys[0]["violations"])
@@ -123,6 +123,6 @@ func TestKeysInForce(t *testing.T) {
 	assert.Equal(t, "unreachable", a.data("state"))
 	assert.NotEmpty(t, a.data("detail"))
 	assert.NotEmpty(t, a.data("fetched_at"))
-	assert.Equal(t, 404, s.do(t, call{method: "GET", path: path + "/keys", token: "stranger"}).status)
-	assert.Equal(t, 403, s.do(t, call{method: "GET", path: path + "/keys", token: "nobody"}).status)
+	assert.Equal(t, 404, s.do(t, call{method: "GET", path: path + "/keys", token: "other-tenant"}).status)
+	assert.Equal(t, 403, s.do(t, call{method: "GET", path: path + "/keys", token: "unprivileged"}).status)
 }

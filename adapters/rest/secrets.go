@@ -11,8 +11,9 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// secretIsGone says what to do if the response with a secret was lost.
-const secretIsGone = "its secret is not stored: rotate the secret if you did not receive its value"
+// secretNotStored is the end of a message. It explains what to do if the response with
+// the secret was lost.
+const secretNotStored = "its secret is not stored: rotate the secret if you did not receive its value"
 
 // ListSecrets implements GET /admin/oauth/clients/{client_id}/secrets.
 func (s *server) ListSecrets(ctx context.Context, r api.ListSecretsRequestObject) (api.ListSecretsResponseObject, error) {
@@ -36,7 +37,7 @@ func (s *server) ListSecrets(ctx context.Context, r api.ListSecretsRequestObject
 	}), nil
 }
 
-// writeSecret writes what all responses with a secret have.
+// writeSecret writes the fields that all responses with a secret have in common.
 func writeSecret(w *jsonobject.Writer, secret domain.Secret, status domain.SecretStatus) {
 	w.Text("secret_id", secret.ID)
 	w.Text("description", secret.Description)

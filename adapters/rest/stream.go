@@ -10,7 +10,7 @@ import (
 
 // streamBytes is how much of a response is buffered before it is sent, in bytes. A
 // shorter response is sent in one piece with a Content-Length.
-const streamBytes = maxKeptBody / 2
+const streamBytes = maxReusedBody / 2
 
 // stream is a response with many clients or revisions. It is sent while it is
 // written, so that a large page is never completely in memory.

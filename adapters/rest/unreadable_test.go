@@ -17,9 +17,9 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
 )
 
-// onBothDamageableStores runs a test over the HTTP surface on each of the stores, with
-// a function that runs a statement on it.
-func onBothDamageableStores(t *testing.T, test func(t *testing.T, s service, damage func(statement string))) {
+// onBothStoresWithSQL runs a test with a handler on each of the stores, and a function
+// that executes an SQL statement in the store's database.
+func onBothStoresWithSQL(t *testing.T, test func(t *testing.T, s service, execute func(statement string))) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "test.db")
@@ -55,18 +55,18 @@ func onBothDamageableStores(t *testing.T, test func(t *testing.T, s service, dam
 }
 
 // warned lists the rules of the warnings of a response.
-func warned(a answer) []string {
+func warned(r response) []string {
 	rules := []string{}
-	warnings, _ := a.body["warnings"].([]any)
+	warnings, _ := r.body["warnings"].([]any)
 	for _, w := range warnings {
 		rules = append(rules, w.(map[string]any)["rule"].(string))
 	}
 	return rules
 }
 
-func TestExpiryTimesThatAreRejected(t *testing.T) { onBothStores(t, expiryTimes) }
+func TestInvalidExpiryTimesAreRejected(t *testing.T) { onBothStores(t, testExpiryTimes) }
 
-func expiryTimes(t *testing.T, s service) {
+func testExpiryTimes(t *testing.T, s service) {
 	id := s.create(t)
 	path := clients + "/" + id
 	tests := map[string]string{
@@ -89,19 +89,20 @@ func expiryTimes(t *testing.T, s service) {
 	assert.Equal(t, 201, accepted.status, accepted.text)
 	secrets := s.do(t, call{method: "GET", path: path + "/secrets", token: "admin"})
 	list, _ := secrets.data("secrets").([]any)
-	assert.Len(t, list, 2, "nothing was stored for those that were rejected")
+	assert.Len(t, list, 2, "rejected requests store nothing")
 	assert.Equal(t, `"2"`, s.do(t, call{method: "GET", path: path, token: "admin"}).header.Get("ETag"))
 }
 
-// The first release stored an expiry time that it could not read.
-func TestAClientWithUnreadableSecretsWorksWithoutThem(t *testing.T) {
-	onBothDamageableStores(t, unreadableSecrets)
+// The first release stored an expiry time that it could not read back. Such a client can
+// still be read, changed and deleted, but its secrets cannot be used.
+func TestClientWithUnreadableSecretsStaysUsable(t *testing.T) {
+	onBothStoresWithSQL(t, testUnreadableSecrets)
 }
 
-func unreadableSecrets(t *testing.T, s service, damage func(string)) {
+func testUnreadableSecrets(t *testing.T, s service, execute func(string)) {
 	id, other := s.create(t), s.create(t)
 	path := clients + "/" + id
-	damage(`UPDATE clients SET secrets = '[{"id":"s1","hash":"AQID","last_four":"cdef","created_at":"2026-04-15T10:30:00Z",` +
+	execute(`UPDATE clients SET secrets = '[{"id":"s1","hash":"AQID","last_four":"cdef","created_at":"2026-04-15T10:30:00Z",` +
 		`"expires_at":"10000-01-01T04:59:59Z"}]' WHERE client_id = '` + id + `'`)
 
 	read := s.do(t, call{method: "GET", path: path, token: "admin"})
@@ -144,38 +145,40 @@ func unreadableSecrets(t *testing.T, s service, damage func(string)) {
 	if strings.HasSuffix(t.Name(), "sqlite") {
 		kind = "text"
 	}
-	damage(repaired + kind + `) WHERE client_id = '` + id + `'`)
+	execute(repaired + kind + `) WHERE client_id = '` + id + `'`)
 	secrets := s.do(t, call{method: "GET", path: path + "/secrets", token: "admin"})
 	require.Equal(t, 200, secrets.status, secrets.text)
 	list, _ := secrets.data("secrets").([]any)
 	assert.Len(t, list, 1, "the stored secrets were kept")
 }
 
-func TestAnUnreadableClientFailsAlone(t *testing.T) { onBothDamageableStores(t, unreadableClient) }
+func TestUnreadableClientDoesNotAffectOthers(t *testing.T) {
+	onBothStoresWithSQL(t, testUnreadableClient)
+}
 
-func unreadableClient(t *testing.T, s service, damage func(string)) {
+func testUnreadableClient(t *testing.T, s service, execute func(string)) {
 	first, second := s.create(t), s.create(t)
 	if second < first {
 		first, second = second, first
 	}
 	update := s.do(t, call{method: "PUT", path: clients + "/" + second, token: "admin", body: `{"name":"Another"}`})
 	require.Equal(t, 200, update.status)
-	damage(`UPDATE clients SET document = '{"name":5}' WHERE client_id = '` + second + `'`)
-	damage(`UPDATE revisions SET document = '{"name":5}' WHERE number = 2`)
+	execute(`UPDATE clients SET document = '{"name":5}' WHERE client_id = '` + second + `'`)
+	execute(`UPDATE revisions SET document = '{"name":5}' WHERE number = 2`)
 
 	page := s.do(t, call{method: "GET", path: clients, token: "admin"})
 	require.Equal(t, 200, page.status, page.text)
 	assert.Equal(t, []string{first}, idsOf(page))
 	assert.Equal(t, []any{second}, page.body["unreadable"])
 	assert.EqualValues(t, 2, page.body["total"])
-	walk := s.do(t, call{method: "GET", path: clients + "?limit=1&after=" + first, token: "admin"})
-	require.Equal(t, 200, walk.status, walk.text)
-	assert.Equal(t, []any{second}, walk.body["unreadable"])
-	assert.NotContains(t, walk.body, "next")
+	next := s.do(t, call{method: "GET", path: clients + "?limit=1&after=" + first, token: "admin"})
+	require.Equal(t, 200, next.status, next.text)
+	assert.Equal(t, []any{second}, next.body["unreadable"])
+	assert.NotContains(t, next.body, "next")
 	third := s.do(t, call{method: "POST", path: clients, token: "admin", body: `{"client_id":"zzz","name":"Z","redirect_uris":["https://a.example/cb"]}`})
 	require.Equal(t, 201, third.status, third.text)
-	walk = s.do(t, call{method: "GET", path: clients + "?limit=1&after=" + first, token: "admin"})
-	assert.Equal(t, second, walk.body["next"], "the walk goes on behind what cannot be read")
+	next = s.do(t, call{method: "GET", path: clients + "?limit=1&after=" + first, token: "admin"})
+	assert.Equal(t, second, next.body["next"], "the list continues after the unreadable client")
 
 	for _, c := range []call{
 		{method: "GET", path: clients + "/" + second},
@@ -221,16 +224,16 @@ func unreadableClient(t *testing.T, s service, damage func(string)) {
 	assert.Contains(t, changes[3], "client")
 }
 
-// An active confidential client that has no secret that is valid now is reported
-// wherever it is shown.
-func TestAClientWithoutALiveSecretIsReported(t *testing.T) {
-	onBothDamageableStores(t, func(t *testing.T, s service, damage func(string)) {
+// Every response with an active confidential client that has no valid secret contains a
+// warning.
+func TestClientWithoutAValidSecretGetsAWarning(t *testing.T) {
+	onBothStoresWithSQL(t, func(t *testing.T, s service, execute func(string)) {
 		id := s.create(t)
 		path := clients + "/" + id
 		read := s.do(t, call{method: "GET", path: path, token: "admin"})
 		assert.Empty(t, warned(read))
 		assert.NotEmpty(t, read.data("secret_last_four"))
-		damage(`UPDATE clients SET secrets = '[{"id":"s1","hash":"AQID","last_four":"dead","created_at":"2020-04-15T10:30:00Z",` +
+		execute(`UPDATE clients SET secrets = '[{"id":"s1","hash":"AQID","last_four":"dead","created_at":"2020-04-15T10:30:00Z",` +
 			`"expires_at":"2021-01-01T04:59:59Z"}]' WHERE client_id = '` + id + `'`)
 
 		for _, c := range []call{

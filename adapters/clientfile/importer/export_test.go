@@ -2,9 +2,9 @@ package importer
 
 import "slices"
 
-// IgnoredMembers lists the fields that can be ignored without loss, each with the
+// IgnoredFields lists the fields that can be ignored without loss, each with the
 // reason. Attributes of Keycloak have the prefix "attributes.".
-func IgnoredMembers(from System) map[string]string {
+func IgnoredFields(from System) map[string]string {
 	list := map[string]string{}
 	if from != Keycloak {
 		for name, of := range ignoredMetadata() {

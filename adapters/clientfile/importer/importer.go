@@ -66,9 +66,9 @@ func Read(from System, text []byte) (Export, error) {
 		case skipped == withoutID:
 			unnamed++
 		case skipped != "":
-			export.Skipped = append(export.Skipped, r.in(skipped))
+			export.Skipped = append(export.Skipped, r.withRealm(skipped))
 		case c.ID != "" && seen[c.ID]:
-			export.Problems = append(export.Problems, r.in(string(c.ID))+": the client_id is there twice; only the first client is converted")
+			export.Problems = append(export.Problems, r.withRealm(string(c.ID))+": the client_id is there twice; only the first client is converted")
 		default:
 			seen[c.ID] = true
 			export.Clients = append(export.Clients, c)
@@ -78,20 +78,20 @@ func Read(from System, text []byte) (Export, error) {
 		export.Problems = append(export.Problems, fmt.Sprintf("records without a clientId, which are not converted: %d", unnamed))
 	}
 	if len(export.Clients) == 0 && len(export.Skipped) == 0 {
-		return Export{}, fmt.Errorf("%w: there is no OAuth client in it", ErrFormat)
+		return Export{}, fmt.Errorf("%w: the file has no OAuth client", ErrFormat)
 	}
 	return export, nil
 }
 
-// object is an exported client. Converting a field removes it; the fields that remain
-// at the end were not converted.
+// object is an exported client. Converting a field removes it. The fields that
+// remain at the end were not converted.
 type object struct {
 	members map[string]any
 	lost    []string
 }
 
-// lose records that a field is not converted.
-func (o *object) lose(field, why string) { o.lost = append(o.lost, field+": "+why) }
+// report records that a field is not converted.
+func (o *object) report(field, why string) { o.lost = append(o.lost, field+": "+why) }
 
 // take removes a field and returns its value.
 func take[T any](o *object, name string) (value T, ok bool) {
@@ -101,7 +101,7 @@ func take[T any](o *object, name string) (value T, ok bool) {
 	}
 	delete(o.members, name)
 	if value, ok = field.(T); !ok {
-		o.lose(name, "has an unexpected type")
+		o.report(name, "has an unexpected type")
 	}
 	return value, ok
 }
@@ -125,7 +125,7 @@ func texts[To ~string](o *object, name string) *[]To {
 	for _, element := range elements {
 		value, ok := element.(string)
 		if !ok {
-			o.lose(name, "has an element that is not a string")
+			o.report(name, "has an element that is not a string")
 			continue
 		}
 		list = append(list, To(value))
@@ -169,7 +169,7 @@ type ignorable struct {
 // ignore removes the fields that can be ignored.
 func (o *object) ignore(list map[string]ignorable) {
 	for name, of := range list {
-		if value, there := o.members[name]; there && (of.unless == nil || !of.unless(value)) {
+		if value, exists := o.members[name]; exists && (of.unless == nil || !of.unless(value)) {
 			delete(o.members, name)
 		}
 	}
@@ -191,7 +191,7 @@ func (o *object) unmapped(why map[string]string) []string {
 		if !known {
 			reason = unsupported
 		}
-		o.lose(name, reason)
+		o.report(name, reason)
 	}
 	sort.Strings(o.lost)
 	return slices.Compact(o.lost)
@@ -222,7 +222,7 @@ func absent(value any) bool {
 func grants(o *object, name string) *[]domain.GrantType {
 	list := texts[domain.GrantType](o, name)
 	if list != nil && len(*list) == 0 {
-		o.lose(name, "is empty; unset here, which means authorization_code (RFC 7591 §2)")
+		o.report(name, "is empty; unset here, which means authorization_code (RFC 7591 §2)")
 		return nil
 	}
 	return list
@@ -247,7 +247,7 @@ func keySet(o *object, name string) *string {
 		Keys *[]any `json:"keys"`
 	}
 	if json.Unmarshal([]byte(encoded), &set) == nil && set.Keys != nil && len(*set.Keys) == 0 {
-		o.lose(name, "has no keys; unset here")
+		o.report(name, "has no keys; unset here")
 		return nil
 	}
 	return orNil(encoded)

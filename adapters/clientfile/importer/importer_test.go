@@ -21,7 +21,7 @@ func readFile(t *testing.T, from importer.System, name string) []importer.Client
 	return export.Clients
 }
 
-func TestMetadataOfRFC7591(t *testing.T) {
+func TestReadRFC7591(t *testing.T) {
 	clients := readFile(t, importer.RFC7591, "rfc7591.json")
 	require.Len(t, clients, 2)
 	assert.Equal(t, domain.ClientID("s6BhdRkqt3"), clients[0].ID)
@@ -31,7 +31,7 @@ func TestMetadataOfRFC7591(t *testing.T) {
 	assert.Equal(t, []string{
 		"client_name#fr: is not supported by Clientele",
 		"client_secret: secrets are not imported; create one, and give it to the client",
-		"client_secret_expires_at: secrets are not imported, and neither is when they expire",
+		"client_secret_expires_at: secrets and their expiry times are not imported",
 		"contacts: is not supported by Clientele",
 		"software_statement: is not verified",
 	}, clients[0].Lost)
@@ -41,7 +41,7 @@ func TestMetadataOfRFC7591(t *testing.T) {
 	assert.False(t, clients[1].Change.Values().Confidential)
 }
 
-func TestHydra(t *testing.T) {
+func TestReadHydra(t *testing.T) {
 	clients := readFile(t, importer.Hydra, "hydra.json")
 	require.Len(t, clients, 2)
 	assert.Equal(t, domain.ChangeOf(domain.Settings{
@@ -52,7 +52,7 @@ func TestHydra(t *testing.T) {
 		"metadata: is not supported by Clientele",
 		"owner: is not supported by Clientele",
 		"post_logout_redirect_uris: is not supported by Clientele",
-		"response_types: follow from the grant types (RFC 7591 §2.1), and these do not",
+		"response_types: do not match the grant types (RFC 7591 §2.1)",
 		"skip_consent: is not supported by Clientele",
 		"subject_type: is not supported by Clientele",
 		"token_endpoint_auth_signing_alg: is not supported by Clientele",
@@ -61,9 +61,9 @@ func TestHydra(t *testing.T) {
 	assert.Contains(t, clients[1].Lost, "client_name: is absent; the client_id is the name")
 }
 
-func TestKeycloak(t *testing.T) {
+func TestReadKeycloak(t *testing.T) {
 	clients := readFile(t, importer.Keycloak, "keycloak.json")
-	require.Len(t, clients, 3, "what Keycloak has for itself, SAML and resource servers are left out")
+	require.Len(t, clients, 3, "built-in clients, SAML clients and resource servers are skipped")
 	assert.Equal(t, importer.Client{
 		ID: "shop",
 		Change: domain.ChangeOf(domain.Settings{
@@ -87,7 +87,7 @@ func TestKeycloak(t *testing.T) {
 	assert.Equal(t, "CN=bank", clients[2].Change.Values().TLSSubject.DN)
 }
 
-func TestWhatIsNoExport(t *testing.T) {
+func TestReadRejectsOtherFormats(t *testing.T) {
 	for _, text := range []string{``, `{`, `1`, `[1]`, `"x"`, `[]`, `{"items": []}`, `null`} {
 		for _, from := range []importer.System{importer.Hydra, importer.Keycloak, importer.RFC7591} {
 			_, err := importer.Read(from, []byte(text))

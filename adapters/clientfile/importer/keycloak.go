@@ -18,10 +18,10 @@ func builtIn() []string {
 func ignoredOfKeycloak() map[string]ignorable {
 	const standard = "the default"
 	return map[string]ignorable{
-		"id":                           {reason: "the key of the record"},
-		"access":                       {reason: "what the exporting user may do to the record"},
-		"rootUrl":                      {reason: "relative URLs are resolved with it"},
-		"nodeReRegistrationTimeout":    {reason: "of the Keycloak adapter"},
+		"id":                           {reason: "the key of the record in Keycloak"},
+		"access":                       {reason: "the permissions of the exporting user on the record"},
+		"rootUrl":                      {reason: "used to resolve relative URLs"},
+		"nodeReRegistrationTimeout":    {reason: "a setting of the Keycloak adapter"},
 		"surrogateAuthRequired":        {reason: standard, unless: not(false)},
 		"alwaysDisplayInConsole":       {reason: standard, unless: not(false)},
 		"consentRequired":              {reason: standard, unless: not(false)},
@@ -36,8 +36,8 @@ func ignoredOfKeycloak() map[string]ignorable {
 // without loss. Their values are strings.
 func ignoredAttributes() map[string]ignorable {
 	list := map[string]ignorable{
-		"client.secret.creation.time": {reason: "a note about the secret, which is not imported"},
-		"realm_client":                {reason: "a note of Keycloak", unless: not("false")},
+		"client.secret.creation.time": {reason: "about the secret, which is not imported"},
+		"realm_client":                {reason: "bookkeeping of Keycloak", unless: not("false")},
 		"acr.loa.map":                 {reason: "empty", unless: not("{}")},
 	}
 	for _, name := range []string{
@@ -90,7 +90,7 @@ func keycloak(o *object) (c Client, skipped string) {
 	setText(&c.Change, domain.FieldWebsite, keycloakWebsite(o, root))
 	enabled, given := take[bool](o, "enabled")
 	if grants == nil { // unset grants would mean authorization_code
-		o.lose("standardFlowEnabled", "no flow is enabled; grant_types is unset and the client suspended")
+		o.report("standardFlowEnabled", "no flow is enabled; grant_types is unset and the client suspended")
 	}
 	if given && !enabled || grants == nil {
 		setText(&c.Change, domain.FieldStatus, new(domain.StatusSuspended))
@@ -98,7 +98,7 @@ func keycloak(o *object) (c Client, skipped string) {
 	keycloakAuthentication(o, more, &c.Change)
 	o.ignore(ignoredOfKeycloak())
 	c.Lost = o.unmapped(map[string]string{
-		"secret":          secretsStay,
+		"secret":          secretsNotImported,
 		"protocolMappers": "claims are configured in the authorization server",
 		"consentRequired": "consent is configured in the authorization server",
 	})
@@ -114,9 +114,9 @@ func keycloak(o *object) (c Client, skipped string) {
 func keycloakName(o *object, id string) *string {
 	switch name, _ := take[string](o, "name"); {
 	case name == "":
-		o.lose("name", "is absent; the client_id is the name")
+		o.report("name", "is absent; the client_id is the name")
 	case strings.HasPrefix(name, "${"):
-		o.lose("name", name+" is the key of a translation; the client_id is the name")
+		o.report("name", name+" is the key of a translation; the client_id is the name")
 	default:
 		return &name
 	}
@@ -137,7 +137,7 @@ func keycloakWebsite(o *object, root string) *domain.Link {
 		return new(domain.Link(base))
 	}
 	if given != "" {
-		o.lose("baseUrl", given+" is not an https URL")
+		o.report("baseUrl", given+" is not an https URL")
 	}
 	return nil
 }
@@ -156,9 +156,9 @@ func keycloakRedirects(o *object, root string) *[]domain.RedirectURI {
 		}
 		switch {
 		case strings.Contains(string(uri), "*"):
-			o.lose("redirectUris", string(uri)+" is a pattern; name each redirect URI")
+			o.report("redirectUris", string(uri)+" is a pattern; name each redirect URI")
 		case strings.HasPrefix(string(uri), "/"):
-			o.lose("redirectUris", string(uri)+" is relative, and there is no rootUrl")
+			o.report("redirectUris", string(uri)+" is relative, and there is no rootUrl")
 		default:
 			kept = append(kept, uri)
 		}
@@ -188,18 +188,18 @@ func keycloakOrigins(o *object, root string, redirects *[]domain.RedirectURI) *[
 					keep(string(uri))
 				}
 			}
-			o.lose("webOrigins", "+ is converted to the origins of the redirect URIs")
+			o.report("webOrigins", "+ is converted to the origins of the redirect URIs")
 		case text == "":
-			o.lose("webOrigins", "an empty origin allows nothing and is left out")
+			o.report("webOrigins", "an empty origin allows nothing and is left out")
 		case strings.Contains(text, "*"):
-			o.lose("webOrigins", text+" is a pattern; name each origin")
+			o.report("webOrigins", text+" is a pattern; name each origin")
 		case strings.HasPrefix(text, "/"):
 			if !keep(root) {
-				o.lose("webOrigins", text+" is relative, and rootUrl has no origin")
+				o.report("webOrigins", text+" is relative, and rootUrl has no origin")
 			}
 		default:
 			if !keep(text) {
-				o.lose("webOrigins", text+" is not an origin")
+				o.report("webOrigins", text+" is not an origin")
 			}
 		}
 	}
@@ -270,16 +270,16 @@ func keycloakAuthentication(o, attributes *object, change *domain.Change) {
 	case public:
 		method = domain.AuthNone
 		if authenticator != "" && authenticator != "client-secret" {
-			o.lose("clientAuthenticatorType", authenticator+" is ignored: the client is public")
+			o.report("clientAuthenticatorType", authenticator+" is ignored: the client is public")
 		}
 	case authenticator == "client-jwt":
 		method = domain.AuthPrivateKeyJWT
 	case authenticator == "client-x509":
 		method = domain.AuthTLS
 	case authenticator == "client-secret-jwt":
-		o.lose("clientAuthenticatorType", "client_secret_jwt needs the secret itself, of which only a hash is kept here; converted to client_secret_basic")
+		o.report("clientAuthenticatorType", "client_secret_jwt requires the plain secret, but Clientele stores only a hash; converted to client_secret_basic")
 	case authenticator != "" && authenticator != "client-secret":
-		o.lose("clientAuthenticatorType", authenticator+" is not supported by Clientele; converted to client_secret_basic")
+		o.report("clientAuthenticatorType", authenticator+" is not supported by Clientele; converted to client_secret_basic")
 	}
 	setTexts(change, domain.FieldAuthMethods, &[]domain.AuthMethod{method})
 	keycloakCertificate(attributes, method, change)
@@ -294,9 +294,9 @@ func keycloakCertificate(attributes *object, method domain.AuthMethod, change *d
 	switch {
 	case subject == nil:
 	case method != domain.AuthTLS:
-		attributes.lose("x509.subjectdn", "is ignored: the client does not authenticate with a certificate")
+		attributes.report("x509.subjectdn", "is ignored: the client does not authenticate with a certificate")
 	case regex:
-		attributes.lose("x509.subjectdn", *subject+" is a regular expression; set tls_client_auth_subject_dn to one distinguished name")
+		attributes.report("x509.subjectdn", *subject+" is a regular expression; set tls_client_auth_subject_dn to one distinguished name")
 	default:
 		setText(change, domain.FieldTLSSubjectDN, subject)
 	}
@@ -313,20 +313,20 @@ func keycloakKeys(attributes *object, change *domain.Change) {
 		delete(attributes.members, "use.jwks.url")
 		setText(change, domain.FieldJWKSURI, uri)
 	} else if uri != nil {
-		attributes.lose("jwks.url", "is ignored: use.jwks.url is not set")
+		attributes.report("jwks.url", "is ignored: use.jwks.url is not set")
 	}
 	switch {
 	case inline && !byURL:
 		delete(attributes.members, "use.jwks.string")
 		setText(change, domain.FieldJWKS, keys)
 	case keys != nil:
-		attributes.lose("jwks.string", "is ignored: the keys in use are others")
+		attributes.report("jwks.string", "is ignored: other keys are in use")
 	}
 	if certificate, _ := take[string](attributes, "jwt.credential.certificate"); certificate != "" {
 		if !change.Names(domain.FieldJWKSURI) && !change.Names(domain.FieldJWKS) {
-			attributes.lose("jwt.credential.certificate", "make a JWK Set of it, and set jwks")
+			attributes.report("jwt.credential.certificate", "is not supported by Clientele; convert it to a JWK Set, and set jwks")
 		} else {
-			attributes.lose("jwt.credential.certificate", "is ignored: the keys in use are others")
+			attributes.report("jwt.credential.certificate", "is ignored: other keys are in use")
 		}
 	}
 }

@@ -35,7 +35,7 @@ func recordsOf(content any) (list []map[string]any) {
 	return list
 }
 
-// changed returns other values of the same kind.
+// changed returns different values of the same type.
 func changed(value any) []any {
 	switch value := value.(type) {
 	case bool:
@@ -53,9 +53,9 @@ func changed(value any) []any {
 	}
 }
 
-// Each member of each record in testdata is converted (the client is another one
-// when it is removed or changed), reported by a line, or ignored for a reason.
-func TestEachMemberIsConvertedReportedOrIgnoredForAReason(t *testing.T) {
+// Each field of each record in testdata is converted (removing or changing it changes
+// the client), reported by a line, or ignored for a reason.
+func TestEachFieldIsConvertedReportedOrIgnored(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.json")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
@@ -82,32 +82,32 @@ func TestEachMemberIsConvertedReportedOrIgnoredForAReason(t *testing.T) {
 			}
 			before, lost := read()
 			if lost == nil && strings.Contains(before, "skipped") {
-				continue // a line for the whole record
+				continue // one line reports the whole record
 			}
-			check := func(in map[string]any, member, path string) {
-				value := in[member]
+			check := func(in map[string]any, field, path string) {
+				value := in[field]
 				if value == nil || value == "" || fmt.Sprint(value) == "[]" || fmt.Sprint(value) == "map[]" {
-					return // as if it were omitted
+					return // the same as omitted
 				}
 				if slices.ContainsFunc(lost, func(line string) bool { return strings.HasPrefix(line, path+": ") }) {
 					return
 				}
-				delete(in, member)
+				delete(in, field)
 				after, _ := read()
 				converted := after != before
 				for _, other := range changed(value) {
-					in[member] = other
+					in[field] = other
 					after, _ := read()
 					converted = converted || after != before
 				}
-				in[member] = value
-				reason := importer.IgnoredMembers(from)[path]
-				assert.True(t, converted || reason != "", "%s: %s = %v disappears", file, path, value)
+				in[field] = value
+				reason := importer.IgnoredFields(from)[path]
+				assert.True(t, converted || reason != "", "%s: %s = %v is lost without a report", file, path, value)
 			}
-			for _, member := range slices.Sorted(maps.Keys(record)) {
-				attributes, nested := record[member].(map[string]any)
-				if !nested || member != "attributes" {
-					check(record, member, member)
+			for _, field := range slices.Sorted(maps.Keys(record)) {
+				attributes, nested := record[field].(map[string]any)
+				if !nested || field != "attributes" {
+					check(record, field, field)
 					continue
 				}
 				for _, attribute := range slices.Sorted(maps.Keys(attributes)) {
@@ -125,17 +125,17 @@ func read(t *testing.T, from importer.System, text string) importer.Export {
 	return export
 }
 
-func TestAClientThatIsThereTwice(t *testing.T) {
+func TestReadReportsDuplicateClientIDs(t *testing.T) {
 	export := read(t, importer.Hydra, `[{"client_id": "a", "client_name": "one"}, {"client_id": "a", "client_name": "two"}, {"client_name": "x"}, {"client_name": "y"}]`)
 	require.Len(t, export.Clients, 3)
 	assert.Equal(t, "one", export.Clients[0].Change.Values().Name)
 	assert.Equal(t, []string{"a: the client_id is there twice; only the first client is converted"}, export.Problems)
 	_, err := importer.Read(importer.Hydra, []byte(`{"client_id": "a", "client_id": "b"}`))
-	require.ErrorIs(t, err, importer.ErrFormat, "a member twice is not overwritten either")
+	require.ErrorIs(t, err, importer.ErrFormat, "a duplicate field is an error")
 }
 
-func TestAPageIsNotTakenForTheWhole(t *testing.T) {
-	for members, sign := range map[string]string{
+func TestReadReportsFurtherPages(t *testing.T) {
+	for page, sign := range map[string]string{
 		`"next_page_token": "abc"`:                    "next_page_token",
 		`"next": "https://x.example/?page=2"`:         "next",
 		`"is_last_page": false`:                       "is_last_page",
@@ -144,15 +144,15 @@ func TestAPageIsNotTakenForTheWhole(t *testing.T) {
 		`"has_more": true`:                            "has_more",
 		`"pagination": {"has_next": true, "page": 1}`: "pagination.has_next",
 	} {
-		export := read(t, importer.Hydra, `{"items": [{"client_id": "a"}], `+members+`}`)
-		assert.Equal(t, []string{"this is one page of several (" + sign + "); export the other pages as well"}, export.Problems, members)
+		export := read(t, importer.Hydra, `{"items": [{"client_id": "a"}], `+page+`}`)
+		assert.Equal(t, []string{"this is one page of several (" + sign + "); export the other pages as well"}, export.Problems, page)
 	}
-	for _, members := range []string{`"next_page_token": "", "is_last_page": true`, `"next": null`, `"total": 1, "start": 0`, `"has_more": false`} {
-		assert.Empty(t, read(t, importer.Hydra, `{"items": [{"client_id": "a"}], `+members+`}`).Problems, members)
+	for _, page := range []string{`"next_page_token": "", "is_last_page": true`, `"next": null`, `"total": 1, "start": 0`, `"has_more": false`} {
+		assert.Empty(t, read(t, importer.Hydra, `{"items": [{"client_id": "a"}], `+page+`}`).Problems, page)
 	}
 }
 
-func TestRealmsOfKeycloak(t *testing.T) {
+func TestReadKeycloakRealms(t *testing.T) {
 	export := read(t, importer.Keycloak, `[{"realm": "one", "clients": [{"clientId": "account"}, {"clientId": "a"}]},
 		{"realm": "two", "clients": [{"clientId": "b"}, {"clientId": "a"}, {"clientId": "s", "protocol": "saml"}, {"clientId": "r", "bearerOnly": true}]}]`)
 	require.Len(t, export.Clients, 2)
@@ -165,7 +165,7 @@ func TestRealmsOfKeycloak(t *testing.T) {
 		"realm two: r: skipped: it is bearer-only, a resource server",
 	}, export.Skipped)
 	_, err := importer.Read(importer.Keycloak, []byte(`{"realm": "one", "users": []}`))
-	require.ErrorIs(t, err, importer.ErrFormat, "a realm that was exported without its clients")
+	require.ErrorIs(t, err, importer.ErrFormat, "a realm exported without its clients")
 	export = read(t, importer.Keycloak, `[{"clientId": "a"}, {"client_id": "b"}]`)
 	assert.Equal(t, []string{"records without a clientId, which are not converted: 1"}, export.Problems)
 	for _, id := range []string{"account", "account-console", "admin-cli", "broker", "realm-management", "security-admin-console"} {
@@ -176,7 +176,7 @@ func TestRealmsOfKeycloak(t *testing.T) {
 	}
 }
 
-func TestWhatIsEmptyIsUnset(t *testing.T) {
+func TestEmptyListsAndKeySetsAreUnset(t *testing.T) {
 	for _, from := range []importer.System{importer.Hydra, importer.RFC7591} {
 		for _, keys := range []string{`{"keys": []}`, `"{\"keys\": []}"`} {
 			c := read(t, from, `{"client_id": "a", "grant_types": [], "jwks": `+keys+`}`).Clients[0]
@@ -194,7 +194,7 @@ func TestWhatIsEmptyIsUnset(t *testing.T) {
 	assert.Contains(t, c.Lost, "attributes.jwks.string: has no keys; unset here")
 }
 
-func TestCertificatesOfKeycloak(t *testing.T) {
+func TestKeycloakCertificates(t *testing.T) {
 	c := read(t, importer.Keycloak, `{"clientId": "a", "clientAuthenticatorType": "client-jwt", "attributes": {"x509.subjectdn": "CN=a"}}`).Clients[0]
 	assert.False(t, c.Change.Names(domain.FieldTLSSubjectDN))
 	assert.Contains(t, c.Lost, "attributes.x509.subjectdn: is ignored: the client does not authenticate with a certificate")
@@ -204,7 +204,7 @@ func TestCertificatesOfKeycloak(t *testing.T) {
 	assert.Contains(t, c.Lost, "attributes.x509.subjectdn: (.*?)CN=a(.*) is a regular expression; set tls_client_auth_subject_dn to one distinguished name")
 }
 
-func TestWebOriginsOfKeycloak(t *testing.T) {
+func TestKeycloakWebOrigins(t *testing.T) {
 	for origins, want := range map[string]struct {
 		kept []domain.Origin
 		line string
@@ -224,27 +224,27 @@ func TestWebOriginsOfKeycloak(t *testing.T) {
 	}
 }
 
-func TestValuesThatHydraExportsAndOthersDoNot(t *testing.T) {
+func TestHydraValuesThatDifferFromTheDefaults(t *testing.T) {
 	c := read(t, importer.Hydra, `{"client_id": "a", "client_name": "A", "subject_type": "pairwise", "client_secret_expires_at": 1893456000, "access_token_strategy": "opaque",
 		"response_types": ["token"], "default_max_age": 0, "skip_consent": true, "require_auth_time": false}`).Clients[0]
-	var members []string
+	var fields []string
 	for _, line := range c.Lost {
-		member, _, _ := strings.Cut(line, ":")
-		members = append(members, member)
+		field, _, _ := strings.Cut(line, ":")
+		fields = append(fields, field)
 	}
 	assert.Equal(t, []string{
 		"access_token_strategy", "client_secret_expires_at", "default_max_age", "require_auth_time", "response_types", "skip_consent", "subject_type",
-	}, members)
+	}, fields)
 }
 
-func TestExportsAreBounded(t *testing.T) {
-	for says, text := range map[string]string{
+func TestReadLimitsExports(t *testing.T) {
+	for message, text := range map[string]string{
 		"more than 2000000 values": "[" + strings.Repeat("1,", 2_000_000) + "1]",
 		"more than 100000 clients": "[" + strings.Repeat("{},", 100_000) + "{}]",
 		"nested too deeply":        strings.Repeat("[", 100) + strings.Repeat("]", 100),
 	} {
 		_, err := importer.Read(importer.Hydra, []byte(text))
 		require.ErrorIs(t, err, importer.ErrFormat)
-		assert.ErrorContains(t, err, says)
+		assert.ErrorContains(t, err, message)
 	}
 }

@@ -7,18 +7,18 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// secretsStay is the reason why secrets are not converted.
-const secretsStay = "secrets are not imported; create one, and give it to the client"
+// secretsNotImported is the reason why secrets are not converted.
+const secretsNotImported = "secrets are not imported; create one, and give it to the client"
 
 // ignoredMetadata lists the fields of client metadata that can be ignored without loss.
 func ignoredMetadata() map[string]ignorable {
-	const bookkeeping = "a note of the system about the record"
+	const bookkeeping = "bookkeeping of the source system"
 	return map[string]ignorable{
 		"created_at":               {reason: bookkeeping},
 		"updated_at":               {reason: bookkeeping},
 		"client_id_issued_at":      {reason: bookkeeping},
-		"registration_client_uri":  {reason: "where the system manages the client"},
-		"client_secret_expires_at": {reason: "0 is never (RFC 7591 §3.2.1)", unless: not(0.0)},
+		"registration_client_uri":  {reason: "the management URL in the source system"},
+		"client_secret_expires_at": {reason: "0 means that it does not expire (RFC 7591 §3.2.1)", unless: not(0.0)},
 		// Hydra writes these for every client.
 		"skip_consent":                         {reason: "the default", unless: not(false)},
 		"skip_logout_consent":                  {reason: "the default", unless: not(false)},
@@ -57,20 +57,20 @@ func metadata(o *object) (c Client, skipped string) {
 	setTexts(&c.Change, domain.FieldAuthMethods, &[]domain.AuthMethod{domain.AuthMethod(method)})
 	setFlag(&c.Change, domain.FieldConfidential, method != string(domain.AuthNone))
 	if id == "" {
-		o.lose("client_id", "is absent; give the client one before it is applied")
+		o.report("client_id", "is absent; add one before applying the file")
 	}
 	if !c.Change.Names(domain.FieldName) && id != "" {
 		setText(&c.Change, domain.FieldName, &id) // Clientele requires a name
-		o.lose(domain.FieldName.Metadata(), "is absent; the client_id is the name")
+		o.report(domain.FieldName.Metadata(), "is absent; the client_id is the name")
 	}
 	responseTypes(o, granted)
 	o.ignore(ignoredMetadata())
 	c.Lost = o.unmapped(map[string]string{
-		"client_secret":             secretsStay,
-		"client_secret_expires_at":  "secrets are not imported, and neither is when they expire",
+		"client_secret":             secretsNotImported,
+		"client_secret_expires_at":  "secrets and their expiry times are not imported",
 		"registration_access_token": "clients cannot manage themselves",
 		"software_statement":        "is not verified",
-		"response_types":            "follow from the grant types (RFC 7591 §2.1), and these do not",
+		"response_types":            "do not match the grant types (RFC 7591 §2.1)",
 	})
 	return c, ""
 }

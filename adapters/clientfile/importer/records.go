@@ -18,12 +18,12 @@ type record struct {
 	realm   string // of Keycloak; empty unless the export has several realms
 }
 
-// in returns what with the name of the realm, if there is one.
-func (r record) in(what string) string {
+// withRealm returns the text, prefixed with the realm if there is one.
+func (r record) withRealm(text string) string {
 	if r.realm == "" {
-		return what
+		return text
 	}
-	return "realm " + r.realm + ": " + what
+	return "realm " + r.realm + ": " + text
 }
 
 // Limits for exports, so that reading needs only a small multiple of the file size in
@@ -77,13 +77,13 @@ func records(text []byte) (found []record, problems []string, err error) {
 		for _, element := range list {
 			o, ok := element.(map[string]any)
 			if !ok {
-				return nil, nil, fmt.Errorf("%w: a client is an object", ErrFormat)
+				return nil, nil, fmt.Errorf("%w: a client must be an object", ErrFormat)
 			}
-			more, missing, err := unwrapped(o, len(list) > 1)
+			more, warnings, err := unwrapped(o, len(list) > 1)
 			if err != nil {
 				return nil, nil, err
 			}
-			found, problems = append(found, more...), append(problems, missing...)
+			found, problems = append(found, more...), append(problems, warnings...)
 			if len(found) > maxRecords {
 				return nil, nil, fmt.Errorf("%w: more than %d clients", ErrFormat, maxRecords)
 			}
@@ -108,7 +108,7 @@ func unwrapped(o map[string]any, several bool) (found []record, problems []strin
 		for _, element := range list {
 			members, ok := element.(map[string]any)
 			if !ok {
-				return nil, nil, fmt.Errorf("%w: a client is an object", ErrFormat)
+				return nil, nil, fmt.Errorf("%w: a client must be an object", ErrFormat)
 			}
 			found = append(found, record{members, realm})
 		}
