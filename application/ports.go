@@ -101,6 +101,12 @@ type Query struct {
 	Profile      domain.Profile
 	Scope        domain.Scope
 	RedirectHost string // of a redirect URI, in any case
+
+	ApplicationType domain.ApplicationType
+	SoftwareID      string
+	Owner           string
+	Label           string // the name of a label, or the name, "=" and the text
+
 	UpdatedSince time.Time
 
 	After  domain.ClientID // only identifiers behind this one
@@ -116,7 +122,7 @@ type Query struct {
 // Selects reports whether the query asks for more than a status.
 func (q Query) Selects() bool {
 	return q.Name != "" || q.GrantType != "" || q.AuthMethod != "" || q.Profile != "" || q.Scope != "" ||
-		q.RedirectHost != "" || !q.UpdatedSince.IsZero()
+		q.RedirectHost != "" || q.ApplicationType != "" || q.SoftwareID != "" || q.Owner != "" || q.Label != "" || !q.UpdatedSince.IsZero()
 }
 
 // Page is one page of a list.

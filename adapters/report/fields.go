@@ -33,6 +33,10 @@ func kindOf(f domain.Field) string {
 		return "boolean"
 	case domain.Texts:
 		return "list of strings"
+	case domain.Integer:
+		return "whole number"
+	case *domain.Map:
+		return "object of strings"
 	default:
 		return "string"
 	}

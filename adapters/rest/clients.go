@@ -63,6 +63,12 @@ func (s *server) ListClients(ctx context.Context, r api.ListClientsRequestObject
 		Profile:      domain.Profile(valueOr(p.FapiProfile, "")),
 		Scope:        domain.Scope(valueOr(p.Scope, "")),
 		RedirectHost: valueOr(p.RedirectHost, ""),
+
+		ApplicationType: domain.ApplicationType(valueOr(p.ApplicationType, "")),
+		SoftwareID:      valueOr(p.SoftwareID, ""),
+		Owner:           valueOr(p.Owner, ""),
+		Label:           valueOr(p.Label, ""),
+
 		UpdatedSince: valueOr(p.UpdatedSince, time.Time{}),
 		Offset:       int(page-1) * int(size),
 		Limit:        int(size),

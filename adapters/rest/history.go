@@ -2,7 +2,9 @@ package rest
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -74,6 +76,12 @@ func valuesOf(value any) []string {
 		values = value
 	case bool:
 		values = []string{strconv.FormatBool(value)}
+	case int64:
+		values = []string{strconv.FormatInt(value, 10)}
+	case map[string]string:
+		for _, name := range slices.Sorted(maps.Keys(value)) {
+			values = append(values, name+"="+value[name])
+		}
 	case string:
 		if value != "" {
 			values = []string{value}

@@ -27,12 +27,12 @@ func TestReadRFC7591(t *testing.T) {
 	assert.Equal(t, domain.ClientID("s6BhdRkqt3"), clients[0].ID)
 	assert.Equal(t, domain.ChangeOf(domain.Settings{
 		Name: "My Example Client", Confidential: true, RedirectURIs: []domain.RedirectURI{"https://client.example.org/callback", "https://client.example.org/callback2"}, GrantTypes: []domain.GrantType{"authorization_code", "refresh_token"}, Scopes: []domain.Scope{"openid", "profile"}, AuthMethods: []domain.AuthMethod{"client_secret_basic"}, Keys: domain.InlineKeys(`{"keys":[{"crv":"P-256","kid":"1","kty":"EC","use":"sig","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`), Website: domain.Link("https://client.example.org/"), LogoURL: domain.Link("https://client.example.org/logo.png"), PrivacyPolicy: domain.Link("https://client.example.org/privacy"), TermsURL: domain.Link("https://client.example.org/terms"),
+		ResponseTypes: []domain.ResponseType{"code"}, Contacts: []string{"ops@client.example.org"},
 	}), clients[0].Change)
 	assert.Equal(t, []string{
 		"client_name#fr: is not supported by Clientele",
 		"client_secret: secrets are not imported; create one, and give it to the client",
 		"client_secret_expires_at: secrets and their expiry times are not imported",
-		"contacts: is not supported by Clientele",
 		"software_statement: is not verified",
 	}, clients[0].Lost)
 	assert.Empty(t, clients[1].ID)
@@ -46,16 +46,14 @@ func TestReadHydra(t *testing.T) {
 	require.Len(t, clients, 2)
 	assert.Equal(t, domain.ChangeOf(domain.Settings{
 		Name: "Auth Code Client", Confidential: true, RedirectURIs: []domain.RedirectURI{"https://app.example.com/callback"}, GrantTypes: []domain.GrantType{"authorization_code", "refresh_token"}, Scopes: []domain.Scope{"openid", "offline"}, AuthMethods: []domain.AuthMethod{"private_key_jwt"}, Keys: domain.KeysAt("https://app.example.com/jwks.json"), CORSOrigins: []domain.Origin{"https://app.example.com"},
+		ResponseTypes: []domain.ResponseType{"code", "id_token"}, SubjectType: domain.SubjectPublic, AuthSigningAlg: "ES256",
+		PostLogoutRedirectURIs: []domain.RedirectURI{"https://app.example.com/bye"}, UserInfo: domain.Algorithms{Signing: "none"},
 	}), clients[0].Change)
 	assert.Equal(t, []string{
 		"audience: is not supported by Clientele",
 		"metadata: is not supported by Clientele",
 		"owner: is not supported by Clientele",
-		"post_logout_redirect_uris: is not supported by Clientele",
-		"response_types: do not match the grant types (RFC 7591 §2.1)",
 		"skip_consent: is not supported by Clientele",
-		"subject_type: is not supported by Clientele",
-		"token_endpoint_auth_signing_alg: is not supported by Clientele",
 	}, clients[0].Lost)
 	assert.Equal(t, "machine", clients[1].Change.Values().Name)
 	assert.Contains(t, clients[1].Lost, "client_name: is absent; the client_id is the name")

@@ -233,7 +233,7 @@ func TestHydraValuesThatDifferFromTheDefaults(t *testing.T) {
 		fields = append(fields, field)
 	}
 	assert.Equal(t, []string{
-		"access_token_strategy", "client_secret_expires_at", "default_max_age", "require_auth_time", "response_types", "skip_consent", "subject_type",
+		"access_token_strategy", "client_secret_expires_at", "skip_consent",
 	}, fields)
 }
 

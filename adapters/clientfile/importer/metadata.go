@@ -1,9 +1,6 @@
 package importer
 
 import (
-	"slices"
-	"strings"
-
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -20,11 +17,8 @@ func ignoredMetadata() map[string]ignorable {
 		"registration_client_uri":  {reason: "the management URL in the source system"},
 		"client_secret_expires_at": {reason: "0 means that it does not expire (RFC 7591 §3.2.1)", unless: not(0.0)},
 		// Hydra writes these for every client.
-		"skip_consent":                         {reason: "the default", unless: not(false)},
-		"skip_logout_consent":                  {reason: "the default", unless: not(false)},
-		"frontchannel_logout_session_required": {reason: "the default (OpenID Connect Front-Channel Logout §2)", unless: not(false)},
-		"backchannel_logout_session_required":  {reason: "the default (OpenID Connect Back-Channel Logout §2.2)", unless: not(false)},
-		"userinfo_signed_response_alg":         {reason: "the same as unset", unless: not("none")},
+		"skip_consent":        {reason: "the default", unless: not(false)},
+		"skip_logout_consent": {reason: "the default", unless: not(false)},
 	}
 }
 
@@ -63,14 +57,12 @@ func metadata(o *object) (c Client, skipped string) {
 		setText(&c.Change, domain.FieldName, &id) // Clientele requires a name
 		o.report(domain.FieldName.Metadata(), "is absent; the client_id is the name")
 	}
-	responseTypes(o, granted)
 	o.ignore(ignoredMetadata())
 	c.Lost = o.unmapped(map[string]string{
 		"client_secret":             secretsNotImported,
 		"client_secret_expires_at":  "secrets and their expiry times are not imported",
 		"registration_access_token": "clients cannot manage themselves",
 		"software_statement":        "is not verified",
-		"response_types":            "do not match the grant types (RFC 7591 §2.1)",
 	})
 	return c, ""
 }
@@ -88,33 +80,9 @@ func setPlain(o *object, c *domain.Change, f domain.Field, name string) {
 		if list := texts[string](o, name); list != nil {
 			c.Set(f).(domain.Texts).SetTexts(*list)
 		}
-	}
-}
-
-// responseTypes ignores response types that follow from the grant types (RFC 7591
-// §2.1).
-func responseTypes(o *object, granted *[]domain.GrantType) {
-	list, ok := o.members["response_types"].([]any)
-	if !ok {
-		return
-	}
-	has := func(g domain.GrantType) bool {
-		return granted == nil && g == domain.GrantAuthorizationCode || granted != nil && slices.Contains(*granted, g)
-	}
-	for _, element := range list {
-		types, _ := element.(string)
-		words := strings.Fields(types)
-		if len(words) == 0 {
-			return
-		}
-		for _, word := range words {
-			switch {
-			case word == "code" && has(domain.GrantAuthorizationCode):
-			case (word == "token" || word == "id_token") && has(domain.GrantImplicit):
-			default:
-				return
-			}
+	case domain.Integer:
+		if number, given := take[float64](o, name); given {
+			c.Set(f).(domain.Integer).SetInt(int64(number))
 		}
 	}
-	delete(o.members, "response_types")
 }

@@ -82,6 +82,11 @@ func check(client *domain.Client) error {
 			for i := range v.Len() {
 				c.text(f.String(), v.Text(i))
 			}
+		case *domain.Map:
+			for name, text := range *v {
+				c.text(f.String(), name)
+				c.text(f.String(), text)
+			}
 		}
 	}
 	if s.Settings.Keys.Inline() != "" && s.Settings.Keys.URI() != "" {

@@ -179,6 +179,19 @@ func (r *reader) readValue(value domain.Value) {
 		*v = domain.Flag(r.Bool())
 	case domain.Texts:
 		r.readTexts(v)
+	case domain.Integer:
+		v.SetInt(r.Int64())
+	case *domain.Map:
+		texts := domain.Map{}
+		for r.Delim('{'); !r.IsDelim('}'); r.WantComma() {
+			name := r.UnsafeFieldName(false)
+			r.WantColon()
+			texts[name] = r.UnsafeString()
+		}
+		r.Delim('}')
+		if r.Ok() && len(texts) > 0 {
+			*v = texts
+		}
 	}
 }
 

@@ -95,6 +95,17 @@ func Value(w *Writer, name string, value domain.Value) {
 			w.Text("", v.Text(i))
 		}
 		*w = append(*w, ']')
+	case domain.Integer:
+		w.Int(name, v.Int())
+	case *domain.Map:
+		w.Object(name, func() {
+			for _, key := range v.Names() {
+				w.begin("")
+				*w, _ = jsontext.AppendQuote(*w, key)
+				*w = append(*w, ':')
+				*w, _ = jsontext.AppendQuote(*w, (*v)[key])
+			}
+		})
 	}
 }
 
