@@ -25,9 +25,14 @@ func main() {
 	fmt.Println("created", revision)
 
 	updated, err := api.UpdateClientWithResponse(ctx, clientID, &client.UpdateClientParams{IfMatch: &revision},
-		client.UpdateClientRequest{LogoURL: new("https://app.example.com/logo.png")})
+		client.UpdateClientRequest{
+			LogoURL: new("https://app.example.com/logo.png"), ResponseTypes: &[]string{"code"},
+			AccessTokenLifetime: new(int32(900)), Labels: &map[string]string{"example.com/tier": "gold"},
+		})
 	check(err)
-	fmt.Println("updated", updated.HTTPResponse.Header.Get("ETag"), *updated.JSON200.Data.LogoURL)
+	data := updated.JSON200.Data
+	fmt.Println("updated", updated.HTTPResponse.Header.Get("ETag"), *data.LogoURL)
+	fmt.Println("record", *data.ResponseTypes, *data.AccessTokenLifetime, (*data.Labels)["example.com/tier"])
 
 	_, err = api.UpdateClientWithResponse(ctx, clientID, nil, client.UpdateClientRequest{
 		RedirectUris: &[]string{"https://app.example.com/callback#top"}, GrantTypes: &[]string{"authorization_code", "magic"},
