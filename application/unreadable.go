@@ -80,7 +80,7 @@ type RecordKind string
 const (
 	ClientRecords      RecordKind = "clients" // documents and secrets
 	RevisionRecords    RecordKind = "revisions"
-	IdempotencyRecords RecordKind = "attempts"
+	IdempotencyRecords RecordKind = "idempotency records"
 	SecretUseRecords   RecordKind = "secret uses"
 )
 
