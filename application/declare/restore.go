@@ -21,7 +21,7 @@ import (
 // suspended and then activated.
 const restoreReason = "clientele apply: to be changed to its declared configuration and activated"
 
-// ErrPurged: the client_id belonged to a client that was purged.
+// ErrPurged reports that the client_id belonged to a client that was purged.
 var ErrPurged = errors.New("the client_id belonged to a client that was permanently removed, and stays reserved: choose another client_id")
 
 // LastChange is the newest change of a client.
