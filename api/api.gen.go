@@ -366,7 +366,7 @@ type ComplianceReport struct {
 	// Passed The rules without findings.
 	Passed *[]RuleResult `json:"passed,omitempty"`
 
-	// Profile The profile; `none` is the rules for every client.
+	// Profile The profile; `none` means only the rules that apply to every client.
 	//
 	// Example: fapi2-security
 	Profile *string `json:"profile,omitempty"`
@@ -1633,7 +1633,7 @@ type Rule struct {
 	// Example: redirect-uri-fragment
 	ID *string `json:"id,omitempty"`
 
-	// Levels `violation`, `warning`, or both; the summary then says which applies when.
+	// Levels `violation`, `warning`, or both; in this case the summary explains when each applies.
 	Levels *[]string `json:"levels,omitempty"`
 
 	// Source The specification clause; `own` is a rule of this registry.
@@ -2130,7 +2130,7 @@ type UpdateClientParams struct {
 
 // GetClientComplianceParams defines parameters for GetClientCompliance.
 type GetClientComplianceParams struct {
-	// Profile The profile to check against; `none` is the rules for every client. `fapi1` and `fapi2` mean
+	// Profile The profile to check against; `none` means only the rules that apply to every client. `fapi1` and `fapi2` mean
 	// `fapi1-baseline` and `fapi2-security`. For example `fapi2-security`.
 	Profile *Profile `form:"profile,omitempty" json:"profile,omitempty"`
 
@@ -2315,7 +2315,7 @@ type VerifySecretParams struct {
 
 // CheckComplianceParams defines parameters for CheckCompliance.
 type CheckComplianceParams struct {
-	// Profile The profile to check against; `none` is the rules for every client. `fapi1` and `fapi2` mean
+	// Profile The profile to check against; `none` means only the rules that apply to every client. `fapi1` and `fapi2` mean
 	// `fapi1-baseline` and `fapi2-security`. For example `fapi2-security`.
 	Profile *Profile `form:"profile,omitempty" json:"profile,omitempty"`
 

@@ -9,24 +9,24 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// PageBytes bounds the clients that a store returns at once, by the sum of their
-// sizes ([domain.Client.Bytes]): a page of clients, of revisions or of changes ends
-// with the client that reaches it, whatever its limit. A page may be larger by one
-// client.
+// PageBytes limits the total size of the clients that a store returns in one call
+// ([domain.Client.Bytes]): a page of clients, revisions or changes ends with the client
+// that reaches this size, even if the page has fewer clients than its limit. So a page
+// may exceed the size by one client.
 const PageBytes = 2 << 20
 
-// Budget counts the bytes of a page. The zero value is one of [PageBytes].
+// Budget counts the bytes of a page. The zero value is a budget of [PageBytes].
 type Budget struct {
 	max, taken int
 }
 
-// NewBudget returns a budget of so many bytes; 0 is [PageBytes].
+// NewBudget returns a budget of that many bytes; 0 means [PageBytes].
 func NewBudget(bytes int) Budget { return Budget{max: bytes} }
 
 // Take counts a client.
 func (b *Budget) Take(c domain.Client) { b.taken += c.Bytes() }
 
-// Spent reports whether no further client belongs to the page.
+// Spent reports whether the page is full.
 func (b *Budget) Spent() bool {
 	most := b.max
 	if most == 0 {
@@ -35,7 +35,7 @@ func (b *Budget) Spent() bool {
 	return b.taken >= most
 }
 
-// withinListTime bounds the time of a list. The error of a list that ran out of it is
+// withinListTime limits the time of a list. If the list exceeds it, the error is
 // [ErrListTime].
 func (r *Registry) withinListTime(ctx context.Context, list func(context.Context) error) error {
 	if r.config.ListTime <= 0 {
@@ -50,10 +50,10 @@ func (r *Registry) withinListTime(ctx context.Context, list func(context.Context
 	return err
 }
 
-// checkQuota returns [ErrQuota] if the tenant has as many clients as it may have.
-// Deleted clients do not count. It looks before the commit, so registrations at the
-// same time may exceed the quota: by at most as many clients as there are
-// registrations under way in all replicas.
+// checkQuota returns [ErrQuota] if the tenant has reached its maximum number of clients.
+// Deleted clients do not count. The check is made before the commit, so concurrent
+// registrations may exceed the quota, by at most the number of registrations in progress
+// in all replicas.
 func (r *Registry) checkQuota(ctx context.Context, tenant domain.TenantID) error {
 	if r.config.MaxClients <= 0 {
 		return nil

@@ -6,11 +6,11 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Permission is what a caller may do in its tenant.
+// Permission allows a caller some operations in its tenant.
 type Permission string
 
-// The permissions. An administrator has all of them; to others they are granted
-// as scopes of the access token.
+// The permissions. An administrator has all of them; other callers get them from the
+// scopes of the access token.
 const (
 	PermissionRead   Permission = "clients:read"   // read clients, keys, history, rules; follow changes
 	PermissionVerify Permission = "clients:verify" // verify secrets
@@ -22,7 +22,7 @@ func Permissions() []Permission {
 	return []Permission{PermissionRead, PermissionVerify, PermissionWrite}
 }
 
-// Operation names a use case as the contract names its operation.
+// Operation is a use case, named after the operation in openapi.yaml.
 type Operation string
 
 // The operations.
@@ -48,8 +48,8 @@ const (
 	OpVerifySecret        Operation = "verifySecret"
 )
 
-// Needs is the table of permissions: what each operation asks for. It knows
-// every operation; an unknown operation is not permitted.
+// Needs returns the permission that an operation requires. No caller has a permission for
+// an unknown operation.
 func (o Operation) Needs() Permission {
 	switch o {
 	case OpCheckCompliance, OpGetClient, OpGetClientCompliance, OpGetClientKeys, OpGetRevision, OpListChanges,
@@ -65,7 +65,7 @@ func (o Operation) Needs() Permission {
 	}
 }
 
-// Caller is who asks: what its access token said, verified.
+// Caller is the author of a request, according to its verified access token.
 type Caller struct {
 	Subject     string
 	ClientID    domain.ClientID // the client that the token was issued to; may be empty
@@ -77,31 +77,31 @@ type Caller struct {
 	// Issuer is the issuer of the access token. Subject is already different for
 	// callers of different issuers.
 	Issuer string
-	// Teams are the teams that the access token names; it may name none.
+	// Teams are the teams in the access token; there may be none.
 	Teams []string
-	// Sources says where tenant, roles and scopes come from. It is for log
-	// lines and the explanation of a rejection, not for decisions.
+	// Sources are the claims with the tenant, roles and scopes. They are only for
+	// logs and for the explanation of a rejection.
 	Sources ClaimSources
 }
 
-// ClaimSources says which claims of an access token were read, and what was
-// wrong with those that gave nothing.
+// ClaimSources describes which claims of an access token were read, and why some of them
+// had no usable value.
 type ClaimSources struct {
 	Tenant, Roles, Scopes ClaimSource
 }
 
-// ClaimSource is where one thing about a caller comes from.
+// ClaimSource describes the claims with one property of a caller.
 type ClaimSource struct {
 	// Claims are the claim paths that were read, separated by commas; empty if
 	// none is configured.
 	Claims string
-	// Missing says why they gave nothing, e.g. "is not in the token"; empty if
-	// they gave something.
+	// Missing is the reason why they have no usable value, e.g. "is not in the
+	// token"; empty if they have one.
 	Missing string
 }
 
-// In returns the caller as it acts in the tenant; the error is a
-// [*ForbiddenError] where it may not.
+// In returns the caller with the tenant selected. The error is a [*ForbiddenError] if the
+// caller has no access to the tenant.
 func (c Caller) In(tenant domain.TenantID) (Caller, error) {
 	if tenant != c.Tenant && !c.Platform {
 		return Caller{}, &ForbiddenError{Tenant: TenantForeign}

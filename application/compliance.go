@@ -8,17 +8,17 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// KeysInForce is what the registry knows about the keys of a client now.
+// KeysInForce contains the current keys of a client and the findings about them.
 type KeysInForce struct {
 	Source    domain.KeySource
 	Keys      domain.Keys
-	FetchedAt time.Time       // zero where the keys are not behind a URI
-	Findings  domain.Findings // those that are about keys
+	FetchedAt time.Time       // zero if the keys are not at a URI
+	Findings  domain.Findings // only those about keys
 }
 
-// ClientKeys returns the keys of a client of the caller's tenant, fetching those
-// behind a URI whatever the policy for updates is. The error is as that of
-// [Registry.Find], or that of [KeyResolver.Fetch].
+// ClientKeys returns the keys of a client of the caller's tenant. It fetches keys at a
+// URI regardless of the policy for updates. The errors are those of [Registry.Find] and
+// [KeyResolver.Fetch].
 func (r *Registry) ClientKeys(ctx context.Context, caller Caller, id domain.ClientID) (KeysInForce, error) {
 	client, err := r.find(ctx, caller, OpGetClientKeys, id)
 	if err != nil {
@@ -38,8 +38,8 @@ func (r *Registry) ClientKeys(ctx context.Context, caller Caller, id domain.Clie
 	return inForce, nil
 }
 
-// Assess holds a client of the caller's tenant against profiles. The error is
-// as that of [Registry.Find], or that of [KeyResolver.Fetch].
+// Assess checks a client of the caller's tenant against profiles. The errors are those
+// of [Registry.Find] and [KeyResolver.Fetch].
 func (r *Registry) Assess(
 	ctx context.Context, caller Caller, id domain.ClientID, profiles []domain.Profile,
 ) ([]domain.Assessment, error) {
@@ -50,10 +50,9 @@ func (r *Registry) Assess(
 	return r.assess(ctx, caller.Tenant, client.Settings(), profiles)
 }
 
-// AssessDraft checks a configuration that is not stored against profiles: the one
-// that a registration by the change would have. The error is [ErrForbidden], or an
-// [*InvalidError] where both jwks and jwks_uri are given, which is no
-// configuration at all.
+// AssessDraft checks an unsaved configuration against profiles: the result of a
+// registration with the change. The error is [ErrForbidden], or an [*InvalidError] if
+// both jwks and jwks_uri are set, which cannot be a configuration.
 func (r *Registry) AssessDraft(
 	ctx context.Context, caller Caller, change domain.Change, profiles []domain.Profile,
 ) ([]domain.Assessment, error) {
@@ -61,7 +60,7 @@ func (r *Registry) AssessDraft(
 		return nil, err
 	}
 	draft := r.config.Book.Register(domain.Identity{}, change)
-	if findings := draft.RivalKeys(); findings.HasViolations() {
+	if findings := draft.ConflictingKeys(); findings.HasViolations() {
 		return nil, fmt.Errorf("assess a draft: %w", &InvalidError{Findings: findings})
 	}
 	return r.assess(ctx, caller.Tenant, draft.Settings(), profiles)

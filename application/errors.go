@@ -7,58 +7,58 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// The kinds of failure that a use case or a port can end in; adapters tell
-// them apart with errors.Is. In addition there are the errors of package domain about
-// the state of a client and its secrets.
+// The errors of use cases and ports; adapters distinguish them with errors.Is. In
+// addition, there are the errors of package domain about the state of a client and its
+// secrets.
 var (
-	// ErrUnauthenticated: no valid access token came with the request.
+	// ErrUnauthenticated: the request has no valid access token.
 	ErrUnauthenticated = errors.New("no valid access token")
-	// ErrForbidden: the caller is known and may not do this.
+	// ErrForbidden: the caller lacks the permission.
 	ErrForbidden = errors.New("not permitted")
 	// ErrNotFound: there is no such client in the caller's tenant.
 	ErrNotFound = errors.New("no such client")
 	// ErrNoSuchRevision: the client has no such revision.
 	ErrNoSuchRevision = errors.New("no such revision")
 	// ErrPreconditionFailed: the client is not at the revision that the caller
-	// demanded.
+	// required.
 	ErrPreconditionFailed = errors.New("the client was changed in the meantime")
-	// ErrExists: the client exists, and the caller demanded that it does not,
-	// or not at this revision (If-None-Match). It is an ErrPreconditionFailed.
+	// ErrExists: the client exists, although the caller required that it does not, or
+	// not at this revision (If-None-Match). It wraps ErrPreconditionFailed.
 	ErrExists = fmt.Errorf("%w: it exists", ErrPreconditionFailed)
-	// ErrConflict: the client moved on between read and commit, or the
-	// identifier of a new one is taken.
+	// ErrConflict: the client was changed between read and commit, or the identifier
+	// of a new client is in use.
 	ErrConflict = errors.New("changed concurrently")
-	// ErrTaken: the identifier that the caller chose is taken, also where its
-	// client was deleted.
+	// ErrTaken: the identifier of a new client is in use, possibly by a deleted
+	// client.
 	ErrTaken = errors.New("the client_id is in use")
-	// ErrAlreadyProcessed: a request with this idempotency key was carried out before.
+	// ErrAlreadyProcessed: a request with this idempotency key already succeeded.
 	ErrAlreadyProcessed = errors.New("already processed")
-	// ErrKeyReused: the idempotency key came with another request before.
+	// ErrKeyReused: the idempotency key was used for another request before.
 	ErrKeyReused = errors.New("the idempotency key was used for another request")
-	// ErrCursor: the cursor of the change feed names no entry of this history.
+	// ErrCursor: the cursor of the change feed does not belong to this history.
 	// The reader must start again from the list of clients.
 	ErrCursor = errors.New("not a cursor of this history")
-	// ErrQuota: the tenant has as many clients as it may have.
+	// ErrQuota: the tenant has reached its maximum number of clients.
 	ErrQuota = errors.New("the tenant has reached its limit of clients")
-	// ErrListTime: a list took longer than [Registry.ListTime].
+	// ErrListTime: a list took longer than [Config.ListTime].
 	ErrListTime = errors.New("the list took too long")
-	// ErrTooManyRequests: the caller is to slow down.
+	// ErrTooManyRequests: the caller exceeded its rate limit.
 	ErrTooManyRequests = errors.New("too many requests")
-	// ErrUnavailable: a store or the token issuer's keys cannot be reached
-	// now. Whether a change was committed is unknown.
+	// ErrUnavailable: a store or the token issuer's keys cannot be reached. It is
+	// unknown whether a change was committed.
 	ErrUnavailable = errors.New("temporarily unavailable")
-	// ErrTooManyFetches: too many fetches of clients' keys are under way, of all
-	// tenants or of this one. Nothing was changed. It is an [ErrUnavailable].
+	// ErrTooManyFetches: too many fetches of clients' keys are in progress, of all
+	// tenants or of this one. Nothing was changed. It wraps [ErrUnavailable].
 	ErrTooManyFetches = fmt.Errorf("too many key fetches in progress: %w", ErrUnavailable)
 )
 
-// InvalidError rejects a configuration: it has at least one violation, and the
-// warnings that were found with it.
+// InvalidError reports that a configuration is rejected. The findings are all violations
+// and warnings; there is at least one violation.
 type InvalidError struct {
 	Findings domain.Findings
 }
 
-// Error counts the violations and tells the first.
+// Error returns the first violation and the number of violations.
 func (e *InvalidError) Error() string {
 	violations := e.Findings.Violations()
 	if len(violations) == 0 {

@@ -10,43 +10,43 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// How readers of the change feed wait.
+// Limits for waiting readers of the change feed.
 const (
-	// MaxWait bounds how long a reader of the change feed waits for changes.
+	// MaxWait is the maximum time that a reader of the change feed waits for changes.
 	MaxWait = 30 * time.Second
-	// lookAgain is how often the store is read for readers that wait, even if
-	// it reported no commit: signals arrive promptly, but nothing depends on them.
-	lookAgain = time.Second
-	// lookAgainPerGroup stretches lookAgain when many groups of readers wait, so
-	// that all of them together read the store at most 200 times a second.
-	lookAgainPerGroup = 5 * time.Millisecond
-	// lookSoon is how soon the store is read again after a commit was reported
-	// and not found: an older transaction that is still open may hide it.
-	lookSoon = 20 * time.Millisecond
-	// lookTimeout bounds one read of the store for readers that wait.
-	lookTimeout = 15 * time.Second
-	// pacePerReader and maxPace are how long the readers that were just given
-	// changes wait before the store is read for them again. It grows with their
-	// number, because each of them costs a response. Without it, a tenant with
-	// many readers and many commits would be served nothing but responses with
-	// one change each.
+	// pollInterval is the time after which the store is read again for waiting
+	// readers if it signals no commit. Signals usually arrive promptly, but may be
+	// missing.
+	pollInterval = time.Second
+	// pollIntervalPerGroup increases pollInterval if many groups of readers wait, so
+	// that all of them together read the store at most 200 times per second.
+	pollIntervalPerGroup = 5 * time.Millisecond
+	// repollDelay is the delay before the store is read again if a commit was
+	// signalled but not found: an older transaction that is still open may hide it.
+	repollDelay = 20 * time.Millisecond
+	// pollTimeout limits one read of the store for waiting readers.
+	pollTimeout = 15 * time.Second
+	// pacePerReader and maxPace define how long readers that just received changes
+	// wait before the store is read for them again. The delay grows with the number
+	// of readers, because each of them costs a response. Without it, a tenant with
+	// many readers and many commits would get only responses with a single change.
 	pacePerReader = time.Millisecond
 	maxPace       = 500 * time.Millisecond
 )
 
-// WaitOptions is how long a reader of the change feed waits for changes.
+// WaitOptions define how long a reader of the change feed waits for changes.
 type WaitOptions struct {
-	Max  time.Duration   // how long to wait; at most [MaxWait], and 0 does not wait
+	Max  time.Duration   // the maximum wait, limited to [MaxWait]; 0 means no wait
 	Stop <-chan struct{} // ends the wait when it is closed; nil never does
 }
 
-// Changes returns what was committed in the caller's tenant behind the cursor,
-// in an order that can be continued. If there is nothing yet, it waits as long as
-// wait says. The error is [ErrForbidden], [ErrCursor] or that of the
-// store; that the context ends while it waits is none.
+// Changes returns the changes in the caller's tenant after the cursor; see
+// [Store.Changes]. If there are none yet, it waits for them according to wait. The error
+// is [ErrForbidden], [ErrCursor] or that of the store. If the context ends while Changes
+// waits, the result is empty and the error is nil.
 //
-// Readers that wait behind the same cursor are a group, and the store is read
-// once for all of them.
+// Readers that wait at the same cursor are a group, and the store is read once for all
+// of them.
 func (r *Registry) Changes(
 	ctx context.Context, caller Caller, after Cursor, limit int, wait WaitOptions,
 ) (Changes, error) {
@@ -66,7 +66,7 @@ func (r *Registry) Changes(
 	return changes, nil
 }
 
-// first returns the first changes, at most limit.
+// first returns the first changes, up to limit.
 func (c Changes) first(limit int) Changes {
 	if len(c.Revisions) > limit && len(c.After) >= limit {
 		c.Revisions, c.After = c.Revisions[:limit:limit], c.After[:limit:limit]
@@ -75,7 +75,7 @@ func (c Changes) first(limit int) Changes {
 	return c
 }
 
-// followers are the groups of readers that wait. The zero value is ready to use.
+// followers contains the groups of waiting readers. The zero value is ready to use.
 type followers struct {
 	mu     sync.Mutex
 	groups map[groupKey]*group
@@ -94,49 +94,47 @@ type group struct {
 	key     groupKey
 	cancel  context.CancelFunc
 	readers int
-	limit   int     // the greatest of its readers
-	nothing Changes // what the last read returned while there were no changes
+	limit   int     // the maximum of the limits of its readers
+	empty   Changes // the result of the last read, without changes
 
-	looked  chan struct{} // closed after the first read, if it returned no changes
-	ended   chan struct{} // closed when changes and err are set
+	polled  chan struct{} // closed after the first read if it returned no changes
+	done    chan struct{} // closed when changes and err are set
 	changes Changes
 	err     error
 }
 
-// pace says that readers behind the cursor wait until then before the store is
-// read for them.
+// pace is the time until which the store is not read for readers at the cursor tip.
 type pace struct {
 	tip   Cursor
 	until time.Time
 }
 
-// await waits in the group of the key until there are changes, or the reader's
-// wait or the context ends.
+// await waits as a reader of the group until there are changes, the maximum wait is over
+// or the context ends.
 func (r *Registry) await(ctx context.Context, key groupKey, limit int, wait WaitOptions) (Changes, error) {
-	enough := time.NewTimer(min(wait.Max, MaxWait))
-	defer enough.Stop()
+	timeout := time.NewTimer(min(wait.Max, MaxWait))
+	defer timeout.Stop()
 	g := r.join(ctx, key, limit)
-	select { // the first read is never cut short: a slow store would never be read
-	case <-g.ended:
-	case <-g.looked:
+	select { // the maximum wait does not apply to the first read: a slow store would never be read
+	case <-g.done:
+	case <-g.polled:
 	case <-ctx.Done():
 	}
 	select {
-	case <-g.ended:
-	case <-enough.C:
+	case <-g.done:
+	case <-timeout.C:
 	case <-wait.Stop:
 	case <-ctx.Done():
 	}
 	select {
-	case <-g.ended:
+	case <-g.done:
 		return g.changes.first(limit), g.err
 	default:
 		return r.followers.leave(g), nil
 	}
 }
 
-// join makes the reader a member of the group, and starts the group if there is
-// none.
+// join adds the reader to the group with the key, and starts the group if there is none.
 func (r *Registry) join(ctx context.Context, key groupKey, limit int) *group {
 	f := &r.followers
 	f.mu.Lock()
@@ -146,7 +144,7 @@ func (r *Registry) join(ctx context.Context, key groupKey, limit int) *group {
 		if f.groups == nil {
 			f.groups, f.paces = map[groupKey]*group{}, map[domain.TenantID]pace{}
 		}
-		g = &group{key: key, looked: make(chan struct{}), ended: make(chan struct{}), nothing: Changes{Next: key.after}}
+		g = &group{key: key, polled: make(chan struct{}), done: make(chan struct{}), empty: Changes{Next: key.after}}
 		var following context.Context
 		following, g.cancel = context.WithCancel(context.WithoutCancel(ctx)) // readers come and go
 		f.groups[key] = g
@@ -157,8 +155,8 @@ func (r *Registry) join(ctx context.Context, key groupKey, limit int) *group {
 	return g
 }
 
-// leave takes a reader out of a group that has not ended for it, and returns what
-// was known last.
+// leave removes a reader from a group that is not done, and returns the result of the
+// group's last read.
 func (f *followers) leave(g *group) Changes {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -166,10 +164,10 @@ func (f *followers) leave(g *group) Changes {
 	if g.readers == 0 {
 		f.remove(g)
 	}
-	return g.nothing
+	return g.empty
 }
 
-// remove ends the reads for a group. The mutex is held.
+// remove ends the reads for a group. The caller holds the mutex.
 func (f *followers) remove(g *group) {
 	if f.groups[g.key] == g {
 		delete(f.groups, g.key)
@@ -181,7 +179,7 @@ func (f *followers) remove(g *group) {
 func (r *Registry) follow(ctx context.Context, g *group, pause time.Duration) {
 	f := &r.followers
 	defer func() {
-		if cause := recover(); cause != nil { // it would end the process: no request is behind this goroutine
+		if cause := recover(); cause != nil { // it would end the process: this goroutine does not belong to a request
 			f.end(g, Changes{}, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
 		}
 	}()
@@ -189,31 +187,31 @@ func (r *Registry) follow(ctx context.Context, g *group, pause time.Duration) {
 		sleep(ctx, nil, pause)
 	}
 	for signalled, first := false, true; ctx.Err() == nil; {
-		news, stop := r.config.Store.Watch(g.key.tenant) // before the read: later commits are signalled
-		changes, err := r.look(ctx, g)
+		committed, stop := r.config.Store.Watch(g.key.tenant) // before the read, so that later commits are signalled
+		changes, err := r.poll(ctx, g)
 		if err != nil || len(changes.Revisions) > 0 {
 			stop()
 			f.end(g, changes, err)
 			return
 		}
-		again := f.found(g, changes)
+		interval := f.keepEmpty(g, changes)
 		if first {
 			first = false
-			close(g.looked)
+			close(g.polled)
 		}
 		if signalled {
 			signalled = false
-			sleep(ctx, nil, lookSoon)
+			sleep(ctx, nil, repollDelay)
 		} else {
-			signalled = sleep(ctx, news, again)
+			signalled = sleep(ctx, committed, interval)
 		}
 		stop()
 	}
 }
 
-// look reads the store once.
-func (r *Registry) look(ctx context.Context, g *group) (Changes, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+// poll reads the store once.
+func (r *Registry) poll(ctx context.Context, g *group) (Changes, error) {
+	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
 	r.followers.mu.Lock()
 	limit := g.limit
@@ -221,15 +219,16 @@ func (r *Registry) look(ctx context.Context, g *group) (Changes, error) {
 	return r.config.Store.Changes(ctx, g.key.tenant, g.key.after, limit)
 }
 
-// found keeps a read that returned no changes, and returns when to read again.
-func (f *followers) found(g *group, nothing Changes) time.Duration {
+// keepEmpty stores the result of a read without changes, and returns the time until the
+// next read.
+func (f *followers) keepEmpty(g *group, empty Changes) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	g.nothing = nothing
-	return max(lookAgain, time.Duration(len(f.groups))*lookAgainPerGroup)
+	g.empty = empty
+	return max(pollInterval, time.Duration(len(f.groups))*pollIntervalPerGroup)
 }
 
-// end gives the readers of a group what was read.
+// end passes the result to the readers of a group.
 func (f *followers) end(g *group, changes Changes, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -240,12 +239,12 @@ func (f *followers) end(g *group, changes Changes, err error) {
 	}
 	g.changes, g.err = changes, err
 	f.remove(g)
-	close(g.ended)
+	close(g.done)
 }
 
-// pause is how long a new group waits before its first read. Only readers that
-// stand where others were just given changes wait; a reader that is behind does
-// not. The mutex is held.
+// pause returns how long a new group waits before its first read. Only readers at the
+// newest cursor wait, if others just received changes up to it; a reader that is behind
+// does not wait. The caller holds the mutex.
 func (f *followers) pause(key groupKey, now time.Time) time.Duration {
 	if p := f.paces[key.tenant]; p.tip == key.after {
 		return p.until.Sub(now)
@@ -253,7 +252,7 @@ func (f *followers) pause(key groupKey, now time.Time) time.Duration {
 	return 0
 }
 
-// prune forgets the paces that are over, once there are many. The mutex is held.
+// prune removes the paces in the past if there are many. The caller holds the mutex.
 func (f *followers) prune(now time.Time) {
 	const many = 1024
 	if len(f.paces) < many {
@@ -266,12 +265,13 @@ func (f *followers) prune(now time.Time) {
 	}
 }
 
-// sleep waits for news, at most that long, and reports whether there were any.
-func sleep(ctx context.Context, news <-chan struct{}, longest time.Duration) bool {
-	timer := time.NewTimer(longest)
+// sleep waits until signal is closed, the time is over or the context ends. It reports
+// whether signal was closed.
+func sleep(ctx context.Context, signal <-chan struct{}, d time.Duration) bool {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-news:
+	case <-signal:
 		return true
 	case <-timer.C:
 	case <-ctx.Done():

@@ -2,30 +2,27 @@ package application
 
 import "strings"
 
-// TenantProblem is what is wrong with the tenant that a caller wants to act in.
+// TenantProblem is the reason why a caller has no access to a tenant.
 type TenantProblem uint8
 
 // The tenant problems.
 const (
-	// TenantOK: nothing is wrong with the tenant.
+	// TenantOK: the caller has access to the tenant.
 	TenantOK TenantProblem = iota
 	// TenantMissing: the access token has no tenant.
 	TenantMissing
-	// TenantNotChosen: a platform caller must choose the tenant to act in, and
-	// chose none.
+	// TenantNotChosen: a platform caller did not select a tenant.
 	TenantNotChosen
-	// TenantForeign: the caller chose a tenant that is not the one of its access
-	// token, which only platform callers may do.
+	// TenantForeign: the caller selected a tenant other than that of its access token,
+	// which only platform callers may do.
 	TenantForeign
 )
 
-// ForbiddenError says what a caller lacks. [errors.Is] matches it with
-// [ErrForbidden].
+// ForbiddenError describes what a caller lacks. It wraps [ErrForbidden].
 type ForbiddenError struct {
-	// Permission is the permission that the caller lacks; empty if it has the
-	// one it needs.
+	// Permission is the permission that the caller lacks; empty if it lacks none.
 	Permission Permission
-	// Tenant is what is wrong with the caller's tenant.
+	// Tenant is the problem with the tenant.
 	Tenant TenantProblem
 }
 
@@ -50,5 +47,5 @@ func (e *ForbiddenError) Error() string {
 	return ErrForbidden.Error() + ": " + strings.Join(missing, "; ")
 }
 
-// Unwrap makes it an [ErrForbidden].
+// Unwrap returns [ErrForbidden].
 func (e *ForbiddenError) Unwrap() error { return ErrForbidden }

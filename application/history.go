@@ -10,25 +10,26 @@ import (
 // LoggedRevision is an entry of a client's log and what it changed.
 type LoggedRevision struct {
 	domain.Revision
-	// Differences are the members that differ from the revision before; of the
-	// first one, from nothing. Empty if one of the two cannot be read.
+	// Differences are the fields that differ from the previous revision; for the
+	// first revision, the fields that are set. Empty if one of the two revisions
+	// cannot be read.
 	Differences []domain.Difference
 }
 
-// History returns the log of a client, deleted or not, newest first: at most
-// limit entries with numbers below before, and fewer if their sizes reach
-// [PageBytes]; 0 is no bound. more tells whether entries follow. The error is [ErrForbidden], [ErrNotFound] or that of the
-// store.
+// History returns the log of a client, deleted or not, newest first: at most limit
+// entries with numbers below before (0 means no bound), and fewer if their total size
+// reaches [PageBytes]. more reports whether more entries follow. The error is
+// [ErrForbidden], [ErrNotFound] or that of the store.
 func (r *Registry) History(
 	ctx context.Context, caller Caller, id domain.ClientID, before domain.RevisionNumber, limit int,
 ) (log []LoggedRevision, more bool, err error) {
 	if err := caller.May(OpListRevisions); err != nil {
 		return nil, false, err
 	}
-	// One more, to compare the last one with.
+	// One more entry, to compare the last one with.
 	entries, err := r.config.Store.Revisions(ctx, caller.Tenant, id, before, limit+1)
 	if err == nil && len(entries) == 0 {
-		_, err = r.config.Store.Find(ctx, caller.Tenant, id) // no client, or only no such revisions
+		_, err = r.config.Store.Find(ctx, caller.Tenant, id) // distinguishes a missing client from missing revisions
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("read the log: %w", err)
@@ -73,7 +74,7 @@ func (r *Registry) RevisionOf(
 	return r.revision(ctx, caller.Tenant, id, number)
 }
 
-// revision is RevisionOf without a check of permissions.
+// revision is RevisionOf without the check of permissions.
 func (r *Registry) revision(
 	ctx context.Context, tenant domain.TenantID, id domain.ClientID, number domain.RevisionNumber,
 ) (domain.Revision, error) {
@@ -93,9 +94,10 @@ func (r *Registry) revision(
 	}
 }
 
-// RestoreRevision gives a client the configuration that it had at a revision:
-// a new revision, validated by the current rules as any other change. Secrets stay as
-// they are. The error is as that of [Registry.Revise], or [ErrNoSuchRevision].
+// RestoreRevision changes a client to the configuration of an earlier revision. This
+// creates a new revision, validated by the current rules like any other change. The
+// secrets do not change. The errors are those of [Registry.Revise] and
+// [ErrNoSuchRevision].
 func (r *Registry) RestoreRevision(
 	ctx context.Context, caller Caller, id domain.ClientID, number domain.RevisionNumber, opts Options,
 ) (Revised, error) {

@@ -6,18 +6,17 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Inspector validates configurations that are not in a registry, with the same
-// rulebook. It is safe for concurrent use.
+// Inspector validates configurations without a registry. It is safe for concurrent use.
 type Inspector struct {
 	Book  *domain.Rulebook
 	Keys  KeyResolver
 	Clock Clock
-	// FetchKeys fetches the keys behind a jwks_uri. Without it rules about such
+	// FetchKeys enables fetching keys at a jwks_uri. Otherwise the rules about such
 	// keys find nothing.
 	FetchKeys bool
 }
 
-// Inspect returns the findings of a registration by the change.
+// Inspect returns the findings that a registration with the change would have.
 func (i *Inspector) Inspect(ctx context.Context, change domain.Change) domain.Findings {
 	draft := i.Book.Register(domain.Identity{}, change)
 	source, fetch := draft.Keys()

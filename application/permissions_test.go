@@ -12,7 +12,7 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// operationCalls returns a call of each operation on the client id. A registration uses
+// operationCalls returns a call of each operation for the client id. A registration uses
 // the identifier fresh.
 func operationCalls(r *registry, id, fresh domain.ClientID) map[application.Operation]func(context.Context, application.Caller) error {
 	none := application.Options{}
@@ -109,14 +109,14 @@ func foundIn(clients []domain.Client, id domain.ClientID, err error) error {
 	return application.ErrNotFound
 }
 
-// outcomes has the errors of operations that fail even for a permitted caller.
+// outcomes contains the errors of operations that fail even for a permitted caller.
 var outcomes = map[application.Operation]error{
 	application.OpRestoreClient: domain.ErrNotDeleted,
 	application.OpDeleteSecret:  domain.ErrNoSuchSecret,
 }
 
-// needNoClient has the operations that use no existing client, so that they succeed in
-// any tenant.
+// needNoClient contains the operations that use no existing client, so that they succeed
+// in any tenant.
 var needNoClient = map[application.Operation]bool{
 	application.OpCreateClient: true, application.OpCheckCompliance: true, application.OpListRules: true,
 }

@@ -9,98 +9,100 @@ import (
 
 // Store keeps clients and the log of their revisions.
 type Store interface {
-	// Find returns the client of that tenant with that identifier, as its last
-	// committed revision left it, deleted or not. Where there is none it returns
-	// [ErrNotFound]. If its document cannot be read, the error is an
-	// [*UnreadableError]; if only its secrets cannot, the client has
-	// [domain.State.SecretsUnreadable].
+	// Find returns the last committed revision of a client, deleted or not. The
+	// error is [ErrNotFound] if there is no such client, and an [*UnreadableError] if
+	// its document cannot be read. If only its secrets cannot be read, the client
+	// has [domain.State.SecretsUnreadable].
 	Find(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (domain.Client, error)
 
-	// List returns the clients of the tenant that are not deleted and that the
-	// query asks for, in the order of their identifiers. A client whose document
-	// cannot be read is in Page.Unreadable instead of Page.Clients. A page has fewer
-	// clients than the limit, and says that more follow, if their sizes reach
-	// [Query.MaxBytes]; it has at least one client if any is left.
+	// List returns the clients of the tenant that are not deleted and match the
+	// query, in the order of their identifiers. A client whose document cannot be
+	// read is in Page.Unreadable instead of Page.Clients. If the total size reaches
+	// [Query.MaxBytes], the page ends before the limit, with Page.More set; it has at
+	// least one client if any is left.
 	List(ctx context.Context, tenant domain.TenantID, q Query) (Page, error)
 
-	// Commit makes r the client's newest revision: it stores the client and
-	// appends r to the log, both or neither, durably before it returns. The
-	// revision before r's must be the newest one, otherwise nothing changes and
-	// it returns [ErrConflict]; so it does where revision 1 brings an
-	// identifier that is taken in the tenant. A tie between concurrent commits
-	// is won by exactly one. A purge removes the log before it. The error is
-	// [ErrUnstorable] for values that could not be read again; nothing is stored
-	// then. The stored secrets of a client with [domain.State.SecretsUnreadable]
-	// stay as they are.
+	// Commit makes r the newest revision of its client: it stores the client and
+	// appends r to the log, both or neither, durably before it returns. The previous
+	// revision number must be the newest one; otherwise nothing changes, and the
+	// error is [ErrConflict]. The same error is returned for revision 1 with an
+	// identifier that is in use in the tenant. Exactly one of several concurrent
+	// commits of the same revision succeeds. A purge removes the earlier log entries.
+	// The error is [ErrUnstorable] for values that could not be read again; then
+	// nothing is stored. The stored secrets of a client with
+	// [domain.State.SecretsUnreadable] do not change.
 	Commit(ctx context.Context, r domain.Revision) error
 
-	// CommitOnce is Commit for a request that may come again: it keeps the
-	// attempt together with the revision, both or neither. Where an attempt of
-	// that caller and key is kept already, nothing changes and it returns
-	// [ErrAlreadyProcessed]; of concurrent commits with the same key exactly one succeeds.
+	// CommitOnce is Commit for a request that may be repeated: it stores the
+	// idempotency record together with the revision, both or neither. If there is a
+	// record with that caller and key already, nothing changes, and the error is
+	// [ErrAlreadyProcessed]. Exactly one of several concurrent commits with the same
+	// key succeeds.
 	CommitOnce(ctx context.Context, r domain.Revision, a IdempotencyRecord) error
 
 	// FindIdempotencyRecord returns the record of the key, or [ErrNotFound]. Records are
 	// kept for at least [IdempotencyRetention].
 	FindIdempotencyRecord(ctx context.Context, tenant domain.TenantID, subject, key string) (IdempotencyRecord, error)
 
-	// Revisions returns the log of a client, newest first, at most limit
-	// entries with numbers below before; a before of 0 is no bound. The clients
-	// in it have no secrets. An entry that cannot be read has
-	// [domain.Revision.Unreadable]. It returns fewer entries, but at least two if
-	// there are two below before and the limit allows it, if their sizes reach
-	// [PageBytes].
+	// Revisions returns the log of a client, newest first: at most limit entries with
+	// numbers below before; 0 means no bound. The clients in the entries have no
+	// secrets. An entry that cannot be read has [domain.Revision.Unreadable]. It
+	// returns fewer entries if their total size reaches [PageBytes], but at least two
+	// if there are two below before and the limit allows it.
 	Revisions(
 		ctx context.Context, tenant domain.TenantID, id domain.ClientID, before domain.RevisionNumber, limit int,
 	) ([]domain.Revision, error)
 
-	// Changes returns revisions of the tenant's clients behind the cursor, at
-	// most limit, and fewer if their sizes reach [PageBytes], in an order in which
-	// those of one client follow each other.
-	// Whoever goes on from the cursor that it gets sees every committed revision
-	// exactly once, however commits overlap; those that were purged in the meantime
-	// are left out. An entry that cannot be read has [domain.Revision.Unreadable].
-	// The empty cursor is the beginning. A cursor names the entry that it stands
-	// behind. The error is [ErrCursor] where this entry is not in the tenant's log,
-	// and was not purged from it: the store did not give the cursor out, or it is from another
-	// history, as after a restore from a backup.
+	// Changes returns the revisions of the tenant's clients after the cursor: at most
+	// limit, and fewer if their total size reaches [PageBytes]. Revisions of the same
+	// client are in order.
+	//
+	// A reader that always continues from the returned cursor gets every committed
+	// revision exactly once, even if commits overlap, except for revisions that were
+	// purged in the meantime. An entry that cannot be read has
+	// [domain.Revision.Unreadable].
+	//
+	// The empty cursor is the beginning. Any other cursor identifies the entry before
+	// its position. The error is [ErrCursor] if this entry is not in the tenant's log
+	// and was not purged from it: this store did not issue the cursor, or the cursor
+	// is from another history, for example from before a restore from a backup.
 	Changes(ctx context.Context, tenant domain.TenantID, after Cursor, limit int) (Changes, error)
 
-	// Watch returns a channel that is closed after the next commit of the tenant
-	// that the store knows of, in any process; that may be late, or not at all.
-	// It may also be closed without a commit. stop must be called once, when the
-	// channel is no longer needed.
+	// Watch returns a channel that is closed after the next commit of the tenant in
+	// any process. Signals may be late or missing, and the channel may be closed
+	// without a commit. stop must be called once, when the channel is no longer
+	// needed.
 	Watch(tenant domain.TenantID) (news <-chan struct{}, stop func())
 
-	// NoteSecretUses remembers when secrets were last used; a later time that
-	// is known already stays.
+	// NoteSecretUses stores when secrets were last used. It does not replace a later
+	// time.
 	NoteSecretUses(ctx context.Context, uses []SecretUse) error
 
-	// SecretUses returns when the secrets of a client were last used, by their
-	// ids; those that never were are absent.
+	// SecretUses returns when the secrets of a client were last used, by id. Secrets
+	// that were never used are absent.
 	SecretUses(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (map[string]time.Time, error)
 
-	// Purgeable returns at most limit clients, of all tenants, that were
-	// deleted before the time and are not purged. It skips those whose documents
-	// cannot be read, however many there are, and returns them as well.
+	// Purgeable returns at most limit clients of all tenants that were deleted before
+	// the time and are not purged. It skips clients whose documents cannot be read,
+	// without counting them towards the limit, and returns them separately.
 	Purgeable(ctx context.Context, before time.Time, limit int) ([]domain.Client, []*UnreadableError, error)
 
-	// DeleteIdempotencyRecords deletes the records from before the time.
+	// DeleteIdempotencyRecords deletes the records that are older than the time.
 	DeleteIdempotencyRecords(ctx context.Context, before time.Time) error
 
-	// Ping returns nil where the store can serve.
+	// Ping returns nil if the store is available.
 	Ping(ctx context.Context) error
 }
 
-// Query says which clients a list has. The zero values ask for all.
+// Query selects the clients of a list. Zero values do not filter.
 type Query struct {
-	Name         string // part of the name, in whatever case
+	Name         string // case-insensitive substring of the name
 	Status       domain.Status
 	GrantType    domain.GrantType
 	AuthMethod   domain.AuthMethod
 	Profile      domain.Profile
 	Scope        domain.Scope
-	RedirectHost string // of a redirect URI, in any case
+	RedirectHost string // the host of a redirect URI, case-insensitive
 
 	ApplicationType domain.ApplicationType
 	SoftwareID      string
@@ -109,17 +111,17 @@ type Query struct {
 
 	UpdatedSince time.Time
 
-	After  domain.ClientID // only identifiers behind this one
-	Offset int             // how many to skip
+	After  domain.ClientID // only identifiers after this one
+	Offset int             // the number of clients to skip
 	Limit  int
-	Count  bool // whether the total is wanted
+	Count  bool // whether to count all matching clients
 
-	// MaxBytes bounds the sizes of the clients of a page, see [Budget]; 0 is
+	// MaxBytes limits the total size of the clients on a page, see [Budget]; 0 means
 	// [PageBytes].
 	MaxBytes int
 }
 
-// Selects reports whether the query asks for more than a status.
+// Selects reports whether the query filters by more than the status.
 func (q Query) Selects() bool {
 	return q.Name != "" || q.GrantType != "" || q.AuthMethod != "" || q.Profile != "" || q.Scope != "" ||
 		q.RedirectHost != "" || q.ApplicationType != "" || q.SoftwareID != "" || q.Owner != "" || q.Label != "" || !q.UpdatedSince.IsZero()
@@ -129,17 +131,17 @@ func (q Query) Selects() bool {
 type Page struct {
 	Clients []domain.Client
 	// Unreadable are the clients of the page whose documents cannot be read, in
-	// order. They count towards the limit and in Total.
+	// order. They are included in the limit and in Total.
 	Unreadable []*UnreadableError
-	More       bool // whether clients follow
-	Total      int  // of all pages; 0 where it was not wanted
-	// Changes is where a reader of the whole list goes on in the change feed:
-	// what the page does not show yet comes behind it.
+	More       bool // whether more clients follow
+	Total      int  // of all pages; 0 unless Query.Count was set
+	// Changes is the position in the change feed from which a reader of the whole
+	// list continues: all changes that the page does not show yet come after it.
 	Changes Cursor
 }
 
-// Last returns the identifier of the last client of the page, readable or not; empty
-// if the page has none. The next page begins after it.
+// Last returns the identifier of the last client of the page, readable or not; empty if
+// the page has no clients. The next page begins after it.
 func (p Page) Last() domain.ClientID {
 	var last domain.ClientID
 	if n := len(p.Clients); n > 0 {
@@ -151,36 +153,36 @@ func (p Page) Last() domain.ClientID {
 	return last
 }
 
-// Cursor is a place in the change feed, a text that only the store reads.
+// Cursor is a position in the change feed. Only the store interprets it.
 type Cursor string
 
 // Changes is one page of the change feed.
 type Changes struct {
 	Revisions []domain.Revision // without secrets
-	Next      Cursor            // where to go on; that of the call where there are none
-	// After has a cursor for each of the revisions: that behind it.
+	Next      Cursor            // where to continue; the cursor of the call if there are no revisions
+	// After contains, for each of the revisions, the cursor after it.
 	After []Cursor
 	// HeldBack is the age of the oldest committed revision of the tenant that is
-	// not handed out yet, because a transaction that began before it is still
-	// open; 0 if there is none. Only a store that orders its feed by transactions
-	// holds revisions back.
+	// not returned yet, because a transaction that began before it is still open; 0
+	// if there is none. Only a store that orders its feed by transactions holds
+	// revisions back.
 	HeldBack time.Duration
 }
 
-// IdempotencyRecord is a request with an idempotency key, and what it did.
+// IdempotencyRecord is a request with an idempotency key and its result.
 type IdempotencyRecord struct {
 	Subject     string // of the caller
-	Key         string // the caller's, for this request alone
+	Key         string // chosen by the caller, for this request only
 	Fingerprint [32]byte
 	At          time.Time
 
-	// What it did.
+	// The result.
 	ClientID domain.ClientID
 	Revision domain.RevisionNumber
 	SecretID string
 }
 
-// IdempotencyRetention is how long a repeated request is recognised.
+// IdempotencyRetention is the time for which a repeated request is recognised.
 const IdempotencyRetention = 24 * time.Hour
 
 // SecretUse is a successful verification of a secret.
@@ -193,38 +195,37 @@ type SecretUse struct {
 
 // KeyResolver reads public keys into the facts that rules check.
 type KeyResolver interface {
-	// Parse reads the JSON text of a JWK Set. What is wrong with the text is in
-	// the facts; it never fails.
+	// Parse reads the JSON text of a JWK Set. It never fails: faults of the text are
+	// part of the facts.
 	Parse(jwks string) domain.KeySet
 
-	// Fetch reads the JWK Set behind a URI for a tenant, or returns what it read a
-	// short while ago; at is when that was. It returns within a few seconds whatever
-	// the host does, and connects to nothing that [domain.Policy] does not allow. What
-	// went wrong at the host is in the keys, and is the same for a name that does not
-	// exist as for one that has no public address. The error is
-	// [ErrTooManyFetches] if the fetch was not started, or [ErrUnavailable] if the
-	// context ended first. A tenant has a share of the fetches that can be under way
-	// at once; an empty tenant is a tenant too.
+	// Fetch reads the JWK Set at a URI for a tenant, or returns a recent result; at is
+	// the time of the read. It returns within a few seconds even if the host does not
+	// respond, and connects only to addresses that [domain.Policy] allows. Failures of
+	// the host are reported in the keys; a name that does not exist and a name without
+	// a public address have the same result. The error is [ErrTooManyFetches] if the
+	// fetch was not started, or [ErrUnavailable] if the context ended first. Each
+	// tenant, including the empty one, has a share of the concurrent fetches.
 	Fetch(ctx context.Context, tenant domain.TenantID, uri string) (keys domain.Keys, at time.Time, err error)
 }
 
-// Limiter bounds how often something is done.
+// Limiter limits the rate of an operation.
 type Limiter interface {
-	// Allow reports whether it may be done once more now for whom it names: a
-	// client, or a caller, of the tenant.
+	// Allow reports whether the operation is allowed once more now, for a client or a
+	// caller of the tenant.
 	Allow(tenant domain.TenantID, whom string) bool
 }
 
-// Clock tells the time.
+// Clock returns the current time.
 type Clock interface {
 	Now() time.Time
 }
 
-// Random makes identifiers and secrets.
+// Random generates identifiers and secrets.
 type Random interface {
 	// ID returns a new identifier: unique, sortable by time, made of lower-case
 	// letters, digits and hyphens.
 	ID() string
-	// Entropy returns 32 bytes that no one can guess.
+	// Entropy returns 32 cryptographically random bytes.
 	Entropy() [domain.SecretEntropy]byte
 }

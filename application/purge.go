@@ -9,13 +9,13 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// purgeBatch is how many clients are read from the store at once.
+// purgeBatch is the number of clients that are read from the store at once.
 const purgeBatch = 100
 
-// Purge leaves only the tombstones of the clients, of all tenants, that have been
-// deleted for longer than the retention, and removes old idempotency records. It
-// returns how many clients it purged. It is for operators: callers of the service
-// cannot do it.
+// Purge purges the clients of all tenants that were deleted longer ago than the
+// retention, so that only their tombstones remain, and removes old idempotency records.
+// It returns the number of purged clients. It is for operators; callers of the service
+// cannot purge.
 func Purge(
 	ctx context.Context, store Store, clock Clock, operator domain.Actor, retention time.Duration,
 ) (purged int, err error) {

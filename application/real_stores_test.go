@@ -16,8 +16,8 @@ import (
 	"github.com/clientele-oauth/clientele/application"
 )
 
-// TestMain runs the tests of the use cases on SQLite and on PostgreSQL as well. There,
-// commits are transactions that can overlap, lose a race, or hold back the feed.
+// TestMain runs the tests of the use cases also on SQLite and PostgreSQL, where commits
+// are transactions that can overlap, lose a race, or hold back the feed.
 func TestMain(m *testing.M) {
 	var server *pgtest.Server
 	realStores = map[string]func(*testing.T) application.Store{

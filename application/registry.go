@@ -11,104 +11,104 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// An update that lost a race is decided anew, after a random pause that grows
-// from minPause to maxPause so that the rivals spread out. One that still loses
-// after maxAttempts is told so; nothing is lost.
+// An update that lost a race is retried after a random pause, which grows from minPause
+// to maxPause to spread out concurrent updates. After maxAttempts the caller gets
+// [ErrConflict], and nothing was changed.
 const (
 	maxAttempts = 100
 	minPause    = time.Millisecond
 	maxPause    = 50 * time.Millisecond
 )
 
-// Config is what a [Registry] works with.
+// Config contains the ports and options of a [Registry].
 type Config struct {
 	Book   *domain.Rulebook
 	Store  Store
 	Keys   KeyResolver
 	Clock  Clock
 	Random Random
-	// Peppers are the keys that secrets are hashed under: the first hashes new
-	// ones, all verify. Without any, secrets are hashed without a key.
+	// Peppers are the keys with which secrets are hashed: the first one for new
+	// secrets, all of them for verification. Without peppers, secrets are hashed
+	// without a key.
 	Peppers []domain.Pepper
 	// Grace is how long a secret still verifies after it was replaced by a rotation,
-	// unless the caller says otherwise.
+	// unless the caller specifies another time.
 	Grace time.Duration
-	// Verifications limits how often secrets are verified; nil does not.
+	// Verifications limits the rate of verifications of secrets; nil means no limit.
 	Verifications Limiter
-	// ListTime limits the time of a list, which is less than that of a request, so
-	// that lists leave the store to others; 0 does not limit it.
+	// ListTime limits the time of a list. It should be less than the time of a
+	// request, so that lists do not keep the store from other requests; 0 means no
+	// limit.
 	ListTime time.Duration
-	// MaxClients limits how many clients a tenant may have, deleted ones not
-	// counted; 0 does not limit it.
+	// MaxClients limits the number of clients per tenant, except for deleted ones; 0
+	// means no limit.
 	MaxClients int
 }
 
-// Registry has a method for each use case. Each of them checks the permission of
-// its caller first. It is safe for concurrent use, and must not be copied.
+// Registry has a method for each use case. Each method first checks the permission of
+// the caller. A Registry is safe for concurrent use and must not be copied.
 type Registry struct {
 	config    Config
 	uses      secretUses
 	followers followers
 }
 
-// NewRegistry returns the registry that works with c.
+// NewRegistry returns a registry with these ports and options.
 func NewRegistry(c Config) *Registry { return &Registry{config: c} }
 
-// Options say how a change is to be done.
+// Options are the options of a change.
 type Options struct {
-	// DryRun validates and returns the result, and changes nothing.
+	// DryRun validates the change and returns the result without changing anything.
 	DryRun bool
-	// IfMatch demands that the client is at one of these revisions; nil
-	// demands nothing.
+	// IfMatch requires that the client is at one of these revisions; nil means any.
 	IfMatch []domain.RevisionNumber
-	// IfNoneMatch demands that the client is at none of these revisions.
+	// IfNoneMatch requires that the client is at none of these revisions.
 	IfNoneMatch []domain.RevisionNumber
-	// IfAbsent demands that the client does not exist; a deleted one does not.
+	// IfAbsent requires that the client does not exist, or is deleted.
 	IfAbsent bool
-	// Reason and RequestID are kept in the log.
+	// Reason and RequestID are stored in the log.
 	Reason    string
 	RequestID string
-	// Idempotency makes the change once, however often it is asked for; nil
-	// makes it each time. It has no meaning in a dry run.
+	// Idempotency makes repeated requests take effect only once; nil disables this. It
+	// has no effect in a dry run.
 	Idempotency *Idempotency
 }
 
-// Idempotency recognises a request that comes again.
+// Idempotency identifies a request that may be repeated.
 type Idempotency struct {
 	Key         string
-	Fingerprint [32]byte // of everything that the request asks for
+	Fingerprint [32]byte // digest of the whole request
 }
 
-// Registered is the outcome of a registration.
+// Registered is the result of a registration.
 type Registered struct {
 	Client domain.Client
-	// Secret is the value of the client's first secret, shown this once; empty
-	// where no authentication method of the client uses one, and where the
-	// registration was done by an earlier request.
+	// Secret is the value of the client's first secret, which is returned only once.
+	// It is empty if no authentication method of the client uses a secret, or if an
+	// earlier request made the registration.
 	Secret   string
 	Warnings domain.Findings
-	// Repeated says that an earlier request with the same idempotency key did
-	// it. The client is as it was registered.
+	// Repeated reports that an earlier request with the same idempotency key made the
+	// registration. Client is then the client as it was registered.
 	Repeated bool
 }
 
-// Revised is the outcome of a change.
+// Revised is the result of a change.
 type Revised struct {
 	Client   domain.Client
 	Warnings domain.Findings
-	// Unchanged reports that there was nothing to change: Client is as it was
-	// before, at the same revision.
+	// Unchanged reports that the change had no effect: Client is at the same revision
+	// as before.
 	Unchanged bool
-	// RevokedSecrets counts the secrets that ended with the change, since no
-	// authentication method uses one any more.
+	// RevokedSecrets is the number of secrets that the change revoked, because no
+	// authentication method uses a secret any more.
 	RevokedSecrets int
 }
 
-// Register makes a new client in the caller's tenant, with the given identifier
-// or, where that is empty, one of its own. The error is [ErrForbidden],
-// [ErrTaken], [ErrQuota], [ErrKeyReused], an [*InvalidError] with every violation,
-// or that of the store. In a dry run the client has no identifiers of its own and no
-// secret.
+// Register creates a client in the caller's tenant, with the given identifier or, if
+// that is empty, a generated one. The error is [ErrForbidden], [ErrTaken], [ErrQuota],
+// [ErrKeyReused], an [*InvalidError] with every violation, or that of the store. In a dry
+// run no identifiers are generated, and the client has no secret.
 func (r *Registry) Register(
 	ctx context.Context, caller Caller, id domain.ClientID, change domain.Change, opts Options,
 ) (Registered, error) {
@@ -116,8 +116,8 @@ func (r *Registry) Register(
 		return Registered{}, err
 	}
 	registered, err := r.register(ctx, caller, id, change, opts)
-	if r.repeats(ctx, caller, opts, err) {
-		registered, err = r.registeredBefore(ctx, caller, opts)
+	if r.isRepeated(ctx, caller, opts, err) {
+		registered, err = r.earlierRegistration(ctx, caller, opts)
 	}
 	if err != nil {
 		return Registered{}, fmt.Errorf("register a client: %w", err)
@@ -128,7 +128,7 @@ func (r *Registry) Register(
 func (r *Registry) register(
 	ctx context.Context, caller Caller, id domain.ClientID, change domain.Change, opts Options,
 ) (Registered, error) {
-	if err := r.doneBefore(ctx, caller, opts); err != nil {
+	if err := r.checkProcessed(ctx, caller, opts); err != nil {
 		return Registered{}, err
 	}
 	if id != "" {
@@ -173,9 +173,8 @@ func (r *Registry) register(
 	return registered, err
 }
 
-// registeredBefore is the outcome of the registration that an earlier request
-// made.
-func (r *Registry) registeredBefore(ctx context.Context, caller Caller, opts Options) (Registered, error) {
+// earlierRegistration returns the result of the registration by an earlier request.
+func (r *Registry) earlierRegistration(ctx context.Context, caller Caller, opts Options) (Registered, error) {
 	attempt, err := r.attempt(ctx, caller, opts)
 	if err != nil {
 		return Registered{}, err
@@ -185,13 +184,13 @@ func (r *Registry) registeredBefore(ctx context.Context, caller Caller, opts Opt
 }
 
 // Find returns a client of the caller's tenant. The error is [ErrForbidden],
-// [ErrNotFound] also where the client is deleted or another tenant's, or that of
+// [ErrNotFound], also if the client is deleted or belongs to another tenant, or that of
 // the store.
 func (r *Registry) Find(ctx context.Context, caller Caller, id domain.ClientID) (domain.Client, error) {
 	return r.find(ctx, caller, OpGetClient, id)
 }
 
-// find is Find for whichever operation.
+// find is Find for any operation.
 func (r *Registry) find(ctx context.Context, caller Caller, op Operation, id domain.ClientID) (domain.Client, error) {
 	if err := caller.May(op); err != nil {
 		return domain.Client{}, err
@@ -223,14 +222,14 @@ func (r *Registry) List(ctx context.Context, caller Caller, q Query) (Page, erro
 	return page, nil
 }
 
-// Revise changes a client of the caller's tenant. A change that changes
-// nothing makes no revision. An update that loses a race is decided again over
-// what the other left, so updates of different members both survive.
+// Revise changes a client of the caller's tenant. A change without effect creates no
+// revision. An update that loses a race is validated again with the result of the other
+// update, so updates of different fields are both kept.
 //
-// The error is [ErrForbidden], [ErrNotFound], [ErrPreconditionFailed] where
-// opts.IfMatch is not met, an [*InvalidError] with every violation, or that of
-// the store; the client is then as it was, except that after [ErrUnavailable]
-// the caller cannot know.
+// The error is [ErrForbidden], [ErrNotFound], [ErrPreconditionFailed] if opts.IfMatch is
+// not met, an [*InvalidError] with every violation, or that of the store. On error the
+// client is unchanged, except that after [ErrUnavailable] it is unknown whether the
+// change was made.
 func (r *Registry) Revise(
 	ctx context.Context, caller Caller, id domain.ClientID, change domain.Change, opts Options,
 ) (Revised, error) {
@@ -240,9 +239,9 @@ func (r *Registry) Revise(
 	return r.change(ctx, caller, id, domain.ActionUpdate, opts, r.revising(change))
 }
 
-// Delete ends a client of the caller's tenant: it is gone from lists and reads
-// until it is restored or purged, and its identifier stays taken. The error is as
-// that of [Registry.Revise].
+// Delete deletes a client of the caller's tenant: lists and reads no longer return it,
+// until it is restored. Its identifier stays reserved. The errors are those of
+// [Registry.Revise].
 func (r *Registry) Delete(ctx context.Context, caller Caller, id domain.ClientID, opts Options) error {
 	if err := caller.May(OpDeleteClient); err != nil {
 		return err
@@ -255,17 +254,17 @@ func (r *Registry) Delete(ctx context.Context, caller Caller, id domain.ClientID
 	return err
 }
 
-// Restore brings a deleted client back. That it is active demands that it keeps
-// today's rules. The error is as that of [Registry.Revise], or [domain.ErrNotDeleted]
-// or [ErrQuota]; [ErrNotFound] where it was purged.
+// Restore restores a deleted client. If it is active, it must comply with the current
+// rules. The errors are those of [Registry.Revise], [domain.ErrNotDeleted] and
+// [ErrQuota]; a purged client is [ErrNotFound].
 func (r *Registry) Restore(ctx context.Context, caller Caller, id domain.ClientID, opts Options) (Revised, error) {
 	return r.restore(ctx, caller, id, opts, r.config.Book.Restore)
 }
 
-// RestoreSuspended restores a deleted client as suspended, whatever its status
-// was, so that its configuration can be changed before it is active again. No
-// rule rejects it, and keys behind a URI are examined when it is activated. The
-// error is as that of [Registry.Restore].
+// RestoreSuspended restores a deleted client as suspended, regardless of its earlier
+// status, so that its configuration can be changed before it is active again. No rule
+// rejects this, and keys at a URI are examined when the client is activated. The errors
+// are those of [Registry.Restore].
 func (r *Registry) RestoreSuspended(ctx context.Context, caller Caller, id domain.ClientID, opts Options) (Revised, error) {
 	return r.restore(ctx, caller, id, opts, r.config.Book.RestoreSuspended)
 }
@@ -289,11 +288,11 @@ func (r *Registry) restore(
 		})
 }
 
-// decision says what a client becomes. Nothing is stored if there is an error, if
-// the findings have violations, or if the client is at the same revision as before.
+// decision computes the next revision of a client. Nothing is stored if there is an
+// error, if the findings have violations, or if the revision is unchanged.
 type decision func(ctx context.Context, c domain.Client, now time.Time) (domain.Outcome, error)
 
-// revising is the decision to change settings.
+// revising returns the decision that applies a change to the configuration.
 func (r *Registry) revising(change domain.Change) decision {
 	return func(ctx context.Context, c domain.Client, now time.Time) (domain.Outcome, error) {
 		draft, err := r.config.Book.Revise(c, change)
@@ -304,9 +303,8 @@ func (r *Registry) revising(change domain.Change) decision {
 	}
 }
 
-// decide looks up the keys that the draft needs, and decides it. No lock is held and
-// no transaction is open while keys are fetched. The error is that of
-// [KeyResolver.Fetch].
+// decide reads the keys that the draft needs, and validates it. No lock is held and no
+// transaction is open while keys are fetched. The error is that of [KeyResolver.Fetch].
 func (r *Registry) decide(ctx context.Context, tenant domain.TenantID, draft *domain.Draft, now time.Time) (domain.Outcome, error) {
 	source, fetch := draft.Keys()
 	keys, err := resolve(ctx, r.config.Keys, tenant, source, fetch)
@@ -316,8 +314,8 @@ func (r *Registry) decide(ctx context.Context, tenant domain.TenantID, draft *do
 	return draft.Decide(keys, now), nil
 }
 
-// change reads, decides and commits, and does so again where the client moved
-// on in between.
+// change reads, decides and commits. It repeats this if the client was changed in the
+// meantime.
 func (r *Registry) change(
 	ctx context.Context, caller Caller, id domain.ClientID, action domain.Action, opts Options, decide decision,
 ) (Revised, error) {
@@ -339,11 +337,11 @@ func (r *Registry) change(
 	}
 }
 
-// pause waits before the next attempt; the error is [ErrConflict] where the
-// context ends first.
+// pause waits before the next attempt. The error is [ErrConflict] if the context ends
+// first.
 func pause(ctx context.Context, attempt int) error {
 	longest := min(minPause<<min(attempt, 10), maxPause)
-	timer := time.NewTimer(rand.N(longest)) //nolint:gosec // nothing depends on anybody not guessing a pause
+	timer := time.NewTimer(rand.N(longest)) //nolint:gosec // the pause is not a secret
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -353,8 +351,8 @@ func pause(ctx context.Context, attempt int) error {
 	}
 }
 
-// changeOnce reads, decides and commits; [ErrConflict] tells that the client
-// moved on in between.
+// changeOnce reads, decides and commits. The error is [ErrConflict] if the client was
+// changed in the meantime.
 func (r *Registry) changeOnce(
 	ctx context.Context, caller Caller, id domain.ClientID, action domain.Action, opts Options, decide decision,
 ) (Revised, error) {
@@ -364,7 +362,7 @@ func (r *Registry) changeOnce(
 	}
 	unmet := opts.unmet(before)
 	if unmet != nil && !before.Deleted() && action != domain.ActionRestore {
-		return Revised{}, unmet // before keys are fetched for nothing
+		return Revised{}, unmet // without fetching keys
 	}
 	outcome, err := decide(ctx, before, r.now())
 	switch {
@@ -388,7 +386,7 @@ func (r *Registry) changeOnce(
 	return revised, r.commit(ctx, caller, action, after, opts)
 }
 
-// commit writes a client's new revision.
+// commit stores the new revision of a client.
 func (r *Registry) commit(ctx context.Context, caller Caller, action domain.Action, c domain.Client, opts Options) error {
 	revision := domain.Revision{
 		Action: action, Actor: caller.actor(), At: c.UpdatedAt(), Client: c, Reason: opts.Reason, RequestID: opts.RequestID,
@@ -400,15 +398,15 @@ func (r *Registry) commit(ctx context.Context, caller Caller, action domain.Acti
 		Subject: caller.Subject, Key: opts.Idempotency.Key, Fingerprint: opts.Idempotency.Fingerprint, At: c.UpdatedAt(),
 		ClientID: c.Identity().ClientID, Revision: c.Revision(),
 	}
-	if secrets := c.Secrets(); len(secrets) > 0 { // what can be repeated made the newest one
+	if secrets := c.Secrets(); len(secrets) > 0 { // requests that can be repeated create the newest secret
 		attempt.SecretID = secrets[len(secrets)-1].ID
 	}
 	return r.config.Store.CommitOnce(ctx, revision, attempt)
 }
 
-// doneBefore returns [ErrAlreadyProcessed] where an earlier request with the same
-// idempotency key was carried out.
-func (r *Registry) doneBefore(ctx context.Context, caller Caller, opts Options) error {
+// checkProcessed returns [ErrAlreadyProcessed] if an earlier request with the same
+// idempotency key succeeded.
+func (r *Registry) checkProcessed(ctx context.Context, caller Caller, opts Options) error {
 	if opts.Idempotency == nil || opts.DryRun {
 		return nil
 	}
@@ -422,15 +420,15 @@ func (r *Registry) doneBefore(ctx context.Context, caller Caller, opts Options) 
 	}
 }
 
-// repeats reports whether a request that failed was carried out by an earlier
-// one, or by its twin meanwhile: what the twin left is then in its way, as that
-// of a stranger would be.
-func (r *Registry) repeats(ctx context.Context, caller Caller, opts Options, failure error) bool {
-	return failure != nil && (errors.Is(failure, ErrAlreadyProcessed) || errors.Is(r.doneBefore(ctx, caller, opts), ErrAlreadyProcessed))
+// isRepeated reports whether a request failed because an equal request succeeded, either
+// earlier or in the meantime. In the second case the failure may be any conflict with
+// the result of that request.
+func (r *Registry) isRepeated(ctx context.Context, caller Caller, opts Options, failure error) bool {
+	return failure != nil && (errors.Is(failure, ErrAlreadyProcessed) || errors.Is(r.checkProcessed(ctx, caller, opts), ErrAlreadyProcessed))
 }
 
-// attempt is what an earlier request with the same idempotency key did. The
-// error is [ErrNotFound] or, where it was another request, [ErrKeyReused].
+// attempt returns the record of an earlier request with the same idempotency key. The
+// error is [ErrNotFound] or, if that was a different request, [ErrKeyReused].
 func (r *Registry) attempt(ctx context.Context, caller Caller, opts Options) (IdempotencyRecord, error) {
 	attempt, err := r.config.Store.FindIdempotencyRecord(ctx, caller.Tenant, caller.Subject, opts.Idempotency.Key)
 	switch {
@@ -445,8 +443,8 @@ func (r *Registry) attempt(ctx context.Context, caller Caller, opts Options) (Id
 	}
 }
 
-// resolve reads the keys at source; those behind a URI only if fetch is set. The
-// error is that of [KeyResolver.Fetch].
+// resolve reads the keys at source; keys at a URI only if fetch is true. The error is
+// that of [KeyResolver.Fetch].
 func resolve(
 	ctx context.Context, resolver KeyResolver, tenant domain.TenantID, source domain.KeySource, fetch bool,
 ) (domain.Keys, error) {
@@ -461,13 +459,13 @@ func resolve(
 	}
 }
 
-// now is the time of the registry's clock, see [nowBy].
+// now returns the time of the registry's clock, see [nowBy].
 func (r *Registry) now() time.Time { return nowBy(r.config.Clock) }
 
-// nowBy is the time in UTC with the resolution that every store keeps.
+// nowBy returns the time in UTC with the resolution of the stores.
 func nowBy(c Clock) time.Time { return c.Now().UTC().Truncate(time.Microsecond) }
 
-// unmet returns nil where the preconditions hold for the client, otherwise
+// unmet returns nil if the client meets the preconditions, otherwise
 // [ErrPreconditionFailed] or [ErrExists] (RFC 9110 §13.2.2: If-Match first).
 func (o Options) unmet(c domain.Client) error {
 	switch {

@@ -19,7 +19,7 @@ import (
 
 var now = time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
 
-// clock is a clock that only advance changes.
+// clock is a clock that advances only when a test calls advance.
 type clock struct {
 	mu sync.Mutex
 	at time.Time
@@ -37,7 +37,7 @@ func (c *clock) advance(by time.Duration) {
 	c.at = c.at.Add(by)
 }
 
-// counter returns predictable ids and entropy.
+// counter returns predictable identifiers and entropy.
 type counter struct {
 	mu sync.Mutex
 	n  int
@@ -57,26 +57,26 @@ func (c *counter) Entropy() [domain.SecretEntropy]byte {
 	return [domain.SecretEntropy]byte{byte(c.n), byte(c.n >> 8)}
 }
 
-// registry is a registry under test, and what it works with.
+// registry is a registry under test with its ports.
 type registry struct {
 	*application.Registry
 	application.Config
 }
 
-// with changes what the registry works with.
+// with changes the configuration of the registry.
 func (r *registry) with(change func(*application.Config)) {
 	change(&r.Config)
 	r.Registry = application.NewRegistry(r.Config)
 }
 
-// newRegistry returns a registry over an empty store in memory.
+// newRegistry returns a registry with an empty store in memory.
 func newRegistry(t *testing.T) *registry {
 	t.Helper()
 	return registryOver(t, yieldingStore{memory.New()})
 }
 
-// yieldingStore lets other goroutines run between a read and the commit that is decided
-// on it. Otherwise a store in memory is so fast that concurrent requests hardly ever
+// yieldingStore lets other goroutines run between a read and the commit that depends on
+// it. Otherwise a store in memory is so fast that concurrent requests hardly ever
 // overlap.
 type yieldingStore struct{ application.Store }
 
@@ -110,7 +110,7 @@ func registryOver(t *testing.T, store application.Store) *registry {
 // built with the tag acceptance, see real_stores_test.go.
 var realStores map[string]func(t *testing.T) application.Store
 
-// onEachStore runs a test over a registry on a store in memory and on each of the
+// onEachStore runs a test with a registry on a store in memory and on each of the
 // realStores.
 func onEachStore(t *testing.T, test func(t *testing.T, r *registry)) {
 	t.Helper()

@@ -9,30 +9,31 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// SecretOptions are what a caller may specify for a new secret.
+// SecretOptions are the options of a new secret.
 type SecretOptions struct {
 	Description string
-	ExpiresAt   *time.Time // nil for none
+	ExpiresAt   *time.Time // nil means never
 }
 
-// IssuedSecret is a secret that was made.
+// IssuedSecret is a new secret.
 type IssuedSecret struct {
 	Client domain.Client
 	Secret domain.Secret
-	// Value is shown this once; empty where an earlier request made it.
+	// Value is returned only once; it is empty if an earlier request created the
+	// secret.
 	Value    string
 	Repeated bool
 }
 
-// SecretState is a secret with what is known of its use.
+// SecretState is a secret and its last use.
 type SecretState struct {
 	domain.Secret
 	Status     domain.SecretStatus
-	LastUsedAt time.Time // zero where it never was
+	LastUsedAt time.Time // zero if it was never used
 }
 
-// ListSecrets returns what is kept of a client's secrets, oldest first. The
-// error is as that of [Registry.Find].
+// ListSecrets returns the records of a client's secrets, oldest first. The errors are
+// those of [Registry.Find].
 func (r *Registry) ListSecrets(ctx context.Context, caller Caller, id domain.ClientID) ([]SecretState, error) {
 	client, err := r.find(ctx, caller, OpListSecrets, id)
 	if err == nil {
@@ -57,10 +58,9 @@ func (r *Registry) ListSecrets(ctx context.Context, caller Caller, id domain.Cli
 	return states, nil
 }
 
-// CreateSecret gives a client one more secret. The error is as that of
-// [Registry.Revise], [ErrKeyReused], [domain.ErrNoSecretUse],
-// [domain.ErrTooManySecrets], [domain.ErrSecretsUnreadable], or that of
-// [domain.Secret.WithExpiry].
+// CreateSecret adds a secret to a client. The errors are those of [Registry.Revise] and
+// [domain.Secret.WithExpiry], [ErrKeyReused], [domain.ErrNoSecretUse],
+// [domain.ErrTooManySecrets] and [domain.ErrSecretsUnreadable].
 func (r *Registry) CreateSecret(
 	ctx context.Context, caller Caller, id domain.ClientID, options SecretOptions, opts Options,
 ) (IssuedSecret, error) {
@@ -80,9 +80,9 @@ func (r *Registry) CreateSecret(
 		})
 }
 
-// RotateSecret gives a client a new secret in place of those that it has, which
-// still verify for the grace period; nil is the registry's. The error is as that
-// of [Registry.Revise], [ErrKeyReused], [domain.ErrNoSecretUse] or
+// RotateSecret replaces the secrets of a client with a new one. The replaced secrets
+// still verify for the grace period; nil means the default of the registry. The errors
+// are those of [Registry.Revise], [ErrKeyReused], [domain.ErrNoSecretUse] and
 // [domain.ErrSecretsUnreadable].
 func (r *Registry) RotateSecret(
 	ctx context.Context, caller Caller, id domain.ClientID, grace *time.Duration, opts Options,
@@ -99,12 +99,12 @@ func (r *Registry) RotateSecret(
 		})
 }
 
-// issue makes a secret and puts it into the client.
+// issue creates a secret and adds it to the client.
 func (r *Registry) issue(
 	ctx context.Context, caller Caller, id domain.ClientID, action domain.Action, opts Options,
 	put func(domain.Client, *domain.Secret, time.Time) (domain.Client, error),
 ) (IssuedSecret, error) {
-	err := r.doneBefore(ctx, caller, opts)
+	err := r.checkProcessed(ctx, caller, opts)
 	if err == nil {
 		var secret domain.Secret
 		var value string
@@ -119,15 +119,15 @@ func (r *Registry) issue(
 			return IssuedSecret{Client: revised.Client, Secret: secret, Value: value}, nil
 		}
 	}
-	if !r.repeats(ctx, caller, opts, err) {
+	if !r.isRepeated(ctx, caller, opts, err) {
 		return IssuedSecret{}, err
 	}
-	return r.issuedBefore(ctx, caller, opts)
+	return r.earlierSecret(ctx, caller, opts)
 }
 
-// issuedBefore is the secret that an earlier request made. It may be gone by
-// now; then only its id and the time are known.
-func (r *Registry) issuedBefore(ctx context.Context, caller Caller, opts Options) (IssuedSecret, error) {
+// earlierSecret returns the secret that an earlier request created. If it was deleted in
+// the meantime, only its id and the time are known.
+func (r *Registry) earlierSecret(ctx context.Context, caller Caller, opts Options) (IssuedSecret, error) {
 	attempt, err := r.attempt(ctx, caller, opts)
 	if err != nil {
 		return IssuedSecret{}, err
@@ -148,9 +148,8 @@ func (r *Registry) issuedBefore(ctx context.Context, caller Caller, opts Options
 	return issued, nil
 }
 
-// DeleteSecret takes a secret from a client. The error is as that of
-// [Registry.Revise], [domain.ErrNoSuchSecret], [domain.ErrLastSecret] or
-// [domain.ErrSecretsUnreadable].
+// DeleteSecret deletes a secret of a client. The errors are those of [Registry.Revise],
+// [domain.ErrNoSuchSecret], [domain.ErrLastSecret] and [domain.ErrSecretsUnreadable].
 func (r *Registry) DeleteSecret(ctx context.Context, caller Caller, id domain.ClientID, secretID string, opts Options) error {
 	if err := caller.May(OpDeleteSecret); err != nil {
 		return err
@@ -163,9 +162,9 @@ func (r *Registry) DeleteSecret(ctx context.Context, caller Caller, id domain.Cl
 	return err
 }
 
-// VerifySecret tells whether value is a secret of the client that verifies now,
-// and which. It takes the same time whether it is or not. The error is as that of
-// [Registry.Find], [ErrTooManyRequests] or [domain.ErrSecretsUnreadable].
+// VerifySecret reports whether value is a valid secret of the client, and which one. It
+// takes the same time whether it is or not. The errors are those of [Registry.Find],
+// [ErrTooManyRequests] and [domain.ErrSecretsUnreadable].
 func (r *Registry) VerifySecret(
 	ctx context.Context, caller Caller, id domain.ClientID, value string,
 ) (secretID string, valid bool, err error) {
@@ -198,10 +197,10 @@ func (r *Registry) newSecret(now time.Time) (secret domain.Secret, value string)
 	return domain.NewSecret("secret_"+r.config.Random.ID(), r.config.Random.Entropy(), pepper, now)
 }
 
-// FlushSecretUses writes when secrets were last used, as far as it is not
-// written yet. It is to be called every few seconds and at the end: between the
-// calls the uses are in memory alone, so that a verification writes nothing. What
-// could not be written is kept for the next call.
+// FlushSecretUses stores the times of last use that are not stored yet. It must be called
+// every few seconds and at shutdown: between the calls the times are only in memory, so
+// that a verification does not write to the store. Times that could not be stored are
+// kept for the next call.
 func (r *Registry) FlushSecretUses(ctx context.Context) error {
 	uses := r.uses.take()
 	if len(uses) == 0 {
@@ -211,12 +210,12 @@ func (r *Registry) FlushSecretUses(ctx context.Context) error {
 		for _, use := range uses {
 			r.uses.note(use)
 		}
-		return fmt.Errorf("note uses of secrets: %w", err)
+		return fmt.Errorf("store uses of secrets: %w", err)
 	}
 	return nil
 }
 
-// secretUses remembers the latest use of each secret until it is written.
+// secretUses contains the latest use of each secret until it is stored.
 type secretUses struct {
 	mu      sync.Mutex
 	pending map[secretKey]time.Time
@@ -246,7 +245,7 @@ func (u *secretUses) last(tenant domain.TenantID, id domain.ClientID, secretID s
 	return u.pending[secretKey{tenant, id, secretID}]
 }
 
-// take empties the memory.
+// take returns the uses and removes them.
 func (u *secretUses) take() []SecretUse {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -197,14 +197,14 @@ func TestConcurrentRepeatedRequestsAllSucceed(t *testing.T) {
 				_, err := r.CreateSecret(t.Context(), admin, "app", application.SecretOptions{}, idempotent("s"+key, 1))
 				return err
 			},
-			"a rotation of what was seen": func(key string) error {
+			"a rotation with a precondition": func(key string) error {
 				opts := idempotent("m"+key, 1)
 				opts.IfMatch = []domain.RevisionNumber{2}
 				_, err := r.RotateSecret(t.Context(), admin, "app", nil, opts)
 				return err
 			},
 		}
-		for _, name := range []string{"a registration with an identifier", "a second secret", "a rotation of what was seen"} {
+		for _, name := range []string{"a registration with an identifier", "a second secret", "a rotation with a precondition"} {
 			errs := make([]error, 24)
 			var group sync.WaitGroup
 			for i := range errs {

@@ -12,12 +12,11 @@ import (
 // The errors about the stored form of a record.
 var (
 	// ErrUnreadable: a stored record cannot be decoded. The error is an
-	// [*UnreadableError] where the store knows which record it is. It concerns this
-	// record only; `clientele doctor` names and repairs such records.
+	// [*UnreadableError] if the store knows which record it is. Other records are not
+	// affected; `clientele doctor` lists and repairs such records.
 	ErrUnreadable = errors.New("a stored record cannot be read")
-	// ErrUnstorable: a store rejects a value because it could not read it again,
-	// and has stored nothing. Values are validated before they reach a store, so
-	// this is a bug.
+	// ErrUnstorable: a store rejects a value that it could not read again, and stores
+	// nothing. Values are validated before they reach a store, so this is a bug.
 	ErrUnstorable = errors.New("a value cannot be stored")
 )
 
@@ -29,7 +28,7 @@ const (
 	PartDocument          RecordPart = "document" // the configuration of a client
 	PartSecrets           RecordPart = "secrets"  // the secrets of a client
 	PartRevision          RecordPart = "revision" // an entry of the log
-	PartIdempotencyRecord RecordPart = "attempt"  // what an idempotency key did
+	PartIdempotencyRecord RecordPart = "attempt"  // the record of an idempotency key
 	PartSecretUse         RecordPart = "last use" // when a secret was last used
 )
 
@@ -45,7 +44,7 @@ type UnreadableRecord struct {
 	ClientID domain.ClientID
 	Revision domain.RevisionNumber // 0 if unknown
 	Part     RecordPart
-	Reason   string // never contains anything of a secret
+	Reason   string // never contains any part of a secret
 }
 
 // Error names the record and the reason.
@@ -80,25 +79,25 @@ type RecordKind string
 const (
 	ClientRecords      RecordKind = "clients" // documents and secrets
 	RevisionRecords    RecordKind = "revisions"
-	IdempotencyRecords RecordKind = "attempts"
+	IdempotencyRecords RecordKind = "idempotency records"
 	SecretUseRecords   RecordKind = "secret uses"
 )
 
-// RecordKinds lists the kinds in the order in which they are to be examined: a
-// client is repaired from its log before the log is examined.
+// RecordKinds lists the kinds in the order in which they must be examined: a client is
+// repaired from its log before the log is examined.
 func RecordKinds() []RecordKind {
 	return []RecordKind{ClientRecords, RevisionRecords, IdempotencyRecords, SecretUseRecords}
 }
 
-// Examiner reads every stored record as it is, to find and repair those that
-// cannot be read. Stores implement it. It may run while other processes serve.
+// Examiner finds and repairs stored records that cannot be read. Stores implement it. It
+// may run while other processes use the database.
 type Examiner interface {
 	// Examine decodes at most limit records of the kind, of all tenants, after the
 	// position, in the order of their keys. The empty position is the beginning.
 	Examine(ctx context.Context, kind RecordKind, after string, limit int) (Examination, error)
-	// Mend stores f.Mended in place of f.Stored, and reports whether it did. It
-	// does nothing if the stored value is no longer f.Stored. The revision of the
-	// client stays, and the feed has no entry.
+	// Mend replaces f.Stored with f.Mended, and reports whether it did. It does
+	// nothing if the stored value is no longer f.Stored. It adds no revision of the
+	// client and no entry to the feed.
 	Mend(ctx context.Context, f Fault) (bool, error)
 }
 
@@ -112,17 +111,17 @@ type Examination struct {
 // Fault is a stored value that cannot be read.
 type Fault struct {
 	UnreadableRecord
-	// Remedy says how the value can be repaired; empty if it cannot.
+	// Remedy describes how the value can be repaired; empty if it cannot.
 	Remedy string
-	// Stored is the value as it is, and Mended the value that [Examiner.Mend] would
+	// Stored is the current value, and Mended the value that [Examiner.Mend] would
 	// store instead.
 	Stored, Mended []byte
 }
 
-// SecretKeys reports which peppers stored secrets depend on. Stores implement it.
+// SecretKeys reports the peppers that stored secrets depend on. Stores implement it.
 type SecretKeys interface {
-	// MissingSecretKeys returns the ids of the peppers, except for those in known,
-	// under which a secret is hashed that has not expired, of a client that is not
-	// deleted. A secret that cannot be read counts as one that has not expired.
+	// MissingSecretKeys returns the ids of peppers that are not in known, but with
+	// which unexpired secrets of clients that are not deleted are hashed. A secret
+	// that cannot be read counts as unexpired.
 	MissingSecretKeys(ctx context.Context, known []string, now time.Time) ([]string, error)
 }

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Change sets some fields of a configuration: those that it names. A field that it
-// does not name is left as it is; one that it names with its empty value is
+// Change sets some fields of a configuration: those that it names. Fields that it
+// does not name keep their values; a field that it names with its empty value is
 // cleared. The zero value changes nothing.
 type Change struct {
 	values Settings
@@ -23,7 +23,7 @@ func ChangeOf(s Settings, empty ...Field) Change {
 	return c
 }
 
-// ChangeTo returns the change that makes any configuration s: it names every
+// ChangeTo returns the change that turns any configuration into s: it names every
 // field.
 func ChangeTo(s Settings) Change {
 	c := Change{values: s}
@@ -33,7 +33,7 @@ func ChangeTo(s Settings) Change {
 	return c
 }
 
-// Set names the field and returns its value in the change, to be written to.
+// Set names the field and returns a pointer to its value in the change, for writing.
 func (c *Change) Set(f Field) Value {
 	c.named.Add(f)
 	return f.Of(&c.values)
@@ -47,7 +47,7 @@ func (c Change) Without(f Field) Change {
 	return c
 }
 
-// With returns the change that also sets the field to what it is in s.
+// With returns the change that also sets the field to its value in s.
 func (c Change) With(f Field, s Settings) Change {
 	c.Set(f).set(f.Of(&s))
 	return c
@@ -62,14 +62,14 @@ func (c Change) Names(f Field) bool { return c.named.Has(f) }
 // IsEmpty reports whether the change names no field.
 func (c Change) IsEmpty() bool { return c.named.IsEmpty() }
 
-// Values returns the values of the named fields; all others are unset in it.
+// Values returns the values of the named fields; all other fields are unset.
 func (c Change) Values() Settings { return c.values }
 
-// Value returns the value of the field in the change, the empty one for a field
-// that is not named. It must not be written to.
+// Value returns the value of the field in the change; it is empty if the change does
+// not name the field. It must not be written to.
 func (c *Change) Value(f Field) Value { return f.Of(&c.values) }
 
-// Over returns what s becomes with the change. It may hold two sources of keys,
+// Over returns s with the change applied. The result may have two sources of keys,
 // which a rule then reports.
 func (c Change) Over(s Settings) Settings {
 	c.applyTo(&s)
@@ -82,9 +82,9 @@ func (c *Change) applyTo(s *Settings) {
 	}
 }
 
-// Needed returns what of the change is left to do for a client whose configuration
-// is s: it no longer names the fields that already have their values. The
-// differences are what it would change, in the order of the fields' names.
+// Needed returns the part of the change that has an effect on the configuration s: it
+// does not name the fields that already have their values. The differences are the
+// effects, sorted by the names of the fields.
 func (c Change) Needed(s Settings) (needed Change, differences []Difference) {
 	needed = c
 	for f := range c.named.All() {
@@ -109,8 +109,7 @@ type Difference struct {
 // Pointer is the JSON Pointer (RFC 6901) of the field.
 func (d Difference) Pointer() string { return d.Field.pointer() }
 
-// Compare returns the fields in which two configurations differ, in the order of
-// their names.
+// Compare returns the fields in which two configurations differ, sorted by name.
 func Compare(before, after Settings) []Difference {
 	var differences []Difference
 	for f := range Fields() {

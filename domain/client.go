@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// TenantID names the tenant that a client belongs to.
+// TenantID identifies the tenant that a client belongs to.
 type TenantID string
 
-// ClientID is the OAuth client identifier (RFC 6749 §2.2), unique in the
-// registry and never used again.
+// ClientID is the OAuth client identifier (RFC 6749 §2.2). It is unique in its tenant
+// and never reused.
 type ClientID string
 
 // Identity identifies a client. It never changes.
 type Identity struct {
-	ID       string // the registry's own key of the record
+	ID       string // the registry's internal key of the client
 	TenantID TenantID
 	ClientID ClientID
 }
@@ -22,7 +22,7 @@ type Identity struct {
 // RevisionNumber counts the changes of one client, from 1 at its creation.
 type RevisionNumber int64
 
-// State is everything that a client is, as plain data: what stores keep.
+// State is all data of a client, in the form that stores keep.
 type State struct {
 	Identity  Identity
 	Settings  Settings
@@ -31,7 +31,7 @@ type State struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	DeletedAt time.Time // zero unless it is deleted
-	PurgedAt  time.Time // zero where its configuration is still there
+	PurgedAt  time.Time // zero unless it is purged
 
 	// SecretsUnreadable reports that the client has stored secrets that the store
 	// cannot read. Secrets is then empty. A store that commits such a client keeps
@@ -39,33 +39,33 @@ type State struct {
 	SecretsUnreadable bool
 }
 
-// Client is a registered client. Its configuration is one that the rulebook
-// accepted when it was made; nothing outside this package can change it.
-// The zero value is no client.
+// Client is a registered client. The rulebook accepted its configuration when it was
+// written, and no code outside this package can change it. The zero value is no
+// client.
 type Client struct {
 	state State
-	// filled are the fields that are set. Code that visits the fields of a client
-	// visits these, so that fields that are not set cost nothing.
+	// filled are the fields that are set. Loops over the fields of a client visit
+	// only these, so that unset fields cost nothing.
 	filled FieldSet
 }
 
-// Restore returns the client that a store kept. It does not validate: what is read
-// was legal when it was written. The lists in s are the client's from then on and
-// must not be changed.
+// Restore returns the client with a stored state. It does not validate the state,
+// which was valid when it was written. The client keeps the lists in s; they must not
+// be changed afterwards.
 func Restore(s State) Client { return Client{s, s.Settings.filled()} }
 
 // RestoreFilled is [Restore] for a store that knows which fields are set.
 func RestoreFilled(s State, filled FieldSet) Client { return Client{s, filled} }
 
-// State returns everything that the client is. Its lists are the client's and
-// must not be changed.
+// State returns all data of the client. Its lists are shared with the client and must
+// not be changed.
 func (c Client) State() State { return c.state }
 
-// Identity returns who the client is.
+// Identity returns the identifiers of the client.
 func (c Client) Identity() Identity { return c.state.Identity }
 
-// Settings returns the configuration. Its lists are the client's and must not be
-// changed.
+// Settings returns the configuration. Its lists are shared with the client and must
+// not be changed.
 func (c Client) Settings() Settings { return c.state.Settings }
 
 // Value returns the value of a field of the configuration. It must not be written
@@ -75,7 +75,7 @@ func (c *Client) Value(f Field) Value { return f.Of(&c.state.Settings) }
 // Filled returns the fields of the configuration that are set.
 func (c Client) Filled() FieldSet { return c.filled }
 
-// Revision returns how often the client was changed, its creation included.
+// Revision returns the number of changes of the client, including its creation.
 func (c Client) Revision() RevisionNumber { return c.state.Revision }
 
 // CreatedAt returns when the client was registered.
@@ -84,27 +84,28 @@ func (c Client) CreatedAt() time.Time { return c.state.CreatedAt }
 // UpdatedAt returns when the client was last changed.
 func (c Client) UpdatedAt() time.Time { return c.state.UpdatedAt }
 
-// Deleted reports whether the client was deleted and not restored since.
+// Deleted reports whether the client was deleted and not restored afterwards.
 func (c Client) Deleted() bool { return !c.state.DeletedAt.IsZero() }
 
-// DeletedAt returns when the client was deleted; zero where it was not.
+// DeletedAt returns when the client was deleted; zero if it is not deleted.
 func (c Client) DeletedAt() time.Time { return c.state.DeletedAt }
 
 // Purged reports whether only the tombstone of the client is left.
 func (c Client) Purged() bool { return !c.state.PurgedAt.IsZero() }
 
-// The errors of changes that the state of a client does not allow.
+// Errors of changes that the state of a client does not allow.
 var (
-	// ErrDeleted: the client is deleted, and can only be restored or purged.
+	// ErrDeleted: the client is deleted and can only be restored or purged.
 	ErrDeleted = errors.New("the client is deleted")
 	// ErrNotDeleted: only a deleted client can be restored or purged.
 	ErrNotDeleted = errors.New("the client is not deleted")
-	// ErrPurged: the client was purged, and only its tombstone is left.
+	// ErrPurged: the client was purged; only its tombstone is left.
 	ErrPurged = errors.New("the client was purged")
 )
 
-// Delete returns the client as deleted, one revision further. Its configuration
-// and secrets stay, so that it can be restored. The error is [ErrDeleted].
+// Delete returns the next revision of the client, as deleted. It keeps the
+// configuration and the secrets, so that the client can be restored. The error is
+// [ErrDeleted].
 func (c Client) Delete(now time.Time) (Client, error) {
 	if c.Deleted() {
 		return c, ErrDeleted
@@ -113,8 +114,8 @@ func (c Client) Delete(now time.Time) (Client, error) {
 	return c.next(now), nil
 }
 
-// Purge returns the tombstone of a deleted client, one revision further: its
-// identity, and nothing else. The error is [ErrNotDeleted] or [ErrPurged].
+// Purge returns the next revision of a deleted client: its tombstone, which has only
+// the identity. The error is [ErrNotDeleted] or [ErrPurged].
 func (c Client) Purge(now time.Time) (Client, error) {
 	switch {
 	case !c.Deleted():
@@ -128,18 +129,18 @@ func (c Client) Purge(now time.Time) (Client, error) {
 	return c.next(now), nil
 }
 
-// next is the client one revision further.
+// next returns the client with the next revision number.
 func (c Client) next(now time.Time) Client {
 	c.state.Revision++
 	c.state.UpdatedAt = now
 	return c
 }
 
-// UsesSecret reports whether some authentication method of the client proves
-// a secret that the registry keeps the hash of.
+// UsesSecret reports whether an authentication method of the client uses a client
+// secret, of which the registry stores the hash.
 func (c Client) UsesSecret() bool { return c.state.Settings.UsesSecret() }
 
-// Action says what a revision did.
+// Action is the kind of change that a revision made.
 type Action string
 
 // The actions.
@@ -149,28 +150,28 @@ const (
 	ActionDelete       Action = "delete"
 	ActionRestore      Action = "restore" // of a deleted client
 	ActionRevert       Action = "revert"  // to an earlier revision
-	ActionPurge        Action = "purge"   // of a deleted client; its log is gone
+	ActionPurge        Action = "purge"   // of a deleted client; its log is removed
 	ActionCreateSecret Action = "create_secret"
 	ActionRotateSecret Action = "rotate_secret"
 	ActionDeleteSecret Action = "delete_secret"
 )
 
-// Actor is who made a change.
+// Actor identifies the caller that made a change.
 type Actor struct {
 	Subject  string   // the token's subject
 	ClientID ClientID // the client that the token was issued to; may be empty
 }
 
-// Revision is one entry of the log of a client: who made it what it then was.
-// The log holds every change, in order, and no secret.
+// Revision is one entry in the log of a client: the change, its author and the
+// resulting client. The log contains every change, in order, and no secrets.
 type Revision struct {
 	Action    Action
 	Actor     Actor
 	At        time.Time
-	RequestID string // by which the request is found in logs
-	Reason    string // what the caller gave for one; may be empty
-	Client    Client // as it became; its revision number is the entry's
+	RequestID string // identifies the request in log files
+	Reason    string // the caller's reason; may be empty
+	Client    Client // the result; its revision number is that of the entry
 	// Unreadable reports that the store cannot read this entry. Client then has
-	// nothing but its tenant, identifier and revision number.
+	// only its tenant, identifier and revision number.
 	Unreadable bool
 }

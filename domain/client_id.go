@@ -7,7 +7,7 @@ const clientIDPointer = "/client_id"
 // MaxClientIDLength is the maximum length of a client_id in bytes.
 const MaxClientIDLength = 128
 
-// CheckClientID validates the client_id that a new client is to have. It
+// CheckClientID validates the client_id of a new client. It
 // returns one violation of the rule client-id-syntax, which points to
 // "/client_id", or no findings. [Rulebook.Register] applies the same rule.
 //
@@ -27,7 +27,7 @@ func CheckClientID(id ClientID) Findings {
 	return r.findings
 }
 
-// clientIDRules are the rows on the identifier of a new client.
+// clientIDRules are the rules about the identifier of a new client.
 func clientIDRules() []Rule {
 	return []Rule{{
 		ID: "client-id-syntax", Level: Violation, Source: "RFC 3986 §2.3, §5.2.4",
@@ -43,7 +43,7 @@ func clientIDRules() []Rule {
 	}}
 }
 
-// clientIDFault says why id is not valid, "" if it is.
+// clientIDFault returns the reason why id is not valid, or "" if it is.
 func clientIDFault(id ClientID) string {
 	switch {
 	case id == "":
@@ -59,7 +59,7 @@ func clientIDFault(id ClientID) string {
 	}
 }
 
-// allBytes reports whether is holds for every byte of s.
+// allBytes reports whether is returns true for every byte of s.
 func allBytes(s string, is func(byte) bool) bool {
 	for i := range len(s) {
 		if !is(s[i]) {

@@ -9,9 +9,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestALifeCycle(t *testing.T) {
+func TestLifecycleOfAClient(t *testing.T) {
 	book := testBook(t, Policy{})
-	client := holding(t, 1)
+	client := clientWithSecrets(t, 1)
 	later := testNow.Add(time.Hour)
 	gone := must(client.Delete(later))
 	assert.True(t, gone.Deleted())
@@ -33,7 +33,7 @@ func TestALifeCycle(t *testing.T) {
 	assert.Empty(t, tombstone.Secrets())
 }
 
-func TestRestoringIsJudgedByTodaysRules(t *testing.T) {
+func TestRestorationIsValidatedByTheCurrentRules(t *testing.T) {
 	book := testBook(t, Policy{})
 	outdated := func(status Status) Client {
 		return must(stored(func(s *Settings) {
@@ -52,7 +52,7 @@ func TestRestoringIsJudgedByTodaysRules(t *testing.T) {
 	assert.True(t, findings.Warnings()[0].Preexisting)
 }
 
-func TestCompareTellsWhatRevisingChanged(t *testing.T) {
+func TestCompareReportsTheFieldsThatDiffer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before := anyChange(t).Over(legal())
 		after := anyChange(t).Over(before)
@@ -63,7 +63,7 @@ func TestCompareTellsWhatRevisingChanged(t *testing.T) {
 			assert.Equal(t, "/"+d.Field.String(), d.Pointer())
 		}
 		restored := ChangeTo(after).Over(before)
-		assert.Empty(t, Compare(after, restored), "the change to a configuration leads there from everywhere")
+		assert.Empty(t, Compare(after, restored), "ChangeTo turns any configuration into the given one")
 	})
 	assert.Equal(t, []Difference{
 		{FieldConfidential, true, false},

@@ -5,19 +5,19 @@ import (
 )
 
 // Assessment is the check of a configuration against one profile: every rule that
-// applies, passed or not, and what the profile demands beyond a registration.
+// applies, passed or not, and what the profile requires beyond the registration.
 type Assessment struct {
-	// Profile is the one checked against; [ProfileNone] stands for the rules that
-	// hold for every client.
+	// Profile is the profile that was checked; [ProfileNone] means the rules for
+	// every client.
 	Profile     Profile
 	Results     []Result
 	Obligations []Obligation
 }
 
-// Result is what one rule found.
+// Result contains the findings of one rule.
 type Result struct {
 	Rule     Rule
-	Findings Findings // empty where the rule is kept
+	Findings Findings // empty if the rule passed
 }
 
 // Compliant reports whether no rule is violated.
@@ -30,8 +30,8 @@ func (a Assessment) Compliant() bool {
 	return true
 }
 
-// Obligation is something that a profile demands of the authorization server
-// and the client when they run, and that no registration can show.
+// Obligation is a requirement of a profile on the authorization server and the client
+// at run time, which a registration cannot show.
 type Obligation struct {
 	Demand string
 	Source string
@@ -54,7 +54,7 @@ func (b *Rulebook) Assess(settings Settings, profile Profile, keys Keys, now tim
 	return a
 }
 
-// obligations lists what a profile demands at run time.
+// obligations lists what a profile requires at run time.
 func obligations(p Profile) []Obligation {
 	fapi2 := []Obligation{
 		{"accept authorization requests only if the authenticated client pushed them (PAR)", "FAPI 2.0 SP §5.3.2.2-2 to -4"},

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestAssessTellsEveryRuleThatAppliesAndWhatItFound(t *testing.T) {
+func TestAssessReportsEveryApplicableRuleWithItsFindings(t *testing.T) {
 	book := testBook(t, Policy{})
 	settings := legal()
 	settings.AuthMethods = []AuthMethod{AuthSecretBasic}
@@ -14,7 +14,7 @@ func TestAssessTellsEveryRuleThatAppliesAndWhatItFound(t *testing.T) {
 	facts := KeysSeen(*keySet(ecKey()))
 
 	base := book.Assess(settings, ProfileNone, facts, testNow)
-	assert.True(t, base.Compliant(), "the claimed profile is not the one that was checked")
+	assert.True(t, base.Compliant(), "not the claimed profile is checked, but the given one")
 	assert.Empty(t, base.Obligations)
 
 	fapi2 := book.Assess(settings, ProfileFAPI2Security, facts, testNow)
@@ -38,7 +38,7 @@ func TestAssessTellsEveryRuleThatAppliesAndWhatItFound(t *testing.T) {
 	}
 }
 
-func TestFindingsAboutOneKeySayWhich(t *testing.T) {
+func TestFindingsAboutOneKeyHaveItsIndex(t *testing.T) {
 	book := testBook(t, Policy{})
 	findings := book.Validate(legal(), KeysSeen(*keySet(ecKey(), with(rsaKey(), func(k *Key) { k.Bits = 1024 }))), testNow)
 	assert.Len(t, findings, 1)

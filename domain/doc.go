@@ -1,12 +1,13 @@
-// Package domain knows what an OAuth client is and what the OAuth, OpenID
-// Connect and FAPI texts allow one to be.
+// Package domain defines OAuth clients and the rules of the OAuth, OpenID Connect and
+// FAPI specifications for their configuration.
 //
-// A [Client] is made by [Rulebook.Register] and changed by [Rulebook.Revise];
-// both validate the resulting configuration as a whole by every rule
-// and hand out a changed client only where no rule is violated. [Restore] is
-// for stores alone, which read back what was legal when it was written.
+// [Rulebook.Register] creates a [Client] and [Rulebook.Revise] changes one. Both return
+// a [Draft], whose [Draft.Decide] applies every rule to the resulting configuration as a
+// whole and returns a changed client only if no rule is violated. [Restore] is only for
+// stores: it does not validate, because a stored configuration was valid when it was
+// written.
 //
-// The package imports the standard library only: it does no input or output,
-// takes the time and the randomness it needs as arguments, and never parses a
-// key itself; it checks facts about keys ([KeySet]).
+// The package imports only the standard library. It does no input or output, takes the
+// time and random bytes as arguments, and does not parse keys: the rules check facts
+// about keys ([KeySet]).
 package domain

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Draft is a client as a change would make it, before it is decided. Every change
-// of a configuration takes this path: a draft is made, the keys that it names are
-// looked up, and it is decided with them.
+// Draft is the result of a change before it is validated. Every change of a
+// configuration takes this path: create a draft, look up the keys that it names, and
+// call [Draft.Decide] with them.
 type Draft struct {
 	book    *Rulebook
 	kind    draftKind
@@ -24,11 +24,11 @@ const (
 	restoration
 )
 
-// Outcome is what was decided about a draft.
+// Outcome is the result of [Draft.Decide].
 type Outcome struct {
-	// Client is the client as it became, one revision further. If the findings have
-	// violations, or nothing changed, it is the client as it was before; for a
-	// registration this is the zero value.
+	// Client is the next revision of the client. If the findings have violations, or
+	// nothing changed, it is the client before the change; for a registration, that
+	// is the zero value.
 	Client   Client
 	Findings Findings
 	// Changed are the fields that changed.
@@ -46,7 +46,7 @@ func Defaults() Settings {
 	}
 }
 
-// Register drafts a new client of revision 1: the change over [Defaults].
+// Register drafts a new client with revision 1: the change applied to [Defaults].
 func (b *Rulebook) Register(id Identity, change Change) *Draft {
 	settings := Defaults()
 	change.applyTo(&settings)
@@ -57,8 +57,8 @@ func (b *Rulebook) Register(id Identity, change Change) *Draft {
 	return &Draft{book: b, kind: registration, after: after, changed: after.Filled()}
 }
 
-// Revise drafts c as the change makes it. A field that already has the value that
-// the change sets is not changed. The error is [ErrDeleted].
+// Revise drafts c with the change applied. A field that already has the value in the
+// change counts as unchanged. The error is [ErrDeleted].
 func (b *Rulebook) Revise(c Client, change Change) (*Draft, error) {
 	if c.Deleted() {
 		return nil, ErrDeleted
@@ -70,7 +70,7 @@ func (b *Rulebook) Revise(c Client, change Change) (*Draft, error) {
 	return d, nil
 }
 
-// set gives a field of the draft a value.
+// set sets a field of the draft.
 func (d *Draft) set(f Field, to Value) {
 	at := d.after.Value(f)
 	if at.equal(to) {
@@ -81,8 +81,8 @@ func (d *Draft) set(f Field, to Value) {
 	d.after.filled.put(f, !to.IsEmpty())
 }
 
-// Restore drafts a deleted client as it was. The error is [ErrNotDeleted] or
-// [ErrPurged].
+// Restore drafts a deleted client as it was before its deletion. The error is
+// [ErrNotDeleted] or [ErrPurged].
 func (b *Rulebook) Restore(c Client) (*Draft, error) {
 	switch {
 	case c.Purged():
@@ -95,8 +95,8 @@ func (b *Rulebook) Restore(c Client) (*Draft, error) {
 	return d, nil
 }
 
-// RestoreSuspended drafts a deleted client as suspended, with everything else as it
-// was: suspension is never rejected. The error is as that of [Rulebook.Restore].
+// RestoreSuspended drafts a deleted client as suspended, otherwise as it was before its
+// deletion. No rule rejects this. The errors are those of [Rulebook.Restore].
 func (b *Rulebook) RestoreSuspended(c Client) (*Draft, error) {
 	d, err := b.Restore(c)
 	if err == nil {
@@ -106,12 +106,12 @@ func (b *Rulebook) RestoreSuspended(c Client) (*Draft, error) {
 	return d, err
 }
 
-// Settings returns the configuration as it would be, legal or not.
+// Settings returns the resulting configuration, valid or not.
 func (d *Draft) Settings() Settings { return d.after.state.Settings }
 
-// RivalKeys returns the violation of a draft that has keys inline and behind a URI
-// at once, which is no configuration at all; none for other drafts.
-func (d *Draft) RivalKeys() Findings {
+// ConflictingKeys returns the violation of a draft with both inline keys and a URI of
+// keys, which cannot be a configuration; it is empty for other drafts.
+func (d *Draft) ConflictingKeys() Findings {
 	if !d.after.state.Settings.Keys.both() {
 		return nil
 	}
@@ -119,15 +119,15 @@ func (d *Draft) RivalKeys() Findings {
 	return slices.DeleteFunc(findings, func(f Finding) bool { return f.Rule != ruleJWKSExclusive })
 }
 
-// Keys returns where the client's keys would be, so that they can be looked up
-// before the draft is decided. Keys behind a URI need to be fetched if the policy
-// asks for it and something changes that a rule about keys depends on.
+// Keys returns the source of the client's keys, which the caller reads before it calls
+// [Draft.Decide]. fetch reports whether keys at a URI must be fetched: the policy
+// requires it, and a field changes that a rule about keys depends on.
 func (d *Draft) Keys() (source KeySource, fetch bool) {
 	source = d.after.state.Settings.Keys
 	switch {
 	case d.book.policy.KeyPreflight == PreflightOff:
 		return source, false
-	case d.demandsAll():
+	case d.requiresAll():
 		return source, true
 	case d.kind == restoration: // of a suspended client; they are examined when it is activated
 		return source, false
@@ -136,9 +136,9 @@ func (d *Draft) Keys() (source KeySource, fetch bool) {
 	}
 }
 
-// demandsAll reports whether everything must hold for the draft: it is a new
-// client, a client that becomes active, or one that chooses a profile.
-func (d *Draft) demandsAll() bool {
+// requiresAll reports whether also violations that existed before reject the draft: it
+// is a new client, a client that becomes active, or one that chooses a profile.
+func (d *Draft) requiresAll() bool {
 	from, to := &d.before.state.Settings, &d.after.state.Settings
 	active := to.Status == StatusActive
 	switch d.kind {
@@ -153,17 +153,17 @@ func (d *Draft) demandsAll() bool {
 	}
 }
 
-// Decide validates the draft and returns what becomes of the client. keys is what
-// is known about the keys at the source that [Draft.Keys] returned.
+// Decide validates the draft and returns the outcome. keys are the facts about the keys
+// at the source that [Draft.Keys] returned.
 //
 // A violation that existed before and is not touched by the change is reported as a
-// warning: rules tighten over time, and a newer one must not keep an operator from
-// changing something else. A new client, a client that becomes active and the
-// choice of a profile demand that everything holds. Secrets that no authentication
-// method uses any more are revoked.
+// warning: rules become stricter over time, and a new rule must not prevent unrelated
+// changes. A new client, a client that becomes active and one that chooses a profile
+// must not violate any rule. Secrets that no authentication method uses any more are
+// revoked.
 func (d *Draft) Decide(keys Keys, now time.Time) Outcome {
 	findings := d.validate(d.after, keys, now)
-	if findings.HasViolations() && !d.demandsAll() {
+	if findings.HasViolations() && !d.requiresAll() {
 		d.markPreexisting(findings, keys, now)
 	}
 	if findings.HasViolations() || d.kind == revision && d.changed.IsEmpty() {
@@ -174,14 +174,14 @@ func (d *Draft) Decide(keys Keys, now time.Time) Outcome {
 	case d.kind == registration:
 		after.state.CreatedAt = now
 	case d.kind == revision && !after.UsesSecret():
-		// They would verify again if the method came back.
+		// Otherwise they would verify again once such a method is added.
 		after.state.Secrets, after.state.SecretsUnreadable = nil, false
 	}
 	return Outcome{Client: after, Findings: findings, Changed: d.changed}
 }
 
-// validate runs the rules over a client of the draft. Only the identifier of a new
-// client is checked: an existing client keeps its own.
+// validate applies the rules to a client of the draft. It checks the identifier only of
+// a new client: an existing client keeps its identifier.
 func (d *Draft) validate(c Client, keys Keys, now time.Time) Findings {
 	var id ClientID
 	if d.kind == registration {
@@ -200,7 +200,7 @@ func (d *Draft) markPreexisting(findings Findings, keys Keys, now time.Time) {
 		return
 	}
 	if d.changed.Has(FieldJWKS) || d.changed.Has(FieldJWKSURI) {
-		keys = KeysUnexamined() // what is known is about the new keys
+		keys = KeysUnexamined() // the facts are about the new keys
 	}
 	existed := d.validate(d.before, keys, now)
 	for i := range findings {

@@ -7,25 +7,25 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// registerClient decides a registration.
+// registerClient drafts and decides a registration.
 func registerClient(book *Rulebook, id Identity, change Change, keys Keys, now time.Time) (Client, Findings) {
 	outcome := book.Register(id, change).Decide(keys, now)
 	return outcome.Client, outcome.Findings
 }
 
-// reviseClient decides a change of a client.
+// reviseClient drafts and decides a change of a client.
 func reviseClient(book *Rulebook, c Client, change Change, keys Keys, now time.Time) (Client, Findings) {
 	outcome := must(book.Revise(c, change)).Decide(keys, now)
 	return outcome.Client, outcome.Findings
 }
 
-// restoreClient decides the restoration of a deleted client.
+// restoreClient drafts and decides the restoration of a deleted client.
 func restoreClient(book *Rulebook, c Client, keys Keys, now time.Time) (Client, Findings) {
 	outcome := must(book.Restore(c)).Decide(keys, now)
 	return outcome.Client, outcome.Findings
 }
 
-// must returns the value of a call that is expected to succeed.
+// must returns the value of a call that must succeed.
 func must[T any](value T, err error) T {
 	if err != nil {
 		panic(err)
@@ -35,7 +35,7 @@ func must[T any](value T, err error) T {
 
 func TestTheStateOfAClientAllowsOnlySomeChanges(t *testing.T) {
 	book := testBook(t, Policy{})
-	live := holding(t, 1)
+	live := clientWithSecrets(t, 1)
 	deleted := must(live.Delete(testNow))
 	purged := must(deleted.Purge(testNow))
 	secret := live.Secrets()[0]
@@ -65,12 +65,12 @@ func TestTheStateOfAClientAllowsOnlySomeChanges(t *testing.T) {
 	}
 }
 
-func TestTheOutcomeSaysWhatChanged(t *testing.T) {
+func TestOutcomeReportsTheChangedFields(t *testing.T) {
 	book := testBook(t, Policy{KeyPreflight: PreflightOff})
 	client := stored(nil)
 	change := ChangeOf(Settings{Name: client.Settings().Name, Website: "https://a.example/", Scopes: []Scope{"openid", "email"}})
 	outcome := must(book.Revise(client, change)).Decide(KeysUnexamined(), testNow)
-	assert.Equal(t, FieldsOf(FieldWebsite, FieldScopes), outcome.Changed, "the name has that value already")
+	assert.Equal(t, FieldsOf(FieldWebsite, FieldScopes), outcome.Changed, "the name already has that value")
 	rejected := must(book.Revise(client, ChangeOf(Settings{}, FieldName))).Decide(KeysUnexamined(), testNow)
 	assert.True(t, rejected.Findings.HasViolations())
 	assert.Equal(t, client, rejected.Client)

@@ -12,8 +12,7 @@ import (
 // zero Field is the first row, not "no field".
 type Field uint8
 
-// The fields of a client's configuration, in the order in which people
-// read them.
+// The fields of a client's configuration, in the order of the documentation.
 const (
 	FieldName Field = iota
 	FieldStatus
@@ -93,7 +92,7 @@ const (
 )
 
 // field is a row of the table: everything that code outside the rules needs to
-// know about a field. Whatever stores, shows, compares or reads a configuration
+// know about a field. All code that stores, shows, compares or reads a configuration
 // is a loop over these rows.
 type field struct {
 	name     string // in requests, responses, files and stored documents
@@ -103,14 +102,14 @@ type field struct {
 	// always marks the fields that every response has; the others are in it only
 	// if they are set.
 	always bool
-	facet  string // the kind of facet that lists filter by; empty for none
-	// facetOf derives the facet's value from one value of the field; nil keeps
-	// the value.
+	facet  string // the kind of facet that lists filter by; empty if they do not
+	// facetOf derives the facet's value from one value of the field; nil means that
+	// the two are equal.
 	facetOf func(value string) string
 	at      func(*Settings) Value
 }
 
-// Setter says who may set a field.
+// Setter defines which callers may set a field.
 type Setter uint8
 
 // The setters. A client that registers itself (RFC 7591) is not an operator.
@@ -509,7 +508,7 @@ var table = [fieldCount]field{
 // LastField is the last field in the order of [Fields].
 const LastField = Field(fieldCount - 1)
 
-// Fields returns all fields, in the order in which people read them.
+// Fields returns all fields, in the order of the documentation.
 func Fields() iter.Seq[Field] {
 	return func(yield func(Field) bool) {
 		for f := range fieldCount {
@@ -520,10 +519,9 @@ func Fields() iter.Seq[Field] {
 	}
 }
 
-// FieldNamed returns the field of that name. The search begins after the previous
-// field: configurations are written in the order of the table, so the first
-// comparison nearly always succeeds. To begin with the first field, previous is
-// [LastField].
+// FieldNamed returns the field with that name. The search starts after the field
+// previous: configurations are written in the order of the table, so the first
+// comparison nearly always succeeds. Pass [LastField] to start with the first field.
 func FieldNamed(name string, previous Field) (f Field, ok bool) {
 	for i := range fieldCount {
 		f := Field((int(previous) + 1 + i) % fieldCount)
@@ -538,8 +536,8 @@ func FieldNamed(name string, previous Field) (f Field, ok bool) {
 // documents.
 func (f Field) String() string { return table[f].name }
 
-// Metadata returns the field's name as client metadata (RFC 7591 §2), empty for
-// a field that has no registered name.
+// Metadata returns the field's name as client metadata (RFC 7591 §2); empty if the
+// field has no registered name.
 func (f Field) Metadata() string { return table[f].metadata }
 
 // About describes the field in a few words.
@@ -553,14 +551,14 @@ func AlwaysShown() (set FieldSet) {
 	return set
 }
 
-// SetBy returns who may set the field.
+// SetBy returns which callers may set the field.
 func (f Field) SetBy() Setter { return table[f].by }
 
-// Facet returns the kind of facet that lists filter the field by, empty for a
-// field that they do not filter by.
+// Facet returns the kind of facet that lists filter the field by; empty if they do not
+// filter by the field.
 func (f Field) Facet() string { return table[f].facet }
 
-// FacetValue returns what a value of the field is found by, empty for nothing.
+// FacetValue returns the facet for a value of the field; empty if there is none.
 func (f Field) FacetValue(value string) string {
 	if derive := table[f].facetOf; derive != nil {
 		return derive(value)
@@ -578,7 +576,7 @@ func (f Field) pointer() string { return "/" + table[f].name }
 // element is the JSON Pointer of the i-th element of the field, a list.
 func (f Field) element(i int) string { return f.pointer() + "/" + strconv.Itoa(i) }
 
-// hostOf is the host of a redirect URI in lower case, empty for a URI without one.
+// hostOf returns the host of a redirect URI in lower case; empty if it has no host.
 func hostOf(uri string) string { return strings.ToLower(parseURI(uri).host) }
 
 // FieldSet is a set of fields. The zero value is empty.
@@ -592,10 +590,10 @@ func FieldsOf(fields ...Field) (set FieldSet) {
 	return set
 }
 
-// Add puts f into the set.
+// Add adds f to the set.
 func (s *FieldSet) Add(f Field) { s[f/64] |= 1 << (f % 64) }
 
-// Remove takes f out of the set.
+// Remove removes f from the set.
 func (s *FieldSet) Remove(f Field) { s[f/64] &^= 1 << (f % 64) }
 
 func (s *FieldSet) put(f Field, in bool) {

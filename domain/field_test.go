@@ -10,7 +10,7 @@ import (
 )
 
 // leaves returns the value of every part of a configuration that has no parts
-// itself, by its path.
+// itself, by path.
 func leaves(v reflect.Value, path string, into map[string]string) map[string]string {
 	if v.Kind() != reflect.Struct {
 		into[path] = fmt.Sprint(v)
@@ -26,7 +26,7 @@ func settingsLeaves(s Settings) map[string]string {
 	return leaves(reflect.ValueOf(s), "", map[string]string{})
 }
 
-// filledWith sets the field to something that is not empty.
+// filledWith sets the field to a value that is not empty.
 func filledWith(t *testing.T, v Value, text string) {
 	t.Helper()
 	switch v := v.(type) {
@@ -108,8 +108,8 @@ func TestFieldSets(t *testing.T) {
 	assert.Equal(t, FieldsOf(FieldStatus, FieldScopes), FieldsOf(FieldScopes, FieldStatus))
 }
 
-// A client knows which of its fields are set, however it came to be.
-func TestTheSetFieldsOfAClientAreKnown(t *testing.T) {
+// Every way to create a client records which of its fields are set.
+func TestFilledReturnsTheFieldsThatAreSet(t *testing.T) {
 	book := testBook(t, Policy{KeyPreflight: PreflightOff})
 	check := func(c Client) {
 		settings := c.Settings()
@@ -132,8 +132,8 @@ func TestTheSetFieldsOfAClientAreKnown(t *testing.T) {
 	assert.Equal(t, FieldSet{}, must(must(client.Delete(testNow)).Purge(testNow)).Filled())
 }
 
-// Two rows of one kind with their places exchanged would pass the tests above.
-func TestEachFieldIsAtItsPlace(t *testing.T) {
+// The tests above would not detect that two rows of the same kind are exchanged.
+func TestEachFieldHasItsOwnValue(t *testing.T) {
 	places := map[string]string{
 		".Name":                               "name",
 		".Status":                             "status",

@@ -6,14 +6,14 @@ import (
 	"strconv"
 )
 
-// Level says what follows when a rule is broken.
+// Level is the consequence of a violated rule.
 type Level uint8
 
 // The levels.
 const (
-	// Violation rejects the configuration.
+	// Violation means that the configuration is rejected.
 	Violation Level = iota + 1
-	// Warning accepts it and reports.
+	// Warning means that it is accepted and the finding is reported.
 	Warning
 )
 
@@ -25,41 +25,41 @@ func (l Level) String() string {
 	return "warning"
 }
 
-// NoKey is the [Finding.KeyIndex] of a finding that is about no single key.
+// NoKey is the [Finding.KeyIndex] of a finding that is not about one particular key.
 const NoKey = -1
 
-// Finding is one rule broken in one place.
+// Finding is a violation of one rule in one place.
 type Finding struct {
 	// Rule is the rule's id, e.g. "redirect-uri-fragment".
 	Rule string
-	// Level says whether the finding rejects the configuration.
+	// Level determines whether the configuration is rejected.
 	Level Level
 	// Pointer is the JSON Pointer (RFC 6901) of the place, e.g.
 	// "/redirect_uris/0", in a request body or in the stored client.
 	Pointer string
-	// Message says what is wrong and what to do. It never holds key material.
+	// Message describes the problem and the remedy. It never contains key material.
 	Message string
-	// Source names the text that rules it, e.g. "RFC 6749 §3.1.2".
+	// Source is the specification clause, e.g. "RFC 6749 §3.1.2".
 	Source string
 	// KeyIndex is the position in the key set of the key that the finding is
-	// about, [NoKey] where it is about no single key.
+	// about; [NoKey] if it is not about one particular key.
 	KeyIndex int
 	// Preexisting marks a violation that existed before the change and is not
 	// touched by it, which makes it a warning.
 	Preexisting bool
 
-	// subject is the offending value of a finding about one element: it tells
-	// the element apart wherever it moves in its array. Empty for a finding
-	// about the configuration as a whole.
+	// subject is the offending value of a finding about one element. It identifies
+	// the element even if its position in the array changes. It is empty for a
+	// finding about the configuration as a whole.
 	subject string
-	// needs are the members that decide the rule.
+	// needs are the fields that the rule depends on.
 	needs []Field
-	// amount is by how much the rule is broken, for rules about an amount: a change
-	// that does not raise it leaves the violation as it was. 0 for other rules.
+	// amount is the extent of the violation, for rules about an amount: a change
+	// that does not increase it does not touch the violation. 0 for other rules.
 	amount int
 }
 
-// sameAs reports whether f and g are the same rule broken by the same thing.
+// sameAs reports whether f and g are violations of the same rule by the same value.
 func (f Finding) sameAs(g Finding) bool {
 	if f.Rule != g.Rule || f.subject != g.subject {
 		return false
@@ -67,7 +67,7 @@ func (f Finding) sameAs(g Finding) bool {
 	return f.subject != "" || f.Pointer == g.Pointer
 }
 
-// markPreexisting turns a violation into the warning of one that existed before.
+// markPreexisting turns a violation that existed before the change into a warning.
 func (f *Finding) markPreexisting() {
 	f.Level = Warning
 	f.Preexisting = true
@@ -80,10 +80,10 @@ type Findings []Finding
 // Violations returns the findings that reject the configuration.
 func (f Findings) Violations() Findings { return f.only(Violation) }
 
-// Warnings returns the findings that do not.
+// Warnings returns the findings that do not reject the configuration.
 func (f Findings) Warnings() Findings { return f.only(Warning) }
 
-// AboutKeys returns the findings that point at the keys.
+// AboutKeys returns the findings that point to the keys.
 func (f Findings) AboutKeys() Findings {
 	var some Findings
 	for _, finding := range f {
@@ -115,20 +115,19 @@ type report struct {
 	findings Findings
 }
 
-// at reports that element i violates the current rule, whose value
-// is subject, of the array member field.
+// at reports that element i of the field, an array, violates the current rule. subject
+// is the value of the element.
 func (r *report) at(field Field, i int, subject, format string, args ...any) {
 	r.add(r.rule.Level, field.element(i), subject, format, args...)
 }
 
-// on reports that the field violates the current rule as a
-// whole.
+// on reports that the field as a whole violates the current rule.
 func (r *report) on(field Field, format string, args ...any) {
 	r.add(r.rule.Level, field.pointer(), "", format, args...)
 }
 
-// add is at and on with a level of its own, for the rules whose level depends
-// on the case.
+// add is like at and on, but takes the level, for rules whose level depends on the
+// case.
 func (r *report) add(level Level, pointer, subject, format string, args ...any) {
 	message := format
 	if len(args) > 0 {
@@ -146,11 +145,11 @@ func (r *report) add(level Level, pointer, subject, format string, args ...any) 
 	})
 }
 
-// maxQuoted bounds how much of a submitted value a message repeats.
+// maxQuoted limits how much of a submitted value a message repeats.
 const maxQuoted = 80
 
-// quoted renders a submitted value for a message: escaped, so that nothing in
-// it can act on a terminal or a log, and shortened.
+// quoted returns a submitted value for a message: shortened, and escaped so that it
+// cannot control a terminal or forge log lines.
 func quoted[S ~string](s S) string {
 	if len(s) > maxQuoted {
 		return strconv.QuoteToASCII(string(s[:maxQuoted])) + "…"

@@ -5,16 +5,15 @@ import (
 	"strings"
 )
 
-// Independent returns the findings that would be the same whatever the values of
-// the given fields are: those of rules that depend on none of them. It is for
-// findings about a configuration in which these fields could not be read.
+// Independent returns the findings that do not depend on the values of the given
+// fields. Use it for a configuration in which these fields could not be read.
 func (f Findings) Independent(of FieldSet) Findings {
 	var some Findings
 	for _, finding := range f {
 		name, _, _ := strings.Cut(strings.TrimPrefix(finding.Pointer, "/"), "/")
 		at, isField := FieldNamed(name, LastField)
 		depends := isField && of.Has(at)
-		if !isField || !slices.Contains(links(), at) { // the rules about links look at each link alone
+		if !isField || !slices.Contains(links(), at) { // the rules about links check each link alone
 			depends = depends || of.hasAny(finding.needs)
 		}
 		if depends || of.Has(FieldProfile) && !appliesEverywhere(finding.Rule) {

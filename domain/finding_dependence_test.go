@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestFindingsThatDependOnAFieldThatCouldNotBeRead(t *testing.T) {
+func TestIndependentOmitsFindingsAboutUnreadFields(t *testing.T) {
 	book, err := NewRulebook(Policy{})
 	require.NoError(t, err)
 	// No name, no redirect URI, a duplicate scope, two bad links, and a method

@@ -1,9 +1,9 @@
 package domain
 
-// The tables by which joiners are allowed in names (RFC 5892, appendix A.1 and
+// These tables define where joiners are allowed in names (RFC 5892, appendix A.1 and
 // A.2). Package unicode of the standard library has neither property.
 
-// runeRange is a range of characters, both ends included.
+// runeRange is a range of characters, including both ends.
 type runeRange struct{ first, last rune }
 
 func inRanges(ranges []runeRange, r rune) bool {

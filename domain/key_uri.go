@@ -2,20 +2,19 @@ package domain
 
 import "errors"
 
-// The reasons why nothing is fetched from a jwks_uri, which
-// [Policy.CheckKeyURI] returns.
+// The reasons why keys are not fetched from a jwks_uri; see [Policy.CheckKeyURI].
 var (
-	// ErrKeyURISyntax: the URI breaks the rule jwks-uri-syntax.
+	// ErrKeyURISyntax: the URI violates the rule jwks-uri-syntax.
 	ErrKeyURISyntax = errors.New("keys cannot be fetched from this URI")
-	// ErrKeyURIHost: the host as it is written is an IP address that is not public,
-	// or localhost, and no policy allows it (the rule jwks-uri-address).
+	// ErrKeyURIHost: the host in the URI is localhost or an IP address that is not
+	// public, and the policy does not allow it (the rule jwks-uri-address).
 	ErrKeyURIHost = errors.New("keys cannot be fetched from this host")
 )
 
-// CheckKeyURI reports whether keys may be fetched from uri, as far as its text tells:
-// nil, [ErrKeyURISyntax] or [ErrKeyURIHost]. It comes before anything is opened, for
-// the jwks_uri and for each redirect. What a name resolves to is checked when the
-// address is connected to ([Policy.AllowsKeyAddress]).
+// CheckKeyURI reports whether the text of uri allows fetching keys from it:
+// it returns nil, [ErrKeyURISyntax] or [ErrKeyURIHost]. It must be called before each
+// connection, for the jwks_uri and for each redirect. The address that a name resolves
+// to is checked when the connection is made ([Policy.AllowsKeyAddress]).
 func (p *Policy) CheckKeyURI(uri string) error {
 	u := parseURI(uri)
 	switch {
@@ -28,7 +27,8 @@ func (p *Policy) CheckKeyURI(uri string) error {
 	}
 }
 
-// keyURIFault says why keys cannot be fetched from the URI, "" if they can.
+// keyURIFault returns the reason why keys cannot be fetched from the URI, or "" if they
+// can.
 func keyURIFault(u *uri) string {
 	switch {
 	case u.fault != "":

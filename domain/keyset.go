@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// Bounds of a JWK Set.
+// Limits of a JWK Set.
 const (
 	MaxKeySetBytes = 64 << 10 // of its JSON text
 	MaxKeys        = 50
 )
 
-// KeySetFault says why a text is no usable JWK Set at all.
+// KeySetFault is the reason why a text is not a usable JWK Set.
 type KeySetFault uint8
 
 // The faults of a JWK Set as a whole.
@@ -21,57 +21,57 @@ const (
 	KeySetTooLarge              // over [MaxKeySetBytes] or [MaxKeys]
 )
 
-// KeySet is what a JWK Set shows about its keys: facts, no key material.
-// Key resolvers return it, and rules check it.
+// KeySet contains the facts about the keys in a JWK Set that rules check. It contains
+// no secret key material.
 type KeySet struct {
 	Fault  KeySetFault
-	Detail string // says where the fault is, without repeating a value; empty if there is none
+	Detail string // describes the fault without repeating a value; empty if there is none
 	Keys   []Key
 }
 
-// Key is what one JWK shows (RFC 7517 §4).
+// Key contains the facts about one JWK (RFC 7517 §4).
 type Key struct {
 	KeyID      string   // "kid"
 	Type       string   // "kty"
 	Curve      string   // "crv", for EC and OKP keys
 	Bits       int      // length of the modulus, for RSA keys
-	Exponent   uint64   // public exponent, for RSA keys; the largest value stands for any larger
+	Exponent   uint64   // public exponent, for RSA keys; the maximum value means "or larger"
 	Use        string   // "use"
 	Algorithm  string   // "alg"
 	Operations []string // "key_ops"
-	Thumbprint string   // RFC 7638, SHA-256; empty where the key cannot be read
-	// Public holds the members that make the public key (RFC 7518 §6), and no
-	// others; nil where the key cannot be read.
+	Thumbprint string   // RFC 7638, SHA-256; empty if the key cannot be read
+	// Public contains only the members that form the public key (RFC 7518 §6); nil
+	// if the key cannot be read.
 	Public map[string]string
 
-	// Private and Symmetric say that the JWK holds what must never be
-	// published; nothing else was read of such a key.
+	// Private and Symmetric report that the JWK contains values that must never be
+	// published; the other facts about such a key are unset.
 	Private   bool
 	Symmetric bool
-	// Malformed says in words what keeps the key from being read, repeating no
-	// value of it; empty where nothing does.
+	// Malformed is the reason why the key cannot be read, without any of its values;
+	// empty if it can be read.
 	Malformed string
-	// Unsupported says that the type or the curve is not a known one, so that
-	// the key is ignored (RFC 7517 §5).
+	// Unsupported reports that the type or the curve is unknown, so that the key is
+	// ignored (RFC 7517 §5).
 	Unsupported bool
 
-	// Certificate is the first of "x5c"; nil if there is none.
+	// Certificate is the first certificate in "x5c"; nil if there is none.
 	Certificate *Certificate
-	// References lists the members of the key that point elsewhere ("x5u",
-	// "jku") and are never followed.
+	// References lists the members of the key with URLs ("x5u", "jku"), which are
+	// never followed.
 	References []string
 }
 
-// Certificate is what the first certificate of a JWK's "x5c" shows
+// Certificate contains the facts about the first certificate in a JWK's "x5c"
 // (RFC 7517 §4.7).
 type Certificate struct {
-	Malformed string // why it cannot be read; empty where it can
-	Matches   bool   // its public key is the JWK's
+	Malformed string // the reason why it cannot be read; empty if it can
+	Matches   bool   // its public key is that of the JWK
 	NotBefore time.Time
 	NotAfter  time.Time
 }
 
-// usable reports whether the key can be put to work at all.
+// usable reports whether the key can be used at all.
 func (k Key) usable() bool {
 	return !k.Private && !k.Symmetric && k.Malformed == "" && !k.Unsupported
 }
@@ -82,7 +82,7 @@ const (
 	useEncryption = "enc"
 )
 
-// algorithmPurpose is what a JWS or JWE algorithm does with a key.
+// algorithmPurpose is what a JWS or JWE algorithm uses a key for.
 type algorithmPurpose uint8
 
 const (
@@ -105,9 +105,9 @@ const (
 	crvX448    = "X448"
 )
 
-// algorithmFor returns what alg does with a key of this type and curve, and
-// false where the two cannot go together or alg is no known asymmetric
-// algorithm (RFC 7518 §3.1 and §4.1, RFC 8037 §3, RFC 9864 §2.2).
+// algorithmFor returns what alg uses a key of this type and curve for. It returns false
+// if alg is not a known asymmetric algorithm or cannot use such a key (RFC 7518 §3.1
+// and §4.1, RFC 8037 §3, RFC 9864 §2.2).
 func algorithmFor(alg, kty, crv string) (algorithmPurpose, bool) {
 	switch alg {
 	case "RS256", "RS384", "RS512", "PS256", "PS384", "PS512":
@@ -131,8 +131,8 @@ func algorithmFor(alg, kty, crv string) (algorithmPurpose, bool) {
 	}
 }
 
-// purpose tells what the key is declared for, by "use", "alg" or "key_ops", or
-// what its curve alone allows; 0 where it may serve both.
+// purpose returns what the key is for, according to "use", "alg", "key_ops" or its
+// curve; 0 if it may be used for both.
 func (k Key) purpose() algorithmPurpose {
 	switch k.Use {
 	case useSignature:
@@ -157,8 +157,8 @@ func (k Key) purpose() algorithmPurpose {
 	return 0
 }
 
-// operationPurpose tells what a "key_ops" value is for (RFC 7517 §4.3); 0
-// where it is none of the registered ones.
+// operationPurpose returns the purpose of a "key_ops" value (RFC 7517 §4.3); 0 if the
+// value is not registered.
 func operationPurpose(op string) algorithmPurpose {
 	switch op {
 	case "sign", "verify":
@@ -173,7 +173,7 @@ func operationPurpose(op string) algorithmPurpose {
 // verifies reports whether the key can verify a signature: its type and curve
 // have a signature algorithm, and none of "use", "alg" and "key_ops" declares
 // another purpose (RFC 7517 §4.2 to §4.4). Values of "use" other than "sig" and
-// "enc" are legal, and no purpose that is known here.
+// "enc" are valid, but their purpose is unknown here.
 func (k Key) verifies() bool {
 	if !k.usable() || k.Use != "" && k.Use != useSignature || k.Curve == crvX25519 || k.Curve == crvX448 {
 		return false
@@ -201,8 +201,8 @@ func (k Key) verifiesWith(algorithms []string) bool {
 	return false
 }
 
-// Keys is what is known about the keys of a client when it is validated. The
-// zero value is nothing: the client has none, or they were not examined.
+// Keys is what is known about the keys of a client when it is validated. The zero value
+// means that nothing is known: the client has no keys, or they were not examined.
 type Keys struct {
 	state  keysState
 	set    KeySet
@@ -218,37 +218,35 @@ const (
 	keysRefused
 )
 
-// KeysUnexamined is the state of keys that were not examined. Rules about
+// KeysUnexamined returns the state of keys that were not examined. Rules about
 // the keys themselves then find nothing.
 func KeysUnexamined() Keys { return Keys{} }
 
-// KeysSeen is the knowledge of keys that were read, wherever they were.
+// KeysSeen returns the state of keys that were read, inline or at a URI.
 func KeysSeen(set KeySet) Keys { return Keys{state: keysSeen, set: set} }
 
-// KeysUnreachable is the knowledge that the keys could not be fetched or read
-// within the limits; reason says why in words that tell nothing about the
-// inside of the network.
+// KeysUnreachable returns the state of keys that could not be fetched or read within
+// the limits. The reason must not disclose anything about the internal network.
 func KeysUnreachable(reason string) Keys { return Keys{state: keysUnreachable, reason: reason} }
 
-// Unreachable returns why the keys could not be fetched, and false where they
-// could, or were not fetched.
+// Unreachable returns the reason why the keys could not be fetched; false if they were
+// fetched or no fetch was attempted.
 func (k Keys) Unreachable() (reason string, ok bool) { return k.reason, k.state == keysUnreachable }
 
-// Refused reports whether the jwks_uri names a host that keys are never
-// asked.
+// Refused reports whether the jwks_uri names a host from which keys are never fetched.
 func (k Keys) Refused() bool { return k.state == keysRefused }
 
-// KeysRefused is the knowledge that the text of the jwks_uri names a host that is
-// never asked ([ErrKeyURIHost]). A name that resolves to an address that is not
+// KeysRefused returns the state of keys whose jwks_uri names a host from which keys are
+// never fetched ([ErrKeyURIHost]). A name that resolves to an address that is not
 // public is [KeysUnreachable], like one that does not exist.
 func KeysRefused() Keys { return Keys{state: keysRefused} }
 
-// Set returns the keys, and false where they were not seen.
+// Set returns the keys; false if they were not read.
 func (k Keys) Set() (KeySet, bool) { return k.set, k.state == keysSeen }
 
-// lack reports whether the keys were read and none of them is one that can. Keys that
-// are absent, were not looked at or could not be read lack nothing: other rules are
-// about those.
+// lack reports whether the keys were read and can returns false for each of them. It
+// returns false for keys that are absent, were not examined or could not be read: other
+// rules report those.
 func (k Keys) lack(can func(Key) bool) bool {
 	set, seen := k.Set()
 	return seen && set.Fault == KeySetReadable && !slices.ContainsFunc(set.Keys, can)

@@ -6,16 +6,15 @@ import (
 	"unicode"
 )
 
-// Characters that are not visible by themselves and that some scripts and
-// emoji need.
+// Characters that are invisible themselves, but that some scripts and emoji need.
 const (
 	zeroWidthNonJoiner      = '\u200c'
 	zeroWidthJoiner         = '\u200d'
 	mongolianVowelSeparator = '\u180e'
 )
 
-// hasVisible reports whether some character of the name is visible: not a space,
-// a control, a format character, a filler, or a mark that has nothing to stand on.
+// hasVisible reports whether a character of the name is visible: not a space, a
+// control, a format character, a filler, or a mark without a base character.
 func hasVisible(name string) bool {
 	for _, r := range name {
 		if !unicode.IsSpace(r) && !isInvisible(r) && !unicode.IsMark(r) && !unicode.Is(unicode.Z, r) && !isBlank(r) {
@@ -25,12 +24,12 @@ func hasVisible(name string) bool {
 	return false
 }
 
-// isInvisible knows the characters without a glyph: controls, format characters
+// isInvisible reports whether r has no glyph: controls, format characters
 // (bidirectional, zero-width, tags), private use, separators of lines and
 // paragraphs, fillers and reserved characters of the property
 // Default_Ignorable_Code_Point, and variation selectors. U+FFFD stands for bytes
-// that are not UTF-8. Signs of Arabic and Kaithi numbers are format characters
-// that are visible.
+// that are not UTF-8. Signs of Arabic and Kaithi numbers are format characters,
+// but visible.
 func isInvisible(r rune) bool {
 	if unicode.Is(unicode.Prepended_Concatenation_Mark, r) {
 		return false
@@ -39,14 +38,14 @@ func isInvisible(r rune) bool {
 		unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) || r == unicode.ReplacementChar
 }
 
-// isBlank knows the letters and symbols whose glyph is empty: the blank
+// isBlank reports whether r is a letter or symbol with an empty glyph: the blank
 // pattern of Braille, two blank Egyptian hieroglyphs, and the null notehead.
 func isBlank(r rune) bool {
 	return r == '\u2800' || r == '\U00013441' || r == '\U00013442' || r == '\U0001d159'
 }
 
-// nameFault says which invisible character of the name is not needed where it is,
-// "" if there is none. Needed are
+// nameFault reports the first invisible character of the name that is not needed in its
+// place; it returns "" if there is none. The following are needed:
 //   - ZERO WIDTH NON-JOINER and JOINER where RFC 5892, appendix A.1 and A.2,
 //     allow them: after a virama, and the non-joiner between letters that would
 //     join without it (Persian, Indic scripts);
@@ -55,7 +54,7 @@ func isBlank(r rune) bool {
 //     a letter of a script that has variants;
 //   - the Mongolian vowel separator between Mongolian letters.
 //
-// Anywhere else such a character makes two names that look the same.
+// In any other place, such a character makes two different names look the same.
 func nameFault(name string) string {
 	text := []rune(name)
 	for i, r := range text {
@@ -112,8 +111,8 @@ func joinsEmoji(text []rune, i int) bool {
 
 func isSkinTone(r rune) bool { return r >= '\U0001f3fb' && r <= '\U0001f3ff' }
 
-// isEmoji knows the characters that emoji sequences are made of: symbols from
-// the arrows on, one of which Unicode calls mathematical.
+// isEmoji reports whether r can be part of an emoji sequence: symbols from the arrows
+// on, one of which Unicode classifies as mathematical.
 func isEmoji(r rune) bool { return r >= '\u2190' && unicode.Is(unicode.So, r) || r == '\u2194' }
 
 // hasVariants reports whether a variation selector can follow r: symbols and

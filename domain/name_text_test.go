@@ -5,8 +5,8 @@ import (
 	"unicode"
 )
 
-// An accepted name has invisible characters only after a visible one that they
-// can change: never after a letter of the alphabets that names are spoofed in.
+// An accepted name has invisible characters only after a visible character whose look
+// they can change: never after a letter of an alphabet that is used for spoofing.
 func FuzzName(f *testing.F) {
 	for _, id := range []string{"name-required", "name-text"} {
 		for _, e := range examples()[id] {

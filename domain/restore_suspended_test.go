@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A client that today's rules reject can be restored suspended, and only so.
+// A client that the current rules reject can be restored as suspended, but not as
+// active.
 func TestNoRuleRejectsARestorationAsSuspended(t *testing.T) {
 	book, err := NewRulebook(Policy{})
 	require.NoError(t, err)
@@ -35,14 +36,14 @@ func TestNoRuleRejectsARestorationAsSuspended(t *testing.T) {
 	assert.Equal(t, StatusActive, deleted.Settings().Status)
 }
 
-func TestAChangeOverAConfigurationMayHaveTwoSourcesOfKeys(t *testing.T) {
+func TestOverMayResultInTwoSourcesOfKeys(t *testing.T) {
 	before := Settings{Name: "App", Status: StatusActive, Keys: InlineKeys("{}")}
 	assert.Equal(t, before, Change{}.Over(before))
 	both := ChangeOf(Settings{Keys: KeysAt("https://a.example/keys")}).Over(before)
 	assert.Equal(t, KeySource{inline: "{}", uri: "https://a.example/keys"}, both.Keys)
 }
 
-func TestTheMethodsDecideWhetherAClientUsesASecret(t *testing.T) {
+func TestAuthenticationMethodsThatUseASecret(t *testing.T) {
 	for method, uses := range map[AuthMethod]bool{
 		AuthSecretBasic: true, AuthSecretPost: true, AuthSecretJWT: true,
 		AuthPrivateKeyJWT: false, AuthTLS: false, AuthNone: false,

@@ -11,30 +11,30 @@ import (
 type Rule struct {
 	// ID is the stable, public name of the rule, e.g. "redirect-uri-fragment".
 	ID string
-	// Source names the text that rules it; "own" is a rule without one.
+	// Source is the specification clause; "own" means a rule of Clientele itself.
 	Source string
-	// Level is the rule's level; where Softens is set, its strictest one.
+	// Level is the rule's level; if Softens is set, the strictest one.
 	Level Level
-	// Softens says that the rule is only a warning in some cases that its
-	// Summary names.
+	// Softens reports that the rule is only a warning in some cases, which its
+	// Summary describes.
 	Softens bool
 	// Summary completes the sentence "violated when …".
 	Summary string
-	// Subject is the part of the rulebook that has the rule, e.g.
+	// Subject is the part of the rulebook that contains the rule, e.g.
 	// "Redirect URIs".
 	Subject string
 
 	in    profileSet
-	needs []Field // the members that decide it
-	keys  bool    // it depends on what is known about keys
+	needs []Field // the fields that it depends on
+	keys  bool    // it depends on facts about keys
 	check func(*candidate, *report)
 }
 
-// AppliesTo lists the profiles that the rule applies in; [ProfileNone] stands
-// for clients without one.
+// AppliesTo lists the profiles in which the rule applies; [ProfileNone] means clients
+// without a profile.
 func (r Rule) AppliesTo() []Profile { return r.in.profiles() }
 
-// Levels lists the levels that the rule can have, the strictest first.
+// Levels lists the levels that the rule can have, strictest first.
 func (r Rule) Levels() []Level {
 	if r.Softens {
 		return []Level{Violation, Warning}
@@ -42,45 +42,43 @@ func (r Rule) Levels() []Level {
 	return []Level{r.Level}
 }
 
-// KeyPreflight says what is made of keys that could not be fetched.
+// KeyPreflight defines what happens if a client is changed and its keys cannot be
+// fetched.
 type KeyPreflight string
 
-// The policies for keys behind a URI.
+// The policies for keys at a URI.
 const (
-	// PreflightOff does not look at them when a client is changed.
+	// PreflightOff does not fetch keys when a client is changed.
 	PreflightOff KeyPreflight = "off"
-	// PreflightWarn looks, and warns where they cannot be seen; under a FAPI
-	// profile whose rules depend on them the client is rejected.
+	// PreflightWarn fetches keys, and warns if that fails; it rejects a client with
+	// a FAPI profile whose rules depend on the keys.
 	PreflightWarn KeyPreflight = "warn"
 	// PreflightRequire rejects a client whose keys cannot be fetched.
 	PreflightRequire KeyPreflight = "require"
 )
 
-// Policy is what a deployment may decide about the rules.
+// Policy contains the options of the rules that a deployment can configure.
 type Policy struct {
 	// GrantTypes are extension grants (RFC 6749 §4.5) in addition to [GrantTypes];
 	// each is an absolute URI.
 	GrantTypes []GrantType
-	// KeyNetworks are networks that are not public and may hold clients' keys
-	// all the same.
+	// KeyNetworks are private networks from which clients' keys may be fetched.
 	KeyNetworks []netip.Prefix
-	// KeyHosts are names of hosts whose addresses need not be public to hold
-	// clients' keys.
+	// KeyHosts are names of hosts from which clients' keys may be fetched even if
+	// their addresses are private.
 	KeyHosts []string
-	// KeyPreflight is the policy for keys behind a URI; empty is
-	// [PreflightWarn].
+	// KeyPreflight is the policy for keys at a URI; empty means [PreflightWarn].
 	KeyPreflight KeyPreflight
 }
 
-// Rulebook validates configurations: the rows of [Rules] under the policy of a
+// Rulebook validates configurations: it applies the [Rules] with the policy of a
 // deployment. It is safe for concurrent use.
 type Rulebook struct {
 	policy Policy
 	rules  []Rule
 }
 
-// NewRulebook returns the rulebook under policy, and an error where the policy
-// itself makes no sense.
+// NewRulebook returns a rulebook with the policy. The error reports an invalid policy.
 func NewRulebook(policy Policy) (*Rulebook, error) {
 	for _, g := range policy.GrantTypes {
 		if u := parseURI(string(g)); u.fault != "" {
@@ -126,8 +124,8 @@ func Rules() []Rule {
 	return all
 }
 
-// candidate is a configuration under validation: the settings, and what the checks
-// of several rules need to know about them.
+// candidate is a configuration under validation: the settings, and derived values that
+// several rules use.
 type candidate struct {
 	Settings
 	policy  *Policy
@@ -135,11 +133,10 @@ type candidate struct {
 	id      ClientID // of a new client; empty if it exists, or if the registry generates one
 	keys    Keys
 	now     time.Time
-	uris    []uri // RedirectURIs, cut into parts
+	uris    []uri // the parsed RedirectURIs
 }
 
-// Validate runs every rule over settings, as for a client
-// that is created with them.
+// Validate applies every rule to the settings, as for a new client.
 func (b *Rulebook) Validate(settings Settings, keys Keys, now time.Time) Findings {
 	return b.validate(settings, "", keys, now)
 }

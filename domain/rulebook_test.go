@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// stored is a client as a store would hand it out, legal or not.
+// stored returns a client as a store would return it, valid or not.
 func stored(edit func(*Settings)) Client {
 	settings := legal()
 	if edit != nil {
@@ -25,7 +25,7 @@ func rulesOf(findings Findings) []string {
 	return ids
 }
 
-func TestRegisterFillsInTheDefaultsOfRFC7591(t *testing.T) {
+func TestRegisterAppliesTheDefaultsOfRFC7591(t *testing.T) {
 	book := testBook(t, Policy{})
 	client, findings := registerClient(book, Identity{ID: "1"}, ChangeOf(Settings{
 		Name: "App", RedirectURIs: []RedirectURI{"https://a.example/"},
@@ -45,14 +45,14 @@ func TestRegisterFillsInTheDefaultsOfRFC7591(t *testing.T) {
 	assert.Equal(t, []AuthMethod{AuthNone}, client.Settings().AuthMethods)
 }
 
-func TestRegisterRefusesAndReturnsNoClient(t *testing.T) {
+func TestRejectedRegistrationReturnsNoClient(t *testing.T) {
 	client, findings := registerClient(testBook(t, Policy{}), Identity{ID: "1"}, Change{}, KeysUnexamined(), testNow)
 	assert.True(t, findings.HasViolations())
 	assert.ElementsMatch(t, []string{"name-required", "grant-needs-redirect-uri"}, rulesOf(findings.Violations()))
 	assert.Zero(t, client.Revision())
 }
 
-func TestReviseLeavesAloneWhatTheChangeDoesNotName(t *testing.T) {
+func TestReviseKeepsFieldsThatTheChangeDoesNotName(t *testing.T) {
 	before := stored(nil)
 	after, findings := reviseClient(testBook(t, Policy{}), before, ChangeOf(Settings{Name: "Another"}), KeysUnexamined(), testNow.AddDate(0, 0, 1))
 	require.Empty(t, findings)
@@ -61,10 +61,10 @@ func TestReviseLeavesAloneWhatTheChangeDoesNotName(t *testing.T) {
 	want.Revision = 4
 	want.UpdatedAt = testNow.AddDate(0, 0, 1)
 	assert.Equal(t, want, after.State())
-	assert.Equal(t, "My App", before.Settings().Name, "the client before is not touched")
+	assert.Equal(t, "My App", before.Settings().Name, "the previous client is unchanged")
 }
 
-func TestAChangeThatChangesNothingMakesNoRevision(t *testing.T) {
+func TestAChangeWithoutEffectCreatesNoRevision(t *testing.T) {
 	before := stored(nil)
 	for name, change := range map[string]Change{
 		"empty":       {},
@@ -76,7 +76,7 @@ func TestAChangeThatChangesNothingMakesNoRevision(t *testing.T) {
 	}
 }
 
-func TestOneKeySourceExcludesTheOtherUnlessClearedInTheSameChange(t *testing.T) {
+func TestAKeySourceIsReplacedOnlyIfTheOtherIsClearedInTheSameChange(t *testing.T) {
 	book := testBook(t, Policy{})
 	inline := stored(nil)
 
@@ -93,58 +93,58 @@ func TestOneKeySourceExcludesTheOtherUnlessClearedInTheSameChange(t *testing.T) 
 	assert.Equal(t, InlineKeys("{}"), back.Settings().Keys)
 }
 
-func TestStandingViolations(t *testing.T) {
-	wild := func(s *Settings) {
+func TestPreexistingViolations(t *testing.T) {
+	invalid := func(s *Settings) {
 		s.RedirectURIs = []RedirectURI{"https://*.example.com/", "https://app.example.com/callback"}
 		s.GrantTypes = []GrantType{GrantAuthorizationCode, GrantPassword}
 	}
-	suspendedWild := all(wild, func(s *Settings) { s.Status = StatusSuspended })
+	suspendedInvalid := all(invalid, func(s *Settings) { s.Status = StatusSuspended })
 	tests := []struct {
-		name     string
-		stored   func(*Settings)
-		change   Change
-		refused  []string
-		standing []string
+		name        string
+		stored      func(*Settings)
+		change      Change
+		rejected    []string
+		preexisting []string
 	}{
-		{"an unrelated member may be changed", wild, ChangeOf(Settings{Name: "x"}), nil, []string{"redirect-uri-wildcard", "grant-password"}},
-		{"suspending is never refused", wild, ChangeOf(Settings{Status: StatusSuspended}), nil, []string{"redirect-uri-wildcard", "grant-password"}},
+		{"an unrelated field can be changed", invalid, ChangeOf(Settings{Name: "x"}), nil, []string{"redirect-uri-wildcard", "grant-password"}},
+		{"suspension is never rejected", invalid, ChangeOf(Settings{Status: StatusSuspended}), nil, []string{"redirect-uri-wildcard", "grant-password"}},
 		{
-			"an element may be added beside the standing one", wild,
+			"an element can be added to an invalid one", invalid,
 			ChangeOf(Settings{RedirectURIs: []RedirectURI{"https://new.example.com/", "https://*.example.com/"}}),
 			nil,
 			[]string{"redirect-uri-wildcard", "grant-password"},
 		},
 		{
-			"a second element that breaks the same rule is refused", wild,
+			"a second element that violates the same rule is rejected", invalid,
 			ChangeOf(Settings{RedirectURIs: []RedirectURI{"https://*.example.com/", "https://*.example.org/"}}),
 			[]string{"redirect-uri-wildcard"},
 			[]string{"redirect-uri-wildcard", "grant-password"},
 		},
-		{"mending one leaves the other standing", wild, ChangeOf(Settings{GrantTypes: []GrantType{GrantAuthorizationCode}}), nil, []string{"redirect-uri-wildcard"}},
-		{"reactivating demands everything", suspendedWild, ChangeOf(Settings{Status: StatusActive}), []string{"redirect-uri-wildcard", "grant-password"}, nil},
-		{"choosing a profile demands everything", wild, ChangeOf(Settings{Profile: ProfileFAPI2Security}), []string{"redirect-uri-wildcard", "grant-password"}, nil},
+		{"the other violation remains if one is fixed", invalid, ChangeOf(Settings{GrantTypes: []GrantType{GrantAuthorizationCode}}), nil, []string{"redirect-uri-wildcard"}},
+		{"reactivation rejects all violations", suspendedInvalid, ChangeOf(Settings{Status: StatusActive}), []string{"redirect-uri-wildcard", "grant-password"}, nil},
+		{"choosing a profile rejects all violations", invalid, ChangeOf(Settings{Profile: ProfileFAPI2Security}), []string{"redirect-uri-wildcard", "grant-password"}, nil},
 		{
-			"leaving a profile does not", all(wild, func(s *Settings) { s.Profile = ProfileFAPI2Security }),
+			"clearing the profile does not", all(invalid, func(s *Settings) { s.Profile = ProfileFAPI2Security }),
 			ChangeOf(Settings{}, FieldProfile),
 			nil,
 			[]string{"redirect-uri-wildcard", "grant-password"},
 		},
 		{
-			"a rule over several members is touched by each of them",
+			"a change of any field that a rule depends on touches the violation",
 			func(s *Settings) { s.RedirectURIs = nil; s.GrantTypes = []GrantType{GrantAuthorizationCode} },
 			ChangeOf(Settings{GrantTypes: []GrantType{GrantAuthorizationCode, GrantRefreshToken}}),
 			[]string{"grant-needs-redirect-uri"},
 			nil,
 		},
 		{
-			"a link that stands does not refuse another link",
+			"an invalid link does not affect another link",
 			func(s *Settings) { s.LogoURL = "/logo" },
 			ChangeOf(Settings{Website: Link("https://a.example/")}),
 			nil,
 			[]string{"link-syntax"},
 		},
 		{
-			"what the change breaks is refused beside what stands", wild,
+			"a new violation is rejected, and earlier ones are reported", invalid,
 			ChangeOf(Settings{}, FieldName),
 			[]string{"name-required"},
 			[]string{"redirect-uri-wildcard", "grant-password"},
@@ -154,16 +154,16 @@ func TestStandingViolations(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			before := stored(tt.stored)
 			after, findings := reviseClient(testBook(t, Policy{}), before, tt.change, KeysSeen(*keySet(ecKey())), testNow)
-			assert.Equal(t, tt.refused, rulesOf(findings.Violations()))
-			var standing []string
+			assert.Equal(t, tt.rejected, rulesOf(findings.Violations()))
+			var preexisting []string
 			for _, f := range findings {
 				if f.Preexisting {
 					assert.Equal(t, Warning, f.Level)
-					standing = append(standing, f.Rule)
+					preexisting = append(preexisting, f.Rule)
 				}
 			}
-			assert.Equal(t, tt.standing, standing)
-			if tt.refused != nil {
+			assert.Equal(t, tt.preexisting, preexisting)
+			if tt.rejected != nil {
 				assert.Equal(t, before.State(), after.State())
 			} else {
 				assert.Equal(t, before.Revision()+1, after.Revision())
@@ -172,7 +172,7 @@ func TestStandingViolations(t *testing.T) {
 	}
 }
 
-func TestKeysThatStandDoNotRefuseAnUnrelatedChange(t *testing.T) {
+func TestInvalidKeysDoNotRejectAnUnrelatedChange(t *testing.T) {
 	small := KeysSeen(*keySet(with(rsaKey(), func(k *Key) { k.Bits = 1024 })))
 	before := stored(nil)
 	book := testBook(t, Policy{})
@@ -182,7 +182,7 @@ func TestKeysThatStandDoNotRefuseAnUnrelatedChange(t *testing.T) {
 	assert.Equal(t, []string{"jwk-rsa-size"}, rulesOf(findings.Warnings()))
 
 	_, findings = reviseClient(book, before, ChangeOf(Settings{Keys: InlineKeys(`{"other":1}`)}), small, testNow)
-	assert.Equal(t, []string{"jwk-rsa-size"}, rulesOf(findings.Violations()), "new keys do not inherit what stood in the old ones")
+	assert.Equal(t, []string{"jwk-rsa-size"}, rulesOf(findings.Violations()), "violations of new keys are not preexisting")
 }
 
 func TestDraftReportsWhetherKeysAreNeeded(t *testing.T) {
@@ -211,34 +211,34 @@ func TestDraftReportsWhetherKeysAreNeeded(t *testing.T) {
 	_, fetch := must(book.Revise(stored(func(s *Settings) { s.Status = StatusSuspended }), ChangeOf(Settings{Status: StatusActive}))).Keys()
 	assert.True(t, fetch, "reactivating")
 	_, fetch = must(testBook(t, Policy{KeyPreflight: PreflightOff}).Revise(before, ChangeOf(Settings{Keys: KeysAt("https://b.example/jwks")}))).Keys()
-	assert.False(t, fetch, "the policy does not look")
+	assert.False(t, fetch, "the policy does not fetch keys")
 	_, fetch = book.Register(Identity{}, ChangeOf(Settings{Keys: KeysAt("https://b.example/jwks")})).Keys()
 	assert.True(t, fetch)
 }
 
-func TestAPolicyThatMakesNoSenseIsRefused(t *testing.T) {
+func TestAnInvalidPolicyIsRejected(t *testing.T) {
 	_, err := NewRulebook(Policy{GrantTypes: []GrantType{"magic"}})
 	require.ErrorContains(t, err, "magic")
 	_, err = NewRulebook(Policy{KeyPreflight: "maybe"})
 	require.ErrorContains(t, err, "maybe")
 }
 
-// Values for random configurations: for each member some that are legal, some
-// that are not, and some that are legal only beside others.
+// Values for random configurations: for each field some that are valid, some that are
+// not, and some whose validity depends on other fields.
 var (
 	anyURI = rapid.SampledFrom([]RedirectURI{
 		"https://a.example/", "https://A.example", "https://b.example/cb?x=1", "http://127.0.0.1/", "http://a.example/",
 		"com.example.app:/cb", "myapp://cb", "https://a.example/#", "", "https://*.a.example/", "javascript:1", "https://[::1/",
 	})
-	anyGrant = rapid.SampledFrom(append(GrantTypes(), "magic"))
-	anyScope = rapid.SampledFrom([]Scope{"openid", "offline_access", "profile", "a b", ""})
-	anyAuth  = rapid.SampledFrom(append(AuthMethods(), "magic"))
-	anyState = rapid.SampledFrom([]Status{StatusActive, StatusSuspended, "paused"})
-	anyLevel = rapid.SampledFrom(append(Profiles(), ProfileNone, ProfileFAPI1, ProfileFAPI2, "fapi3"))
-	anyLink  = rapid.SampledFrom([]Link{"", "https://a.example/", "http://a.example/", "/x"})
-	anyName  = rapid.SampledFrom([]string{"", "App", "a\u202eb", "\u3164", "می\u200cخواهم"})
-	anyKeys  = rapid.SampledFrom([]string{"", "{}", `{"keys":[]}`})
-	anyWhere = rapid.SampledFrom([]string{"", "https://a.example/jwks", "http://a.example/jwks", "https://10.0.0.1/"})
+	anyGrant   = rapid.SampledFrom(append(GrantTypes(), "magic"))
+	anyScope   = rapid.SampledFrom([]Scope{"openid", "offline_access", "profile", "a b", ""})
+	anyAuth    = rapid.SampledFrom(append(AuthMethods(), "magic"))
+	anyState   = rapid.SampledFrom([]Status{StatusActive, StatusSuspended, "paused"})
+	anyLevel   = rapid.SampledFrom(append(Profiles(), ProfileNone, ProfileFAPI1, ProfileFAPI2, "fapi3"))
+	anyLink    = rapid.SampledFrom([]Link{"", "https://a.example/", "http://a.example/", "/x"})
+	anyName    = rapid.SampledFrom([]string{"", "App", "a\u202eb", "\u3164", "می\u200cخواهم"})
+	anyKeys    = rapid.SampledFrom([]string{"", "{}", `{"keys":[]}`})
+	anyKeysURI = rapid.SampledFrom([]string{"", "https://a.example/jwks", "http://a.example/jwks", "https://10.0.0.1/"})
 )
 
 func anyChange(t *rapid.T) (c Change) {
@@ -251,7 +251,7 @@ func anyChange(t *rapid.T) (c Change) {
 		Scopes:       rapid.SliceOfN(anyScope, 0, 3).Draw(t, "scopes"),
 		AuthMethods:  rapid.SliceOfN(anyAuth, 0, 2).Draw(t, "methods"),
 		Profile:      anyLevel.Draw(t, "profile"),
-		Keys:         KeySource{inline: anyKeys.Draw(t, "jwks"), uri: anyWhere.Draw(t, "jwks_uri")},
+		Keys:         KeySource{inline: anyKeys.Draw(t, "jwks"), uri: anyKeysURI.Draw(t, "jwks_uri")},
 		TLSSubject:   TLSSubject{DN: rapid.SampledFrom([]string{"", "CN=a"}).Draw(t, "dn")},
 		LogoURL:      anyLink.Draw(t, "logo"),
 		Website:      anyLink.Draw(t, "website"),
@@ -272,12 +272,12 @@ func anyFacts(t *rapid.T) Keys {
 		KeysSeen(*keySet(with(ecKey(), func(k *Key) { k.Use = "enc" }))),
 		KeysSeen(*keySet(with(rsaKey(), func(k *Key) { k.Bits = 1024 }))),
 		KeysSeen(KeySet{Fault: KeySetMalformed}),
-		KeysUnreachable("no answer in time"),
+		KeysUnreachable("no response in time"),
 		KeysRefused(),
 	}).Draw(t, "facts")
 }
 
-func TestNoSequenceOfAcceptedRevisionsYieldsARefusedClient(t *testing.T) {
+func TestAcceptedRevisionsNeverResultInAnInvalidClient(t *testing.T) {
 	book := testBook(t, Policy{})
 	rapid.Check(t, func(t *rapid.T) {
 		facts := anyFacts(t)
@@ -290,11 +290,11 @@ func TestNoSequenceOfAcceptedRevisionsYieldsARefusedClient(t *testing.T) {
 		for range rapid.IntRange(1, 8).Draw(t, "steps") {
 			revised, findings := reviseClient(book, client, anyChange(t), facts, testNow)
 			if findings.HasViolations() {
-				require.Equal(t, client.State(), revised.State(), "a refused change changed something")
+				require.Equal(t, client.State(), revised.State(), "a rejected change has an effect")
 				continue
 			}
 			for _, f := range findings {
-				require.False(t, f.Preexisting, "a client that was always legal has no preexisting violation: %+v", f)
+				require.False(t, f.Preexisting, "a client that was always valid has a preexisting violation: %+v", f)
 			}
 			client = revised
 			require.False(t, book.Validate(client.Settings(), facts, testNow).HasViolations(), "%+v", client.Settings())
@@ -302,7 +302,7 @@ func TestNoSequenceOfAcceptedRevisionsYieldsARefusedClient(t *testing.T) {
 	})
 }
 
-func TestJudgingIsDeterministicAndIndependentOfTheOrderOfRules(t *testing.T) {
+func TestValidationDoesNotDependOnTheOrderOfRules(t *testing.T) {
 	book := testBook(t, Policy{})
 	rapid.Check(t, func(t *rapid.T) {
 		settings := anyChange(t).Over(legal())
@@ -315,7 +315,7 @@ func TestJudgingIsDeterministicAndIndependentOfTheOrderOfRules(t *testing.T) {
 	})
 }
 
-func TestAStoredClientStaysAsItIsUnderAnEmptyChange(t *testing.T) {
+func TestAnEmptyChangeHasNoEffectOnAnyStoredClient(t *testing.T) {
 	book := testBook(t, Policy{})
 	rapid.Check(t, func(t *rapid.T) {
 		before := stored(func(s *Settings) { *s = anyChange(t).Over(*s) })
@@ -325,7 +325,7 @@ func TestAStoredClientStaysAsItIsUnderAnEmptyChange(t *testing.T) {
 	})
 }
 
-func TestSuspendingIsNeverRefused(t *testing.T) {
+func TestSuspensionIsNeverRejected(t *testing.T) {
 	book := testBook(t, Policy{})
 	rapid.Check(t, func(t *rapid.T) {
 		before := stored(func(s *Settings) { *s = anyChange(t).Over(*s) })

@@ -2,7 +2,7 @@ package domain
 
 import "slices"
 
-// The rows on client authentication: RFC 6749 §2.3, OIDC Core §9, RFC 8705,
+// The rules about client authentication: RFC 6749 §2.3, OIDC Core §9, RFC 8705,
 // FAPI 1.0 Part 1 §5.2.2, Part 2 §5.2.2, FAPI 2.0 SP §5.3.2.1.
 func authenticationRules() []Rule {
 	methods := []Field{FieldAuthMethods}
@@ -125,8 +125,8 @@ func authenticationRules() []Rule {
 	}
 }
 
-// eachMethod makes a check of a candidate from one of a single authentication method
-// and returns the message where it is broken, "" where not.
+// eachMethod returns a check that calls check for each authentication method. check
+// returns the message of a violation, or "" if there is none.
 func eachMethod(check func(*candidate, AuthMethod) string) func(*candidate, *report) {
 	return func(j *candidate, r *report) {
 		for i, m := range j.AuthMethods {
@@ -137,7 +137,7 @@ func eachMethod(check func(*candidate, AuthMethod) string) func(*candidate, *rep
 	}
 }
 
-// tlsSubjects are the fields of which a client of tls_client_auth sets exactly one.
+// tlsSubjects are the fields of which a client with tls_client_auth sets exactly one.
 func tlsSubjects() []Field {
 	return []Field{FieldTLSSubjectDN, FieldTLSSANDNS, FieldTLSSANURI, FieldTLSSANIP, FieldTLSSANEmail}
 }

@@ -2,7 +2,7 @@ package domain
 
 import "slices"
 
-// The rows on grant types: RFC 6749 §4, RFC 7591 §2, RFC 9700 §2.1 and §2.4,
+// The rules about grant types: RFC 6749 §4, RFC 7591 §2, RFC 9700 §2.1 and §2.4,
 // CIBA Core §7.1, FAPI.
 func grantRules() []Rule {
 	grants := []Field{FieldGrantTypes}
@@ -72,7 +72,7 @@ func grantRules() []Rule {
 			Summary: "implicit is listed without authorization_code",
 			check: func(j *candidate, r *report) {
 				if !j.hasGrant(GrantAuthorizationCode) {
-					eachGrant(GrantImplicit, "FAPI 1.0 knows implicit only as a part of code id_token; add authorization_code, or remove implicit")(j, r)
+					eachGrant(GrantImplicit, "FAPI 1.0 allows implicit only as part of code id_token; add authorization_code, or remove implicit")(j, r)
 				}
 			},
 		},
@@ -180,7 +180,7 @@ func checkRefreshAlone(j *candidate, r *report) {
 	}
 }
 
-// eachGrant makes a check that is broken wherever grant is listed.
+// eachGrant returns a check that is violated if the grant is listed.
 func eachGrant(grant GrantType, message string) func(*candidate, *report) {
 	return func(j *candidate, r *report) {
 		for i, g := range j.GrantTypes {
@@ -191,7 +191,7 @@ func eachGrant(grant GrantType, message string) func(*candidate, *report) {
 	}
 }
 
-// publicGrant makes a check that is broken where a public client lists grant.
+// publicGrant returns a check that is violated if a public client lists the grant.
 func publicGrant(grant GrantType, message string) func(*candidate, *report) {
 	each := eachGrant(grant, message)
 	return func(j *candidate, r *report) {
@@ -201,7 +201,7 @@ func publicGrant(grant GrantType, message string) func(*candidate, *report) {
 	}
 }
 
-// checkDuplicates finds duplicate elements of an array.
+// checkDuplicates reports duplicate elements of an array.
 func checkDuplicates[T ~string](r *report, field Field, list []T) {
 	for i, value := range list {
 		if first := slices.Index(list, value); first < i {

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// ruleJWKSExclusive is the id of the rule that the type of settings holds by
-// itself.
+// ruleJWKSExclusive is the id of the rule that only drafts can violate, see
+// [KeySource].
 const ruleJWKSExclusive = "jwks-exclusive"
 
-// The rows on public keys, inline and fetched alike: RFC 7517, RFC 7518,
+// The rules about public keys, both inline and fetched: RFC 7517, RFC 7518,
 // OIDC Core §9 and §10.1, OIDC Registration §2, FAPI on algorithms.
 func keyRules() []Rule {
 	source := []Field{FieldJWKS, FieldJWKSURI}
@@ -64,7 +64,7 @@ func keyRules() []Rule {
 		},
 		{
 			ID: "jwk-private", Level: Violation, Source: "OIDC Registration §2, RFC 7591 §2", needs: source, keys: true,
-			Summary: "a key has private parameters (d, p, q, dp, dq, qi, oth, priv), whatever its kty",
+			Summary: "a key has private parameters (d, p, q, dp, dq, qi, oth, priv), regardless of its kty",
 			check: eachKey(func(_ *candidate, k *Key) string {
 				return when(k.Private, "it contains private key parameters; treat the key as compromised: generate a new key pair and register only the public key")
 			}),
@@ -270,9 +270,9 @@ func keyRules() []Rule {
 	}
 }
 
-// key notes a finding about one key of the set. The pointer names the member
-// that holds the set, since nothing points into the text of a string or into a
-// remote document; the message names the key.
+// key adds a finding about one key of the set. The pointer names the field that
+// contains the set, because a JSON Pointer cannot point into the text of a string or
+// into a remote document; the message names the key.
 func (r *report) key(j *candidate, level Level, i int, k *Key, message string) {
 	name := fmt.Sprintf("key %d", i)
 	if k.KeyID != "" {
@@ -282,8 +282,8 @@ func (r *report) key(j *candidate, level Level, i int, k *Key, message string) {
 	r.findings[len(r.findings)-1].KeyIndex = i
 }
 
-// eachKey makes a check of a candidate from one of a single key and returns the
-// message where it is broken, "" where not.
+// eachKey returns a check that calls check for each key. check returns the message of
+// a violation, or "" if there is none.
 func eachKey(check func(*candidate, *Key) string) func(*candidate, *report) {
 	return func(j *candidate, r *report) {
 		set, _ := j.keys.Set()
@@ -295,7 +295,7 @@ func eachKey(check func(*candidate, *Key) string) func(*candidate, *report) {
 	}
 }
 
-// eachKeyURI makes a check of a candidate from one of the URI of the keys, which a draft
+// eachKeyURI returns a check that calls check for the URI of the keys, which a draft
 // may have in addition to an inline set.
 func eachKeyURI(check func(*candidate, *uri) string) func(*candidate, *report) {
 	return func(j *candidate, r *report) {
@@ -317,15 +317,15 @@ func profileAlgorithms(p Profile) []string {
 	return []string{"PS256", "ES256"}
 }
 
-// profileKey makes a predicate: whether a key can verify signatures of an
+// profileKey returns a function that reports whether a key can verify signatures of an
 // algorithm that the FAPI profile allows.
 func profileKey(p Profile) func(Key) bool {
 	algorithms := profileAlgorithms(p)
 	return func(k Key) bool { return k.Curve != crvEd448 && k.verifiesWith(algorithms) }
 }
 
-// allowsKeyHost reports whether keys may be fetched from the host as it is
-// written; what a name resolves to is found out by the resolver.
+// allowsKeyHost reports whether keys may be fetched from the host as written in the
+// URI; the resolver checks the addresses of a name.
 func (p *Policy) allowsKeyHost(u *uri) bool {
 	host := strings.ToLower(u.host)
 	if slices.Contains(p.KeyHosts, host) {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// The rows on names, links, origins and the two vocabularies without a part of
-// their own: RFC 7591 §2 and §5, the Fetch standard, RFC 6454 §6.2.
+// The rules about names, links, origins, the status and the profile: RFC 7591 §2 and
+// §5, the Fetch standard, RFC 6454 §6.2.
 func metadataRules() []Rule {
 	origins := []Field{FieldCORSOrigins}
 	profile := []Field{FieldProfile}
@@ -109,8 +109,8 @@ func linkNames() string {
 	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
-// eachLink makes a check of a candidate from one of a single link and returns the
-// message where it is broken, "" where not.
+// eachLink returns a check that calls check for each link. check returns the message
+// of a violation, or "" if there is none.
 func eachLink(check func(*uri) string) func(*candidate, *report) {
 	return func(j *candidate, r *report) {
 		for _, field := range links() {
@@ -128,7 +128,8 @@ func eachLink(check func(*uri) string) func(*candidate, *report) {
 	}
 }
 
-// originFault says why o is not the one way in which a browser writes it.
+// originFault returns the reason why o does not have the form in which browsers send
+// the origin, or "" if it does.
 func originFault(o Origin) string {
 	u := parseURI(string(o))
 	switch {
@@ -152,7 +153,7 @@ func originFault(o Origin) string {
 	}
 }
 
-// origin is the ASCII serialisation of the URI's origin (RFC 6454 §6.2), with
+// origin returns the ASCII serialisation of the URI's origin (RFC 6454 §6.2), with
 // the host as browsers write it (WHATWG URL, host serializer).
 func (u *uri) origin() string {
 	host := strings.ToLower(u.host)
@@ -165,8 +166,8 @@ func (u *uri) origin() string {
 	return u.scheme + "://" + host + ":" + strings.TrimLeft(u.port, "0")
 }
 
-// browserIPv6 is the address as the IPv6 serializer of the WHATWG URL standard
-// writes it: as RFC 5952, but without the dotted form of IPv4-mapped addresses.
+// browserIPv6 returns the address as the IPv6 serializer of the WHATWG URL standard
+// writes it: as in RFC 5952, but without the dotted form of IPv4-mapped addresses.
 func browserIPv6(ip netip.Addr) string {
 	if !ip.Is4In6() {
 		return ip.String()

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// The rows on redirection endpoints: RFC 6749 §3.1.2, RFC 8252, RFC 9700 §2.1
+// The rules about redirection endpoints: RFC 6749 §3.1.2, RFC 8252, RFC 9700 §2.1
 // and §4.1, FAPI 1.0 Part 1 §5.2.2.
 func redirectURIRules() []Rule {
 	uris := []Field{FieldRedirectURIs}
@@ -43,7 +43,7 @@ func redirectURIRules() []Rule {
 					return ""
 				}
 				named := *u
-				named.host = strings.ReplaceAll(u.host, "*", "x") // a wildcard has a rule of its own
+				named.host = strings.ReplaceAll(u.host, "*", "x") // wildcards have their own rule
 				return named.hostFault()
 			}),
 		},
@@ -167,8 +167,8 @@ func redirectURIRules() []Rule {
 	}
 }
 
-// eachURI makes a check of a candidate from one of a single redirect URI and returns
-// the message where it is broken, "" where not.
+// eachURI returns a check that calls check for each redirect URI. check returns the
+// message of a violation, or "" if there is none.
 func eachURI(check func(*candidate, *uri) string) func(*candidate, *report) {
 	return func(j *candidate, r *report) {
 		for i := range j.uris {
@@ -179,7 +179,7 @@ func eachURI(check func(*candidate, *uri) string) func(*candidate, *report) {
 	}
 }
 
-// when returns message if broken, "" if not.
+// when returns the message if broken is true, otherwise "".
 func when(broken bool, message string) string {
 	if broken {
 		return message
@@ -202,7 +202,7 @@ func checkDuplicateURIs(j *candidate, r *report) {
 	}
 }
 
-// isDangerousScheme knows the schemes that make a browser run, show or open
+// isDangerousScheme reports whether the scheme makes a browser run, show or open
 // something instead of calling a client.
 func isDangerousScheme(scheme string) bool {
 	switch scheme {
@@ -220,8 +220,8 @@ func isDangerousScheme(scheme string) bool {
 	}
 }
 
-// isOutOfBand knows the pseudo URIs by which a code was once shown to be
-// copied by hand.
+// isOutOfBand reports whether the URI is one of the pseudo URIs that made the
+// authorization server show the code, for users to copy by hand.
 func isOutOfBand(u *uri) bool {
 	return u.scheme == "urn" && strings.HasPrefix(strings.ToLower(u.path), "ietf:wg:oauth:2.0:oob")
 }
@@ -233,7 +233,7 @@ func isPrivateUse(u *uri) bool {
 }
 
 // reservedParameter returns the first parameter of an authorization response
-// that the query holds.
+// that the query contains.
 func reservedParameter(query string) string {
 	for pair := range strings.SplitSeq(query, "&") {
 		name, _, _ := strings.Cut(pair, "=")
@@ -244,8 +244,8 @@ func reservedParameter(query string) string {
 	return ""
 }
 
-// responseParameters lists the parameters of authorization responses, successful
-// or not, that the IANA registry of OAuth parameters has.
+// responseParameters lists the parameters of authorization responses, successful or
+// not, in the IANA registry of OAuth parameters.
 func responseParameters() []string {
 	return []string{
 		"code", "state", // RFC 6749 §4.1.2

@@ -2,7 +2,7 @@ package domain
 
 import "slices"
 
-// The rows on scopes: RFC 6749 §3.3, OIDC Core §3.1.2.1 and §11.
+// The rules about scopes: RFC 6749 §3.3, OIDC Core §3.1.2.1 and §11.
 func scopeRules() []Rule {
 	scopes := []Field{FieldScopes}
 	scopesAndGrants := []Field{FieldScopes, FieldGrantTypes}

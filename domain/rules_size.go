@@ -5,12 +5,12 @@ import (
 	"slices"
 )
 
-// MaxClientBytes bounds the configuration of a client, see [Client.Bytes]. It leaves
-// room for a key set of [MaxKeySetBytes] and as much again.
+// MaxClientBytes limits the size of a client's configuration, see [Client.Bytes]. It is
+// twice [MaxKeySetBytes].
 const MaxClientBytes = 128 << 10
 
-// The row on the size of a client as a whole. The bounds of single fields add up to
-// several times what any real client needs, and every page of a list holds many
+// The rule about the total size of a client. The limits of the single fields add up to
+// several times what any real client needs, and a page of a list contains many
 // clients.
 func sizeRules() []Rule {
 	return []Rule{{
@@ -28,8 +28,8 @@ func sizeRules() []Rule {
 	}}
 }
 
-// Bytes returns the size of the configuration: the bytes of the values of all its
-// fields, in UTF-8.
+// Bytes returns the size of the configuration: the total size of the values of all
+// fields in UTF-8.
 func (c Client) Bytes() (size int) {
 	for f := range c.filled.All() {
 		size += f.Of(&c.state.Settings).Bytes()
@@ -44,7 +44,7 @@ func (s *Settings) bytes() (size int) {
 	return size
 }
 
-// largest is the field with the most bytes.
+// largest returns the field with the most bytes.
 func (s *Settings) largest() Field {
 	return slices.MaxFunc(slices.Collect(Fields()), func(a, b Field) int { return cmp.Compare(a.Of(s).Bytes(), b.Of(s).Bytes()) })
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// longURIs are n redirect URIs of so many bytes.
+// longURIs sets n redirect URIs of that many bytes each.
 func longURIs(n, bytes int) func(*Settings) {
 	return func(s *Settings) {
 		s.RedirectURIs = nil
@@ -54,9 +54,9 @@ func TestEveryFieldCountsForTheSizeOfAClient(t *testing.T) {
 	}
 }
 
-// A client that was larger than the bound before there was one stays as it is, may
-// shrink in steps, and may not grow.
-func TestAClientThatWasTooLargeMayShrink(t *testing.T) {
+// A client that exceeded the limit before it was introduced can be changed and shrink in
+// steps, but must not grow.
+func TestAClientThatIsTooLargeMayShrink(t *testing.T) {
 	book := testBook(t, Policy{KeyPreflight: PreflightOff})
 	settings := legal()
 	longURIs(100, 2000)(&settings)
@@ -69,28 +69,28 @@ func TestAClientThatWasTooLargeMayShrink(t *testing.T) {
 		return ChangeOf(Settings{RedirectURIs: s.RedirectURIs})
 	}
 	for _, tt := range []struct {
-		name    string
-		change  Change
-		refused bool
-		warned  bool
+		name     string
+		change   Change
+		rejected bool
+		warned   bool
 	}{
 		{"another field", ChangeOf(Settings{Name: "App"}), false, true},
-		{"a step towards the bound", change(90, 2000), false, true},
+		{"smaller, but above the limit", change(90, 2000), false, true},
 		{"other values of the same size", change(80, 2500), false, true},
-		{"below the bound", change(10, 2000), false, false},
+		{"below the limit", change(10, 2000), false, false},
 		{"larger", change(100, 2001), true, false},
 		{"another field makes it larger", ChangeOf(Settings{Name: "A longer name"}), true, false},
 		{"suspended", ChangeOf(Settings{Status: StatusSuspended, Name: "App"}), false, true},
 	} {
 		revised, findings := reviseClient(book, client, tt.change, KeysUnexamined(), testNow)
-		assert.Equal(t, tt.refused, findings.HasViolations(), "%s: %v", tt.name, findings)
+		assert.Equal(t, tt.rejected, findings.HasViolations(), "%s: %v", tt.name, findings)
 		assert.Equal(t, tt.warned, len(findings.Warnings()) > 0, tt.name)
-		assert.Equal(t, tt.refused, revised.Revision() == 1, tt.name)
+		assert.Equal(t, tt.rejected, revised.Revision() == 1, tt.name)
 	}
 }
 
-// The largest clients that exist in practice are far below the bound.
-func TestALargeRealClientIsBelowTheBound(t *testing.T) {
+// The largest clients in practice are far below the limit.
+func TestALargeRealisticClientIsBelowTheLimit(t *testing.T) {
 	settings := legal()
 	longURIs(100, 300)(&settings)
 	settings.Keys = InlineKeys(strings.Repeat("k", MaxKeySetBytes))

@@ -20,7 +20,7 @@ func testBook(tb testing.TB, policy Policy) *Rulebook {
 	return book
 }
 
-// legal is a configuration that breaks no rule of any kind, warnings included.
+// legal returns a configuration without violations or warnings.
 func legal() Settings {
 	return Settings{
 		Name:         "My App",
@@ -34,7 +34,7 @@ func legal() Settings {
 	}
 }
 
-// Keys that break no rule.
+// Keys that violate no rule.
 func ecKey() Key { return Key{KeyID: "ec", Type: ktyEC, Curve: crvP256} }
 
 func rsaKey() Key { return Key{KeyID: "rsa", Type: ktyRSA, Bits: 2048, Exponent: 65537} }
@@ -49,21 +49,21 @@ func with(k Key, edit func(*Key)) Key {
 	return k
 }
 
-// example is a configuration that breaks a rule, or comes close.
+// example is a configuration that violates a rule, or almost does.
 type example struct {
-	name    string
-	profile Profile
-	edit    func(*Settings)
-	rival   string // a jwks_uri beside the inline keys
-	id      ClientID
-	set     *KeySet // the keys that were seen; nil for one good key
-	keys    *Keys   // what is known of the keys instead of a set
-	policy  Policy
-	at      string // where the rule is broken; "" where it is not
-	level   Level  // of the finding; 0 for the rule's
+	name      string
+	profile   Profile
+	edit      func(*Settings)
+	secondURI string // a jwks_uri in addition to the inline keys
+	id        ClientID
+	set       *KeySet // the keys that were read; nil means one valid key
+	keys      *Keys   // the state of the keys, instead of a set
+	policy    Policy
+	at        string // where the rule is violated; "" if it is not
+	level     Level  // of the finding; 0 means that of the rule
 }
 
-// findings runs the rulebook over the example.
+// findings validates the example.
 func (e example) findings(t *testing.T) Findings {
 	t.Helper()
 	settings := legal()
@@ -80,8 +80,8 @@ func (e example) findings(t *testing.T) Findings {
 	case !settings.Keys.IsNone():
 		keys = KeysSeen(*keySet(ecKey()))
 	}
-	if e.rival != "" {
-		settings.Keys.uri = e.rival
+	if e.secondURI != "" {
+		settings.Keys.uri = e.secondURI
 	}
 	return testBook(t, e.policy).validate(settings, e.id, keys, testNow)
 }
@@ -152,7 +152,7 @@ func validCertificate() Certificate {
 	return Certificate{Matches: true, NotBefore: testNow.Add(-time.Hour), NotAfter: testNow.Add(time.Hour)}
 }
 
-// examples holds, for every row, what breaks it and what comes close.
+// examples contains configurations for every rule that violate it, or almost do.
 func examples() map[string][]example {
 	return map[string][]example{
 		"client-size": {
@@ -171,7 +171,7 @@ func examples() map[string][]example {
 			{name: "port is a word", edit: redirect("https://app.example.com:https/"), at: "/redirect_uris/0"},
 			{name: "port is too large", edit: redirect("https://app.example.com:65536/"), at: "/redirect_uris/0"},
 			{name: "port zero", edit: redirect("https://app.example.com:0/"), at: "/redirect_uris/0"},
-			{name: "bytes behind the bracket", edit: redirect("https://[2001:db8::1]x/"), at: "/redirect_uris/0"},
+			{name: "bytes after the bracket", edit: redirect("https://[2001:db8::1]x/"), at: "/redirect_uris/0"},
 			{name: "bracket in the path", edit: redirect("https://app.example.com/[a]"), at: "/redirect_uris/0"},
 			{name: "the second of two", edit: redirect("https://a.example/", "https://b.example/ "), at: "/redirect_uris/1"},
 			{name: "plain", edit: redirect("https://app.example.com:8443/cb?a=%20b")},
@@ -321,7 +321,7 @@ func examples() map[string][]example {
 			{name: "loopback http", profile: ProfileFAPI1Baseline, edit: redirect("http://127.0.0.1/"), at: "/redirect_uris/0"},
 			{name: "private-use", profile: ProfileFAPI1Advanced, edit: redirect("com.example.app:/cb"), at: "/redirect_uris/0"},
 			{name: "https", profile: ProfileFAPI1Advanced},
-			{name: "FAPI 2.0 knows native apps", profile: ProfileFAPI2Security, edit: redirect("http://127.0.0.1/")},
+			{name: "FAPI 2.0 allows native apps", profile: ProfileFAPI2Security, edit: redirect("http://127.0.0.1/")},
 		},
 
 		"grant-type-unknown": {
@@ -342,13 +342,13 @@ func examples() map[string][]example {
 			{name: "authorization_code", edit: redirect(), at: "/redirect_uris"},
 			{name: "implicit", edit: all(grants(GrantImplicit), redirect()), at: "/redirect_uris"},
 			{name: "in FAPI 1.0", profile: ProfileFAPI1Advanced, edit: redirect(), at: "/redirect_uris"},
-			{name: "in FAPI 2.0 it is advice", profile: ProfileFAPI2Security, edit: redirect()},
+			{name: "in FAPI 2.0 it is only recommended", profile: ProfileFAPI2Security, edit: redirect()},
 			{name: "client_credentials", edit: grants(GrantClientCredentials)},
 		},
 		"grant-needs-redirect-uri-fapi2": {
 			{name: "authorization_code", profile: ProfileFAPI2Security, edit: redirect(), at: "/redirect_uris"},
 			{name: "with one", profile: ProfileFAPI2Security},
-			{name: "without a profile another rule decides", edit: redirect()},
+			{name: "without a profile another rule applies", edit: redirect()},
 		},
 		"redirect-uri-unused": {
 			{name: "client_credentials", edit: all(grants(GrantClientCredentials), redirect("https://a.example/")), at: "/redirect_uris"},
@@ -441,12 +441,12 @@ func examples() map[string][]example {
 		"auth-method-needs-keys": {
 			{name: "private_key_jwt", edit: noKeys, at: "/client_auth_methods/0"},
 			{name: "self-signed", edit: all(methods(AuthSelfSignedTLS), noKeys), at: "/client_auth_methods/0"},
-			{name: "with keys behind a URI", edit: keysAt("https://a.example/jwks")},
+			{name: "with keys at a URI", edit: keysAt("https://a.example/jwks")},
 			{name: "secret", edit: all(methods(AuthSecretBasic), noKeys)},
 		},
 		"auth-method-needs-certificate": {
 			{name: "no x5c", edit: methods(AuthSelfSignedTLS), at: "/jwks"},
-			{name: "no x5c behind a URI", edit: all(methods(AuthSelfSignedTLS), keysAt("https://a.example/jwks")), at: "/jwks_uri"},
+			{name: "no x5c at a URI", edit: all(methods(AuthSelfSignedTLS), keysAt("https://a.example/jwks")), at: "/jwks_uri"},
 			{name: "with x5c", edit: methods(AuthSelfSignedTLS), set: keySet(certificate(validCertificate()))},
 			{name: "another method", edit: methods(AuthPrivateKeyJWT)},
 		},
@@ -601,7 +601,7 @@ func examples() map[string][]example {
 		"confidential-required": {
 			{name: "public", profile: ProfileFAPI2Security, edit: public(), at: "/is_confidential"},
 			{name: "confidential", profile: ProfileFAPI2Security},
-			{name: "Baseline has public clients", profile: ProfileFAPI1Baseline, edit: public()},
+			{name: "Baseline allows public clients", profile: ProfileFAPI1Baseline, edit: public()},
 		},
 
 		"scope-syntax": {
@@ -628,7 +628,7 @@ func examples() map[string][]example {
 		},
 
 		"jwks-exclusive": {
-			{name: "both", rival: "https://a.example/jwks", at: "/jwks"},
+			{name: "both", secondURI: "https://a.example/jwks", at: "/jwks"},
 			{name: "inline"},
 			{name: "URI", edit: keysAt("https://a.example/jwks")},
 		},
@@ -638,7 +638,7 @@ func examples() map[string][]example {
 		},
 		"jwks-empty": {
 			{name: "empty", set: keySet(), at: "/jwks"},
-			{name: "empty behind a URI", edit: keysAt("https://a.example/jwks"), set: keySet(), at: "/jwks_uri"},
+			{name: "empty at a URI", edit: keysAt("https://a.example/jwks"), set: keySet(), at: "/jwks_uri"},
 			{name: "one"},
 		},
 		"jwks-bounds": {
@@ -685,7 +685,7 @@ func examples() map[string][]example {
 		},
 		"jwk-use-key-ops": {
 			{name: "disagree", set: keySet(with(ecKey(), func(k *Key) { k.Use = "sig"; k.Operations = []string{"encrypt"} })), at: "/jwks"},
-			{name: "disagree the other way", set: keySet(with(ecKey(), func(k *Key) { k.Use = "enc"; k.Operations = []string{"verify"} })), at: "/jwks"},
+			{name: "contradict the other way round", set: keySet(with(ecKey(), func(k *Key) { k.Use = "enc"; k.Operations = []string{"verify"} })), at: "/jwks"},
 			{name: "twice", set: keySet(with(ecKey(), func(k *Key) { k.Operations = []string{"verify", "verify"} })), at: "/jwks"},
 			{name: "agree", set: keySet(with(ecKey(), func(k *Key) { k.Use = "sig"; k.Operations = []string{"verify"} }))},
 		},
@@ -743,7 +743,7 @@ func examples() map[string][]example {
 			{name: "use in another case", set: keySet(with(ecKey(), func(k *Key) { k.Use = "SIG" })), at: "/jwks"},
 			{name: "key_ops for key agreement", set: keySet(with(ecKey(), func(k *Key) { k.Operations = []string{"deriveKey"} })), at: "/jwks"},
 			{name: "cannot verify by its operations", set: keySet(with(ecKey(), func(k *Key) { k.Operations = []string{"sign"} })), at: "/jwks"},
-			{name: "everything says signature", set: keySet(with(rsaKey(), func(k *Key) { k.Use = "sig"; k.Algorithm = "PS256"; k.Operations = []string{"verify"} }))},
+			{name: "everything declares signatures", set: keySet(with(rsaKey(), func(k *Key) { k.Use = "sig"; k.Algorithm = "PS256"; k.Operations = []string{"verify"} }))},
 			{name: "Ed448", set: keySet(with(edKey(), func(k *Key) { k.Curve = crvEd448 }))},
 			{name: "one of two", set: keySet(with(rsaKey(), func(k *Key) { k.Use = "enc" }), with(ecKey(), func(k *Key) { k.Use = "sig" }))},
 			{name: "another method", edit: methods(AuthSecretBasic), set: keySet(with(ecKey(), func(k *Key) { k.Use = "enc" }))},
@@ -779,7 +779,7 @@ func examples() map[string][]example {
 				set: keySet(with(ecKey(), func(k *Key) { k.Use = "enc" })), at: "/jwks",
 			},
 			{
-				name: "Advanced with mTLS and an encryption key behind a URI", profile: ProfileFAPI1Advanced,
+				name: "Advanced with mTLS and an encryption key at a URI", profile: ProfileFAPI1Advanced,
 				edit: all(methods(AuthTLS), keysAt("https://a.example/jwks")), set: keySet(with(rsaKey(), func(k *Key) { k.Algorithm = "RSA-OAEP" })), at: "/jwks_uri",
 			},
 			{
@@ -790,7 +790,7 @@ func examples() map[string][]example {
 				name: "Message Signing with an encryption key", profile: ProfileFAPI2MessageSigning, edit: methods(AuthTLS),
 				set: keySet(with(ecKey(), func(k *Key) { k.Use = "enc" })), at: "/jwks", level: Warning,
 			},
-			{name: "keys that were not looked at", profile: ProfileFAPI1Advanced, edit: all(methods(AuthTLS), keysAt("https://a.example/jwks")), keys: new(KeysUnexamined())},
+			{name: "keys that were not examined", profile: ProfileFAPI1Advanced, edit: all(methods(AuthTLS), keysAt("https://a.example/jwks")), keys: new(KeysUnexamined())},
 			{name: "with keys", profile: ProfileFAPI1Advanced},
 			{name: "no front channel", profile: ProfileFAPI1Advanced, edit: all(grants(GrantClientCredentials), methods(AuthTLS), noKeys)},
 			{name: "Security Profile", profile: ProfileFAPI2Security, edit: all(methods(AuthTLS), noKeys)},
@@ -802,7 +802,7 @@ func examples() map[string][]example {
 			{name: "fragment", edit: keysAt("https://a.example/jwks#1"), at: "/jwks_uri"},
 			{name: "no host", edit: keysAt("https:///jwks"), at: "/jwks_uri"},
 			{name: "short IPv4", edit: keysAt("https://127.1/jwks"), at: "/jwks_uri"},
-			{name: "beside inline keys", rival: "http://a.example/jwks", at: "/jwks_uri"},
+			{name: "in addition to inline keys", secondURI: "http://a.example/jwks", at: "/jwks_uri"},
 			{name: "https", edit: keysAt("https://a.example:8443/jwks?v=1")},
 		},
 		"jwks-uri-address": {
@@ -813,7 +813,7 @@ func examples() map[string][]example {
 			{name: "cloud metadata", edit: keysAt("https://169.254.169.254/latest"), at: "/jwks_uri"},
 			{name: "mapped", edit: keysAt("https://[::ffff:10.0.0.1]/jwks"), at: "/jwks_uri"},
 			{name: "NAT64", edit: keysAt("https://[64:ff9b::a00:1]/jwks"), at: "/jwks_uri"},
-			{name: "refused by the resolver", edit: keysAt("https://a.example/jwks"), keys: new(KeysRefused()), at: "/jwks_uri"},
+			{name: "rejected by the resolver", edit: keysAt("https://a.example/jwks"), keys: new(KeysRefused()), at: "/jwks_uri"},
 			{name: "public", edit: keysAt("https://8.8.8.8/jwks")},
 			{
 				name: "allowed by the deployment", edit: keysAt("https://10.1.2.3/jwks"),
@@ -825,11 +825,11 @@ func examples() map[string][]example {
 			},
 		},
 		"jwks-uri-unreachable": {
-			{name: "without a profile", edit: keysAt("https://a.example/jwks"), keys: new(KeysUnreachable("no answer in time")), at: "/jwks_uri"},
-			{name: "in Baseline", profile: ProfileFAPI1Baseline, edit: keysAt("https://a.example/jwks"), keys: new(KeysUnreachable("no answer in time")), at: "/jwks_uri"},
-			{name: "in FAPI 2.0", profile: ProfileFAPI2Security, edit: keysAt("https://a.example/jwks"), keys: new(KeysUnreachable("no answer in time")), at: "/jwks_uri", level: Violation},
+			{name: "without a profile", edit: keysAt("https://a.example/jwks"), keys: new(KeysUnreachable("no response in time")), at: "/jwks_uri"},
+			{name: "in Baseline", profile: ProfileFAPI1Baseline, edit: keysAt("https://a.example/jwks"), keys: new(KeysUnreachable("no response in time")), at: "/jwks_uri"},
+			{name: "in FAPI 2.0", profile: ProfileFAPI2Security, edit: keysAt("https://a.example/jwks"), keys: new(KeysUnreachable("no response in time")), at: "/jwks_uri", level: Violation},
 			{
-				name: "required by the deployment", edit: keysAt("https://a.example/jwks"), keys: new(KeysUnreachable("no answer in time")),
+				name: "required by the deployment", edit: keysAt("https://a.example/jwks"), keys: new(KeysUnreachable("no response in time")),
 				policy: Policy{KeyPreflight: PreflightRequire}, at: "/jwks_uri", level: Violation,
 			},
 			{name: "reached", edit: keysAt("https://a.example/jwks")},
@@ -975,10 +975,10 @@ func examples() map[string][]example {
 	}
 }
 
-func TestEveryRowIsBrokenByWhatBreaksItAndByNothingElse(t *testing.T) {
+func TestExamplesViolateExactlyTheExpectedRules(t *testing.T) {
 	for _, rule := range Rules() {
 		cases := examples()[rule.ID]
-		refused, accepted := 0, 0
+		rejected, accepted := 0, 0
 		for _, e := range cases {
 			t.Run(rule.ID+"/"+e.name, func(t *testing.T) {
 				var found Findings
@@ -991,7 +991,7 @@ func TestEveryRowIsBrokenByWhatBreaksItAndByNothingElse(t *testing.T) {
 					assert.Empty(t, found)
 					return
 				}
-				require.NotEmpty(t, found, "the rule is not broken")
+				require.NotEmpty(t, found, "the rule is not violated")
 				level := e.level
 				if level == 0 {
 					level = rule.Level
@@ -1001,35 +1001,34 @@ func TestEveryRowIsBrokenByWhatBreaksItAndByNothingElse(t *testing.T) {
 				assert.Equal(t, rule.Source, found[0].Source)
 				assert.NotEmpty(t, found[0].Message)
 				if level != rule.Level {
-					assert.True(t, rule.Softens, "the rule has two levels and does not say so")
+					assert.True(t, rule.Softens, "a rule with two levels must have Softens")
 				}
 			})
 			if e.at == "" {
 				accepted++
 			} else {
-				refused++
+				rejected++
 			}
 		}
-		assert.Positive(t, refused, "%s has no example that breaks it", rule.ID)
-		assert.Positive(t, accepted, "%s has no example that does not break it", rule.ID)
+		assert.Positive(t, rejected, "%s has no example that violates it", rule.ID)
+		assert.Positive(t, accepted, "%s has no example that does not violate it", rule.ID)
 	}
 }
 
-func TestEveryExampleIsOfARow(t *testing.T) {
+func TestEveryExampleBelongsToARule(t *testing.T) {
 	ids := map[string]bool{}
 	for _, rule := range Rules() {
-		assert.False(t, ids[rule.ID], "two rows are called %s", rule.ID)
+		assert.False(t, ids[rule.ID], "two rules have the id %s", rule.ID)
 		ids[rule.ID] = true
 	}
 	for id := range examples() {
-		assert.True(t, ids[id], "there is no row %s", id)
+		assert.True(t, ids[id], "no rule has the id %s", id)
 	}
 }
 
-// The ids are public: pipelines suppress by them and dashboards count by them.
-// The file is their list as published; a new rule is added to it, and no line of
-// it ever changes.
-func TestTheIDsAreThePublishedOnes(t *testing.T) {
+// The ids are public: pipelines suppress warnings by id, and dashboards count by id. The
+// file lists the published ids. New rules are added to it; existing lines never change.
+func TestRuleIDsAreThePublishedOnes(t *testing.T) {
 	text, err := os.ReadFile("testdata/published_rules.txt")
 	require.NoError(t, err)
 	var ids []string
@@ -1039,13 +1038,13 @@ func TestTheIDsAreThePublishedOnes(t *testing.T) {
 	assert.ElementsMatch(t, strings.Fields(string(text)), ids)
 }
 
-func TestALegalConfigurationHasNoFindingInAnyProfile(t *testing.T) {
+func TestAValidConfigurationHasNoFindingInAnyProfile(t *testing.T) {
 	for _, profile := range append(Profiles(), ProfileNone) {
 		assert.Empty(t, example{profile: profile}.findings(t), "%q", profile)
 	}
 }
 
-func TestEveryRowSaysWhatPeopleNeed(t *testing.T) {
+func TestEveryRuleIsDocumented(t *testing.T) {
 	for _, rule := range Rules() {
 		assert.NotEmpty(t, rule.Source, rule.ID)
 		assert.NotEmpty(t, rule.Summary, rule.ID)
@@ -1056,9 +1055,9 @@ func TestEveryRowSaysWhatPeopleNeed(t *testing.T) {
 	}
 }
 
-// A finding must name a member that its rule says it depends on: standing
-// violations are told from new ones by that.
-func TestFindingsPointIntoTheMembersThatTheirRuleNeeds(t *testing.T) {
+// A finding must point to a field that its rule depends on: this distinguishes
+// preexisting violations from new ones.
+func TestFindingsPointToFieldsThatTheirRuleDependsOn(t *testing.T) {
 	needs := map[string][]Field{}
 	for _, rule := range Rules() {
 		needs[rule.ID] = rule.needs

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// The rows on the expected subject of a client's certificate: RFC 8705 §2.1.2
+// The rules about the expected subject of a client's certificate: RFC 8705 §2.1.2
 // names the five forms, RFC 4514 and RFC 5280 §4.2.1.6 define their syntax.
 func tlsSubjectRules() []Rule {
 	row := func(id string, field Field, source, summary string, value func(TLSSubject) string, fault func(string) string) Rule {
@@ -40,8 +40,8 @@ func tlsSubjectRules() []Rule {
 	}
 }
 
-// dnFault says why text is not a distinguishedName of RFC 4514 §3, "" if it is.
-// The empty name is rejected too: it names no certificate.
+// dnFault returns the reason why text is not a distinguishedName of RFC 4514 §3, or ""
+// if it is. The empty name is also rejected: it does not identify a certificate.
 func dnFault(text string) string {
 	switch {
 	case strings.HasPrefix(text, "/"):
@@ -63,7 +63,7 @@ func dnFault(text string) string {
 }
 
 // cutAttribute reads attributeType EQUALS attributeValue from the start of text.
-// What it returns is empty or begins with the comma or plus sign that follows.
+// The rest is empty or begins with the comma or plus sign that follows.
 func cutAttribute(text string) (rest, fault string) {
 	name, value, found := strings.Cut(text, "=")
 	switch {
@@ -88,8 +88,8 @@ func cutAttribute(text string) (rest, fault string) {
 	}
 }
 
-// cutAttributeValue reads the string form of an attributeValue, and what its
-// escapes stand for: octets of UTF-8 (RFC 4514 §2.4).
+// cutAttributeValue reads the string form of an attributeValue, and checks that its
+// escapes encode UTF-8 (RFC 4514 §2.4).
 func cutAttributeValue(text string) (rest, fault string) {
 	var octets []byte
 	i, escaped := 0, false // whether the last character was escaped
@@ -147,9 +147,9 @@ func isNumericOID(s string) bool {
 	return numbers > 1
 }
 
-// sanDNSFault says why text is not a dNSName. A wildcard is rejected although
-// certificates may have one: authorization servers that took it for a pattern would
-// accept the certificates of other hosts.
+// sanDNSFault returns the reason why text is not a dNSName, or "" if it is. A wildcard
+// is rejected although certificates may have one: an authorization server that
+// interprets it as a pattern would accept the certificates of other hosts.
 func sanDNSFault(text string) string {
 	u := uri{host: text}
 	switch _, isAddress := u.address(); {
@@ -164,8 +164,9 @@ func sanDNSFault(text string) string {
 	return ""
 }
 
-// sanURIFault says why text is not a uniformResourceIdentifier: a URI with a
-// scheme and a scheme-specific part and, if it has an authority, a host.
+// sanURIFault returns the reason why text is not a uniformResourceIdentifier, or "" if
+// it is: a URI with a scheme, a scheme-specific part and, if it has an authority, a
+// host.
 func sanURIFault(text string) string {
 	u := parseURI(text)
 	switch {
@@ -180,8 +181,8 @@ func sanURIFault(text string) string {
 	}
 }
 
-// sanIPFault says why text is not an IP address in the one form that
-// RFC 8705 §2.1.2 names for its kind.
+// sanIPFault returns the reason why text is not an IP address in the form that
+// RFC 8705 §2.1.2 requires for its version, or "" if it is.
 func sanIPFault(text string) string {
 	ip, err := netip.ParseAddr(text)
 	switch {
@@ -194,8 +195,9 @@ func sanIPFault(text string) string {
 	}
 }
 
-// sanEmailFault says why text is not an rfc822Name: Local-part "@" ( Domain /
-// address-literal ) in ASCII, without a display name, comment or angle brackets.
+// sanEmailFault returns the reason why text is not an rfc822Name, or "" if it is:
+// Local-part "@" ( Domain / address-literal ) in ASCII, without a display name, comment
+// or angle brackets.
 func sanEmailFault(text string) string {
 	const example = "this is not an e-mail address such as app@example.com: "
 	at := strings.LastIndexByte(text, '@')
@@ -232,7 +234,7 @@ func isDotAtom(s string) bool {
 	return true
 }
 
-// isAtomByte knows the characters of atext (RFC 5322 §3.2.3).
+// isAtomByte reports whether c is a character of atext (RFC 5322 §3.2.3).
 func isAtomByte(c byte) bool {
 	return isAlpha(c) || isDigit(c) || strings.IndexByte("!#$%&'*+-/=?^_`{|}~", c) >= 0
 }

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// What is accepted reads the same to parsers of the standard library, and a name
-// built by the escaping rules of RFC 4514 §2.4 is accepted.
+// Parsers of the standard library interpret every accepted value the same way, and a
+// name that is escaped according to RFC 4514 §2.4 is accepted.
 func FuzzTLSSubject(f *testing.F) {
 	for _, cases := range examples() {
 		for _, e := range cases {
@@ -41,7 +41,7 @@ func FuzzTLSSubject(f *testing.F) {
 	})
 }
 
-// escapedDN escapes a value as RFC 4514 §2.4 says.
+// escapedDN escapes a value according to RFC 4514 §2.4.
 func escapedDN(value string) string {
 	var b strings.Builder
 	for i, c := range []byte(value) {

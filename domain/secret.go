@@ -11,36 +11,36 @@ import (
 	"time"
 )
 
-// SecretEntropy is how many random bytes a client secret is made of: 256 bits,
-// which no one guesses, so that a fast hash is enough to keep it
-// (NIST SP 800-63B §5.1.2.2 asks for a slow one below 112 bits).
+// SecretEntropy is the number of random bytes in a client secret. 256 bits cannot be
+// guessed, so a fast hash is sufficient (NIST SP 800-63B §5.1.2.2 requires a slow one
+// below 112 bits).
 const SecretEntropy = 32
 
-// Bounds of a client's secrets.
+// Limits of a client's secrets.
 const (
 	MaxActiveSecrets = 2
-	// maxRetiringSecrets bounds those that were rotated away and still verify;
-	// a further rotation ends the oldest.
+	// maxRetiringSecrets limits the secrets that were replaced by a rotation and
+	// still verify; a further rotation revokes the oldest.
 	maxRetiringSecrets = 2
-	// MaxGrace bounds how long a secret that was rotated away still verifies.
+	// MaxGrace limits how long a secret still verifies after a rotation replaced it.
 	MaxGrace = 30 * 24 * time.Hour
 )
 
-// secretPrefix makes a leaked secret recognisable to secret scanners.
+// secretPrefix allows secret scanners to recognise a leaked secret.
 const secretPrefix = "clientele_"
 
-// lastShown is how many characters of a secret stay readable.
+// lastShown is the number of characters of a secret that stay readable.
 const lastShown = 4
 
 // The reasons why secrets cannot be changed as requested.
 var (
 	// ErrNoSecretUse: no authentication method of the client uses a secret.
 	ErrNoSecretUse = errors.New("no authentication method of the client uses a secret")
-	// ErrTooManySecrets: the client has [MaxActiveSecrets] active ones.
+	// ErrTooManySecrets: the client has [MaxActiveSecrets] active secrets.
 	ErrTooManySecrets = errors.New("the client has two active secrets")
-	// ErrNoSuchSecret: the client has no secret of that id.
+	// ErrNoSuchSecret: the client has no secret with that id.
 	ErrNoSuchSecret = errors.New("no such secret")
-	// ErrLastSecret: the client would be left without an active secret.
+	// ErrLastSecret: the client would have no active secret left.
 	ErrLastSecret = errors.New("the last active secret cannot be deleted")
 	// ErrSecretExpired: the requested expiry time of a new secret is not in the future.
 	ErrSecretExpired = errors.New("the expiry time of the secret is in the past")
@@ -49,23 +49,23 @@ var (
 	ErrSecretsUnreadable = errors.New("the stored secrets of the client cannot be read")
 )
 
-// Secret is what the registry keeps of a client secret: never its value.
+// Secret is the stored record of a client secret. It never contains its value.
 type Secret struct {
 	ID          string
 	Description string
-	Hash        []byte // HMAC-SHA-256 under the pepper that KeyID names, or SHA-256 where KeyID is empty
+	Hash        []byte // HMAC-SHA-256 with the pepper that KeyID names, or SHA-256 if KeyID is empty
 	KeyID       string
 	LastFour    string
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
-	ExpiresAt   time.Time // zero where it does not expire
-	Retiring    bool      // rotated away: it verifies until ExpiresAt
+	ExpiresAt   time.Time // zero if it does not expire
+	Retiring    bool      // replaced by a rotation; it verifies until ExpiresAt
 }
 
-// SecretStatus says what a secret is good for.
+// SecretStatus is the state of a secret.
 type SecretStatus string
 
-// The states of a secret. Active and retiring ones verify.
+// The states of a secret. Active and retiring secrets verify.
 const (
 	SecretActive   SecretStatus = "active"
 	SecretRetiring SecretStatus = "retiring"
@@ -84,16 +84,15 @@ func (s Secret) Status(now time.Time) SecretStatus {
 	}
 }
 
-// Pepper is the key under which secrets are hashed; the zero value hashes
-// without one.
+// Pepper is a key with which secrets are hashed; the zero value hashes without a key.
 type Pepper struct {
 	ID  string
 	Key []byte
 }
 
-// NewSecret makes a secret of 32 random bytes: the record to keep, and the
-// value to show once. The value is a prefix, the bytes in base64url, and a
-// checksum by which a scanner can tell it from a look-alike.
+// NewSecret creates a secret from 32 random bytes. It returns the record to store and
+// the value to show once. The value consists of a prefix, the bytes in base64url, and a
+// checksum, with which a scanner can exclude false positives.
 func NewSecret(id string, entropy [SecretEntropy]byte, pepper Pepper, now time.Time) (kept Secret, value string) {
 	body := secretPrefix + base64.RawURLEncoding.EncodeToString(entropy[:])
 	value = body + fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(body)))
@@ -128,21 +127,19 @@ func (c Client) SecretLastFour(now time.Time) string {
 	return ""
 }
 
-// Secrets returns what is kept of the client's secrets, oldest first. They must not
-// be changed.
+// Secrets returns the records of the client's secrets, oldest first. They must not be
+// changed.
 func (c Client) Secrets() []Secret { return c.state.Secrets }
 
-// WithFirstSecret returns the client as it is registered together with its
-// first secret: the revision stays.
+// WithFirstSecret returns a new client with its first secret, at the same revision.
 func (c Client) WithFirstSecret(s Secret) Client {
 	c.state.Secrets = []Secret{s}
 	return c
 }
 
-// IssueSecret returns the client with one more secret, one revision further.
-// The error is [ErrDeleted], [ErrNoSecretUse], [ErrTooManySecrets],
-// [ErrSecretsUnreadable] or one
-// of those of [Secret.WithExpiry].
+// IssueSecret returns the next revision of the client, with one more secret. The error
+// is [ErrDeleted], [ErrNoSecretUse], [ErrTooManySecrets], [ErrSecretsUnreadable] or an
+// error of [Secret.WithExpiry].
 func (c Client) IssueSecret(s Secret, now time.Time) (Client, error) {
 	kept := unexpired(c.state.Secrets, now)
 	switch {
@@ -161,10 +158,10 @@ func (c Client) IssueSecret(s Secret, now time.Time) (Client, error) {
 	return c.next(now), nil
 }
 
-// RotateSecret returns the client with s as its one active secret, one revision
-// further. Those that were active verify for the grace period, or as long as
-// they would have if that is shorter. The error is [ErrDeleted],
-// [ErrNoSecretUse] or [ErrSecretsUnreadable].
+// RotateSecret returns the next revision of the client, with s as its only active
+// secret. Secrets that were active still verify for the grace period, or until they
+// expire if that is earlier. The error is [ErrDeleted], [ErrNoSecretUse] or
+// [ErrSecretsUnreadable].
 func (c Client) RotateSecret(s Secret, grace time.Duration, now time.Time) (Client, error) {
 	switch {
 	case c.Deleted():
@@ -191,9 +188,8 @@ func (c Client) RotateSecret(s Secret, grace time.Duration, now time.Time) (Clie
 	return c.next(now), nil
 }
 
-// DeleteSecret returns the client without the secret, one revision further. The
-// error is [ErrDeleted], [ErrNoSuchSecret], [ErrLastSecret] or
-// [ErrSecretsUnreadable].
+// DeleteSecret returns the next revision of the client, without the secret. The error
+// is [ErrDeleted], [ErrNoSuchSecret], [ErrLastSecret] or [ErrSecretsUnreadable].
 func (c Client) DeleteSecret(id string, now time.Time) (Client, error) {
 	if c.Deleted() {
 		return c, ErrDeleted
@@ -212,9 +208,9 @@ func (c Client) DeleteSecret(id string, now time.Time) (Client, error) {
 	return c.next(now), nil
 }
 
-// VerifySecret tells which secret of the client value is, of those that are
-// kept under one of the peppers or under none. It takes the same time whether it
-// is one or not, and whichever it is. A suspended client has no valid secret.
+// VerifySecret returns the id of the client's secret with that value, if it is hashed
+// with one of the peppers or without one. It takes the same time whether and which
+// secret matches. A suspended client has no valid secret.
 func (c Client) VerifySecret(value string, peppers []Pepper, now time.Time) (id string, ok bool) {
 	hashes := map[string][]byte{"": Pepper{}.hash(value)}
 	for _, pepper := range peppers {
@@ -230,7 +226,7 @@ func (c Client) VerifySecret(value string, peppers []Pepper, now time.Time) (id 
 	return id, ok
 }
 
-// unexpired copies the secrets that have not expired.
+// unexpired returns a copy of the secrets that have not expired.
 func unexpired(secrets []Secret, now time.Time) []Secret {
 	return slices.DeleteFunc(slices.Clone(secrets), func(s Secret) bool { return s.Status(now) == SecretExpired })
 }

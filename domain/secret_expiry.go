@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// MaxSecretYears is the longest lifetime of a secret that has an expiry time, in
-// years from its creation. A secret that is to live longer has no expiry time.
+// MaxSecretYears is the maximum lifetime of a secret with an expiry time, in years
+// from its creation. For a longer lifetime, omit the expiry time.
 const MaxSecretYears = 10
 
-// The reasons for which the expiry time of a new secret is rejected, in addition to
+// The reasons why the expiry time of a new secret is rejected, in addition to
 // [ErrSecretExpired].
 var (
 	// ErrSecretExpiryRange: the year of the expiry time in UTC is outside 1 to 9999,
-	// which are the years that RFC 3339 §5.6 can write, or it is the zero time.
+	// which are the years that RFC 3339 §5.6 can represent, or it is the zero time.
 	ErrSecretExpiryRange = errors.New("the expiry time is outside the years 0001 to 9999 in UTC")
 	// ErrSecretExpiryTooFar: the expiry time is more than [MaxSecretYears] away.
 	ErrSecretExpiryTooFar = errors.New("the expiry time is more than 10 years away")
@@ -48,9 +48,9 @@ func (s Secret) checkExpiry(now time.Time) error {
 	}
 }
 
-// Storable reports whether a time can be written and read again as RFC 3339 §5.6
-// writes it: whether its year in UTC is between 1 and 9999. The zero time is
-// storable; it stands for an unset time.
+// Storable reports whether a time can be written and read again in the format of RFC
+// 3339 §5.6: whether its year in UTC is between 1 and 9999. The zero time is storable;
+// it means an unset time.
 func Storable(t time.Time) bool {
 	year := t.UTC().Year()
 	return 1 <= year && year <= 9999

@@ -25,7 +25,7 @@ func TestExpiryOfANewSecret(t *testing.T) {
 		{"the zero time in another zone", parse("0001-01-01T05:00:00+05:00"), ErrSecretExpiryRange},
 		{"year 0", parse("0000-06-01T00:00:00Z"), ErrSecretExpiryRange},
 		{"year -1 in UTC", parse("0000-01-01T00:00:00+01:00"), ErrSecretExpiryRange},
-		{"the last second that RFC 3339 can write", parse("9999-12-31T23:59:59Z"), ErrSecretExpiryTooFar},
+		{"the last second that RFC 3339 can represent", parse("9999-12-31T23:59:59Z"), ErrSecretExpiryTooFar},
 		{"the first year", parse("0001-01-01T00:00:01Z"), ErrSecretExpired},
 		{"now", testNow, ErrSecretExpired},
 		{"less than a microsecond from now", testNow.Add(999), ErrSecretExpired},
@@ -48,9 +48,9 @@ func TestExpiryOfANewSecret(t *testing.T) {
 func TestASecretIsIssuedOnlyWithAValidExpiry(t *testing.T) {
 	secret, _ := secretOf(1, testNow)
 	secret.ExpiresAt = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
-	_, err := holding(t, 0).IssueSecret(secret, testNow)
+	_, err := clientWithSecrets(t, 0).IssueSecret(secret, testNow)
 	require.ErrorIs(t, err, ErrSecretExpiryRange)
 	secret.ExpiresAt = testNow.AddDate(MaxSecretYears, 0, 1)
-	_, err = holding(t, 0).IssueSecret(secret, testNow)
+	_, err = clientWithSecrets(t, 0).IssueSecret(secret, testNow)
 	require.ErrorIs(t, err, ErrSecretExpiryTooFar)
 }

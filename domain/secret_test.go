@@ -13,13 +13,13 @@ import (
 
 var testPepper = Pepper{ID: "p1", Key: []byte("0123456789abcdef0123456789abcdef")}
 
-// secretOf makes the secret numbered n.
+// secretOf creates secret number n.
 func secretOf(n byte, now time.Time) (Secret, string) {
 	return NewSecret(fmt.Sprintf("s%d", n), [SecretEntropy]byte{n}, testPepper, now)
 }
 
-// holding is a client that uses secrets and has the first n.
-func holding(t *testing.T, n byte) Client {
+// clientWithSecrets returns a client that uses secrets and has the first n of them.
+func clientWithSecrets(t *testing.T, n byte) Client {
 	t.Helper()
 	client := stored(func(s *Settings) { s.AuthMethods = []AuthMethod{AuthSecretBasic}; s.Status = StatusActive })
 	for i := range n {
@@ -31,7 +31,7 @@ func holding(t *testing.T, n byte) Client {
 	return client
 }
 
-// verifies lists the secrets of the first nine that verify.
+// verifies lists which of the first nine secrets verify.
 func verifies(c Client, at time.Time) []string {
 	list := []string{}
 	for n := range byte(9) {
@@ -45,7 +45,7 @@ func verifies(c Client, at time.Time) []string {
 
 func TestASecretIsRecognisable(t *testing.T) {
 	kept, value := NewSecret("s1", [SecretEntropy]byte{1, 2, 3}, testPepper, testNow)
-	assert.True(t, strings.HasPrefix(value, "clientele_"), "secret scanners know it by its prefix")
+	assert.True(t, strings.HasPrefix(value, "clientele_"), "secret scanners recognise the prefix")
 	assert.Equal(t, value[len(value)-4:], kept.LastFour)
 	assert.NotContains(t, string(kept.Hash), value)
 	plain, _ := NewSecret("s1", [SecretEntropy]byte{1, 2, 3}, Pepper{}, testNow)
@@ -56,7 +56,7 @@ func TestOnlyTheValueOfASecretVerifies(t *testing.T) {
 	for name, pepper := range map[string]Pepper{"peppered": testPepper, "plain": {}} {
 		t.Run(name, func(t *testing.T) {
 			secret, value := NewSecret("s1", [SecretEntropy]byte{1, 2, 3}, pepper, testNow)
-			client := holding(t, 0).WithFirstSecret(secret)
+			client := clientWithSecrets(t, 0).WithFirstSecret(secret)
 			id, ok := client.VerifySecret(value, []Pepper{pepper}, testNow)
 			assert.True(t, ok)
 			assert.Equal(t, "s1", id)
@@ -67,15 +67,15 @@ func TestOnlyTheValueOfASecretVerifies(t *testing.T) {
 			}
 			another := Pepper{ID: "p2", Key: []byte("another")}
 			_, ok = client.VerifySecret(value, []Pepper{another}, testNow)
-			assert.Equal(t, pepper.ID == "", ok, "a secret kept without a pepper outlives the coming of one")
+			assert.Equal(t, pepper.ID == "", ok, "a secret that was hashed without a pepper verifies after one is configured")
 			_, ok = client.VerifySecret(value, []Pepper{another, pepper}, testNow)
-			assert.True(t, ok, "a pepper that was replaced still verifies what it hashed")
+			assert.True(t, ok, "a replaced pepper still verifies its secrets")
 		})
 	}
 }
 
 func TestASuspendedClientHasNoValidSecret(t *testing.T) {
-	client := holding(t, 1)
+	client := clientWithSecrets(t, 1)
 	suspended, findings := reviseClient(testBook(t, Policy{}), client, ChangeOf(Settings{Status: StatusSuspended}), KeysUnexamined(), testNow)
 	require.False(t, findings.HasViolations())
 	assert.Empty(t, verifies(suspended, testNow))
@@ -83,7 +83,7 @@ func TestASuspendedClientHasNoValidSecret(t *testing.T) {
 }
 
 func TestAClientHasAtMostTwoActiveSecrets(t *testing.T) {
-	client := holding(t, 2)
+	client := clientWithSecrets(t, 2)
 	third, _ := secretOf(3, testNow)
 	_, err := client.IssueSecret(third, testNow)
 	require.ErrorIs(t, err, ErrTooManySecrets)
@@ -91,8 +91,8 @@ func TestAClientHasAtMostTwoActiveSecrets(t *testing.T) {
 	assert.Equal(t, third.LastFour[:0]+client.Secrets()[1].LastFour, client.SecretLastFour(testNow))
 }
 
-func TestASecretWithAnEndEnds(t *testing.T) {
-	client := holding(t, 1)
+func TestASecretExpires(t *testing.T) {
+	client := clientWithSecrets(t, 1)
 	second, _ := secretOf(2, testNow)
 	second.ExpiresAt = testNow
 	_, err := client.IssueSecret(second, testNow)
@@ -104,13 +104,13 @@ func TestASecretWithAnEndEnds(t *testing.T) {
 	assert.Equal(t, []string{"s1"}, verifies(client, testNow.Add(time.Hour)))
 	third, _ := secretOf(3, testNow)
 	client, err = client.IssueSecret(third, testNow.Add(time.Hour))
-	require.NoError(t, err, "an expired one does not count")
-	assert.Len(t, client.Secrets(), 2, "and is dropped")
+	require.NoError(t, err, "an expired secret does not count")
+	assert.Len(t, client.Secrets(), 2, "the expired secret is removed")
 }
 
 func TestRotation(t *testing.T) {
 	next, _ := secretOf(3, testNow)
-	rotated, err := holding(t, 2).RotateSecret(next, time.Hour, testNow)
+	rotated, err := clientWithSecrets(t, 2).RotateSecret(next, time.Hour, testNow)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"s1", "s2", "s3"}, verifies(rotated, testNow.Add(time.Hour-1)))
 	assert.Equal(t, []string{"s3"}, verifies(rotated, testNow.Add(time.Hour)))
@@ -121,33 +121,33 @@ func TestRotation(t *testing.T) {
 	again, _ := secretOf(4, testNow)
 	rotated, err = rotated.RotateSecret(again, 2*time.Hour, testNow)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"s2", "s3", "s4"}, verifies(rotated, testNow), "the oldest of three retiring ones ends")
-	assert.Equal(t, []string{"s3", "s4"}, verifies(rotated, testNow.Add(time.Hour)), "nothing prolongs a retiring one")
+	assert.Equal(t, []string{"s2", "s3", "s4"}, verifies(rotated, testNow), "the oldest of three retiring secrets is revoked")
+	assert.Equal(t, []string{"s3", "s4"}, verifies(rotated, testNow.Add(time.Hour)), "a second rotation does not prolong a retiring secret")
 
-	atOnce, err := holding(t, 2).RotateSecret(next, 0, testNow)
+	atOnce, err := clientWithSecrets(t, 2).RotateSecret(next, 0, testNow)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"s3"}, verifies(atOnce, testNow))
 	assert.Len(t, atOnce.Secrets(), 1)
 
-	long, err := holding(t, 1).RotateSecret(next, 2*MaxGrace, testNow)
+	long, err := clientWithSecrets(t, 1).RotateSecret(next, 2*MaxGrace, testNow)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"s3"}, verifies(long, testNow.Add(MaxGrace)), "no grace is longer than MaxGrace")
+	assert.Equal(t, []string{"s3"}, verifies(long, testNow.Add(MaxGrace)), "the grace period is at most MaxGrace")
 
-	short := holding(t, 1)
+	short := clientWithSecrets(t, 1)
 	short.state.Secrets[0].ExpiresAt = testNow.Add(time.Minute)
 	short, err = short.RotateSecret(next, time.Hour, testNow)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"s3"}, verifies(short, testNow.Add(time.Minute)), "grace does not prolong a secret's own end")
+	assert.Equal(t, []string{"s3"}, verifies(short, testNow.Add(time.Minute)), "the grace period does not prolong the expiry of a secret")
 }
 
 func TestDeletingSecrets(t *testing.T) {
-	client := holding(t, 2)
+	client := clientWithSecrets(t, 2)
 	_, err := client.DeleteSecret("s9", testNow)
 	require.ErrorIs(t, err, ErrNoSuchSecret)
 	left, err := client.DeleteSecret("s1", testNow)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"s2"}, verifies(left, testNow))
-	assert.Equal(t, []string{"s1", "s2"}, verifies(client, testNow), "the client that was is not changed")
+	assert.Equal(t, []string{"s1", "s2"}, verifies(client, testNow), "the previous client is unchanged")
 	_, err = left.DeleteSecret("s2", testNow)
 	require.ErrorIs(t, err, ErrLastSecret)
 
@@ -155,7 +155,7 @@ func TestDeletingSecrets(t *testing.T) {
 	rotated, err := left.RotateSecret(next, time.Hour, testNow)
 	require.NoError(t, err)
 	rotated, err = rotated.DeleteSecret("s2", testNow)
-	require.NoError(t, err, "a retiring one can go")
+	require.NoError(t, err, "a retiring secret can be deleted")
 	_, err = rotated.DeleteSecret("s3", testNow)
 	require.ErrorIs(t, err, ErrLastSecret)
 }
@@ -168,15 +168,15 @@ func TestClientsThatUseNoSecretHaveNone(t *testing.T) {
 	_, err = public.RotateSecret(secret, 0, testNow)
 	require.ErrorIs(t, err, ErrNoSecretUse)
 
-	keyed, findings := reviseClient(testBook(t, Policy{}), holding(t, 2), ChangeOf(Settings{
+	keyed, findings := reviseClient(testBook(t, Policy{}), clientWithSecrets(t, 2), ChangeOf(Settings{
 		AuthMethods: []AuthMethod{AuthPrivateKeyJWT}, Keys: KeysAt("https://a.example/jwks"),
 	}, FieldJWKS), KeysUnexamined(), testNow)
 	require.False(t, findings.HasViolations(), "%v", findings)
-	assert.Empty(t, keyed.Secrets(), "the end of the method is the end of the secrets")
+	assert.Empty(t, keyed.Secrets(), "removing the method revokes the secrets")
 }
 
 func TestSecretsUnderAnySequenceOfChanges(t *testing.T) {
-	base := holding(t, 1)
+	base := clientWithSecrets(t, 1)
 	rapid.Check(t, func(t *rapid.T) {
 		client, now := base, testNow
 		for n := range byte(rapid.IntRange(1, 12).Draw(t, "steps")) {
@@ -194,7 +194,7 @@ func TestSecretsUnderAnySequenceOfChanges(t *testing.T) {
 				i := rapid.IntRange(0, len(before.Secrets)-1).Draw(t, "which")
 				after, err = client.DeleteSecret(before.Secrets[i].ID, now)
 			}
-			require.Equal(t, before, client.State(), "the client that was is not changed")
+			require.Equal(t, before, client.State(), "the previous client is unchanged")
 			if err != nil {
 				require.Equal(t, before, after.State())
 				continue
@@ -202,7 +202,7 @@ func TestSecretsUnderAnySequenceOfChanges(t *testing.T) {
 			require.Equal(t, client.Revision()+1, after.Revision())
 			client = after
 			active := count(client.Secrets(), SecretActive, now)
-			require.GreaterOrEqual(t, active, 1, "there is always one to authenticate with")
+			require.GreaterOrEqual(t, active, 1, "a client always has an active secret")
 			require.LessOrEqual(t, active, MaxActiveSecrets)
 			require.LessOrEqual(t, len(client.Secrets()), MaxActiveSecrets+maxRetiringSecrets+2)
 		}

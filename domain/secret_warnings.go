@@ -3,11 +3,11 @@ package domain
 import "time"
 
 // The ids of the warnings about a client's secrets. They are as stable as those of
-// [Rules], but depend on secrets and on the time instead of on the configuration
-// alone.
+// [Rules], but the warnings depend on secrets and on the time, not only on the
+// configuration.
 const (
 	// WarnNoLiveSecret: the client is active and confidential, one of its
-	// authentication methods uses a secret, and it has none that verifies.
+	// authentication methods uses a secret, and no secret of the client verifies.
 	WarnNoLiveSecret = "secret-none-live"
 	// WarnSecretsUnreadable: the store cannot read the client's secrets.
 	WarnSecretsUnreadable = "secrets-unreadable"
@@ -38,8 +38,8 @@ func (c Client) SecretWarnings(now time.Time) Findings {
 func (c Client) SecretsUnreadable() bool { return c.state.SecretsUnreadable }
 
 // HasLiveSecretUnder reports whether the client has a secret that has not expired and
-// is hashed under the pepper with that id. Secrets that the store cannot read count as
-// such.
+// is hashed with the pepper with that id. It returns true if the store cannot read the
+// secrets.
 func (c Client) HasLiveSecretUnder(keyID string, now time.Time) bool {
 	if c.state.SecretsUnreadable {
 		return true

@@ -10,7 +10,7 @@ import (
 
 func TestWarningsAboutSecrets(t *testing.T) {
 	with := func(change func(*State)) Client {
-		state := holding(t, 1).State()
+		state := clientWithSecrets(t, 1).State()
 		change(&state)
 		return Restore(state)
 	}
@@ -18,15 +18,15 @@ func TestWarningsAboutSecrets(t *testing.T) {
 	tests := []struct {
 		name   string
 		client Client
-		want   string // "" for none
+		want   string // "" means no warning
 		four   bool   // whether the last four characters are shown
 	}{
-		{"a secret that verifies", holding(t, 1), "", true},
+		{"a secret that verifies", clientWithSecrets(t, 1), "", true},
 		{"a retiring secret that verifies", with(func(s *State) {
 			s.Secrets[0].Retiring, s.Secrets[0].ExpiresAt = true, testNow.Add(time.Second)
 		}), "", true},
 		{"an expired secret only", with(expired), WarnNoLiveSecret, false},
-		{"no secret", holding(t, 0), WarnNoLiveSecret, false},
+		{"no secret", clientWithSecrets(t, 0), WarnNoLiveSecret, false},
 		{"unreadable secrets", with(func(s *State) { s.Secrets, s.SecretsUnreadable = nil, true }), WarnSecretsUnreadable, false},
 		{"suspended", with(func(s *State) { expired(s); s.Settings.Status = StatusSuspended }), "", false},
 		{"deleted", with(func(s *State) { expired(s); s.DeletedAt = testNow }), "", false},
@@ -50,7 +50,7 @@ func TestWarningsAboutSecrets(t *testing.T) {
 }
 
 func TestTheLastFourCharactersAreThoseOfTheNewestLiveSecret(t *testing.T) {
-	client := holding(t, 1)
+	client := clientWithSecrets(t, 1)
 	second, _ := secretOf(2, testNow)
 	second.ExpiresAt = testNow.Add(time.Hour)
 	client, err := client.IssueSecret(second, testNow)
@@ -60,7 +60,7 @@ func TestTheLastFourCharactersAreThoseOfTheNewestLiveSecret(t *testing.T) {
 }
 
 func TestUnreadableSecretsCannotBeChanged(t *testing.T) {
-	state := holding(t, 0).State()
+	state := clientWithSecrets(t, 0).State()
 	state.SecretsUnreadable = true
 	client := Restore(state)
 	next, _ := secretOf(1, testNow)
@@ -74,7 +74,7 @@ func TestUnreadableSecretsCannotBeChanged(t *testing.T) {
 	book := testBook(t, Policy{})
 	suspended, findings := reviseClient(book, client, ChangeOf(Settings{Status: StatusSuspended}), KeysUnexamined(), testNow)
 	require.False(t, findings.HasViolations())
-	assert.True(t, suspended.SecretsUnreadable(), "the store is to keep them")
+	assert.True(t, suspended.SecretsUnreadable(), "the store must keep them")
 	assert.True(t, must(client.Delete(testNow)).SecretsUnreadable())
 	assert.False(t, must(must(client.Delete(testNow)).Purge(testNow)).SecretsUnreadable(), "a purge removes them")
 	public, findings := reviseClient(book, client, ChangeOf(Settings{AuthMethods: []AuthMethod{AuthNone}}, FieldConfidential), KeysUnexamined(), testNow)

@@ -2,45 +2,44 @@ package domain
 
 import "slices"
 
-// RedirectURI is a registered redirection endpoint (RFC 6749 §3.1.2), kept
-// byte for byte as it came because authorization servers match it so
+// RedirectURI is a registered redirection endpoint (RFC 6749 §3.1.2). It is stored
+// byte for byte as submitted, because authorization servers compare it exactly
 // (RFC 9700 §2.1).
 type RedirectURI string
 
-// Link is the URL of a page about the client (RFC 7591 §2), kept as it came.
+// Link is the URL of a page about the client (RFC 7591 §2), stored as submitted.
 type Link string
 
 // Origin is a web origin that may call the authorization server for this
 // client, in its ASCII serialisation (RFC 6454 §6.2).
 type Origin string
 
-// KeySource says where a client's public keys are: nowhere, in the registry
-// itself, or behind a URI. That of a client is never two of these at once
-// (RFC 7591 §2: "jwks_uri" and "jwks" MUST NOT both be present); only a draft can
-// hold both, which a rule then rejects. The zero value is no keys.
+// KeySource is the location of a client's public keys: in the registry itself or at a
+// URI. A client never has both (RFC 7591 §2: "jwks_uri" and "jwks" MUST NOT both be
+// present); only a draft can have both, and a rule then rejects it. The zero value
+// means no keys.
 type KeySource struct {
 	inline string
 	uri    string
 }
 
-// InlineKeys is the key source that holds the JSON text of a JWK Set; empty
-// text is no keys.
+// InlineKeys returns a key source with the JSON text of a JWK Set; empty text means no
+// keys.
 func InlineKeys(jwks string) KeySource { return KeySource{inline: jwks} }
 
-// KeysAt is the key source behind uri; an empty uri is no keys.
+// KeysAt returns a key source with a URI; an empty URI means no keys.
 func KeysAt(uri string) KeySource { return KeySource{uri: uri} }
 
-// Inline returns the JSON text of the JWK Set that the registry holds, empty
-// where it holds none.
+// Inline returns the JSON text of the JWK Set in the registry; empty if there is none.
 func (k KeySource) Inline() string { return k.inline }
 
-// URI returns where the keys are, empty where they are not behind a URI.
+// URI returns the URI of the keys; empty if there is none.
 func (k KeySource) URI() string { return k.uri }
 
 // IsNone reports whether there are no keys.
 func (k KeySource) IsNone() bool { return k == KeySource{} }
 
-// field is the field that holds the source.
+// field returns the field that contains the source.
 func (k KeySource) field() Field {
 	if k.inline == "" && k.uri != "" {
 		return FieldJWKSURI
@@ -48,13 +47,11 @@ func (k KeySource) field() Field {
 	return FieldJWKS
 }
 
-// both reports whether the source is a draft's that names two at once, which a
-// rule rejects.
+// both reports whether a draft has inline keys and a URI, which a rule rejects.
 func (k KeySource) both() bool { return k.inline != "" && k.uri != "" }
 
-// TLSSubject holds the expected subject of the certificate of a client that
-// authenticates by tls_client_auth; exactly one member is to be set
-// (RFC 8705 §2.1.2).
+// TLSSubject is the expected subject in the certificate of a client that authenticates
+// by tls_client_auth; exactly one field must be set (RFC 8705 §2.1.2).
 type TLSSubject struct {
 	DN       string
 	SANDNS   string
@@ -89,8 +86,8 @@ type CIBA struct {
 	UserCode             bool
 }
 
-// Settings is the configuration of a client: everything about it that rules
-// check and callers set.
+// Settings is the configuration of a client: everything that callers set and rules
+// check.
 type Settings struct {
 	Name          string
 	Status        Status
@@ -156,8 +153,8 @@ type Settings struct {
 	SkipConsent          bool
 }
 
-// UsesSecret reports whether some authentication method of the client proves
-// a shared secret.
+// UsesSecret reports whether an authentication method of the client uses a shared
+// secret.
 func (s Settings) UsesSecret() bool {
 	return s.Confidential && slices.ContainsFunc(s.AuthMethods, AuthMethod.usesSecret)
 }

@@ -7,8 +7,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What is needed of a change makes of a configuration what the whole change
-// makes, and nothing is needed where nothing differs.
+// The needed part of a change has the same effect as the whole change, and it is empty if
+// the change has no effect.
 func TestNeededChange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before, change := anyChange(t).Over(Settings{}), anyChange(t)

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// uri is a raw string cut along RFC 3986 §3. Nothing is decoded and nothing
-// normalised, since clients are matched by the raw string; net/url would drop
-// an empty fragment, lower-case the scheme and decode the path. The parts are
-// the best reading of the string also where it is no URI (fault is set), so
-// that every other rule can still say what it sees.
+// uri is a string split into the components of RFC 3986 §3. Nothing is decoded or
+// normalised, because redirect URIs are compared as strings; net/url would drop an
+// empty fragment, lower-case the scheme and decode the path. If the string is not a
+// URI (fault is set), the components are a best guess, so that other rules can still
+// check them.
 type uri struct {
 	raw          string
-	fault        string // why raw is no absolute URI of RFC 3986 §4.3, "" where it is one
+	fault        string // why raw is not an absolute URI of RFC 3986 §4.3; "" if it is
 	scheme       string // lower case
 	hasAuthority bool
 	userinfo     bool
@@ -23,8 +23,8 @@ type uri struct {
 	hasFragment  bool
 }
 
-// parseURI cuts raw into its parts. It never fails: what keeps raw from being
-// an absolute URI is in the fault.
+// parseURI splits raw into its components. It never fails: the reason why raw is not an
+// absolute URI is in fault.
 func parseURI(raw string) uri {
 	u := uri{raw: raw}
 	rest := raw
@@ -59,7 +59,7 @@ func parseURI(raw string) uri {
 	return u
 }
 
-// note keeps the first fault.
+// note records a fault unless there is one already.
 func (u *uri) note(fault string) {
 	if u.fault == "" {
 		u.fault = fault
@@ -91,8 +91,8 @@ func (u *uri) cutAuthority(authority string) {
 	}
 }
 
-// wellFormedPort accepts what a TCP connection can be made to, and the empty
-// port, which RFC 3986 §3.2.3 allows.
+// wellFormedPort reports whether port is a TCP port, or empty, which RFC 3986 §3.2.3
+// allows.
 func wellFormedPort(port string) bool {
 	if port == "" {
 		return true
@@ -109,7 +109,8 @@ func wellFormedPort(port string) bool {
 	return number > 0
 }
 
-// wellFormedScheme is ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ), RFC 3986 §3.1.
+// wellFormedScheme reports whether s is ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ),
+// RFC 3986 §3.1.
 func wellFormedScheme(s string) bool {
 	for i, c := range []byte(s) {
 		switch {
@@ -122,7 +123,8 @@ func wellFormedScheme(s string) bool {
 	return s != ""
 }
 
-// characterFault finds what RFC 3986 §2 does not allow in any place of a URI.
+// characterFault reports characters that RFC 3986 §2 does not allow in any component of
+// a URI.
 func characterFault(raw string) string {
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
@@ -151,7 +153,7 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isHex(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }
 
-// address is the IP address that the host is, and false where it is a name.
+// address returns the host as an IP address; false if it is a name.
 func (u *uri) address() (netip.Addr, bool) {
 	host := u.host
 	if strings.HasPrefix(host, "[") {
@@ -164,16 +166,15 @@ func (u *uri) address() (netip.Addr, bool) {
 // isWeb reports whether the scheme is http or https.
 func (u *uri) isWeb() bool { return u.scheme == "http" || u.scheme == "https" }
 
-// isLoopback reports whether the host is one of the three spellings by which
-// a native app listens on its own machine, exactly (RFC 8252 §7.3 and §8.3).
+// isLoopback reports whether the host is exactly one of the three that native apps use
+// for the loopback interface (RFC 8252 §7.3 and §8.3).
 func (u *uri) isLoopback() bool {
 	return u.host == "127.0.0.1" || u.host == "[::1]" || u.host == "localhost"
 }
 
-// hostFault says why the host is none that DNS or an IP stack resolves the
-// same way everywhere, "" where it is one. Hosts that end in a number are
-// IPv4 addresses to browsers, whatever their form, so they must be the
-// canonical dotted four.
+// hostFault returns the reason why DNS or IP implementations may interpret the host
+// differently, or "" if there is none. Browsers interpret every host that ends in a
+// number as an IPv4 address, so such a host must be one in canonical dotted form.
 func (u *uri) hostFault() string {
 	host := u.host
 	switch {
@@ -209,7 +210,7 @@ func (u *uri) hostFault() string {
 	return ""
 }
 
-// isNumeric reports whether browsers take the label for a number, also in
+// isNumeric reports whether browsers interpret the label as a number, which may be
 // hexadecimal (WHATWG URL, "ends in a number").
 func isNumeric(label string) bool {
 	if len(label) >= 2 && label[0] == '0' && label[1]|0x20 == 'x' {
@@ -218,7 +219,7 @@ func isNumeric(label string) bool {
 	return label != "" && strings.Trim(label, "0123456789") == ""
 }
 
-// wellFormedLabel is the letters-digits-hyphen rule of RFC 1123 §2.1.
+// wellFormedLabel checks the letters-digits-hyphen rule of RFC 1123 §2.1.
 func wellFormedLabel(label string) bool {
 	if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
 		return false
@@ -231,8 +232,8 @@ func wellFormedLabel(label string) bool {
 	return true
 }
 
-// pathTrick says what in the path is read differently by different parsers,
-// "" where nothing is (RFC 3986 §6.2.2.3, RFC 9700 §4.1).
+// pathTrick returns what different parsers may interpret differently in the path, or ""
+// if there is nothing (RFC 3986 §6.2.2.3, RFC 9700 §4.1).
 func (u *uri) pathTrick() string {
 	if strings.HasPrefix(u.path, "//") {
 		return "the path starts with an empty segment"
@@ -250,12 +251,12 @@ func (u *uri) pathTrick() string {
 	return ""
 }
 
-// hasDotSegment reports whether some parser can read a segment of the path as "."
-// or "..": one that decodes percent-encodings, once or more often, or one that
+// hasDotSegment reports whether a parser may interpret a segment of the path as "." or
+// "..": a parser that decodes percent-encodings, once or several times, or one that
 // removes path parameters (RFC 3986 §3.3) before it removes dot segments, as Java
 // servlet containers do with "..;a=b".
 func hasDotSegment(path string) bool {
-	for range 3 { // no known parser decodes more often, and each round costs the length of the path
+	for range 3 { // no known parser decodes more often, and each round reads the whole path
 		path = percentDecoded(path)
 	}
 	for segment := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {
@@ -266,8 +267,8 @@ func hasDotSegment(path string) bool {
 	return false
 }
 
-// normalised is the syntax-based normalisation of RFC 3986 §6.2.2 and the
-// scheme-based one of §6.2.3 for http and https.
+// normalised returns the URI after the syntax-based normalisation of RFC 3986 §6.2.2
+// and, for http and https, the scheme-based one of §6.2.3.
 func (u *uri) normalised() string {
 	var b strings.Builder
 	b.Grow(len(u.raw) + 1)
@@ -342,11 +343,10 @@ func isUnreserved(c byte) bool {
 	return isAlpha(c) || isDigit(c) || c == '-' || c == '.' || c == '_' || c == '~'
 }
 
-// specialPurpose lists the addresses that no client's keys are fetched from:
-// those that the IANA special-purpose registries (RFC 6890) do not call
-// globally reachable, the forms that carry an IPv4 address inside an IPv6 one,
-// multicast, and the address at which a large cloud serves its machines'
-// metadata.
+// specialPurpose lists the addresses from which clients' keys are never fetched: those
+// that are not globally reachable according to the IANA special-purpose registries
+// (RFC 6890), IPv6 addresses that contain an IPv4 address, multicast, and the address
+// at which a large cloud provider serves metadata to its virtual machines.
 var specialPurpose = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),
 	netip.MustParsePrefix("10.0.0.0/8"),
@@ -373,13 +373,12 @@ var specialPurpose = []netip.Prefix{
 	netip.MustParsePrefix("3fff::/20"),
 }
 
-// globalUnicast6 is the one block from which public IPv6 addresses are
-// allocated; all else, mapped, translated (64:ff9b::/96), local and multicast
-// forms among it, is not.
+// globalUnicast6 is the only block from which public IPv6 addresses are allocated. It
+// excludes mapped, translated (64:ff9b::/96), local and multicast addresses.
 var globalUnicast6 = netip.MustParsePrefix("2000::/3")
 
-// IsPublicAddress reports whether ip is a globally reachable unicast address,
-// one that may be asked for a client's keys.
+// IsPublicAddress reports whether ip is a globally reachable unicast address, from
+// which clients' keys may be fetched.
 func IsPublicAddress(ip netip.Addr) bool {
 	if ip.Is6() && !globalUnicast6.Contains(ip) {
 		return false

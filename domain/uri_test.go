@@ -36,9 +36,9 @@ func FuzzRedirectURI(f *testing.F) {
 		}
 		u := parseURI(raw)
 		if !u.isWeb() {
-			return // what stands behind a private-use scheme is the app's own
+			return // the app defines the rest of a URI with a private-use scheme
 		}
-		// What is accepted must read the same to a parser of another kind.
+		// Another parser must interpret an accepted URI the same way.
 		other, err := url.Parse(raw)
 		if err != nil {
 			t.Fatalf("accepted %q, which net/url cannot read: %v", raw, err)
@@ -52,7 +52,7 @@ func FuzzRedirectURI(f *testing.F) {
 	})
 }
 
-// hostPort is the authority as net/url shows it.
+// hostPort returns the authority in the form of net/url.
 func (u *uri) hostPort() string {
 	_, after, _ := strings.Cut(u.raw, "://")
 	if !u.hasAuthority {
@@ -66,14 +66,14 @@ func (u *uri) hostPort() string {
 }
 
 func TestPublicAddresses(t *testing.T) {
-	for _, refused := range []string{
+	for _, rejected := range []string{
 		"0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "127.0.0.1", "127.255.255.254", "168.63.129.16", "169.254.169.254",
 		"172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.168.1.1", "198.18.0.1", "198.51.100.1", "203.0.113.1",
 		"224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
 		"::", "::1", "::ffff:10.0.0.1", "::ffff:8.8.8.8", "64:ff9b::808:808", "64:ff9b:1::1", "100::1", "2001::1", "2001:db8::1",
 		"2002:a00:1::1", "3fff::1", "5f00::1", "fc00::1", "fd12:3456::1", "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1",
 	} {
-		assert.False(t, IsPublicAddress(netip.MustParseAddr(refused)), refused)
+		assert.False(t, IsPublicAddress(netip.MustParseAddr(rejected)), rejected)
 	}
 	for _, public := range []string{"1.1.1.1", "8.8.8.8", "172.32.0.1", "2606:4700::1111", "2a00:1450:4001::1"} {
 		assert.True(t, IsPublicAddress(netip.MustParseAddr(public)), public)

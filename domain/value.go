@@ -12,7 +12,7 @@ type Value interface {
 	// IsEmpty reports whether the field is unset. Setting a field to its empty
 	// value clears it.
 	IsEmpty() bool
-	// Bytes returns the size of the field's texts in UTF-8; numbers and truth values
+	// Bytes returns the size of the field's strings in UTF-8; numbers and booleans
 	// count as 0.
 	Bytes() int
 
@@ -20,14 +20,14 @@ type Value interface {
 	set(to Value)
 }
 
-// Text is the value of a field that holds one string; empty is unset.
+// Text is the value of a field with one string; empty means unset.
 type Text string
 
-// Flag is the value of a field that holds a truth value; false is unset.
+// Flag is the value of a field with a boolean; false means unset.
 type Flag bool
 
-// List is the value of a field that holds strings of type S; an empty list is
-// unset. Its elements are never changed in place, so configurations share them.
+// List is the value of a field with strings of type S; an empty list means unset. Its
+// elements are never changed in place, so configurations can share them.
 type List[S ~string] []S
 
 // Number is the value of a field that holds a positive number; 0 is unset.
@@ -54,8 +54,7 @@ type Integer interface {
 	SetInt(number int64)
 }
 
-// Texts is the value of a field that holds several strings, whatever their type: a
-// *[List].
+// Texts is the value of a field with several strings of any type: a *[List].
 type Texts interface {
 	Value
 	// Len returns the number of strings.

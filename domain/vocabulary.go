@@ -2,10 +2,10 @@ package domain
 
 import "strings"
 
-// GrantType is an OAuth grant type as RFC 7591 §2 registers them.
+// GrantType is an OAuth grant type (RFC 7591 §2).
 type GrantType string
 
-// The grant types that Clientele knows.
+// The grant types that Clientele supports.
 const (
 	GrantAuthorizationCode GrantType = "authorization_code"                              // RFC 6749 §4.1
 	GrantImplicit          GrantType = "implicit"                                        // RFC 6749 §4.2
@@ -19,8 +19,7 @@ const (
 	GrantCIBA              GrantType = "urn:openid:params:grant-type:ciba"               // CIBA Core §4
 )
 
-// GrantTypes lists the grant types that Clientele knows, in the order of
-// their texts.
+// GrantTypes lists the grant types that Clientele supports, sorted.
 func GrantTypes() []GrantType {
 	return []GrantType{
 		GrantAuthorizationCode, GrantImplicit, GrantPassword, GrantClientCredentials, GrantRefreshToken,
@@ -38,21 +37,21 @@ func (g GrantType) known() bool {
 	}
 }
 
-// redirects reports whether the grant sends the user agent back to the client,
-// so that it needs a redirect URI (RFC 6749 §3.1.2.2).
+// redirects reports whether the grant redirects the user agent to the client, so that
+// it needs a redirect URI (RFC 6749 §3.1.2.2).
 func (g GrantType) redirects() bool { return g == GrantAuthorizationCode || g == GrantImplicit }
 
-// endUser reports whether an end-user takes part in the grant, so that an ID
-// Token about somebody can come of it.
+// endUser reports whether the grant involves an end-user, so that an ID Token can be
+// issued.
 func (g GrantType) endUser() bool {
 	return g.redirects() || g == GrantDeviceCode || g == GrantCIBA || g == GrantPassword
 }
 
-// AuthMethod is a client authentication method as the IANA registry of token
-// endpoint authentication methods lists them.
+// AuthMethod is a client authentication method in the IANA registry of token endpoint
+// authentication methods.
 type AuthMethod string
 
-// The client authentication methods that Clientele knows.
+// The client authentication methods that Clientele supports.
 const (
 	AuthNone          AuthMethod = "none"                        // RFC 7591 §2
 	AuthSecretBasic   AuthMethod = "client_secret_basic"         // RFC 6749 §2.3.1
@@ -63,7 +62,7 @@ const (
 	AuthSelfSignedTLS AuthMethod = "self_signed_tls_client_auth" // RFC 8705 §2.2
 )
 
-// AuthMethods lists the client authentication methods that Clientele knows.
+// AuthMethods lists the client authentication methods that Clientele supports.
 func AuthMethods() []AuthMethod {
 	return []AuthMethod{
 		AuthNone, AuthSecretBasic, AuthSecretPost, AuthSecretJWT, AuthPrivateKeyJWT, AuthTLS, AuthSelfSignedTLS,
@@ -79,23 +78,23 @@ func (m AuthMethod) known() bool {
 	}
 }
 
-// usesSecret reports whether the method proves a secret that the
-// authorization server shares with the client.
+// usesSecret reports whether the method uses a secret that the client shares with the
+// authorization server.
 func (m AuthMethod) usesSecret() bool {
 	return m == AuthSecretBasic || m == AuthSecretPost || m == AuthSecretJWT
 }
 
-// usesKey reports whether the method proves a private key.
+// usesKey reports whether the method uses a private key.
 func (m AuthMethod) usesKey() bool {
 	return m == AuthPrivateKeyJWT || m == AuthTLS || m == AuthSelfSignedTLS
 }
 
-// Profile is the FAPI profile that a client claims, as it was sent; empty is
-// none.
+// Profile is the FAPI profile that a client claims, as submitted; empty means none.
 type Profile string
 
-// The profiles that Clientele knows. "fapi1" and "fapi2" do not say which part
-// they mean: they are stored as sent and validated as [Profile.ValidatedAs] says.
+// The profiles that Clientele supports. "fapi1" and "fapi2" do not specify the part:
+// they are stored as submitted, and [Profile.ValidatedAs] returns the profile that is
+// checked.
 const (
 	ProfileNone                Profile = ""
 	ProfileFAPI1               Profile = "fapi1"
@@ -106,15 +105,14 @@ const (
 	ProfileFAPI2MessageSigning Profile = "fapi2-message-signing"
 )
 
-// Profiles lists the four profiles that rules are written for.
+// Profiles lists the four profiles that have rules.
 func Profiles() []Profile {
 	return []Profile{ProfileFAPI1Baseline, ProfileFAPI1Advanced, ProfileFAPI2Security, ProfileFAPI2MessageSigning}
 }
 
-// ValidatedAs resolves the two ambiguous spellings: "fapi1" is validated as
-// fapi1-baseline, which rejects nothing that Advanced accepts, and "fapi2" as
-// fapi2-security. ok is false for a profile that Clientele does not know,
-// which is validated as none.
+// ValidatedAs returns the profile that is checked: for "fapi1" it is fapi1-baseline,
+// which accepts everything that Advanced accepts, and for "fapi2" fapi2-security. An
+// unknown profile is validated as none, and ok is false.
 func (p Profile) ValidatedAs() (validated Profile, ok bool) {
 	switch p {
 	case ProfileNone, ProfileFAPI1Baseline, ProfileFAPI1Advanced, ProfileFAPI2Security, ProfileFAPI2MessageSigning:
@@ -128,7 +126,7 @@ func (p Profile) ValidatedAs() (validated Profile, ok bool) {
 	}
 }
 
-// profileSet is a set of profiles that a rule applies in.
+// profileSet is a set of profiles in which a rule applies.
 type profileSet uint8
 
 const (
@@ -143,7 +141,7 @@ const (
 	inFAPI2    = inSecurity | inMessageSigning
 )
 
-// bit is the set of p alone; p is one that [Profile.ValidatedAs] returned.
+// bit returns the set that contains only p, a result of [Profile.ValidatedAs].
 func (p Profile) bit() profileSet {
 	switch p {
 	case ProfileFAPI1Baseline:
@@ -159,7 +157,7 @@ func (p Profile) bit() profileSet {
 	}
 }
 
-// profiles lists the set, none first.
+// profiles lists the profiles in the set, [ProfileNone] first.
 func (s profileSet) profiles() []Profile {
 	var list []Profile
 	for _, p := range append([]Profile{ProfileNone}, Profiles()...) {
@@ -170,10 +168,10 @@ func (s profileSet) profiles() []Profile {
 	return list
 }
 
-// Status says whether an authorization server may serve the client.
+// Status determines whether an authorization server may serve the client.
 type Status string
 
-// The states of a client that exists.
+// The states of a client that is not deleted.
 const (
 	StatusActive    Status = "active"
 	StatusSuspended Status = "suspended"
@@ -182,7 +180,7 @@ const (
 // Scope is a scope-token of RFC 6749 §3.3.
 type Scope string
 
-// The scopes that rules speak of.
+// The scopes that rules refer to.
 const (
 	scopeOpenID        Scope = "openid"         // OIDC Core §3.1.2.1
 	scopeOfflineAccess Scope = "offline_access" // OIDC Core §11

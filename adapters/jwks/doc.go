@@ -7,8 +7,8 @@
 //	set.Keys[0].Curve // "P-256"
 //
 // Keys at a URI are fetched by a [Resolver], which connects only to addresses that
-// the policy allows, whatever a redirect or a name server says, and bounds the time,
-// the size and the number of fetches. It implements
+// the policy allows, also after redirects and name resolution, and limits the time, the
+// size and the number of fetches. It implements
 // [github.com/clientele-oauth/clientele/application.KeyResolver].
 //
 // A key that was read is never serialized again: the registry stores the text that

@@ -10,7 +10,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// attemptKey identifies an attempt in its tenant: each caller has its own keys.
+// attemptKey identifies an idempotency record in its tenant: each caller has its own
+// keys.
 type attemptKey struct{ subject, key string }
 
 // CommitOnce implements [application.Store].

@@ -11,7 +11,7 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// A test of a use case opens a store, uses it, and forgets it.
+// A test creates a store and needs no cleanup.
 func Example() {
 	ctx := context.Background()
 	store := memory.New()

@@ -16,13 +16,13 @@ const beginning application.Cursor = "m0"
 
 // entry is one revision in the log of a tenant.
 type entry struct {
-	// cursor is the place behind the entry: a random text, made when the entry was
-	// written. So a cursor is found only in the history that the entry belongs to,
-	// and not in another store or in another tenant.
+	// cursor is the position after the entry: a random text, generated when the entry
+	// was written. So a cursor exists only in the history of its entry, not in another
+	// store or tenant.
 	cursor   application.Cursor
 	revision domain.Revision // without its client
 	row      document.Row    // without secrets
-	purged   bool            // only the cursor is left
+	purged   bool            // only the cursor remains
 }
 
 // append adds the revision to the log.
@@ -31,8 +31,8 @@ func (t *tenant) append(r domain.Revision, row document.Row) {
 	t.log = append(t.log, entry{cursor: application.Cursor(strings.ToLower(rand.Text())), revision: r, row: row})
 }
 
-// purge removes the log of a client and the last uses of its secrets. The cursors of
-// the entries stay, for the readers that stand behind them.
+// purge removes the log of a client and the last uses of its secrets. The cursors of the
+// entries remain valid for readers.
 func (t *tenant) purge(id domain.ClientID) {
 	for i, e := range t.log {
 		if e.row.ClientID == id {
@@ -42,7 +42,7 @@ func (t *tenant) purge(id domain.ClientID) {
 	delete(t.secretUses, id)
 }
 
-// read returns the revision of the entry. One that cannot be decoded has
+// read returns the revision of the entry. If it cannot be decoded, it has
 // [domain.Revision.Unreadable].
 func (e entry) read() domain.Revision {
 	r := e.revision
@@ -53,9 +53,9 @@ func (e entry) read() domain.Revision {
 	return r
 }
 
-// behind returns the number of entries up to the one that the cursor names, or
-// [application.ErrCursor] if the tenant has no such entry.
-func (t *tenant) behind(after application.Cursor) (int, error) {
+// position returns the number of entries before the cursor, or [application.ErrCursor] if
+// the tenant has no such cursor.
+func (t *tenant) position(after application.Cursor) (int, error) {
 	if after == "" || after == beginning {
 		return 0, nil
 	}
@@ -66,7 +66,7 @@ func (t *tenant) behind(after application.Cursor) (int, error) {
 	return i + 1, nil
 }
 
-// newest returns the cursor behind the newest entry.
+// newest returns the cursor after the newest entry.
 func (t *tenant) newest() application.Cursor {
 	if len(t.log) == 0 {
 		return beginning
@@ -83,7 +83,7 @@ func (s *Store) Changes(
 	}
 	defer s.mu.Unlock()
 	t := s.tenant(tenant)
-	from, err := t.behind(after)
+	from, err := t.position(after)
 	if err != nil {
 		return application.Changes{}, err
 	}
@@ -129,9 +129,9 @@ func (s *Store) Revisions(
 	return revisions, nil
 }
 
-// full reports whether a page of the log or of the feed ends after n entries. One that
-// ends by its bytes has at least two entries, because the history compares each entry
-// with the one before it.
+// full reports whether a page of the log or of the feed ends after n entries. A page that
+// ends because of its size has at least two entries, because the history compares each
+// entry with the previous one.
 func full(n, limit int, budget application.Budget) bool {
 	return n >= limit || n > 1 && budget.Spent()
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// selects returns the condition that the clients of a list meet. The other stores
-// express the same condition in SQL.
+// selects returns a function that reports whether a client is part of a list. The other
+// stores express the same condition in SQL.
 func selects(q application.Query) func(client) bool {
 	name, facets, since := document.Fold(q.Name), document.Facets(q), stored(q.UpdatedSince)
 	return func(c client) bool {
@@ -72,8 +72,7 @@ func (t *tenant) selected(condition func(client) bool) []domain.ClientID {
 	return ids
 }
 
-// Purgeable implements [application.Store]. The clients that were deleted first come
-// first.
+// Purgeable implements [application.Store]. The result is sorted by the time of deletion.
 func (s *Store) Purgeable(
 	ctx context.Context, before time.Time, limit int,
 ) (clients []domain.Client, skipped []*application.UnreadableError, err error) {

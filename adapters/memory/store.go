@@ -1,11 +1,11 @@
-// Package memory keeps a registry in the memory of the process. It is a complete
+// Package memory stores a registry in the memory of the process. It is a complete
 // implementation of [application.Store] and passes the same conformance suite as the
-// stores on disk, but nothing survives the process. Only tests use it: they need no
-// database, no file and no cleanup.
+// stores on disk, but its data is lost when the process ends. Only tests use it, because
+// it needs no database, no files and no cleanup.
 //
-// A client is kept as the document that the other stores keep (package record). So
-// the store rejects the same values as they do, and what a caller passes in or gets
-// back never shares memory with what is stored.
+// A client is stored as the same document as in the other stores (package document). So
+// the store rejects the same values, and values that callers pass or receive never share
+// memory with stored values.
 package memory
 
 import (
@@ -23,7 +23,7 @@ import (
 )
 
 // Store implements [application.Store]. It is safe for concurrent use: one lock guards
-// everything, so each call sees and leaves the store at one moment.
+// all data, so calls are atomic.
 type Store struct {
 	readers notify.Hub // of the change feed
 
@@ -31,22 +31,21 @@ type Store struct {
 	tenants map[domain.TenantID]*tenant
 }
 
-// tenant is everything that the store keeps of one tenant. Nothing is shared between
-// tenants.
+// tenant contains all data of one tenant. Tenants share nothing.
 type tenant struct {
 	clients  map[domain.ClientID]client
 	log      []entry // in the order of the commits
 	attempts map[attemptKey]application.IdempotencyRecord
-	// secretUses has the time of the last use by client and id of the secret.
+	// secretUses contains the times of last use, by client and id of the secret.
 	secretUses map[domain.ClientID]map[string]time.Time
 }
 
-// client is a stored client, and beside its document what it is found by. The bytes of
-// the row are never changed, only replaced: decoded clients keep parts of them.
+// client is a stored client: its document and the values for searches. The bytes of the
+// row are never changed, only replaced: decoded clients refer to them.
 type client struct {
 	row       document.Row
 	search    document.Search
-	updatedAt time.Time // the latest time of a revision, whatever their order
+	updatedAt time.Time // the latest time of all revisions, in any order
 	deletedAt time.Time // zero if the client is not deleted
 	purged    bool
 }
@@ -54,8 +53,8 @@ type client struct {
 // New returns an empty store.
 func New() *Store { return &Store{tenants: map[domain.TenantID]*tenant{}} }
 
-// lock takes the lock for one call. If the context of the call has ended, it returns
-// [application.ErrUnavailable] instead, as a store does that has to reach a database.
+// lock takes the lock for one call. If the context has ended, it returns
+// [application.ErrUnavailable] instead, like a store with a database.
 func (s *Store) lock(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return errors.Join(application.ErrUnavailable, err)
@@ -64,7 +63,7 @@ func (s *Store) lock(ctx context.Context) error {
 	return nil
 }
 
-// tenant returns what is kept of a tenant. The caller holds the lock.
+// tenant returns the data of a tenant. The caller holds the lock.
 func (s *Store) tenant(id domain.TenantID) *tenant {
 	t := s.tenants[id]
 	if t == nil {
@@ -78,8 +77,8 @@ func (s *Store) tenant(id domain.TenantID) *tenant {
 	return t
 }
 
-// stored returns a time as the stores keep it beside documents: in UTC, in
-// microseconds.
+// stored returns a time in the form in which stores keep it outside of documents: in UTC
+// with microseconds.
 func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
 // Ping implements [application.Store].
@@ -134,7 +133,7 @@ func (s *Store) commit(r domain.Revision) error {
 	if before.row.Revision != number-1 {
 		return application.ErrConflict
 	}
-	if secrets == nil { // they could not be read, and stay as they are
+	if secrets == nil { // they could not be read, so the stored secrets are kept
 		secrets = before.row.Secrets
 	}
 	row := document.Row{
@@ -156,8 +155,8 @@ func (s *Store) commit(r domain.Revision) error {
 	return nil
 }
 
-// Overwrite replaces the stored bytes of a record, so that a test can have one that
-// cannot be read: the document or the secrets of a client, or the document of a
+// Overwrite replaces the stored bytes of a record, so that a test can create a record
+// that cannot be read: the document or the secrets of a client, or the document of a
 // revision in the log. The error is [application.ErrNotFound] if there is no such record.
 func (s *Store) Overwrite(which application.UnreadableRecord, with []byte) error {
 	s.mu.Lock()

@@ -28,8 +28,8 @@ func TestCursorsAreValidOnlyInTheirHistory(t *testing.T) {
 
 var now = time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
 
-// stateOf returns the state of a client at revision 1 that has something in every
-// list, each time in memory of its own.
+// stateOf returns the state of a client at revision 1 with a value in every list. Each
+// call allocates new memory.
 func stateOf(id domain.ClientID) domain.State {
 	return domain.State{
 		Identity: domain.Identity{ID: "client_" + string(id), TenantID: "tenant_a", ClientID: id}, Revision: 1,
@@ -90,8 +90,8 @@ func TestCallersShareNoMemoryWithTheStore(t *testing.T) {
 	assert.Equal(t, map[string]time.Time{"secret_1": now}, used)
 }
 
-// TestUnreadableRecords has the cases of storetest.RunUnreadable that are about serving.
-// That suite damages records by SQL, and repairs them; this store has neither.
+// TestUnreadableRecords has the cases of storetest.RunUnreadable that do not need SQL and
+// repairs, which this store does not have.
 func TestUnreadableRecords(t *testing.T) {
 	store := memory.New()
 	for _, id := range []domain.ClientID{"app-1", "app-2", "app-3"} {
@@ -129,7 +129,8 @@ func TestUnreadableRecords(t *testing.T) {
 	assert.Equal(t, domain.ActionCreate, log[0].Action)
 	assert.Equal(t, domain.RevisionNumber(1), log[0].Client.Revision())
 
-	// A commit keeps secrets that could not be read, and purging skips what cannot be.
+	// A commit keeps secrets that cannot be read, and Purgeable skips clients that cannot
+	// be read.
 	for id, deletedAt := range map[domain.ClientID]time.Time{"app-1": now, "app-2": now, "app-3": now.Add(-time.Minute)} {
 		state := stateOf(id)
 		state.Secrets, state.SecretsUnreadable = nil, true
@@ -150,7 +151,7 @@ func TestUnreadableRecords(t *testing.T) {
 	assert.Equal(t, domain.ClientID("app-1"), skipped[0].ClientID)
 }
 
-func TestOverwriteOfNothing(t *testing.T) {
+func TestOverwriteOfAnUnknownRecord(t *testing.T) {
 	store := memory.New()
 	for _, part := range []application.RecordPart{application.PartDocument, application.PartSecrets, application.PartRevision} {
 		err := store.Overwrite(application.UnreadableRecord{TenantID: "tenant_a", ClientID: "app-1", Revision: 1, Part: part}, nil)
@@ -181,8 +182,8 @@ func TestUnstorableValues(t *testing.T) {
 	require.ErrorIs(t, err, application.ErrNotFound)
 }
 
-// The history compares each entry with the one before it.
-func TestPageOfLargeRevisionsHasTwo(t *testing.T) {
+// The history compares each entry with the previous one.
+func TestPageOfLargeRevisionsHasTwoEntries(t *testing.T) {
 	store := memory.New()
 	for i := range 3 {
 		state := stateOf("app-1")
@@ -197,7 +198,7 @@ func TestPageOfLargeRevisionsHasTwo(t *testing.T) {
 	assert.Len(t, log, 1)
 }
 
-// The times beside documents have microseconds, as in the other stores.
+// Times outside of documents have microseconds, as in the other stores.
 func TestTimesHaveMicrosecondsInUTC(t *testing.T) {
 	store := memory.New()
 	precise := now.Add(1234567 * time.Nanosecond).In(time.FixedZone("", 3600))

@@ -38,7 +38,7 @@ func (s *Store) Examine(
 		const query = `
 			SELECT json_build_array(tenant_id, subject, key), tenant_id, client_id, revision, NULL::json, NULL::json,
 				` + readableAt + ` AND length(fingerprint) = 32
-			FROM attempts
+			FROM idempotency_records
 			WHERE (tenant_id, subject, key) > ($1, $2, $3) ORDER BY tenant_id, subject, key LIMIT $4`
 		return s.examine(ctx, query, "", application.PartIdempotencyRecord, after, []string{"", "", ""}, limit)
 	case application.SecretUseRecords:

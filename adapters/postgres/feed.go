@@ -229,7 +229,7 @@ func positionColumns(requests []feedRequest) []any {
 // one plan for all values, made for a few positions. They select a value instead of
 // using EXISTS, which the planner may evaluate by reading a whole table once.
 const proofs = `
-	SELECT NULL::bigint, NULL::float8 FROM home WHERE server = (SELECT system_identifier::text FROM pg_control_system())
+	SELECT NULL::bigint, NULL::float8 FROM feed_epoch WHERE server = (SELECT system_identifier::text FROM pg_control_system())
 	UNION ALL
 	SELECT n, (
 		SELECT extract(epoch FROM clock_timestamp() - revisions.at)::float8 FROM revisions

@@ -281,7 +281,7 @@ func TestRestoredDumpRebasesFeed(t *testing.T) {
 	conn, err := pgx.Connect(t.Context(), database)
 	require.NoError(t, err)
 	defer func() { _ = conn.Close(context.Background()) }()
-	for _, statement := range []string{`UPDATE home SET server = 'another'`, `UPDATE revisions SET xid = (4000000000 - number)::text::xid8`} {
+	for _, statement := range []string{`UPDATE feed_epoch SET server = 'another'`, `UPDATE revisions SET xid = (4000000000 - number)::text::xid8`} {
 		_, err = conn.Exec(t.Context(), statement)
 		require.NoError(t, err)
 	}

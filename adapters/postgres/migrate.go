@@ -80,7 +80,7 @@ func (s *Store) migrate(
 func (s *Store) rebaseFeed(ctx context.Context) error {
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		const feedEpoch = `
-			UPDATE home SET server = system_identifier::text, epoch = epoch + 1
+			UPDATE feed_epoch SET server = system_identifier::text, epoch = epoch + 1
 			FROM pg_control_system() WHERE server <> system_identifier::text OR EXISTS (
 				SELECT FROM (SELECT DISTINCT tenant_id FROM client_counts) AS tenants, LATERAL (
 					SELECT xid FROM revisions WHERE tenant_id = tenants.tenant_id ORDER BY revisions.xid DESC, seq DESC LIMIT 1

@@ -199,7 +199,7 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 		return err
 	}
 	const keep = `
-		INSERT INTO attempts AS kept (tenant_id, subject, key, fingerprint, at, client_id, revision, secret_id)
+		INSERT INTO idempotency_records AS kept (tenant_id, subject, key, fingerprint, at, client_id, revision, secret_id)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (tenant_id, subject, key) DO UPDATE
 			SET fingerprint = $4, at = $5, client_id = $6, revision = $7, secret_id = $8
@@ -226,7 +226,7 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 // FindIdempotencyRecord implements [application.Store].
 func (s *Store) FindIdempotencyRecord(ctx context.Context, tenant domain.TenantID, subject, key string) (application.IdempotencyRecord, error) {
 	const query = `
-		SELECT fingerprint, at, client_id, revision, secret_id FROM attempts
+		SELECT fingerprint, at, client_id, revision, secret_id FROM idempotency_records
 		WHERE tenant_id = $1 AND subject = $2 AND key = $3`
 	a := application.IdempotencyRecord{Subject: subject, Key: key}
 	var fingerprint []byte
@@ -246,7 +246,7 @@ func (s *Store) FindIdempotencyRecord(ctx context.Context, tenant domain.TenantI
 // DeleteIdempotencyRecords implements [application.Store].
 func (s *Store) DeleteIdempotencyRecords(ctx context.Context, before time.Time) error {
 	return translate(retry(ctx, func() error {
-		_, err := s.pool.Exec(ctx, `DELETE FROM attempts WHERE at < $1`, before)
+		_, err := s.pool.Exec(ctx, `DELETE FROM idempotency_records WHERE at < $1`, before)
 		return err
 	}))
 }

@@ -242,7 +242,7 @@ func TestADatabaseThatAcceptsNoConnectionsIsUnavailable(t *testing.T) {
 // A column of another type is a bug, not an outage.
 func TestAValueThatCannotBeScannedIsNotUnavailability(t *testing.T) {
 	store := open(t, newDatabase(t, `ALTER TABLE secret_uses ALTER last_used_at TYPE text`, `INSERT INTO secret_uses VALUES ('tenant_a', 'app', 's', 'noon')`,
-		`ALTER TABLE attempts ALTER revision TYPE text`, `INSERT INTO attempts VALUES ('tenant_a', 'x', 'k', '', now(), 'app', 'one', '')`))
+		`ALTER TABLE idempotency_records ALTER revision TYPE text`, `INSERT INTO idempotency_records VALUES ('tenant_a', 'x', 'k', '', now(), 'app', 'one', '')`))
 	_, err := store.SecretUses(t.Context(), tenant, "app")
 	require.Error(t, err)
 	require.NotErrorIs(t, err, application.ErrUnavailable)

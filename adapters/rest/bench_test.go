@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,8 +46,9 @@ func (s fixedStore) Revisions(
 	}}, nil
 }
 
-func (s fixedStore) Changes(ctx context.Context, _ domain.TenantID, _ application.Cursor, _ int) (application.Changes, error) {
-	log, err := s.Revisions(ctx, "", "", 0, 0)
+func (s fixedStore) Changes(ctx context.Context, _ domain.TenantID, _ application.Cursor, limit int) (application.Changes, error) {
+	entry, err := s.Revisions(ctx, "", "", 0, 0)
+	log := slices.Repeat(entry, min(limit, 100))
 	return application.Changes{Revisions: log, Next: "p1.2.00112233445566778899", HeldBack: 12 * time.Second}, err
 }
 
@@ -89,7 +91,10 @@ func BenchmarkHandler(b *testing.B) {
 	for _, bench := range []struct{ name, method, path, body string }{
 		{"read", http.MethodGet, clients + "/app-123", ""},
 		{"update", http.MethodPut, clients + "/app-123", `{"logo_url": "https://app.example.com/logo-%d.png"}`},
+		{"create", http.MethodPost, clients, `{"name": "App %d", "redirect_uris": ["https://app.example.com/callback"]}`},
+		{"verify", http.MethodPost, clients + "/app-123/verify-secret", `{"secret": "clientele_%d"}`},
 		{"walk", http.MethodGet, clients + "?limit=100", ""},
+		{"feed", http.MethodGet, "/admin/oauth/changes?limit=100", ""},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -106,7 +111,7 @@ func BenchmarkHandler(b *testing.B) {
 				w := &discardingWriter{header: http.Header{}}
 				s.handler.ServeHTTP(w, r)
 				s.logs.Reset()
-				require.Equal(b, http.StatusOK, w.status)
+				require.Less(b, w.status, http.StatusMultipleChoices)
 			}
 		})
 	}

@@ -79,7 +79,7 @@ func TestResponsesHaveTheFieldsOfOpenAPI(t *testing.T) {
 		{"a client", withActive, call{path: clients + "/app-123"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at"}},
 		{"a page", withActive, call{path: clients + "?page=2&page_size=1"}, "OAuthClientListResponse", []string{"/next", "/unreadable", "/items/deleted_at"}},
 		{"a page by cursor", withActive, call{path: clients + "?limit=1"}, "OAuthClientListResponse", []string{"/pagination", "/total", "/unreadable", "/items/deleted_at"}},
-		{"changes", withDeleted, call{path: "/admin/oauth/changes"}, "ChangeListDetailResponse", []string{"/data/changes/unreadable"}},
+		{"changes", withDeleted, call{path: "/admin/oauth/changes?limit=1"}, "ChangeListDetailResponse", []string{"/data/changes/unreadable"}},
 		{"a history", withDeleted, call{path: clients + "/app-123/revisions"}, "RevisionListDetailResponse", []string{"/data/revisions/unreadable"}},
 		{"a revision", withDeleted, call{path: clients + "/app-123/revisions/7"}, "RevisionDetailResponse", nil},
 		{"a dry run", withActive, call{method: http.MethodPost, path: clients + "?dry_run=true", body: `{

@@ -27,7 +27,7 @@ func (s *Store) Examine(
 		return s.examineRows(ctx, query, twin, application.PartRevision, after, limit)
 	case application.IdempotencyRecords:
 		const query = `
-			SELECT json_array(tenant_id, subject, key), tenant_id, client_id, revision, at FROM attempts
+			SELECT json_array(tenant_id, subject, key), tenant_id, client_id, revision, at FROM idempotency_records
 			WHERE (tenant_id, subject, key) > (?1 ->> 0, ?1 ->> 1, ?1 ->> 2) ORDER BY tenant_id, subject, key LIMIT ?2`
 		return s.examineTimes(ctx, query, application.PartIdempotencyRecord, after, limit)
 	case application.SecretUseRecords:

@@ -163,12 +163,12 @@ func (s *Store) commitBatch(ctx context.Context, revisions []domain.Revision) []
 // CommitOnce implements [application.Store].
 func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application.IdempotencyRecord) error {
 	const keep = `
-		INSERT INTO attempts (tenant_id, subject, key, fingerprint, at, client_id, revision, secret_id)
+		INSERT INTO idempotency_records (tenant_id, subject, key, fingerprint, at, client_id, revision, secret_id)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET
 			fingerprint = excluded.fingerprint, at = excluded.at, client_id = excluded.client_id,
 			revision = excluded.revision, secret_id = excluded.secret_id
-			WHERE attempts.at < ?`
+			WHERE idempotency_records.at < ?`
 	if err := document.CheckIdempotencyRecord(a); err != nil {
 		return err
 	}
@@ -283,7 +283,7 @@ func textTime(text string) (time.Time, error) {
 // FindIdempotencyRecord implements [application.Store].
 func (s *Store) FindIdempotencyRecord(ctx context.Context, tenant domain.TenantID, subject, key string) (application.IdempotencyRecord, error) {
 	const query = `
-		SELECT fingerprint, at, client_id, revision, secret_id FROM attempts WHERE tenant_id = ? AND subject = ? AND key = ?`
+		SELECT fingerprint, at, client_id, revision, secret_id FROM idempotency_records WHERE tenant_id = ? AND subject = ? AND key = ?`
 	a := application.IdempotencyRecord{Subject: subject, Key: key}
 	var fingerprint []byte
 	var at string
@@ -302,7 +302,7 @@ func (s *Store) FindIdempotencyRecord(ctx context.Context, tenant domain.TenantI
 
 // DeleteIdempotencyRecords implements [application.Store].
 func (s *Store) DeleteIdempotencyRecords(ctx context.Context, before time.Time) error {
-	_, err := s.writer.ExecContext(ctx, `DELETE FROM attempts WHERE at < ?`, timeText(before))
+	_, err := s.writer.ExecContext(ctx, `DELETE FROM idempotency_records WHERE at < ?`, timeText(before))
 	return translate(err)
 }
 

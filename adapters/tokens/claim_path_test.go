@@ -64,7 +64,7 @@ func TestClaimPaths(t *testing.T) {
 }
 
 func TestInvalidClaimPaths(t *testing.T) {
-	for path, says := range map[string]string{
+	for path, message := range map[string]string{
 		"":                        "empty",
 		".":                       "empty",
 		"a.":                      "empty",
@@ -86,7 +86,7 @@ func TestInvalidClaimPaths(t *testing.T) {
 		strings.Repeat("a", 1000): "at most",
 	} {
 		_, err := tokens.ParseClaimPath(path)
-		require.ErrorContains(t, err, says, path)
+		require.ErrorContains(t, err, message, path)
 	}
 	for flag, change := range map[string]func(*tokens.SingleIssuer){
 		"--tenant-claim": func(r *tokens.SingleIssuer) { r.TenantClaim = "a..b" },

@@ -90,7 +90,7 @@ func TestTokensAreDecodedStrictly(t *testing.T) {
 	}
 	good := strings.Split(key.sign(edHeader, edPayload), ".")
 	tests := map[string]struct {
-		token, says string
+		token, message string
 	}{
 		// RFC 7519 §4.1.4: a token must not be accepted on or after exp; §2: a
 		// NumericDate is a JSON number of seconds.
@@ -172,7 +172,7 @@ func TestTokensAreDecodedStrictly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			caller, err := verifier.Verify(t.Context(), tt.token)
 			require.ErrorIs(t, err, application.ErrUnauthenticated)
-			require.ErrorContains(t, err, tt.says)
+			require.ErrorContains(t, err, tt.message)
 			assert.Empty(t, caller)
 		})
 	}

@@ -197,7 +197,7 @@ func TestIgnoredKeysAreReportedOncePerChangeOfTheSet(t *testing.T) {
 
 func TestSetsWithoutAUsableKey(t *testing.T) {
 	key := newEdKey(t, "k1")
-	for text, says := range map[string]string{
+	for text, message := range map[string]string{
 		`{"keys":[]}`:                     "no key in the set can verify a token (keys: 0)",
 		`{"keys":[null]}`:                 "no key in the set can verify a token (keys: 1); keys/0: not a JSON object",
 		`{"keys":[{"kty":"AKP"}]}`:        "not supported",
@@ -214,7 +214,7 @@ func TestSetsWithoutAUsableKey(t *testing.T) {
 	} {
 		_, err := tokens.NewIssuerKeys(textSource(text), tokens.KeySettings{Issuer: "https://issuer.example"}, clock).Has(t.Context(), "k1")
 		require.ErrorIs(t, err, application.ErrUnavailable)
-		require.ErrorContains(t, err, says, text[:min(len(text), 40)])
+		require.ErrorContains(t, err, message, text[:min(len(text), 40)])
 		require.ErrorContains(t, err, "https://issuer.example")
 	}
 	_, err := tokens.NewIssuerKeys(textSource(key.jwk("")), tokens.KeySettings{}, clock).Has(t.Context(), "k1")
@@ -440,9 +440,9 @@ func TestKeysByDiscovery(t *testing.T) {
 		return string(text)
 	}
 	for name, tt := range map[string]struct {
-		path  string // of the issuer
-		serve func(root, issuer string) map[string]string
-		says  string // empty if it succeeds
+		path    string // of the issuer
+		serve   func(root, issuer string) map[string]string
+		message string // empty if it succeeds
 	}{
 		"OpenID Connect": {"/realms/main", func(root, issuer string) map[string]string {
 			return map[string]string{"/realms/main/.well-known/openid-configuration": metadata(issuer, root+"/keys"), "/keys": set}
@@ -484,8 +484,8 @@ func TestKeysByDiscovery(t *testing.T) {
 			issuer := server.URL + tt.path
 			maps.Copy(documents, tt.serve(server.URL, issuer))
 			text, err := tokens.KeysByDiscovery(issuer)(t.Context())
-			if tt.says != "" {
-				require.ErrorContains(t, err, tt.says)
+			if tt.message != "" {
+				require.ErrorContains(t, err, tt.message)
 				return
 			}
 			require.NoError(t, err)

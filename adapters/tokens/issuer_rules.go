@@ -61,7 +61,7 @@ type IssuerRules struct {
 // TenantRule defines the tenant of a caller. Exactly one field must be set.
 type TenantRule struct {
 	Claim  *ClaimPath // the value of a claim
-	Value  string     // always this one
+	Value  string     // a fixed tenant
 	Issuer bool       // the issuer itself
 }
 

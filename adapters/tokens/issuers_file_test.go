@@ -92,7 +92,7 @@ func TestIssuersFiles(t *testing.T) {
 
 func TestInvalidIssuersFiles(t *testing.T) {
 	const good = "issuers:\n  - issuer: https://a\n    keys: {file: f}\n    audiences: [a]\n    tenant: {value: t}\n"
-	for name, tt := range map[string]struct{ text, says string }{
+	for name, tt := range map[string]struct{ text, message string }{
 		"empty":                        {"", "f.yaml: the file is empty"},
 		"only a comment":               {"# comment\n", "the file is empty"},
 		"not YAML":                     {"issuers: [", "not valid YAML or JSON"},
@@ -120,7 +120,7 @@ func TestInvalidIssuersFiles(t *testing.T) {
 		"a negative duration":          {good + "    max_lifetime: -1h\n", "must be a duration greater than zero"},
 		"no audience":                  {strings.Replace(good, "[a]", "[]", 1), "f.yaml:4: /issuers/0/audiences: at least one is required"},
 		"no keys":                      {strings.Replace(good, "    keys: {file: f}\n", "", 1), "f.yaml:2: /issuers/0/keys: set exactly one"},
-		"two places of keys":           {strings.Replace(good, "{file: f}", "{file: f, url: https://a}", 1), "set exactly one"},
+		"two locations of keys":        {strings.Replace(good, "{file: f}", "{file: f, url: https://a}", 1), "set exactly one"},
 		"discovery: false":             {strings.Replace(good, "{file: f}", "{file: f, discovery: false}", 1), "has no effect"},
 		"discovery without a URL":      {strings.Replace(strings.Replace(good, "{file: f}", "{discovery: true}", 1), "https://a", "a", 1), "/issuers/0/keys/discovery: discovery requires"},
 		"keys at an FTP URL":           {strings.Replace(good, "{file: f}", "{url: ftp://a}", 1), "/issuers/0/keys/url: must be an http or https URL"},
@@ -148,7 +148,7 @@ func TestInvalidIssuersFiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := tokens.ParseIssuers("f.yaml", []byte(tt.text))
-			require.ErrorContains(t, err, tt.says)
+			require.ErrorContains(t, err, tt.message)
 		})
 	}
 	_, err := tokens.ParseIssuers("f", []byte(good))

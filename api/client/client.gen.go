@@ -366,7 +366,7 @@ type ComplianceReport struct {
 	// Passed The rules without findings.
 	Passed *[]RuleResult `json:"passed,omitempty"`
 
-	// Profile The profile; `none` is the rules for every client.
+	// Profile The profile; `none` means only the rules that apply to every client.
 	//
 	// Example: fapi2-security
 	Profile *string `json:"profile,omitempty"`
@@ -2006,7 +2006,7 @@ type Rule struct {
 	// Example: redirect-uri-fragment
 	ID *string `json:"id,omitempty"`
 
-	// Levels `violation`, `warning`, or both; the summary then says which applies when.
+	// Levels `violation`, `warning`, or both; in this case the summary explains when each applies.
 	Levels *[]string `json:"levels,omitempty"`
 
 	// Source The specification clause; `own` is a rule of this registry.
@@ -2876,7 +2876,7 @@ type UpdateClientParams struct {
 
 // GetClientComplianceParams defines parameters for GetClientCompliance.
 type GetClientComplianceParams struct {
-	// Profile The profile to check against; `none` is the rules for every client. `fapi1` and `fapi2` mean
+	// Profile The profile to check against; `none` means only the rules that apply to every client. `fapi1` and `fapi2` mean
 	// `fapi1-baseline` and `fapi2-security`. For example `fapi2-security`.
 	Profile *Profile `form:"profile,omitempty" json:"profile,omitempty"`
 
@@ -3061,7 +3061,7 @@ type VerifySecretParams struct {
 
 // CheckComplianceParams defines parameters for CheckCompliance.
 type CheckComplianceParams struct {
-	// Profile The profile to check against; `none` is the rules for every client. `fapi1` and `fapi2` mean
+	// Profile The profile to check against; `none` means only the rules that apply to every client. `fapi1` and `fapi2` mean
 	// `fapi1-baseline` and `fapi2-security`. For example `fapi2-security`.
 	Profile *Profile `form:"profile,omitempty" json:"profile,omitempty"`
 
@@ -3199,8 +3199,8 @@ type ClientInterface interface {
 	// A response to `limit` ends with the client that reaches 2 MiB, so it may have fewer clients than `limit`;
 	// `next` is absent only at the end.
 	//
-	// If a list takes too long, the response is a 503 that says so: use more selective filters, or page through by
-	// cursor.
+	// If a list takes too long, the response is a 503 whose message gives the reason: use more selective filters, or
+	// page through by cursor.
 	//
 	// `changes_cursor` is where to continue in `GET /admin/oauth/changes`. To miss no change, page through the list and
 	// then follow the changes from the cursor of the *first* page.
@@ -3294,8 +3294,8 @@ type ClientInterface interface {
 	// GetClientCompliance Check a client against a profile
 	//
 	// Checks the client as if it claimed the profile. Reports which rules pass, which fail and what to change, and what
-	// the profile requires beyond the registration. If `profile` is omitted, there is a report for the rules for every
-	// client (`none`) and for each of the four profiles.
+	// the profile requires beyond the registration. If `profile` is omitted, the response has five reports: one about the
+	// rules that apply to every client (`none`), and one about each of the four profiles.
 	//
 	// Corresponds with GET /admin/oauth/clients/{client_id}/compliance (the `GetClientCompliance` operationId).
 	GetClientCompliance(ctx context.Context, clientID ClientID, params *GetClientComplianceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3491,8 +3491,8 @@ func (c *Client) ListChanges(ctx context.Context, params *ListChangesParams, req
 // A response to `limit` ends with the client that reaches 2 MiB, so it may have fewer clients than `limit`;
 // `next` is absent only at the end.
 //
-// If a list takes too long, the response is a 503 that says so: use more selective filters, or page through by
-// cursor.
+// If a list takes too long, the response is a 503 whose message gives the reason: use more selective filters, or
+// page through by cursor.
 //
 // `changes_cursor` is where to continue in `GET /admin/oauth/changes`. To miss no change, page through the list and
 // then follow the changes from the cursor of the *first* page.
@@ -3656,8 +3656,8 @@ func (c *Client) UpdateClient(ctx context.Context, clientID ClientID, params *Up
 // GetClientCompliance Check a client against a profile
 //
 // Checks the client as if it claimed the profile. Reports which rules pass, which fail and what to change, and what
-// the profile requires beyond the registration. If `profile` is omitted, there is a report for the rules for every
-// client (`none`) and for each of the four profiles.
+// the profile requires beyond the registration. If `profile` is omitted, the response has five reports: one about the
+// rules that apply to every client (`none`), and one about each of the four profiles.
 //
 // Corresponds with GET /admin/oauth/clients/{client_id}/compliance (the `GetClientCompliance` operationId).
 func (c *Client) GetClientCompliance(ctx context.Context, clientID ClientID, params *GetClientComplianceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5821,8 +5821,8 @@ type ClientWithResponsesInterface interface {
 	// A response to `limit` ends with the client that reaches 2 MiB, so it may have fewer clients than `limit`;
 	// `next` is absent only at the end.
 	//
-	// If a list takes too long, the response is a 503 that says so: use more selective filters, or page through by
-	// cursor.
+	// If a list takes too long, the response is a 503 whose message gives the reason: use more selective filters, or
+	// page through by cursor.
 	//
 	// `changes_cursor` is where to continue in `GET /admin/oauth/changes`. To miss no change, page through the list and
 	// then follow the changes from the cursor of the *first* page.
@@ -5922,8 +5922,8 @@ type ClientWithResponsesInterface interface {
 	// GetClientComplianceWithResponse Check a client against a profile
 	//
 	// Checks the client as if it claimed the profile. Reports which rules pass, which fail and what to change, and what
-	// the profile requires beyond the registration. If `profile` is omitted, there is a report for the rules for every
-	// client (`none`) and for each of the four profiles.
+	// the profile requires beyond the registration. If `profile` is omitted, the response has five reports: one about the
+	// rules that apply to every client (`none`), and one about each of the four profiles.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8722,8 +8722,8 @@ func (c *ClientWithResponses) ListChangesWithResponse(ctx context.Context, param
 // A response to `limit` ends with the client that reaches 2 MiB, so it may have fewer clients than `limit`;
 // `next` is absent only at the end.
 //
-// If a list takes too long, the response is a 503 that says so: use more selective filters, or page through by
-// cursor.
+// If a list takes too long, the response is a 503 whose message gives the reason: use more selective filters, or
+// page through by cursor.
 //
 // `changes_cursor` is where to continue in `GET /admin/oauth/changes`. To miss no change, page through the list and
 // then follow the changes from the cursor of the *first* page.
@@ -8865,8 +8865,8 @@ func (c *ClientWithResponses) UpdateClientWithResponse(ctx context.Context, clie
 // GetClientComplianceWithResponse Check a client against a profile
 //
 // Checks the client as if it claimed the profile. Reports which rules pass, which fail and what to change, and what
-// the profile requires beyond the registration. If `profile` is omitted, there is a report for the rules for every
-// client (`none`) and for each of the four profiles.
+// the profile requires beyond the registration. If `profile` is omitted, the response has five reports: one about the
+// rules that apply to every client (`none`), and one about each of the four profiles.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -1,7 +1,8 @@
-// Package declare makes a registry what declarations say: it compares them with
-// what is registered, has every difference validated before anything is changed, and
-// then makes the changes, each only if the client is still as it was compared.
-// Doing it twice does nothing the second time.
+// Package declare brings a registry in line with declared configurations. [NewPlan]
+// compares them with the registered clients and has the registry validate every
+// difference before anything is changed. [Apply] then makes the changes, each only if the
+// client is still at the revision that was compared. Repeating both has no further
+// effect.
 package declare
 
 import (
@@ -15,25 +16,24 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Registered is a client as a registry has it. The keys that it holds itself are
-// known only where they were asked for.
+// Registered is a client in a registry. Inline keys are set only if they were requested.
 type Registered struct {
 	ID       domain.ClientID
 	Revision domain.RevisionNumber
 	Settings domain.Settings
-	Warnings domain.Findings // about the client as it is
+	Warnings domain.Findings // about the current configuration
 }
 
-// Registry is the registry that declarations are for. Its errors are those of
-// [application.Registry].
+// Registry is the registry to change. Its errors are those of [application.Registry].
 type Registry interface {
-	// Find returns a client, with the keys that it holds itself where they matter.
+	// Find returns a client, with its inline keys if keysMatter is true.
 	Find(ctx context.Context, id domain.ClientID, keysMatter bool) (Registered, error)
-	// Walk calls visit with the identifier of every client that can be read. If there
-	// are others, the error at the end wraps [application.ErrUnreadable] and names them.
+	// Walk calls visit with the identifier of every client that can be read. If some
+	// cannot be read, the error at the end wraps [application.ErrUnreadable] and names
+	// them.
 	Walk(ctx context.Context, visit func(domain.ClientID) error) error
 	// Register registers a client or, in a dry run, only validates it. The secret is
-	// shown only once; it is empty if there is none.
+	// returned only once; it is empty if there is none.
 	Register(ctx context.Context, id domain.ClientID, change domain.Change, dryRun bool) (secret string, warnings domain.Findings, err error)
 	// Revise changes a client that is at that revision or, in a dry run, only
 	// validates the change.
@@ -42,10 +42,11 @@ type Registry interface {
 	Delete(ctx context.Context, at Registered) error
 	// LastChange returns the newest change of a client, deleted or not.
 	LastChange(ctx context.Context, id domain.ClientID) (LastChange, error)
-	// AsOf returns a client as a revision left it, with its keys.
+	// AsOf returns a revision of a client, with its keys.
 	AsOf(ctx context.Context, id domain.ClientID, revision domain.RevisionNumber) (Registered, error)
-	// Restore restores a deleted client that is at that revision, or only
-	// validates that. It returns the client's new revision; 0 in a dry run.
+	// Restore restores a deleted client that is at that revision or, in a dry run,
+	// only validates the restoration. It returns the client's new revision; 0 in a dry
+	// run.
 	Restore(ctx context.Context, at Registered, how Restoration) (now domain.RevisionNumber, warnings domain.Findings, err error)
 }
 
@@ -56,7 +57,7 @@ type Declaration struct {
 	Change domain.Change
 }
 
-// Kind says what a step does.
+// Kind is the kind of a step.
 type Kind string
 
 // The kinds of steps.
@@ -68,31 +69,31 @@ const (
 	Unchanged Kind = "unchanged"
 )
 
-// Step is what is to be done about one client.
+// Step is the planned change of one client.
 type Step struct {
 	Kind Kind
 	ID   domain.ClientID
-	// Declaration is the index of the declaration that asks for it; -1 for a
-	// deletion, which none asks for.
+	// Declaration is the index of the declaration; -1 for a deletion, which has none.
 	Declaration int
 	Differences []domain.Difference
 	Warnings    domain.Findings
-	// Rejection is why the registry would not do it; nil if it would.
+	// Rejection is the reason why the registry would reject the change; nil if it
+	// would accept it.
 	Rejection error
-	// SecretsReturn reports that a restored client authenticates with its
-	// secrets from before the deletion, if it still has any.
+	// SecretsReturn reports that a restored client can authenticate with its secrets
+	// from before the deletion, if they are still valid.
 	SecretsReturn bool
 
 	change domain.Change
 	before Registered
 }
 
-// Plan is what is to be done, in the order of the declarations, deletions last.
+// Plan contains the steps in the order of the declarations, deletions last.
 type Plan struct {
 	Steps []Step
 }
 
-// Count returns how many steps of the kind there are.
+// Count returns the number of steps of the kind.
 func (p Plan) Count(kind Kind) int {
 	n := 0
 	for _, step := range p.Steps {
@@ -103,10 +104,10 @@ func (p Plan) Count(kind Kind) int {
 	return n
 }
 
-// Changes returns how many steps change something.
+// Changes returns the number of steps that change something.
 func (p Plan) Changes() int { return len(p.Steps) - p.Count(Unchanged) }
 
-// Rejected returns how many steps the registry would reject.
+// Rejected returns the number of steps that the registry would reject.
 func (p Plan) Rejected() int {
 	n := 0
 	for _, step := range p.Steps {
@@ -117,18 +118,16 @@ func (p Plan) Rejected() int {
 	return n
 }
 
-// concurrency is how many clients are dealt with at once.
+// concurrency is the number of clients that are processed at once.
 const concurrency = 8
 
-// Progress hears how many clients are dealt with, of how many.
+// Progress is called with the number of processed clients and the total.
 type Progress func(done, of int)
 
-// NewPlan compares the declarations with the registry and has the differences
-// validated by it. With prune, clients that no declaration names are to be deleted.
-// A declared client that was deleted is restored, and then changed to what the
-// declaration says.
-// The error is that of a registry that does not respond; what it rejects is in the
-// steps.
+// NewPlan compares the declarations with the registry, which validates the differences.
+// With prune, the plan deletes clients without a declaration. A declared client that was
+// deleted is restored and then changed to its declaration. Changes that the registry
+// rejects are part of the plan; the error is about other failures of the registry.
 func NewPlan(ctx context.Context, r Registry, declarations []Declaration, prune bool, progress Progress) (Plan, error) {
 	steps := make([]Step, len(declarations))
 	err := each(ctx, len(declarations), progress, func(ctx context.Context, i int) (err error) {
@@ -159,7 +158,7 @@ func NewPlan(ctx context.Context, r Registry, declarations []Declaration, prune 
 	return Plan{append(steps, gone...)}, err
 }
 
-// compare finds out what is to be done about a declaration.
+// compare returns the step for a declaration.
 func compare(ctx context.Context, r Registry, index int, d Declaration) (Step, error) {
 	step := Step{Kind: Update, ID: d.ID, Declaration: index}
 	found, err := r.Find(ctx, d.ID, d.Change.Names(domain.FieldJWKS))
@@ -171,7 +170,7 @@ func compare(ctx context.Context, r Registry, index int, d Declaration) (Step, e
 		switch {
 		case errors.Is(err, application.ErrTaken):
 			return compareDeleted(ctx, r, step, d)
-		case errors.Is(err, application.ErrNotFound): // not a response of a registry
+		case errors.Is(err, application.ErrNotFound): // the server is not a registry
 			return step, err
 		}
 		return step.validated(err)
@@ -191,8 +190,7 @@ func compare(ctx context.Context, r Registry, index int, d Declaration) (Step, e
 	return step.validated(err)
 }
 
-// validated separates a rejection, which belongs in the plan, from a registry that cannot
-// be asked.
+// validated adds a rejection to the step. Other errors are returned.
 func (s Step) validated(err error) (Step, error) {
 	var invalid *application.InvalidError
 	if errors.As(err, &invalid) || errors.Is(err, application.ErrTaken) || errors.Is(err, application.ErrPreconditionFailed) {
@@ -205,10 +203,10 @@ func (s Step) validated(err error) (Step, error) {
 	return s, nil
 }
 
-// withoutStatus is the change of a registration, which makes an active client.
+// withoutStatus returns the change for a registration, which creates an active client.
 func withoutStatus(change domain.Change) domain.Change { return change.Without(domain.FieldStatus) }
 
-// neededOf is [domain.Change.Needed] for keys that are equal if their JSON values are.
+// neededOf is like [domain.Change.Needed], but compares inline keys as JSON values.
 func neededOf(change domain.Change, s domain.Settings) (domain.Change, []domain.Difference) {
 	if change.Names(domain.FieldJWKS) && sameJSON(change.Values().Keys.Inline(), s.Keys.Inline()) {
 		change = change.Without(domain.FieldJWKS)
@@ -216,7 +214,7 @@ func neededOf(change domain.Change, s domain.Settings) (domain.Change, []domain.
 	return change.Needed(s)
 }
 
-// sameJSON reports whether two texts are the same JSON value.
+// sameJSON reports whether two texts represent the same JSON value.
 func sameJSON(a, b string) bool {
 	var one, other any
 	if json.Unmarshal([]byte(a), &one) != nil || json.Unmarshal([]byte(b), &other) != nil {
@@ -225,15 +223,15 @@ func sameJSON(a, b string) bool {
 	return reflect.DeepEqual(one, other)
 }
 
-// Secret is the first secret of a client that was registered, shown this once.
+// Secret is the first secret of a new client, which is returned only once.
 type Secret struct {
 	ID    domain.ClientID
 	Value string
 }
 
-// Apply takes the steps. It stops at the first that fails, with the error of that
-// one; what was done stays done, and a new plan has only the rest. Each secret is
-// handed to keep before the next step is taken; calls of keep do not overlap.
+// Apply executes the steps. It stops at the first step that fails and returns its error.
+// Completed steps are kept, and a new plan contains only the remaining ones. Each secret
+// is passed to keep before the next step begins; calls of keep do not overlap.
 func Apply(ctx context.Context, r Registry, p Plan, keep func(Secret) error, progress Progress) error {
 	var todo []Step
 	for _, step := range p.Steps {
@@ -243,21 +241,21 @@ func Apply(ctx context.Context, r Registry, p Plan, keep func(Secret) error, pro
 	}
 	var keeping sync.Mutex
 	return each(ctx, len(todo), progress, func(ctx context.Context, i int) error {
-		secret, err := take(ctx, r, todo[i])
+		secret, err := execute(ctx, r, todo[i])
 		if secret != "" {
 			keeping.Lock()
 			defer keeping.Unlock()
 			err = errors.Join(keep(Secret{todo[i].ID, secret}), err)
 		}
 		if err != nil {
-			return failed(todo[i], err)
+			return stepError(todo[i], err)
 		}
 		return nil
 	})
 }
 
-// take takes a step.
-func take(ctx context.Context, r Registry, step Step) (secret string, err error) {
+// execute executes a step.
+func execute(ctx context.Context, r Registry, step Step) (secret string, err error) {
 	switch step.Kind {
 	case Create:
 		if secret, _, err = r.Register(ctx, step.ID, withoutStatus(step.change), false); err != nil {
@@ -280,10 +278,10 @@ func take(ctx context.Context, r Registry, step Step) (secret string, err error)
 	}
 }
 
-// Export calls write with every client, its keys included, some at once, and
-// returns how many there are. A client that is deleted in the meantime is left out. If the
-// registry cannot read some clients, all others are written, and the error names the
-// missing ones; it wraps [application.ErrUnreadable].
+// Export calls write for every client, including its keys, and returns the number of
+// clients. Calls of write may overlap. A client that is deleted in the meantime is
+// omitted. If the registry cannot read some clients, all others are written, and the
+// error names the missing ones; it wraps [application.ErrUnreadable].
 func Export(ctx context.Context, r Registry, progress Progress, write func(Registered) error) (n int, err error) {
 	var ids []domain.ClientID
 	err = r.Walk(ctx, func(id domain.ClientID) error {
@@ -311,7 +309,7 @@ func Export(ctx context.Context, r Registry, progress Progress, write func(Regis
 	return len(ids), errors.Join(err, unreadable)
 }
 
-// each does something n times, some at once, until one fails.
+// each calls do for the numbers below n, several at once, until a call fails.
 func each(ctx context.Context, n int, progress Progress, do func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

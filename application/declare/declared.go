@@ -7,9 +7,9 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// declared returns what a plan shows of a new client: every declared field that
-// is not empty, and every one that is empty where the default of a registration
-// is not (RFC 7591 §2), such as is_confidential: false.
+// declared returns the differences that a plan shows for a new client: every declared
+// field that is not empty, and every declared empty field whose default is not empty
+// (RFC 7591 §2), such as is_confidential: false.
 func declared(change domain.Change) []domain.Difference {
 	_, list := change.Needed(domain.Settings{})
 	_, overDefaults := change.Needed(domain.Defaults())

@@ -8,8 +8,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// concernsClient reports whether an error is about the client that was asked
-// for, and not about the connection, the access token or the registry itself.
+// concernsClient reports whether an error is about the requested client, not about the
+// connection, the access token or the registry itself.
 func concernsClient(err error) bool {
 	for _, about := range []error{
 		application.ErrNotFound, application.ErrNoSuchRevision, domain.ErrNotDeleted, application.ErrTaken,
@@ -23,7 +23,7 @@ func concernsClient(err error) bool {
 	return invalid
 }
 
-// about names the client in an error that is about it.
+// about adds the client_id to an error that concerns the client.
 func about(id domain.ClientID, err error) error {
 	if !concernsClient(err) {
 		return err
@@ -31,8 +31,8 @@ func about(id domain.ClientID, err error) error {
 	return fmt.Errorf("%s: %w", id, err)
 }
 
-// failed is the error of a step that was not taken, or of which that is not known.
-func failed(step Step, err error) error {
+// stepError returns the error of a step that failed, or whose outcome is unknown.
+func stepError(step Step, err error) error {
 	switch {
 	case concernsClient(err):
 		return fmt.Errorf("%s %s: %w", step.Kind, step.ID, err)
@@ -40,6 +40,6 @@ func failed(step Step, err error) error {
 		errors.Is(err, application.ErrTooManyRequests):
 		return err // nothing was changed
 	default:
-		return fmt.Errorf("%w (it is not known whether this change was made: %s %s)", err, step.Kind, step.ID)
+		return fmt.Errorf("%w (it is unknown whether this change was made: %s %s)", err, step.Kind, step.ID)
 	}
 }

@@ -14,33 +14,32 @@ import (
 // A declared client that was deleted is restored. If its configuration is not
 // the declared one, it is restored suspended, and one update changes and
 // activates it: it is never active with a configuration that no file declares.
-// An apply that ends between the two leaves it suspended, with restoreReason in
-// its history, by which the next plan recognises it and finishes.
+// If an apply is interrupted between the two, the client stays suspended, with
+// restoreReason in its history. The next plan recognises this and completes the change.
 
-// restoreReason is the change reason of a client that is restored suspended and
-// is to be activated.
+// restoreReason is the change reason of the restoration of a client that is restored
+// suspended and then activated.
 const restoreReason = "clientele apply: to be changed to its declared configuration and activated"
 
-// ErrPurged rejects a client_id that belonged to a client of which only
-// a tombstone is left.
+// ErrPurged reports that the client_id belonged to a client that was purged.
 var ErrPurged = errors.New("the client_id belonged to a client that was permanently removed, and stays reserved: choose another client_id")
 
 // LastChange is the newest change of a client.
 type LastChange struct {
 	Revision domain.RevisionNumber
 	Action   domain.Action
-	Reason   string // given by its author; may be empty
+	Reason   string // of the change; may be empty
 }
 
-// Restoration says how a deleted client is to be restored.
+// Restoration contains the options for restoring a deleted client.
 type Restoration struct {
-	Suspended bool // suspended, whatever its status was
+	Suspended bool // restore as suspended, regardless of the earlier status
 	DryRun    bool
-	Reason    string // kept in the client's history; may be empty
+	Reason    string // stored in the client's history; may be empty
 }
 
-// compareDeleted finds out what is to be done about a declaration whose
-// client_id is taken by no client that can be read.
+// compareDeleted returns the step for a declaration whose client_id is in use, although
+// no such client is found.
 func compareDeleted(ctx context.Context, r Registry, step Step, d Declaration) (Step, error) {
 	last, err := r.LastChange(ctx, d.ID)
 	switch {
@@ -74,8 +73,8 @@ func compareDeleted(ctx context.Context, r Registry, step Step, d Declaration) (
 	return step.validated(err)
 }
 
-// tolerate makes warnings of violations in fields that the step does not change:
-// in a suspended client the registry lets them be.
+// tolerate turns violations in fields that the step does not change into warnings: the
+// registry accepts them in a suspended client.
 func (s *Step) tolerate(err error) error {
 	invalid, ok := errors.AsType[*application.InvalidError](err)
 	if !ok {
@@ -98,7 +97,7 @@ func (s *Step) tolerate(err error) error {
 	return &application.InvalidError{Findings: left}
 }
 
-// restore takes a step of the kind Restore.
+// restore executes a step of the kind Restore.
 func restore(ctx context.Context, r Registry, step Step) error {
 	status := step.before.Settings.Status
 	if step.change.Names(domain.FieldStatus) {
@@ -123,9 +122,9 @@ func restore(ctx context.Context, r Registry, step Step) error {
 	return nil
 }
 
-// finishing returns the declared change of a found client. If an earlier apply
-// restored the client and was interrupted before it could change and activate it,
-// the change also activates it, unless the declaration says otherwise.
+// finishing returns the declared change of a client that was found. If an earlier apply
+// restored the client and was interrupted before it could change and activate it, the
+// change also activates it, unless the declaration names a status.
 func finishing(ctx context.Context, r Registry, found Registered, change domain.Change) (domain.Change, error) {
 	if change.Names(domain.FieldStatus) || found.Settings.Status != domain.StatusSuspended {
 		return change, nil

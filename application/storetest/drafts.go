@@ -9,7 +9,7 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// revise decides a change of a client whose keys are not examined.
+// revise returns a client with a change applied. Its keys are not examined.
 func revise(t *testing.T, c domain.Client, change domain.Change, at time.Time) (domain.Client, domain.Findings) {
 	t.Helper()
 	draft, err := book(t).Revise(c, change)
@@ -18,7 +18,7 @@ func revise(t *testing.T, c domain.Client, change domain.Change, at time.Time) (
 	return outcome.Client, outcome.Findings
 }
 
-// restore decides the restoration of a deleted client whose keys are not examined.
+// restore returns a deleted client as restored. Its keys are not examined.
 func restore(t *testing.T, c domain.Client, at time.Time) (domain.Client, domain.Findings) {
 	t.Helper()
 	draft, err := book(t).Restore(c)

@@ -17,17 +17,19 @@ type Loaded interface {
 	application.Store
 	application.SecretKeys
 	Exec(ctx context.Context, statement string) error
-	// Apply takes one step of the migration, whatever other steps were taken.
+	// Apply applies one step of the migration, regardless of which other steps were
+	// applied.
 	Apply(ctx context.Context, version int64) error
 	Migrate(ctx context.Context) (int, error)
 }
 
-// Schema is a schema that main had between the first release and now.
+// Schema is a schema that the main branch had after the first release.
 type Schema struct {
 	Name string
-	// Statement makes it of the schema of the first release, before the steps.
+	// Statement converts the schema of the first release to this one, before the
+	// steps.
 	Statement string
-	// Steps are the migration steps that a database of it has in addition to those of
+	// Steps are the migration steps that this schema includes in addition to those of
 	// the first release.
 	Steps []int64
 }
@@ -35,9 +37,10 @@ type Schema struct {
 // releasedTenants are the tenants of the dump of the first release.
 var releasedTenants = []domain.TenantID{"acme", "globex", "damaged"}
 
-// RunEarlierSchemas checks that the data of the first release reads the same after a
-// migration from each of the schemas as after one from the first release's. That the
-// latter loses nothing is checked over HTTP (cmd/clientele/first_release_test.go).
+// RunEarlierSchemas checks that the data of the first release is the same after a
+// migration from each of the schemas as after a migration from the first release. Another
+// test checks over HTTP that the latter loses nothing
+// (cmd/clientele/first_release_test.go).
 func RunEarlierSchemas(t *testing.T, schemas []Schema, open func(t *testing.T) Loaded) {
 	t.Helper()
 	store := open(t)
@@ -70,7 +73,8 @@ func RunEarlierSchemas(t *testing.T, schemas []Schema, open func(t *testing.T) L
 	}
 }
 
-// newPepper is a pepper that the dump does not know. It sorts before those it knows.
+// newPepper is the id of a pepper that is not in the dump. It sorts before those in the
+// dump.
 const newPepper = "0000"
 
 // missingPeppers returns the peppers that live secrets need.
@@ -81,8 +85,8 @@ func missingPeppers(t *testing.T, store application.SecretKeys) []string {
 	return missing
 }
 
-// changeAll checks that each client can be changed, and that the feed goes on. The
-// first secret of a client is then kept under [newPepper].
+// changeAll checks that each client can be changed, and that the feed contains the
+// changes. It also sets the pepper of one client's first secret to [newPepper].
 func changeAll(t *testing.T, store application.Store) {
 	t.Helper()
 	for _, tenant := range releasedTenants {
@@ -111,12 +115,12 @@ func changeAll(t *testing.T, store application.Store) {
 	}
 }
 
-// everything is what a store has of a tenant.
+// everything is all data of a tenant in a store.
 type everything struct {
 	clients    []domain.State
 	unreadable []string
 	total      map[domain.Status]int
-	found      map[string][]string // identifiers of clients by what they were searched by
+	found      map[string][]string // results of searches, by filter
 	histories  map[domain.ClientID][]revision
 	changes    []revision
 	uses       map[domain.ClientID]map[string]time.Time
@@ -124,13 +128,13 @@ type everything struct {
 	purgeable  []string
 }
 
-// revision is a [domain.Revision] that can be compared.
+// revision is a [domain.Revision] in a form that can be compared.
 type revision struct {
 	domain.Revision
 	client domain.State
 }
 
-// revisions makes the revisions comparable.
+// revisions converts revisions to the form that can be compared.
 func revisions(list []domain.Revision) []revision {
 	compared := make([]revision, len(list))
 	for i, r := range list {
@@ -140,7 +144,7 @@ func revisions(list []domain.Revision) []revision {
 	return compared
 }
 
-// readAll reads all that is stored of the tenants.
+// readAll reads all data of the tenants.
 func readAll(t *testing.T, store application.Store) map[domain.TenantID]everything {
 	t.Helper()
 	all := map[domain.TenantID]everything{}

@@ -14,7 +14,7 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/postgres/pgtest"
 )
 
-// The bare statements, over rows of the same shape and size as the service's.
+// The SQL statements that the floor measures. Their rows have the shape and size of the service's rows.
 const (
 	floorTables = `
 		CREATE TABLE floor_clients (LIKE clients INCLUDING ALL);
@@ -37,7 +37,7 @@ SELECT document, secrets FROM floor_clients WHERE n = :n;
 `
 )
 
-// floor is what the database does without a service in front of it.
+// floor measures the database with pgbench, without the service.
 type floor struct {
 	pgbench string
 	url     string
@@ -55,7 +55,7 @@ func newFloor(ctx context.Context, url, dir string) (*floor, error) {
 	}
 	defer conn.Close(ctx)
 	if _, err := conn.Exec(ctx, floorTables); err != nil {
-		return nil, fmt.Errorf("tables of the floor: %w", err)
+		return nil, fmt.Errorf("create the tables of the floor: %w", err)
 	}
 	return &floor{pgbench: pgbench, url: url, dir: dir}, nil
 }
@@ -70,7 +70,7 @@ func (f *floor) reads(ctx context.Context, opts options) (float64, error) {
 
 var tps = regexp.MustCompile(`tps = ([0-9.]+)`)
 
-// run returns the transactions a second that pgbench reaches with the script.
+// run runs the script in pgbench and returns the transactions per second.
 func (f *floor) run(ctx context.Context, opts options, name, script string) (float64, error) {
 	path := filepath.Join(f.dir, name)
 	if err := os.WriteFile(path, fmt.Appendf(nil, script, opts.Clients), 0o600); err != nil {
@@ -85,7 +85,7 @@ func (f *floor) run(ctx context.Context, opts options, name, script string) (flo
 	}
 	found := tps.FindSubmatch(output)
 	if found == nil {
-		return 0, fmt.Errorf("pgbench printed no figure: %s", output)
+		return 0, fmt.Errorf("pgbench printed no tps: %s", output)
 	}
 	return strconv.ParseFloat(string(found[1]), 64)
 }

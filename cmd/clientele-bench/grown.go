@@ -9,17 +9,18 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Reads of a tenant that has just grown from nothing, so that PostgreSQL has no
-// statistics about it, beside the same with statistics.
+// These measurements compare reads of two tenants of the same size: one that has just
+// grown from nothing, so that PostgreSQL has no statistics about it, and one with
+// statistics.
 const (
 	grownClients  = 30_000
 	grownName     = "grown"   // without statistics
-	analyzedName  = "settled" // with them
+	analyzedName  = "settled" // with statistics
 	grownTarget   = "0.8"
-	grownFraction = 4 // each measurement lasts a part of the others' time
+	grownFraction = 4 // the other measurements last this many times as long
 )
 
-// grownReads are what is measured, by name.
+// grownReads returns the requests to measure, with their names.
 func grownReads(t tenant, l *load) []struct {
 	name string
 	next request
@@ -36,8 +37,9 @@ func grownReads(t tenant, l *load) []struct {
 	}
 }
 
-// grown starts a service on each of two databases, lets it serve while they are empty,
-// so that it has plans for empty tables, and fills both; one of them gets statistics.
+// grown starts a service on each of two databases and sends requests while the
+// databases are empty, so that PostgreSQL has plans for empty tables. It then fills both
+// databases, and collects statistics in one of them.
 func (b *bench) grown(ctx context.Context, dir string, tokens *issuer) (list []measurement, err error) {
 	for _, name := range []string{grownName, analyzedName} {
 		url, err := b.database.NewDatabase(ctx)
@@ -48,19 +50,19 @@ func (b *bench) grown(ctx context.Context, dir string, tokens *issuer) (list []m
 		if err != nil {
 			return nil, err
 		}
-		b.more = append(b.more, service)
+		b.extra = append(b.extra, service)
 		if _, _, err := service.populate(ctx, 1); err != nil {
 			return nil, err
 		}
-		own := tenant{name: name, clients: grownClients}
-		if own.tokens, err = tokens.tokens(name); err != nil {
+		grownTenant := tenant{name: name, clients: grownClients}
+		if grownTenant.tokens, err = tokens.tokens(name); err != nil {
 			return nil, err
 		}
 		opts := b.opts
 		opts.Duration = 100 * time.Millisecond
-		l := newLoad(service, nil, "", own.tokens, opts)
-		for _, read := range grownReads(own, l) {
-			if _, _, err := l.peak(ctx, headersOf(own.tokens), read.next); err != nil {
+		l := newLoad(service, nil, "", grownTenant.tokens, opts)
+		for _, read := range grownReads(grownTenant, l) {
+			if _, _, err := l.peak(ctx, headersOf(grownTenant.tokens), read.next); err != nil {
 				return nil, err
 			}
 		}
@@ -68,14 +70,15 @@ func (b *bench) grown(ctx context.Context, dir string, tokens *issuer) (list []m
 			return nil, err
 		}
 		l.opts.Duration = b.opts.Duration / grownFraction
-		for _, read := range grownReads(own, l) {
-			list = append(list, b.over(name+": "+read.name, l, own.tokens, read.next))
+		for _, read := range grownReads(grownTenant, l) {
+			list = append(list, b.overHTTP(name+": "+read.name, l, grownTenant.tokens, read.next))
 		}
 	}
 	return list, nil
 }
 
-// fillGrown fills the tenant, and keeps statistics away from it or collects them.
+// fillGrown fills the tenant. It collects statistics only for analyzedName, and turns
+// off automatic collection for both tenants.
 func fillGrown(ctx context.Context, url, name string) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
@@ -88,9 +91,10 @@ func fillGrown(ctx context.Context, url, name string) error {
 	if _, err := conn.Exec(ctx, statements, pgx.QueryExecModeSimpleProtocol); err != nil {
 		return fmt.Errorf("fill a tenant: %w", err)
 	}
-	// The lists of what is not sorted in yet are no matter of statistics.
-	const settle = `SELECT gin_clean_pending_list('clients_facets'), gin_clean_pending_list('clients_name')`
-	if _, err := conn.Exec(ctx, settle); err != nil {
+	// Merge the pending lists of the GIN indexes, so that the tenants differ only in
+	// statistics.
+	const mergePending = `SELECT gin_clean_pending_list('clients_facets'), gin_clean_pending_list('clients_name')`
+	if _, err := conn.Exec(ctx, mergePending); err != nil {
 		return err
 	}
 	if name == analyzedName {
@@ -99,7 +103,7 @@ func fillGrown(ctx context.Context, url, name string) error {
 	return err
 }
 
-// reportGrown prints the ratios, and notes them.
+// reportGrown prints the ratios and adds them to the figures.
 func (b *bench) reportGrown(table *tabwriter.Writer, f *figures) {
 	fmt.Fprintf(table, "\t\t\t\t\t\t\t\t\n\twithout statistics /s\twith /s\tratio\ttarget\t\t\t\t\n")
 	for _, read := range grownReads(tenant{clients: grownClients}, nil) {

@@ -21,24 +21,24 @@ import (
 // issuerName is the issuer of the benchmark's tokens.
 const issuerName = "https://issuer.example.com"
 
-// issuer signs access tokens with RS256 and with ES256, as issuers do.
+// issuer signs access tokens with RS256 and ES256.
 type issuer struct {
 	keys     []jwk.Key
-	keysFile string // its JWK Set
+	keysFile string // path of its JWK Set
 }
 
 func newIssuer(dir string) (*issuer, error) {
 	i := &issuer{keysFile: filepath.Join(dir, "issuer.json")}
-	forRSA, err := rsa.GenerateKey(rand.Reader, 2048)
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return nil, err
 	}
-	forEC, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ecKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
 	public := jwk.NewSet()
-	for algorithm, private := range map[jwa.SignatureAlgorithm]crypto.PrivateKey{jwa.RS256: forRSA, jwa.ES256: forEC} {
+	for algorithm, private := range map[jwa.SignatureAlgorithm]crypto.PrivateKey{jwa.RS256: rsaKey, jwa.ES256: ecKey} {
 		key, err := jwk.FromRaw(private)
 		if err != nil {
 			return nil, err
@@ -49,23 +49,23 @@ func newIssuer(dir string) (*issuer, error) {
 		if err := key.Set(jwk.KeyIDKey, algorithm.String()); err != nil {
 			return nil, err
 		}
-		shown, err := key.PublicKey()
+		publicKey, err := key.PublicKey()
 		if err != nil {
 			return nil, err
 		}
-		if err := public.AddKey(shown); err != nil {
+		if err := public.AddKey(publicKey); err != nil {
 			return nil, err
 		}
 		i.keys = append(i.keys, key)
 	}
-	text, err := json.Marshal(public)
+	encoded, err := json.Marshal(public)
 	if err != nil {
 		return nil, err
 	}
-	return i, os.WriteFile(i.keysFile, text, 0o600)
+	return i, os.WriteFile(i.keysFile, encoded, 0o600)
 }
 
-// tokens returns an administrator's tokens for a tenant, one of each algorithm.
+// tokens returns administrator tokens for a tenant, one for each algorithm.
 func (i *issuer) tokens(tenant string) ([]string, error) {
 	var tokens []string
 	for _, key := range i.keys {

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/md5" //nolint:gosec // the same as in fillTenant, and no secret
+	"crypto/md5" //nolint:gosec // the same as in fillTenant; not used for security
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
@@ -18,14 +18,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// load drives the service over keep-alive connections, each of which sends its
-// next request when the last one is answered.
+// load sends requests to the service over keep-alive connections. Each connection
+// sends its next request when it has the response to the previous one.
 type load struct {
 	url, operators string
 	ids            []string
-	secret         string // of a client, ids[0]
+	secret         string // of the client ids[0]
 	opts           options
-	tokens         []string // of the tenant whose clients are changed
+	tokens         []string // of the tenant that the clients belong to
 
 	mu     sync.Mutex
 	random *rand.Rand
@@ -39,7 +39,7 @@ func newLoad(on *target, ids []string, secret string, tokens []string, opts opti
 	}
 }
 
-// headersOf are the headers of requests with the tokens, taken in turn.
+// headersOf returns the request headers for each token.
 func headersOf(tokens []string) []http.Header {
 	var headers []http.Header
 	for _, token := range tokens {
@@ -48,7 +48,7 @@ func headersOf(tokens []string) []http.Header {
 	return headers
 }
 
-// draw chooses a number below n, and one that was never used before.
+// draw returns a random number below n and a serial number that was never used before.
 func (l *load) draw(n int) (chosen, serial int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -56,7 +56,7 @@ func (l *load) draw(n int) (chosen, serial int) {
 	return l.random.IntN(n), l.serial
 }
 
-// request is what to send, made anew for each time.
+// request returns the next request to send.
 type request func() (method, path, body string)
 
 func (l *load) client(suffix string) (path string, serial int) {
@@ -64,13 +64,13 @@ func (l *load) client(suffix string) (path string, serial int) {
 	return "/admin/oauth/clients/" + l.ids[i] + suffix, serial
 }
 
-// update sets one member of one of the clients.
+// update changes one field of a random client.
 func (l *load) update() (method, path, body string) {
 	path, serial := l.client("")
 	return http.MethodPut, path, `{"logo_url":"https://app.example.com/logo-` + strconv.Itoa(serial) + `.png"}`
 }
 
-// rename sets the one member that lists are searched by.
+// rename changes the name of a random client, the field that the search uses.
 func (l *load) rename() (method, path, body string) {
 	path, serial := l.client("")
 	return http.MethodPut, path, `{"name":"Application ` + strconv.Itoa(serial) + `"}`
@@ -92,7 +92,7 @@ func (l *load) verify() (method, path, body string) {
 	return http.MethodPost, "/admin/oauth/clients/" + l.ids[0] + "/verify-secret", `{"secret":"` + l.secret + `"}`
 }
 
-// The requests about a tenant with many clients.
+// The following requests read a tenant with many clients.
 
 func (t tenant) page(*load) request {
 	return func() (string, string, string) { return http.MethodGet, "/admin/oauth/clients?page_size=100", "" }
@@ -108,7 +108,7 @@ func (t tenant) walk(l *load) request {
 func (t tenant) search(l *load) request {
 	return func() (string, string, string) {
 		n, _ := l.draw(t.clients)
-		sum := md5.Sum([]byte(strconv.Itoa(n + 1))) //nolint:gosec // the same as in fillTenant, and no secret
+		sum := md5.Sum([]byte(strconv.Itoa(n + 1))) //nolint:gosec // the same as in fillTenant; not used for security
 		return http.MethodGet, "/admin/oauth/clients?name=" + hex.EncodeToString(sum[:])[:12], ""
 	}
 }
@@ -128,11 +128,10 @@ func (t tenant) feed(*load) request {
 	return func() (string, string, string) { return http.MethodGet, "/admin/oauth/changes?limit=100", "" }
 }
 
-// peak measures how many a second of the requests are carried out when each
-// connection sends its next one as soon as the last is answered. A request that
-// fails makes the whole measurement fail: it is no figure then. The load shares the
-// machine with what it measures, so it is sent by the HTTP client that costs the
-// least.
+// peak measures the requests per second if each connection sends its next request as
+// soon as it has the response to the previous one. If one request fails, the whole
+// measurement fails, because its result would be meaningless. The load shares the machine
+// with the service, so it uses the HTTP client with the lowest cost.
 func (l *load) peak(ctx context.Context, headers []http.Header, next request) (perSecond float64, requests uint64, err error) {
 	client := &fasthttp.HostClient{Addr: strings.TrimPrefix(l.url, "http://"), MaxConns: l.opts.Connections}
 	defer client.CloseIdleConnections()
@@ -143,9 +142,9 @@ func (l *load) peak(ctx context.Context, headers []http.Header, next request) (p
 	began := time.Now()
 	for c := range l.opts.Connections {
 		group.Go(func() error {
-			r, answer := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+			r, response := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 			defer fasthttp.ReleaseRequest(r)
-			defer fasthttp.ReleaseResponse(answer)
+			defer fasthttp.ReleaseResponse(response)
 			for name, values := range headers[c%len(headers)] {
 				r.Header.Set(name, values[0])
 			}
@@ -154,11 +153,11 @@ func (l *load) peak(ctx context.Context, headers []http.Header, next request) (p
 				r.Header.SetMethod(method)
 				r.SetRequestURI(l.url + path)
 				r.SetBodyString(body)
-				if err := client.Do(r, answer); err != nil {
+				if err := client.Do(r, response); err != nil {
 					return err
 				}
-				if status := answer.StatusCode(); status >= http.StatusBadRequest {
-					return fmt.Errorf("answer %d: %s", status, answer.Body())
+				if status := response.StatusCode(); status >= http.StatusBadRequest {
+					return fmt.Errorf("response %d: %s", status, response.Body())
 				}
 				done.Add(1)
 			}
@@ -169,9 +168,9 @@ func (l *load) peak(ctx context.Context, headers []http.Header, next request) (p
 	return float64(done.Load()) / time.Since(began).Seconds(), done.Load(), err
 }
 
-// steadily sends so many a second, whatever the answers take, and tells what they
-// took.
-func (l *load) steadily(ctx context.Context, headers []http.Header, next request, rate vegeta.Rate) (*vegeta.Metrics, error) {
+// atRate sends requests at a fixed rate, independent of the response times, and returns
+// the measured latencies.
+func (l *load) atRate(ctx context.Context, headers []http.Header, next request, rate vegeta.Rate) (*vegeta.Metrics, error) {
 	connections := uint64(l.opts.Connections) //nolint:gosec // a small number
 	attacker := vegeta.NewAttacker(
 		vegeta.Workers(connections), vegeta.MaxWorkers(connections), vegeta.Connections(l.opts.Connections), vegeta.KeepAlive(true),
@@ -187,7 +186,7 @@ func (l *load) steadily(ctx context.Context, headers []http.Header, next request
 	var metrics vegeta.Metrics
 	for result := range attacker.Attack(targeter, rate, l.opts.Duration, "") {
 		if result.Error != "" {
-			return nil, fmt.Errorf("answer %d %s: %s", result.Code, result.Error, result.Body)
+			return nil, fmt.Errorf("response %d %s: %s", result.Code, result.Error, result.Body)
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()

@@ -1,10 +1,10 @@
-// Command clientele-bench measures the service over HTTP beside the floor on
-// the same PostgreSQL: what pgbench reaches with the bare statements. It
-// starts a throw-away server and the service, drives both in turns, and prints
-// medians and their ratios.
+// Command clientele-bench measures the service over HTTP and compares it with the
+// floor: what pgbench achieves on the same PostgreSQL with only the SQL statements. It
+// starts a temporary PostgreSQL server and the service, measures both in turn, and
+// prints medians and their ratios.
 //
-// T is one transaction of begin, select for update, update, insert of a log
-// row and commit; R is one select by key. Both are prepared statements.
+// T is one transaction: begin, select for update, update, insert of a log row, commit.
+// R is one select by key. Both use prepared statements.
 package main
 
 import (
@@ -49,24 +49,25 @@ func main() {
 	}
 }
 
-// measurement is something that is done as often as possible for a while.
+// measurement measures how many operations per second are possible.
 type measurement struct {
 	name string
 	run  func(ctx context.Context) (perSecond float64, err error)
 }
 
-// bench is everything that is measured, and with what.
+// bench has the servers, the loads and the results.
 type bench struct {
 	opts     options
 	database *pgtest.Server
 	postgres *target   // the service over PostgreSQL
-	sqlite   *target   // the service over its file
-	load     *load     // on the first of these
-	more     []*target // further services, see grown
+	sqlite   *target   // the service over SQLite
+	load     *load     // of the service over PostgreSQL
+	extra    []*target // more services, see grown
 	binary   string
 	results  map[string][]float64
 	costs    map[string]costs
-	// responses counts what readers of the change feed were given meanwhile, in the last round.
+	// responses counts the responses to readers of the change feed during a measurement,
+	// in the last round.
 	responses map[string]int64
 }
 
@@ -77,7 +78,7 @@ func run(ctx context.Context, opts options) (err error) {
 	}
 	defer os.RemoveAll(dir)
 	b := &bench{opts: opts, results: map[string][]float64{}, costs: map[string]costs{}, responses: map[string]int64{}}
-	if b.database, err = pgtest.Start(ctx); err != nil { // with everything on that keeps data safe
+	if b.database, err = pgtest.Start(ctx); err != nil { // with all durability settings on
 		return err
 	}
 	defer func() { err = errors.Join(err, b.database.Stop()) }()
@@ -102,7 +103,7 @@ func run(ctx context.Context, opts options) (err error) {
 	defer func() { err = errors.Join(err, b.sqlite.stop()) }()
 
 	defer func() {
-		for _, t := range b.more {
+		for _, t := range b.extra {
 			err = errors.Join(err, t.stop())
 		}
 	}()
@@ -134,7 +135,7 @@ func run(ctx context.Context, opts options) (err error) {
 	return b.report(ctx)
 }
 
-// measurements lists what is measured, in the order in which that is done.
+// measurements returns the selected measurements, in the order in which they run.
 func (b *bench) measurements(ctx context.Context, url, dir string, tokens *issuer) ([]measurement, error) {
 	ids, secret, err := b.postgres.populate(ctx, b.opts.Clients)
 	if err != nil {
@@ -144,80 +145,80 @@ func (b *bench) measurements(ctx context.Context, url, dir string, tokens *issue
 	if err != nil {
 		return nil, err
 	}
-	own, err := tokens.tokens(devTenant)
+	adminTokens, err := tokens.tokens(devTenant)
 	if err != nil {
 		return nil, err
 	}
-	b.load = newLoad(b.postgres, ids, secret, own, b.opts)
+	b.load = newLoad(b.postgres, ids, secret, adminTokens, b.opts)
 	list := []measurement{
 		{"T", func(ctx context.Context) (float64, error) { return floor.transactions(ctx, b.opts) }},
-		b.over("update", b.load, b.load.tokens, b.load.update),
-		b.followed(b.over("update while readers wait", b.load, b.load.tokens, b.load.update), b.postgres, waitingReaders, idleTenants()...),
-		b.followed(b.over("update while readers follow", b.load, b.load.tokens, b.load.update), b.postgres, followingReaders, devTenant),
-		b.over("create", b.load, b.load.tokens, b.load.create),
+		b.overHTTP("update", b.load, b.load.tokens, b.load.update),
+		b.withReaders(b.overHTTP("update while readers wait", b.load, b.load.tokens, b.load.update), b.postgres, waitingReaders, idleTenants()...),
+		b.withReaders(b.overHTTP("update while readers follow", b.load, b.load.tokens, b.load.update), b.postgres, followingReaders, devTenant),
+		b.overHTTP("create", b.load, b.load.tokens, b.load.create),
 		{"R", func(ctx context.Context) (float64, error) { return floor.reads(ctx, b.opts) }},
-		b.over("read", b.load, b.load.tokens, b.load.read),
+		b.overHTTP("read", b.load, b.load.tokens, b.load.read),
 		b.conditional("read, not modified", b.load, b.load.read),
-		b.over("verify a secret", b.load, b.load.tokens, b.load.verify),
-		b.over("update of the name", b.load, b.load.tokens, b.load.rename),
+		b.overHTTP("verify a secret", b.load, b.load.tokens, b.load.verify),
+		b.overHTTP("update of the name", b.load, b.load.tokens, b.load.rename),
 	}
-	if b.wanted("page") || b.wanted("walk") || b.wanted("search") || b.wanted("filter") || b.wanted("feed") {
+	if b.selected("page") || b.selected("walk") || b.selected("search") || b.selected("filter") || b.selected("feed") {
 		tenants, err := newTenants(ctx, b.postgres, url, b.opts.Small, b.opts.Large)
 		if err != nil {
 			return nil, err
 		}
 		for _, t := range tenants {
 			list = append(list,
-				b.over("page of 100 of "+t.name, b.load, t.tokens, t.page(b.load)),
-				b.over("walk by 100 of "+t.name, b.load, t.tokens, t.walk(b.load)),
-				b.over("search by name of "+t.name, b.load, t.tokens, t.search(b.load)),
-				b.over("filter by host of "+t.name, b.load, t.tokens, t.filter(b.load)),
-				b.over("feed, nothing new of "+t.name, b.load, t.tokens, t.poll(b.load)),
-				b.over("feed, 100 changes of "+t.name, b.load, t.tokens, t.feed(b.load)),
+				b.overHTTP("page of 100 of "+t.name, b.load, t.tokens, t.page(b.load)),
+				b.overHTTP("walk by 100 of "+t.name, b.load, t.tokens, t.walk(b.load)),
+				b.overHTTP("search by name of "+t.name, b.load, t.tokens, t.search(b.load)),
+				b.overHTTP("filter by host of "+t.name, b.load, t.tokens, t.filter(b.load)),
+				b.overHTTP("feed, nothing new of "+t.name, b.load, t.tokens, t.poll(b.load)),
+				b.overHTTP("feed, 100 changes of "+t.name, b.load, t.tokens, t.feed(b.load)),
 			)
 		}
 	}
-	if b.wanted(grownName) || b.wanted(analyzedName) {
+	if b.selected(grownName) || b.selected(analyzedName) {
 		grown, err := b.grown(ctx, dir, tokens)
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, grown...)
 	}
-	if b.wanted("SQLite") {
-		fileIDs, fileSecret, err := b.sqlite.populate(ctx, b.opts.Clients)
+	if b.selected("SQLite") {
+		sqliteIDs, sqliteSecret, err := b.sqlite.populate(ctx, b.opts.Clients)
 		if err != nil {
 			return nil, err
 		}
-		file := newLoad(b.sqlite, fileIDs, fileSecret, own, b.opts)
-		whole := tenant{clients: b.opts.Clients}
+		sqliteLoad := newLoad(b.sqlite, sqliteIDs, sqliteSecret, adminTokens, b.opts)
+		sqliteTenant := tenant{clients: b.opts.Clients}
 		list = append(list,
-			b.over("SQLite: update", file, own, file.update),
-			b.followed(b.over("SQLite: update while readers wait", file, own, file.update), b.sqlite, waitingReaders, idleTenants()...),
-			b.followed(b.over("SQLite: update while readers follow", file, own, file.update), b.sqlite, followingReaders, devTenant),
-			b.over("SQLite: create", file, own, file.create),
-			b.over("SQLite: read", file, own, file.read),
-			b.conditional("SQLite: read, not modified", file, file.read),
-			b.over("SQLite: verify a secret", file, own, file.verify),
-			b.over("SQLite: page of 100", file, own, whole.page(file)),
-			b.over("SQLite: feed, 100 changes", file, own, whole.feed(file)),
+			b.overHTTP("SQLite: update", sqliteLoad, adminTokens, sqliteLoad.update),
+			b.withReaders(b.overHTTP("SQLite: update while readers wait", sqliteLoad, adminTokens, sqliteLoad.update), b.sqlite, waitingReaders, idleTenants()...),
+			b.withReaders(b.overHTTP("SQLite: update while readers follow", sqliteLoad, adminTokens, sqliteLoad.update), b.sqlite, followingReaders, devTenant),
+			b.overHTTP("SQLite: create", sqliteLoad, adminTokens, sqliteLoad.create),
+			b.overHTTP("SQLite: read", sqliteLoad, adminTokens, sqliteLoad.read),
+			b.conditional("SQLite: read, not modified", sqliteLoad, sqliteLoad.read),
+			b.overHTTP("SQLite: verify a secret", sqliteLoad, adminTokens, sqliteLoad.verify),
+			b.overHTTP("SQLite: page of 100", sqliteLoad, adminTokens, sqliteTenant.page(sqliteLoad)),
+			b.overHTTP("SQLite: feed, 100 changes", sqliteLoad, adminTokens, sqliteTenant.feed(sqliteLoad)),
 		)
 	}
-	return slices.DeleteFunc(list, func(m measurement) bool { return !b.wanted(m.name) }), nil
+	return slices.DeleteFunc(list, func(m measurement) bool { return !b.selected(m.name) }), nil
 }
 
-// wanted reports whether something of that name is to be measured.
-func (b *bench) wanted(name string) bool {
+// selected reports whether a measurement with this name must run.
+func (b *bench) selected(name string) bool {
 	return len(b.opts.Only) == 0 || slices.ContainsFunc(b.opts.Only, func(only string) bool {
 		return strings.HasPrefix(name, only) || strings.HasPrefix(only, name)
 	})
 }
 
-// over is a measurement over HTTP, which also notes what it costs.
-func (b *bench) over(name string, l *load, tokens []string, next request) measurement {
+// overHTTP returns a measurement over HTTP, which also records the CPU time.
+func (b *bench) overHTTP(name string, l *load, tokens []string, next request) measurement {
 	headers := headersOf(tokens)
 	return measurement{name, func(ctx context.Context) (float64, error) {
-		before, err := b.spent()
+		before, err := b.cpuTime()
 		if err != nil {
 			return 0, err
 		}
@@ -226,13 +227,13 @@ func (b *bench) over(name string, l *load, tokens []string, next request) measur
 		if err = errors.Join(err, profiled()); err != nil {
 			return 0, err
 		}
-		after, err := b.spent()
+		after, err := b.cpuTime()
 		b.costs[name] = after.since(before, requests)
 		return perSecond, err
 	}}
 }
 
-// conditional is a read that finds the client as it was known.
+// conditional returns a measurement of conditional reads, whose response is 304.
 func (b *bench) conditional(name string, l *load, next request) measurement {
 	headers := headersOf(l.tokens)
 	for _, header := range headers {

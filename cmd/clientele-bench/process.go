@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// residentMemory reads a figure of a process's memory, in bytes: VmRSS is what it
-// has now, VmHWM the most that it ever had (proc(5)).
+// residentMemory returns the resident memory of a process in bytes: VmRSS is the
+// current size, VmHWM the maximum so far (proc(5)).
 func residentMemory(pid int, figure string) (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -18,17 +18,17 @@ func residentMemory(pid int, figure string) (int64, error) {
 	}
 	found := regexp.MustCompile(figure + `:\s+(\d+) kB`).FindSubmatch(status)
 	if found == nil {
-		return 0, fmt.Errorf("no %s for process %d", figure, pid)
+		return 0, fmt.Errorf("process %d has no %s in /proc", pid, figure)
 	}
 	kib, err := strconv.ParseInt(string(found[1]), 10, 64)
 	return kib << 10, err
 }
 
-// clockTick is the unit of times in /proc; 100 a second on every Linux there is.
+// clockTick is the unit of times in /proc; every Linux has 100 per second.
 const clockTick = 10 * time.Millisecond
 
-// processTime is how long a process has been on a processor, with its children
-// that have ended.
+// processTime returns the CPU time of a process, including its children that have
+// ended.
 func processTime(pid int) (time.Duration, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

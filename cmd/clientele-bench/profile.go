@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// profile takes a profile of the service while a measurement goes on, where one
-// is wanted; the function that it returns waits for it. That of the last round is
-// kept.
+// profile takes a CPU profile of the service during a measurement, if --profiles is set.
+// The returned function waits for the profile. The file has the profile of the last
+// round.
 func (b *bench) profile(ctx context.Context, name, operators string) (profiled func() error) {
 	if b.opts.Profiles == "" {
 		return func() error { return nil }
@@ -31,21 +31,21 @@ func (b *bench) fetchProfile(ctx context.Context, name, operators string) error 
 	if err != nil {
 		return err
 	}
-	answer, err := http.DefaultClient.Do(r)
+	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return err
 	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("profile: answer %d", answer.StatusCode)
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("profile: response %d", response.StatusCode)
 	}
-	if err := os.MkdirAll(b.opts.Profiles, 0o755); err != nil { //nolint:gosec // profiles are for everybody
+	if err := os.MkdirAll(b.opts.Profiles, 0o755); err != nil { //nolint:gosec // profiles may be read by all users
 		return err
 	}
 	file, err := os.Create(filepath.Join(b.opts.Profiles, strings.NewReplacer(" ", "-", ",", "", ":", "").Replace(name)+".pprof"))
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(file, answer.Body)
+	_, err = io.Copy(file, response.Body)
 	return errors.Join(err, file.Close())
 }

@@ -17,18 +17,19 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// How readers of the change feed wait while updates are measured.
+// The readers of the change feed during the measurement of updates.
 const (
 	waitingReaders = 1024
-	// followingReaders are given every change. What that costs is in proportion to
-	// their number and to the changes, however it is done.
+	// followingReaders is the number of readers that receive every change. Their cost is
+	// proportional to their number and to the number of changes, in every implementation.
 	followingReaders = 16
-	// waitingTenants are the tenants of readers whose feed has nothing new.
+	// waitingTenants is the number of tenants that the waiting readers belong to. Their
+	// feeds have nothing new.
 	waitingTenants = 16
 	readersTimeout = time.Minute
 )
 
-// readers wait for changes until they are stopped.
+// readers is a group of readers that wait for changes until it is stopped.
 type readers struct {
 	stop      context.CancelFunc
 	group     sync.WaitGroup
@@ -38,8 +39,8 @@ type readers struct {
 	failure   atomic.Pointer[error]
 }
 
-// startReaders lets n readers follow the feeds of these tenants, each from its end,
-// and returns when all wait.
+// startReaders starts n readers of the tenants' feeds, each at the end of its feed. It
+// returns when all of them wait.
 func startReaders(ctx context.Context, t *target, n int, tenants ...string) (*readers, error) {
 	r := &readers{}
 	ctx, r.stop = context.WithCancel(ctx)
@@ -51,7 +52,7 @@ func startReaders(ctx context.Context, t *target, n int, tenants ...string) (*re
 		}
 		followed[i] = tenant{name: name, tokens: tokens}
 	}
-	if err := t.ends(ctx, followed); err != nil {
+	if err := t.findFeedEnds(ctx, followed); err != nil {
 		return nil, errors.Join(err, r.end())
 	}
 	connections := &fasthttp.HostClient{
@@ -59,8 +60,8 @@ func startReaders(ctx context.Context, t *target, n int, tenants ...string) (*re
 		Dial: func(address string) (net.Conn, error) { return r.dial(ctx, address) },
 	}
 	for i := range n {
-		of := followed[i%len(followed)]
-		r.group.Go(func() { r.follow(ctx, connections, t.URL, of.tokens[0], of.changes) })
+		own := followed[i%len(followed)]
+		r.group.Go(func() { r.follow(ctx, connections, t.URL, own.tokens[0], own.changes) })
 	}
 	deadline := time.Now().Add(readersTimeout)
 	for {
@@ -69,12 +70,12 @@ func startReaders(ctx context.Context, t *target, n int, tenants ...string) (*re
 		case wait == n && err == nil:
 			return r, nil
 		case err != nil, r.failure.Load() != nil, time.Now().After(deadline):
-			return nil, errors.Join(err, fmt.Errorf("%d of %d readers wait", wait, n), r.end())
+			return nil, errors.Join(err, fmt.Errorf("only %d of %d readers wait", wait, n), r.end())
 		}
 	}
 }
 
-// waiting is how many requests wait for changes, as the service's metrics have it.
+// waiting returns how many requests wait for changes, according to the service's metrics.
 func (t *target) waiting(ctx context.Context) (n int, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, t.Operators+"/metrics", http.NoBody)
 	if err != nil {
@@ -110,7 +111,7 @@ func (r *readers) follow(ctx context.Context, connections *fasthttp.HostClient, 
 			return
 		}
 		if err == nil && response.StatusCode() != http.StatusOK {
-			err = fmt.Errorf("a reader: %d: %s", response.StatusCode(), response.Body())
+			err = fmt.Errorf("reader: response %d: %s", response.StatusCode(), response.Body())
 		}
 		var page struct {
 			Data struct {
@@ -129,8 +130,9 @@ func (r *readers) follow(ctx context.Context, connections *fasthttp.HostClient, 
 	}
 }
 
-// dial keeps the connections, to end requests that wait; the client would make new
-// ones for them.
+// dial records the connections, so that end can close them and so end the waiting
+// requests. It opens no connection after that; otherwise the client would repeat the
+// requests on new ones.
 func (r *readers) dial(ctx context.Context, address string) (net.Conn, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	r.mu.Lock()
@@ -159,8 +161,8 @@ func (r *readers) end() error {
 	return nil
 }
 
-// followed is a measurement while n readers wait for changes, of the given tenants.
-func (b *bench) followed(m measurement, t *target, n int, tenants ...string) measurement {
+// withReaders returns the measurement with n readers that follow the tenants' feeds.
+func (b *bench) withReaders(m measurement, t *target, n int, tenants ...string) measurement {
 	run := m.run
 	m.run = func(ctx context.Context) (float64, error) {
 		waiting, err := startReaders(ctx, t, n, tenants...)
@@ -175,7 +177,7 @@ func (b *bench) followed(m measurement, t *target, n int, tenants ...string) mea
 	return m
 }
 
-// idleTenants are tenants in which nothing changes.
+// idleTenants returns the names of tenants without changes.
 func idleTenants() (names []string) {
 	for i := range waitingTenants {
 		names = append(names, fmt.Sprintf("tenant_idle_%d", i))

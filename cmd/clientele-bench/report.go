@@ -15,15 +15,14 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
-// costs is time on a processor: of the service, of the database, and of the load
-// itself.
+// costs is the CPU time of the service, the database and the load.
 type costs struct {
 	service, database, load time.Duration
 }
 
-// spent is what was spent so far.
-func (b *bench) spent() (c costs, err error) {
-	for _, t := range append([]*target{b.postgres, b.sqlite}, b.more...) {
+// cpuTime returns the CPU time used so far.
+func (b *bench) cpuTime() (c costs, err error) {
+	for _, t := range append([]*target{b.postgres, b.sqlite}, b.extra...) {
 		spent, err := processTime(t.Command.Process.Pid)
 		if err != nil {
 			return c, err
@@ -31,7 +30,7 @@ func (b *bench) spent() (c costs, err error) {
 		c.service += spent
 	}
 	for _, pid := range b.database.Processes() {
-		if spent, err := processTime(pid); err == nil { // one that has ended counts for the first process
+		if spent, err := processTime(pid); err == nil { // a process that has ended is included in the first one's time
 			c.database += spent
 		}
 	}
@@ -41,13 +40,13 @@ func (b *bench) spent() (c costs, err error) {
 	return c, err
 }
 
-// since is what each of n requests cost.
+// since returns the costs of each of the n requests since before.
 func (c costs) since(before costs, n uint64) costs {
 	of := func(d time.Duration) time.Duration { return d / time.Duration(max(n, 1)) } //nolint:gosec // a small number
 	return costs{of(c.service - before.service), of(c.database - before.database), of(c.load - before.load)}
 }
 
-// String tells them in microseconds.
+// String formats the costs in microseconds.
 func (c costs) String() string {
 	return fmt.Sprintf("%d µs service, %d µs database, %d µs load",
 		c.service.Microseconds(), c.database.Microseconds(), c.load.Microseconds())
@@ -58,18 +57,18 @@ func (b *bench) median(name string) float64 {
 	return sorted[len(sorted)/2]
 }
 
-// tail is by how much the 99th percentile of an update is longer than the median,
-// at half of what can be done.
+// tail returns the median and the 99th percentile of the latency of an update, at half
+// the peak rate.
 func (b *bench) tail(ctx context.Context) (median, ninetyNinth time.Duration, err error) {
 	half := vegeta.Rate{Freq: int(b.median("update") / 2), Per: time.Second}
-	metrics, err := b.load.steadily(ctx, headersOf(b.load.tokens), b.load.update, half)
+	metrics, err := b.load.atRate(ctx, headersOf(b.load.tokens), b.load.update, half)
 	if err != nil {
 		return 0, 0, err
 	}
 	return metrics.Latencies.P50, metrics.Latencies.P99, nil
 }
 
-// figures are what is written for programs.
+// figures is the content of the file with the results.
 type figures struct {
 	Ratios        map[string]float64 `json:"ratios"`
 	P99OverMedian float64            `json:"p99_over_median"`
@@ -82,7 +81,7 @@ type figures struct {
 
 const mib = 1 << 20
 
-// report prints the medians, and writes the ratios.
+// report prints the medians and writes the ratios to a file.
 func (b *bench) report(ctx context.Context) error {
 	small, large := fmt.Sprintf(" of tenant_%d", b.opts.Small), fmt.Sprintf(" of tenant_%d", b.opts.Large)
 	ratio := func(name, floor string) float64 { return b.median(name) / b.median(floor) }
@@ -110,7 +109,7 @@ func (b *bench) report(ctx context.Context) error {
 		return err
 	}
 	f.P99OverMedian = float64(ninetyNinth) / float64(median)
-	most, err := residentMemory(b.postgres.Command.Process.Pid, "VmHWM")
+	peakMemory, err := residentMemory(b.postgres.Command.Process.Pid, "VmHWM")
 	if err != nil {
 		return err
 	}
@@ -118,7 +117,7 @@ func (b *bench) report(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f.RSSMiB, f.RestMiB, f.BinaryMiB = float64(most)/mib, float64(b.postgres.rest)/mib, float64(binary.Size())/mib
+	f.RSSMiB, f.RestMiB, f.BinaryMiB = float64(peakMemory)/mib, float64(b.postgres.idleMemory)/mib, float64(binary.Size())/mib
 	f.ReadyMS = float64(b.postgres.ready.Microseconds()) / 1000
 
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -179,12 +178,12 @@ func (b *bench) report(ctx context.Context) error {
 	fmt.Printf("from its start to ready on a migrated database: %.0f ms (target 300)\n", f.ReadyMS)
 	fmt.Printf("%d connections, %d clients to update and read, medians of %d rounds of %s; service, database and load on one machine\n",
 		b.opts.Connections, b.opts.Clients, b.opts.Rounds, b.opts.Duration)
-	text, err := json.MarshalIndent(f, "", "  ")
+	encoded, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(b.opts.Out), 0o755); err != nil { //nolint:gosec // figures are for everybody
+	if err := os.MkdirAll(filepath.Dir(b.opts.Out), 0o755); err != nil { //nolint:gosec // results may be read by all users
 		return err
 	}
-	return os.WriteFile(b.opts.Out, append(text, '\n'), 0o644) //nolint:gosec // figures are for everybody
+	return os.WriteFile(b.opts.Out, append(encoded, '\n'), 0o644) //nolint:gosec // results may be read by all users
 }

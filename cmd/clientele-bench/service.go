@@ -14,16 +14,16 @@ import (
 	"github.com/clientele-oauth/clientele/cmd/servicetest"
 )
 
-// target is the real program in a process of its own, over one of the stores.
+// target is the service in its own process, over one of the stores.
 type target struct {
 	*servicetest.Process
-	issuer *issuer
-	ready  time.Duration // from its start until it was ready
-	rest   int64         // bytes in memory then
+	issuer     *issuer
+	ready      time.Duration // from start to ready
+	idleMemory int64         // bytes of resident memory when it became ready
 }
 
-// startService starts the service over an empty or a migrated store, and again
-// to see how long that takes on a migrated one.
+// startService starts the service twice. The first start migrates the store; the second
+// measures how long the service takes to become ready on a migrated store.
 func startService(ctx context.Context, binary, dir, database string, i *issuer, opts options) (*target, error) {
 	args := []string{
 		"--data", dir, "--issuer", issuerName, "--issuer-keys", i.keysFile, "--verify-rate", "1000000", "--max-concurrent", "4096",
@@ -36,7 +36,8 @@ func startService(ctx context.Context, binary, dir, database string, i *issuer, 
 	settings := servicetest.Options{Quiet: true, Env: []string{fmt.Sprintf("GOMAXPROCS=%d", opts.Processors)}}
 	for migrated := false; ; migrated = true {
 		began := time.Now()
-		// The access log costs the service what it costs; nobody reads it.
+		// The service writes its access log, because the cost is part of the measurement;
+		// Quiet discards the lines.
 		p, err := servicetest.Start(ctx, binary, settings, args...)
 		if err != nil {
 			return nil, err
@@ -47,7 +48,7 @@ func startService(ctx context.Context, binary, dir, database string, i *issuer, 
 		}
 		t.ready = time.Since(began)
 		if migrated {
-			t.rest, err = residentMemory(t.Command.Process.Pid, "VmRSS")
+			t.idleMemory, err = residentMemory(t.Command.Process.Pid, "VmRSS")
 			return t, err
 		}
 		if err := t.stop(); err != nil {
@@ -62,12 +63,12 @@ func (t *target) awaitReady(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		answer, err := http.DefaultClient.Do(r)
+		response, err := http.DefaultClient.Do(r)
 		if err != nil {
-			return fmt.Errorf("the service is not there: %w", err)
+			return fmt.Errorf("the service does not respond: %w", err)
 		}
-		_ = answer.Body.Close()
-		if answer.StatusCode == http.StatusOK {
+		_ = response.Body.Close()
+		if response.StatusCode == http.StatusOK {
 			return nil
 		}
 	}
@@ -82,11 +83,11 @@ func (t *target) stop() error {
 	return err
 }
 
-// devTenant is the tenant whose clients are changed.
+// devTenant is the tenant whose clients the measurements change.
 const devTenant = "tenant_bench"
 
-// populate registers n clients of an ordinary kind, some at once. The secret is
-// the first one's.
+// populate registers n ordinary clients, some concurrently. It returns their ids and the
+// secret of the first one.
 func (t *target) populate(ctx context.Context, n int) (ids []string, secret string, err error) {
 	tokens, err := t.issuer.tokens(devTenant)
 	if err != nil {

@@ -11,15 +11,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// tenant is one with many clients, alike but for their names and hosts.
+// tenant is a tenant with many clients, which differ only in identifiers, names and hosts.
 type tenant struct {
 	name    string
 	clients int
 	tokens  []string
-	changes string // the end of its change feed
+	changes string // cursor of the end of its change feed
 }
 
-// fillTenant makes n copies of a client that the service registered.
+// fillTenant inserts n copies of a client that the service registered.
 const fillTenant = `
 	INSERT INTO clients (client_id, tenant_id, revision, document, secrets, name, status, facets)
 	SELECT 'app-' || lpad(n::text, 8, '0'), '%[1]s', 1,
@@ -31,30 +31,31 @@ const fillTenant = `
 	INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, document)
 	SELECT client_id, 1, tenant_id, now(), 'create', 'bench', document FROM clients WHERE tenant_id = '%[1]s' ORDER BY client_id`
 
-// newTenants fills tenants of the given sizes, behind the service's back and so
-// in no time.
+// newTenants creates tenants of the given sizes directly in the database, because that is
+// much faster than through the service.
 func newTenants(ctx context.Context, t *target, url string, sizes ...int) ([]tenant, error) {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close(ctx)
-	// What a million rows would otherwise wait for is done once, behind them.
+	// Triggers and indexes would slow down each of a million inserts. So the triggers are
+	// disabled, and the indexes are built once, after the inserts.
 	const before = `ALTER TABLE clients DISABLE TRIGGER USER; DROP INDEX clients_facets, clients_name; ANALYZE clients`
 	if _, err := conn.Exec(ctx, before, pgx.QueryExecModeSimpleProtocol); err != nil {
 		return nil, err
 	}
 	var tenants []tenant
 	for _, n := range sizes {
-		one := tenant{name: "tenant_" + strconv.Itoa(n), clients: n}
-		statements := fmt.Sprintf(fillTenant, one.name, n)
+		filled := tenant{name: "tenant_" + strconv.Itoa(n), clients: n}
+		statements := fmt.Sprintf(fillTenant, filled.name, n)
 		if _, err := conn.Exec(ctx, statements, pgx.QueryExecModeSimpleProtocol); err != nil {
 			return nil, fmt.Errorf("fill a tenant: %w", err)
 		}
-		if one.tokens, err = t.issuer.tokens(one.name); err != nil {
+		if filled.tokens, err = t.issuer.tokens(filled.name); err != nil {
 			return nil, err
 		}
-		tenants = append(tenants, one)
+		tenants = append(tenants, filled)
 	}
 	for _, statement := range []string{
 		`CREATE INDEX clients_facets ON clients USING gin (facets) WITH (gin_pending_list_limit = 64)`,
@@ -65,25 +66,25 @@ func newTenants(ctx context.Context, t *target, url string, sizes ...int) ([]ten
 			return nil, err
 		}
 	}
-	return tenants, t.ends(ctx, tenants)
+	return tenants, t.findFeedEnds(ctx, tenants)
 }
 
-// ends asks where the change feed of each tenant ends.
-func (t *target) ends(ctx context.Context, tenants []tenant) error {
+// findFeedEnds sets the cursor of the end of each tenant's change feed.
+func (t *target) findFeedEnds(ctx context.Context, tenants []tenant) error {
 	for i := range tenants {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, t.URL+"/admin/oauth/clients?limit=1", http.NoBody)
 		if err != nil {
 			return err
 		}
 		r.Header.Set("Authorization", "Bearer "+tenants[i].tokens[0])
-		answer, err := http.DefaultClient.Do(r)
+		response, err := http.DefaultClient.Do(r)
 		if err != nil {
 			return err
 		}
 		var list struct {
 			ChangesCursor string `json:"changes_cursor"`
 		}
-		err = errors.Join(json.NewDecoder(answer.Body).Decode(&list), answer.Body.Close())
+		err = errors.Join(json.NewDecoder(response.Body).Decode(&list), response.Body.Close())
 		if err != nil {
 			return err
 		}

@@ -14,20 +14,19 @@ import (
 	"github.com/clientele-oauth/clientele/api/client"
 )
 
-// How many tenants there are whose callers change everything at once, besides the one
-// of the load, and how many callers each has: enough for several changes of each kind,
-// of several tenants, in a batch.
+// The number of tenants with callers that change everything concurrently, in addition to
+// the tenant of the load, and the number of callers of each. They are enough for a batch
+// with several changes of each kind, of several tenants.
 const (
-	busyTenants = 3
-	changers    = 8
+	busyTenants      = 3
+	callersPerTenant = 8
 )
 
-// changeEverything makes changes of all kinds for a while, each caller with clients of
-// its own. They have nothing to do with each other, so none may fail because of
-// another: not even with a 503.
+// changeEverything makes changes of all kinds, each caller to its own clients. The
+// changes are independent, so none may fail because of another, not even with a 503.
 func changeEverything(ctx context.Context, w *world) error {
 	if w.database != nil {
-		if err := dawdle(ctx, w.database.URL("clientele")); err != nil {
+		if err := delayUpdates(ctx, w.database.URL("clientele")); err != nil {
 			return err
 		}
 	}
@@ -38,7 +37,7 @@ func changeEverything(ctx context.Context, w *world) error {
 	for i := range busyTenants {
 		token, err := exec.CommandContext(ctx, w.binary, "token", "--data", w.dir, "--tenant", fmt.Sprintf("tenant_%d", i)).Output()
 		if err != nil {
-			return fmt.Errorf("a token of another tenant: %w", err)
+			return fmt.Errorf("create a token of another tenant: %w", err)
 		}
 		l := newLoad(w.load.url, strings.TrimSpace(string(token)), w.load.seed, newLedger())
 		reader, err := follow(ctx, l.url, l.token)
@@ -49,10 +48,10 @@ func changeEverything(ctx context.Context, w *world) error {
 	}
 	var group sync.WaitGroup
 	for _, l := range loads[1:] {
-		for caller := range changers {
+		for caller := range callersPerTenant {
 			group.Go(func() {
 				for n := 0; n == 0 || limited.Err() == nil; n++ {
-					l.live(ctx, fmt.Sprintf("live-%d-%d", caller, n))
+					l.runLifecycle(ctx, fmt.Sprintf("live-%d-%d", caller, n))
 				}
 			})
 		}
@@ -74,14 +73,14 @@ func changeEverything(ctx context.Context, w *world) error {
 		}
 	}
 	if unavailable > 0 {
-		w.verdict.wrong("%d changes were rejected with 503, and nothing was out of order", unavailable)
+		w.verdict.wrong("%d changes were rejected with 503, but there was no fault", unavailable)
 	}
 	return ctx.Err()
 }
 
-// dawdle lets each transaction wait for up to 5 ms before it updates clients, which is
-// after it registered others, so that more of them are under way at once.
-func dawdle(ctx context.Context, url string) error {
+// delayUpdates makes each transaction wait for up to 5 ms before it updates clients, which
+// is after it registered others, so that more transactions run concurrently.
+func delayUpdates(ctx context.Context, url string) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return err
@@ -93,29 +92,29 @@ func dawdle(ctx context.Context, url string) error {
 	return err
 }
 
-// live takes a client through all that can be done to it, until something fails.
-func (l *load) live(ctx context.Context, id string) {
+// runLifecycle makes every kind of change to a client, until one fails.
+func (l *load) runLifecycle(ctx context.Context, id string) {
 	path := "/admin/oauth/clients/" + id
 	revision := int64(0)
 	step := func(method, path, mark string, body map[string]any) bool {
-		status, became, err := l.send(ctx, method, path, mark, body, nil)
+		status, actual, err := l.send(ctx, method, path, mark, body, nil)
 		revision++
 		if err != nil || status >= http.StatusBadRequest {
 			return false
 		}
-		if status != http.StatusNoContent && became != revision {
-			mark = fmt.Sprintf("%s as revision %d", mark, became) // it is not found, and so reported
+		if status != http.StatusNoContent && actual != revision {
+			mark = fmt.Sprintf("%s as revision %d", mark, actual) // the check finds no such mark and reports it
 		}
 		l.ledger.acknowledged(entry{id, revision, mark})
 		return true
 	}
 	register := func() bool {
 		mark := "m-" + id
-		return step(http.MethodPost, "/admin/oauth/clients", mark, map[string]any{ // without an Idempotency-Key it may share a transaction
+		return step(http.MethodPost, "/admin/oauth/clients", mark, map[string]any{ // without an Idempotency-Key, so that it may share a transaction
 			"client_id": id, "name": "Torture", "website": markURL(mark), "redirect_uris": []string{"https://app.example.com/callback"},
 		})
 	}
-	set := func(status string) bool {
+	setStatus := func(status string) bool {
 		mark := fmt.Sprintf("m-%s-%d", id, revision+1)
 		return step(http.MethodPut, path, mark, map[string]any{"status": status, "website": markURL(mark)})
 	}
@@ -123,20 +122,20 @@ func (l *load) live(ctx context.Context, id string) {
 	restore := func() bool {
 		return step(http.MethodPost, path+"/restore", actionMark("restore", id, revision+1), nil)
 	}
-	if register() && set("suspended") && set("active") && remove() && restore() && set("suspended") && remove() && restore() && !strings.HasSuffix(id, "0") {
-		remove() // nine of ten
+	if register() && setStatus("suspended") && setStatus("active") && remove() && restore() && setStatus("suspended") && remove() && restore() && !strings.HasSuffix(id, "0") {
+		remove() // nine of ten clients stay deleted
 	}
 }
 
-// actionMark is the mark of a change that brings none, since it leaves the
-// configuration as it is.
+// actionMark returns the mark of a change that does not change the configuration and
+// so cannot carry one.
 func actionMark(action, id string, revision int64) string {
 	return action + " of " + id + " as revision " + strconv.FormatInt(revision, 10)
 }
 
 func isMarkOf(action, mark string) bool { return strings.HasPrefix(mark, action+" of ") }
 
-// compareTotals holds the totals that lists report against the clients that they list.
+// compareTotals compares the totals that lists report with the number of listed clients.
 func compareTotals(ctx context.Context, registry *client.ClientWithResponses, v *verdict) error {
 	for _, status := range []string{"", "active", "suspended"} {
 		params := &client.ListClientsParams{}
@@ -145,7 +144,7 @@ func compareTotals(ctx context.Context, registry *client.ClientWithResponses, v 
 		}
 		first, err := registry.ListClientsWithResponse(ctx, params)
 		if err != nil {
-			return fmt.Errorf("the total: %w", err)
+			return fmt.Errorf("read the total: %w", err)
 		}
 		total := *first.JSON200.Total
 		listed := int64(0)
@@ -153,7 +152,7 @@ func compareTotals(ctx context.Context, registry *client.ClientWithResponses, v 
 		for {
 			page, err := registry.ListClientsWithResponse(ctx, params)
 			if err != nil {
-				return fmt.Errorf("the list: %w", err)
+				return fmt.Errorf("read the list: %w", err)
 			}
 			listed += int64(len(*page.JSON200.Items))
 			if page.JSON200.Next == nil || *page.JSON200.Next == "" {
@@ -162,7 +161,7 @@ func compareTotals(ctx context.Context, registry *client.ClientWithResponses, v 
 			params.After = page.JSON200.Next
 		}
 		if total != listed {
-			v.wrong("the total of status %q is %d, and %d are listed", status, total, listed)
+			v.wrong("the total for status %q is %d, but %d clients are listed", status, total, listed)
 		}
 	}
 	return nil

@@ -8,10 +8,10 @@ import (
 	"github.com/clientele-oauth/clientele/api/client"
 )
 
-// follower reads the change feed all the while, from where it was each time that
-// it was interrupted.
+// follower reads the change feed during the scenario. After an interruption it continues
+// from its last position.
 type follower struct {
-	seen  map[place]int
+	seen  map[clientRevision]int
 	group sync.WaitGroup
 	stop  context.CancelFunc
 }
@@ -21,7 +21,7 @@ func follow(ctx context.Context, url, token string) (*follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &follower{seen: map[place]int{}}
+	f := &follower{seen: map[clientRevision]int{}}
 	ctx, f.stop = context.WithCancel(ctx)
 	f.group.Go(func() {
 		params := &client.ListChangesParams{Limit: new(int32(50)), WaitSeconds: new(int32(1))}
@@ -32,7 +32,7 @@ func follow(ctx context.Context, url, token string) (*follower, error) {
 				continue
 			}
 			for _, change := range *page.JSON200.Data.Changes {
-				f.seen[place{*change.ClientID, *change.Revision}]++
+				f.seen[clientRevision{*change.ClientID, *change.Revision}]++
 			}
 			params.After = page.JSON200.Data.Next
 		}
@@ -40,25 +40,26 @@ func follow(ctx context.Context, url, token string) (*follower, error) {
 	return f, nil
 }
 
-// end stops and holds what was read against the whole feed: each revision once,
-// none that is not there, and none left out before the last one of its client.
-func (f *follower) end(marks map[place]string, v *verdict) {
+// compare compares the revisions that the follower has read with the whole feed: it read
+// each revision once, none that is not in the feed, and skipped none before the last one
+// that it read of the client.
+func (f *follower) compare(marks map[clientRevision]string, v *verdict) {
 	newest := map[string]int64{}
-	for where, times := range f.seen {
-		newest[where.clientID] = max(newest[where.clientID], where.revision)
+	for r, times := range f.seen {
+		newest[r.clientID] = max(newest[r.clientID], r.revision)
 		if times > 1 {
 			v.Doubled++
-			v.notes = append(v.notes, "a reader got a change twice")
+			v.notes = append(v.notes, "a reader received a change twice")
 		}
-		if _, there := marks[where]; !there {
-			v.wrong("a reader got revision %d of %s, which is not in the log", where.revision, where.clientID)
+		if _, exists := marks[r]; !exists {
+			v.wrong("a reader received revision %d of %s, which is not in the log", r.revision, r.clientID)
 		}
 	}
 	for id, last := range newest {
 		for n := int64(1); n <= last; n++ {
-			if f.seen[place{id, n}] == 0 {
+			if f.seen[clientRevision{id, n}] == 0 {
 				v.Lost++
-				v.notes = append(v.notes, "a reader was not given a change")
+				v.notes = append(v.notes, "a reader did not receive a change")
 			}
 		}
 	}

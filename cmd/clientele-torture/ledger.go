@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// ledger is what the service has acknowledged, kept outside of it. It is safe for
-// concurrent use.
+// ledger records, outside the service, what the service has acknowledged. It is safe
+// for concurrent use.
 type ledger struct {
-	mu       sync.Mutex
-	entries  []entry
-	unknown  map[string]bool // marks whose fate nobody told
-	failed   map[string]bool // ids of requests that got no answer
-	lastAck  time.Time
-	outage   time.Duration // longest time without an acknowledgement
-	statuses map[int]int
-	odd      []string // answers that no caller should see
+	mu         sync.Mutex
+	entries    []entry
+	unknown    map[string]bool // marks of changes that may have been made
+	failed     map[string]bool // ids of requests without a response
+	lastAck    time.Time
+	outage     time.Duration // longest time without an acknowledgement
+	statuses   map[int]int
+	unexpected []string // responses that no caller should get
 }
 
-// entry is an acknowledged change: the revision of the client that it is, and the
-// mark by which the change is recognised.
+// entry is an acknowledged change: the revision of the client that it created, and the
+// mark that identifies the change.
 type entry struct {
 	clientID string
 	revision int64
@@ -30,7 +30,7 @@ func newLedger() *ledger {
 	return &ledger{unknown: map[string]bool{}, failed: map[string]bool{}, statuses: map[int]int{}}
 }
 
-// acknowledged notes a change that was acknowledged.
+// acknowledged records an acknowledged change.
 func (l *ledger) acknowledged(e entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -42,29 +42,29 @@ func (l *ledger) acknowledged(e entry) {
 	l.lastAck = now
 }
 
-// unanswered notes a change that may have been carried out.
-func (l *ledger) unanswered(mark, requestID string) {
+// noResponse records a request without a response; its change may have been made.
+func (l *ledger) noResponse(mark, requestID string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.unknown[mark] = true
 	l.failed[requestID] = true
 }
 
-// answered notes a status that is no acknowledgement. After a 503 nobody knows.
-func (l *ledger) answered(status int, mark, text string) {
+// errorResponse records an error status. After a 503 the change may have been made.
+func (l *ledger) errorResponse(status int, mark, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.statuses[status]++
 	switch status {
 	case 503:
 		l.unknown[mark] = true
-	case 401, 404, 409, 412, 429: // as scenarios bring about
+	case 401, 404, 409, 412, 429: // expected in some scenarios
 	default:
-		l.odd = append(l.odd, text)
+		l.unexpected = append(l.unexpected, text)
 	}
 }
 
-// acks is how many changes were acknowledged so far.
+// acks returns the number of acknowledged changes.
 func (l *ledger) acks() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -15,17 +15,18 @@ import (
 	"time"
 )
 
-// How many write at once, and to how many clients: few enough to meet.
+// The number of concurrent writers, and of the clients that they share: few enough for
+// concurrent updates of the same client.
 const (
 	writers = 8
 	shared  = 12
 )
 
-// attemptTimeout is when a writer gives an answer up.
+// attemptTimeout is how long a writer waits for a response.
 const attemptTimeout = 20 * time.Second
 
-// load writes as fast as it can, each change with a mark of its own, and keeps
-// the ledger.
+// load makes changes as fast as it can, each with a unique mark, and records the
+// responses in the ledger.
 type load struct {
 	url    string
 	token  string
@@ -46,7 +47,7 @@ func newLoad(url, token string, seed uint64, l *ledger) *load {
 	}
 }
 
-// start registers the shared clients and begins to write.
+// start registers the shared clients and starts the writers.
 func (l *load) start(ctx context.Context) error {
 	for i := range shared {
 		if err := l.register(ctx, sharedID(i), fmt.Sprintf("m-%d-shared-%d", l.seed, i)); err != nil {
@@ -60,7 +61,7 @@ func (l *load) start(ctx context.Context) error {
 	return nil
 }
 
-// end ends the writing, after the last answers.
+// end stops the writers and waits for their last responses.
 func (l *load) end() {
 	l.stop()
 	l.group.Wait()
@@ -69,8 +70,8 @@ func (l *load) end() {
 
 func sharedID(i int) string { return "shared-" + strconv.Itoa(i) }
 
-// register makes a client and asks again, with the same key, until it is told
-// that it was done; it is to be done once.
+// register registers a client. It repeats the request with the same idempotency key until
+// the registration is acknowledged; the service must register the client only once.
 func (l *load) register(ctx context.Context, id, mark string) error {
 	body := map[string]any{
 		"client_id": id, "name": "Torture", "website": markURL(mark),
@@ -84,11 +85,11 @@ func (l *load) register(ctx context.Context, id, mark string) error {
 			l.ledger.acknowledged(entry{id, revision, mark})
 			return nil
 		case err == nil && status != http.StatusServiceUnavailable && status != http.StatusTooManyRequests:
-			return fmt.Errorf("register %s: %d", id, status)
+			return fmt.Errorf("register %s: status %d", id, status)
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case time.Now().After(deadline):
-			return fmt.Errorf("register %s: no acknowledgement in a minute", id)
+			return fmt.Errorf("register %s: no acknowledgement within a minute", id)
 		}
 		pause(ctx, 5*time.Millisecond)
 	}
@@ -100,7 +101,7 @@ func (l *load) write(ctx context.Context, writer int) {
 	for n := 0; ctx.Err() == nil; n++ {
 		mark := fmt.Sprintf("m-%d-%d-%d", l.seed, writer, n)
 		if random.IntN(20) == 0 {
-			_ = l.register(ctx, "own-"+mark, mark) // an end of the load ends it too
+			_ = l.register(ctx, "own-"+mark, mark) // it also stops when the load ends
 			continue
 		}
 		id := sharedID(random.IntN(shared))
@@ -116,8 +117,8 @@ func (l *load) write(ctx context.Context, writer int) {
 
 func markURL(mark string) string { return "https://mark.example.com/" + mark }
 
-// send sends one request once and notes what became of it, acknowledgements
-// excepted.
+// send sends one request once. It records failures in the ledger; the caller records
+// acknowledgements.
 func (l *load) send(
 	ctx context.Context, method, path, mark string, body map[string]any, header http.Header,
 ) (status int, revision int64, err error) {
@@ -128,7 +129,7 @@ func (l *load) send(
 	if body == nil {
 		text = nil // a request without a body
 	}
-	requestID := mark + "." + strconv.Itoa(rand.IntN(1_000_000)) //nolint:gosec // only to tell requests apart
+	requestID := mark + "." + strconv.Itoa(rand.IntN(1_000_000)) //nolint:gosec // not used for security
 	request, err := http.NewRequestWithContext(ctx, method, l.url+path, bytes.NewReader(text))
 	if err != nil {
 		return 0, 0, err
@@ -136,34 +137,34 @@ func (l *load) send(
 	if header != nil {
 		request.Header = header.Clone()
 	}
-	request.GetBody = nil // the transport is not to send it again by itself
+	request.GetBody = nil // the transport must not repeat the request
 	request.Header.Set("Authorization", "Bearer "+l.token)
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("X-Request-Id", requestID)
-	answer, err := l.http.Do(request)
+	response, err := l.http.Do(request)
 	if err != nil {
-		l.ledger.unanswered(mark, requestID)
+		l.ledger.noResponse(mark, requestID)
 		return 0, 0, err
 	}
-	defer func() { _ = answer.Body.Close() }()
-	said, err := io.ReadAll(answer.Body)
+	defer func() { _ = response.Body.Close() }()
+	responseBody, err := io.ReadAll(response.Body)
 	if err != nil {
-		l.ledger.unanswered(mark, requestID)
+		l.ledger.noResponse(mark, requestID)
 		return 0, 0, err
 	}
-	if answer.StatusCode >= http.StatusBadRequest {
-		l.ledger.answered(answer.StatusCode, mark, fmt.Sprintf("%s %s: %d %s", method, path, answer.StatusCode, said))
-		return answer.StatusCode, 0, nil
+	if response.StatusCode >= http.StatusBadRequest {
+		l.ledger.errorResponse(response.StatusCode, mark, fmt.Sprintf("%s %s: %d %s", method, path, response.StatusCode, responseBody))
+		return response.StatusCode, 0, nil
 	}
-	if answer.StatusCode == http.StatusNoContent || strings.Contains(path, "dry_run=true") { // which have no ETag
-		return answer.StatusCode, 0, nil
+	if response.StatusCode == http.StatusNoContent || strings.Contains(path, "dry_run=true") { // no ETag
+		return response.StatusCode, 0, nil
 	}
-	tag, err := strconv.Unquote(answer.Header.Get("ETag"))
+	tag, err := strconv.Unquote(response.Header.Get("ETag"))
 	if err != nil {
-		return 0, 0, fmt.Errorf("an answer without ETag: %s", said)
+		return 0, 0, fmt.Errorf("response without ETag: %s", responseBody)
 	}
 	revision, err = strconv.ParseInt(tag, 10, 64)
-	return answer.StatusCode, revision, err
+	return response.StatusCode, revision, err
 }
 
 func pause(ctx context.Context, d time.Duration) {

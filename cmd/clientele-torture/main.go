@@ -1,6 +1,6 @@
-// Command clientele-torture lets misfortune come over the real program, while
-// others write to it, and compares what it acknowledged with what it has
-// afterwards. It ends with 1 where something was lost, doubled or wrong.
+// Command clientele-torture injects faults into the service while clients write to it,
+// and compares the acknowledged changes with the stored ones. It exits with 1 if something
+// was lost, doubled or wrong.
 package main
 
 import (
@@ -34,13 +34,13 @@ func main() {
 	var opts options
 	kong.Parse(&opts, kong.Description("Inject faults into the service, and compare the acknowledged writes with the stored ones."))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	verdicts, err := campaign(ctx, opts)
+	results, err := campaign(ctx, opts)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "torture:", err)
 		os.Exit(1)
 	}
-	total, err := report(opts, verdicts)
+	total, err := report(opts, results)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "torture:", err)
 	}
@@ -49,17 +49,17 @@ func main() {
 	}
 }
 
-// judged is a scenario that was played.
-type judged struct {
+// scenarioResult is the result of a scenario.
+type scenarioResult struct {
 	Scenario string `json:"scenario"`
 	Store    string `json:"store"`
 	verdict
-	// LeftOut says why it was not played.
-	LeftOut string `json:"left_out,omitempty"`
+	// Skipped is the reason why the scenario did not run, or empty.
+	Skipped string `json:"left_out,omitempty"`
 }
 
-// campaign plays the scenarios one after the other.
-func campaign(ctx context.Context, opts options) ([]judged, error) {
+// campaign runs the selected scenarios one after the other.
+func campaign(ctx context.Context, opts options) ([]scenarioResult, error) {
 	dir, err := os.MkdirTemp("", "torture")
 	if err != nil {
 		return nil, err
@@ -69,25 +69,25 @@ func campaign(ctx context.Context, opts options) ([]judged, error) {
 	if err != nil {
 		return nil, err
 	}
-	var verdicts []judged
+	var results []scenarioResult
 	for _, s := range scenarios() {
 		name := s.name + " (" + s.store + ")"
 		if len(opts.Only) > 0 && !slices.ContainsFunc(opts.Only, func(part string) bool { return strings.Contains(name, part) }) {
 			continue
 		}
-		v, err := play(ctx, binary, s, opts)
-		one := judged{Scenario: s.name, Store: s.store, verdict: v}
+		v, err := runScenario(ctx, binary, s, opts)
+		result := scenarioResult{Scenario: s.name, Store: s.store, verdict: v}
 		switch {
 		case errors.Is(err, errNeedsRoot):
-			one.LeftOut = err.Error()
+			result.Skipped = err.Error()
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		verdicts = append(verdicts, one)
+		results = append(results, result)
 		fmt.Fprintf(os.Stderr, "%s: %d acknowledged\n", name, v.Acknowledged)
 	}
 	for _, store := range []string{onSQLite, onPostgres} {
-		name := upgrading + " (" + store + ")"
+		name := upgradeScenario + " (" + store + ")"
 		if len(opts.Only) > 0 && !slices.ContainsFunc(opts.Only, func(part string) bool { return strings.Contains(name, part) }) {
 			continue
 		}
@@ -95,14 +95,15 @@ func campaign(ctx context.Context, opts options) ([]judged, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		verdicts = append(verdicts, judged{Scenario: upgrading, Store: store, verdict: v})
+		results = append(results, scenarioResult{Scenario: upgradeScenario, Store: store, verdict: v})
 		fmt.Fprintf(os.Stderr, "%s: %d acknowledged\n", name, v.Acknowledged)
 	}
-	return verdicts, nil
+	return results, nil
 }
 
-// play plays one scenario: a load, the misfortune, the end of both, the check.
-func play(ctx context.Context, binary string, s scenario, opts options) (v verdict, err error) {
+// runScenario runs one scenario: it starts the load, injects the faults, ends both and
+// checks the registry.
+func runScenario(ctx context.Context, binary string, s scenario, opts options) (v verdict, err error) {
 	w, err := newWorld(ctx, binary, s, opts.Seed, opts.Fault)
 	if w != nil {
 		defer w.close()
@@ -116,7 +117,7 @@ func play(ctx context.Context, binary string, s scenario, opts options) (v verdi
 			return v, err
 		}
 	}
-	if w.replicas == nil { // they are started already
+	if w.replicas == nil { // replicas are started already
 		if err := w.serve(ctx); err != nil {
 			return v, err
 		}
@@ -135,7 +136,7 @@ func play(ctx context.Context, binary string, s scenario, opts options) (v verdi
 	}
 	err = s.faults(ctx, w)
 	if err == nil {
-		w.recover(ctx)
+		w.awaitRecovery(ctx)
 	}
 	w.load.end()
 	w.reader.stop()
@@ -147,17 +148,17 @@ func play(ctx context.Context, binary string, s scenario, opts options) (v verdi
 	return w.verdict, err
 }
 
-// report prints the verdicts, and writes them.
-func report(opts options, verdicts []judged) (total verdict, err error) {
+// report prints the results and writes them to a file.
+func report(opts options, results []scenarioResult) (total verdict, err error) {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "fault\tstore\tacknowledged\tfound\tlost\tdoubled\twrong\tkills\tlongest outage")
 	row := func(name, store string, v verdict) {
 		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\n", name, store, v.Acknowledged, v.Found, v.Lost, v.Doubled, v.Wrong, v.Kills,
 			time.Duration(v.OutageMS)*time.Millisecond)
 	}
-	for _, v := range verdicts {
-		if v.LeftOut != "" {
-			fmt.Fprintf(table, "%s\t%s\tskipped: %s\n", v.Scenario, v.Store, v.LeftOut)
+	for _, v := range results {
+		if v.Skipped != "" {
+			fmt.Fprintf(table, "%s\t%s\tskipped: %s\n", v.Scenario, v.Store, v.Skipped)
 			continue
 		}
 		row(v.Scenario, v.Store, v.verdict)
@@ -167,7 +168,7 @@ func report(opts options, verdicts []judged) (total verdict, err error) {
 	if err := table.Flush(); err != nil {
 		return total, err
 	}
-	for _, v := range verdicts {
+	for _, v := range results {
 		for i, note := range v.notes {
 			if i == 10 {
 				fmt.Printf("%s (%s): and %d more\n", v.Scenario, v.Store, len(v.notes)-i)
@@ -177,16 +178,16 @@ func report(opts options, verdicts []judged) (total verdict, err error) {
 		}
 	}
 	fmt.Printf("seed %d, each fault for %s\n", opts.Seed, opts.Fault)
-	text, err := json.MarshalIndent(struct {
+	encoded, err := json.MarshalIndent(struct {
 		verdict
-		Seed      uint64   `json:"seed"`
-		Scenarios []judged `json:"scenarios"`
-	}{total, opts.Seed, verdicts}, "", "  ")
+		Seed      uint64           `json:"seed"`
+		Scenarios []scenarioResult `json:"scenarios"`
+	}{total, opts.Seed, results}, "", "  ")
 	if err != nil {
 		return total, err
 	}
-	if err := os.MkdirAll(filepath.Dir(opts.Out), 0o755); err != nil { //nolint:gosec // figures are for everybody
+	if err := os.MkdirAll(filepath.Dir(opts.Out), 0o755); err != nil { //nolint:gosec // results may be read by all users
 		return total, err
 	}
-	return total, os.WriteFile(opts.Out, append(text, '\n'), 0o644) //nolint:gosec // figures are for everybody
+	return total, os.WriteFile(opts.Out, append(encoded, '\n'), 0o644) //nolint:gosec // results may be read by all users
 }

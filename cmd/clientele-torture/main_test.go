@@ -14,13 +14,13 @@ import (
 	"github.com/clientele-oauth/clientele/cmd/servicetest"
 )
 
-// The campaign in short; "make torture" is the long form.
-func TestNothingIsLostUnderFire(t *testing.T) {
+// This runs a short campaign; "make torture" runs the long one.
+func TestNoAcknowledgedChangeIsLost(t *testing.T) {
 	opts := options{Seed: 7, Fault: 300 * time.Millisecond, Idle: 300, Out: filepath.Join(t.TempDir(), "torture.json")}
-	verdicts, err := campaign(t.Context(), opts)
+	results, err := campaign(t.Context(), opts)
 	require.NoError(t, err)
-	assert.Len(t, verdicts, len(scenarios())+2)
-	total, err := report(opts, verdicts)
+	assert.Len(t, results, len(scenarios())+2)
+	total, err := report(opts, results)
 	require.NoError(t, err)
 	assert.Zero(t, total.Lost)
 	assert.Zero(t, total.Doubled)
@@ -30,9 +30,8 @@ func TestNothingIsLostUnderFire(t *testing.T) {
 	assert.FileExists(t, opts.Out)
 }
 
-// A transaction that is running still holds the feed back; what is behind it is
-// not lost.
-func TestTheCheckWaitsForTheEndOfTheFeed(t *testing.T) {
+// A running transaction delays the feed. The changes after it are not lost.
+func TestCheckWaitsForEndOfFeed(t *testing.T) {
 	database, err := pgtest.Start(t.Context(), "fsync=off")
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, database.Stop()) })
@@ -52,8 +51,8 @@ func TestTheCheckWaitsForTheEndOfTheFeed(t *testing.T) {
 	_, err = conn.Exec(t.Context(), "BEGIN; SELECT pg_current_xact_id()", pgx.QueryExecModeSimpleProtocol)
 	require.NoError(t, err)
 
-	books := newLedger()
-	l := newLoad(p.URL, token, 1, books)
+	records := newLedger()
+	l := newLoad(p.URL, token, 1, records)
 	reader, err := follow(t.Context(), p.URL, token)
 	require.NoError(t, err)
 	require.NoError(t, l.start(t.Context()))
@@ -66,14 +65,14 @@ func TestTheCheckWaitsForTheEndOfTheFeed(t *testing.T) {
 		ended <- err
 	})
 	var v verdict
-	require.NoError(t, check(t.Context(), p.URL, token, books, reader, &v))
+	require.NoError(t, check(t.Context(), p.URL, token, records, reader, &v))
 	require.NoError(t, <-ended)
 	assert.Equal(t, v.Acknowledged, v.Found)
 	assert.Zero(t, v.Lost+v.Doubled+v.Wrong, v.notes)
 }
 
-// The check is worth nothing if it cannot find what is wrong.
-func TestTheCheckFindsWhatIsLostDoubledAndWrong(t *testing.T) {
+// A check that finds no faults proves nothing unless it can find them.
+func TestCheckFindsLostDoubledAndWrongChanges(t *testing.T) {
 	data := t.TempDir()
 	binary, err := servicetest.Build(t.Context(), t.TempDir())
 	require.NoError(t, err)
@@ -82,63 +81,63 @@ func TestTheCheckFindsWhatIsLostDoubledAndWrong(t *testing.T) {
 	t.Cleanup(p.Kill)
 	token, err := servicetest.Token(data)
 	require.NoError(t, err)
-	books := newLedger()
-	l := newLoad(p.URL, token, 1, books)
+	records := newLedger()
+	l := newLoad(p.URL, token, 1, records)
 	reader, err := follow(t.Context(), p.URL, token)
 	require.NoError(t, err)
 	require.NoError(t, l.start(t.Context()))
-	require.Eventually(t, func() bool { return books.acks() > 100 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return records.acks() > 100 }, time.Minute, time.Millisecond)
 	l.end()
 	update := func(mark string) {
 		status, _, err := l.send(t.Context(), "PUT", "/admin/oauth/clients/shared-0", mark, map[string]any{"website": markURL(mark)}, nil)
 		require.NoError(t, err)
 		require.Equal(t, 200, status)
 	}
-	again := func() verdict {
+	checkAgain := func() verdict {
 		var v verdict
 		reader, err := follow(t.Context(), p.URL, token)
 		require.NoError(t, err)
 		reader.stop()
 		reader.group.Wait()
-		require.NoError(t, check(t.Context(), p.URL, token, books, reader, &v))
+		require.NoError(t, check(t.Context(), p.URL, token, records, reader, &v))
 		return v
 	}
 	reader.stop()
 	reader.group.Wait()
 	var v verdict
-	require.NoError(t, check(t.Context(), p.URL, token, books, reader, &v))
+	require.NoError(t, check(t.Context(), p.URL, token, records, reader, &v))
 	assert.Equal(t, v.Acknowledged, v.Found)
 	assert.Zero(t, v.Lost+v.Doubled+v.Wrong, v.notes)
 
-	update("never-asked-for")
-	assert.Equal(t, 1, again().Wrong)
-	books.unknown["never-asked-for"] = true
-	assert.Zero(t, again().Wrong)
+	update("never-requested")
+	assert.Equal(t, 1, checkAgain().Wrong)
+	records.unknown["never-requested"] = true
+	assert.Zero(t, checkAgain().Wrong)
 
-	books.acknowledged(entry{"shared-0", 5000, "lost"})
-	assert.Equal(t, 1, again().Lost)
-	books.entries = books.entries[:len(books.entries)-1]
+	records.acknowledged(entry{"shared-0", 5000, "lost"})
+	assert.Equal(t, 1, checkAgain().Lost)
+	records.entries = records.entries[:len(records.entries)-1]
 
 	for _, mark := range []string{"twice", "between", "twice"} {
-		books.unknown[mark] = true
+		records.unknown[mark] = true
 		update(mark)
 	}
-	assert.Equal(t, 1, again().Doubled)
+	assert.Equal(t, 1, checkAgain().Doubled)
 
-	books.entries[0].revision++
-	assert.Equal(t, 1, again().Wrong)
+	records.entries[0].revision++
+	assert.Equal(t, 1, checkAgain().Wrong)
 
-	books.answered(500, "x", "a defect")
-	assert.Equal(t, 2, again().Wrong)
+	records.errorResponse(500, "x", "internal error")
+	assert.Equal(t, 2, checkAgain().Wrong)
 
-	reader.seen[place{"shared-0", 1}] = 2
-	delete(reader.seen, place{"shared-1", 1})
+	reader.seen[clientRevision{"shared-0", 1}] = 2
+	delete(reader.seen, clientRevision{"shared-1", 1})
 	v = verdict{}
-	marks := map[place]string{}
-	for where := range reader.seen {
-		marks[where] = "m"
+	marks := map[clientRevision]string{}
+	for r := range reader.seen {
+		marks[r] = "m"
 	}
-	reader.seen[place{"nobody", 1}] = 1
-	reader.end(marks, &v)
+	reader.seen[clientRevision{"unknown", 1}] = 1
+	reader.compare(marks, &v)
 	assert.Equal(t, verdict{Lost: 1, Doubled: 1, Wrong: 1, notes: v.notes}, v)
 }

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// proxy passes connections on as they are, or slowly.
+// proxy forwards connections, with an optional delay.
 type proxy struct {
 	listener net.Listener
 	target   func() (network, address string)
-	delay    atomic.Int64 // of each piece, in nanoseconds
+	delay    atomic.Int64 // before each write, in nanoseconds
 
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
@@ -30,14 +30,14 @@ func newProxy(ctx context.Context, network, address string, target func() (netwo
 			if err != nil {
 				return // closed
 			}
-			go p.pass(ctx, conn)
+			go p.forward(ctx, conn)
 		}
 	}()
 	return p, nil
 }
 
-// pass joins a connection with one to the target, until either ends.
-func (p *proxy) pass(ctx context.Context, from net.Conn) {
+// forward connects a connection to the target until either side ends.
+func (p *proxy) forward(ctx context.Context, from net.Conn) {
 	network, address := p.target()
 	to, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, address)
 	if err != nil {
@@ -88,7 +88,7 @@ func (p *proxy) forget(conns ...net.Conn) {
 	}
 }
 
-// cut ends every connection.
+// cut closes every connection.
 func (p *proxy) cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -19,32 +19,33 @@ import (
 	"github.com/clientele-oauth/clientele/cmd/servicetest"
 )
 
-// The stores that a scenario is played on.
+// The stores that a scenario runs on.
 const (
 	onSQLite   = "SQLite"
 	onPostgres = "PostgreSQL"
 )
 
-// scenario is a kind of misfortune.
+// scenario is a kind of fault.
 type scenario struct {
 	name  string
 	store string
-	// before prepares what the service is started with; nil prepares nothing.
+	// before prepares the environment before the service starts; may be nil.
 	before func(ctx context.Context, w *world) error
-	// faults makes the misfortune while the load is on, and ends it.
+	// faults injects the faults during the load, and ends them.
 	faults func(ctx context.Context, w *world) error
-	// smallDisk is the size of the store's disk in MiB; 0 is a large one.
+	// smallDisk is the size of the store's disk in MiB; 0 means an ordinary disk.
 	smallDisk int
 	settings  []string // of the database
 }
 
-// scenarios lists the campaign.
+// scenarios returns the scenarios of the campaign. Their names appear in the published
+// results (docs/reliability.md).
 func scenarios() []scenario {
 	var list []scenario
 	for _, store := range []string{onSQLite, onPostgres} {
 		list = append(list,
 			scenario{name: "the service is killed", store: store, faults: killService},
-			scenario{name: "the service is told to end", store: store, faults: endService},
+			scenario{name: "the service is told to end", store: store, faults: stopService},
 			scenario{name: "clients behave badly", store: store, faults: badClients},
 			scenario{name: "hosts of keys are slow, dead or lie", store: store, before: allowKeyHosts, faults: badKeyHosts},
 			scenario{name: "the token issuer is slow, dead or lies", store: store, before: useIssuer, faults: badIssuer},
@@ -62,25 +63,25 @@ func scenarios() []scenario {
 		scenario{name: "the database is slow", store: onPostgres, before: throughProxy, faults: slowDatabase},
 		scenario{name: "the database has no connection left", store: onPostgres, faults: takeConnections},
 		scenario{name: "the database is read-only", store: onPostgres, faults: readOnly},
-		scenario{name: "the database refuses the credentials", store: onPostgres, faults: refuseCredentials},
+		scenario{name: "the database refuses the credentials", store: onPostgres, faults: rejectCredentials},
 		scenario{name: "the primary is lost, the standby promoted", store: onPostgres, before: withStandby, faults: promoteStandby},
 		scenario{name: "three replicas, killed and replaced", store: onPostgres, before: throughReplicas, faults: killReplicas},
 	)
 }
 
 func killService(ctx context.Context, w *world) error {
-	return w.repeatedly(ctx, func() error {
-		w.between(ctx, 20*time.Millisecond, 400*time.Millisecond)
+	return w.repeat(ctx, func() error {
+		w.randomPause(ctx, 20*time.Millisecond, 400*time.Millisecond)
 		w.kill()
 		return w.serve(ctx)
 	})
 }
 
-// endService tells the service to end under load. A request that it has handled
-// has its answer, and it is out in time.
-func endService(ctx context.Context, w *world) error {
-	return w.repeatedly(ctx, func() error {
-		w.between(ctx, 50*time.Millisecond, 400*time.Millisecond)
+// stopService terminates the service under load. The service must shut down in time, and
+// must send the response to every request that it has handled.
+func stopService(ctx context.Context, w *world) error {
+	return w.repeat(ctx, func() error {
+		w.randomPause(ctx, 50*time.Millisecond, 400*time.Millisecond)
 		if err := w.process.Command.Process.Signal(syscall.SIGTERM); err != nil {
 			return err
 		}
@@ -89,11 +90,11 @@ func endService(ctx context.Context, w *world) error {
 		select {
 		case <-w.process.Ended:
 		case <-timer.C:
-			w.verdict.wrong("it did not end within 30 seconds")
+			w.verdict.wrong("the service did not shut down within 30 seconds")
 			w.process.Kill()
 		}
 		if !w.process.Command.ProcessState.Success() {
-			w.verdict.wrong("it did not end well: %s", w.process.Command.ProcessState)
+			w.verdict.wrong("the service did not shut down cleanly: %s", w.process.Command.ProcessState)
 		}
 		ended := w.process
 		if err := w.serve(ctx); err != nil {
@@ -103,7 +104,7 @@ func endService(ctx context.Context, w *world) error {
 		defer w.ledger.mu.Unlock()
 		for id := range w.ledger.failed {
 			if logged(ended, id) {
-				w.verdict.wrong("a request was handled and its answer lost: %s", id)
+				w.verdict.wrong("a request was handled, but its response was lost: %s", id)
 			}
 			delete(w.ledger.failed, id)
 		}
@@ -112,21 +113,21 @@ func endService(ctx context.Context, w *world) error {
 }
 
 func crashDatabase(ctx context.Context, w *world) error {
-	return w.repeatedly(ctx, func() error {
-		w.between(ctx, 100*time.Millisecond, 600*time.Millisecond)
+	return w.repeat(ctx, func() error {
+		w.randomPause(ctx, 100*time.Millisecond, 600*time.Millisecond)
 		w.database.Crash()
 		w.verdict.Kills++
-		w.between(ctx, 10*time.Millisecond, 300*time.Millisecond)
+		w.randomPause(ctx, 10*time.Millisecond, 300*time.Millisecond)
 		return w.database.Launch(ctx)
 	})
 }
 
 func freezeDatabase(ctx context.Context, w *world) error {
-	return w.repeatedly(ctx, func() error {
+	return w.repeat(ctx, func() error {
 		w.database.Freeze()
-		w.between(ctx, w.fault/4, w.fault)
+		w.randomPause(ctx, w.fault/4, w.fault)
 		w.database.Thaw()
-		w.between(ctx, 100*time.Millisecond, 300*time.Millisecond)
+		w.randomPause(ctx, 100*time.Millisecond, 300*time.Millisecond)
 		return nil
 	})
 }
@@ -150,9 +151,9 @@ func throughProxy(ctx context.Context, w *world) error {
 
 func slowDatabase(ctx context.Context, w *world) error {
 	defer w.slow.delay.Store(0)
-	return w.repeatedly(ctx, func() error {
+	return w.repeat(ctx, func() error {
 		w.slow.delay.Store(int64(time.Duration(w.random.Int64N(int64(500 * time.Millisecond)))))
-		w.between(ctx, 200*time.Millisecond, 500*time.Millisecond)
+		w.randomPause(ctx, 200*time.Millisecond, 500*time.Millisecond)
 		w.slow.cut()
 		return nil
 	})
@@ -165,7 +166,7 @@ func takeConnections(ctx context.Context, w *world) error {
 			_ = conn.Close(ctx)
 		}
 	}()
-	return w.repeatedly(ctx, func() error {
+	return w.repeat(ctx, func() error {
 		for {
 			conn, err := pgx.Connect(ctx, w.database.URL("postgres"))
 			if err != nil {
@@ -174,7 +175,7 @@ func takeConnections(ctx context.Context, w *world) error {
 			taken = append(taken, conn)
 		}
 		_, err := taken[0].Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'clientele'")
-		w.between(ctx, 10*time.Millisecond, 50*time.Millisecond)
+		w.randomPause(ctx, 10*time.Millisecond, 50*time.Millisecond)
 		return err
 	})
 }
@@ -183,11 +184,11 @@ func readOnly(ctx context.Context, w *world) error {
 	if err := w.execute(ctx, "ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"); err != nil {
 		return err
 	}
-	w.between(ctx, w.fault/2, w.fault)
+	w.randomPause(ctx, w.fault/2, w.fault)
 	return w.execute(ctx, "ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
 }
 
-func refuseCredentials(ctx context.Context, w *world) error {
+func rejectCredentials(ctx context.Context, w *world) error {
 	if err := w.execute(ctx, "ALTER ROLE clientele NOLOGIN"); err != nil {
 		return err
 	}
@@ -196,7 +197,7 @@ func refuseCredentials(ctx context.Context, w *world) error {
 	if err := w.database.Launch(ctx); err != nil {
 		return err
 	}
-	w.between(ctx, w.fault/2, w.fault)
+	w.randomPause(ctx, w.fault/2, w.fault)
 	return w.execute(ctx, "ALTER ROLE clientele LOGIN")
 }
 
@@ -205,26 +206,26 @@ func fullDisk(ctx context.Context, w *world) error {
 	if w.database != nil {
 		disk = w.database.Socket()
 	}
-	return w.repeatedly(ctx, func() error {
+	return w.repeat(ctx, func() error {
 		free, err := fill(filepath.Dir(disk))
 		if err != nil {
 			return err
 		}
-		w.between(ctx, w.fault/2, w.fault)
+		w.randomPause(ctx, w.fault/2, w.fault)
 		if err := free(); err != nil {
 			return err
 		}
-		if w.database != nil && !w.database.Running() { // it gave up where it could not write its log
+		if w.database != nil && !w.database.Running() { // it stopped because it could not write its log
 			w.verdict.Kills++
 			return w.database.Launch(ctx)
 		}
-		w.between(ctx, 100*time.Millisecond, 300*time.Millisecond)
+		w.randomPause(ctx, 100*time.Millisecond, 300*time.Millisecond)
 		return nil
 	})
 }
 
-// withStandby gives the database a standby that has every commit before it is
-// acknowledged; the service knows both.
+// withStandby adds a synchronous standby to the database, which has every commit before it
+// is acknowledged. The service has the addresses of both.
 func withStandby(ctx context.Context, w *world) error {
 	standby, err := w.database.Standby(ctx, "standby")
 	if err != nil {
@@ -255,20 +256,20 @@ func withStandby(ctx context.Context, w *world) error {
 }
 
 func promoteStandby(ctx context.Context, w *world) error {
-	w.between(ctx, w.fault/2, w.fault)
+	w.randomPause(ctx, w.fault/2, w.fault)
 	w.database.Crash()
 	w.verdict.Kills++
 	return w.standby.Promote(ctx)
 }
 
-// throughReplicas puts a proxy in front of three replicas.
+// throughReplicas starts three replicas behind a proxy.
 func throughReplicas(ctx context.Context, w *world) error {
 	replicas := &replicas{world: w, list: make([]*servicetest.Process, 3)}
 	front, err := newProxy(ctx, "tcp", "127.0.0.1:0", replicas.choose)
 	if err != nil {
 		return err
 	}
-	if err := w.serve(ctx); err != nil { // it migrates, and makes the key that all trust
+	if err := w.serve(ctx); err != nil { // it migrates, and creates the signing key that all replicas trust
 		return err
 	}
 	w.process.Kill()
@@ -291,7 +292,7 @@ type replicas struct {
 	next  int
 }
 
-// choose takes them in turn.
+// choose returns the replicas in turn.
 func (r *replicas) choose() (network, address string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -318,8 +319,8 @@ func (r *replicas) end() {
 
 func killReplicas(ctx context.Context, w *world) error {
 	r := w.replicas
-	return w.repeatedly(ctx, func() error {
-		w.between(ctx, 50*time.Millisecond, 400*time.Millisecond)
+	return w.repeat(ctx, func() error {
+		w.randomPause(ctx, 50*time.Millisecond, 400*time.Millisecond)
 		i := w.random.IntN(len(r.list))
 		r.list[i].Kill()
 		w.verdict.Kills++
@@ -327,8 +328,8 @@ func killReplicas(ctx context.Context, w *world) error {
 	})
 }
 
-// badClients opens connections that do nothing, send slowly, half-close, reset,
-// send rubbish, and flood, while the load goes on.
+// badClients opens connections that are idle, slow, half-closed, reset, send garbage, or
+// flood the service, during the load.
 func badClients(ctx context.Context, w *world) error {
 	var conns []net.Conn
 	defer func() {
@@ -350,35 +351,35 @@ func badClients(ctx context.Context, w *world) error {
 	for range 4 {
 		flood.Go(func() {
 			for time.Now().Before(end) {
-				answer, err := http.Get("http://" + w.address + "/admin/oauth/clients") //nolint:noctx // it ends by itself
+				response, err := http.Get("http://" + w.address + "/admin/oauth/clients") //nolint:noctx // the service ends it
 				if err == nil {
-					_ = answer.Body.Close()
+					_ = response.Body.Close()
 				}
 			}
 		})
 	}
 	head := "PUT /admin/oauth/clients/shared-0 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + w.load.token +
 		"\r\nContent-Type: application/json\r\nContent-Length: 400000\r\n\r\n"
-	return w.repeatedly(ctx, func() error {
+	return w.repeat(ctx, func() error {
 		for kind := range 5 {
 			conn, err := dialer.DialContext(ctx, "tcp", w.address)
 			if err != nil {
 				return err
 			}
 			switch kind {
-			case 0: // a body that does not end
+			case 0: // an incomplete body
 				_, _ = conn.Write([]byte(head + `{"name":`))
 				conns = append(conns, conn)
 				continue
-			case 1: // half a request, and half a connection
+			case 1: // an incomplete request and a half-closed connection
 				_, _ = conn.Write([]byte(head[:40]))
-				_ = conn.(*net.TCPConn).CloseWrite() //nolint:forcetypeassert // it was dialled as one
-			case 2: // a reset in the middle
+				_ = conn.(*net.TCPConn).CloseWrite() //nolint:forcetypeassert // a tcp connection
+			case 2: // a reset during the request
 				_, _ = conn.Write([]byte(head))
-				_ = conn.(*net.TCPConn).SetLinger(0) //nolint:forcetypeassert // it was dialled as one
-			case 3: // rubbish
+				_ = conn.(*net.TCPConn).SetLinger(0) //nolint:forcetypeassert // a tcp connection
+			case 3: // garbage
 				_, _ = conn.Write([]byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 not HTTP\r\n\r\n"))
-			default: // a header that does not end
+			default: // an endless header
 				_, _ = conn.Write([]byte("GET / HTTP/1.1\r\nX: " + strings.Repeat("x", 1<<20)))
 			}
 			_ = conn.Close()
@@ -393,14 +394,14 @@ func allowKeyHosts(_ context.Context, w *world) error {
 	return nil
 }
 
-// badKeyHosts changes a client whose keys are behind hosts that do not answer, hang
-// up, or answer rubbish.
+// badKeyHosts changes a client with a jwks_uri on hosts that do not respond, close the
+// connection, or send garbage.
 func badKeyHosts(ctx context.Context, w *world) error {
-	return w.repeatedly(ctx, func() error {
+	return w.repeat(ctx, func() error {
 		for _, behave := range []func(net.Conn){
 			func(net.Conn) {},
 			func(conn net.Conn) { _ = conn.Close() },
-			func(conn net.Conn) { _, _ = conn.Write([]byte(strings.Repeat("rubbish", 100))); _ = conn.Close() },
+			func(conn net.Conn) { _, _ = conn.Write([]byte(strings.Repeat("garbage", 100))); _ = conn.Close() },
 		} {
 			listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 			if err != nil {
@@ -427,14 +428,14 @@ func badKeyHosts(ctx context.Context, w *world) error {
 	})
 }
 
-// issuer is a token issuer that behaves as it is told.
+// issuer is a token issuer whose behaviour can be set.
 type issuer struct {
 	*httptest.Server
 	keys   []byte
-	behave atomic.Value // "well", "slow", "dead", "lie"
+	behave atomic.Value // "normal", "slow", "dead", "lie"
 }
 
-// useIssuer makes the service trust an issuer whose keys are those of development.
+// useIssuer makes the service trust an issuer that has the keys of development mode.
 func useIssuer(ctx context.Context, w *world) error {
 	if err := w.serve(ctx); err != nil {
 		return err
@@ -445,7 +446,7 @@ func useIssuer(ctx context.Context, w *world) error {
 		return err
 	}
 	i := &issuer{keys: keys}
-	i.behave.Store("well")
+	i.behave.Store("normal")
 	i.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		switch i.behave.Load() {
 		case "slow":
@@ -464,26 +465,26 @@ func useIssuer(ctx context.Context, w *world) error {
 	return nil
 }
 
-// badIssuer lets the issuer misbehave while the service has its keys, and while it
-// has none.
+// badIssuer makes the issuer misbehave, both while the service has the issuer's keys and
+// while it has none.
 func badIssuer(ctx context.Context, w *world) error {
 	i := w.issuer
-	defer i.behave.Store("well")
-	return w.repeatedly(ctx, func() error {
+	defer i.behave.Store("normal")
+	return w.repeat(ctx, func() error {
 		for _, behaviour := range []string{"slow", "dead", "lie"} {
 			i.behave.Store(behaviour)
 			before := w.ledger.acks()
-			w.between(ctx, 50*time.Millisecond, 200*time.Millisecond)
+			w.randomPause(ctx, 50*time.Millisecond, 200*time.Millisecond)
 			if w.ledger.acks() == before {
-				w.recover(ctx) // with the keys that it has
+				w.awaitRecovery(ctx) // with the cached keys
 			}
 			w.kill()
 			if err := w.serve(ctx); err != nil {
 				return err
 			}
-			w.between(ctx, 50*time.Millisecond, 100*time.Millisecond)
-			i.behave.Store("well")
-			w.recover(ctx)
+			w.randomPause(ctx, 50*time.Millisecond, 100*time.Millisecond)
+			i.behave.Store("normal")
+			w.awaitRecovery(ctx)
 		}
 		return nil
 	})

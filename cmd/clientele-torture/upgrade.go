@@ -11,30 +11,30 @@ import (
 	"sync"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver of the first schema
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver for firstRelease
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // as well
+	_ "modernc.org/sqlite" // the driver for firstRelease
 
 	"github.com/clientele-oauth/clientele/api/client"
 	"github.com/clientele-oauth/clientele/cmd/servicetest"
 )
 
-// upgrading is the misfortune of three replicas that migrate at once, and are
-// killed half-way.
-const upgrading = "migrations are killed half-way"
+// upgradeScenario is the name of the scenario in which three replicas migrate concurrently
+// and are killed during the migration.
+const upgradeScenario = "migrations are killed half-way"
 
-// oldClients is how many clients the first release has.
+// oldClients is the number of clients in the store of the first release.
 const oldClients = 4000
 
-// What the first release kept: a client and the revision that made it.
+// The rows of the first release: a client and the revision that created it.
 const (
 	oldDocument = `{"id":"client_%[1]d","tenant_id":"tenant_dev","client_id":"app-%[1]d","revision":1,"created_at":"2026-04-15T10:30:00Z","updated_at":"2026-04-15T10:30:00Z","name":"App %[1]d","status":"active","is_confidential":true,"redirect_uris":["https://a%[1]d.example.com/cb"],"grant_types":["authorization_code"],"scopes":["openid"],"client_auth_methods":["client_secret_basic"]}`
 	oldClient   = `INSERT INTO clients (client_id, tenant_id, revision, document, secrets) VALUES ('app-%[1]d', 'tenant_dev', 1, '%[2]s', '[]')`
 	oldRevision = `INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, document) VALUES ('app-%[1]d', 1, 'tenant_dev', '2026-04-15T10:30:00Z', 'create', 'alice', '%[2]s')`
 )
 
-// upgrade brings a registry of the first release up to date, with three migrators
-// at a time that are killed, again and again, and holds it against what it was.
+// upgrade migrates a registry of the first release to the current schema. Three concurrent
+// migrators are killed repeatedly. At the end it checks that every client is still there.
 func upgrade(ctx context.Context, binary, store string, opts options) (v verdict, err error) {
 	w, err := newWorld(ctx, binary, scenario{store: store}, opts.Seed, opts.Fault)
 	if w != nil {
@@ -50,18 +50,18 @@ func upgrade(ctx context.Context, binary, store string, opts options) (v verdict
 	if w.databaseURL != "" {
 		args = append(args, "--database-url", w.databaseURL)
 	}
-	// The last rounds have time enough; in each before, all three are killed.
-	for patience, done := time.Millisecond, false; !done; patience += patience / 2 {
-		if patience > time.Minute {
-			return v, fmt.Errorf("the migration does not end in %s", patience)
+	// Each round allows more time. Migrators are killed at its end, until one finishes.
+	for limit, done := time.Millisecond, false; !done; limit += limit / 2 {
+		if limit > time.Minute {
+			return v, fmt.Errorf("the migration did not end within %s", limit)
 		}
 		var group sync.WaitGroup
 		ends := make([]error, 3)
 		for i := range ends {
 			group.Go(func() {
-				limited, cancel := context.WithTimeout(ctx, patience+time.Duration(i)*patience/4)
+				limited, cancel := context.WithTimeout(ctx, limit+time.Duration(i)*limit/4)
 				defer cancel()
-				command := exec.CommandContext(limited, binary, args...) // killed where the time is over
+				command := exec.CommandContext(limited, binary, args...) // killed at the time limit
 				output, err := command.CombinedOutput()
 				if err != nil && limited.Err() == nil {
 					err = fmt.Errorf("a migrator failed: %w: %s", err, output)
@@ -90,14 +90,14 @@ func upgrade(ctx context.Context, binary, store string, opts options) (v verdict
 		return v, err
 	}
 	v.Acknowledged = oldClients
-	return v, everythingIsThere(ctx, "http://"+w.address, token, &v)
+	return v, checkOldClients(ctx, "http://"+w.address, token, &v)
 }
 
-// firstRelease fills the store as the first release did.
+// firstRelease creates the schema of the first release and fills it.
 func firstRelease(ctx context.Context, w *world, store string) error {
 	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
-		return fmt.Errorf("the module's folder: %w", err)
+		return fmt.Errorf("find the module's folder: %w", err)
 	}
 	adapter, driver, source, dialect := "sqlite", "sqlite", filepath.Join(w.dir, "clientele.db"), goose.DialectSQLite3
 	if store == onPostgres {
@@ -124,20 +124,20 @@ func firstRelease(ctx context.Context, w *world, store string) error {
 		document := fmt.Sprintf(oldDocument, i)
 		for _, statement := range []string{fmt.Sprintf(oldClient, i, document), fmt.Sprintf(oldRevision, i, document)} {
 			if _, err := tx.ExecContext(ctx, statement); err != nil {
-				return fmt.Errorf("the first release: %w", err)
+				return fmt.Errorf("fill the store of the first release: %w", err)
 			}
 		}
 	}
 	return tx.Commit()
 }
 
-// everythingIsThere walks the list and the feed.
-func everythingIsThere(ctx context.Context, url, token string, v *verdict) error {
+// checkOldClients checks that each client is in the list once and in the feed once.
+func checkOldClients(ctx context.Context, url, token string, v *verdict) error {
 	registry, err := client.Connect(url, client.Settings{Token: client.StaticToken(token)})
 	if err != nil {
 		return err
 	}
-	listed, fed := map[string]int{}, map[string]int{}
+	listed, inFeed := map[string]int{}, map[string]int{}
 	params := &client.ListClientsParams{Limit: new(int32(100)), Scope: new("openid")}
 	for {
 		page, err := registry.ListClientsWithResponse(ctx, params)
@@ -155,22 +155,22 @@ func everythingIsThere(ctx context.Context, url, token string, v *verdict) error
 	if err != nil {
 		return err
 	}
-	for where := range marks {
-		fed[where.clientID]++
+	for r := range marks {
+		inFeed[r.clientID]++
 	}
 	for i := range oldClients {
 		id := fmt.Sprintf("app-%d", i)
 		switch {
-		case listed[id] == 0 || fed[id] == 0:
+		case listed[id] == 0 || inFeed[id] == 0:
 			v.Lost++
-		case listed[id] > 1 || fed[id] > 1:
+		case listed[id] > 1 || inFeed[id] > 1:
 			v.Doubled++
 		default:
 			v.Found++
 		}
 	}
-	if len(listed) != oldClients || len(fed) != oldClients {
-		v.wrong("%d clients are listed and %d in the feed", len(listed), len(fed))
+	if len(listed) != oldClients || len(inFeed) != oldClients {
+		v.wrong("%d clients are in the list and %d in the feed", len(listed), len(inFeed))
 	}
 	return nil
 }

@@ -18,20 +18,20 @@ import (
 	"github.com/clientele-oauth/clientele/cmd/servicetest"
 )
 
-// world is what a scenario plays in: a service over a store, a load on it, and a
-// ledger of what it acknowledged.
+// world is the environment of a scenario: a service over a store, a load on it, and a
+// ledger of the acknowledged changes.
 type world struct {
 	binary  string
-	dir     string // of the service's data
-	address string // of the service, the same each time it is started
+	dir     string // the service's data directory
+	address string // of the service, the same after each restart
 	random  *rand.Rand
-	fault   time.Duration // how long faults are made
-	idle    int           // how many idle connections are to be opened
+	fault   time.Duration // how long to inject faults
+	idle    int           // how many idle connections to open
 
 	database    *pgtest.Server // nil on SQLite
 	databaseURL string
 
-	// What some scenarios have besides.
+	// Only some scenarios have these.
 	slow     *proxy         // between service and database
 	standby  *pgtest.Server // of the database
 	replicas *replicas      // of the service, behind a proxy
@@ -46,7 +46,7 @@ type world struct {
 	cleanup []func()
 }
 
-// freeAddress finds a port that nobody listens on.
+// freeAddress returns an address with a free port.
 func freeAddress(ctx context.Context) (string, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -55,14 +55,14 @@ func freeAddress(ctx context.Context) (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
-// serve starts the service, and again after it has ended.
+// serve starts the service, or restarts it after it has ended.
 func (w *world) serve(ctx context.Context) error {
 	p, err := w.start(ctx, w.address)
 	w.process = p
 	return err
 }
 
-// start starts a service over the store.
+// start starts an instance of the service over the store.
 func (w *world) start(ctx context.Context, address string) (*servicetest.Process, error) {
 	args := append([]string{"--listen", address, "--data", w.dir, "--request-timeout", "5s"}, w.args...)
 	if w.databaseURL != "" {
@@ -71,19 +71,19 @@ func (w *world) start(ctx context.Context, address string) (*servicetest.Process
 	return servicetest.Start(context.WithoutCancel(ctx), w.binary, servicetest.Options{}, args...)
 }
 
-// kill ends the service as a power cut would.
+// kill kills the service without a shutdown, as a power failure would.
 func (w *world) kill() {
 	w.process.Kill()
 	w.verdict.Kills++
 }
 
-// between waits for a random time.
-func (w *world) between(ctx context.Context, least, most time.Duration) {
+// randomPause waits for a random time.
+func (w *world) randomPause(ctx context.Context, least, most time.Duration) {
 	pause(ctx, least+time.Duration(w.random.Int64N(int64(most-least))))
 }
 
-// repeatedly makes a fault, and again until the time is over, at least once.
-func (w *world) repeatedly(ctx context.Context, fault func() error) error {
+// repeat injects a fault at least once, and again until the time is over.
+func (w *world) repeat(ctx context.Context, fault func() error) error {
 	for end := time.Now().Add(w.fault); ; {
 		if err := fault(); err != nil || time.Now().After(end) || ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())
@@ -91,11 +91,11 @@ func (w *world) repeatedly(ctx context.Context, fault func() error) error {
 	}
 }
 
-// recoveryTimeout bounds how long a service may need to write again.
+// recoveryTimeout bounds how long the service may take to accept changes again.
 const recoveryTimeout = 40 * time.Second
 
-// recover waits until changes are acknowledged again.
-func (w *world) recover(ctx context.Context) {
+// awaitRecovery waits until changes are acknowledged again.
+func (w *world) awaitRecovery(ctx context.Context) {
 	for before, end := w.ledger.acks(), time.Now().Add(recoveryTimeout); w.ledger.acks() < before+2*writers; pause(ctx, 5*time.Millisecond) {
 		if time.Now().After(end) {
 			w.verdict.wrong("no change was acknowledged within %s after the faults", recoveryTimeout)
@@ -104,7 +104,7 @@ func (w *world) recover(ctx context.Context) {
 	}
 }
 
-// execute runs statements, each in a transaction of its own, as the superuser.
+// execute runs the statements as the superuser, each in its own transaction.
 func (w *world) execute(ctx context.Context, statements ...string) error {
 	for _, statement := range statements {
 		if err := w.database.Execute(ctx, statement); err != nil {
@@ -114,8 +114,8 @@ func (w *world) execute(ctx context.Context, statements ...string) error {
 	return nil
 }
 
-// newWorld makes the store of a scenario. The database is served to a role that
-// owns it and is nothing else.
+// newWorld creates the store of a scenario. The service connects to PostgreSQL with a role
+// that owns the database and has no other privileges.
 func newWorld(ctx context.Context, binary string, s scenario, seed uint64, fault time.Duration) (w *world, err error) {
 	dir, err := os.MkdirTemp("", "torture")
 	if err != nil {
@@ -143,7 +143,7 @@ func newWorld(ctx context.Context, binary string, s scenario, seed uint64, fault
 		return w, err
 	}
 	w.cleanup = append(w.cleanup, func() { _ = w.database.Stop() })
-	if s.smallDisk > 0 { // the disk is the database's
+	if s.smallDisk > 0 { // the small disk is only for the database
 		w.dir = filepath.Join(dir, "data")
 	}
 	w.databaseURL = "postgres:///clientele?user=clientele&host=" + w.database.Socket()
@@ -151,7 +151,7 @@ func newWorld(ctx context.Context, binary string, s scenario, seed uint64, fault
 		w.execute(ctx, "CREATE ROLE clientele LOGIN", "CREATE DATABASE clientele OWNER clientele"))
 }
 
-// smallDisk makes a file system of that many MiB.
+// smallDisk mounts a file system with the given size in MiB.
 func (w *world) smallDisk(size int) (string, error) {
 	dir, err := os.MkdirTemp("", "disk")
 	if err != nil {
@@ -167,10 +167,10 @@ func (w *world) smallDisk(size int) (string, error) {
 	return dir, nil
 }
 
-// errNeedsRoot is why a scenario cannot be played here.
+// errNeedsRoot is the reason why a scenario with a small disk is skipped.
 var errNeedsRoot = errors.New("a small file system needs root")
 
-// fill fills a disk to the last byte, until the function that it returns is called.
+// fill fills a disk to the last byte; the returned function frees the space.
 func fill(dir string) (free func() error, err error) {
 	path := filepath.Join(dir, "filler")
 	file, err := os.Create(path)
@@ -191,7 +191,7 @@ type zeros struct{}
 // Read implements [io.Reader].
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
-// close ends everything.
+// close stops the service and cleans up.
 func (w *world) close() {
 	if w.process != nil {
 		w.process.Kill()
@@ -201,7 +201,7 @@ func (w *world) close() {
 	}
 }
 
-// logged reports whether the service has written a line about a request.
+// logged reports whether the service has logged the request.
 func logged(p *servicetest.Process, requestID string) bool {
 	return strings.Contains(p.Log.String(), `"request_id":"`+requestID+`","method"`)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-func TestTheConfigurationInAResponse(t *testing.T) {
+func TestSettingsOfReadsAResponse(t *testing.T) {
 	settings, err := contract.SettingsOf([]byte(`{"id":"client_1","name":"App","is_confidential":true,"scopes":["openid"],
 		"client_auth_methods":"[\"client_secret_basic\"]","created_at":"2026-04-15T10:30:00Z"}`))
 	require.NoError(t, err)
@@ -19,9 +19,9 @@ func TestTheConfigurationInAResponse(t *testing.T) {
 	}, settings)
 }
 
-// A response of something else than a registry must not be read as a configuration with
-// empty fields: apply would then compare the wrong values.
-func TestAResponseOfAnotherFormIsRejected(t *testing.T) {
+// The response of a server that is not a registry must not be read as a configuration
+// with empty fields: apply would then compare the wrong values.
+func TestSettingsOfRejectsOtherResponses(t *testing.T) {
 	for name, text := range map[string]string{
 		"client_auth_methods": `{"client_auth_methods":"client_secret_basic"}`,
 		"scopes":              `{"scopes":["openid",1]}`,

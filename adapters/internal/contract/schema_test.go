@@ -15,7 +15,7 @@ import (
 	"github.com/clientele-oauth/clientele/api"
 )
 
-// values are JSON values that come close to the schemas of requests.
+// values generates JSON values that are similar to requests.
 func values(names []string) *rapid.Generator[any] {
 	text := rapid.OneOf(rapid.SampledFrom([]string{"", "a", "\x00", "ä", "a b", "my app", strings.Repeat("x", 65), strings.Repeat("ö", 256), strings.Repeat("x", 257), "2030-01-01T00:00:00Z"}), rapid.String())
 	scalar := rapid.OneOf(
@@ -41,8 +41,8 @@ func values(names []string) *rapid.Generator[any] {
 	})
 }
 
-// The check accepts what kin-openapi accepts, for every schema of a request:
-// from text as from a decoded value.
+// For every schema of a request, the check accepts the same values as kin-openapi, as
+// text and decoded.
 func TestTheCheckAgreesWithKinOpenAPI(t *testing.T) {
 	doc, err := openapi3.NewLoader().LoadFromData(api.Document)
 	require.NoError(t, err)
@@ -65,7 +65,7 @@ func TestTheCheckAgreesWithKinOpenAPI(t *testing.T) {
 				require.NoError(t, err)
 				expected := ref.Value.VisitJSON(value, openapi3.VisitAsRequest())
 				if _, dated := value.(map[string]any)["expires_at"]; dated && expected != nil {
-					return // its pattern of a time is another one
+					return // kin-openapi has another pattern for times
 				}
 				body, err := schema.Decode(text)
 				require.NoError(t, err)
@@ -87,8 +87,8 @@ func request(t *testing.T, name string) *contract.Schema {
 	return schema
 }
 
-// What breaks the schema is taken out of the value; the rest stays.
-func TestWhatBreaksTheSchemaIsTakenOut(t *testing.T) {
+// Fields that violate the schema are removed from the value; the rest is kept.
+func TestInspectRemovesInvalidFields(t *testing.T) {
 	body, err := request(t, "UpdateClientRequest").Decode([]byte(`{"name":1,"nme":2,"scopes":["a",3],"website":"x","is_confidential":true}`))
 	require.NoError(t, err)
 	verdict := request(t, "UpdateClientRequest").InspectBody(body)
@@ -100,8 +100,8 @@ func TestWhatBreaksTheSchemaIsTakenOut(t *testing.T) {
 	assert.Equal(t, map[string]any{"website": "x", "is_confidential": true}, body.Value)
 }
 
-// A number has one value, however it is written; a time one instant.
-func TestValuesAreWrittenAsTheyAreRead(t *testing.T) {
+// The same number or time can be written in several ways.
+func TestNumbersAndTimesAreNormalized(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"grace_seconds":60}`: "", `{"grace_seconds":60.0}`: `{"grace_seconds":60}`, `{"grace_seconds":6E1}`: `{"grace_seconds":60}`,
 		`{"grace_seconds":-0}`: `{"grace_seconds":-0}`,
@@ -125,8 +125,8 @@ func TestValuesAreWrittenAsTheyAreRead(t *testing.T) {
 	assert.Equal(t, map[string]any{"expires_at": "2031-01-01T00:00:00Z"}, body.Value)
 }
 
-// What JSON parsers read differently is no body (RFC 8259 §4, §8.1), wherever it
-// stands, also in what the schema does not look at.
+// JSON that parsers interpret differently is rejected (RFC 8259 §4, §8.1), also in parts
+// that the schema does not check.
 func TestOnlyStrictJSONIsDecoded(t *testing.T) {
 	deep := strings.Repeat("[", 20_000)
 	for _, text := range []string{
@@ -144,7 +144,7 @@ func TestOnlyStrictJSONIsDecoded(t *testing.T) {
 	assert.Equal(t, "must be at most 2592000", request(t, "RotateSecretRequest").InspectBody(body).Breaches[0].Message)
 }
 
-// A file with very many faults lists a hundred.
+// At most a hundred breaches are listed.
 func TestALongListOfBreachesEndsWithACount(t *testing.T) {
 	fields := map[string]any{}
 	for i := range 250 {
@@ -155,21 +155,21 @@ func TestALongListOfBreachesEndsWithACount(t *testing.T) {
 	assert.Equal(t, contract.Breach{Message: "and 150 more"}, breaches[contract.MaxBreaches])
 }
 
-// A keyword that the check does not know must not be without effect.
-func TestASchemaWithUnknownKeywordsIsRejected(t *testing.T) {
+// A keyword that the check does not support must not be ignored silently.
+func TestASchemaWithUnsupportedKeywordsIsRejected(t *testing.T) {
 	text := openapi3.NewStringSchema
 	for name, schema := range map[string]*openapi3.Schema{
-		"no type":            {},
-		"a pattern":          text().WithPattern("^a$"),
-		"a format":           text().WithFormat("uri"),
-		"nullable":           text().WithNullable(),
-		"a number":           openapi3.NewFloat64Schema(),
-		"an exclusive bound": openapi3.NewIntegerSchema().WithExclusiveMin(true),
-		"an endless array":   openapi3.NewArraySchema().WithItems(text()),
-		"unique elements":    openapi3.NewArraySchema().WithItems(text()).WithMaxItems(1).WithUniqueItems(true),
-		"an open object":     openapi3.NewObjectSchema(),
-		"a choice":           openapi3.NewOneOfSchema(text()),
-		"within":             openapi3.NewArraySchema().WithItems(text().WithFormat("uri")).WithMaxItems(1),
+		"no type":                     {},
+		"a pattern":                   text().WithPattern("^a$"),
+		"a format":                    text().WithFormat("uri"),
+		"nullable":                    text().WithNullable(),
+		"a number":                    openapi3.NewFloat64Schema(),
+		"an exclusive bound":          openapi3.NewIntegerSchema().WithExclusiveMin(true),
+		"an array without a limit":    openapi3.NewArraySchema().WithItems(text()),
+		"unique elements":             openapi3.NewArraySchema().WithItems(text()).WithMaxItems(1).WithUniqueItems(true),
+		"an object with other fields": openapi3.NewObjectSchema(),
+		"a choice":                    openapi3.NewOneOfSchema(text()),
+		"within":                      openapi3.NewArraySchema().WithItems(text().WithFormat("uri")).WithMaxItems(1),
 	} {
 		_, err := contract.NewSchema(schema)
 		require.Error(t, err, name)

@@ -11,7 +11,7 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 )
 
-func TestTimesAreReadAsRFC3339WritesThem(t *testing.T) {
+func TestParseTimeFollowsRFC3339(t *testing.T) {
 	for text, want := range map[string]string{
 		"1985-04-12T23:20:50.52Z":              "1985-04-12T23:20:50.52Z", // RFC 3339 §5.8
 		"1996-12-19T16:39:57-08:00":            "1996-12-20T00:39:57Z",    // §5.8
@@ -47,8 +47,8 @@ func TestTimesAreReadAsRFC3339WritesThem(t *testing.T) {
 	}
 }
 
-// What can be written can be read, and is the same instant.
-func TestEveryTimeThatIsWrittenIsRead(t *testing.T) {
+// Every time that can be formatted can be parsed, and is the same instant.
+func TestParseTimeReadsEveryFormattedTime(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		at := time.Unix(rapid.Int64Range(-62167219200+86400, 253402300799-86400).Draw(t, "seconds"), rapid.Int64Range(0, 999_999_999).Draw(t, "nanoseconds"))
 		zone := time.FixedZone("", 60*rapid.IntRange(-1439, 1439).Draw(t, "minutes"))

@@ -16,8 +16,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// full is a client with a different value in every member, so that a member
-// mapped to its neighbour shows.
+// full returns a client with a different value in every field, so that tests detect
+// fields that are exchanged.
 func full() domain.State {
 	at := time.Date(2026, 4, 15, 10, 30, 0, 123456000, time.UTC)
 	return domain.State{
@@ -93,7 +93,7 @@ func full() domain.State {
 	}
 }
 
-func TestEveryMemberSurvivesTheRoundTrip(t *testing.T) {
+func TestDecodeReturnsEveryEncodedField(t *testing.T) {
 	state := full()
 	settings := reflect.ValueOf(state.Settings)
 	for i := range settings.NumField() {
@@ -114,7 +114,7 @@ func TestEveryMemberSurvivesTheRoundTrip(t *testing.T) {
 	assert.Equal(t, state.Settings.Keys, back.Settings().Keys)
 }
 
-func TestADocumentHoldsNoSecret(t *testing.T) {
+func TestADocumentContainsNoSecret(t *testing.T) {
 	doc, _, err := document.Encode(domain.Restore(full()))
 	require.NoError(t, err)
 	back, err := document.Decode(doc, nil)
@@ -127,12 +127,12 @@ func TestADamagedDocumentIsAnError(t *testing.T) {
 	_, err := document.Decode([]byte(`{"id":`), nil)
 	require.ErrorIs(t, err, application.ErrUnreadable)
 	client, err := document.Decode([]byte(`{}`), []byte(`{`))
-	require.NoError(t, err, "damaged secrets leave the rest of the client readable")
+	require.NoError(t, err, "the rest of a client with damaged secrets is readable")
 	assert.True(t, client.SecretsUnreadable())
 }
 
-// Whatever is stored, it is read or refused; and what encoding/json reads, Decode
-// reads the same.
+// Decode returns a client or an error for any input, and reads the same values as
+// encoding/json.
 func FuzzDecode(f *testing.F) {
 	doc, secrets, err := document.Encode(domain.Restore(full()))
 	require.NoError(f, err)
@@ -152,7 +152,7 @@ func FuzzDecode(f *testing.F) {
 			RedirectURIs []domain.RedirectURI `json:"redirect_uris"`
 		}
 		if !utf8.ValidString(doc) || json.Unmarshal([]byte(doc), &plain) != nil || strings.Count(strings.ToLower(doc), "name")+strings.Count(doc, "\\") > 1 {
-			return // read in more than one way
+			return // parsers may differ
 		}
 		assert.Equal(t, plain.Name, client.Settings().Name)
 		assert.Len(t, client.Settings().RedirectURIs, len(plain.RedirectURIs))

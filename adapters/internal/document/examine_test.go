@@ -48,7 +48,7 @@ func TestAYearAfter9999IsRepaired(t *testing.T) {
 	client, err = r.Decode()
 	require.NoError(t, err)
 	require.Len(t, client.Secrets(), 2)
-	assert.Equal(t, `"expires_at":"10000-01-01T00:00:00Z"`, client.Secrets()[0].Description, "text that looks like it is left alone")
+	assert.Equal(t, `"expires_at":"10000-01-01T00:00:00Z"`, client.Secrets()[0].Description, "text that only looks like a time is unchanged")
 	assert.Zero(t, client.Secrets()[0].ExpiresAt)
 	assert.Equal(t, time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), client.Secrets()[1].ExpiresAt)
 	assert.Contains(t, string(faults[0].Mended), `"later":{"a":[1]}`)
@@ -77,7 +77,7 @@ func TestADamagedDocumentIsReplacedWithItsCopy(t *testing.T) {
 			assert.Nil(t, faults[0].Mended, name)
 		}
 	}
-	lost := errors.New("the database is away")
+	lost := errors.New("the database is unavailable")
 	_, err := r.Examine(application.PartDocument, func() ([]byte, error) { return nil, lost })
 	require.ErrorIs(t, err, lost)
 }

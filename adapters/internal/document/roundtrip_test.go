@@ -16,7 +16,8 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// texts are strings of all kinds: also invalid UTF-8, controls, quotes, escapes.
+// texts generates all kinds of strings, including invalid UTF-8, control characters,
+// quotes and escapes.
 func texts() *rapid.Generator[string] {
 	return rapid.OneOf(
 		rapid.StringN(0, 20, -1),
@@ -25,8 +26,8 @@ func texts() *rapid.Generator[string] {
 	)
 }
 
-// times are instants in UTC, most of them inside of the years that can be written,
-// with the boundaries more often than by chance.
+// times generates times in UTC, most of them within the years that can be stored, and
+// many near the limits.
 func times() *rapid.Generator[time.Time] {
 	const first, last = -62135596800, 253402300799 // the years 1 to 9999, in seconds since 1970
 	return rapid.OneOf(
@@ -41,8 +42,8 @@ func times() *rapid.Generator[time.Time] {
 	)
 }
 
-// states fills every exported field of a state, by reflection so that no new field is
-// forgotten.
+// states generates states with values in every exported field. It uses reflection, so
+// that new fields are included.
 func states() *rapid.Generator[domain.State] {
 	return rapid.Custom(func(t *rapid.T) domain.State {
 		var state domain.State
@@ -93,15 +94,15 @@ func fill(t *rapid.T, v reflect.Value, name string) {
 			fill(t, v.Field(i), name+"."+v.Type().Field(i).Name)
 		}
 	default:
-		t.Fatalf("%s has the kind %s, which this test does not know", name, v.Kind())
+		t.Fatalf("%s has the kind %s, which this test does not support", name, v.Kind())
 	}
 }
 
-func TestWhatIsEncodedIsDecodedTheSame(t *testing.T) {
+func TestDecodeReturnsTheEncodedState(t *testing.T) {
 	stored, rejected := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		state := states().Draw(t, "state")
-		if rapid.IntRange(0, 3).Draw(t, "clean") > 0 { // most states are ones that can be stored
+		if rapid.IntRange(0, 3).Draw(t, "clean") > 0 { // most states can be stored
 			state = cleaned(state)
 		}
 		doc, secrets, err := document.Encode(domain.Restore(state))
@@ -116,7 +117,7 @@ func TestWhatIsEncodedIsDecodedTheSame(t *testing.T) {
 		back, err := document.Decode(doc, secrets)
 		require.NoError(t, err)
 		if state.SecretsUnreadable {
-			assert.Nil(t, secrets, "what is stored stays")
+			assert.Nil(t, secrets, "the stored secrets are kept")
 			state.SecretsUnreadable = false // it depends on what is stored
 		}
 		assert.Equal(t, state, back.State())
@@ -125,7 +126,7 @@ func TestWhatIsEncodedIsDecodedTheSame(t *testing.T) {
 	assert.Positive(t, rejected)
 }
 
-// cleaned is the state without what cannot be stored.
+// cleaned replaces the values that cannot be stored.
 func cleaned(state domain.State) domain.State {
 	clean(reflect.ValueOf(&state).Elem())
 	if state.SecretsUnreadable {
@@ -176,7 +177,7 @@ func clean(v reflect.Value) {
 
 func cleanText(s string) string { return strings.ToValidUTF8(s, string(utf8.RuneError)) }
 
-func TestTimesInOtherZonesComeBackInUTC(t *testing.T) {
+func TestTimesAreDecodedInUTC(t *testing.T) {
 	state := full()
 	state.CreatedAt = state.CreatedAt.In(time.FixedZone("", -5*3600))
 	doc, secrets, err := document.Encode(domain.Restore(state))
@@ -190,7 +191,7 @@ func TestTimesInOtherZonesComeBackInUTC(t *testing.T) {
 	require.ErrorIs(t, err, application.ErrUnstorable, "in UTC it is in the year 10000")
 }
 
-func TestAnEntryOfTheLogThatCannotBeStored(t *testing.T) {
+func TestUnstorableRevisionsAndIdempotencyRecords(t *testing.T) {
 	at := time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
 	require.NoError(t, document.CheckRevision(domain.Revision{At: at, Reason: "größer"}))
 	require.NoError(t, document.CheckIdempotencyRecord(application.IdempotencyRecord{At: at, Key: "k"}))
@@ -214,8 +215,8 @@ func TestAnEntryOfTheLogThatCannotBeStored(t *testing.T) {
 	}
 }
 
-// Each field alone, with each value that cannot be stored.
-func TestNoFieldIsStoredThatIsNotReadTheSame(t *testing.T) {
+// The test sets each field alone to each value that cannot be stored.
+func TestEachUnstorableValueIsRejectedInEachField(t *testing.T) {
 	tried := 0
 	for _, base := range []func() domain.State{full, func() domain.State {
 		state := full()
@@ -246,8 +247,8 @@ func TestNoFieldIsStoredThatIsNotReadTheSame(t *testing.T) {
 	assert.Greater(t, tried, 200)
 }
 
-// wrongValues are values that cannot be stored, or only just, for a leaf of the kind
-// that its name ends with.
+// wrongValues returns values that cannot be stored, or almost not, for a leaf. Its name
+// ends with its kind.
 func wrongValues(leaf string) []any {
 	kind := leaf[strings.LastIndexByte(leaf, ' ')+1:]
 	switch kind {
@@ -270,8 +271,8 @@ func wrongValues(leaf string) []any {
 	}
 }
 
-// leaves yields the fields of a value that are times, texts or key sources, by names
-// that end with their kind.
+// leaves yields the fields of a value that are times, texts or key sources. Their names
+// end with their kind.
 func leaves(v reflect.Value, name string) func(yield func(string, reflect.Value) bool) {
 	return func(yield func(string, reflect.Value) bool) { eachLeaf(v, name, yield) }
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
 )
 
-func TestMembersStandOneAfterTheOther(t *testing.T) {
+func TestWriterSeparatesValues(t *testing.T) {
 	var w jsonobject.Writer
 	w.Object("", func() {
 		w.Text("text", "a \"b\" \\ \n ü")
@@ -35,8 +35,8 @@ func TestMembersStandOneAfterTheOther(t *testing.T) {
 		`"at":"2026-04-15T10:30:00Z","raw":[null],"objects":[{"a":1},{}],"last":false}`, string(w))
 }
 
-// Whatever the texts are, they come back; what is no UTF-8 is replaced.
-func TestTextsComeBack(t *testing.T) {
+// Any text can be read again; invalid UTF-8 is replaced.
+func TestTextsCanBeReadAgain(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		list := rapid.SliceOf(rapid.String()).Draw(t, "texts")
 		var w jsonobject.Writer
@@ -50,9 +50,8 @@ func TestTextsComeBack(t *testing.T) {
 	assert.Equal(t, `"a�b"`, string(w))
 }
 
-// A text that is sent in pieces is the same as one that is sent as a whole, wherever it
-// is cut.
-func TestFlushedPiecesMakeTheWhole(t *testing.T) {
+// The output is the same with and without Flush, at any position.
+func TestFlushDoesNotChangeTheOutput(t *testing.T) {
 	write := func(w *jsonobject.Writer, flush func()) {
 		w.Object("", func() {
 			flush()
