@@ -466,7 +466,7 @@ type CreateClientRequest struct {
 	// Example: ["client_secret_basic"]
 	ClientAuthMethods *[]string `json:"client_auth_methods,omitempty"`
 
-	// ClientID The identifier of the new client; generated if omitted. `.` and `..` are rejected with 400, because HTTP clients remove such path segments (RFC 3986 §5.2.4). An ID that is or ever was in use in the tenant is rejected with 409.
+	// ClientID The identifier of the new client; generated if omitted. These are rejected with 400: `.` and `..`, because HTTP clients remove such path segments (RFC 3986 §5.2.4); a space at the start or the end; and what begins with `http://` or `https://`, which is reserved for client ID metadata documents. An ID that is or ever was in use in the tenant is rejected with 409.
 	//
 	// Example: app-123
 	ClientID *string `json:"client_id,omitempty"`
