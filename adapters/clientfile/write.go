@@ -17,6 +17,12 @@ import (
 // responses also omit, except for jwks: without it, a client that has keys would keep
 // them.
 func Write(id domain.ClientID, change domain.Change) ([]byte, error) {
+	return WriteImported(id, change, "")
+}
+
+// WriteImported returns what [Write] returns, with the hash of the client's existing
+// secret in the field secret_hash, unless it is empty.
+func WriteImported(id domain.ClientID, change domain.Change, secretHash string) ([]byte, error) {
 	node := yaml.Node{Kind: yaml.MappingNode}
 	if id != "" {
 		if err := appendField(&node, "client_id", string(id)); err != nil {
@@ -30,6 +36,11 @@ func Write(id domain.ClientID, change domain.Change) ([]byte, error) {
 			continue
 		}
 		if err := appendField(&node, f.String(), domain.Plain(value)); err != nil {
+			return nil, err
+		}
+	}
+	if secretHash != "" {
+		if err := appendField(&node, "secret_hash", secretHash); err != nil {
 			return nil, err
 		}
 	}
