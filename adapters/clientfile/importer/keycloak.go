@@ -119,7 +119,6 @@ func attributeTexts() map[string]domain.Field {
 		"authorization.signed.response.alg":             domain.FieldAuthorizationSigningAlg,
 		"authorization.encrypted.response.alg":          domain.FieldAuthorizationEncryptionAlg,
 		"authorization.encrypted.response.enc":          domain.FieldAuthorizationEncryption,
-		"token.endpoint.auth.signing.alg":               domain.FieldAuthSigningAlg,
 		"backchannel.logout.url":                        domain.FieldBackchannelLogoutURI,
 		"ciba.backchannel.token.delivery.mode":          domain.FieldCIBADeliveryMode,
 		"ciba.backchannel.client.notification.endpoint": domain.FieldCIBANotificationEndpoint,
@@ -579,6 +578,12 @@ func keycloakAuthentication(o, attributes *object, change *domain.Change) {
 		o.report("clientAuthenticatorType", authenticator+" is not supported by Clientele; converted to client_secret_basic")
 	}
 	setTexts(change, domain.FieldAuthMethods, &[]domain.AuthMethod{method})
+	const signing = "token.endpoint.auth.signing.alg"
+	if alg := text[string](attributes, signing); method == domain.AuthPrivateKeyJWT {
+		setText(change, domain.FieldAuthSigningAlg, alg)
+	} else if alg != nil {
+		attributes.report(signing, "is ignored: the client does not authenticate with private_key_jwt")
+	}
 	keycloakCertificate(attributes, method, change)
 	keycloakKeys(attributes, change)
 }
