@@ -25,6 +25,9 @@ type ForbiddenError struct {
 	// Permission is the permission that the caller lacks; empty if it has the
 	// one it needs.
 	Permission Permission
+	// NotAdministrator reports that only an administrator may import the hash of a
+	// secret, and the caller is none.
+	NotAdministrator bool
 	// Tenant is what is wrong with the caller's tenant.
 	Tenant TenantProblem
 }
@@ -43,6 +46,9 @@ func (e *ForbiddenError) Error() string {
 	}
 	if e.Permission != "" {
 		missing = append(missing, "the permission "+string(e.Permission)+" is missing")
+	}
+	if e.NotAdministrator {
+		missing = append(missing, "only an administrator may import the hash of a secret")
 	}
 	if len(missing) == 0 {
 		return ErrForbidden.Error()

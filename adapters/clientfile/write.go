@@ -20,12 +20,17 @@ func Write(id domain.ClientID, change domain.Change) ([]byte, error) {
 	return WriteImported(id, change, "")
 }
 
-// WriteImported returns what [Write] returns, with the hash of the client's existing
-// secret in the field secret_hash, unless it is empty.
+// WriteImported is [Write] for a client of another system, with the hash of its secret,
+// if that is known. The file must then be kept like a secret.
 func WriteImported(id domain.ClientID, change domain.Change, secretHash string) ([]byte, error) {
 	node := yaml.Node{Kind: yaml.MappingNode}
 	if id != "" {
 		if err := appendField(&node, "client_id", string(id)); err != nil {
+			return nil, err
+		}
+	}
+	if secretHash != "" {
+		if err := appendField(&node, "secret_hash", secretHash); err != nil {
 			return nil, err
 		}
 	}
@@ -36,11 +41,6 @@ func WriteImported(id domain.ClientID, change domain.Change, secretHash string) 
 			continue
 		}
 		if err := appendField(&node, f.String(), domain.Plain(value)); err != nil {
-			return nil, err
-		}
-	}
-	if secretHash != "" {
-		if err := appendField(&node, "secret_hash", secretHash); err != nil {
 			return nil, err
 		}
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/postgres"
 	"github.com/clientele-oauth/clientele/adapters/postgres/pgtest"
 	"github.com/clientele-oauth/clientele/adapters/rest"
+	"github.com/clientele-oauth/clientele/adapters/secrethash"
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -118,15 +119,17 @@ func serviceOver(t testing.TB, store application.Store, adjust ...func(*setup)) 
 	logs := &bytes.Buffer{}
 	config := setup{Registry: application.Config{
 		Book: book, Store: store, Keys: jwks.NewResolver(jwks.Options{}), Clock: realTime{}, Random: random{},
+		Hashes: secrethash.New(2),
 	}}
 	config.Config = rest.Config{
 		Tokens: callersByToken{
-			"admin":        {Subject: "alice", Tenant: "tenant_a", Permissions: application.Permissions()},
+			"admin":        {Subject: "alice", Tenant: "tenant_a", Permissions: application.Permissions(), Administrator: true},
 			"other-tenant": {Subject: "eve", Tenant: "tenant_b", Permissions: application.Permissions()},
 			"unprivileged": {Subject: "noah", Tenant: "tenant_a"},
 			"platform":     {Subject: "root", Permissions: application.Permissions(), Platform: true},
 			"read":         {Subject: "rita", Tenant: "tenant_a", Permissions: []application.Permission{application.PermissionRead}},
 			"verify":       {Subject: "vera", Tenant: "tenant_a", Permissions: []application.Permission{application.PermissionVerify}},
+			"verifiers":    {Subject: "vito", Tenant: "tenant_a", Permissions: []application.Permission{application.PermissionVerifiers}},
 			"write":        {Subject: "will", Tenant: "tenant_a", Permissions: []application.Permission{application.PermissionWrite}},
 		},
 		Checks:   []rest.Check{{Name: "store", Run: store.Ping}},

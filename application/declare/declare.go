@@ -32,9 +32,10 @@ type Registry interface {
 	// Walk calls visit with the identifier of every client that can be read. If there
 	// are others, the error at the end wraps [application.ErrUnreadable] and names them.
 	Walk(ctx context.Context, visit func(domain.ClientID) error) error
-	// Register registers a client or, in a dry run, only validates it. The secret is
-	// shown only once; it is empty if there is none.
-	Register(ctx context.Context, id domain.ClientID, change domain.Change, dryRun bool) (secret string, warnings domain.Findings, err error)
+	// Register registers the declared client or, in a dry run, only validates it. The
+	// secret is shown only once; it is empty if there is none, or if the declaration
+	// has its hash.
+	Register(ctx context.Context, d Declaration, dryRun bool) (secret string, warnings domain.Findings, err error)
 	// Revise changes a client that is at that revision or, in a dry run, only
 	// validates the change.
 	Revise(ctx context.Context, at Registered, change domain.Change, dryRun bool) (warnings domain.Findings, err error)
@@ -54,6 +55,10 @@ type Registry interface {
 type Declaration struct {
 	ID     domain.ClientID
 	Change domain.Change
+	// SecretHash is the hash of the secret that the client has in another system, for
+	// a client that is registered; existing clients keep their secrets. It is never
+	// shown. Empty for a new secret.
+	SecretHash string
 }
 
 // Kind says what a step does.
@@ -83,8 +88,15 @@ type Step struct {
 	// secrets from before the deletion, if it still has any.
 	SecretsReturn bool
 
-	change domain.Change
-	before Registered
+	change     domain.Change
+	before     Registered
+	secretHash string
+}
+
+// registration returns what a step of the kind [Create] registers, which is an active
+// client.
+func (s Step) registration() Declaration {
+	return Declaration{ID: s.ID, Change: s.change.Without(domain.FieldStatus), SecretHash: s.secretHash}
 }
 
 // Plan is what is to be done, in the order of the declarations, deletions last.
@@ -165,9 +177,9 @@ func compare(ctx context.Context, r Registry, index int, d Declaration) (Step, e
 	found, err := r.Find(ctx, d.ID, d.Change.Names(domain.FieldJWKS))
 	switch {
 	case errors.Is(err, application.ErrNotFound):
-		step.Kind, step.change = Create, d.Change
+		step.Kind, step.change, step.secretHash = Create, d.Change, d.SecretHash
 		step.Differences = declared(d.Change)
-		_, step.Warnings, err = r.Register(ctx, d.ID, withoutStatus(d.Change), true)
+		_, step.Warnings, err = r.Register(ctx, step.registration(), true)
 		switch {
 		case errors.Is(err, application.ErrTaken):
 			return compareDeleted(ctx, r, step, d)
@@ -204,9 +216,6 @@ func (s Step) validated(err error) (Step, error) {
 	}
 	return s, nil
 }
-
-// withoutStatus is the change of a registration, which makes an active client.
-func withoutStatus(change domain.Change) domain.Change { return change.Without(domain.FieldStatus) }
 
 // neededOf is [domain.Change.Needed] for keys that are equal if their JSON values are.
 func neededOf(change domain.Change, s domain.Settings) (domain.Change, []domain.Difference) {
@@ -260,7 +269,7 @@ func Apply(ctx context.Context, r Registry, p Plan, keep func(Secret) error, pro
 func take(ctx context.Context, r Registry, step Step) (secret string, err error) {
 	switch step.Kind {
 	case Create:
-		if secret, _, err = r.Register(ctx, step.ID, withoutStatus(step.change), false); err != nil {
+		if secret, _, err = r.Register(ctx, step.registration(), false); err != nil {
 			return "", err
 		}
 		if status := step.change.Values().Status; step.change.Names(domain.FieldStatus) && status != domain.StatusActive {

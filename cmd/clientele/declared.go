@@ -188,7 +188,9 @@ func readDeclarations(
 				case d.ClientID == "":
 					blame("%s:%d: apply needs a client_id for each client", in.name, d.Line(""))
 				default:
-					declarations = append(declarations, declare.Declaration{ID: domain.ClientID(d.ClientID), Change: d.Change})
+					declarations = append(declarations, declare.Declaration{
+						ID: domain.ClientID(d.ClientID), Change: d.Change, SecretHash: d.SecretHash,
+					})
 					origins = append(origins, report.Origin{File: in.name, Line: d.Line})
 				}
 				if wrong > maxFindings {

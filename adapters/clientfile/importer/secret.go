@@ -40,7 +40,7 @@ func (c Client) SecretHash() (string, error) {
 
 // hashes match the hashes of secrets that Hydra stores: PBKDF2 and bcrypt, and Argon2id
 // as a PHC string.
-var hashes = regexp.MustCompile(`^\$(2[aby]?\$[0-9]{2}\$[./A-Za-z0-9]{53}` +
+var hashes = regexp.MustCompile(`^\$(2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}` +
 	`|pbkdf2-sha(256|512)\$i=[0-9]+,l=[0-9]+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+` +
 	`|argon2id\$v=[0-9]+\$m=[0-9]+,t=[0-9]+,p=[0-9]+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+)$`)
 
