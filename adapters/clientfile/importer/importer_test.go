@@ -2,6 +2,7 @@ package importer_test
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -92,8 +93,10 @@ func TestReadRejectsOtherFormats(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	for _, name := range []string{"hydra.json", "keycloak.json", "rfc7591.json"} {
-		text, err := os.ReadFile("testdata/" + name)
+	files, err := filepath.Glob("testdata/*.json")
+	require.NoError(f, err)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
 		require.NoError(f, err)
 		f.Add(text)
 	}
