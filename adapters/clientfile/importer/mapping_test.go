@@ -295,3 +295,12 @@ func fileText(t *testing.T, name string) string {
 	require.NoError(t, err)
 	return string(text)
 }
+
+// The tables in docs/using.md name each attribute of Keycloak that is converted.
+func TestDocumentationNamesEachAttribute(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/using.md")
+	require.NoError(t, err)
+	for name := range importer.MappedAttributes() {
+		assert.Contains(t, string(text), "`"+name+"`")
+	}
+}
