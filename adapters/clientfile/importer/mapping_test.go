@@ -19,11 +19,8 @@ import (
 // fields in addition.
 func keycloakClient(t *testing.T, attributes string, fields ...string) importer.Client {
 	t.Helper()
-	text := `{"clientId": "a", "name": "A", "redirectUris": ["https://a.example/cb"]`
-	for _, field := range fields {
-		text += ", " + field
-	}
-	return read(t, importer.Keycloak, text+`, "attributes": {`+attributes+`}}`).Clients[0]
+	fields = append(fields, `"clientId": "a", "name": "A", "redirectUris": ["https://a.example/cb"]`, `"attributes": {`+attributes+`}`)
+	return read(t, importer.Keycloak, "{"+strings.Join(fields, ", ")+"}").Clients[0]
 }
 
 // Each attribute of Keycloak sets the field with the same meaning.
