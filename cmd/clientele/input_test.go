@@ -23,7 +23,7 @@ func TestIdentifiersAreValidatedWhereTheyStand(t *testing.T) {
 	registry := pipeline{p.URL, adminToken(t, data)}
 	for id, says := range map[string]string{
 		"my#client":              "client_id has a character other than A-Z a-z 0-9 - . _ ~ : / @ + and space",
-		"app ":                   "client_id must not begin or end with a space",
+		strings.Repeat("a ", 2):  "client_id must not begin or end with a space",
 		"HTTPS://app.example":    "client_id must not begin with http:// or https://",
 		strings.Repeat("a", 256): "client_id is longer than 255 characters",
 		"":                       "client_id is empty",
