@@ -471,7 +471,7 @@ type CreateClientResponse struct {
 	// Example: app-123
 	ClientID *string `json:"client_id,omitempty"`
 
-	// ClientSecret The client's first secret, shown only once; absent if no authentication method uses a secret.
+	// ClientSecret The client's first secret, shown only once; absent if no authentication method uses a secret, or if it was imported.
 	//
 	// Example: clientele_mFqZ0pR3vXc7N1sTq8bYw2LkHd5UeJ4oGi9fAaBzDxE0c1fbcde
 	ClientSecret *string `json:"client_secret,omitempty"`
@@ -696,7 +696,7 @@ type CreateClientResponse struct {
 	// Example: ["openid","profile"]
 	Scopes *[]string `json:"scopes,omitempty"`
 
-	// SecretLastFour The last four characters of the newest secret that has not expired; absent if there is none.
+	// SecretLastFour The last four characters of the newest secret that has not expired; absent if there is none, or if they are not known.
 	//
 	// Example: bcde
 	SecretLastFour *string `json:"secret_last_four,omitempty"`
@@ -839,6 +839,11 @@ type CreateSecretRequest struct {
 	//
 	// Example: 2027-04-15T10:30:00Z
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// SecretHash Only for administrators: the hash of a secret that the client has in another system: PHC strings of `argon2id`, `scrypt`, `pbkdf2-sha256` and `pbkdf2-sha512` (also as Ory Hydra and passlib write them), bcrypt, and SHA-256 without a salt in hexadecimal digits or base64, also after `{SHA-256}`. Parameters have bounds. Never send the secret itself.
+	//
+	// Example: $argon2id$v=19$m=65536,t=3,p=4$MDEyMzQ1Njc4OWFiY2RlZg$mC2bFkYvXhVYx7m0Zr1t5Q9zJ3nYk0yXwq2v8bN4s6A
+	SecretHash *string `json:"secret_hash,omitempty"`
 }
 
 // CreatedSecret A new secret.
@@ -863,7 +868,7 @@ type CreatedSecret struct {
 	// Example: secret_abc123
 	SecretID *string `json:"secret_id,omitempty"`
 
-	// SecretValue The value of the secret, shown only once; absent if an earlier request created it.
+	// SecretValue The value of the secret, shown only once; absent if an earlier request created it, and for an imported secret.
 	//
 	// Example: clientele_…
 	SecretValue *string `json:"secret_value,omitempty"`
@@ -1208,7 +1213,7 @@ type OAuthClientItem struct {
 	// Example: ["openid","profile"]
 	Scopes *[]string `json:"scopes,omitempty"`
 
-	// SecretLastFour The last four characters of the newest secret that has not expired; absent if there is none.
+	// SecretLastFour The last four characters of the newest secret that has not expired; absent if there is none, or if they are not known.
 	//
 	// Example: bcde
 	SecretLastFour *string `json:"secret_last_four,omitempty"`
@@ -1714,7 +1719,7 @@ type Secret struct {
 	// Example: 2026-04-15T10:30:00Z
 	ExpiresAt *string `json:"expires_at,omitempty"`
 
-	// LastFour The last four characters of the secret.
+	// LastFour The last four characters of the secret; empty if they are not known or would reveal too much, as for an imported secret until it is verified.
 	//
 	// Example: bcde
 	LastFour *string `json:"last_four,omitempty"`
@@ -1767,6 +1772,61 @@ type SecretListDetailResponse struct {
 	Timestamp *string `json:"timestamp,omitempty"`
 }
 
+// SecretVerifier What is needed to verify a secret outside of the registry.
+type SecretVerifier struct {
+	// Algorithm `sha-256` or `hmac-sha-256`; for an imported secret that was not verified yet, or whose value could be guessed, also `argon2id`, `scrypt`, `pbkdf2-sha256`, `pbkdf2-sha512` or `bcrypt`.
+	//
+	// Example: sha-256
+	Algorithm *string `json:"algorithm,omitempty"`
+
+	// ExpiresAt When the secret expires; absent if it never does.
+	//
+	// Example: 2026-04-15T14:30:00Z
+	ExpiresAt *string `json:"expires_at,omitempty"`
+
+	// Hash For `sha-256` and `hmac-sha-256`, the hash of the UTF-8 bytes of the secret in 64 lower-case hexadecimal digits; otherwise the PHC string or bcrypt hash, as imported.
+	//
+	// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Hash *string `json:"hash,omitempty"`
+
+	// KeyID Only for `hmac-sha-256`: the id of the pepper, which is the key. It is the first 8 hexadecimal digits of the SHA-256 of `pepper id ` (with the space) and the pepper.
+	//
+	// Example: 5ad6f23d
+	KeyID *string `json:"key_id,omitempty"`
+
+	// SecretID The id of the secret.
+	//
+	// Example: secret_abc123
+	SecretID *string `json:"secret_id,omitempty"`
+}
+
+// SecretVerifierList The hashes of the secrets of a client.
+type SecretVerifierList struct {
+	// SecretVerifiers The secrets that are valid now, oldest first.
+	SecretVerifiers *[]SecretVerifier `json:"secret_verifiers,omitempty"`
+}
+
+// SecretVerifierListDetailResponse The success envelope around the hashes of secrets.
+type SecretVerifierListDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data The hashes of the secrets of a client.
+	Data *SecretVerifierList `json:"data,omitempty"`
+
+	// Message Human-readable summary.
+	//
+	// Example: secret verifiers found
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp The time of the response, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
 // SimpleResponse An error.
 type SimpleResponse struct {
 	// Code The HTTP status.
@@ -1795,6 +1855,16 @@ type SimpleResponse struct {
 
 // Verification The result of a verification.
 type Verification struct {
+	// ExpiresAt When the matching secret expires; absent if it never does, and if there is none.
+	//
+	// Example: 2026-04-15T14:30:00Z
+	ExpiresAt *string `json:"expires_at,omitempty"`
+
+	// MaxAgeSeconds How long the result may be kept, in seconds; 0 for a negative result, which must not be kept.
+	//
+	// Example: 10
+	MaxAgeSeconds *int32 `json:"max_age_seconds,omitempty"`
+
 	// SecretID The id of the matching secret; absent if there is none.
 	//
 	// Example: secret_abc123
@@ -2250,6 +2320,13 @@ type RotateSecretParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListSecretVerifiersParams defines parameters for ListSecretVerifiers.
+type ListSecretVerifiersParams struct {
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
 // ListSecretsParams defines parameters for ListSecrets.
 type ListSecretsParams struct {
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
@@ -2381,6 +2458,9 @@ type ServerInterface interface {
 	// RotateSecret Rotate the secret
 	// (POST /admin/oauth/clients/{client_id}/rotate-secret)
 	RotateSecret(w http.ResponseWriter, r *http.Request, clientID ClientID, params RotateSecretParams)
+	// ListSecretVerifiers Get the hashes of the secrets
+	// (GET /admin/oauth/clients/{client_id}/secret-verifiers)
+	ListSecretVerifiers(w http.ResponseWriter, r *http.Request, clientID ClientID, params ListSecretVerifiersParams)
 	// ListSecrets List secrets
 	// (GET /admin/oauth/clients/{client_id}/secrets)
 	ListSecrets(w http.ResponseWriter, r *http.Request, clientID ClientID, params ListSecretsParams)
@@ -2480,6 +2560,12 @@ func (_ Unimplemented) RestoreRevision(w http.ResponseWriter, r *http.Request, c
 // RotateSecret Rotate the secret
 // (POST /admin/oauth/clients/{client_id}/rotate-secret)
 func (_ Unimplemented) RotateSecret(w http.ResponseWriter, r *http.Request, clientID ClientID, params RotateSecretParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListSecretVerifiers Get the hashes of the secrets
+// (GET /admin/oauth/clients/{client_id}/secret-verifiers)
+func (_ Unimplemented) ListSecretVerifiers(w http.ResponseWriter, r *http.Request, clientID ClientID, params ListSecretVerifiersParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3900,6 +3986,56 @@ func (siw *ServerInterfaceWrapper) RotateSecret(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// ListSecretVerifiers operation middleware
+func (siw *ServerInterfaceWrapper) ListSecretVerifiers(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSecretVerifiersParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSecretVerifiers(w, r, clientID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListSecrets operation middleware
 func (siw *ServerInterfaceWrapper) ListSecrets(w http.ResponseWriter, r *http.Request) {
 
@@ -4488,6 +4624,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/admin/oauth/clients/{client_id}/rotate-secret", wrapper.RotateSecret)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/admin/oauth/clients/{client_id}/secret-verifiers", wrapper.ListSecretVerifiers)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/admin/oauth/clients/{client_id}/secrets", wrapper.ListSecrets)
@@ -6740,6 +6879,155 @@ func (response RotateSecret503JSONResponse) VisitRotateSecretResponse(w http.Res
 	return err
 }
 
+type ListSecretVerifiersRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+	Params   ListSecretVerifiersParams
+}
+
+type ListSecretVerifiersResponseObject interface {
+	VisitListSecretVerifiersResponse(w http.ResponseWriter) error
+}
+
+type ListSecretVerifiers200JSONResponse SecretVerifierListDetailResponse
+
+func (response ListSecretVerifiers200JSONResponse) VisitListSecretVerifiersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretVerifiers400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response ListSecretVerifiers400JSONResponse) VisitListSecretVerifiersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretVerifiers401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListSecretVerifiers401JSONResponse) VisitListSecretVerifiersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretVerifiers403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListSecretVerifiers403JSONResponse) VisitListSecretVerifiersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretVerifiers404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ListSecretVerifiers404JSONResponse) VisitListSecretVerifiersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretVerifiers412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response ListSecretVerifiers412JSONResponse) VisitListSecretVerifiersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretVerifiers429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListSecretVerifiers429JSONResponse) VisitListSecretVerifiersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretVerifiers500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListSecretVerifiers500JSONResponse) VisitListSecretVerifiersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretVerifiers503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListSecretVerifiers503JSONResponse) VisitListSecretVerifiersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSecretsRequestObject struct {
 	ClientID ClientID `json:"client_id"`
 	Params   ListSecretsParams
@@ -7807,6 +8095,9 @@ type StrictServerInterface interface {
 	// RotateSecret Rotate the secret
 	// (POST /admin/oauth/clients/{client_id}/rotate-secret)
 	RotateSecret(ctx context.Context, request RotateSecretRequestObject) (RotateSecretResponseObject, error)
+	// ListSecretVerifiers Get the hashes of the secrets
+	// (GET /admin/oauth/clients/{client_id}/secret-verifiers)
+	ListSecretVerifiers(ctx context.Context, request ListSecretVerifiersRequestObject) (ListSecretVerifiersResponseObject, error)
 	// ListSecrets List secrets
 	// (GET /admin/oauth/clients/{client_id}/secrets)
 	ListSecrets(ctx context.Context, request ListSecretsRequestObject) (ListSecretsResponseObject, error)
@@ -8219,6 +8510,33 @@ func (sh *strictHandler) RotateSecret(w http.ResponseWriter, r *http.Request, cl
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RotateSecretResponseObject); ok {
 		if err := validResponse.VisitRotateSecretResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSecretVerifiers operation middleware
+func (sh *strictHandler) ListSecretVerifiers(w http.ResponseWriter, r *http.Request, clientID ClientID, params ListSecretVerifiersParams) {
+	var request ListSecretVerifiersRequestObject
+
+	request.ClientID = clientID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSecretVerifiers(ctx, request.(ListSecretVerifiersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSecretVerifiers")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSecretVerifiersResponseObject); ok {
+		if err := validResponse.VisitListSecretVerifiersResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -50,6 +50,9 @@ var (
 	// ErrTooManyFetches: too many fetches of clients' keys are in progress, of all
 	// tenants or of this one. Nothing was changed. It wraps [ErrUnavailable].
 	ErrTooManyFetches = fmt.Errorf("too many key fetches in progress: %w", ErrUnavailable)
+	// ErrTooManyVerifications: too many secrets are being verified against slow hashes
+	// of other systems. It is an [ErrUnavailable].
+	ErrTooManyVerifications = fmt.Errorf("too many verifications of imported secrets in progress: %w", ErrUnavailable)
 )
 
 // InvalidError reports that a configuration is rejected. The findings are all violations

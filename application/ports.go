@@ -78,6 +78,14 @@ type Store interface {
 	// time.
 	NoteSecretUses(ctx context.Context, uses []SecretUse) error
 
+	// AdoptSecrets stores the secrets of c, which has the registry's own hashes in
+	// place of imported ones, without a revision: nothing that the log or the feed
+	// reports has changed. The stored client must be at the revision of c, otherwise
+	// nothing changes and it returns [ErrConflict]. A revision that is decided on the
+	// client before it and committed after it has the secrets of before; they verify
+	// the same values.
+	AdoptSecrets(ctx context.Context, c domain.Client) error
+
 	// SecretUses returns when the secrets of a client were last used, by id. Secrets
 	// that were never used are absent.
 	SecretUses(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (map[string]time.Time, error)
@@ -207,6 +215,20 @@ type KeyResolver interface {
 	// fetch was not started, or [ErrUnavailable] if the context ended first. Each
 	// tenant, including the empty one, has a share of the concurrent fetches.
 	Fetch(ctx context.Context, tenant domain.TenantID, uri string) (keys domain.Keys, at time.Time, err error)
+}
+
+// SecretHashes reads hashes of secrets that other systems made, and verifies secrets
+// against them.
+type SecretHashes interface {
+	// Parse reads a hash. The error is an [*InvalidError] if it has no supported form
+	// or a parameter that is out of bounds.
+	Parse(hash string) (domain.ImportedHash, error)
+
+	// Verify reports whether the slow hash is that of the value. Time and memory are
+	// bounded, and the same whether it is or not. The error is [ErrTooManyRequests] if
+	// too many verifications of this client are under way, [ErrTooManyVerifications] if
+	// too many of all clients are, or [ErrUnavailable] if the context ended first.
+	Verify(ctx context.Context, tenant domain.TenantID, id domain.ClientID, hash, value string) (bool, error)
 }
 
 // Limiter limits the rate of an operation.

@@ -36,6 +36,11 @@ type Config struct {
 	Grace time.Duration
 	// Verifications limits the rate of verifications of secrets; nil means no limit.
 	Verifications Limiter
+	// VerificationAge is how long the result of a verification may be kept at most; 0
+	// does not allow it.
+	VerificationAge time.Duration
+	// Hashes verifies imported secrets.
+	Hashes SecretHashes
 	// ListTime limits the time of a list. It should be less than the time of a
 	// request, so that lists do not keep the store from other requests; 0 means no
 	// limit.
@@ -115,7 +120,27 @@ func (r *Registry) Register(
 	if err := caller.May(OpCreateClient); err != nil {
 		return Registered{}, err
 	}
-	registered, err := r.register(ctx, caller, id, change, opts)
+	return r.registerOnce(ctx, caller, id, change, "", opts)
+}
+
+// Import is [Registry.Register] for a client that keeps the secret it has in another
+// system, of which only the hash is known. The caller must be an administrator. In
+// addition, an [*InvalidError] reports a hash that cannot be used.
+func (r *Registry) Import(
+	ctx context.Context, caller Caller, id domain.ClientID, change domain.Change, secretHash string, opts Options,
+) (Registered, error) {
+	if err := caller.mayImport(OpCreateClient); err != nil {
+		return Registered{}, err
+	}
+	return r.registerOnce(ctx, caller, id, change, secretHash, opts)
+}
+
+// registerOnce registers a client, unless an earlier request with the same idempotency
+// key did. secretHash is empty for a new secret.
+func (r *Registry) registerOnce(
+	ctx context.Context, caller Caller, id domain.ClientID, change domain.Change, secretHash string, opts Options,
+) (Registered, error) {
+	registered, err := r.register(ctx, caller, id, change, secretHash, opts)
 	if r.isRepeated(ctx, caller, opts, err) {
 		registered, err = r.earlierRegistration(ctx, caller, opts)
 	}
@@ -126,7 +151,7 @@ func (r *Registry) Register(
 }
 
 func (r *Registry) register(
-	ctx context.Context, caller Caller, id domain.ClientID, change domain.Change, opts Options,
+	ctx context.Context, caller Caller, id domain.ClientID, change domain.Change, secretHash string, opts Options,
 ) (Registered, error) {
 	if err := r.checkProcessed(ctx, caller, opts); err != nil {
 		return Registered{}, err
@@ -150,10 +175,16 @@ func (r *Registry) register(
 			identity.ClientID = domain.ClientID("app-" + r.config.Random.ID())
 		}
 	}
-	outcome, err := r.decide(ctx, caller.Tenant, r.config.Book.Register(identity, change), now)
+	draft := r.config.Book.Register(identity, change)
+	outcome, err := r.decide(ctx, caller.Tenant, draft, now)
 	if err != nil {
 		return Registered{}, err
 	}
+	imported, findings, err := r.parseHash(secretHash, draft.Settings())
+	if err != nil {
+		return Registered{}, err
+	}
+	outcome.Findings = slices.Concat(outcome.Findings, findings)
 	if outcome.Findings.HasViolations() {
 		return Registered{}, &InvalidError{Findings: outcome.Findings}
 	}
@@ -163,7 +194,11 @@ func (r *Registry) register(
 	}
 	if registered.Client.UsesSecret() {
 		var secret domain.Secret
-		secret, registered.Secret = r.newSecret(now)
+		if secretHash != "" {
+			secret = r.importedSecret(imported, now)
+		} else {
+			secret, registered.Secret = r.newSecret(now)
+		}
 		registered.Client = registered.Client.WithFirstSecret(secret)
 	}
 	err = r.commit(ctx, caller, domain.ActionCreate, registered.Client, opts)
@@ -171,6 +206,23 @@ func (r *Registry) register(
 		err = ErrTaken
 	}
 	return registered, err
+}
+
+// parseHash reads the hash of the secret of a new client, if there is one. What is wrong
+// with it is in the findings, to be reported together with those of the rules.
+func (r *Registry) parseHash(text string, of domain.Settings) (hash domain.ImportedHash, findings domain.Findings, err error) {
+	if text == "" {
+		return domain.ImportedHash{}, nil, nil
+	}
+	hash, err = r.config.Hashes.Parse(text)
+	if invalid, ok := errors.AsType[*InvalidError](err); ok {
+		findings, err = invalid.Findings, nil
+	}
+	if !of.UsesSecret() {
+		findings = append(findings, domain.SecretHashViolation(domain.RuleSecretHashUnused,
+			"no authentication method of the client uses a secret; omit secret_hash, or add client_secret_basic or client_secret_post"))
+	}
+	return hash, findings, err
 }
 
 // earlierRegistration returns the result of the registration by an earlier request.

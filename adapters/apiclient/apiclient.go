@@ -112,12 +112,13 @@ func (r *Registry) Walk(ctx context.Context, visit func(domain.ClientID) error) 
 
 // Register implements [declare.Registry].
 func (r *Registry) Register(
-	ctx context.Context, id domain.ClientID, change domain.Change, dryRun bool,
+	ctx context.Context, d declare.Declaration, dryRun bool,
 ) (secret string, warnings domain.Findings, err error) {
 	var body jsonobject.Writer
 	body.Object("", func() {
-		body.TextUnlessEmpty("client_id", string(id))
-		contract.WriteChange(&body, change)
+		body.TextUnlessEmpty("client_id", string(d.ID))
+		body.TextUnlessEmpty("secret_hash", d.SecretHash)
+		contract.WriteChange(&body, d.Change)
 	})
 	response, err := r.client.CreateClientWithBodyWithResponse(ctx, &client.CreateClientParams{DryRun: &dryRun}, jsonType, bytes.NewReader(body))
 	if err != nil {

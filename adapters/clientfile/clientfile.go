@@ -3,7 +3,8 @@
 //
 // A file contains one or more configurations: YAML documents, concatenated JSON
 // texts, or a list. A configuration has the fields of UpdateClientRequest in
-// openapi.yaml and optionally a client_id. A client from a response of the service is
+// openapi.yaml and optionally a client_id and, for a client that is moved from another
+// system, the secret_hash of its secret. A client from a response of the service is
 // also accepted.
 package clientfile
 
@@ -23,6 +24,9 @@ import (
 type Document struct {
 	// ClientID is the client_id of the configuration; empty if omitted.
 	ClientID string
+	// SecretHash is the secret_hash of the configuration; empty if omitted. It is for a
+	// new client only, and must not be shown.
+	SecretHash string
 	// Change is the configuration. It is empty if there are Breaches.
 	Change domain.Change
 	// Breaches are the places where it violates the schema of a
@@ -183,6 +187,12 @@ func (r *Reader) document(content any, lines map[string]int, base string) Docume
 			d.Breaches = append(d.Breaches, contract.Breach{Pointer: "/client_id", Message: "must be a string"}.Finding())
 		}
 		delete(members, "client_id")
+	}
+	if hash, given := members["secret_hash"]; given {
+		if d.SecretHash, ok = hash.(string); !ok {
+			d.Breaches = append(d.Breaches, contract.Breach{Pointer: "/secret_hash", Message: "must be a string"}.Finding())
+		}
+		delete(members, "secret_hash")
 	}
 	contract.Normalize(members)
 	breaches := r.schema.Check(members)

@@ -18,7 +18,13 @@ import (
 func (s *server) CreateClient(ctx context.Context, r api.CreateClientRequestObject) (api.CreateClientResponseObject, error) {
 	x := requestStateOf(ctx)
 	opts := x.options(r.Params.DryRun, nil, nil, r.Params.IdempotencyKey)
-	registered, err := s.registry.Register(ctx, x.caller, x.clientID, x.change, opts)
+	var registered application.Registered
+	var err error
+	if x.secretHash != "" {
+		registered, err = s.registry.Import(ctx, x.caller, x.clientID, x.change, x.secretHash, opts)
+	} else {
+		registered, err = s.registry.Register(ctx, x.caller, x.clientID, x.change, opts)
+	}
 	if err = x.rejected(err); err != nil {
 		return nil, err
 	}

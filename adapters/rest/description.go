@@ -94,7 +94,7 @@ func configures(operation string, body *contract.Schema) (bool, error) {
 	case application.OpUpdateClient:
 		return true, body.CheckFields(nil)
 	case application.OpCreateClient, application.OpCheckCompliance: // a new client is always active, so its status cannot be set
-		return true, body.CheckFields([]string{"client_id"}, domain.FieldStatus)
+		return true, body.CheckFields([]string{"client_id", "secret_hash"}, domain.FieldStatus)
 	default:
 		return false, nil
 	}
@@ -193,6 +193,7 @@ func (x *requestState) readConfiguration(fields map[string]any, broken []string)
 	}
 	id, _ := fields["client_id"].(string)
 	x.clientID = domain.ClientID(id)
+	x.secretHash, _ = fields["secret_hash"].(string)
 	x.change = contract.ChangeOf(fields)
 }
 

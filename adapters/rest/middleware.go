@@ -36,6 +36,7 @@ type requestState struct {
 
 	body       []byte          // as received; nil after it is checked
 	clientID   domain.ClientID // in the body of a registration; empty if omitted
+	secretHash string          // in the body of a registration; empty if omitted
 	change     domain.Change   // the configuration in the body
 	unread     domain.FieldSet // fields of the body that violate the contract
 	violations violations      // of the contract; if there are any, nothing is changed

@@ -62,7 +62,7 @@ func TestPermissionsMatchOpenAPI(t *testing.T) {
 	for _, o := range operations(t) {
 		require.NotEmpty(t, o.permission, "%s has no permission", o.id)
 		assert.Equal(t, o.permission, string(application.Operation(o.id).Needs()), o.id)
-		for _, token := range []string{"read", "verify", "write"} {
+		for _, token := range []string{"read", "verify", "write", "verifiers"} {
 			a := s.do(t, o.call(s.create(t), token))
 			if o.permission == "clients:"+token {
 				assert.NotEqual(t, http.StatusForbidden, a.status, "%s by %s: %s", o.id, token, a.text)

@@ -77,6 +77,22 @@ func (s *server) writeRevised(w *jsonobject.Writer, r domain.Revision) {
 	w.TextUnlessEmpty("request_id", r.RequestID)
 }
 
+// writeSecretVerifiers writes the hashes of secrets, which [domain.Client.LiveSecrets]
+// returns. Only callers with [application.PermissionVerifiers] may see them.
+func writeSecretVerifiers(w *jsonobject.Writer, secrets []domain.Secret) {
+	w.Array("secret_verifiers", func() {
+		for i := range secrets {
+			w.Object("", func() {
+				w.Text("algorithm", secrets[i].Algorithm())
+				writeTime(w, "expires_at", secrets[i].ExpiresAt)
+				w.Text("hash", secrets[i].HashText())
+				w.TextUnlessEmpty("key_id", secrets[i].KeyID)
+				w.Text("secret_id", secrets[i].ID)
+			})
+		}
+	})
+}
+
 func writeActor(w *jsonobject.Writer, a domain.Actor) {
 	w.Object("actor", func() {
 		w.TextUnlessEmpty("client_id", string(a.ClientID))

@@ -137,6 +137,9 @@ func (r *response) VisitCreateSecretResponse(w http.ResponseWriter) error { retu
 // VisitRotateSecretResponse implements [api.RotateSecretResponseObject].
 func (r *response) VisitRotateSecretResponse(w http.ResponseWriter) error { return r.send(w) }
 
+// VisitListSecretVerifiersResponse implements [api.ListSecretVerifiersResponseObject].
+func (r *response) VisitListSecretVerifiersResponse(w http.ResponseWriter) error { return r.send(w) }
+
 // VisitVerifySecretResponse implements [api.VerifySecretResponseObject].
 func (r *response) VisitVerifySecretResponse(w http.ResponseWriter) error { return r.send(w) }
 

@@ -466,7 +466,7 @@ type CreateClientRequest struct {
 	// Example: ["client_secret_basic"]
 	ClientAuthMethods *[]string `json:"client_auth_methods,omitempty"`
 
-	// ClientID The identifier of the new client; generated if omitted. `.` and `..` are rejected with 400, because HTTP clients remove such path segments (RFC 3986 §5.2.4). An ID that is or ever was in use in the tenant is rejected with 409.
+	// ClientID The identifier of the new client; generated if omitted. These are rejected with 400: `.` and `..`, because HTTP clients remove such path segments (RFC 3986 §5.2.4); a space at the start or the end; and what begins with `http://` or `https://`, which is reserved for client ID metadata documents. An ID that is or ever was in use in the tenant is rejected with 409.
 	//
 	// Example: app-123
 	ClientID *string `json:"client_id,omitempty"`
@@ -681,6 +681,11 @@ type CreateClientRequest struct {
 	// Example: ["openid","profile"]
 	Scopes *[]string `json:"scopes,omitempty"`
 
+	// SecretHash Only for administrators: the hash of the secret that the client has in another system, and keeps: PHC strings of `argon2id`, `scrypt`, `pbkdf2-sha256` and `pbkdf2-sha512` (also as Ory Hydra and passlib write them), bcrypt, and SHA-256 without a salt in hexadecimal digits or base64, also after `{SHA-256}`. Parameters have bounds. Never send the secret itself. It is not checked by `POST /admin/oauth/compliance`.
+	//
+	// Example: $argon2id$v=19$m=65536,t=3,p=4$MDEyMzQ1Njc4OWFiY2RlZg$mC2bFkYvXhVYx7m0Zr1t5Q9zJ3nYk0yXwq2v8bN4s6A
+	SecretHash *string `json:"secret_hash,omitempty"`
+
 	// SectorIdentifierURI The https location of a JSON array with the redirect URIs that share pairwise subjects (OpenID Connect Registration §5).
 	//
 	// Example: https://example.com/sector.json
@@ -844,7 +849,7 @@ type CreateClientResponse struct {
 	// Example: app-123
 	ClientID *string `json:"client_id,omitempty"`
 
-	// ClientSecret The client's first secret, shown only once; absent if no authentication method uses a secret.
+	// ClientSecret The client's first secret, shown only once; absent if no authentication method uses a secret, or if it was imported.
 	//
 	// Example: clientele_mFqZ0pR3vXc7N1sTq8bYw2LkHd5UeJ4oGi9fAaBzDxE0c1fbcde
 	ClientSecret *string `json:"client_secret,omitempty"`
@@ -1069,7 +1074,7 @@ type CreateClientResponse struct {
 	// Example: ["openid","profile"]
 	Scopes *[]string `json:"scopes,omitempty"`
 
-	// SecretLastFour The last four characters of the newest secret that has not expired; absent if there is none.
+	// SecretLastFour The last four characters of the newest secret that has not expired; absent if there is none, or if they are not known.
 	//
 	// Example: bcde
 	SecretLastFour *string `json:"secret_last_four,omitempty"`
@@ -1212,6 +1217,11 @@ type CreateSecretRequest struct {
 	//
 	// Example: 2027-04-15T10:30:00Z
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// SecretHash Only for administrators: the hash of a secret that the client has in another system: PHC strings of `argon2id`, `scrypt`, `pbkdf2-sha256` and `pbkdf2-sha512` (also as Ory Hydra and passlib write them), bcrypt, and SHA-256 without a salt in hexadecimal digits or base64, also after `{SHA-256}`. Parameters have bounds. Never send the secret itself.
+	//
+	// Example: $argon2id$v=19$m=65536,t=3,p=4$MDEyMzQ1Njc4OWFiY2RlZg$mC2bFkYvXhVYx7m0Zr1t5Q9zJ3nYk0yXwq2v8bN4s6A
+	SecretHash *string `json:"secret_hash,omitempty"`
 }
 
 // CreatedSecret A new secret.
@@ -1236,7 +1246,7 @@ type CreatedSecret struct {
 	// Example: secret_abc123
 	SecretID *string `json:"secret_id,omitempty"`
 
-	// SecretValue The value of the secret, shown only once; absent if an earlier request created it.
+	// SecretValue The value of the secret, shown only once; absent if an earlier request created it, and for an imported secret.
 	//
 	// Example: clientele_…
 	SecretValue *string `json:"secret_value,omitempty"`
@@ -1581,7 +1591,7 @@ type OAuthClientItem struct {
 	// Example: ["openid","profile"]
 	Scopes *[]string `json:"scopes,omitempty"`
 
-	// SecretLastFour The last four characters of the newest secret that has not expired; absent if there is none.
+	// SecretLastFour The last four characters of the newest secret that has not expired; absent if there is none, or if they are not known.
 	//
 	// Example: bcde
 	SecretLastFour *string `json:"secret_last_four,omitempty"`
@@ -2087,7 +2097,7 @@ type Secret struct {
 	// Example: 2026-04-15T10:30:00Z
 	ExpiresAt *string `json:"expires_at,omitempty"`
 
-	// LastFour The last four characters of the secret.
+	// LastFour The last four characters of the secret; empty if they are not known or would reveal too much, as for an imported secret until it is verified.
 	//
 	// Example: bcde
 	LastFour *string `json:"last_four,omitempty"`
@@ -2132,6 +2142,61 @@ type SecretListDetailResponse struct {
 	// Message Human-readable summary.
 	//
 	// Example: secrets found
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp The time of the response, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// SecretVerifier What is needed to verify a secret outside of the registry.
+type SecretVerifier struct {
+	// Algorithm `sha-256` or `hmac-sha-256`; for an imported secret that was not verified yet, or whose value could be guessed, also `argon2id`, `scrypt`, `pbkdf2-sha256`, `pbkdf2-sha512` or `bcrypt`.
+	//
+	// Example: sha-256
+	Algorithm *string `json:"algorithm,omitempty"`
+
+	// ExpiresAt When the secret expires; absent if it never does.
+	//
+	// Example: 2026-04-15T14:30:00Z
+	ExpiresAt *string `json:"expires_at,omitempty"`
+
+	// Hash For `sha-256` and `hmac-sha-256`, the hash of the UTF-8 bytes of the secret in 64 lower-case hexadecimal digits; otherwise the PHC string or bcrypt hash, as imported.
+	//
+	// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Hash *string `json:"hash,omitempty"`
+
+	// KeyID Only for `hmac-sha-256`: the id of the pepper, which is the key. It is the first 8 hexadecimal digits of the SHA-256 of `pepper id ` (with the space) and the pepper.
+	//
+	// Example: 5ad6f23d
+	KeyID *string `json:"key_id,omitempty"`
+
+	// SecretID The id of the secret.
+	//
+	// Example: secret_abc123
+	SecretID *string `json:"secret_id,omitempty"`
+}
+
+// SecretVerifierList The hashes of the secrets of a client.
+type SecretVerifierList struct {
+	// SecretVerifiers The secrets that are valid now, oldest first.
+	SecretVerifiers *[]SecretVerifier `json:"secret_verifiers,omitempty"`
+}
+
+// SecretVerifierListDetailResponse The success envelope around the hashes of secrets.
+type SecretVerifierListDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data The hashes of the secrets of a client.
+	Data *SecretVerifierList `json:"data,omitempty"`
+
+	// Message Human-readable summary.
+	//
+	// Example: secret verifiers found
 	Message *string `json:"message,omitempty"`
 
 	// Timestamp The time of the response, RFC 3339 in UTC.
@@ -2541,6 +2606,16 @@ type UpdateClientRequest struct {
 
 // Verification The result of a verification.
 type Verification struct {
+	// ExpiresAt When the matching secret expires; absent if it never does, and if there is none.
+	//
+	// Example: 2026-04-15T14:30:00Z
+	ExpiresAt *string `json:"expires_at,omitempty"`
+
+	// MaxAgeSeconds How long the result may be kept, in seconds; 0 for a negative result, which must not be kept.
+	//
+	// Example: 10
+	MaxAgeSeconds *int32 `json:"max_age_seconds,omitempty"`
+
 	// SecretID The id of the matching secret; absent if there is none.
 	//
 	// Example: secret_abc123
@@ -2996,6 +3071,13 @@ type RotateSecretParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListSecretVerifiersParams defines parameters for ListSecretVerifiers.
+type ListSecretVerifiersParams struct {
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
 // ListSecretsParams defines parameters for ListSecrets.
 type ListSecretsParams struct {
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
@@ -3219,6 +3301,9 @@ type ClientInterface interface {
 	// If an authentication method uses a secret, the response has `client_secret`. It is shown only
 	// once: the registry stores only a hash of it.
 	//
+	// An administrator can move a client from another system with `secret_hash`: the client then keeps the secret that
+	// it has, and the response has no `client_secret`.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /admin/oauth/clients (the `CreateClient` operationId).
@@ -3234,6 +3319,9 @@ type ClientInterface interface {
 	//
 	// If an authentication method uses a secret, the response has `client_secret`. It is shown only
 	// once: the registry stores only a hash of it.
+	//
+	// An administrator can move a client from another system with `secret_hash`: the client then keeps the secret that
+	// it has, and the response has no `client_secret`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3365,6 +3453,17 @@ type ClientInterface interface {
 	// Corresponds with POST /admin/oauth/clients/{client_id}/rotate-secret (the `RotateSecret` operationId).
 	RotateSecret(ctx context.Context, clientID ClientID, params *RotateSecretParams, body RotateSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListSecretVerifiers Get the hashes of the secrets
+	//
+	// For authorization servers that verify secrets themselves, so that they work while the registry is unavailable.
+	// Lists the secrets that are valid now, oldest first, with the hash of each. A suspended client has none.
+	//
+	// The scope `clients:verifiers` is needed; the role of an administrator is not enough, because hashes can be
+	// attacked offline. A hash under a pepper (`hmac-sha-256`) can only be verified by a server that has the pepper.
+	//
+	// Corresponds with GET /admin/oauth/clients/{client_id}/secret-verifiers (the `ListSecretVerifiers` operationId).
+	ListSecretVerifiers(ctx context.Context, clientID ClientID, params *ListSecretVerifiersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListSecrets List secrets
 	//
 	// Lists the client's secrets, oldest first, without their values. `active` and `retiring` secrets are valid; a
@@ -3379,6 +3478,9 @@ type ClientInterface interface {
 	// active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
 	// secrets.
 	//
+	// An administrator can add a secret that the client already has in another system, with `secret_hash`. The response
+	// then has no `secret_value`.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/secrets (the `CreateSecret` operationId).
@@ -3389,6 +3491,9 @@ type ClientInterface interface {
 	// Adds a secret to the client. Its value is shown only once; only a hash of it is stored. A client has at most two
 	// active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
 	// secrets.
+	//
+	// An administrator can add a secret that the client already has in another system, with `secret_hash`. The response
+	// then has no `secret_value`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3408,6 +3513,14 @@ type ClientInterface interface {
 	// For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
 	// taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
 	//
+	// A positive result may be kept for `max_age_seconds`, which ends no later than the secret. It does not end when the
+	// client is suspended, or when the secret is deleted or rotated without a grace period; to notice that at once,
+	// follow the change feed. A negative result must not be kept.
+	//
+	// An imported secret is verified against the hash of the other system, which can take up to a second and is limited:
+	// 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
+	// be guessed, the registry then replaces the hash by its own fast one.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
@@ -3417,6 +3530,14 @@ type ClientInterface interface {
 	//
 	// For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
 	// taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
+	//
+	// A positive result may be kept for `max_age_seconds`, which ends no later than the secret. It does not end when the
+	// client is suspended, or when the secret is deleted or rotated without a grace period; to notice that at once,
+	// follow the change feed. A negative result must not be kept.
+	//
+	// An imported secret is verified against the hash of the other system, which can take up to a second and is limited:
+	// 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
+	// be guessed, the registry then replaces the hash by its own fast one.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3521,6 +3642,9 @@ func (c *Client) ListClients(ctx context.Context, params *ListClientsParams, req
 // If an authentication method uses a secret, the response has `client_secret`. It is shown only
 // once: the registry stores only a hash of it.
 //
+// An administrator can move a client from another system with `secret_hash`: the client then keeps the secret that
+// it has, and the response has no `client_secret`.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /admin/oauth/clients (the `CreateClient` operationId).
@@ -3546,6 +3670,9 @@ func (c *Client) CreateClientWithBody(ctx context.Context, params *CreateClientP
 //
 // If an authentication method uses a secret, the response has `client_secret`. It is shown only
 // once: the registry stores only a hash of it.
+//
+// An administrator can move a client from another system with `secret_hash`: the client then keeps the secret that
+// it has, and the response has no `client_secret`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3807,6 +3934,27 @@ func (c *Client) RotateSecret(ctx context.Context, clientID ClientID, params *Ro
 	return c.Client.Do(req)
 }
 
+// ListSecretVerifiers Get the hashes of the secrets
+//
+// For authorization servers that verify secrets themselves, so that they work while the registry is unavailable.
+// Lists the secrets that are valid now, oldest first, with the hash of each. A suspended client has none.
+//
+// The scope `clients:verifiers` is needed; the role of an administrator is not enough, because hashes can be
+// attacked offline. A hash under a pepper (`hmac-sha-256`) can only be verified by a server that has the pepper.
+//
+// Corresponds with GET /admin/oauth/clients/{client_id}/secret-verifiers (the `ListSecretVerifiers` operationId).
+func (c *Client) ListSecretVerifiers(ctx context.Context, clientID ClientID, params *ListSecretVerifiersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSecretVerifiersRequest(c.Server, clientID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListSecrets List secrets
 //
 // Lists the client's secrets, oldest first, without their values. `active` and `retiring` secrets are valid; a
@@ -3831,6 +3979,9 @@ func (c *Client) ListSecrets(ctx context.Context, clientID ClientID, params *Lis
 // active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
 // secrets.
 //
+// An administrator can add a secret that the client already has in another system, with `secret_hash`. The response
+// then has no `secret_value`.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /admin/oauth/clients/{client_id}/secrets (the `CreateSecret` operationId).
@@ -3851,6 +4002,9 @@ func (c *Client) CreateSecretWithBody(ctx context.Context, clientID ClientID, pa
 // Adds a secret to the client. Its value is shown only once; only a hash of it is stored. A client has at most two
 // active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
 // secrets.
+//
+// An administrator can add a secret that the client already has in another system, with `secret_hash`. The response
+// then has no `secret_value`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3890,6 +4044,14 @@ func (c *Client) DeleteSecret(ctx context.Context, clientID ClientID, secretID S
 // For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
 // taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
 //
+// A positive result may be kept for `max_age_seconds`, which ends no later than the secret. It does not end when the
+// client is suspended, or when the secret is deleted or rotated without a grace period; to notice that at once,
+// follow the change feed. A negative result must not be kept.
+//
+// An imported secret is verified against the hash of the other system, which can take up to a second and is limited:
+// 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
+// be guessed, the registry then replaces the hash by its own fast one.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
@@ -3909,6 +4071,14 @@ func (c *Client) VerifySecretWithBody(ctx context.Context, clientID ClientID, pa
 //
 // For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
 // taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
+//
+// A positive result may be kept for `max_age_seconds`, which ends no later than the secret. It does not end when the
+// client is suspended, or when the secret is deleted or rotated without a grace period; to notice that at once,
+// follow the change feed. A negative result must not be kept.
+//
+// An imported secret is verified against the hash of the other system, which can take up to a second and is limited:
+// 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
+// be guessed, the registry then replaces the hash by its own fast one.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5315,6 +5485,55 @@ func NewRotateSecretRequestWithBody(server string, clientID ClientID, params *Ro
 	return req, nil
 }
 
+// NewListSecretVerifiersRequest constructs an http.Request for the ListSecretVerifiers method
+func NewListSecretVerifiersRequest(server string, clientID ClientID, params *ListSecretVerifiersParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/clients/%s/secret-verifiers", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListSecretsRequest constructs an http.Request for the ListSecrets method
 func NewListSecretsRequest(server string, clientID ClientID, params *ListSecretsParams) (*http.Request, error) {
 	var err error
@@ -5843,6 +6062,9 @@ type ClientWithResponsesInterface interface {
 	// If an authentication method uses a secret, the response has `client_secret`. It is shown only
 	// once: the registry stores only a hash of it.
 	//
+	// An administrator can move a client from another system with `secret_hash`: the client then keeps the secret that
+	// it has, and the response has no `client_secret`.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /admin/oauth/clients (the `CreateClient` operationId).
@@ -5858,6 +6080,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// If an authentication method uses a secret, the response has `client_secret`. It is shown only
 	// once: the registry stores only a hash of it.
+	//
+	// An administrator can move a client from another system with `secret_hash`: the client then keeps the secret that
+	// it has, and the response has no `client_secret`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6005,6 +6230,19 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /admin/oauth/clients/{client_id}/rotate-secret (the `RotateSecret` operationId).
 	RotateSecretWithResponse(ctx context.Context, clientID ClientID, params *RotateSecretParams, body RotateSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateSecretResult, error)
 
+	// ListSecretVerifiersWithResponse Get the hashes of the secrets
+	//
+	// For authorization servers that verify secrets themselves, so that they work while the registry is unavailable.
+	// Lists the secrets that are valid now, oldest first, with the hash of each. A suspended client has none.
+	//
+	// The scope `clients:verifiers` is needed; the role of an administrator is not enough, because hashes can be
+	// attacked offline. A hash under a pepper (`hmac-sha-256`) can only be verified by a server that has the pepper.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /admin/oauth/clients/{client_id}/secret-verifiers (the `ListSecretVerifiers` operationId).
+	ListSecretVerifiersWithResponse(ctx context.Context, clientID ClientID, params *ListSecretVerifiersParams, reqEditors ...RequestEditorFn) (*ListSecretVerifiersResult, error)
+
 	// ListSecretsWithResponse List secrets
 	//
 	// Lists the client's secrets, oldest first, without their values. `active` and `retiring` secrets are valid; a
@@ -6021,6 +6259,9 @@ type ClientWithResponsesInterface interface {
 	// active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
 	// secrets.
 	//
+	// An administrator can add a secret that the client already has in another system, with `secret_hash`. The response
+	// then has no `secret_value`.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/secrets (the `CreateSecret` operationId).
@@ -6031,6 +6272,9 @@ type ClientWithResponsesInterface interface {
 	// Adds a secret to the client. Its value is shown only once; only a hash of it is stored. A client has at most two
 	// active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
 	// secrets.
+	//
+	// An administrator can add a secret that the client already has in another system, with `secret_hash`. The response
+	// then has no `secret_value`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6052,6 +6296,14 @@ type ClientWithResponsesInterface interface {
 	// For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
 	// taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
 	//
+	// A positive result may be kept for `max_age_seconds`, which ends no later than the secret. It does not end when the
+	// client is suspended, or when the secret is deleted or rotated without a grace period; to notice that at once,
+	// follow the change feed. A negative result must not be kept.
+	//
+	// An imported secret is verified against the hash of the other system, which can take up to a second and is limited:
+	// 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
+	// be guessed, the registry then replaces the hash by its own fast one.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
@@ -6061,6 +6313,14 @@ type ClientWithResponsesInterface interface {
 	//
 	// For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
 	// taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
+	//
+	// A positive result may be kept for `max_age_seconds`, which ends no later than the secret. It does not end when the
+	// client is suspended, or when the secret is deleted or rotated without a grace period; to notice that at once,
+	// follow the change feed. A negative result must not be kept.
+	//
+	// An imported secret is verified against the hash of the other system, which can take up to a second and is limited:
+	// 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
+	// be guessed, the registry then replaces the hash by its own fast one.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7857,6 +8117,131 @@ func (r RotateSecretResult) ContentType() string {
 	return ""
 }
 
+// ListSecretVerifiersResult401Headers the declared response headers of an HTTP 401 response for ListSecretVerifiers
+type ListSecretVerifiersResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListSecretVerifiersResult403Headers the declared response headers of an HTTP 403 response for ListSecretVerifiers
+type ListSecretVerifiersResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListSecretVerifiersResult429Headers the declared response headers of an HTTP 429 response for ListSecretVerifiers
+type ListSecretVerifiersResult429Headers struct {
+	RetryAfter *int
+}
+
+// ListSecretVerifiersResult503Headers the declared response headers of an HTTP 503 response for ListSecretVerifiers
+type ListSecretVerifiersResult503Headers struct {
+	RetryAfter *int
+}
+
+type ListSecretVerifiersResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SecretVerifierListDetailResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListSecretVerifiersResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *ListSecretVerifiersResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListSecretVerifiersResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListSecretVerifiersResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSecretVerifiersResult) GetJSON200() *SecretVerifierListDetailResponse {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ListSecretVerifiersResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListSecretVerifiersResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListSecretVerifiersResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ListSecretVerifiersResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r ListSecretVerifiersResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListSecretVerifiersResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListSecretVerifiersResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListSecretVerifiersResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSecretVerifiersResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSecretVerifiersResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSecretVerifiersResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSecretVerifiersResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListSecretsResult401Headers the declared response headers of an HTTP 401 response for ListSecrets
 type ListSecretsResult401Headers struct {
 	WWWAuthenticate *string
@@ -8750,6 +9135,9 @@ func (c *ClientWithResponses) ListClientsWithResponse(ctx context.Context, param
 // If an authentication method uses a secret, the response has `client_secret`. It is shown only
 // once: the registry stores only a hash of it.
 //
+// An administrator can move a client from another system with `secret_hash`: the client then keeps the secret that
+// it has, and the response has no `client_secret`.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /admin/oauth/clients (the `CreateClient` operationId).
@@ -8771,6 +9159,9 @@ func (c *ClientWithResponses) CreateClientWithBodyWithResponse(ctx context.Conte
 //
 // If an authentication method uses a secret, the response has `client_secret`. It is shown only
 // once: the registry stores only a hash of it.
+//
+// An administrator can move a client from another system with `secret_hash`: the client then keeps the secret that
+// it has, and the response has no `client_secret`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8996,6 +9387,25 @@ func (c *ClientWithResponses) RotateSecretWithResponse(ctx context.Context, clie
 	return ParseRotateSecretResult(rsp)
 }
 
+// ListSecretVerifiersWithResponse Get the hashes of the secrets
+//
+// For authorization servers that verify secrets themselves, so that they work while the registry is unavailable.
+// Lists the secrets that are valid now, oldest first, with the hash of each. A suspended client has none.
+//
+// The scope `clients:verifiers` is needed; the role of an administrator is not enough, because hashes can be
+// attacked offline. A hash under a pepper (`hmac-sha-256`) can only be verified by a server that has the pepper.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /admin/oauth/clients/{client_id}/secret-verifiers (the `ListSecretVerifiers` operationId).
+func (c *ClientWithResponses) ListSecretVerifiersWithResponse(ctx context.Context, clientID ClientID, params *ListSecretVerifiersParams, reqEditors ...RequestEditorFn) (*ListSecretVerifiersResult, error) {
+	rsp, err := c.ListSecretVerifiers(ctx, clientID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSecretVerifiersResult(rsp)
+}
+
 // ListSecretsWithResponse List secrets
 //
 // Lists the client's secrets, oldest first, without their values. `active` and `retiring` secrets are valid; a
@@ -9018,6 +9428,9 @@ func (c *ClientWithResponses) ListSecretsWithResponse(ctx context.Context, clien
 // active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
 // secrets.
 //
+// An administrator can add a secret that the client already has in another system, with `secret_hash`. The response
+// then has no `secret_value`.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /admin/oauth/clients/{client_id}/secrets (the `CreateSecret` operationId).
@@ -9034,6 +9447,9 @@ func (c *ClientWithResponses) CreateSecretWithBodyWithResponse(ctx context.Conte
 // Adds a secret to the client. Its value is shown only once; only a hash of it is stored. A client has at most two
 // active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
 // secrets.
+//
+// An administrator can add a secret that the client already has in another system, with `secret_hash`. The response
+// then has no `secret_value`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9067,6 +9483,14 @@ func (c *ClientWithResponses) DeleteSecretWithResponse(ctx context.Context, clie
 // For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
 // taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
 //
+// A positive result may be kept for `max_age_seconds`, which ends no later than the secret. It does not end when the
+// client is suspended, or when the secret is deleted or rotated without a grace period; to notice that at once,
+// follow the change feed. A negative result must not be kept.
+//
+// An imported secret is verified against the hash of the other system, which can take up to a second and is limited:
+// 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
+// be guessed, the registry then replaces the hash by its own fast one.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
@@ -9082,6 +9506,14 @@ func (c *ClientWithResponses) VerifySecretWithBodyWithResponse(ctx context.Conte
 //
 // For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
 // taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
+//
+// A positive result may be kept for `max_age_seconds`, which ends no later than the secret. It does not end when the
+// client is suspended, or when the secret is deleted or rotated without a grace period; to notice that at once,
+// follow the change feed. A negative result must not be kept.
+//
+// An imported secret is verified against the hash of the other system, which can take up to a second and is limited:
+// 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
+// be guessed, the registry then replaces the hash by its own fast one.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10936,6 +11368,131 @@ func ParseRotateSecretResult(rsp *http.Response) (*RotateSecretResult, error) {
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers RotateSecretResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListSecretVerifiersResult parses an HTTP response from a ListSecretVerifiersWithResponse call
+func ParseListSecretVerifiersResult(rsp *http.Response) (*ListSecretVerifiersResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSecretVerifiersResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SecretVerifierListDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListSecretVerifiersResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers ListSecretVerifiersResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListSecretVerifiersResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListSecretVerifiersResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

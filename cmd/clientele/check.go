@@ -8,6 +8,7 @@ import (
 
 	"github.com/clientele-oauth/clientele/adapters/clientfile"
 	"github.com/clientele-oauth/clientele/adapters/report"
+	"github.com/clientele-oauth/clientele/adapters/secrethash"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -98,6 +99,18 @@ func (c *checkCommand) Run(ctx context.Context) error {
 // maxFindings is the maximum number of findings that are kept for one file.
 const maxFindings = 10_000
 
+// secretHashFindings returns what is wrong with the hash of a secret, if there is one.
+func secretHashFindings(hash string) domain.Findings {
+	if hash == "" {
+		return nil
+	}
+	_, err := secrethash.New(1).Parse(hash)
+	if invalid, ok := errors.AsType[*application.InvalidError](err); ok {
+		return invalid.Findings
+	}
+	return nil
+}
+
 // check validates one file, and adds the identifiers in it to declared.
 func (c *checkCommand) check(
 	ctx context.Context, reader *clientfile.Reader, inspector *application.Inspector, declared *clientfile.Identifiers, in input,
@@ -120,6 +133,7 @@ func (c *checkCommand) check(
 		if len(d.Breaches) == 0 {
 			findings = append(findings, inspector.Inspect(ctx, d.Change)...)
 		}
+		findings = append(findings, secretHashFindings(d.SecretHash)...)
 		client := report.Client{Line: d.Line(""), ClientID: d.ClientID}
 		for _, f := range findings {
 			client.Findings = append(client.Findings, report.Finding{Finding: f, Line: d.Line(f.Pointer)})

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/ratelimit"
 	"github.com/clientele-oauth/clientele/adapters/rest"
 	"github.com/clientele-oauth/clientele/adapters/rest/docs"
+	"github.com/clientele-oauth/clientele/adapters/secrethash"
 	"github.com/clientele-oauth/clientele/adapters/telemetry"
 	"github.com/clientele-oauth/clientele/adapters/tokens"
 	"github.com/clientele-oauth/clientele/application"
@@ -34,6 +36,15 @@ const (
 	writeMargin       = 15 * time.Second // on top of the request's deadline
 	maxHeaderBytes    = 32 << 10
 )
+
+// maxVerifyMaxAge is the maximum of --verify-max-age, and of max_age_seconds in
+// openapi.yaml.
+const maxVerifyMaxAge = time.Hour
+
+// slowVerifications returns how many secrets are verified against slow hashes at once:
+// half of the processors, so that the service has the other half, and at most 4, because
+// each can take 128 MiB of memory.
+func slowVerifications() int { return min(max(runtime.GOMAXPROCS(0)/2, 1), 4) }
 
 // minPepperBytes is the minimum length of a pepper: the length of the hash.
 const minPepperBytes = sha256.Size
@@ -51,6 +62,7 @@ type serveCommand struct {
 	MissingPepper   bool          `name:"allow-missing-pepper" env:"CLIENTELE_ALLOW_MISSING_PEPPER" group:"Secrets" help:"Start even if stored secrets are hashed under a pepper that is not configured. These secrets are then invalid."`
 	SecretGrace     time.Duration `default:"4h" env:"CLIENTELE_SECRET_GRACE" group:"Secrets" help:"How long a secret stays valid after a rotation replaced it (${default}); 0 revokes it immediately."`
 	VerifyRate      int           `default:"100" env:"CLIENTELE_VERIFY_RATE" group:"Secrets" placeholder:"N" help:"Secret verifications per second, per client and process (${default})."`
+	VerifyMaxAge    time.Duration `default:"10s" env:"CLIENTELE_VERIFY_MAX_AGE" group:"Secrets" help:"How long callers may keep a positive result of a verification (max_age_seconds in the response), at most 1h (${default}); 0 does not allow it."`
 	TLSCertFile     string        `name:"tls-cert-file" env:"CLIENTELE_TLS_CERT_FILE" group:"Network" type:"existingfile" placeholder:"FILE" help:"Certificate, with its chain, in PEM, to serve HTTPS. It is reloaded when it changes."`
 	TLSKeyFile      string        `name:"tls-key-file" env:"CLIENTELE_TLS_KEY_FILE" group:"Network" type:"existingfile" placeholder:"FILE" help:"Private key of the certificate, in PEM."`
 	AdminListen     string        `env:"CLIENTELE_ADMIN_LISTEN" group:"Network" placeholder:"ADDR" help:"Address of the admin listener for operators: /metrics, /healthz, /readyz and /debug/pprof; disabled if unset."`
@@ -78,6 +90,8 @@ func (c *serveCommand) Validate(kctx *kong.Context) error {
 		return fmt.Errorf("--secret-grace must be between 0 and %s", domain.MaxGrace)
 	case c.VerifyRate <= 0:
 		return errors.New("--verify-rate must be at least 1")
+	case c.VerifyMaxAge < 0 || c.VerifyMaxAge > maxVerifyMaxAge:
+		return fmt.Errorf("--verify-max-age must be between 0 and %s", maxVerifyMaxAge)
 	case (c.TLSCertFile == "") != (c.TLSKeyFile == ""):
 		return errors.New("--tls-cert-file and --tls-key-file must be set together")
 	case c.MaxConcurrent <= 0 || c.MaxFollowing <= 0:
@@ -183,8 +197,12 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		Peppers:       peppers,
 		Grace:         c.SecretGrace,
 		Verifications: ratelimit.PerSecond(c.VerifyRate, time.Now),
-		ListTime:      c.ListTimeout,
-		MaxClients:    c.MaxClients,
+
+		VerificationAge: c.VerifyMaxAge,
+		Hashes:          secrethash.New(slowVerifications()),
+
+		ListTime:   c.ListTimeout,
+		MaxClients: c.MaxClients,
 	})
 	draining, drain := context.WithCancel(context.WithoutCancel(ctx))
 	defer drain()

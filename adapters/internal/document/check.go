@@ -99,6 +99,7 @@ func check(client *domain.Client) error {
 		c.text("secrets id", secret.ID)
 		c.text("secrets description", secret.Description)
 		c.text("secrets key_id", secret.KeyID)
+		c.text("secrets slow_hash", secret.SlowHash)
 		c.text("secrets last_four", secret.LastFour)
 		c.time("secrets created_at", secret.CreatedAt)
 		c.time("secrets updated_at", secret.UpdatedAt)

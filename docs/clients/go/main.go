@@ -18,7 +18,7 @@ func main() {
 	check(err)
 
 	created, err := api.CreateClientWithResponse(ctx, nil, client.CreateClientRequest{
-		Name: new("Go"), RedirectUris: &[]string{"https://app.example.com/callback"},
+		ClientID: new("urn:example:a/../b app+1@example.com"), Name: new("Go"), RedirectUris: &[]string{"https://app.example.com/callback"},
 	})
 	check(err)
 	clientID, revision := *created.JSON201.Data.ClientID, created.HTTPResponse.Header.Get("ETag")

@@ -17,7 +17,10 @@ from clientele_client.models import (
 api = AuthenticatedClient(base_url=os.environ["CLIENTELE_URL"], token=os.environ["CLIENTELE_TOKEN"])
 
 created = create_client.sync_detailed(
-    client=api, body=CreateClientRequest(name="Python", redirect_uris=["https://app.example.com/callback"])
+    client=api,
+    body=CreateClientRequest(
+        client_id="urn:example:a/../b app+1@example.com", name="Python", redirect_uris=["https://app.example.com/callback"]
+    ),
 )
 assert isinstance(created.parsed, CreateClientDetailResponse) and created.parsed.data
 client_id = created.parsed.data.client_id

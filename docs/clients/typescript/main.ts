@@ -8,7 +8,7 @@ const api = createClient<paths>({
 });
 
 const created = await api.POST("/admin/oauth/clients", {
-  body: { name: "TypeScript", redirect_uris: ["https://app.example.com/callback"] },
+  body: { client_id: "urn:example:a/../b app+1@example.com", name: "TypeScript", redirect_uris: ["https://app.example.com/callback"] },
 });
 const client_id = created.data?.data?.client_id;
 if (!client_id) throw new Error(created.error?.message);

@@ -17,7 +17,8 @@ class Main {
     var api = new ClientsApi(connection);
 
     var created = api.createClientWithHttpInfo(ClientsApi.APICreateClientRequest.newBuilder()
-        .createClientRequest(new CreateClientRequest().name("Java").redirectUris(List.of("https://app.example.com/callback")))
+        .createClientRequest(new CreateClientRequest().clientId("urn:example:a/../b app+1@example.com").name("Java")
+            .redirectUris(List.of("https://app.example.com/callback")))
         .build());
     var clientId = created.getData().getData().getClientId();
     var revision = created.getHeaders().get("etag").get(0);
