@@ -40,7 +40,7 @@ func run(m *testing.M) int {
 	return pgtest.Main(m, &server)
 }
 
-// onBothStores runs a test over a service on each of the stores.
+// onBothStores runs a test with a service on SQLite and with one on PostgreSQL.
 func onBothStores(t *testing.T, test func(t *testing.T, url, token string)) {
 	t.Helper()
 	for name, flags := range map[string]func(t *testing.T) []string{
@@ -65,7 +65,7 @@ func onBothStores(t *testing.T, test func(t *testing.T, url, token string)) {
 	}
 }
 
-// tool finds a program that the machine is to have.
+// tool returns the path of a program that must be installed.
 func tool(t *testing.T, name, debian string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -73,7 +73,7 @@ func tool(t *testing.T, name, debian string) string {
 	return path
 }
 
-// execute runs a command in a folder and returns what it wrote.
+// execute runs a command in a folder and returns its output.
 func execute(t *testing.T, dir string, env []string, name string, args ...string) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), name, args...)
@@ -84,8 +84,8 @@ func execute(t *testing.T, dir string, env []string, name string, args ...string
 	return string(output)
 }
 
-// python returns the folder with the programs of a virtual environment that has
-// what a file of requirements lists. It is kept among the things that are built.
+// python returns the folder with the programs of a virtual environment with the packages of
+// a requirements file. The environment is kept in dist for the next run.
 func python(t *testing.T, requirements string) string {
 	t.Helper()
 	text, err := os.ReadFile(requirements)

@@ -18,8 +18,8 @@ const (
 	programs = "../../docs/clients"
 )
 
-// said is what the program in every language says.
-const said = `created "1"
+// wantOutput is the output of the program in every language.
+const wantOutput = `created "1"
 updated "2" https://app.example.com/logo.png
 record [code] 900 gold
 rejected /redirect_uris/0 redirect-uri-fragment
@@ -27,7 +27,7 @@ rejected /grant_types/1 grant-type-unknown
 listed 4
 `
 
-// project copies a program to a folder of its own, with the document.
+// project copies a program and openapi.yaml to a temporary folder.
 func project(t *testing.T, language string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -38,16 +38,16 @@ func project(t *testing.T, language string) string {
 	return dir
 }
 
-// says runs a program against a service on each of the stores.
-func says(t *testing.T, dir, name string, args ...string) {
+// checkOutput runs a program against a service on each store and checks its output.
+func checkOutput(t *testing.T, dir, name string, args ...string) {
 	t.Helper()
 	onBothStores(t, func(t *testing.T, url, token string) {
 		output := execute(t, dir, []string{"CLIENTELE_URL=" + url, "CLIENTELE_TOKEN=" + token}, name, args...)
-		assert.Equal(t, said, strings.ReplaceAll(output, "\x1b[0m", ""), "but for the colours that Maven ends in any case")
+		assert.Equal(t, wantOutput, strings.ReplaceAll(output, "\x1b[0m", "")) // Maven always resets colours
 	})
 }
 
-// complaint finds what a generator or a compiler complains of.
+// complaint matches warnings and errors of a generator or a compiler.
 var complaint = regexp.MustCompile(`(?i)\b(warn|warning|warnings|error)\b`)
 
 func assertNoComplaint(t *testing.T, output string) {
@@ -60,7 +60,7 @@ func assertNoComplaint(t *testing.T, output string) {
 func TestGo(t *testing.T) {
 	dir := t.TempDir()
 	execute(t, programs+"/go", nil, "go", "build", "-o", filepath.Join(dir, "example"), ".")
-	says(t, dir, filepath.Join(dir, "example"))
+	checkOutput(t, dir, filepath.Join(dir, "example"))
 }
 
 func TestTypeScript(t *testing.T) {
@@ -69,7 +69,7 @@ func TestTypeScript(t *testing.T) {
 	execute(t, dir, nil, npm, "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
 	assertNoComplaint(t, execute(t, dir, []string{"npm_config_loglevel=error"}, npx, "openapi-typescript", "openapi.yaml", "--output", "clientele.d.ts"))
 	execute(t, dir, nil, npx, "tsc")
-	says(t, dir, tool(t, "node", "nodejs"), "main.js")
+	checkOutput(t, dir, tool(t, "node", "nodejs"), "main.js")
 }
 
 func TestPython(t *testing.T) {
@@ -79,7 +79,7 @@ func TestPython(t *testing.T) {
 	assertNoComplaint(t, execute(t, dir, env, filepath.Join(bin, "openapi-python-client"), "generate", "--path", "openapi.yaml", "--output-path", "generated"))
 	execute(t, dir, env, filepath.Join(bin, "mypy"), "--strict", "main.py")
 	t.Setenv("PYTHONPATH", filepath.Join(dir, "generated"))
-	says(t, dir, filepath.Join(bin, "python"), "main.py")
+	checkOutput(t, dir, filepath.Join(bin, "python"), "main.py")
 }
 
 func TestJava(t *testing.T) {
@@ -88,8 +88,8 @@ func TestJava(t *testing.T) {
 	output := execute(t, dir, nil, mvn, "--batch-mode", "--no-transfer-progress", "compile")
 	for line := range strings.Lines(output) {
 		if strings.Contains(line, "[WARNING]") {
-			assert.NotContains(t, line, "openapi", "the document, or what was made of it")
+			assert.NotContains(t, line, "openapi", "a warning about openapi.yaml or the generated code")
 		}
 	}
-	says(t, dir, mvn, "--batch-mode", "--quiet", "exec:java")
+	checkOutput(t, dir, mvn, "--batch-mode", "--quiet", "exec:java")
 }

@@ -11,15 +11,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Schemathesis makes requests of openapi.yaml, good and bad ones, and holds every
-// answer against it. CONTRACT_SECONDS is how long it does so on each store,
-// CONTRACT_SEED what it begins with.
+// Schemathesis generates valid and invalid requests from openapi.yaml, and validates every
+// response against it. CONTRACT_SECONDS is the duration for each store, CONTRACT_SEED the
+// seed of the random generator.
 func TestSchemathesisFindsNothing(t *testing.T) {
-	setting := func(name, standard string) string {
+	setting := func(name, defaultValue string) string {
 		if value := os.Getenv(name); value != "" {
 			return value
 		}
-		return standard
+		return defaultValue
 	}
 	bin := python(t, "contract/requirements.txt")
 	config, err := filepath.Abs("contract/schemathesis.toml")

@@ -1,5 +1,4 @@
-// Package acceptance tries the service with the tools that its users have:
-// Schemathesis, and the generators of clients in other languages. It has tests
-// alone, behind the build tag "acceptance", since they need Python, Node.js and
-// Java; "make test" runs them.
+// Package acceptance tests the service with external tools: Schemathesis, and generators of
+// clients in other languages. It contains only tests. They have the build tag "acceptance",
+// because they need Python, Node.js and Java; "make test" runs them.
 package acceptance

@@ -31,10 +31,10 @@ func replace(t *testing.T, path string, edits ...string) {
 	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 }
 
-// A new field is one field of Settings, one row of the table and its schema. In a copy of
-// the source code with such a field, requests, responses, history, stored documents,
-// exports and applied files have it.
-func TestANewFieldTravelsEverywhere(t *testing.T) {
+// A new field needs only a field of Settings, a row of the table and its schema. The test
+// adds one to a copy of the source code. Requests, responses, history, stored documents,
+// exports and applied files then have it.
+func TestANewFieldAppearsEverywhere(t *testing.T) {
 	copied := t.TempDir()
 	for name := range strings.FieldsSeq(execute(t, "../..", nil, tool(t, "git", "git"), "ls-files", "--cached", "--others", "--exclude-standard", "*.go", "go.mod", "go.sum", "openapi.yaml", "api/", "adapters/")) {
 		text, err := os.ReadFile(filepath.Join("../..", name))
@@ -94,5 +94,5 @@ func TestANewFieldTravelsEverywhere(t *testing.T) {
 	execute(t, ".", env, binary, "check", exported)
 	execute(t, ".", env, binary, "apply", "--yes", "--file", exported)
 	assert.Equal(t, "three", do(http.MethodGet, "/app", "")["slogan"])
-	assert.NotContains(t, do(http.MethodPut, "/app", `{"slogan":""}`), "slogan", "an unset field is left out")
+	assert.NotContains(t, do(http.MethodPut, "/app", `{"slogan":""}`), "slogan", "an empty field is omitted")
 }

@@ -18,21 +18,21 @@ import (
 
 const packagingTools = "packaging/requirements.txt"
 
-func TestTheContainerFileAndTheScriptAreClean(t *testing.T) {
+func TestTheContainerfileAndTheScriptsPassTheirLinters(t *testing.T) {
 	bin := python(t, packagingTools)
 	execute(t, "../../deploy", nil, filepath.Join(bin, "hadolint"), "Containerfile")
 	execute(t, "../..", nil, filepath.Join(bin, "shellcheck"), "deploy/release", ".ci/run")
 	execute(t, "../../deploy", nil, filepath.Join(bin, "check-jsonschema"), "--builtin-schema", "vendor.compose-spec", "compose.yaml")
 }
 
-func TestTheManifestsAreThoseOfKubernetes(t *testing.T) {
+func TestTheKubernetesManifestsAreValid(t *testing.T) {
 	bin := python(t, packagingTools)
 	manifests, err := filepath.Glob("../../deploy/kubernetes/*.yaml")
 	require.NoError(t, err)
 	resources := 0
 	for _, manifest := range manifests {
 		if filepath.Base(manifest) == "kustomization.yaml" {
-			continue // no resource of a cluster; it lists the others
+			continue // not a Kubernetes resource; it lists the others
 		}
 		for _, version := range []string{"1.31", "1.37"} {
 			output := execute(t, ".", nil, filepath.Join(bin, "kubernetes-validate"), "--strict", "--kubernetes-version", version, manifest)
@@ -45,8 +45,8 @@ func TestTheManifestsAreThoseOfKubernetes(t *testing.T) {
 	assert.Equal(t, 14, resources)
 }
 
-// Two builds of the same source, in different folders, are the same bytes; and the
-// binary needs nothing but a kernel.
+// Two builds of the same source in different folders have the same bytes, and the binary is
+// static.
 func TestTheReleaseIsReproducible(t *testing.T) {
 	sums := make([]string, 2)
 	var release string
@@ -68,7 +68,7 @@ func TestTheReleaseIsReproducible(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { _ = file.Close() }()
 	for _, part := range file.Progs {
-		assert.NotEqual(t, elf.PT_INTERP, part.Type, "it is linked against libraries")
+		assert.NotEqual(t, elf.PT_INTERP, part.Type, "it is linked dynamically")
 	}
 	assert.Equal(t, "clientele 1.2.3\n", execute(t, ".", nil, program, "version"))
 }
@@ -80,7 +80,7 @@ func root(t *testing.T) string {
 	return dir
 }
 
-// extract takes a program out of an archive.
+// extract extracts a program from an archive and returns its path.
 func extract(t *testing.T, archive, name string) string {
 	t.Helper()
 	packed, err := os.Open(archive)

@@ -15,27 +15,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newestPostgres is the newest release of PostgreSQL that the store is tested on,
-// besides the one that the machine has.
+// newestPostgres is the newest release of PostgreSQL that the store is tested on, in
+// addition to the installed one.
 const newestPostgres = "18.6.0"
 
-// needMore are the tests that need pg_dump or pg_basebackup of the server's release. The
-// archives have the server alone; these tests run on the machine's PostgreSQL.
-const needMore = "^TestACursorAfter(ALaggingStandbyWasPromoted|PointInTimeRecovery|ADumpWasLoadedElsewhere|ADumpOfAnotherCopyOfTheServer)$"
+// needClientTools matches the tests that need pg_dump or pg_basebackup of the server's
+// release. The archives contain only the server, so these tests run only on the installed
+// PostgreSQL.
+const needClientTools = "^TestACursorAfter(ALaggingStandbyWasPromoted|PointInTimeRecovery|ADumpWasLoadedElsewhere|ADumpOfAnotherCopyOfTheServer)$"
 
-// The tests of the store, on the newest PostgreSQL.
+// The tests of the store pass on the newest PostgreSQL.
 func TestTheStoreOnTheNewestPostgreSQL(t *testing.T) {
 	bin := postgresBinaries(t, newestPostgres)
 	major, _, _ := strings.Cut(newestPostgres, ".")
 	require.Contains(t, execute(t, ".", nil, filepath.Join(bin, "postgres"), "--version"), " "+major+".")
 	output := execute(t, "../..", []string{"PG_BIN=" + bin, "TEST_DATABASE_URL="}, tool(t, "go", "golang"), "test", "./adapters/postgres",
-		"-skip", needMore)
+		"-skip", needClientTools)
 	assert.Contains(t, output, "ok")
 }
 
-// postgresBinaries returns the folder with the programs of a release, as Maven Central
-// has them for embedded servers. The archive is kept in the user's cache; it is
-// unpacked anew each time, to where the account of the server can read it.
+// postgresBinaries returns the folder with the programs of a release, from the archives for
+// embedded servers on Maven Central. The archive is kept in the user's cache. It is unpacked
+// each time, into a folder that the server's account can read.
 func postgresBinaries(t *testing.T, release string) string {
 	t.Helper()
 	platform, ok := map[string]string{
@@ -62,7 +63,7 @@ func postgresBinaries(t *testing.T, release string) string {
 	return filepath.Join(dir, "bin")
 }
 
-// unzip writes the one file of a zip archive whose name ends so.
+// unzip extracts the only file of a zip archive whose name has the suffix.
 func unzip(t *testing.T, archive, suffix, to string) {
 	t.Helper()
 	files, err := zip.OpenReader(archive)

@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The access log has the line of a request as soon as the client has the response.
-// SIGKILL leaves the process no time to write what it has buffered.
-func TestTheAccessLogLosesNoLineWhenTheProcessIsKilled(t *testing.T) {
+// A request's line is in the access log before the client has the response. SIGKILL
+// leaves the process no time to write buffered lines.
+func TestAKilledProcessLosesNoAccessLogLines(t *testing.T) {
 	data := t.TempDir()
 	for i := range 10 {
 		p := start(t, "--dev", "--data", data)

@@ -23,13 +23,13 @@ import (
 	"github.com/clientele-oauth/clientele/api/client"
 )
 
-// outcome is how a command ended, and what it said.
+// outcome is the exit status and the output of a command.
 type outcome struct {
 	status         int
 	output, errors string
 }
 
-// pipeline runs the program's commands as a pipeline does.
+// pipeline runs commands of the program with a registry and a token in the environment.
 type pipeline struct {
 	url, token string
 }
@@ -52,7 +52,7 @@ func (p pipeline) run(t *testing.T, args ...string) outcome {
 	return outcome{command.ProcessState.ExitCode(), output.String(), errors.String()}
 }
 
-// declareClients writes n client files of several kinds into a folder.
+// declareClients writes n client files, in YAML and JSON, into a folder.
 func declareClients(t *testing.T, dir string, n int) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(dir, 0o700))
@@ -74,7 +74,7 @@ func declareClients(t *testing.T, dir string, n int) {
 	}
 }
 
-// files reads a folder.
+// files returns the content of each file in a folder.
 func files(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -88,23 +88,23 @@ func files(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// lastLine is where apply sums up what it has listed.
+// lastLine returns the last line of the output: the summary of apply.
 func lastLine(output string) string {
 	lines := strings.Split(strings.TrimSpace(output), "\n")
 	return lines[len(lines)-1]
 }
 
-// registrations hands requests on to the registry at that address, but no more
-// than so many that register a client; those after them get no answer.
-func registrations(t *testing.T, address string, most int64) (url string) {
+// limitRegistrations starts a proxy for the registry at the address. It forwards at most
+// the given number of registrations; later ones get no response.
+func limitRegistrations(t *testing.T, address string, limit int64) (url string) {
 	t.Helper()
 	at, err := neturl.Parse(address)
 	require.NoError(t, err)
 	proxy := httputil.NewSingleHostReverseProxy(at)
 	var seen atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost && r.URL.Query().Get("dry_run") != "true" && seen.Add(1) > most {
-			_, _ = io.Copy(io.Discard, r.Body) // only then it is seen that the caller has disconnected
+		if r.Method == http.MethodPost && r.URL.Query().Get("dry_run") != "true" && seen.Add(1) > limit {
+			_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that the caller disconnected
 			<-r.Context().Done()
 			return
 		}
@@ -114,7 +114,7 @@ func registrations(t *testing.T, address string, most int64) (url string) {
 	return server.URL
 }
 
-func TestAThousandFilesAreAppliedChangedAndExported(t *testing.T) {
+func TestApplyAndExportOfAThousandFiles(t *testing.T) {
 	onBothStores(t, func(t *testing.T, data string, flags ...string) {
 		const n = 1000
 		p := start(t, append(flags, "--dev", "--data", data)...)
@@ -128,14 +128,14 @@ func TestAThousandFilesAreAppliedChangedAndExported(t *testing.T) {
 			return *found.JSON200.Total
 		}
 
-		// The first run is killed half-way; the second one does the rest.
+		// The first run is killed halfway; the second one finishes.
 		secrets := filepath.Join(data, "secrets.jsonl")
-		half := pipeline{registrations(t, p.URL, n/2), registry.token}
+		half := pipeline{limitRegistrations(t, p.URL, n/2), registry.token}
 		first := half.command("apply", "-f", dir, "--yes", "--secrets-file", secrets)
 		require.NoError(t, first.Start())
 		require.Eventually(t, func() bool { return total() == n/2 }, time.Minute, time.Millisecond)
 		require.NoError(t, first.Process.Kill())
-		require.Error(t, first.Wait(), "it was to be killed before its end")
+		require.Error(t, first.Wait(), "it must be killed before it ends")
 		applied := registry.run(t, "apply", "-f", dir, "--yes", "--secrets-file", secrets)
 		require.Equal(t, 0, applied.status, applied.errors)
 		assert.Contains(t, lastLine(applied.output), fmt.Sprintf("%d to create", n/2))
@@ -148,14 +148,14 @@ func TestAThousandFilesAreAppliedChangedAndExported(t *testing.T) {
 		assert.Equal(t, 0, applied.status)
 		assert.Equal(t, fmt.Sprintf("0 to create, 0 to update, 0 to delete, %d unchanged\n", n), applied.output)
 
-		for i := range 10 { // ten of them change
+		for i := range 10 { // change ten of them
 			name := filepath.Join(dir, fmt.Sprintf("app-%04d.yaml", i*4))
 			text, err := os.ReadFile(name)
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(name, append(text, "website: https://app.example.com/\n"...), 0o600))
 		}
 		applied = registry.run(t, "apply", "-f", dir, "--dry-run")
-		assert.Equal(t, 3, applied.status, "there is something to do")
+		assert.Equal(t, 3, applied.status, "a dry run that found changes")
 		applied = registry.run(t, "apply", "-f", dir, "--yes")
 		assert.Equal(t, 0, applied.status, applied.errors)
 		assert.Equal(t, fmt.Sprintf("0 to create, 10 to update, 0 to delete, %d unchanged", n-10), lastLine(applied.output))
@@ -167,7 +167,7 @@ func TestAThousandFilesAreAppliedChangedAndExported(t *testing.T) {
 		assert.Equal(t, 0, applied.status, applied.output)
 		assert.Contains(t, lastLine(applied.output), fmt.Sprintf("%d unchanged", n))
 
-		// Into an empty registry, and out again: the same files.
+		// Applied to an empty registry and exported again, the files are the same.
 		other := start(t, "--dev", "--data", filepath.Join(data, "other"))
 		elsewhere := pipeline{other.URL, adminToken(t, filepath.Join(data, "other"))}
 		require.Equal(t, 0, elsewhere.run(t, "apply", "-f", exported, "--yes").status)
@@ -176,7 +176,7 @@ func TestAThousandFilesAreAppliedChangedAndExported(t *testing.T) {
 	})
 }
 
-func TestNothingIsAppliedWhereSomethingIsRefused(t *testing.T) {
+func TestApplyChangesNothingIfAClientIsRejected(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data)
 	registry := pipeline{p.URL, adminToken(t, data)}
@@ -201,7 +201,7 @@ redirect_uris:
 	assert.Equal(t, 404, found.StatusCode())
 }
 
-func TestPruneDeletesWhatNoFileDeclares(t *testing.T) {
+func TestPruneDeletesClientsInNoFile(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data)
 	registry := pipeline{p.URL, adminToken(t, data)}
@@ -212,9 +212,9 @@ func TestPruneDeletesWhatNoFileDeclares(t *testing.T) {
 	assert.Contains(t, applied.errors, "secrets of new clients not saved: 4;")
 	require.NoError(t, os.Remove(filepath.Join(dir, "app-0003.yaml")))
 	applied = registry.run(t, "apply", "-f", dir, "--yes")
-	assert.Contains(t, applied.output, "0 to delete, 4 unchanged", "only where it is asked for")
+	assert.Contains(t, applied.output, "0 to delete, 4 unchanged", "deletes only with --prune")
 	applied = registry.run(t, "apply", "-f", dir, "--prune")
-	assert.Equal(t, 1, applied.status, "nobody was there to say yes")
+	assert.Equal(t, 1, applied.status, "standard input is not a terminal")
 	assert.Contains(t, applied.errors, "--yes")
 	applied = registry.run(t, "apply", "-f", dir, "--prune", "--yes")
 	assert.Equal(t, 0, applied.status)
@@ -224,8 +224,8 @@ func TestPruneDeletesWhatNoFileDeclares(t *testing.T) {
 	assert.Equal(t, 404, found.StatusCode())
 }
 
-// A client that changes between the plan and the change is not overwritten.
-func TestApplyDoesNotOverwriteWhatItDidNotSee(t *testing.T) {
+// A client that changes between the plan and the update is not overwritten.
+func TestApplyDoesNotOverwriteConcurrentChanges(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data)
 	registry := pipeline{p.URL, adminToken(t, data)}
@@ -237,13 +237,13 @@ func TestApplyDoesNotOverwriteWhatItDidNotSee(t *testing.T) {
 	file := filepath.Join(data, "app.yaml")
 	require.NoError(t, os.WriteFile(file, []byte("client_id: app\nname: Mine\n"), 0o600))
 
-	// A terminal that says yes only after somebody else has changed the client.
+	// The plan is confirmed only after another caller has changed the client.
 	command := registry.command("apply", "-f", file)
 	terminal := startOnTerminal(t, command)
 	terminal.await(t, "[y/N]")
 	_, err = admin.UpdateClientWithResponse(context.Background(), "app", nil, client.UpdateClientRequest{Name: new("Theirs")})
 	require.NoError(t, err)
-	terminal.say(t, "y\n")
+	terminal.enter(t, "y\n")
 	output := terminal.end(t)
 	assert.Equal(t, 1, command.ProcessState.ExitCode())
 	assert.Contains(t, output, "the client was changed in the meantime")
@@ -252,7 +252,7 @@ func TestApplyDoesNotOverwriteWhatItDidNotSee(t *testing.T) {
 	assert.Equal(t, "Theirs", *found.JSON200.Data.Name)
 }
 
-func TestWhatCannotBeApplied(t *testing.T) {
+func TestApplyErrors(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data)
 	write := func(name, text string) string {
@@ -272,30 +272,30 @@ func TestWhatCannotBeApplied(t *testing.T) {
 		in     pipeline
 		args   []string
 		status int
-		says   string
+		want   string
 	}{
-		"no client_id":     {ok, []string{"-f", anonymous}, 2, "anonymous.yaml:1: apply needs a client_id for each client"},
-		"a misspelt name":  {ok, []string{"-f", misspelt}, 2, "misspelt.yaml:2: at /label: "},
-		"a client twice":   {ok, []string{"-f", twice}, 2, "twice.yaml:4: at /client_id: app is already declared at "},
-		"no JSON":          {ok, []string{"-f", broken}, 2, "broken.json: cannot be read"},
-		"no file":          {ok, []string{"-f", "none.yaml"}, 2, "none.yaml: cannot be read: no such file or directory"},
-		"no file in it":    {ok, []string{"-f", empty}, 2, "has no .yaml"},
-		"no token":         {pipeline{p.URL, ""}, []string{"-f", good}, 1, "CLIENTELE_TOKEN"},
-		"another's token":  {pipeline{p.URL, "x"}, []string{"-f", good}, 1, "a valid bearer token is required"},
-		"no administrator": {pipeline{p.URL, token(t, data, "--role", "user")}, []string{"-f", good}, 1, "administrator role required"},
-		"no registry":      {pipeline{"http://127.0.0.1:1", "x"}, []string{"-f", good}, 1, "connect: connection refused"},
-		"another's URL":    {pipeline{p.URL + "/healthz", "x"}, []string{"-f", good, "--prune"}, 1, "no such endpoint"},
-		"no URL":           {pipeline{"ftp://x", "x"}, []string{"-f", good}, 1, "CLIENTELE_URL"},
+		"no client_id":         {ok, []string{"-f", anonymous}, 2, "anonymous.yaml:1: apply needs a client_id for each client"},
+		"a misspelt field":     {ok, []string{"-f", misspelt}, 2, "misspelt.yaml:2: at /label: "},
+		"a duplicate client":   {ok, []string{"-f", twice}, 2, "twice.yaml:4: at /client_id: app is already declared at "},
+		"invalid JSON":         {ok, []string{"-f", broken}, 2, "broken.json: cannot be read"},
+		"a missing file":       {ok, []string{"-f", "none.yaml"}, 2, "none.yaml: cannot be read: no such file or directory"},
+		"an empty folder":      {ok, []string{"-f", empty}, 2, "has no .yaml"},
+		"no token":             {pipeline{p.URL, ""}, []string{"-f", good}, 1, "CLIENTELE_TOKEN"},
+		"an invalid token":     {pipeline{p.URL, "x"}, []string{"-f", good}, 1, "a valid bearer token is required"},
+		"not an administrator": {pipeline{p.URL, token(t, data, "--role", "user")}, []string{"-f", good}, 1, "administrator role required"},
+		"no registry":          {pipeline{"http://127.0.0.1:1", "x"}, []string{"-f", good}, 1, "connect: connection refused"},
+		"a wrong path":         {pipeline{p.URL + "/healthz", "x"}, []string{"-f", good, "--prune"}, 1, "no such endpoint"},
+		"an unsupported URL":   {pipeline{"ftp://x", "x"}, []string{"-f", good}, 1, "CLIENTELE_URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			applied := tt.in.run(t, append([]string{"apply", "--yes"}, tt.args...)...)
 			assert.Equal(t, tt.status, applied.status, applied.errors)
-			assert.Contains(t, applied.errors, tt.says)
+			assert.Contains(t, applied.errors, tt.want)
 		})
 	}
 }
 
-func TestImportMakesFilesThatCanBeChecked(t *testing.T) {
+func TestImportWritesValidFiles(t *testing.T) {
 	dir := t.TempDir()
 	imported := pipeline{}.run(t, "import", "--from", "keycloak", "../../adapters/clientfile/importer/testdata/keycloak.json", "-o", dir)
 	require.Equal(t, 0, imported.status, imported.errors)

@@ -12,7 +12,7 @@ import (
 
 const module = "github.com/clientele-oauth/clientele"
 
-// list asks the go command about packages, a line each.
+// list returns the words that "go list" prints: usually one package per line.
 func list(t *testing.T, args ...string) []string {
 	t.Helper()
 	output, err := exec.Command("go", append([]string{"list"}, args...)...).Output()
@@ -20,7 +20,7 @@ func list(t *testing.T, args ...string) []string {
 	return strings.Fields(string(output))
 }
 
-// imports lists what a package imports itself.
+// imports returns the direct imports of each package that matches the pattern.
 func imports(t *testing.T, pattern string) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}
@@ -30,29 +30,29 @@ func imports(t *testing.T, pattern string) map[string][]string {
 	return all
 }
 
-func TestTheDomainImportsTheStandardLibraryAlone(t *testing.T) {
+func TestTheDomainImportsOnlyTheStandardLibrary(t *testing.T) {
 	outside := list(t, "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", module+"/domain/...")
 	assert.Equal(t, []string{module + "/domain"}, outside)
 	for _, pkg := range imports(t, "/domain/...")["/domain"] {
 		assert.NotContains(t, []string{"context", "database/sql", "encoding/json", "log", "log/slog", "math/rand", "math/rand/v2", "net/http", "os"}, pkg,
-			"the domain does no input or output")
+			"the domain does no I/O")
 	}
 }
 
-func TestTheApplicationImportsTheDomainAlone(t *testing.T) {
+func TestTheApplicationImportsOnlyTheDomain(t *testing.T) {
 	outside := list(t, "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", module+"/application", module+"/application/declare")
 	assert.ElementsMatch(t, []string{module + "/application", module + "/application/declare", module + "/domain"}, outside)
 	for _, pkg := range imports(t, "/application/storetest")["/application/storetest"] {
 		if ours, ok := strings.CutPrefix(pkg, module); ok {
-			assert.Contains(t, []string{"/application", "/domain"}, ours, "the conformance suite knows the ports alone")
+			assert.Contains(t, []string{"/application", "/domain"}, ours, "the conformance suite uses only the ports")
 		}
 	}
-	assert.NotContains(t, imports(t, "/application")["/application"], module+"/application/declare", "what drives a registry stands above it")
+	assert.NotContains(t, imports(t, "/application")["/application"], module+"/application/declare", "declare depends on application, not the reverse")
 }
 
-// An adapter may import the application, the domain, what adapters share
+// An adapter may import the application, the domain, the code that adapters share
 // (adapters/internal) and its own packages.
-func TestAnAdapterNeverImportsAnother(t *testing.T) {
+func TestAdaptersDoNotImportEachOther(t *testing.T) {
 	for pkg, imported := range imports(t, "/adapters/...") {
 		adapter := strings.Join(strings.SplitN(pkg, "/", 4)[:3], "/")
 		for _, path := range imported {
@@ -66,8 +66,8 @@ func TestAnAdapterNeverImportsAnother(t *testing.T) {
 	}
 }
 
-func TestLibrariesStayWhereTheyBelong(t *testing.T) {
-	homes := map[string][]string{
+func TestLibrariesAreUsedOnlyByTheirPackages(t *testing.T) {
+	users := map[string][]string{
 		"github.com/lestrrat-go/jwx":      {"/adapters/tokens"},
 		"github.com/jackc/pgx":            {"/adapters/postgres", "/adapters/telemetry"},
 		"modernc.org/sqlite":              {"/adapters/sqlite"},
@@ -89,21 +89,21 @@ func TestLibrariesStayWhereTheyBelong(t *testing.T) {
 	}
 	for pkg, imported := range imports(t, "/...") {
 		for _, path := range imported {
-			for library, at := range homes {
+			for library, allowed := range users {
 				if path == module+"/api/client" && library == module+"/api" {
-					continue // the client of the wire is not its server
+					continue // the generated client has its own entry
 				}
-				if path != library && !strings.HasPrefix(path, library+"/") || strings.HasPrefix(pkg, "/cmd/clientele-") { // which test it
+				if path != library && !strings.HasPrefix(path, library+"/") || strings.HasPrefix(pkg, "/cmd/clientele-") { // test tools may use all of them
 					continue
 				}
-				assert.True(t, slices.ContainsFunc(at, func(home string) bool { return strings.HasPrefix(pkg, home) }),
+				assert.True(t, slices.ContainsFunc(allowed, func(prefix string) bool { return strings.HasPrefix(pkg, prefix) }),
 					"%s imports %s", pkg, path)
 			}
 		}
 	}
 }
 
-func TestNoTestCodeIsShipped(t *testing.T) {
+func TestTheProgramContainsNoTestCode(t *testing.T) {
 	for _, pkg := range list(t, "-deps", module+"/cmd/clientele") {
 		assert.NotEqual(t, "testing", pkg)
 		assert.NotContains(t, pkg, "testify")

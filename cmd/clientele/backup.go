@@ -10,12 +10,12 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
 )
 
-// postgresBackup says which tools to use with PostgreSQL instead. It does not contain
+// postgresBackup is the error for PostgreSQL. It names the tools to use instead, but not
 // the URL, which may include a password.
 const postgresBackup = `no backup was made: back up PostgreSQL with its own tools, e.g. pg_dump --format=custom --file=clientele.dump "$DATABASE_URL", ` +
 	`or pg_basebackup with archived WAL`
 
-// postgresRestore says which tools to use with PostgreSQL instead.
+// postgresRestore is the error for PostgreSQL. It names the tools to use instead.
 const postgresRestore = `nothing was restored: restore PostgreSQL with its own tools, e.g. ` +
 	`pg_restore --exit-on-error --single-transaction --dbname="$DATABASE_URL" clientele.dump into an empty database`
 

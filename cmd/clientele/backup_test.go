@@ -14,8 +14,8 @@ import (
 	"github.com/clientele-oauth/clientele/api/client"
 )
 
-// The service is killed in the middle of writing. A backup that was taken while it
-// served has every write that was acknowledged before the backup began.
+// The service is killed while it writes. A backup that was made while the service ran has
+// every write that was acknowledged before the backup began.
 func TestABackupOfARunningServiceIsComplete(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data)
@@ -60,7 +60,7 @@ func TestABackupOfARunningServiceIsComplete(t *testing.T) {
 	writers.Wait()
 	assert.GreaterOrEqual(t, len(known), before-4)
 
-	// Into another data directory, and served from there.
+	// The backup is restored into another data directory, and a service runs there.
 	other := filepath.Join(t.TempDir(), "data")
 	restored := runCommand(t, "restore-backup", "--data", other, backup)
 	require.Equal(t, 0, restored.status, restored.errors)
@@ -76,7 +76,7 @@ func TestABackupOfARunningServiceIsComplete(t *testing.T) {
 	assert.Equal(t, 0, runCommand(t, "doctor", "--data", other).status)
 }
 
-func TestBackupsOverwriteNothingAndRestoreNeedsAStoppedService(t *testing.T) {
+func TestBackupOverwritesNothingAndRestoreNeedsAStoppedService(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data)
 	kept := create(t, p.as(t, adminToken(t, data)))
@@ -98,11 +98,11 @@ func TestBackupsOverwriteNothingAndRestoreNeedsAStoppedService(t *testing.T) {
 		require.NoError(t, err)
 		return found.StatusCode()
 	}
-	assert.Equal(t, 200, status(p, later), "the service goes on")
+	assert.Equal(t, 200, status(p, later), "the service is unaffected")
 	p.Kill()
-	there := runCommand(t, "restore-backup", "--data", data, backup)
-	assert.Equal(t, 1, there.status)
-	assert.Contains(t, there.errors, "--force")
+	unforced := runCommand(t, "restore-backup", "--data", data, backup)
+	assert.Equal(t, 1, unforced.status)
+	assert.Contains(t, unforced.errors, "--force")
 	forced := runCommand(t, "restore-backup", "--data", data, "--force", backup)
 	require.Equal(t, 0, forced.status, forced.errors)
 	assert.Contains(t, forced.output, "before-restore-")
@@ -112,11 +112,11 @@ func TestBackupsOverwriteNothingAndRestoreNeedsAStoppedService(t *testing.T) {
 	assert.NotEqual(t, 0, runCommand(t, "restore-backup", "--data", data, filepath.Join(data, "admin.token")).status)
 }
 
-func TestBackupsOfPostgreSQLAreMadeWithItsOwnTools(t *testing.T) {
+func TestBackupAndRestoreRejectPostgreSQL(t *testing.T) {
 	const url = "postgres://clientele:password@127.0.0.1:1/none"
 	file := filepath.Join(t.TempDir(), "backup")
 	made := runCommand(t, "backup", "--database-url", url, file)
-	assert.Equal(t, 1, made.status, "no script takes it for a backup")
+	assert.Equal(t, 1, made.status, "a script must notice that there is no backup")
 	assert.Contains(t, made.errors, "pg_dump")
 	assert.NotContains(t, made.errors, "password")
 	assert.NoFileExists(t, file)

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// clientele runs a subcommand in dir and returns what it printed and its exit
+// clientele runs a subcommand in dir and returns its standard output and its exit
 // status.
 func clientele(t *testing.T, dir, input string, args ...string) (output string, status int) {
 	t.Helper()
@@ -31,18 +31,18 @@ func clientele(t *testing.T, dir, input string, args ...string) (output string, 
 }
 
 const (
-	legalClient   = `{"name": "Shop", "redirect_uris": ["https://shop.example.com/callback"]}`
-	refusedClient = "name: Shop\nredirect_uris:\n  - https://shop.example.com/callback#\n"
-	warnedClient  = `{"name": "Shop", "is_confidential": false, "redirect_uris": ["http://localhost/callback"]}`
+	validClient    = `{"name": "Shop", "redirect_uris": ["https://shop.example.com/callback"]}`
+	rejectedClient = "name: Shop\nredirect_uris:\n  - https://shop.example.com/callback#\n"
+	warnedClient   = `{"name": "Shop", "is_confidential": false, "redirect_uris": ["http://localhost/callback"]}`
 )
 
-func TestCheckEndsWithTheStatusThatPipelinesNeed(t *testing.T) {
+func TestCheckExitStatus(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
-	write("legal.json", legalClient)
-	write("refused.yaml", refusedClient)
+	write("valid.json", validClient)
+	write("rejected.yaml", rejectedClient)
 	write("broken.json", `{"name": `)
 	write("warned.json", warnedClient)
 	tests := []struct {
@@ -50,16 +50,16 @@ func TestCheckEndsWithTheStatusThatPipelinesNeed(t *testing.T) {
 		input  string
 		args   []string
 		status int
-		says   string
+		want   string
 	}{
-		{"a legal client", "", []string{"legal.json"}, 0, "1 client checked, 0 rejected: 0 violations, 0 warnings"},
-		{"a warning refuses nothing", "", []string{"warned.json"}, 0, "warned.json:1: warning at /redirect_uris/0: "},
-		{"a refused one", "", []string{"legal.json", "refused.yaml"}, 1, "refused.yaml:3: violation at /redirect_uris/0: "},
-		{"a broken file", "", []string{"refused.yaml", "broken.json"}, 2, "broken.json:1: cannot be read: this is not JSON"},
-		{"a missing file", "", []string{"legal.json", "none.json"}, 2, "none.json: cannot be read: no such file or directory"},
-		{"standard input", refusedClient, []string{"-"}, 1, "-:3: violation at /redirect_uris/0: "},
-		{"a profile", legalClient, []string{"-", "--profile", "fapi2-security"}, 1, "auth-method-fapi"},
-		{"an unknown profile", legalClient, []string{"-", "--profile", "fapi3"}, 2, ""},
+		{"a valid client", "", []string{"valid.json"}, 0, "1 client checked, 0 rejected: 0 violations, 0 warnings"},
+		{"a warning only", "", []string{"warned.json"}, 0, "warned.json:1: warning at /redirect_uris/0: "},
+		{"a rejected client", "", []string{"valid.json", "rejected.yaml"}, 1, "rejected.yaml:3: violation at /redirect_uris/0: "},
+		{"a broken file", "", []string{"rejected.yaml", "broken.json"}, 2, "broken.json:1: cannot be read: this is not JSON"},
+		{"a missing file", "", []string{"valid.json", "none.json"}, 2, "none.json: cannot be read: no such file or directory"},
+		{"standard input", rejectedClient, []string{"-"}, 1, "-:3: violation at /redirect_uris/0: "},
+		{"a profile", validClient, []string{"-", "--profile", "fapi2-security"}, 1, "auth-method-fapi"},
+		{"an unknown profile", validClient, []string{"-", "--profile", "fapi3"}, 2, ""},
 		{"no file", "", nil, 2, ""},
 		{"an extension grant", `{"name": "Shop", "grant_types": ["urn:example:grant"]}`, []string{"-", "--grant-type", "urn:example:grant"}, 0, ""},
 	}
@@ -67,12 +67,12 @@ func TestCheckEndsWithTheStatusThatPipelinesNeed(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			output, status := clientele(t, dir, tt.input, append([]string{"check"}, tt.args...)...)
 			assert.Equal(t, tt.status, status, output)
-			assert.Contains(t, output, tt.says)
+			assert.Contains(t, output, tt.want)
 		})
 	}
 }
 
-func TestCheckUsesNoNetworkUnlessAsked(t *testing.T) {
+func TestCheckUsesTheNetworkOnlyWithFetchKeys(t *testing.T) {
 	input := `{"name": "Shop", "redirect_uris": ["https://shop.example.com/cb"], "client_auth_methods": ["private_key_jwt"],
 		"fapi_profile": "fapi2-security", "jwks_uri": "https://keys.invalid/jwks.json"}`
 	output, status := clientele(t, t.TempDir(), input, "check", "-")
@@ -82,7 +82,7 @@ func TestCheckUsesNoNetworkUnlessAsked(t *testing.T) {
 	assert.Contains(t, output, "jwks-uri-unreachable")
 }
 
-func TestCheckForPrograms(t *testing.T) {
+func TestCheckJSON(t *testing.T) {
 	input := warnedClient + "\n" + `{"client_id": "app-1", "name": "Two", "redirect_uris": ["https://a.example/#x"]}`
 	output, status := clientele(t, t.TempDir(), input, "check", "-", "--format", "json")
 	assert.Equal(t, 1, status)
@@ -110,14 +110,14 @@ func TestCheckForPrograms(t *testing.T) {
 	assert.Equal(t, 1, found.Summary["refused"])
 }
 
-// What code scanning reads of SARIF 2.1.0: the rules, and results that name
-// one, with a place.
-func TestCheckForCodeScanning(t *testing.T) {
+// Code scanning reads these parts of SARIF 2.1.0: the rules, and results with their rule
+// and location.
+func TestCheckSARIF(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "a client.yaml"), []byte(refusedClient+"surprise: 1\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a client.yaml"), []byte(rejectedClient+"surprise: 1\n"), 0o600))
 	contract, status := clientele(t, dir, "", "check", "a client.yaml", "--format", "sarif")
 	assert.Equal(t, 1, status)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "a client.yaml"), []byte(refusedClient), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a client.yaml"), []byte(rejectedClient), 0o600))
 	rules, _ := clientele(t, dir, "{", "check", "a client.yaml", "-", "--format", "sarif")
 
 	for text, want := range map[string]string{contract: "contract", rules: "redirect-uri-fragment"} {
@@ -155,23 +155,23 @@ func TestCheckForCodeScanning(t *testing.T) {
 		assert.Equal(t, want, run.Tool.Driver.Rules[result.RuleIndex].ID)
 		assert.Equal(t, "error", result.Level)
 		assert.NotEmpty(t, result.Message.Text)
-		place := result.Locations[0].PhysicalLocation
-		assert.Equal(t, "a%20client.yaml", place.ArtifactLocation.URI)
-		assert.Equal(t, map[string]int{"contract": 4, "redirect-uri-fragment": 3}[want], place.Region.StartLine)
+		location := result.Locations[0].PhysicalLocation
+		assert.Equal(t, "a%20client.yaml", location.ArtifactLocation.URI)
+		assert.Equal(t, map[string]int{"contract": 4, "redirect-uri-fragment": 3}[want], location.Region.StartLine)
 		assert.Equal(t, want == "contract", run.Invocations[0].ExecutionSuccessful)
 	}
 }
 
-// The three places where the rules are published say the same.
+// The rules are published in three places, with the same content.
 func TestTheRulesAreTheSameEverywhere(t *testing.T) {
 	dir := t.TempDir()
 	type list struct{ Rules []map[string]any }
 
 	printed, status := clientele(t, dir, "", "rules", "--format", "json")
 	require.Zero(t, status)
-	var offline list
-	require.NoError(t, json.Unmarshal([]byte(printed), &offline))
-	require.NotEmpty(t, offline.Rules)
+	var fromCommand list
+	require.NoError(t, json.Unmarshal([]byte(printed), &fromCommand))
+	require.NotEmpty(t, fromCommand.Rules)
 
 	data := filepath.Join(dir, "data")
 	p := start(t, "--dev", "--data", data)
@@ -181,18 +181,18 @@ func TestTheRulesAreTheSameEverywhere(t *testing.T) {
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
 	defer func() { _ = response.Body.Close() }()
-	var online struct{ Data list }
-	require.NoError(t, json.NewDecoder(response.Body).Decode(&online))
-	assert.Equal(t, offline.Rules, online.Data.Rules)
+	var fromAPI struct{ Data list }
+	require.NoError(t, json.NewDecoder(response.Body).Decode(&fromAPI))
+	assert.Equal(t, fromCommand.Rules, fromAPI.Data.Rules)
 
 	page, err := os.ReadFile("../../docs/rules.md")
 	require.NoError(t, err)
 	table, _ := clientele(t, dir, "", "rules")
 	inPage := regexp.MustCompile("(?m)^\\| `([a-z0-9_-]+)`").FindAllStringSubmatch(string(page), -1)
 	inTable := strings.Split(strings.TrimSpace(table), "\n")[1:]
-	require.Len(t, inPage, len(offline.Rules))
-	require.Len(t, inTable, len(offline.Rules))
-	for i, rule := range offline.Rules {
+	require.Len(t, inPage, len(fromCommand.Rules))
+	require.Len(t, inTable, len(fromCommand.Rules))
+	for i, rule := range fromCommand.Rules {
 		assert.Equal(t, rule["id"], inPage[i][1])
 		assert.Equal(t, rule["id"], strings.Fields(inTable[i])[0])
 	}

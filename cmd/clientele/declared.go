@@ -74,9 +74,9 @@ func (f registryFlags) connect() (*apiclient.Registry, error) {
 
 // Exit statuses of apply.
 const (
-	errNotApplied = exitError(1) // something was rejected or failed
-	errNoFiles    = exitError(2) // the files are invalid
-	errPending    = exitError(3) // a dry run found changes
+	errNotApplied   = exitError(1) // something was rejected or failed
+	errInvalidFiles = exitError(2) // the files are invalid
+	errPending      = exitError(3) // a dry run found changes
 )
 
 type applyCommand struct {
@@ -125,7 +125,7 @@ func (c *applyCommand) Run(ctx context.Context) error {
 	}
 	err = declare.Apply(ctx, registry, plan, secrets.keep, progress("applied"))
 	if err := errors.Join(err, secrets.close()); err != nil {
-		complain(err)
+		printError(err)
 		fmt.Fprintln(os.Stderr, "completed changes are kept; run it again for the rest")
 		return errNotApplied
 	}
@@ -167,7 +167,7 @@ func readDeclarations(
 		return nil, nil, err
 	}
 	wrong := 0
-	blame := func(format string, args ...any) {
+	addProblem := func(format string, args ...any) {
 		wrong++
 		note(format, args...)
 	}
@@ -181,12 +181,12 @@ func readDeclarations(
 			err = reader.Each(ctx, in.name, text, func(d clientfile.Document) error {
 				problems := declared.Problems(d, in.name)
 				for _, p := range problems {
-					blame("%s:%d: at %s: %s", in.name, d.Line(p.Pointer), p.Pointer, p.Message)
+					addProblem("%s:%d: at %s: %s", in.name, d.Line(p.Pointer), p.Pointer, p.Message)
 				}
 				switch {
 				case len(problems) > 0:
 				case d.ClientID == "":
-					blame("%s:%d: apply needs a client_id for each client", in.name, d.Line(""))
+					addProblem("%s:%d: apply needs a client_id for each client", in.name, d.Line(""))
 				default:
 					declarations = append(declarations, declare.Declaration{
 						ID: domain.ClientID(d.ClientID), Change: d.Change, SecretHash: d.SecretHash,
@@ -203,11 +203,11 @@ func readDeclarations(
 			return nil, nil, ctx.Err()
 		}
 		if err != nil {
-			blame("%s: cannot be read: %v", in.name, err)
+			addProblem("%s: cannot be read: %v", in.name, err)
 		}
 	}
 	if wrong > 0 {
-		return nil, nil, errNoFiles
+		return nil, nil, errInvalidFiles
 	}
 	return declarations, origins, nil
 }

@@ -20,13 +20,13 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// browser is a headless Chromium, and what it complained of and asked for.
+// browser is a headless Chromium. It records console errors and requested URLs.
 type browser struct {
 	context.Context
 
-	mu         sync.Mutex
-	complaints []string
-	asked      []string
+	mu        sync.Mutex
+	errors    []string
+	requested []string
 }
 
 func newBrowser(t *testing.T) *browser {
@@ -42,12 +42,12 @@ func newBrowser(t *testing.T) *browser {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		switch event := event.(type) {
-		case *log.EventEntryAdded: // refusals by the Content-Security-Policy are among them
-			b.complaints = append(b.complaints, event.Entry.Text)
+		case *log.EventEntryAdded: // includes violations of the Content-Security-Policy
+			b.errors = append(b.errors, event.Entry.Text)
 		case *runtime.EventExceptionThrown:
-			b.complaints = append(b.complaints, event.ExceptionDetails.Text)
+			b.errors = append(b.errors, event.ExceptionDetails.Text)
 		case *network.EventRequestWillBeSent:
-			b.asked = append(b.asked, event.Request.URL)
+			b.requested = append(b.requested, event.Request.URL)
 		}
 	}))
 	return b
@@ -64,18 +64,18 @@ func chromium(t *testing.T) string {
 	return ""
 }
 
-// fill types over what an input has.
+// fill replaces the content of an input.
 func fill(input, text string) chromedp.Action[chromedp.Void] {
 	return chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`(() => {
 		const input = document.querySelector(%q);
 		input.focus();
 		Object.getOwnPropertyDescriptor(Object.getPrototypeOf(input), "value").set.call(input, %q);
 		input.dispatchEvent(new Event("input", {bubbles: true}));
-		input.blur(); // the page waits for a pause in the typing, or for this
+		input.blur(); // the page reads the input after a pause in typing, or on blur
 	})()`, input, text))
 }
 
-// Somebody opens the page, gives it a token, and updates a client by clicking.
+// The documentation page can authorize with a token and update a client.
 func TestTheDocumentationPageUpdatesAClient(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data)
@@ -108,21 +108,20 @@ func TestTheDocumentationPageUpdatesAClient(t *testing.T) {
 	assert.Equal(t, "Renamed by a click", *read.JSON200.Data.Name)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	assert.Empty(t, b.complaints)
-	for _, url := range b.asked {
-		assert.True(t, strings.HasPrefix(url, p.URL) || strings.HasPrefix(url, "data:"), "the page asks %s", url)
+	assert.Empty(t, b.errors)
+	for _, url := range b.requested {
+		assert.True(t, strings.HasPrefix(url, p.URL) || strings.HasPrefix(url, "data:"), "the page requests %s", url)
 	}
 }
 
-// The id of every rule that an answer can name is a place on the page of the
-// rules.
-func TestEveryRuleHasAnAddress(t *testing.T) {
+// The page of the rules has an anchor for the id of every rule that a response can name.
+func TestEveryRuleHasAnAnchor(t *testing.T) {
 	p := start(t, "--dev", "--data", t.TempDir())
-	answer, err := http.Get(p.URL + "/docs/rules")
+	response, err := http.Get(p.URL + "/docs/rules")
 	require.NoError(t, err)
-	defer answer.Body.Close()
-	assert.Equal(t, http.StatusOK, answer.StatusCode)
-	policy := answer.Header.Get("Content-Security-Policy")
+	defer response.Body.Close()
+	assert.Equal(t, http.StatusOK, response.StatusCode)
+	policy := response.Header.Get("Content-Security-Policy")
 	assert.Contains(t, policy, "default-src 'none'")
 	assert.Contains(t, policy, "script-src 'self';")
 	assert.NotContains(t, policy, "unsafe")
@@ -143,7 +142,7 @@ func TestEveryRuleHasAnAddress(t *testing.T) {
 	assert.Equal(t, "jwks-exclusive", highlighted)
 }
 
-func TestTheDocumentationIsServedAsItIsAskedFor(t *testing.T) {
+func TestDocumentationStatusesAndEncoding(t *testing.T) {
 	p := start(t, "--dev", "--data", t.TempDir())
 	for path, status := range map[string]int{
 		"/docs": 200, "/docs/": 200, "/docs/rules": 200, "/docs/assets/swagger-ui.css": 200, "/docs/assets/start.js": 200,
@@ -155,12 +154,12 @@ func TestTheDocumentationIsServedAsItIsAskedFor(t *testing.T) {
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.URL+"/docs/assets/swagger-ui-bundle.js", http.NoBody)
 	require.NoError(t, err)
 	request.Header.Set("Accept-Encoding", "identity")
-	answer, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
-	defer answer.Body.Close()
-	assert.Empty(t, answer.Header.Get("Content-Encoding"))
+	defer response.Body.Close()
+	assert.Empty(t, response.Header.Get("Content-Encoding"))
 	head := make([]byte, 12)
-	_, err = answer.Body.Read(head)
+	_, err = response.Body.Read(head)
 	require.NoError(t, err)
 	assert.Equal(t, "/*! For lice", string(head))
 }

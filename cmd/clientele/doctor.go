@@ -63,7 +63,7 @@ func (c *doctorCommand) examine(ctx context.Context) (left int, err error) {
 			examined += found.Examined
 			for _, fault := range found.Faults {
 				faults++
-				done, err := c.treat(ctx, db.examiner, fault)
+				done, err := c.handle(ctx, db.examiner, fault)
 				if err != nil {
 					return 0, err
 				}
@@ -81,8 +81,8 @@ func (c *doctorCommand) examine(ctx context.Context) (left int, err error) {
 	return faults - repaired, nil
 }
 
-// treat reports a fault, and repairs it if possible, unless this is a dry run.
-func (c *doctorCommand) treat(ctx context.Context, examiner application.Examiner, fault application.Fault) (repaired bool, err error) {
+// handle reports a fault, and repairs it if possible, unless this is a dry run.
+func (c *doctorCommand) handle(ctx context.Context, examiner application.Examiner, fault application.Fault) (repaired bool, err error) {
 	result := "cannot be repaired automatically"
 	switch {
 	case fault.Remedy == "":

@@ -16,7 +16,7 @@ import (
 	"github.com/clientele-oauth/clientele/api/client"
 )
 
-// execute runs a statement on the database of a service, beside it.
+// execute runs a statement on the database of a service, without the service.
 func execute(t *testing.T, data string, flags []string, statement string) {
 	t.Helper()
 	if len(flags) > 0 {
@@ -34,24 +34,24 @@ func execute(t *testing.T, data string, flags []string, statement string) {
 	require.NoError(t, err)
 }
 
-// runCommand runs a command of the program.
+// runCommand runs a command of the program without a database in its environment.
 func runCommand(t *testing.T, args ...string) outcome {
 	t.Helper()
 	command := exec.Command(binary, args...)
 	command.Env = append(os.Environ(), "DATABASE_URL=")
 	var output, errors strings.Builder
 	command.Stdout, command.Stderr = &output, &errors
-	_ = command.Run() // the status tells
+	_ = command.Run() // the exit status has the result
 	return outcome{command.ProcessState.ExitCode(), output.String(), errors.String()}
 }
 
-// What the first release stored for an expiry time of the year 9999 in another zone
-// is found and repaired while the service runs.
-func TestDoctorRepairsWhatTheFirstReleaseWrote(t *testing.T) {
+// The first release could store an expiry time of the year 9999 in another time zone as a
+// time in the year 10000. doctor finds and repairs it while the service runs.
+func TestDoctorRepairsExpiryTimesOfTheFirstRelease(t *testing.T) {
 	onBothStores(t, func(t *testing.T, data string, flags ...string) {
 		p := start(t, append(flags, "--dev", "--data", data, "--admin-listen", "127.0.0.1:0")...)
 		admin := p.as(t, adminToken(t, data))
-		damaged, whole := create(t, admin), create(t, admin)
+		damaged, undamaged := create(t, admin), create(t, admin)
 		doctor := func(more ...string) outcome {
 			return runCommand(t, append(append([]string{"doctor", "--data", data}, flags...), more...)...)
 		}
@@ -76,34 +76,34 @@ func TestDoctorRepairsWhatTheFirstReleaseWrote(t *testing.T) {
 		assert.Equal(t, 1, reported.status)
 		assert.Contains(t, reported.output, `tenant "tenant_dev", client "`+damaged+`", revision 1: the secrets cannot be read`)
 		assert.Contains(t, reported.output, "can be repaired")
-		assert.NotContains(t, reported.output, whole)
+		assert.NotContains(t, reported.output, undamaged)
 		assert.Equal(t, 500, secrets(), "a dry run repairs nothing")
 
 		repaired := doctor()
 		assert.Equal(t, 0, repaired.status, repaired.errors)
 		assert.Contains(t, repaired.output, "2 clients, 2 revisions, 0 idempotency records, 0 secret uses: 1 unreadable, 1 repaired\n")
-		assert.Equal(t, 200, secrets(), "at once, without a restart")
+		assert.Equal(t, 200, secrets(), "immediately, without a restart")
 		assert.Equal(t, 0, doctor("--dry-run").status)
 
 		execute(t, data, flags, `UPDATE clients SET secrets = '[{"id":5}]' WHERE client_id = '`+damaged+`'`)
-		hopeless := doctor()
-		assert.Equal(t, 1, hopeless.status)
-		assert.Contains(t, hopeless.output, "cannot be repaired")
+		unrepaired := doctor()
+		assert.Equal(t, 1, unrepaired.status)
+		assert.Contains(t, unrepaired.output, "cannot be repaired")
 	})
 }
 
 func TestDoctorWithoutADatabase(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "none")
-	nothing := runCommand(t, "doctor", "--data", data)
-	assert.Equal(t, 3, nothing.status)
-	assert.Contains(t, nothing.errors, "no database found")
+	missing := runCommand(t, "doctor", "--data", data)
+	assert.Equal(t, 3, missing.status)
+	assert.Contains(t, missing.errors, "no database found")
 	assert.NoDirExists(t, data)
 	assert.Equal(t, 3, runCommand(t, "doctor", "--database-url", "postgres://nobody@127.0.0.1:1/none").status)
 	assert.Equal(t, 2, runCommand(t, "doctor", "--wrong").status)
 }
 
-// Files and registries with clients that cannot be read, or have no live secret.
-func TestApplyAndExportReportWhatIsWrongWithStoredClients(t *testing.T) {
+// apply and export report stored clients that cannot be read or have no live secret.
+func TestApplyAndExportReportProblemsOfStoredClients(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data)
 	registry := pipeline{p.URL, adminToken(t, data)}
@@ -137,9 +137,9 @@ func TestApplyAndExportReportWhatIsWrongWithStoredClients(t *testing.T) {
 	assert.Equal(t, 1, exported.status)
 	assert.Contains(t, exported.errors, "damaged")
 	assert.Contains(t, exported.errors, "clientele doctor")
-	assert.Len(t, files(t, filepath.Join(data, "exported")), 3, "the others are exported")
+	assert.Len(t, files(t, filepath.Join(data, "exported")), 3, "all other clients are exported")
 	pruned := registry.run(t, "apply", "-f", dir, "--prune", "--yes")
-	assert.Equal(t, 1, pruned.status, "what is not known is not pruned")
+	assert.Equal(t, 1, pruned.status, "a client that cannot be read is not pruned")
 	assert.Contains(t, pruned.errors, "damaged")
 	assert.Equal(t, 0, registry.run(t, "apply", "-f", dir, "--yes").status)
 }

@@ -45,8 +45,8 @@ func run(m *testing.M) int {
 	return pgtest.Main(m, &server)
 }
 
-// onBothStores runs a test over the embedded store and over PostgreSQL. The
-// test gets a data directory and the flags that choose the store.
+// onBothStores runs a test on SQLite and on PostgreSQL. The test gets a data directory and
+// the flags that select the store.
 func onBothStores(t *testing.T, test func(t *testing.T, data string, flags ...string)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { test(t, t.TempDir()) })
@@ -63,7 +63,7 @@ type program struct{ *servicetest.Process }
 // start runs the program and waits until it listens.
 func start(t *testing.T, args ...string) *program { return startIn(t, nil, args...) }
 
-// startIn is start with more in the environment.
+// startIn is like start, with additional environment variables.
 func startIn(t *testing.T, env []string, args ...string) *program {
 	t.Helper()
 	p, err := servicetest.Start(context.WithoutCancel(t.Context()), binary, servicetest.Options{Env: env}, args...)
@@ -72,7 +72,7 @@ func startIn(t *testing.T, env []string, args ...string) *program {
 	return &program{p}
 }
 
-// token prints a token with the program's own command.
+// token returns a token that the program's token command issued.
 func token(t *testing.T, data string, args ...string) string {
 	t.Helper()
 	output, err := exec.Command(binary, append([]string{"token", "--data", data}, args...)...).Output()
@@ -80,7 +80,7 @@ func token(t *testing.T, data string, args ...string) string {
 	return strings.TrimSpace(string(output))
 }
 
-// as is a generated client that sends the token.
+// as returns a generated client that sends the token.
 func (p *program) as(t *testing.T, token string) *client.ClientWithResponses {
 	t.Helper()
 	c, err := client.NewClientWithResponses(p.URL, client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
@@ -110,7 +110,7 @@ func create(t *testing.T, c *client.ClientWithResponses) string {
 	return *created.JSON201.Data.ClientID
 }
 
-func TestTheMainJob(t *testing.T) {
+func TestCreateAndUpdate(t *testing.T) {
 	onBothStores(t, func(t *testing.T, data string, flags ...string) {
 		flags = append(flags, "--dev", "--data", data)
 		p := start(t, flags...)
@@ -122,19 +122,19 @@ func TestTheMainJob(t *testing.T) {
 		})
 		require.NoError(t, err)
 		require.NotNil(t, updated.JSON200, string(updated.Body))
-		assert.Equal(t, `["client_secret_basic"]`, *updated.JSON200.Data.ClientAuthMethods, "a JSON string, by the contract")
+		assert.Equal(t, `["client_secret_basic"]`, *updated.JSON200.Data.ClientAuthMethods, "openapi.yaml: a string with the JSON text of an array")
 		assert.Equal(t, `"2"`, updated.HTTPResponse.Header.Get("ETag"))
 
-		refused, err := admin.UpdateClientWithResponse(t.Context(), id, nil, client.UpdateClientRequest{
+		rejected, err := admin.UpdateClientWithResponse(t.Context(), id, nil, client.UpdateClientRequest{
 			RedirectUris: &[]string{"https://app.example.com/callback#top"},
 			GrantTypes:   &[]string{"authorization_code", "magic"},
 			Jwks:         new(`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`),
 			JwksURI:      new("https://app.example.com/jwks.json"),
 		})
 		require.NoError(t, err)
-		require.NotNil(t, refused.JSON400, string(refused.Body))
+		require.NotNil(t, rejected.JSON400, string(rejected.Body))
 		var found []string
-		for _, v := range *refused.JSON400.Violations {
+		for _, v := range *rejected.JSON400.Violations {
 			found = append(found, *v.Field+" "+*v.Rule+" "+*v.Source)
 		}
 		assert.Equal(t, []string{
@@ -151,18 +151,18 @@ func TestTheMainJob(t *testing.T) {
 			token string
 			want  int
 		}{
-			"no token":                {"", 401},
-			"rubbish":                 {"abc", 401},
-			"not an administrator":    {token(t, data, "--role", "user"), 403},
-			"no role":                 {token(t, data, "--role", ""), 403},
-			"no tenant":               {token(t, data, "--tenant", ""), 403},
-			"another tenant":          {token(t, data, "--tenant", "tenant_other"), 404},
-			"a scope that reads only": {token(t, data, "--role", "", "--scope", "clients:read"), 403},
-			"a scope that writes":     {token(t, data, "--role", "", "--scope", "clients:write"), 200},
+			"no token":             {"", 401},
+			"not a JWT":            {"abc", 401},
+			"not an administrator": {token(t, data, "--role", "user"), 403},
+			"no role":              {token(t, data, "--role", ""), 403},
+			"no tenant":            {token(t, data, "--tenant", ""), 403},
+			"another tenant":       {token(t, data, "--tenant", "tenant_other"), 404},
+			"a scope for reading":  {token(t, data, "--role", "", "--scope", "clients:read"), 403},
+			"a scope for writing":  {token(t, data, "--role", "", "--scope", "clients:write"), 200},
 		} {
-			answer, err := p.as(t, tt.token).UpdateClientWithResponse(t.Context(), id, nil, client.UpdateClientRequest{Name: new("My Renamed App")})
+			response, err := p.as(t, tt.token).UpdateClientWithResponse(t.Context(), id, nil, client.UpdateClientRequest{Name: new("My Renamed App")})
 			require.NoError(t, err)
-			assert.Equal(t, tt.want, answer.StatusCode(), name)
+			assert.Equal(t, tt.want, response.StatusCode(), name)
 		}
 
 		p.Kill()
@@ -176,7 +176,7 @@ func TestTheMainJob(t *testing.T) {
 	})
 }
 
-func TestSixtyFourWritersOfOneClientLoseNothing(t *testing.T) {
+func TestConcurrentUpdatesLoseNothing(t *testing.T) {
 	onBothStores(t, func(t *testing.T, data string, flags ...string) {
 		p := start(t, append(flags, "--dev", "--data", data)...)
 		admin := p.as(t, adminToken(t, data))
@@ -184,9 +184,9 @@ func TestSixtyFourWritersOfOneClientLoseNothing(t *testing.T) {
 
 		const writers, each = 64, 3
 		link := func(i, k int) *string { return new(fmt.Sprintf("https://app.example.com/%d/%d", i, k)) }
-		// Each writer sets one of four members; the last value that each
-		// acknowledged is one of those sent, and every acknowledgement has a
-		// revision of its own.
+		// Each writer sets one of four fields, several times. In the end, each field has
+		// the last value of one of its writers, and every acknowledged update has a
+		// different revision.
 		etags := make(chan string, writers*each)
 		var group sync.WaitGroup
 		for i := range writers {
@@ -203,12 +203,12 @@ func TestSixtyFourWritersOfOneClientLoseNothing(t *testing.T) {
 					default:
 						change.TermsURL = link(i, k)
 					}
-					answer, err := admin.UpdateClientWithResponse(context.Background(), id, nil, change)
-					if err != nil || answer.JSON200 == nil {
-						t.Errorf("writer %d: %v, %+v", i, err, answer)
+					response, err := admin.UpdateClientWithResponse(context.Background(), id, nil, change)
+					if err != nil || response.JSON200 == nil {
+						t.Errorf("writer %d: %v, %+v", i, err, response)
 						return
 					}
-					etags <- answer.HTTPResponse.Header.Get("ETag")
+					etags <- response.HTTPResponse.Header.Get("ETag")
 				}
 			})
 		}
@@ -229,7 +229,7 @@ func TestSixtyFourWritersOfOneClientLoseNothing(t *testing.T) {
 			var writer, change int
 			_, err := fmt.Sscanf(*value, "https://app.example.com/%d/%d", &writer, &change)
 			require.NoError(t, err)
-			assert.Equal(t, n, writer%4, "a member holds another's value")
+			assert.Equal(t, n, writer%4, "a field has the value of another field")
 			assert.Equal(t, each-1, change, "a later change of the same writer was lost")
 		}
 	})
@@ -240,7 +240,7 @@ func TestShutdownFinishesRequestsInFlight(t *testing.T) {
 	p := start(t, "--dev", "--data", data)
 	id := create(t, p.as(t, adminToken(t, data)))
 
-	// A request whose body is still on its way when the signal comes.
+	// A request whose body is incomplete when the signal arrives.
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(p.URL, "http://"))
 	require.NoError(t, err)
 	defer func() { _ = conn.Close() }()
@@ -253,60 +253,60 @@ func TestShutdownFinishesRequestsInFlight(t *testing.T) {
 	require.Eventually(t, func() bool { return strings.Contains(p.Log.String(), "shutting down") }, 10*time.Second, 5*time.Millisecond)
 	_, err = io.WriteString(conn, body[5:])
 	require.NoError(t, err)
-	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
-	defer answer.Body.Close()
-	assert.Equal(t, http.StatusOK, answer.StatusCode)
+	defer response.Body.Close()
+	assert.Equal(t, http.StatusOK, response.StatusCode)
 	<-p.Ended
 	assert.True(t, p.Command.ProcessState.Success(), p.Log.String())
 }
 
-// awaitInFlight makes sure that the program has taken the connection: one that
-// it accepted later has been answered.
+// awaitInFlight waits until the program has accepted the connection: it has responded on
+// connections that were opened later.
 func awaitInFlight(t *testing.T, p *program) {
 	t.Helper()
 	for range 3 {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.URL+"/healthz", http.NoBody)
 		require.NoError(t, err)
-		answer, err := http.DefaultTransport.RoundTrip(r)
+		response, err := http.DefaultTransport.RoundTrip(r)
 		require.NoError(t, err)
-		require.NoError(t, answer.Body.Close())
+		require.NoError(t, response.Body.Close())
 	}
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 }
 
-func TestConfigurationsThatAreRefused(t *testing.T) {
+func TestInvalidArgumentsAreRejected(t *testing.T) {
 	keys := filepath.Join(t.TempDir(), "short")
 	require.NoError(t, os.WriteFile(keys, []byte("short"), 0o600))
 	for name, tt := range map[string]struct {
 		args []string
-		says string
+		want string
 	}{
-		"no issuer":                {[]string{"serve"}, "--issuer"},
-		"an issuer in development": {[]string{"serve", "--dev", "--issuer", "x", "--issuer-keys", "y"}, "--dev"},
-		"another database":         {[]string{"serve", "--dev", "--database-url", "mysql://x"}, "DATABASE_URL"},
-		"no address":               {[]string{"serve", "--dev", "--data", t.TempDir(), "--listen", "nowhere"}, "nowhere"},
-		"a deadline of nothing":    {[]string{"serve", "--dev", "--request-timeout", "0s"}, "--request-timeout"},
-		"a deadline that is none":  {[]string{"serve", "--dev", "--request-timeout", "soon"}, "--request-timeout"},
-		"a log level that is none": {[]string{"serve", "--dev", "--log-level", "loud"}, "--log-level"},
-		"an extension that is none": {
+		"no issuer":               {[]string{"serve"}, "--issuer"},
+		"an issuer with --dev":    {[]string{"serve", "--dev", "--issuer", "x", "--issuer-keys", "y"}, "--dev"},
+		"an unsupported database": {[]string{"serve", "--dev", "--database-url", "mysql://x"}, "DATABASE_URL"},
+		"an invalid address":      {[]string{"serve", "--dev", "--data", t.TempDir(), "--listen", "nowhere"}, "nowhere"},
+		"a timeout of zero":       {[]string{"serve", "--dev", "--request-timeout", "0s"}, "--request-timeout"},
+		"an invalid timeout":      {[]string{"serve", "--dev", "--request-timeout", "soon"}, "--request-timeout"},
+		"an unknown log level":    {[]string{"serve", "--dev", "--log-level", "loud"}, "--log-level"},
+		"an invalid extension grant": {
 			[]string{"serve", "--dev", "--data", t.TempDir(), "--grant-type", "magic"}, "magic",
 		},
 		"a short pepper":        {[]string{"serve", "--dev", "--data", t.TempDir(), "--pepper-file", keys}, "32"},
 		"an unknown flag":       {[]string{"serve", "--verbose"}, "--verbose"},
 		"a token without a key": {[]string{"token", "--data", t.TempDir()}, "--dev"},
-		"a token of no length":  {[]string{"token", "--ttl", "0s"}, "--ttl must be positive"},
+		"a lifetime of zero":    {[]string{"token", "--ttl", "0s"}, "--ttl must be positive"},
 		"a negative retention":  {[]string{"purge", "--retention=-1h"}, "--retention must not be negative"},
 		"an unknown command":    {[]string{"foo"}, "unknown command foo"},
 		"a misspelt command":    {[]string{"aply"}, "unknown command aply"},
-		"an argument too many":  {[]string{"export", "-o", "x", "--url", "http://x", "y"}, "unexpected argument y"},
+		"an extra argument":     {[]string{"export", "-o", "x", "--url", "http://x", "y"}, "unexpected argument y"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			command := exec.Command(binary, tt.args...)
 			command.Env = []string{"PATH=" + os.Getenv("PATH")}
 			output, err := command.CombinedOutput()
 			require.Error(t, err)
-			assert.Contains(t, string(output), tt.says)
+			assert.Contains(t, string(output), tt.want)
 			assert.NotContains(t, string(output), "goroutine")
 		})
 	}
@@ -324,11 +324,11 @@ func TestMigrateAndServeWithoutMigrating(t *testing.T) {
 }
 
 func TestTokensOfAnIssuer(t *testing.T) {
-	// The development key of one service is the issuer of the other.
+	// The other service trusts the development key of the first one.
 	data, other := t.TempDir(), t.TempDir()
 	start(t, "--dev", "--data", data).Kill()
 	p := start(t, "--data", other, "--issuer", "clientele-dev", "--issuer-keys", filepath.Join(data, "signing-key.json"))
 	create(t, p.as(t, adminToken(t, data)))
-	assert.NoFileExists(t, filepath.Join(other, "admin.token"), "without --dev no token is ever made")
+	assert.NoFileExists(t, filepath.Join(other, "admin.token"), "without --dev no token is issued")
 	assert.NoFileExists(t, filepath.Join(other, "signing-key.json"))
 }

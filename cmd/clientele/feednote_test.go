@@ -14,8 +14,8 @@ import (
 	"github.com/clientele-oauth/clientele/api/client"
 )
 
-// Operators and readers learn that the feed is held back; the service stays ready.
-func TestAFeedThatIsHeldBackIsReported(t *testing.T) {
+// Operators and readers see that the feed is held back; the service stays ready.
+func TestAHeldBackFeedIsReported(t *testing.T) {
 	url, err := server.NewDatabase(t.Context())
 	require.NoError(t, err)
 	data := t.TempDir()
@@ -60,17 +60,17 @@ func TestAFeedThatIsHeldBackIsReported(t *testing.T) {
 	}, 30*time.Second, 100*time.Millisecond)
 }
 
-func TestPlacesForReadersAreLimitedByFlags(t *testing.T) {
+func TestWaitingReadersAreLimitedByFlags(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data, "--max-following-per-caller", "1", "--admin-listen", "127.0.0.1:0")
 	admin := p.as(t, adminToken(t, data))
-	ctx, leave := context.WithCancel(t.Context())
-	defer leave()
+	ctx, disconnect := context.WithCancel(t.Context())
+	defer disconnect()
 	wait := &client.ListChangesParams{WaitSeconds: new(int32(30))}
 	waiting := make(chan struct{})
 	go func() {
 		defer close(waiting)
-		_, _ = admin.ListChangesWithResponse(ctx, wait) // it is cut off
+		_, _ = admin.ListChangesWithResponse(ctx, wait) // canceled below
 	}()
 	metric := func(line string) func() bool {
 		return func() bool {
@@ -84,7 +84,7 @@ func TestPlacesForReadersAreLimitedByFlags(t *testing.T) {
 	require.NotNil(t, second.JSON429)
 	assert.Contains(t, *second.JSON429.Message, "waiting for changes")
 	assert.True(t, metric(`clientele_requests_shed_total{cause="readers"} 1`)())
-	leave()
+	disconnect()
 	<-waiting
 	require.Eventually(t, metric("clientele_feed_readers_waiting 0"), 20*time.Second, 10*time.Millisecond)
 }

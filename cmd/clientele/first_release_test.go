@@ -19,15 +19,14 @@ import (
 	"github.com/clientele-oauth/clientele/cmd/servicetest"
 )
 
-// releaseGolden is what the first release responded over its database, which is in
-// testdata/first-release.sql of each store. testdata/first-release/README.md says how
+// releaseGolden has the responses of the first release to reads of its database, which is
+// testdata/first-release.sql of each store. testdata/first-release/README.md describes how
 // both were made.
 type releaseGolden struct {
 	Reads []releaseRead
-	// Feeds has each tenant's change feed from the beginning to the end, without the
-	// pages that it was read in.
+	// Feeds has each tenant's complete change feed, without the division into pages.
 	Feeds map[string]struct {
-		Cursor  string // of the end, in the first release's form
+		Cursor  string // of the end, in the format of the first release
 		Changes []any
 	}
 	Replays []struct {
@@ -47,8 +46,7 @@ type releaseRead struct {
 // name identifies the read in the output of the test.
 func (r releaseRead) name() string { return r.Tenant + " " + r.Method + " " + r.Path }
 
-// released is a database of the first release that today's program migrated and
-// serves.
+// released is a service that runs on a migrated database of the first release.
 type released struct {
 	*program
 	data   string
@@ -59,7 +57,7 @@ type released struct {
 // customGrant is the extension grant type that the first release was started with.
 const customGrant = "urn:example:params:oauth:grant-type:custom"
 
-// loadFirstRelease makes a database of the first release.
+// loadFirstRelease loads a database of the first release.
 func loadFirstRelease(t *testing.T, data string, flags []string) (golden releaseGolden) {
 	t.Helper()
 	store, now := "sqlite", `strftime('%Y-%m-%dT%H:%M:%fZ')`
@@ -69,7 +67,7 @@ func loadFirstRelease(t *testing.T, data string, flags []string) (golden release
 	dump, err := os.ReadFile(filepath.Join("..", "..", "adapters", store, "testdata", "first-release.sql"))
 	require.NoError(t, err)
 	execute(t, data, flags, string(dump))
-	// An idempotency record is kept for a day: those of the dump become new ones.
+	// An idempotency record is kept for a day, so make those of the dump recent.
 	attempts := map[string]string{"sqlite": "attempts", "postgres": "public.attempts"}[store]
 	execute(t, data, flags, `UPDATE `+attempts+` SET at = `+now)
 
@@ -85,7 +83,7 @@ func loadFirstRelease(t *testing.T, data string, flags []string) (golden release
 	return golden
 }
 
-// migrateFirstRelease migrates a database of the first release and serves it.
+// migrateFirstRelease migrates a database of the first release and starts a service on it.
 func migrateFirstRelease(t *testing.T, data string, flags []string) released {
 	t.Helper()
 	golden := loadFirstRelease(t, data, flags)
@@ -102,11 +100,11 @@ func migrateFirstRelease(t *testing.T, data string, flags []string) released {
 		"--dev", "--data", data, "--no-auto-migrate", "--grant-type", customGrant, "--key-preflight", "off",
 	}, flags...)
 	_, err := servicetest.Start(context.WithoutCancel(t.Context()), binary, servicetest.Options{}, append(arguments, "--pepper-file", newer)...)
-	require.ErrorContains(t, err, "ff682f4e", "the migration notes which peppers the stored secrets need")
+	require.ErrorContains(t, err, "ff682f4e", "the migration records the peppers of the stored secrets")
 	return released{start(t, append(arguments, "--pepper-file", newer+","+older)...), data, golden, map[string]string{}}
 }
 
-// send sends a request and returns the response with its body, if that is JSON.
+// send sends a request and returns the response with its decoded JSON body.
 func (r released) send(
 	t *testing.T, tenant, subject, method, path, body string, headers map[string]string,
 ) (response *http.Response, decoded map[string]any) {
@@ -181,26 +179,26 @@ func (r released) changes(t *testing.T, tenant, after string) (changes []any, ne
 	}
 }
 
-// tenantOfDamage has the records that faults of the first release, or of its disk,
-// could leave behind. The others have none.
-const tenantOfDamage = "damaged"
+// damagedTenant has records as faults of the first release or of its disk could leave
+// them. The other tenants have none.
+const damagedTenant = "damaged"
 
-// dropKnownDifferences removes from a response what differs from the first release on
-// purpose.
+// dropKnownDifferences removes the intended differences from the first release from a
+// response.
 func dropKnownDifferences(response any) {
 	switch value := response.(type) {
 	case map[string]any:
-		// The wording of messages and the time of the response are not stored.
-		// "code" is 0 for every success.
+		// The wording of messages and the time of the response do not come from the
+		// database. "code" is 0 for every success.
 		delete(value, "code")
 		delete(value, "message")
 		delete(value, "timestamp")
-		// The cursors have another form: since the first release they prove their
-		// history. TestTheFeedOfTheFirstReleaseGoesOn uses them.
+		// Cursors have a new format that proves their history.
+		// TestTheFeedOfTheFirstReleaseContinues uses them.
 		delete(value, "changes_cursor")
 		// The newest secret of this client has expired. The first release showed its
-		// last characters all the same; today they are those of the newest secret that
-		// has not expired, see [checkLastFour].
+		// last characters; later releases show those of the newest secret that has
+		// not expired, see [checkLastFour].
 		if value["client_id"] == "machine" {
 			delete(value, "secret_last_four")
 		}
@@ -214,21 +212,21 @@ func dropKnownDifferences(response any) {
 	}
 }
 
-// A database of the first release reads the same after its migration: every client,
-// list, secret, revision and key set, with the same ETags, and every secret verifies
-// as it did.
-func TestADatabaseOfTheFirstReleaseReadsTheSame(t *testing.T) {
+// After its migration, a database of the first release has the same content: every client,
+// list, secret, revision and key set, with the same ETags. Every secret verifies with the
+// same result.
+func TestADatabaseOfTheFirstReleaseKeepsItsContent(t *testing.T) {
 	onBothStores(t, func(t *testing.T, data string, flags ...string) {
 		r := migrateFirstRelease(t, data, flags)
 		for _, read := range r.golden.Reads {
-			if read.Tenant == tenantOfDamage {
+			if read.Tenant == damagedTenant {
 				continue // TestDamagedRecordsOfTheFirstRelease
 			}
 			response, decoded := r.repeat(t, read)
 			assert.Equal(t, read.Status, response.StatusCode, read.name())
 			assert.Equal(t, read.ETag, response.Header.Get("ETag"), read.name())
 			if read.Status != http.StatusOK {
-				continue // the texts of errors are not stored
+				continue // error messages are not compared
 			}
 			dropKnownDifferences(read.Response)
 			dropKnownDifferences(decoded)
@@ -242,8 +240,8 @@ func TestADatabaseOfTheFirstReleaseReadsTheSame(t *testing.T) {
 	})
 }
 
-// checkLastFour checks the one field that [dropKnownDifferences] drops although it is
-// stored.
+// checkLastFour checks the only field from the database that [dropKnownDifferences]
+// removes.
 func checkLastFour(t *testing.T, r released) {
 	t.Helper()
 	_, client := r.send(t, "acme", "reader", http.MethodGet, "/admin/oauth/clients/machine", "", nil)
@@ -254,9 +252,9 @@ func checkLastFour(t *testing.T, r released) {
 	assert.Equal(t, secrets[0].(map[string]any)["last_four"], client["data"].(map[string]any)["secret_last_four"])
 }
 
-// The feed has the changes of the first release in their order, and goes on behind
+// The feed has the changes of the first release in their order, and new changes after
 // them.
-func TestTheFeedOfTheFirstReleaseGoesOn(t *testing.T) {
+func TestTheFeedOfTheFirstReleaseContinues(t *testing.T) {
 	onBothStores(t, func(t *testing.T, data string, flags ...string) {
 		r := migrateFirstRelease(t, data, flags)
 		for _, tenant := range []string{"acme", "globex"} {
@@ -273,7 +271,7 @@ func TestTheFeedOfTheFirstReleaseGoesOn(t *testing.T) {
 			_, decoded := r.send(t, tenant, "reader", http.MethodGet, "/admin/oauth/clients?limit=1", "", nil)
 			for _, cursor := range []string{next, decoded["changes_cursor"].(string)} {
 				changes, _ = r.changes(t, tenant, cursor)
-				assert.Empty(t, changes, "%s: nothing was changed since", tenant)
+				assert.Empty(t, changes, "%s: nothing has changed since", tenant)
 			}
 			response, decoded = r.send(t, tenant, "alice", http.MethodPut, "/admin/oauth/clients/web-all", `{"name":"New"}`, nil)
 			require.Equal(t, http.StatusOK, response.StatusCode, decoded)
@@ -284,8 +282,8 @@ func TestTheFeedOfTheFirstReleaseGoesOn(t *testing.T) {
 	})
 }
 
-// Every client of the first release can be changed, deleted, restored and purged, also
-// one that today's rules would not accept.
+// Every client of the first release can be changed, deleted, restored and purged, even if
+// the current rules would reject it.
 func TestClientsOfTheFirstReleaseCanBeChanged(t *testing.T) {
 	onBothStores(t, func(t *testing.T, data string, flags ...string) {
 		r := migrateFirstRelease(t, data, flags)
@@ -302,7 +300,7 @@ func TestClientsOfTheFirstReleaseCanBeChanged(t *testing.T) {
 			for _, item := range items {
 				id := item["client_id"].(string)
 				if id == ".." {
-					continue // no HTTP client can address it, which is why today it could not be registered
+					continue // HTTP clients remove this path segment, so later releases reject the identifier
 				}
 				path := "/admin/oauth/clients/" + id
 				read, _ := r.send(t, tenant, "reader", http.MethodGet, path, "", nil)
@@ -312,7 +310,7 @@ func TestClientsOfTheFirstReleaseCanBeChanged(t *testing.T) {
 				require.Equal(t, http.StatusOK, response.StatusCode, "%s %v", id, decoded)
 				assert.NotEqual(t, etag, response.Header.Get("ETag"), id)
 				if id == "tls-wildcard" || id == "tls-space" {
-					assert.NotEmpty(t, decoded["warnings"], "%s: today's rules reject what the first release accepted", id)
+					assert.NotEmpty(t, decoded["warnings"], "%s: the current rules reject what the first release accepted", id)
 				}
 				item["website"], item["updated_at"] = "https://changed.example.com", decoded["data"].(map[string]any)["updated_at"]
 				item["deleted_at"] = ""
@@ -351,14 +349,14 @@ func TestClientsOfTheFirstReleaseCanBeChanged(t *testing.T) {
 		_, total := r.list(t, "acme")
 		assert.Equal(t, totals["acme"]+1-3, total)
 		items, _ := r.list(t, "globex")
-		assert.Equal(t, "web-all", items[len(items)-1]["client_id"], "the client of another tenant is another one")
+		assert.Equal(t, "web-all", items[len(items)-1]["client_id"], "the client of the other tenant is unaffected")
 	})
 }
 
-// An idempotency record of the first release keeps its request from being done twice.
-// The response is not replayed but a 409: records are compared by more of the request
-// now (its preconditions and its reason), of which the first release kept nothing.
-func TestIdempotencyKeysOfTheFirstReleaseAreUsed(t *testing.T) {
+// An idempotency record of the first release ensures that its request is not processed
+// twice. The response is not replayed; it is a 409, because records now also cover the
+// preconditions and the reason of a request, which the first release did not store.
+func TestIdempotencyKeysOfTheFirstReleaseAreRecognized(t *testing.T) {
 	onBothStores(t, func(t *testing.T, data string, flags ...string) {
 		r := migrateFirstRelease(t, data, flags)
 		before, _ := r.changes(t, "acme", "")
@@ -368,20 +366,20 @@ func TestIdempotencyKeysOfTheFirstReleaseAreUsed(t *testing.T) {
 			assert.Contains(t, decoded["message"], "Idempotency-Key", replay.Path)
 		}
 		after, _ := r.changes(t, "acme", "")
-		assert.Len(t, after, len(before), "nothing was done twice")
+		assert.Len(t, after, len(before), "nothing was processed twice")
 	})
 }
 
-// Damaged records of the first release concern themselves only. The first release
-// responded with 500 to every list, history and feed that one of them is in.
+// A damaged record of the first release affects no other record. The first release
+// responded with 500 to every list, history and feed with such a record.
 func TestDamagedRecordsOfTheFirstRelease(t *testing.T) {
 	onBothStores(t, func(t *testing.T, data string, flags ...string) {
 		r := migrateFirstRelease(t, data, flags)
-		// statuses returns the statuses that differ from the first release's.
+		// statuses returns the statuses that differ from those of the first release.
 		statuses := func() map[string]int {
 			found := map[string]int{}
 			for _, read := range r.golden.Reads {
-				if read.Tenant != tenantOfDamage {
+				if read.Tenant != damagedTenant {
 					continue
 				}
 				if response, _ := r.repeat(t, read); response.StatusCode != read.Status {
@@ -391,7 +389,7 @@ func TestDamagedRecordsOfTheFirstRelease(t *testing.T) {
 			return found
 		}
 		for _, read := range r.golden.Reads {
-			if read.Tenant == tenantOfDamage && read.Status == http.StatusOK {
+			if read.Tenant == damagedTenant && read.Status == http.StatusOK {
 				_, decoded := r.repeat(t, read)
 				dropKnownDifferences(read.Response)
 				dropKnownDifferences(decoded)
@@ -399,39 +397,39 @@ func TestDamagedRecordsOfTheFirstRelease(t *testing.T) {
 			}
 		}
 		want := map[string]int{
-			// A client that cannot be read leaves the others in the lists.
+			// Lists omit only the client that cannot be read.
 			"GET ?page=1&page_size=200": 200, "GET ?limit=500": 200, "GET ?limit=4&after=native": 200,
 			"GET ?page=1&status=active": 200, "GET ?page=1&grant_type=client_credentials": 200,
 			"GET ?page=1&updated_since=2000-01-01T00:00:00Z": 200,
-			// Secrets that cannot be read leave the client readable.
+			// A client whose secrets cannot be read is readable.
 			"GET /overflow": 200, "GET /overflow/keys": 200,
 			"GET /broken-secrets": 200, "GET /broken-secrets/keys": 200,
-			// A revision that cannot be read leaves the others readable.
+			// The other revisions of the client are readable.
 			"GET /broken-revision/revisions?limit=100": 200,
 		}
 		assert.Equal(t, want, statuses())
-		items, total := r.list(t, tenantOfDamage)
+		items, total := r.list(t, damagedTenant)
 		assert.Len(t, items, 4)
 		assert.Equal(t, 5, total)
-		changes, _ := r.changes(t, tenantOfDamage, "")
+		changes, _ := r.changes(t, damagedTenant, "")
 		assert.Len(t, changes, 9)
 
 		doctor := runCommand(t, append([]string{"doctor", "--data", data}, flags...)...)
 		assert.Equal(t, 1, doctor.status, "two records cannot be repaired")
 		assert.Contains(t, doctor.output, "examined 30 clients, 60 revisions, 3 idempotency records, 8 secret uses: 4 unreadable, 2 repaired")
 		maps.Copy(want, map[string]int{
-			// An expiry time beyond the year 9999 was repaired.
+			// An expiry time after the year 9999 was repaired.
 			"GET /overflow/secrets": 200, "POST /overflow/verify-secret": 200,
-			// A document of which the log has a copy was repaired.
+			// A document was repaired from its copy in the log.
 			"GET /broken-document": 200, "GET /broken-document/secrets": 200, "GET /broken-document/keys": 200,
 			"POST /broken-document/verify-secret": 200,
 		})
 		assert.Equal(t, want, statuses())
-		_, decoded := r.send(t, tenantOfDamage, "reader", http.MethodGet, "/admin/oauth/clients/overflow/secrets", "", nil)
+		_, decoded := r.send(t, damagedTenant, "reader", http.MethodGet, "/admin/oauth/clients/overflow/secrets", "", nil)
 		secrets := decoded["data"].(map[string]any)["secrets"].([]any)
 		require.Len(t, secrets, 2)
 		assert.Equal(t, "9999-12-31T23:59:59Z", secrets[1].(map[string]any)["expires_at"])
-		_, decoded = r.send(t, tenantOfDamage, "reader", http.MethodGet, "/admin/oauth/clients/broken-document", "", nil)
+		_, decoded = r.send(t, damagedTenant, "reader", http.MethodGet, "/admin/oauth/clients/broken-document", "", nil)
 		assert.Equal(t, "second", decoded["data"].(map[string]any)["name"])
 	})
 }

@@ -110,7 +110,7 @@ type input struct {
 	err  error
 }
 
-// inputs lists the files to read. A folder stands for the YAML and JSON files in it and
+// inputs lists the files to read. A folder is replaced by the YAML and JSON files in it and
 // in its subfolders, in lexical order.
 func inputs(ctx context.Context, names []string) []input {
 	var files []input

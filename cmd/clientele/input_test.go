@@ -16,12 +16,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// check and apply report the same of a client_id, with file and line.
-func TestIdentifiersAreValidatedWhereTheyStand(t *testing.T) {
+// check and apply report the same problems of a client_id, with file and line.
+func TestClientIDProblemsHaveFileAndLine(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data)
 	registry := pipeline{p.URL, adminToken(t, data)}
-	for id, says := range map[string]string{
+	for id, want := range map[string]string{
 		"my#client":              "client_id has a character other than A-Z a-z 0-9 - . _ ~ : / @ + and space",
 		strings.Repeat("a ", 2):  "client_id must not begin or end with a space",
 		"HTTPS://app.example":    "client_id must not begin with http:// or https://",
@@ -35,10 +35,10 @@ func TestIdentifiersAreValidatedWhereTheyStand(t *testing.T) {
 		require.NoError(t, os.WriteFile(file, []byte("name: App\ngrant_types: [client_credentials]\nclient_id: '"+id+"'\n"), 0o600))
 		checked := registry.run(t, "check", file)
 		assert.Equal(t, 1, checked.status, id)
-		assert.Contains(t, checked.output, file+":3: violation at /client_id: "+says)
+		assert.Contains(t, checked.output, file+":3: violation at /client_id: "+want)
 		applied := registry.run(t, "apply", "-f", file, "--yes")
 		assert.Equal(t, 2, applied.status, id)
-		assert.Contains(t, applied.errors, file+":3: at /client_id: "+says)
+		assert.Contains(t, applied.errors, file+":3: at /client_id: "+want)
 	}
 	for name, text := range map[string]string{
 		"a.yaml": "client_id: twice\nname: App\ngrant_types: [client_credentials]\n",
@@ -57,8 +57,7 @@ func TestIdentifiersAreValidatedWhereTheyStand(t *testing.T) {
 	assert.Contains(t, applied.errors, second+": at /client_id: twice is already declared at "+first)
 }
 
-// Every command that reads files reads regular files only, so that none waits
-// for ever.
+// Commands read only regular files, so that none of them blocks forever.
 func TestOnlyRegularFilesAreRead(t *testing.T) {
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "fifo.yaml")
@@ -69,33 +68,33 @@ func TestOnlyRegularFilesAreRead(t *testing.T) {
 	for name, tt := range map[string]struct {
 		args   []string
 		status int
-		says   string
+		want   string
 	}{
-		"check a FIFO":             {[]string{"check", fifo}, 2, "fifo.yaml: cannot be read: is not a regular file"},
-		"check a device":           {[]string{"check", "/dev/zero"}, 2, "/dev/zero: cannot be read: is not a regular file"},
-		"check a folder with one":  {[]string{"check", dir}, 2, "fifo.yaml: cannot be read: is not a regular file"},
-		"apply a FIFO":             {[]string{"apply", "-f", fifo}, 2, "fifo.yaml: cannot be read: is not a regular file"},
-		"apply a device":           {[]string{"apply", "-f", "/dev/zero"}, 2, "/dev/zero: cannot be read: is not a regular file"},
-		"import a FIFO":            {[]string{"import", "--from", "hydra", fifo}, 1, "is not a regular file"},
-		"import a device":          {[]string{"import", "--from", "hydra", "/dev/zero"}, 1, "is not a regular file"},
-		"a token in a FIFO":        {[]string{"apply", "-f", good, "--token-file", fifo}, 1, "is not a regular file"},
-		"a token in a device":      {[]string{"apply", "-f", good, "--token-file", "/dev/zero"}, 1, "is not a regular file"},
-		"authorities in a FIFO":    {[]string{"export", "-o", dir, "--ca-file", fifo}, 1, "is not a regular file"},
-		"key authorities":          {[]string{"check", good, "--key-ca-file", fifo}, 1, "is not a regular file"},
-		"a pepper in a FIFO":       {[]string{"serve", "--dev", "--data", filepath.Join(dir, "data"), "--pepper-file", fifo}, 1, "is not a regular file"},
-		"a certificate in a FIFO":  {[]string{"serve", "--dev", "--data", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0", "--tls-cert-file", fifo, "--tls-key-file", fifo}, 1, "is not a regular file"},
-		"the health's certificate": {[]string{"health", "--tls-cert-file", fifo}, 1, "is not a regular file"},
-		"secrets into a FIFO":      {[]string{"apply", "-f", good, "--yes", "--secrets-file", fifo}, 1, ""},
+		"check a FIFO":               {[]string{"check", fifo}, 2, "fifo.yaml: cannot be read: is not a regular file"},
+		"check a device":             {[]string{"check", "/dev/zero"}, 2, "/dev/zero: cannot be read: is not a regular file"},
+		"check a folder with a FIFO": {[]string{"check", dir}, 2, "fifo.yaml: cannot be read: is not a regular file"},
+		"apply a FIFO":               {[]string{"apply", "-f", fifo}, 2, "fifo.yaml: cannot be read: is not a regular file"},
+		"apply a device":             {[]string{"apply", "-f", "/dev/zero"}, 2, "/dev/zero: cannot be read: is not a regular file"},
+		"import a FIFO":              {[]string{"import", "--from", "hydra", fifo}, 1, "is not a regular file"},
+		"import a device":            {[]string{"import", "--from", "hydra", "/dev/zero"}, 1, "is not a regular file"},
+		"token file is a FIFO":       {[]string{"apply", "-f", good, "--token-file", fifo}, 1, "is not a regular file"},
+		"token file is a device":     {[]string{"apply", "-f", good, "--token-file", "/dev/zero"}, 1, "is not a regular file"},
+		"CA file is a FIFO":          {[]string{"export", "-o", dir, "--ca-file", fifo}, 1, "is not a regular file"},
+		"key CA file is a FIFO":      {[]string{"check", good, "--key-ca-file", fifo}, 1, "is not a regular file"},
+		"pepper file is a FIFO":      {[]string{"serve", "--dev", "--data", filepath.Join(dir, "data"), "--pepper-file", fifo}, 1, "is not a regular file"},
+		"certificate is a FIFO":      {[]string{"serve", "--dev", "--data", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0", "--tls-cert-file", fifo, "--tls-key-file", fifo}, 1, "is not a regular file"},
+		"health certificate":         {[]string{"health", "--tls-cert-file", fifo}, 1, "is not a regular file"},
+		"secrets file is a FIFO":     {[]string{"apply", "-f", good, "--yes", "--secrets-file", fifo}, 1, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ended := registry.run(t, tt.args...)
 			assert.Equal(t, tt.status, ended.status, ended.output+ended.errors)
-			assert.Contains(t, ended.output+ended.errors, tt.says)
+			assert.Contains(t, ended.output+ended.errors, tt.want)
 		})
 	}
 }
 
-func TestFilesAreBounded(t *testing.T) {
+func TestFileSizeAndFindingsAreLimited(t *testing.T) {
 	dir := t.TempDir()
 	big := filepath.Join(dir, "big.json")
 	require.NoError(t, os.WriteFile(big, bytes.Repeat([]byte(" "), 32<<20+1), 0o600))
@@ -109,17 +108,17 @@ func TestFilesAreBounded(t *testing.T) {
 	assert.Less(t, len(checked.output), 4<<20)
 }
 
-// A byte order mark is read in JSON as in YAML.
-func TestByteOrderMarks(t *testing.T) {
+// A byte order mark is accepted in JSON and in YAML.
+func TestByteOrderMarksAreAccepted(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"a.json": legalClient, "a.yaml": "name: Shop\nredirect_uris: ['https://shop.example.com/cb']\n", "no-ending": legalClient,
+		"a.json": validClient, "a.yaml": "name: Shop\nredirect_uris: ['https://shop.example.com/cb']\n", "no-ending": validClient,
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("\ufeff"+text), 0o600))
 		output, status := clientele(t, dir, "", "check", name)
 		assert.Equal(t, 0, status, output)
 	}
-	output, status := clientele(t, dir, "\ufeff"+legalClient, "check", "-")
+	output, status := clientele(t, dir, "\ufeff"+validClient, "check", "-")
 	assert.Equal(t, 0, status, output)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "hydra.json"), []byte("\ufeff"+`{"client_id": "a"}`), 0o600))
 	output, status = clientele(t, dir, "", "import", "--from", "hydra", "hydra.json")
@@ -130,7 +129,7 @@ func TestCheckReadsFolders(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "clients", "below"), 0o700))
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "empty"), 0o700))
-	for name, text := range map[string]string{"clients/a.json": legalClient, "clients/below/b.yml": refusedClient, "clients/README.md": "no client"} {
+	for name, text := range map[string]string{"clients/a.json": validClient, "clients/below/b.yml": rejectedClient, "clients/README.md": "no client"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
 	output, status := clientele(t, dir, "", "check", "clients")
@@ -143,7 +142,7 @@ func TestCheckReadsFolders(t *testing.T) {
 }
 
 // A command that waits for standard input ends when it is interrupted.
-func TestReadingIsInterrupted(t *testing.T) {
+func TestAnInterruptEndsReading(t *testing.T) {
 	for _, args := range [][]string{
 		{"check", "-"}, {"apply", "-f", "-", "--url", "http://127.0.0.1:1", "--token", "x"}, {"import", "--from", "hydra", "-"},
 	} {
@@ -161,8 +160,8 @@ func TestReadingIsInterrupted(t *testing.T) {
 	}
 }
 
-// awaitReading waits until the process reads standard input, by when it handles
-// signals.
+// awaitReading waits until the process reads standard input. At that time it
+// already handles signals.
 func awaitReading(t *testing.T, pid int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -179,8 +178,8 @@ func awaitReading(t *testing.T, pid int) {
 	}, time.Minute, 5*time.Millisecond)
 }
 
-// A check of a large file ends when it is interrupted.
-func TestCheckingIsInterrupted(t *testing.T) {
+// The check of a large file ends when it is interrupted.
+func TestAnInterruptEndsChecking(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "large.json")
 	text := bytes.Repeat([]byte(`{"name": "Shop", "redirect_uris": ["https://shop.example.com/callback"]}`+"\n"), 400_000)
 	require.NoError(t, os.WriteFile(file, text, 0o600))
@@ -192,8 +191,8 @@ func TestCheckingIsInterrupted(t *testing.T) {
 	assert.Equal(t, 130, command.ProcessState.ExitCode())
 }
 
-// memoryOf is a size in the status of the process, in bytes: VmHWM is the largest
-// resident set that it had, and RssAnon what it has now without its program.
+// memoryOf returns a size from /proc/PID/status in bytes: VmHWM is the peak of the resident
+// set, RssAnon the current resident set without mapped files such as the program.
 func memoryOf(t *testing.T, pid int, name string) int64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -205,10 +204,10 @@ func memoryOf(t *testing.T, pid int, name string) int64 {
 	return kilobytes * 1024
 }
 
-// The memory that a check takes is a small multiple of the file, whatever is in
-// it: measured as the largest resident set of the process, beyond that for a file of
-// one client.
-func TestTheMemoryOfACheckIsASmallMultipleOfTheFile(t *testing.T) {
+// The memory for a check is a small multiple of the file size, for every kind of content.
+// It is measured as the peak of the resident set, minus the peak for a file with one
+// client.
+func TestCheckMemoryIsASmallMultipleOfTheFile(t *testing.T) {
 	const size = 24 << 20
 	repeated := func(head, unit, tail string) []byte {
 		return append(append([]byte(head), bytes.Repeat([]byte(unit), (size-len(head)-len(tail))/len(unit))...), tail...)
@@ -238,21 +237,21 @@ func TestTheMemoryOfACheckIsASmallMultipleOfTheFile(t *testing.T) {
 	resident := func(name string, text []byte) int64 {
 		file := filepath.Join(dir, name)
 		require.NoError(t, os.WriteFile(file, text, 0o600))
-		command := exec.Command(binary, "check", file, "-") // it waits for standard input when the file is done
+		command := exec.Command(binary, "check", file, "-") // after the file, it waits for standard input
 		stdin, err := command.StdinPipe()
 		require.NoError(t, err)
 		require.NoError(t, command.Start())
 		awaitReading(t, command.Process.Pid)
-		most := memoryOf(t, command.Process.Pid, "VmHWM")
+		peak := memoryOf(t, command.Process.Pid, "VmHWM")
 		require.NoError(t, stdin.Close())
 		_ = command.Wait()
 		require.NoError(t, os.Remove(file))
-		return most
+		return peak
 	}
 	base := resident("one.json", []byte(client))
 	for name, text := range forms {
-		more := resident(name, text) - base
-		t.Logf("%s: %.1f times", name, float64(more)/float64(len(text)))
-		assert.Less(t, more, int64(6*len(text)), "%s: %d MiB for a file of %d MiB", name, more>>20, len(text)>>20)
+		additional := resident(name, text) - base
+		t.Logf("%s: %.1f times", name, float64(additional)/float64(len(text)))
+		assert.Less(t, additional, int64(6*len(text)), "%s: %d MiB for a file of %d MiB", name, additional>>20, len(text)>>20)
 	}
 }

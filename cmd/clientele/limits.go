@@ -4,7 +4,7 @@ import "net/http"
 
 // Limits of the data on an HTTP/2 connection that no handler has read yet, in bytes.
 // The handler limits bodies only while it reads them; with the default of net/http,
-// 1 MiB, each connection could use that much memory before.
+// 1 MiB, each connection could use that much memory before a handler starts.
 const (
 	http2StreamBuffer     = 64 << 10
 	http2ConnectionBuffer = 256 << 10

@@ -71,7 +71,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "clientele: interrupted")
 		os.Exit(exitInterrupted)
 	case err != nil:
-		complain(err)
+		printError(err)
 		os.Exit(1)
 	}
 }

@@ -18,14 +18,14 @@ func dryMake(t *testing.T, args ...string) []string {
 	return strings.Split(string(output), "\n")
 }
 
-func TestMakeRunListensWhereItIsTold(t *testing.T) {
+func TestMakeRunPassesListenAndData(t *testing.T) {
 	assert.Contains(t, dryMake(t, "run"), "go run ./cmd/clientele serve --dev --listen 127.0.0.1:8080 --data ./data")
 	assert.Contains(t, dryMake(t, "run", "LISTEN=127.0.0.1:9000", "DATA=/tmp/x"), "go run ./cmd/clientele serve --dev --listen 127.0.0.1:9000 --data /tmp/x")
 }
 
-// "make test" says what it does before each stage, and downloads modules before
-// any command that would print a line for each of them.
-func TestMakeTestSaysWhatItDoes(t *testing.T) {
+// "make test" prints a line before each stage. It downloads modules first, because other
+// commands would print a line for each download.
+func TestMakeTestAnnouncesEachStage(t *testing.T) {
 	stage, downloaded := "", false
 	seen := map[string]bool{}
 	for _, line := range dryMake(t, "test") {
@@ -33,13 +33,13 @@ func TestMakeTestSaysWhatItDoes(t *testing.T) {
 			stage = text
 		}
 		downloaded = downloaded || strings.HasPrefix(line, "go mod download && go mod download -modfile=tools.mod")
-		for _, work := range []string{"go generate ", "go mod tidy", "go tool ", "go vet ", "go test "} {
-			if strings.Contains(line, work) && !strings.Contains(line, "echo ") {
+		for _, command := range []string{"go generate ", "go mod tidy", "go tool ", "go vet ", "go test "} {
+			if strings.Contains(line, command) && !strings.Contains(line, "echo ") {
 				assert.True(t, downloaded, line)
 				assert.NotEmpty(t, stage, line)
 				seen[stage] = true
 			}
 		}
 	}
-	assert.Len(t, seen, 5, "each stage after the download has a line of its own")
+	assert.Len(t, seen, 5, "each stage after the download prints its own line")
 }

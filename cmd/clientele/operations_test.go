@@ -33,28 +33,28 @@ import (
 	"github.com/clientele-oauth/clientele/api/client"
 )
 
-// read asks without a token, and returns the status and the text.
+// read sends a GET request without a token, and returns the status and the body.
 func read(t *testing.T, url string) (status int, text string) {
 	t.Helper()
-	answer, err := http.Get(url)
+	response, err := http.Get(url)
 	require.NoError(t, err)
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	return answer.StatusCode, string(body)
+	return response.StatusCode, string(body)
 }
 
-func TestMetricsTellWhatWasDone(t *testing.T) {
+func TestMetricsCountRequestsAndRules(t *testing.T) {
 	onBothStores(t, func(t *testing.T, data string, flags ...string) {
 		p := start(t, append(flags, "--dev", "--data", data, "--admin-listen", "127.0.0.1:0")...)
 		admin := p.as(t, adminToken(t, data))
 		id := create(t, admin)
-		refused, err := admin.UpdateClientWithResponse(t.Context(), id, nil, client.UpdateClientRequest{
+		rejected, err := admin.UpdateClientWithResponse(t.Context(), id, nil, client.UpdateClientRequest{
 			RedirectUris: &[]string{"https://app.example.com/#a", "https://app.example.com/#b"},
 			JwksURI:      new("https://127.0.0.1/jwks.json"),
 		})
 		require.NoError(t, err)
-		require.NotNil(t, refused.JSON400)
+		require.NotNil(t, rejected.JSON400)
 		_, _ = read(t, p.URL+"/nowhere")
 		unknown, err := p.as(t, "").GetClientWithResponse(t.Context(), id, nil)
 		require.NoError(t, err)
@@ -79,19 +79,19 @@ func TestMetricsTellWhatWasDone(t *testing.T) {
 		if len(flags) > 0 {
 			assert.Contains(t, text, "clientele_pool_connections_limit 16")
 		}
-		assert.NotContains(t, text, id, "what a client is called is nobody's business here")
+		assert.NotContains(t, text, id, "metrics must not contain client identifiers")
 		status, _ = read(t, p.Operators+"/readyz")
 		assert.Equal(t, http.StatusOK, status)
 		status, _ = read(t, p.Operators+"/debug/pprof/heap")
 		assert.Equal(t, http.StatusOK, status)
 		status, _ = read(t, p.URL+"/metrics")
-		assert.Equal(t, http.StatusNotFound, status, "operators have an address of their own")
+		assert.Equal(t, http.StatusNotFound, status, "metrics are only at the admin listener")
 	})
 }
 
-// A change is held back from the feed while an older transaction runs, and the
-// metrics say so.
-func TestMetricsTellThatTheFeedIsHeldBack(t *testing.T) {
+// A change is held back from the feed while an older transaction runs, and the metrics
+// report it.
+func TestMetricsReportAHeldBackFeed(t *testing.T) {
 	url, err := server.NewDatabase(t.Context())
 	require.NoError(t, err)
 	data := t.TempDir()
@@ -112,7 +112,7 @@ func TestMetricsTellThatTheFeedIsHeldBack(t *testing.T) {
 	assert.False(t, lagging())
 }
 
-func TestReadinessTellsTheDatabaseFromTheIssuer(t *testing.T) {
+func TestReadinessReportsDatabaseAndIssuerSeparately(t *testing.T) {
 	data := t.TempDir()
 	start(t, "--dev", "--data", data).Kill()
 	keys, err := os.ReadFile(filepath.Join(data, "signing-key.json"))
@@ -120,7 +120,7 @@ func TestReadinessTellsTheDatabaseFromTheIssuer(t *testing.T) {
 	var down sync.Map
 	down.Store("issuer", true)
 	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if _, yes := down.Load("issuer"); yes {
+		if _, isDown := down.Load("issuer"); isDown {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
@@ -137,7 +137,7 @@ func TestReadinessTellsTheDatabaseFromTheIssuer(t *testing.T) {
 	require.Eventually(t, func() bool { status, _ = read(t, p.URL+"/readyz"); return status == http.StatusOK }, 30*time.Second, 50*time.Millisecond)
 	down.Store("issuer", true)
 	status, text = read(t, p.URL+"/readyz")
-	assert.Equal(t, http.StatusOK, status, "keys that were read once will do")
+	assert.Equal(t, http.StatusOK, status, "cached keys count as ready")
 	assert.Regexp(t, `^service: ok\nstore: ok\nissuer keys: ok \(keys read for 1 of 1 issuers, oldest \d+s ago\)\n$`, text)
 
 	down.Delete("issuer")
@@ -154,9 +154,9 @@ func TestReadinessTellsTheDatabaseFromTheIssuer(t *testing.T) {
 	assert.Equal(t, text, string(output))
 }
 
-// While the database does nothing, a few requests wait for it and the others are
-// turned away at once; health and metrics answer all the same.
-func TestLoadIsShedBeforeItPilesUp(t *testing.T) {
+// While the database does not respond, a few requests wait for it and the others are
+// rejected quickly. Health and metrics still respond.
+func TestExcessLoadIsRejected(t *testing.T) {
 	url, err := server.NewDatabase(t.Context())
 	require.NoError(t, err)
 	data := t.TempDir()
@@ -198,14 +198,14 @@ func TestLoadIsShedBeforeItPilesUp(t *testing.T) {
 	require.NoError(t, err)
 	group.Wait()
 	for range 3 {
-		assert.Equal(t, http.StatusOK, <-statuses, "who was let in is served")
+		assert.Equal(t, http.StatusOK, <-statuses, "admitted requests are processed")
 	}
 }
 
-func TestACallerMayBeLimited(t *testing.T) {
+func TestCallerRate(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data, "--caller-rate", "2")
-	ask := func(c *client.ClientWithResponses) int {
+	list := func(c *client.ClientWithResponses) int {
 		found, err := c.ListClientsWithResponse(t.Context(), nil)
 		require.NoError(t, err)
 		if found.JSON429 != nil {
@@ -214,11 +214,11 @@ func TestACallerMayBeLimited(t *testing.T) {
 		return found.StatusCode()
 	}
 	admin := p.as(t, adminToken(t, data))
-	require.Eventually(t, func() bool { return ask(admin) == http.StatusTooManyRequests }, 10*time.Second, time.Millisecond)
-	assert.Equal(t, http.StatusOK, ask(p.as(t, token(t, data, "--subject", "another"))))
+	require.Eventually(t, func() bool { return list(admin) == http.StatusTooManyRequests }, 10*time.Second, time.Millisecond)
+	assert.Equal(t, http.StatusOK, list(p.as(t, token(t, data, "--subject", "another"))))
 }
 
-// newCertificate writes a certificate of that number for 127.0.0.1.
+// newCertificate writes a certificate with the serial number for 127.0.0.1.
 func newCertificate(t *testing.T, certFile, keyFile string, number int64) *x509.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -239,7 +239,7 @@ func newCertificate(t *testing.T, certFile, keyFile string, number int64) *x509.
 	return certificate
 }
 
-func TestTLSFollowsTheFiles(t *testing.T) {
+func TestTLSReloadsChangedFiles(t *testing.T) {
 	dir := t.TempDir()
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	newCertificate(t, certFile, keyFile, 1)
@@ -258,7 +258,7 @@ func TestTLSFollowsTheFiles(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(certFile, []byte("half"), 0o600))
 	require.Eventually(t, func() bool { shown(); return strings.Contains(p.Log.String(), "the previous one stays in use") }, 30*time.Second, 100*time.Millisecond)
-	assert.EqualValues(t, 1, shown(), "a file that cannot be read changes nothing")
+	assert.EqualValues(t, 1, shown(), "an invalid file changes nothing")
 	newCertificate(t, certFile, keyFile, 2)
 	assert.Eventually(t, func() bool { return shown() == 2 }, 30*time.Second, 100*time.Millisecond)
 
@@ -266,9 +266,9 @@ func TestTLSFollowsTheFiles(t *testing.T) {
 	require.Error(t, err, "FAPI 2.0 Security Profile §5.2.1")
 }
 
-func TestTracesGoOnAndTheLogNamesThem(t *testing.T) {
+func TestTracesContinueAndAreLogged(t *testing.T) {
 	var mu sync.Mutex
-	spans := map[string]string{} // trace ids by the names of spans
+	spans := map[string]string{} // trace ids by span name
 	collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		var sent tracepb.ExportTraceServiceRequest
@@ -278,8 +278,8 @@ func TestTracesGoOnAndTheLogNamesThem(t *testing.T) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		for _, of := range sent.GetResourceSpans() {
-			for _, scope := range of.GetScopeSpans() {
+		for _, resource := range sent.GetResourceSpans() {
+			for _, scope := range resource.GetScopeSpans() {
 				for _, span := range scope.GetSpans() {
 					spans[span.GetName()] = hex.EncodeToString(span.GetTraceId())
 				}
@@ -297,9 +297,9 @@ func TestTracesGoOnAndTheLogNamesThem(t *testing.T) {
 	require.NoError(t, err)
 	request.Header.Set("Authorization", "Bearer "+adminToken(t, data))
 	request.Header.Set("Traceparent", "00-"+trace+"-00f067aa0ba902b7-01")
-	answer, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
+	require.NoError(t, response.Body.Close())
 	seen := func(name string) bool {
 		mu.Lock()
 		defer mu.Unlock()

@@ -13,8 +13,8 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/report"
 )
 
-// privateFile and privateFolder are the modes of files and folders that only
-// their owner may read.
+// privateFile and privateFolder are the modes of files and folders that only their owner
+// can read.
 const (
 	privateFile   = 0o600
 	privateFolder = 0o700
@@ -53,7 +53,7 @@ func (w writer) place(path string, text []byte) error {
 	case !info.Mode().IsRegular():
 		return errors.New("exists and is not a regular file")
 	default:
-		if there, err := readRegular(path, int64(len(text))); err == nil && bytes.Equal(there, text) {
+		if existing, err := readRegular(path, int64(len(text))); err == nil && bytes.Equal(existing, text) {
 			return nil
 		}
 		if !w.force {
@@ -102,9 +102,9 @@ func openPrivate(name string) (*os.File, error) {
 	return file, nil
 }
 
-// complain prints an error to standard error. Each line is escaped, because it may
+// printError prints an error to standard error. Each line is escaped, because it may
 // contain text from a server or a file.
-func complain(err error) {
+func printError(err error) {
 	var text strings.Builder
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		text.WriteString("clientele: " + report.Printable(line) + "\n")

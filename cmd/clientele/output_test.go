@@ -13,7 +13,7 @@ import (
 	"github.com/clientele-oauth/clientele/api/client"
 )
 
-// export and import replace no file that has other content, unless told so, and
+// Without --force, export and import do not replace a file with different content. They
 // never follow or replace a symbolic link.
 func TestFilesAreNotOverwritten(t *testing.T) {
 	data := t.TempDir()
@@ -34,7 +34,7 @@ func TestFilesAreNotOverwritten(t *testing.T) {
 			info, err := os.Stat(path)
 			require.NoError(t, err)
 			assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
-			require.Equal(t, 0, registry.run(t, args...).status, "the same again is no conflict")
+			require.Equal(t, 0, registry.run(t, args...).status, "the same content is no conflict")
 
 			require.NoError(t, os.WriteFile(path, []byte("mine"), 0o600))
 			ended := registry.run(t, args...)
@@ -58,9 +58,8 @@ func TestFilesAreNotOverwritten(t *testing.T) {
 	}
 }
 
-// A client without a client_id gets a file name that no other client of the
-// export has.
-func TestUnnamedClientsOverwriteNoNamedOne(t *testing.T) {
+// A client without a client_id gets a file name that no other client of the export has.
+func TestClientsWithoutAnIDGetUniqueFileNames(t *testing.T) {
 	dir := t.TempDir()
 	input := filepath.Join(dir, "in.json")
 	require.NoError(t, os.WriteFile(input, []byte(`[{"client_name": "unnamed"}, {"client_id": "client-1", "client_name": "named"}, {"client_name": "unnamed"}, {"client_id": "client-1"}]`), 0o600))
@@ -82,8 +81,8 @@ func writeFile(t *testing.T, dir, name, text string) (path string) {
 	return path
 }
 
-// Secrets are written to no file that others can read, and through no link.
-func TestSecretsGoToPrivateFilesOnly(t *testing.T) {
+// Secrets are not written to a file that others can read, or through a link.
+func TestSecretsAreWrittenOnlyToPrivateFiles(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data)
 	registry := pipeline{p.URL, adminToken(t, data)}
@@ -92,21 +91,21 @@ func TestSecretsGoToPrivateFilesOnly(t *testing.T) {
 	require.NoError(t, os.Chmod(readable, 0o644))
 	link := filepath.Join(data, "link")
 	require.NoError(t, os.Symlink(filepath.Join(data, "elsewhere"), link))
-	for path, says := range map[string]string{
+	for path, want := range map[string]string{
 		readable: "can be read by others (mode 0644); run chmod 600 on it", link: "is a symbolic link", data: "is a directory",
 	} {
 		applied := registry.run(t, "apply", "-f", file, "--yes", "--secrets-file", path)
 		assert.Equal(t, 1, applied.status)
-		assert.Contains(t, applied.errors, says)
+		assert.Contains(t, applied.errors, want)
 		found, err := p.as(t, registry.token).GetClientWithResponse(t.Context(), "app", nil)
 		require.NoError(t, err)
-		assert.Equal(t, 404, found.StatusCode(), "nothing is changed before the secrets can be kept")
+		assert.Equal(t, 404, found.StatusCode(), "nothing is changed if the secrets cannot be saved")
 	}
 	assert.NoFileExists(t, filepath.Join(data, "elsewhere"))
 }
 
-// The files of a data directory are for their owner alone, whatever the umask is
-// and whatever mode an older version left them in.
+// Only their owner can access the files in a data directory, with any umask and even if an
+// older version created them with another mode.
 func TestTheDataDirectoryIsPrivate(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	modes := func() map[string]string {
@@ -127,7 +126,7 @@ func TestTheDataDirectoryIsPrivate(t *testing.T) {
 	run := func() map[string]string {
 		p := start(t, "--dev", "--data", data)
 		create(t, p.as(t, adminToken(t, data)))
-		defer p.Kill() // so that the write-ahead log stays
+		defer p.Kill() // not a shutdown, which would remove the write-ahead log
 		return modes()
 	}
 	assert.Equal(t, want, run())
@@ -146,9 +145,9 @@ func TestTheDataDirectoryIsPrivate(t *testing.T) {
 	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 }
 
-// Text of files, of other systems and of a server takes over no terminal and no
-// log of a pipeline.
-func TestCommandsPrintForeignTextEscaped(t *testing.T) {
+// Text from files, other systems and servers cannot control a terminal or the log of a
+// pipeline.
+func TestCommandsEscapeUntrustedText(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data)
 	registry := pipeline{p.URL, adminToken(t, data)}
@@ -190,20 +189,19 @@ func TestCommandsPrintForeignTextEscaped(t *testing.T) {
 	}
 }
 
-// A plan that cannot be made because of the connection or the token names no
-// client.
-func TestConnectionErrorsBlameNoClient(t *testing.T) {
+// If the connection or the token prevents a plan, the error names no client.
+func TestConnectionErrorsNameNoClient(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data)
-	file := writeFile(t, data, "app.yaml", "client_id: innocent\nname: App\ngrant_types: [client_credentials]\n")
+	file := writeFile(t, data, "app.yaml", "client_id: unaffected\nname: App\ngrant_types: [client_credentials]\n")
 	for name, registry := range map[string]pipeline{
-		"no registry":      {"http://127.0.0.1:1", "x"},
-		"a wrong token":    {p.URL, "x"},
-		"no administrator": {p.URL, token(t, data, "--role", "user")},
-		"another service":  {p.URL + "/healthz", "x"},
+		"no registry":          {"http://127.0.0.1:1", "x"},
+		"an invalid token":     {p.URL, "x"},
+		"not an administrator": {p.URL, token(t, data, "--role", "user")},
+		"a wrong path":         {p.URL + "/healthz", "x"},
 	} {
 		applied := registry.run(t, "apply", "-f", file, "--yes")
 		assert.Equal(t, 1, applied.status, name)
-		assert.NotContains(t, strings.ReplaceAll(applied.errors, "/clients/innocent", ""), "innocent", name)
+		assert.NotContains(t, strings.ReplaceAll(applied.errors, "/clients/unaffected", ""), "unaffected", name)
 	}
 }

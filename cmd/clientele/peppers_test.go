@@ -67,7 +67,7 @@ func TestAMissingPepperIsRejectedAtStart(t *testing.T) {
 		// The old pepper is no longer required, because its last secret was rotated.
 		start(t, arguments("--pepper-file", second)...).Kill()
 
-		// A file with the same name and another content is a different pepper.
+		// A file with the same name but different content is a different pepper.
 		require.NoError(t, os.WriteFile(second, []byte(strings.Repeat("c", 32)), 0o600))
 		assert.Contains(t, startError("--pepper-file", second), "key id")
 	})

@@ -15,8 +15,8 @@ import (
 	"github.com/clientele-oauth/clientele/api/client"
 )
 
-// The program behind a PgBouncer in transaction mode, which has fewer connections to
-// the server than the program has to it: no response fails.
+// The service works through PgBouncer in transaction mode, which has fewer connections to
+// the server than the service has to PgBouncer: no request fails.
 func TestTheServiceWorksThroughAPooler(t *testing.T) {
 	const callers, rounds = 16, 10
 	direct, err := server.NewDatabase(t.Context())
@@ -65,8 +65,8 @@ func TestTheServiceWorksThroughAPooler(t *testing.T) {
 	assert.NotContains(t, other.Log.String(), `"level":"ERROR"`)
 }
 
-func TestADirectURLThatHasNoEffectIsRejected(t *testing.T) {
-	for says, args := range map[string][]string{
+func TestAnInvalidDirectURLIsRejected(t *testing.T) {
+	for want, args := range map[string][]string{
 		"no effect without --database-url": {"serve", "--dev", "--data", t.TempDir(), "--database-direct-url", "postgres://x"},
 		"must begin with postgres://":      {"migrate", "--database-url", "postgres://x", "--database-direct-url", "mysql://x"},
 	} {
@@ -74,7 +74,7 @@ func TestADirectURLThatHasNoEffectIsRejected(t *testing.T) {
 		command.Env = []string{"PATH=" + os.Getenv("PATH")}
 		output, err := command.CombinedOutput()
 		require.Error(t, err)
-		assert.Contains(t, string(output), says)
+		assert.Contains(t, string(output), want)
 		assert.Contains(t, string(output), "DATABASE_DIRECT_URL")
 	}
 }

@@ -13,14 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// step is a command of a page and the answer shown behind it, "" where none is.
+// step is a command on a page, and the output that the page shows after it, or "".
 type step struct {
 	command, shown string
 }
 
 var fenced = regexp.MustCompile("(?s)```(sh|json|text)\n(.*?)```")
 
-// steps reads the commands of a section of a page.
+// steps returns the commands in a section of a page.
 func steps(t *testing.T, page, heading string) []step {
 	t.Helper()
 	text, err := os.ReadFile("../../" + page)
@@ -39,7 +39,7 @@ func steps(t *testing.T, page, heading string) []step {
 	return list
 }
 
-// What differs from one run to the next.
+// volatile lists the parts of an output that differ between runs.
 var volatile = []struct {
 	pattern *regexp.Regexp
 	as      string
@@ -50,7 +50,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`"(s\d+)\.[0-9a-f]{20}"`), `"$1.DIGEST"`}, // a cursor of the change feed
 	{regexp.MustCompile(`("secret_last_four": ?)"[0-9a-f]{4}"`), `$1"LAST"`},
 	{regexp.MustCompile(`("(?:changes_cursor|next)": ?)"[^"]*"`), `$1"CURSOR"`},
-	{regexp.MustCompile(`clients exported: \d+`), "clients exported: N"}, // all that are there
+	{regexp.MustCompile(`clients exported: \d+`), "clients exported: N"}, // counts all clients of the tenant
 }
 
 func normalised(text string) string {
@@ -60,9 +60,9 @@ func normalised(text string) string {
 	return text
 }
 
-// The pages that a newcomer reads, in order, and how many outputs each section
-// shows.
-var path = []struct {
+// sections are the sections with commands, in reading order, and the number of outputs that
+// each one shows.
+var sections = []struct {
 	page, heading string
 	shown         int
 }{
@@ -73,28 +73,28 @@ var path = []struct {
 	{"docs/using.md", "In a pipeline", 3},
 }
 
-// Each page can be followed by itself.
-func TestThePagesShowWhatHappens(t *testing.T) {
-	for _, section := range path {
+// The commands of each section work on a new service.
+func TestTheSectionsShowTheRealOutput(t *testing.T) {
+	for _, section := range sections {
 		t.Run(section.page+" "+section.heading, func(t *testing.T) {
-			assert.Equal(t, section.shown, walk(t, steps(t, section.page, section.heading)))
+			assert.Equal(t, section.shown, runSteps(t, steps(t, section.page, section.heading)))
 		})
 	}
 }
 
-// All pages can be followed one after the other in one clone: no page undoes or
-// disturbs what another one did.
-func TestThePagesShowWhatHappensInOrder(t *testing.T) {
+// The commands of all sections also work one after the other on one service: no section
+// interferes with another one.
+func TestAllSectionsInOrderShowTheRealOutput(t *testing.T) {
 	var list []step
 	shown := 0
-	for _, section := range path {
+	for _, section := range sections {
 		list = append(list, steps(t, section.page, section.heading)...)
 		shown += section.shown
 	}
-	assert.Equal(t, shown, walk(t, list))
+	assert.Equal(t, shown, runSteps(t, list))
 }
 
-// There is one way to install the program, and one way to call it.
+// The pages install the program in one way, and call it in one way.
 func TestThePagesCallTheProgramInOneWay(t *testing.T) {
 	for _, page := range []string{"README.md", "docs/tutorial.md", "docs/using.md", "docs/operating.md"} {
 		text, err := os.ReadFile("../../" + page)
@@ -107,9 +107,9 @@ func TestThePagesCallTheProgramInOneWay(t *testing.T) {
 // install is the line that installs the program.
 const install = `make build && export PATH="$PWD/dist:$PATH"`
 
-// What the README shows of a program in each language stands in the program that
-// the acceptance tests run.
-func TestTheREADMEShowsThePrograms(t *testing.T) {
+// The code that the README shows for each language is in the program that the acceptance
+// tests run.
+func TestTheREADMEQuotesThePrograms(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
 	for language, path := range map[string]string{
@@ -126,9 +126,10 @@ func TestTheREADMEShowsThePrograms(t *testing.T) {
 	}
 }
 
-// walk runs the commands against a new service and compares each answer that is
-// shown; a command without one prints nothing. It returns how many are shown.
-func walk(t *testing.T, list []step) (shown int) {
+// runSteps runs the commands against a new service and compares each output with the one
+// that the page shows; a command without one must print nothing. It returns the number of
+// outputs that are shown.
+func runSteps(t *testing.T, list []step) (shown int) {
 	t.Helper()
 	dir := t.TempDir()
 	p := start(t, "--dev", "--data", filepath.Join(dir, "data"))
@@ -146,18 +147,18 @@ func walk(t *testing.T, list []step) (shown int) {
 	command.Env = append(os.Environ(), "no_proxy=*", "PATH="+filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	output, err := command.CombinedOutput()
 	require.NoError(t, err, string(output))
-	answers := strings.Split(string(output), mark)
+	outputs := strings.Split(string(output), mark)
 	for i, s := range list {
 		if s.shown == "" {
-			assert.Empty(t, strings.TrimSpace(answers[i]), "it prints what the page does not show: %s", s.command)
+			assert.Empty(t, strings.TrimSpace(outputs[i]), "the page does not show this output: %s", s.command)
 			continue
 		}
 		shown++
 		if !json.Valid([]byte(s.shown)) { // text
-			assert.Equal(t, normalised(strings.TrimSpace(s.shown)), normalised(strings.TrimSpace(answers[i])), s.command)
+			assert.Equal(t, normalised(strings.TrimSpace(s.shown)), normalised(strings.TrimSpace(outputs[i])), s.command)
 			continue
 		}
-		assert.JSONEq(t, normalised(s.shown), normalised(answers[i]), s.command)
+		assert.JSONEq(t, normalised(s.shown), normalised(outputs[i]), s.command)
 	}
 	return shown
 }

@@ -16,7 +16,7 @@ type referenceCommand struct{}
 // Run prints every command with its flags, in Markdown.
 func (referenceCommand) Run(app *kong.Kong) error { return writeReference(os.Stdout, app.Model) }
 
-// referenceIntro begins the page of the configuration.
+// referenceIntro is the introduction of docs/configuration.md.
 const referenceIntro = `# Commands and configuration
 
 This is the reference of all commands, flags and environment variables. ` + "`clientele reference`" + ` prints it from the code;
@@ -55,7 +55,7 @@ func writeReference(to io.Writer, app *kong.Application) error {
 	return err
 }
 
-// code sets a text as code, where there is one.
+// code formats a text as inline code; an empty text stays empty.
 func code(text string) string {
 	if text == "" {
 		return ""
@@ -63,10 +63,11 @@ func code(text string) string {
 	return "`" + text + "`"
 }
 
-// tableText is help as a cell of a table has it: the default has one of its own.
-func tableText(help, standard string) string {
-	if standard != "" {
-		help = strings.Replace(help, " ("+standard+")", "", 1)
+// tableText returns a help text for a cell of the table, without the default, which has its
+// own column.
+func tableText(help, defaultValue string) string {
+	if defaultValue != "" {
+		help = strings.Replace(help, " ("+defaultValue+")", "", 1)
 	}
 	return strings.ReplaceAll(help, "|", "\\|")
 }

@@ -21,9 +21,9 @@ import (
 	"github.com/clientele-oauth/clientele/api/client"
 )
 
-// The value of a secret is in the answer that made it, and nowhere else: in no
-// other answer, no log line of any level, and nothing that the store keeps.
-func TestNoSecretIsKeptAnywhere(t *testing.T) {
+// The value of a secret is only in the response that created it: not in any other
+// response, log line (of any level) or stored data.
+func TestSecretsAreNeitherStoredNorLogged(t *testing.T) {
 	onBothStores(t, func(t *testing.T, data string, flags ...string) {
 		p := start(t, append(flags, "--dev", "--data", data, "--log-level", "debug")...)
 		admin := p.as(t, adminToken(t, data))
@@ -41,35 +41,35 @@ func TestNoSecretIsKeptAnywhere(t *testing.T) {
 		require.NotNil(t, rotated.JSON200, string(rotated.Body))
 		values := []string{*created.JSON201.Data.ClientSecret, *added.JSON201.Data.SecretValue, *rotated.JSON200.Data.NewSecret}
 
-		var answers strings.Builder
+		var responses strings.Builder
 		for _, value := range values {
 			verified, err := admin.VerifySecretWithResponse(t.Context(), id, nil, client.VerifySecretRequest{Secret: value})
 			require.NoError(t, err)
 			require.NotNil(t, verified.JSON200, string(verified.Body))
 			assert.True(t, *verified.JSON200.Data.Valid)
-			answers.Write(verified.Body)
+			responses.Write(verified.Body)
 			wrong, err := admin.VerifySecretWithResponse(t.Context(), id+"x", nil, client.VerifySecretRequest{Secret: value})
 			require.NoError(t, err)
-			answers.Write(wrong.Body)
+			responses.Write(wrong.Body)
 		}
 		_, err = admin.UpdateClientWithResponse(t.Context(), id, nil, client.UpdateClientRequest{Name: new("Another")})
 		require.NoError(t, err)
 		again, err := admin.RotateSecretWithResponse(t.Context(), id, &client.RotateSecretParams{IdempotencyKey: new("k2")}, client.RotateSecretRequest{})
 		require.NoError(t, err)
 		assert.Equal(t, "true", again.HTTPResponse.Header.Get("Idempotent-Replayed"))
-		answers.Write(again.Body)
+		responses.Write(again.Body)
 		for _, path := range []string{"", "/" + id, "/" + id + "/secrets", "/" + id + "/revisions", "/" + id + "/revisions/1"} {
-			answers.WriteString(get(t, p.URL+"/admin/oauth/clients"+path, adminToken(t, data)))
+			responses.WriteString(get(t, p.URL+"/admin/oauth/clients"+path, adminToken(t, data)))
 		}
-		answers.WriteString(get(t, p.URL+"/admin/oauth/changes", adminToken(t, data)))
-		require.NoError(t, p.Command.Process.Signal(syscall.SIGTERM)) // writes when the secrets were used
+		responses.WriteString(get(t, p.URL+"/admin/oauth/changes", adminToken(t, data)))
+		require.NoError(t, p.Command.Process.Signal(syscall.SIGTERM)) // the shutdown writes the last uses of secrets
 		<-p.Ended
 
-		for place, text := range map[string]string{"answers": answers.String(), "logs": p.Log.String(), "store": dump(t, data, flags)} {
+		for source, text := range map[string]string{"responses": responses.String(), "logs": p.Log.String(), "store": dump(t, data, flags)} {
 			require.NotEmpty(t, text)
 			for i, value := range values {
 				body := strings.TrimPrefix(value, "clientele_")
-				assert.NotContains(t, text, body[:len(body)-8], "value %d is in the %s", i, place)
+				assert.NotContains(t, text, body[:len(body)-8], "value %d is in the %s", i, source)
 			}
 		}
 	})
@@ -80,16 +80,16 @@ func get(t *testing.T, url, token string) string {
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
 	require.NoError(t, err)
 	r.Header.Set("Authorization", "Bearer "+token)
-	answer, err := http.DefaultClient.Do(r)
+	response, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
-	defer func() { _ = answer.Body.Close() }()
-	require.Equal(t, http.StatusOK, answer.StatusCode, url)
-	body, err := io.ReadAll(answer.Body)
+	defer func() { _ = response.Body.Close() }()
+	require.Equal(t, http.StatusOK, response.StatusCode, url)
+	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	return fmt.Sprint(answer.Header, string(body))
+	return fmt.Sprint(response.Header, string(body))
 }
 
-// dump is everything that the store of a test keeps, every column of it.
+// dump returns everything that the store of a test contains, with every column.
 func dump(t *testing.T, data string, flags []string) string {
 	t.Helper()
 	if len(flags) == 0 {
@@ -111,9 +111,9 @@ func dump(t *testing.T, data string, flags []string) string {
 	return string(output)
 }
 
-// A reader that follows through several replicas, each of which is killed and
-// replaced, sees every change once and in order.
-func TestFollowingThroughReplicasThatAreKilled(t *testing.T) {
+// A reader that uses several replicas, which are killed and replaced, sees every change
+// once and in order.
+func TestFollowingTheFeedWhileReplicasAreKilled(t *testing.T) {
 	url, err := server.NewDatabase(t.Context())
 	require.NoError(t, err)
 	data := t.TempDir()
@@ -142,8 +142,8 @@ func TestFollowingThroughReplicasThatAreKilled(t *testing.T) {
 				default:
 				}
 				name := fmt.Sprintf("name %d %d", w, k)
-				answer, err := replica(k).as(t, admin).UpdateClientWithResponse(context.Background(), id, nil, client.UpdateClientRequest{Name: &name})
-				if err == nil && answer.JSON200 != nil {
+				response, err := replica(k).as(t, admin).UpdateClientWithResponse(context.Background(), id, nil, client.UpdateClientRequest{Name: &name})
+				if err == nil && response.JSON200 != nil {
 					acknowledged[w][name] = true
 				}
 			}
@@ -161,17 +161,17 @@ func TestFollowingThroughReplicasThatAreKilled(t *testing.T) {
 		if after != "" {
 			params.After = &after
 		}
-		answer, err := p.as(t, admin).ListChangesWithResponse(t.Context(), params)
-		if err != nil || answer.JSON200 == nil {
-			return -1 // killed meanwhile: once more from the same place
+		response, err := p.as(t, admin).ListChangesWithResponse(t.Context(), params)
+		if err != nil || response.JSON200 == nil {
+			return -1 // the replica was killed; the next call continues from the same cursor
 		}
-		for _, c := range *answer.JSON200.Data.Changes {
+		for _, c := range *response.JSON200.Data.Changes {
 			seen[*c.ClientID] = append(seen[*c.ClientID], change{*c.Revision, *c.Client.Name})
 		}
-		if answer.JSON200.Data.Next != nil {
-			after = *answer.JSON200.Data.Next
+		if response.JSON200.Data.Next != nil {
+			after = *response.JSON200.Data.Next
 		}
-		return len(*answer.JSON200.Data.Changes)
+		return len(*response.JSON200.Data.Changes)
 	}
 	for round := range rounds {
 		for k := range 20 {
@@ -179,9 +179,9 @@ func TestFollowingThroughReplicasThatAreKilled(t *testing.T) {
 		}
 		victim := replica(round)
 		victim.Kill()
-		fresh := start(t, flags...)
+		replacement := start(t, flags...)
 		mu.Lock()
-		replicas[round%len(replicas)] = fresh
+		replicas[round%len(replicas)] = replacement
 		mu.Unlock()
 	}
 	close(stop)
@@ -201,19 +201,19 @@ func TestFollowingThroughReplicasThatAreKilled(t *testing.T) {
 	}
 }
 
-func TestAWaitingReaderHoldsUpNoShutdown(t *testing.T) {
+func TestAWaitingReaderDoesNotDelayShutdown(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data, "--admin-listen", "127.0.0.1:0")
 	admin := p.as(t, adminToken(t, data))
-	answered := make(chan int, 1)
+	statuses := make(chan int, 1)
 	go func() {
-		answer, err := admin.ListChangesWithResponse(context.Background(), &client.ListChangesParams{WaitSeconds: new(int32(30))})
+		response, err := admin.ListChangesWithResponse(context.Background(), &client.ListChangesParams{WaitSeconds: new(int32(30))})
 		if err != nil {
 			t.Errorf("changes: %v", err)
-			answered <- 0
+			statuses <- 0
 			return
 		}
-		answered <- answer.StatusCode()
+		statuses <- response.StatusCode()
 	}()
 	require.Eventually(t, func() bool {
 		_, text := read(t, p.Operators+"/metrics")
@@ -221,10 +221,10 @@ func TestAWaitingReaderHoldsUpNoShutdown(t *testing.T) {
 	}, 20*time.Second, 10*time.Millisecond)
 	require.NoError(t, p.Command.Process.Signal(syscall.SIGTERM))
 	select {
-	case status := <-answered:
+	case status := <-statuses:
 		assert.Equal(t, http.StatusOK, status)
 	case <-time.After(15 * time.Second):
-		assert.Fail(t, "the reader was not told to go on")
+		assert.Fail(t, "the reader got no response")
 	}
 	<-p.Ended
 	assert.True(t, p.Command.ProcessState.Success(), p.Log.String())
@@ -257,8 +257,8 @@ func TestPurge(t *testing.T) {
 	})
 }
 
-// A pepper is replaced: what it hashed verifies as long as its file is still
-// named behind the new one.
+// After a pepper is replaced, its secrets verify as long as its file is listed after the
+// new one.
 func TestReplacingThePepper(t *testing.T) {
 	data := t.TempDir()
 	pepper := func(name string) string {

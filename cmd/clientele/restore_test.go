@@ -18,8 +18,8 @@ import (
 	"github.com/clientele-oauth/clientele/api/client"
 )
 
-// pruned applies a client and prunes it; it returns the file that declared it.
-func pruned(t *testing.T, registry pipeline, data, text string) (file string) {
+// applyAndPrune applies a client and prunes it. It returns the file that declared it.
+func applyAndPrune(t *testing.T, registry pipeline, data, text string) (file string) {
 	t.Helper()
 	file = filepath.Join(data, "app.yaml")
 	other := filepath.Join(data, "other.yaml")
@@ -34,17 +34,17 @@ func pruned(t *testing.T, registry pipeline, data, text string) (file string) {
 }
 
 const (
-	widely   = "client_id: app\nname: App\nredirect_uris: [https://app.example.com/cb, https://old.example.com/cb]\n"
-	narrowly = "client_id: app\nname: App\nredirect_uris: [https://app.example.com/cb]\n"
+	twoRedirectURIs = "client_id: app\nname: App\nredirect_uris: [https://app.example.com/cb, https://old.example.com/cb]\n"
+	oneRedirectURI  = "client_id: app\nname: App\nredirect_uris: [https://app.example.com/cb]\n"
 )
 
-// A file that comes back after its client was pruned restores the client.
-func TestApplyRestoresWhatWasPruned(t *testing.T) {
+// Applying the file of a pruned client again restores the client.
+func TestApplyRestoresAPrunedClient(t *testing.T) {
 	onBothStores(t, func(t *testing.T, data string, flags ...string) {
 		p := start(t, append(flags, "--dev", "--data", data)...)
 		registry := pipeline{p.URL, adminToken(t, data)}
 		admin := p.as(t, registry.token)
-		file := pruned(t, registry, data, widely)
+		file := applyAndPrune(t, registry, data, twoRedirectURIs)
 
 		applied := registry.run(t, "apply", "-f", file, "--dry-run")
 		assert.Equal(t, 3, applied.status, applied.errors)
@@ -56,8 +56,9 @@ func TestApplyRestoresWhatWasPruned(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, http.StatusNotFound, found.StatusCode(), "a dry run restores nothing")
 
-		// With another configuration by now, which is never seen active as it was.
-		require.NoError(t, os.WriteFile(file, []byte(narrowly), 0o600))
+		// The file has changed. The client must never be active with its previous
+		// configuration.
+		require.NoError(t, os.WriteFile(file, []byte(oneRedirectURI), 0o600))
 		applied = registry.run(t, "apply", "-f", file, "--yes")
 		assert.Equal(t, 0, applied.status, applied.errors)
 		assert.Contains(t, applied.output, "^ restore app ("+file+":1) as it was before it was deleted, then change:\n"+
@@ -80,16 +81,16 @@ func TestApplyRestoresWhatWasPruned(t *testing.T) {
 		require.NotNil(t, found.JSON200)
 		assert.Equal(t, "active", *found.JSON200.Data.Status)
 		applied = registry.run(t, "apply", "-f", file, "--dry-run")
-		assert.Equal(t, 0, applied.status, "it is as declared: %s", applied.output)
+		assert.Equal(t, 0, applied.status, "it matches the file: %s", applied.output)
 	})
 }
 
-// A plan says what the registry would reject, before anything is restored.
-func TestApplyRestoresNothingThatIsRejected(t *testing.T) {
+// A plan shows what the registry would reject, before anything is restored.
+func TestApplyDoesNotRestoreARejectedClient(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data)
 	registry := pipeline{p.URL, adminToken(t, data)}
-	file := pruned(t, registry, data, widely)
+	file := applyAndPrune(t, registry, data, twoRedirectURIs)
 	require.NoError(t, os.WriteFile(file, []byte("client_id: app\nname: App\nredirect_uris:\n- https://app.example.com/#top\n"), 0o600))
 	applied := registry.run(t, "apply", "-f", file, "--yes")
 	assert.Equal(t, 1, applied.status)
@@ -100,28 +101,27 @@ func TestApplyRestoresNothingThatIsRejected(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, found.StatusCode())
 }
 
-// An apply that ends between restoring and changing a client leaves it
-// suspended, and the next one finishes; one that was suspended by an
-// administrator stays so.
-func TestAnInterruptedRestorationIsFinishedByTheNextApply(t *testing.T) {
+// An apply that is interrupted between restoring and changing a client leaves it suspended,
+// and the next apply finishes. A client that an administrator suspended stays suspended.
+func TestTheNextApplyFinishesAnInterruptedRestoration(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data)
 	registry := pipeline{p.URL, adminToken(t, data)}
 	admin := p.as(t, registry.token)
-	file := pruned(t, registry, data, widely)
-	require.NoError(t, os.WriteFile(file, []byte(narrowly), 0o600))
+	file := applyAndPrune(t, registry, data, twoRedirectURIs)
+	require.NoError(t, os.WriteFile(file, []byte(oneRedirectURI), 0o600))
 	at, err := neturl.Parse(p.URL)
 	require.NoError(t, err)
 	proxy := httputil.NewSingleHostReverseProxy(at)
-	cut := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	failing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPut && r.URL.Query().Get("dry_run") != "true" {
 			w.WriteHeader(http.StatusTeapot)
 			return
 		}
 		proxy.ServeHTTP(w, r)
 	}))
-	defer cut.Close()
-	applied := pipeline{cut.URL, registry.token}.run(t, "apply", "-f", file, "--yes")
+	defer failing.Close()
+	applied := pipeline{failing.URL, registry.token}.run(t, "apply", "-f", file, "--yes")
 	assert.Equal(t, 1, applied.status)
 	assert.Contains(t, applied.errors, "it is restored and suspended, but not changed")
 	status := func() string {
@@ -144,12 +144,12 @@ func TestAnInterruptedRestorationIsFinishedByTheNextApply(t *testing.T) {
 	assert.Equal(t, "suspended", status())
 }
 
-// The identifier of a client that was purged stays reserved, and the plan says so.
-func TestApplySaysThatAPurgedIdentifierStaysReserved(t *testing.T) {
+// The identifier of a purged client stays reserved, and the plan reports it.
+func TestApplyRejectsAPurgedIdentifier(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data)
 	registry := pipeline{p.URL, adminToken(t, data)}
-	file := pruned(t, registry, data, widely)
+	file := applyAndPrune(t, registry, data, twoRedirectURIs)
 	output, err := exec.Command(binary, "purge", "--data", data, "--retention", "0s").CombinedOutput()
 	require.NoError(t, err, string(output))
 	applied := registry.run(t, "apply", "-f", file, "--yes")
@@ -157,8 +157,9 @@ func TestApplySaysThatAPurgedIdentifierStaysReserved(t *testing.T) {
 	assert.Contains(t, applied.output, "rejected: the client_id belonged to a client that was permanently removed, and stays reserved: choose another client_id")
 }
 
-// A plan shows what is declared against the defaults of a registration.
-func TestAPlanShowsThatAClientIsPublic(t *testing.T) {
+// For a new client, a plan shows the fields that differ from the defaults of a
+// registration.
+func TestAPlanShowsDifferencesFromTheDefaults(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data)
 	registry := pipeline{p.URL, adminToken(t, data)}
@@ -173,15 +174,15 @@ func TestAPlanShowsThatAClientIsPublic(t *testing.T) {
 	assert.Contains(t, applied.output, "    grant_types: none\n")
 }
 
-// A client that another caller restores between the plan and the change is not
-// overwritten.
-func TestApplyRestoresOnlyWhatItCompared(t *testing.T) {
+// A client that another caller restores and changes between the plan and the restoration is
+// not overwritten.
+func TestApplyDoesNotRestoreAClientThatChanged(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data)
 	registry := pipeline{p.URL, adminToken(t, data)}
 	admin := p.as(t, registry.token)
-	file := pruned(t, registry, data, widely)
-	require.NoError(t, os.WriteFile(file, []byte(narrowly), 0o600))
+	file := applyAndPrune(t, registry, data, twoRedirectURIs)
+	require.NoError(t, os.WriteFile(file, []byte(oneRedirectURI), 0o600))
 	command := registry.command("apply", "-f", file)
 	terminal := startOnTerminal(t, command)
 	terminal.await(t, "[y/N]")
@@ -191,17 +192,17 @@ func TestApplyRestoresOnlyWhatItCompared(t *testing.T) {
 	require.NoError(t, err)
 	_, err = admin.DeleteClientWithResponse(context.Background(), "app", nil)
 	require.NoError(t, err)
-	terminal.say(t, "y\n")
+	terminal.enter(t, "y\n")
 	output := terminal.end(t)
 	assert.Equal(t, 1, command.ProcessState.ExitCode())
 	assert.Contains(t, output, "restore app: ")
 	found, err := admin.GetClientWithResponse(t.Context(), "app", nil)
 	require.NoError(t, err)
-	assert.Equal(t, http.StatusNotFound, found.StatusCode(), "it is as the other caller left it")
+	assert.Equal(t, http.StatusNotFound, found.StatusCode(), "the deletion by the other caller is kept")
 }
 
-// The keys that a deleted client holds itself are compared, kept and replaced as
-// those of any other client.
+// The inline keys of a deleted client are compared, kept and replaced like those of any
+// other client.
 func TestApplyRestoresKeys(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "--dev", "--data", data)
@@ -212,9 +213,9 @@ redirect_uris: [https://app.example.com/cb]
 client_auth_methods: [private_key_jwt]
 jwks: {keys: [{kty: OKP, crv: Ed25519, kid: '%s', alg: EdDSA, use: sig, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo}]}
 `
-	file := pruned(t, registry, data, fmt.Sprintf(signed, "1"))
+	file := applyAndPrune(t, registry, data, fmt.Sprintf(signed, "1"))
 	applied := registry.run(t, "apply", "-f", file, "--dry-run")
-	assert.Contains(t, applied.output, ", as it was before it was deleted\n0 to create", "no secret comes back, and the keys are the same")
+	assert.Contains(t, applied.output, ", as it was before it was deleted\n0 to create", "no secret is restored, and the keys are the same")
 	require.NoError(t, os.WriteFile(file, []byte(fmt.Sprintf(signed, "2")), 0o600))
 	applied = registry.run(t, "apply", "-f", file, "--yes")
 	assert.Equal(t, 0, applied.status, applied.errors)
@@ -223,7 +224,7 @@ jwks: {keys: [{kty: OKP, crv: Ed25519, kid: '%s', alg: EdDSA, use: sig, x: 11qYA
 	require.NoError(t, err)
 	assert.Contains(t, string(keys.Body), `"kid":"2"`)
 
-	// From keys of its own to keys behind a URI, in one update.
+	// One update replaces inline keys by keys at a URI.
 	_, err = p.as(t, registry.token).DeleteClientWithResponse(t.Context(), "app", nil)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(file, []byte("client_id: app\nname: App\nredirect_uris: [https://app.example.com/cb]\njwks: ''\njwks_uri: https://keys.invalid/jwks.json\n"), 0o600))

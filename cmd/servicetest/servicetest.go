@@ -1,5 +1,5 @@
-// Package servicetest starts the real program in a process of its own, for its
-// tests and its benchmark.
+// Package servicetest runs the real program in a separate process, for tests and
+// benchmarks.
 package servicetest
 
 import (
@@ -15,13 +15,13 @@ import (
 	"time"
 )
 
-// startTimeout bounds how long a service may take until it listens.
+// startTimeout is the maximum time until a service listens.
 const startTimeout = time.Minute
 
 // Package is the import path of the program.
 const Package = "github.com/clientele-oauth/clientele/cmd/clientele"
 
-// Build builds the program into a folder and returns where it is.
+// Build builds the program into a folder and returns its path.
 func Build(ctx context.Context, dir string) (binary string, err error) {
 	binary = filepath.Join(dir, "clientele")
 	if output, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, Package).CombinedOutput(); err != nil {
@@ -33,24 +33,24 @@ func Build(ctx context.Context, dir string) (binary string, err error) {
 // Process is a running service.
 type Process struct {
 	Command *exec.Cmd
-	// URL is its root, without a slash at the end; Operators that of the
-	// listener for operators, "" where there is none.
+	// URL is the root URL of the service, without a trailing slash. Operators is that
+	// of the admin listener, or "" if there is none.
 	URL, Operators string
 	// Ended is closed when the process has ended.
 	Ended chan struct{}
 	Log   *Log
 }
 
-// Options say how a process is to be started.
+// Options configure the process.
 type Options struct {
-	// Env is added to the environment, which names no database.
+	// Env is added to the environment, from which the database URLs are removed.
 	Env []string
-	// Quiet drops the log, of which a load makes a lot.
+	// Quiet discards the log after the start, because a load test would fill it.
 	Quiet bool
 }
 
-// Start runs "serve" with the arguments, on a port that is free unless they name
-// one, and waits until it listens. Where it ends before, the error has its log.
+// Start runs "serve" with the arguments and waits until it listens. It uses a free port,
+// unless the arguments name one. If the process ends earlier, the error contains its log.
 func Start(ctx context.Context, binary string, opts Options, args ...string) (*Process, error) {
 	command := exec.CommandContext(ctx, binary, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
 	command.Env = append(append(os.Environ(), "DATABASE_URL=", "DATABASE_DIRECT_URL="), opts.Env...)
@@ -65,11 +65,11 @@ func Start(ctx context.Context, binary string, opts Options, args ...string) (*P
 	listening := make(chan struct{})
 	go func() {
 		defer close(p.Ended)
-		heard := false
+		started := false
 		lines := bufio.NewScanner(stderr)
 		lines.Buffer(nil, 1<<20)
 		for lines.Scan() {
-			if heard && opts.Quiet {
+			if started && opts.Quiet {
 				continue
 			}
 			p.Log.add(lines.Text())
@@ -77,7 +77,7 @@ func Start(ctx context.Context, binary string, opts Options, args ...string) (*P
 				Msg, Address, Operators string
 				TLS                     bool
 			}
-			if heard || json.Unmarshal(lines.Bytes(), &entry) != nil {
+			if started || json.Unmarshal(lines.Bytes(), &entry) != nil {
 				continue
 			}
 			if entry.Operators != "" {
@@ -88,7 +88,7 @@ func Start(ctx context.Context, binary string, opts Options, args ...string) (*P
 				if entry.TLS {
 					p.URL = "https://" + entry.Address
 				}
-				heard = true
+				started = true
 				close(listening)
 			}
 		}
@@ -103,25 +103,25 @@ func Start(ctx context.Context, binary string, opts Options, args ...string) (*P
 		return nil, fmt.Errorf("the service ended before it listened: %s", p.Log)
 	case <-timer.C:
 		p.Kill()
-		return nil, fmt.Errorf("the service does not listen: %s", p.Log)
+		return nil, fmt.Errorf("the service did not listen in time: %s", p.Log)
 	}
 }
 
-// Kill ends the process as a power cut would.
+// Kill kills the process, which cannot clean up.
 func (p *Process) Kill() {
 	_ = p.Command.Process.Kill()
 	<-p.Ended
 }
 
-// Token reads the administrator's token that a service in development left in
-// its data directory.
+// Token reads the administrator token that a service in development mode wrote to its
+// data directory.
 func Token(data string) (string, error) {
 	text, err := os.ReadFile(filepath.Join(data, "admin.token"))
 	return strings.TrimSpace(string(text)), err
 }
 
-// Log keeps what the process writes to its standard error. It is safe for
-// concurrent use.
+// Log collects what the process writes to its standard error. It is safe for concurrent
+// use.
 type Log struct {
 	mu    sync.Mutex
 	lines []string
@@ -133,7 +133,7 @@ func (l *Log) add(line string) {
 	l.lines = append(l.lines, line)
 }
 
-// String is everything that was written so far.
+// String returns everything that was written so far.
 func (l *Log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
