@@ -1,7 +1,6 @@
 package secrethash
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -166,7 +165,7 @@ func FuzzParse(f *testing.F) {
 		algorithm := domain.Secret{SlowHash: imported.Slow}.Algorithm()
 		require.Contains(t, []string{"argon2id", "bcrypt", "pbkdf2-sha256", "pbkdf2-sha512", "scrypt"}, algorithm)
 		for _, c := range imported.Slow {
-			require.True(t, ' ' < c && c <= '~', fmt.Sprintf("%q", c))
+			require.True(t, ' ' < c && c <= '~', "%q", c)
 		}
 	})
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -119,5 +118,5 @@ func TestCheckRejectsAHashThatCannotBeUsed(t *testing.T) {
 	assert.Equal(t, 1, checked.status)
 	assert.Contains(t, checked.output, "secret-hash-syntax")
 	assert.Contains(t, checked.output, ":3:", "the line of the hash")
-	assert.False(t, strings.Contains(checked.output+checked.errors, "my-plain-secret"), "it may be a secret")
+	assert.NotContains(t, checked.output+checked.errors, "my-plain-secret", "it may be a secret")
 }
