@@ -54,6 +54,11 @@ func (*Hashes) Parse(text string) (domain.ImportedHash, error) {
 	if len(text) > domain.MaxSecretHashBytes {
 		return domain.ImportedHash{}, syntax("the hash must have at most %d characters", domain.MaxSecretHashBytes)
 	}
+	for _, c := range []byte(text) {
+		if c <= ' ' || c > '~' { // decoders of base64 ignore line breaks
+			return domain.ImportedHash{}, syntax("the hash must have visible ASCII characters only, without spaces and line breaks")
+		}
+	}
 	text, spring := withoutSpringPrefix(text)
 	switch {
 	case spring == "SHA-256":
@@ -115,8 +120,11 @@ func checkBcrypt(text string) error {
 // parsePHC reads $id$v=19$name=number,…$salt$hash, where v is only for argon2id, and
 // passlib's form of PBKDF2, $pbkdf2-sha256$iterations$salt$hash.
 func parsePHC(text string) (p phc, err error) {
-	parts := strings.Split(text, "$")[1:] // the text begins with $
-	p.id = parts[0]
+	empty, rest, _ := strings.Cut(text, "$")
+	parts := strings.Split(rest, "$")
+	if p.id = parts[0]; empty != "" {
+		return p, syntax("a PHC string must begin with $")
+	}
 	decode := base64.RawStdEncoding.Strict().DecodeString
 	switch p.id {
 	case "argon2id":

@@ -154,16 +154,18 @@ func matches(hash, value string) bool {
 
 // compute returns the hash of the value with the parameters of p, which are valid.
 func (p phc) compute(value string) ([]byte, error) {
-	number, size := p.parameters, len(p.hash)
+	size := len(p.hash)
+	number := func(name string) int { return int(p.parameters[name]) } //nolint:gosec // parameters have at most 32 bits
 	switch p.id {
 	case "argon2id":
-		return argon2.IDKey([]byte(value), p.salt, uint32(number["t"]), uint32(number["m"]), uint8(number["p"]), uint32(size)), nil
+		passes, memory, lanes := uint32(number("t")), uint32(number("m")), uint8(number("p")) //nolint:gosec // check has bounded them
+		return argon2.IDKey([]byte(value), p.salt, passes, memory, lanes, uint32(size)), nil  //nolint:gosec // check has bounded it
 	case "scrypt":
-		return scrypt.Key([]byte(value), p.salt, 1<<number["ln"], int(number["r"]), int(number["p"]), size)
+		return scrypt.Key([]byte(value), p.salt, 1<<number("ln"), number("r"), number("p"), size)
 	case "pbkdf2-sha512":
-		return pbkdf2.Key(sha512.New, value, p.salt, int(number["i"]), size)
+		return pbkdf2.Key(sha512.New, value, p.salt, number("i"), size)
 	default:
-		return pbkdf2.Key(sha256.New, value, p.salt, int(number["i"]), size)
+		return pbkdf2.Key(sha256.New, value, p.salt, number("i"), size)
 	}
 }
 

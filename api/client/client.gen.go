@@ -2222,7 +2222,7 @@ type SimpleResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Violations For a 400: all violations at once, at most the first 100.
+	// Violations For a 400: all violations at once, at most the first 100. In addition to the rules: `contract` for what does not match this description, and `secret-hash-syntax`, `secret-hash-bounds` and `secret-hash-unused` for a `secret_hash`.
 	Violations *[]Finding `json:"violations,omitempty"`
 
 	// ViolationsOmitted The number of violations that are not listed; absent if all are listed.

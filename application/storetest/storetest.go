@@ -60,6 +60,8 @@ func Run(t *testing.T, open func(t *testing.T) application.Store) {
 		{"CommitOnce stores the attempt and the revision, both or neither", attemptWithRevision},
 		{"one of several concurrent attempts with a key succeeds", oneAttemptSucceeds},
 		{"an attempt expires", attemptExpires},
+		{"AdoptSecrets replaces the secrets of a revision and nothing else", adoptSecrets},
+		{"concurrent calls of AdoptSecrets and Commit succeed or are a conflict", adoptDuringCommits},
 		{"SecretUses returns the latest use of each secret", secretUses},
 		{"Ping succeeds", ping},
 		{"a call with an ended context returns ErrUnavailable", endedContext},
