@@ -47,9 +47,9 @@ var (
 	// ErrUnavailable: a store or the token issuer's keys cannot be reached
 	// now. Whether a change was committed is unknown.
 	ErrUnavailable = errors.New("temporarily unavailable")
-	// ErrTooManyFetches: too many fetches of clients' keys are under way, of all
-	// tenants or of this one. Nothing was changed. It is an [ErrUnavailable].
-	ErrTooManyFetches = fmt.Errorf("too many key fetches in progress: %w", ErrUnavailable)
+	// ErrTooManyFetches: too many fetches of clients' keys and sector identifiers are
+	// under way, of all tenants or of this one. Nothing was changed. It is an [ErrUnavailable].
+	ErrTooManyFetches = fmt.Errorf("too many fetches in progress: %w", ErrUnavailable)
 )
 
 // InvalidError rejects a configuration: it has at least one violation, and the

@@ -9,11 +9,15 @@ import (
 // Inspector validates configurations that are not in a registry, with the same
 // rulebook. It is safe for concurrent use.
 type Inspector struct {
-	Book  *domain.Rulebook
-	Keys  KeyResolver
-	Clock Clock
-	// FetchKeys fetches the keys behind a jwks_uri. Without it rules about such
-	// keys find nothing.
+	Book    *domain.Rulebook
+	Keys    KeyResolver
+	Sectors SectorResolver
+	// Servers knows what the authorization server supports; nil knows nothing. It is
+	// asked for the empty tenant.
+	Servers Servers
+	Clock   Clock
+	// FetchKeys fetches the keys at a jwks_uri and the document at a
+	// sector_identifier_uri. Without it, rules about them find nothing.
 	FetchKeys bool
 }
 
@@ -25,5 +29,10 @@ func (i *Inspector) Inspect(ctx context.Context, change domain.Change) domain.Fi
 	if err != nil {
 		keys = domain.KeysUnreachable(err.Error())
 	}
-	return draft.Decide(keys, nowBy(i.Clock)).Findings
+	uri, fetch := draft.SectorIdentifier()
+	sector, err := resolveSector(ctx, i.Sectors, "", uri, fetch && i.FetchKeys)
+	if err != nil {
+		sector = domain.SectorIdentifierUnreachable(err.Error())
+	}
+	return draft.Decide(domain.Facts{Keys: keys, Sector: sector, Server: serverOf(ctx, i.Servers, "")}, nowBy(i.Clock)).Findings
 }

@@ -22,11 +22,14 @@ const (
 
 // Config is what a [Registry] works with.
 type Config struct {
-	Book   *domain.Rulebook
-	Store  Store
-	Keys   KeyResolver
-	Clock  Clock
-	Random Random
+	Book    *domain.Rulebook
+	Store   Store
+	Keys    KeyResolver
+	Sectors SectorResolver
+	// Servers knows what the authorization servers support; nil knows nothing.
+	Servers Servers
+	Clock   Clock
+	Random  Random
 	// Peppers are the keys that secrets are hashed under: the first hashes new
 	// ones, all verify. Without any, secrets are hashed without a key.
 	Peppers []domain.Pepper
@@ -304,8 +307,8 @@ func (r *Registry) revising(change domain.Change) decision {
 	}
 }
 
-// decide looks up the keys that the draft needs, and decides it. No lock is held and
-// no transaction is open while keys are fetched. The error is that of
+// decide looks up the documents that the draft needs, and decides it. No lock is held
+// and no transaction is open while they are fetched. The error is that of
 // [KeyResolver.Fetch].
 func (r *Registry) decide(ctx context.Context, tenant domain.TenantID, draft *domain.Draft, now time.Time) (domain.Outcome, error) {
 	source, fetch := draft.Keys()
@@ -313,7 +316,12 @@ func (r *Registry) decide(ctx context.Context, tenant domain.TenantID, draft *do
 	if err != nil {
 		return domain.Outcome{}, err
 	}
-	return draft.Decide(keys, now), nil
+	uri, fetch := draft.SectorIdentifier()
+	sector, err := resolveSector(ctx, r.config.Sectors, tenant, uri, fetch)
+	if err != nil {
+		return domain.Outcome{}, err
+	}
+	return draft.Decide(domain.Facts{Keys: keys, Sector: sector, Server: serverOf(ctx, r.config.Servers, tenant)}, now), nil
 }
 
 // change reads, decides and commits, and does so again where the client moved
@@ -459,6 +467,25 @@ func resolve(
 	default:
 		return domain.KeysUnexamined(), nil
 	}
+}
+
+// resolveSector reads the document at a sector_identifier_uri if fetch is set. The error
+// is that of [SectorResolver.FetchSectorIdentifier].
+func resolveSector(
+	ctx context.Context, resolver SectorResolver, tenant domain.TenantID, uri string, fetch bool,
+) (domain.SectorIdentifier, error) {
+	if uri == "" || !fetch {
+		return domain.SectorIdentifierUnexamined(), nil
+	}
+	return resolver.FetchSectorIdentifier(ctx, tenant, uri)
+}
+
+// serverOf returns what the authorization server of the tenant supports.
+func serverOf(ctx context.Context, servers Servers, tenant domain.TenantID) domain.ServerMetadata {
+	if servers == nil {
+		return domain.ServerMetadata{}
+	}
+	return servers.Server(ctx, tenant)
 }
 
 // now is the time of the registry's clock, see [nowBy].

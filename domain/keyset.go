@@ -239,7 +239,7 @@ func (k Keys) Unreachable() (reason string, ok bool) { return k.reason, k.state 
 func (k Keys) Refused() bool { return k.state == keysRefused }
 
 // KeysRefused is the knowledge that the text of the jwks_uri names a host that is
-// never asked ([ErrKeyURIHost]). A name that resolves to an address that is not
+// never asked ([ErrFetchURIHost]). A name that resolves to an address that is not
 // public is [KeysUnreachable], like one that does not exist.
 func KeysRefused() Keys { return Keys{state: keysRefused} }
 

@@ -42,17 +42,20 @@ func (r Rule) Levels() []Level {
 	return []Level{r.Level}
 }
 
-// KeyPreflight says what is made of keys that could not be fetched.
+// KeyPreflight says what is made of keys and of documents at a sector_identifier_uri
+// that could not be fetched.
 type KeyPreflight string
 
-// The policies for keys behind a URI.
+// The policies for keys and documents behind a URI.
 const (
-	// PreflightOff does not look at them when a client is changed.
+	// PreflightOff does not look at them when a client is changed. It warns about a
+	// sector_identifier_uri, whose document is never checked then.
 	PreflightOff KeyPreflight = "off"
-	// PreflightWarn looks, and warns where they cannot be seen; under a FAPI
-	// profile whose rules depend on them the client is rejected.
+	// PreflightWarn looks, and warns where keys cannot be seen; under a FAPI
+	// profile whose rules depend on them the client is rejected, and so is a client
+	// whose document at a sector_identifier_uri cannot be seen.
 	PreflightWarn KeyPreflight = "warn"
-	// PreflightRequire rejects a client whose keys cannot be fetched.
+	// PreflightRequire also rejects a client whose keys cannot be fetched.
 	PreflightRequire KeyPreflight = "require"
 )
 
@@ -62,12 +65,12 @@ type Policy struct {
 	// each is an absolute URI.
 	GrantTypes []GrantType
 	// KeyNetworks are networks that are not public and may hold clients' keys
-	// all the same.
+	// and sector identifiers all the same.
 	KeyNetworks []netip.Prefix
 	// KeyHosts are names of hosts whose addresses need not be public to hold
-	// clients' keys.
+	// clients' keys and sector identifiers.
 	KeyHosts []string
-	// KeyPreflight is the policy for keys behind a URI; empty is
+	// KeyPreflight is the policy for keys and documents behind a URI; empty is
 	// [PreflightWarn].
 	KeyPreflight KeyPreflight
 }
@@ -110,6 +113,8 @@ func Rules() []Rule {
 		{"Scopes", scopeRules()},
 		{"Keys", keyRules()},
 		{"Metadata", metadataRules()},
+		{"Subjects", subjectRules()},
+		{"Server", serverRules()},
 		{"Identifier", clientIDRules()},
 		{"Size", sizeRules()},
 	}
@@ -134,19 +139,24 @@ type candidate struct {
 	profile Profile  // one that [Profile.ValidatedAs] returned
 	id      ClientID // of a new client; empty if it exists, or if the registry generates one
 	keys    Keys
+	sector  SectorIdentifier
+	server  ServerMetadata
 	now     time.Time
 	uris    []uri // RedirectURIs, cut into parts
 }
 
 // Validate runs every rule over settings, as for a client
 // that is created with them.
-func (b *Rulebook) Validate(settings Settings, keys Keys, now time.Time) Findings {
-	return b.validate(settings, "", keys, now)
+func (b *Rulebook) Validate(settings Settings, facts Facts, now time.Time) Findings {
+	return b.validate(settings, "", facts, now)
 }
 
-func (b *Rulebook) validate(settings Settings, id ClientID, keys Keys, now time.Time) Findings {
+func (b *Rulebook) validate(settings Settings, id ClientID, facts Facts, now time.Time) Findings {
 	validatedAs, _ := settings.Profile.ValidatedAs()
-	j := &candidate{Settings: settings, policy: &b.policy, profile: validatedAs, id: id, keys: keys, now: now}
+	j := &candidate{
+		Settings: settings, policy: &b.policy, profile: validatedAs, id: id,
+		keys: facts.Keys, sector: facts.Sector, server: facts.Server, now: now,
+	}
 	j.uris = make([]uri, len(settings.RedirectURIs))
 	for i, raw := range settings.RedirectURIs {
 		j.uris[i] = parseURI(string(raw))

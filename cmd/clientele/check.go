@@ -44,7 +44,7 @@ type checkCommand struct {
 	Files     []string `arg:"" name:"file" help:"JSON or YAML files with client configurations, or folders of such files; - is standard input."`
 	Format    string   `default:"text" enum:"text,json,sarif" help:"text, json or sarif (${default})."`
 	Profile   string   `enum:",${profiles}" default:"" placeholder:"NAME" help:"Validate every client as if it claimed this profile: ${profiles}."`
-	FetchKeys bool     `help:"Also fetch and check the keys at jwks_uri; nothing else uses the network."`
+	FetchKeys bool     `help:"Also fetch and check the keys at jwks_uri and the document at sector_identifier_uri; nothing else uses the network."`
 	ruleFlags `embed:"" group:"Rules"`
 	keyFlags  `embed:"" group:"Keys at a jwks_uri, with --fetch-keys"`
 }
@@ -65,7 +65,7 @@ func (c *checkCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	inspector := &application.Inspector{Book: book, Keys: resolver, Clock: systemClock{}, FetchKeys: c.FetchKeys}
+	inspector := &application.Inspector{Book: book, Keys: resolver, Sectors: resolver, Clock: systemClock{}, FetchKeys: c.FetchKeys}
 	var files []report.File
 	declared := &clientfile.Identifiers{}
 	for _, in := range inputs(ctx, c.Files) {
