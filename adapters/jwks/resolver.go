@@ -71,7 +71,7 @@ func NewResolver(options Options) *Resolver {
 			// A redirect could lead to a document of somebody else (OIDC Registration §5
 			// does not mention redirects).
 			maxRedirects: 0,
-			seen:         parseSectorIdentifier,
+			seen:         ParseSectorIdentifier,
 			unreachable:  domain.SectorIdentifierUnreachable,
 		}),
 	}

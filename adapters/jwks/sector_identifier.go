@@ -8,10 +8,10 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// parseSectorIdentifier reads the document at a sector_identifier_uri: one JSON array of
+// ParseSectorIdentifier reads the document at a sector_identifier_uri: one JSON array of
 // strings (OIDC Registration §5), without data after it and in UTF-8. It does not fail:
 // faults are part of the result, and do not repeat what was read.
-func parseSectorIdentifier(text []byte) domain.SectorIdentifier {
+func ParseSectorIdentifier(text []byte) domain.SectorIdentifier {
 	if len(text) > domain.MaxSectorIdentifierBytes {
 		return domain.SectorIdentifierMalformed("it is larger than 64 KiB")
 	}
