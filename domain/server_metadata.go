@@ -9,7 +9,7 @@ import (
 // Discovery §3, RFC 8414 §2), as far as rules compare clients with it. The zero value is
 // that nothing is known.
 type ServerMetadata struct {
-	supported             map[Field][]string
+	supported             map[Field][]string // in order
 	requireSignedRequests bool
 }
 
@@ -71,7 +71,12 @@ func NewServerMetadata(lists map[string][]string, requireSignedRequestObject boo
 	m := ServerMetadata{supported: map[Field][]string{}, requireSignedRequests: requireSignedRequestObject}
 	for _, list := range serverLists() {
 		if values, present := lists[list.name]; present {
-			m.supported[list.field] = slices.Clone(values)
+			values = slices.Clone(values)
+			for i, value := range values {
+				values[i] = inOneForm(list.field, value)
+			}
+			slices.Sort(values)
+			m.supported[list.field] = values
 		}
 	}
 	return m
@@ -81,11 +86,8 @@ func NewServerMetadata(lists map[string][]string, requireSignedRequestObject boo
 // false if there is no such list. So a value that a named server lists extends the
 // vocabulary of the field.
 func (m ServerMetadata) supports(field Field, value string) bool {
-	if field == FieldResponseTypes {
-		value = sortedWords(value)
-		return slices.ContainsFunc(m.supported[field], func(listed string) bool { return sortedWords(listed) == value })
-	}
-	return slices.Contains(m.supported[field], value)
+	_, found := slices.BinarySearch(m.supported[field], inOneForm(field, value))
+	return found
 }
 
 // lacks reports whether the server's metadata has a list for the field without the value.
@@ -94,9 +96,12 @@ func (m ServerMetadata) lacks(field Field, value string) bool {
 	return listed && !m.supports(field, value)
 }
 
-// sortedWords is a value of words whose order has no meaning, such as a response type
-// (RFC 6749 §3.1.1), in one order.
-func sortedWords(value string) string {
+// inOneForm returns the value with the words of a response type, whose order has no
+// meaning (RFC 6749 §3.1.1), in one order.
+func inOneForm(field Field, value string) string {
+	if field != FieldResponseTypes {
+		return value
+	}
 	words := strings.Fields(value)
 	slices.Sort(words)
 	return strings.Join(words, " ")

@@ -99,3 +99,21 @@ func String(value jsontext.Value) (string, bool) {
 	decoded, err := jsontext.AppendUnquote(nil, value)
 	return string(decoded), err == nil
 }
+
+// Strings decodes a JSON array of strings. It returns false for any other value, and for
+// none.
+func Strings(value jsontext.Value) ([]string, bool) {
+	elements, err := Array(value)
+	if err != nil {
+		return nil, false
+	}
+	decoded := make([]string, len(elements))
+	for i, element := range elements {
+		text, ok := String(element)
+		if !ok {
+			return nil, false
+		}
+		decoded[i] = text
+	}
+	return decoded, true
+}
