@@ -1,10 +1,13 @@
 package domain
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 const sectorURL = "https://sector.example.com/uris.json"
@@ -243,4 +246,57 @@ func TestPreexistingViolationsOfTheSectorIdentifier(t *testing.T) {
 	moved := ChangeOf(Settings{SectorIdentifierURI: "https://other.example/"})
 	assert.Equal(t, []string{"sector-identifier-missing"}, rulesOf(decide(moved, SectorIdentifierSeen(nil)).Violations()),
 		"what is known about the new document says nothing about the old one")
+}
+
+// The document is fetched only if the draft asks for it, and still every accepted client
+// has all of its URIs in the document.
+func TestNoSequenceOfRevisionsLeavesAURIOutOfTheDocument(t *testing.T) {
+	book := testBook(t, Policy{})
+	documents := map[string]SectorIdentifier{
+		"":                   SectorIdentifierUnexamined(),
+		"https://s.example/": SectorIdentifierSeen([]string{"https://a.example/", "https://keys.example/", "https://notify.example/"}),
+		"https://t.example/": SectorIdentifierSeen([]string{"https://a.example/", "https://b.example/"}),
+		"https://u.example/": SectorIdentifierUnreachable("x"),
+		"https://v.example/": SectorIdentifierMalformed("x"),
+	}
+	uri := rapid.SampledFrom(slices.Sorted(maps.Keys(documents)))
+	redirects := rapid.SliceOfNDistinct(rapid.SampledFrom([]RedirectURI{"https://a.example/", "https://b.example/", "https://c.example/"}), 1, 3, rapid.ID)
+	rapid.Check(t, func(t *rapid.T) {
+		decide := func(draft *Draft) Outcome {
+			facts := Facts{Keys: KeysSeen(*keySet(ecKey()))}
+			if at, fetch := draft.SectorIdentifier(); fetch {
+				facts.Sector = documents[at]
+			}
+			return draft.Decide(facts, testNow)
+		}
+		outcome := decide(book.Register(Identity{ID: "1"}, ChangeTo(legal())))
+		require.False(t, outcome.Findings.HasViolations())
+		client := outcome.Client
+		for range rapid.IntRange(1, 8).Draw(t, "steps") {
+			values := Settings{
+				RedirectURIs: redirects.Draw(t, "redirects"), SectorIdentifierURI: uri.Draw(t, "uri"),
+				SubjectType: rapid.SampledFrom([]SubjectType{"", SubjectPairwise}).Draw(t, "subjects"),
+				GrantTypes:  rapid.SampledFrom([][]GrantType{{GrantAuthorizationCode}, {GrantAuthorizationCode, GrantCIBA}}).Draw(t, "grants"),
+				Keys:        KeysAt("https://keys.example/"),
+				CIBA: CIBA{
+					DeliveryMode:         rapid.SampledFrom([]DeliveryMode{"", DeliveryPoll, DeliveryPush}).Draw(t, "mode"),
+					NotificationEndpoint: "https://notify.example/",
+				},
+			}
+			change := ChangeOf(Settings{}, FieldJWKS)
+			for _, f := range []Field{FieldRedirectURIs, FieldSectorIdentifierURI, FieldSubjectType, FieldGrantTypes, FieldJWKSURI, FieldCIBADeliveryMode, FieldCIBANotificationEndpoint} {
+				if rapid.Bool().Draw(t, f.String()) {
+					change = change.With(f, values)
+				}
+			}
+			outcome := decide(must(book.Revise(client, change)))
+			if outcome.Findings.HasViolations() {
+				continue
+			}
+			client = outcome.Client
+			settings := client.Settings()
+			found := book.Validate(settings, Facts{Keys: KeysSeen(*keySet(ecKey())), Sector: documents[settings.SectorIdentifierURI]}, testNow)
+			require.Empty(t, found.Violations(), "%+v", settings)
+		}
+	})
 }
