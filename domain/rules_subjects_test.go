@@ -35,7 +35,7 @@ func ciba(mode DeliveryMode, edits ...func(*Settings)) func(*Settings) {
 func subjectExamples() map[string][]example {
 	const callback, keys, endpoint = "https://app.example.com/callback", "https://keys.example.com/jwks", "https://notify.example.com/ciba"
 	off := Policy{KeyPreflight: PreflightOff}
-	clear := func(s *Settings) { s.RedirectURIs = nil }
+	noRedirect := func(s *Settings) { s.RedirectURIs = nil }
 	syntax := func(name, uri, at string) example { return example{name: name, edit: sectorAt(uri), at: at} }
 	return map[string][]example{
 		"subject-type-unknown": {
@@ -135,7 +135,7 @@ func subjectExamples() map[string][]example {
 			{name: "no redirect URI", edit: all(grants(GrantDeviceCode), pairwise), at: "/subject_type"},
 			{name: "a private-use scheme", edit: public(pairwise, redirect("com.example.app:/cb")), at: "/subject_type"},
 			{name: "push without an endpoint", edit: ciba(DeliveryPush, pairwise, func(s *Settings) { s.CIBA.NotificationEndpoint = "" }), at: "/subject_type"},
-			{name: "a jwks_uri and neither CIBA nor device", edit: all(pairwise, clear, keysAt(keys)), at: "/subject_type"},
+			{name: "a jwks_uri and neither CIBA nor device", edit: all(pairwise, noRedirect, keysAt(keys)), at: "/subject_type"},
 			{name: "a redirect URI", edit: pairwise},
 			{name: "a sector_identifier_uri", edit: all(grants(GrantDeviceCode), pairwise, sectorAt(sectorURL))},
 			{name: "device with a jwks_uri", edit: all(grants(GrantDeviceCode), pairwise, keysAt(keys))},

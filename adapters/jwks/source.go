@@ -84,7 +84,7 @@ func (s *source[T]) fetch(ctx context.Context, tenant domain.TenantID, uri strin
 	for {
 		// The end of one caller's request must not fail the fetch for the others,
 		// so the fetch has its own deadline.
-		outcome := s.flight.DoChan(uri, func() (any, error) { //nolint:contextcheck // see above
+		outcome := s.flight.DoChan(uri, func() (any, error) {
 			if known, ok := s.cached(uri, s.options.Now()); ok {
 				return known, nil
 			}

@@ -138,27 +138,28 @@ func (s *source) load(ctx context.Context) error {
 	}
 }
 
-// refresh reads the metadata once for all callers that ask for it meanwhile. It has its
-// own deadline, so that the end of one caller's request does not fail the others.
-func (s *source) refresh() <-chan singleflight.Result {
-	return s.flight.DoChan("", func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
-		defer cancel()
-		var status fileStatus
-		if !s.location.isURL() {
-			status = statusOf(s.location.At) // before reading, so that a later change is noticed
-		}
-		var metadata domain.ServerMetadata
-		text, err := s.read(ctx)
-		if err == nil {
-			metadata, err = Parse(text)
-		}
-		if err != nil {
-			err = fmt.Errorf("the metadata of the authorization server at %s: %w", s.location.At, err)
-		}
-		s.note(metadata, status, err)
-		return nil, err
-	})
+// refresh reads the metadata once for all callers that ask for it meanwhile.
+func (s *source) refresh() <-chan singleflight.Result { return s.flight.DoChan("", s.readOnce) }
+
+// readOnce reads the metadata. It has its own deadline, so that the end of one caller's
+// request does not fail the others.
+func (s *source) readOnce() (any, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
+	defer cancel()
+	var status fileStatus
+	if !s.location.isURL() {
+		status = statusOf(s.location.At) // before reading, so that a later change is noticed
+	}
+	var metadata domain.ServerMetadata
+	text, err := s.read(ctx)
+	if err == nil {
+		metadata, err = Parse(text)
+	}
+	if err != nil {
+		err = fmt.Errorf("the metadata of the authorization server at %s: %w", s.location.At, err)
+	}
+	s.note(metadata, status, err)
+	return nil, err
 }
 
 // note keeps the outcome of a read, and logs a failure when it begins and when it ends.
