@@ -87,7 +87,10 @@ func subjectRules() []Rule {
 			ID: "sector-identifier-required", Level: Violation, Source: "OIDC Core §8.1", needs: sector,
 			Summary: "the subject type is pairwise and the redirect URIs have several hosts (in lower case, without ports), but sector_identifier_uri is not set",
 			check: func(j *candidate, r *report) {
-				if hosts := j.redirectHosts(); j.SubjectType == SubjectPairwise && j.SectorIdentifierURI == "" && len(hosts) > 1 {
+				if j.SubjectType != SubjectPairwise || j.SectorIdentifierURI != "" {
+					return
+				}
+				if hosts := j.redirectHosts(); len(hosts) > 1 {
 					r.on(FieldSectorIdentifierURI, "the redirect URIs have %d hosts, so the sector is not defined; set sector_identifier_uri", len(hosts))
 				}
 			},
@@ -126,8 +129,11 @@ func subjectRules() []Rule {
 			ID: "pairwise-shared-sector", Level: Warning, Source: "OIDC Core §8.1", needs: sector,
 			Summary: "the subject type is pairwise, the only host is loopback, and sector_identifier_uri is not set: every such client is in one sector",
 			check: func(j *candidate, r *report) {
+				if j.SubjectType != SubjectPairwise || j.SectorIdentifierURI != "" {
+					return
+				}
 				hosts := j.redirectHosts()
-				if j.SubjectType != SubjectPairwise || j.SectorIdentifierURI != "" || len(hosts) != 1 {
+				if len(hosts) != 1 {
 					return
 				}
 				ip, err := netip.ParseAddr(hosts[0])
