@@ -101,10 +101,12 @@ fuzz: ## Fuzz each parser for a minute
 	$(GO) test ./domain -run '^$$' -fuzz FuzzName -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./domain -run '^$$' -fuzz FuzzTLSSubject -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/jwks -run '^$$' -fuzz FuzzKeySet -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/jwks -run '^$$' -fuzz FuzzSectorIdentifier -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/tokens -run '^$$' -fuzz FuzzToken -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/tokens -run '^$$' -fuzz FuzzClaimPath -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/tokens -run '^$$' -fuzz FuzzIssuerKeys -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/tokens -run '^$$' -fuzz FuzzIssuersFile -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/servermetadata -run '^$$' -fuzz FuzzParse -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/jwks -run '^$$' -fuzz FuzzCertificate -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/secrethash -run '^$$' -fuzz FuzzParse -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/clientfile -run '^$$' -fuzz FuzzRead -fuzztime 1m -fuzzminimizetime 5s

@@ -34,7 +34,8 @@ func (r *Registry) ClientKeys(ctx context.Context, caller Caller, id domain.Clie
 	if err != nil {
 		return KeysInForce{}, fmt.Errorf("read the keys of a client: %w", err)
 	}
-	inForce.Findings = r.config.Book.Validate(settings, inForce.Keys, r.now()).AboutKeys()
+	facts := domain.Facts{Keys: inForce.Keys, Server: serverOf(ctx, r.config.Servers, caller.Tenant)}
+	inForce.Findings = r.config.Book.Validate(settings, facts, r.now()).AboutKeys()
 	return inForce, nil
 }
 
@@ -73,10 +74,15 @@ func (r *Registry) assess(
 	if err != nil {
 		return nil, fmt.Errorf("assess a client: %w", err)
 	}
+	sector, err := resolveSector(ctx, r.config.Sectors, tenant, settings.SectorIdentifierURI, true)
+	if err != nil {
+		return nil, fmt.Errorf("assess a client: %w", err)
+	}
+	facts := domain.Facts{Keys: keys, Sector: sector, Server: serverOf(ctx, r.config.Servers, tenant)}
 	now := r.now()
 	assessed := make([]domain.Assessment, len(profiles))
 	for i, profile := range profiles {
-		assessed[i] = r.config.Book.Assess(settings, profile, keys, now)
+		assessed[i] = r.config.Book.Assess(settings, profile, facts, now)
 	}
 	return assessed, nil
 }

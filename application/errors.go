@@ -47,11 +47,12 @@ var (
 	// ErrUnavailable: a store or the token issuer's keys cannot be reached. It is
 	// unknown whether a change was committed.
 	ErrUnavailable = errors.New("temporarily unavailable")
-	// ErrTooManyFetches: too many fetches of clients' keys are in progress, of all
-	// tenants or of this one. Nothing was changed. It wraps [ErrUnavailable].
-	ErrTooManyFetches = fmt.Errorf("too many key fetches in progress: %w", ErrUnavailable)
+	// ErrTooManyFetches: too many fetches of clients' keys and sector identifiers are in
+	// progress, of all tenants or of this one. Nothing was changed. It wraps
+	// [ErrUnavailable].
+	ErrTooManyFetches = fmt.Errorf("too many fetches in progress: %w", ErrUnavailable)
 	// ErrTooManyVerifications: too many secrets are being verified against slow hashes
-	// of other systems. It is an [ErrUnavailable].
+	// of other systems. It wraps [ErrUnavailable].
 	ErrTooManyVerifications = fmt.Errorf("too many verifications of imported secrets in progress: %w", ErrUnavailable)
 )
 

@@ -231,6 +231,24 @@ type SecretHashes interface {
 	Verify(ctx context.Context, tenant domain.TenantID, id domain.ClientID, hash, value string) (bool, error)
 }
 
+// SectorResolver reads the documents of clients' sector identifiers into the facts that
+// rules check.
+type SectorResolver interface {
+	// FetchSectorIdentifier reads the document at a sector_identifier_uri (OIDC
+	// Registration §5) for a tenant, or returns what it read a short while ago. It
+	// follows no redirect. Everything else is as for [KeyResolver.Fetch], also the
+	// error; a tenant has one share for keys and documents together.
+	FetchSectorIdentifier(ctx context.Context, tenant domain.TenantID, uri string) (domain.SectorIdentifier, error)
+}
+
+// Servers knows what the authorization servers of tenants support.
+type Servers interface {
+	// Server returns what the authorization server of the tenant supports, as it was
+	// read last; the zero value if nothing is known. It never fails, and returns
+	// within a few seconds.
+	Server(ctx context.Context, tenant domain.TenantID) domain.ServerMetadata
+}
+
 // Limiter limits the rate of an operation.
 type Limiter interface {
 	// Allow reports whether the operation is allowed once more now, for a client or a

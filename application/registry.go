@@ -22,11 +22,15 @@ const (
 
 // Config contains the ports and options of a [Registry].
 type Config struct {
-	Book   *domain.Rulebook
-	Store  Store
-	Keys   KeyResolver
-	Clock  Clock
-	Random Random
+	Book    *domain.Rulebook
+	Store   Store
+	Keys    KeyResolver
+	Sectors SectorResolver
+	// Servers returns what the authorization servers support; nil means that nothing is
+	// known.
+	Servers Servers
+	Clock   Clock
+	Random  Random
 	// Peppers are the keys with which secrets are hashed: the first one for new
 	// secrets, all of them for verification. Without peppers, secrets are hashed
 	// without a key.
@@ -355,15 +359,21 @@ func (r *Registry) revising(change domain.Change) decision {
 	}
 }
 
-// decide reads the keys that the draft needs, and validates it. No lock is held and no
-// transaction is open while keys are fetched. The error is that of [KeyResolver.Fetch].
+// decide reads the documents that the draft needs, and validates it. No lock is held and
+// no transaction is open while they are fetched. The error is that of
+// [KeyResolver.Fetch].
 func (r *Registry) decide(ctx context.Context, tenant domain.TenantID, draft *domain.Draft, now time.Time) (domain.Outcome, error) {
 	source, fetch := draft.Keys()
 	keys, err := resolve(ctx, r.config.Keys, tenant, source, fetch)
 	if err != nil {
 		return domain.Outcome{}, err
 	}
-	return draft.Decide(keys, now), nil
+	uri, fetch := draft.SectorIdentifier()
+	sector, err := resolveSector(ctx, r.config.Sectors, tenant, uri, fetch)
+	if err != nil {
+		return domain.Outcome{}, err
+	}
+	return draft.Decide(domain.Facts{Keys: keys, Sector: sector, Server: serverOf(ctx, r.config.Servers, tenant)}, now), nil
 }
 
 // change reads, decides and commits. It repeats this if the client was changed in the
@@ -509,6 +519,25 @@ func resolve(
 	default:
 		return domain.KeysUnexamined(), nil
 	}
+}
+
+// resolveSector reads the document at a sector_identifier_uri if fetch is set. The error
+// is that of [SectorResolver.FetchSectorIdentifier].
+func resolveSector(
+	ctx context.Context, resolver SectorResolver, tenant domain.TenantID, uri string, fetch bool,
+) (domain.SectorIdentifier, error) {
+	if uri == "" || !fetch {
+		return domain.SectorIdentifierUnexamined(), nil
+	}
+	return resolver.FetchSectorIdentifier(ctx, tenant, uri)
+}
+
+// serverOf returns what the authorization server of the tenant supports.
+func serverOf(ctx context.Context, servers Servers, tenant domain.TenantID) domain.ServerMetadata {
+	if servers == nil {
+		return domain.ServerMetadata{}
+	}
+	return servers.Server(ctx, tenant)
 }
 
 // now returns the time of the registry's clock, see [nowBy].

@@ -97,10 +97,11 @@ func registryOver(t *testing.T, store application.Store) *registry {
 	t.Helper()
 	book, err := domain.NewRulebook(domain.Policy{KeyPreflight: domain.PreflightOff})
 	require.NoError(t, err)
+	resolver := jwks.NewResolver(jwks.Options{})
 	r := &registry{}
 	r.with(func(c *application.Config) {
 		*c = application.Config{
-			Book: book, Store: store, Keys: jwks.NewResolver(jwks.Options{}), Clock: &clock{at: now}, Random: &counter{},
+			Book: book, Store: store, Keys: resolver, Sectors: resolver, Clock: &clock{at: now}, Random: &counter{},
 			Grace: 4 * time.Hour, Hashes: secrethash.New(2),
 		}
 	})

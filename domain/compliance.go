@@ -38,11 +38,11 @@ type Obligation struct {
 }
 
 // Assess checks the settings against the profile, as if they claimed it.
-func (b *Rulebook) Assess(settings Settings, profile Profile, keys Keys, now time.Time) Assessment {
+func (b *Rulebook) Assess(settings Settings, profile Profile, facts Facts, now time.Time) Assessment {
 	settings.Profile = profile
 	validatedAs, _ := profile.ValidatedAs()
 	found := map[string]Findings{}
-	for _, f := range b.Validate(settings, keys, now) {
+	for _, f := range b.Validate(settings, facts, now) {
 		found[f.Rule] = append(found[f.Rule], f)
 	}
 	a := Assessment{Profile: profile, Obligations: obligations(validatedAs)}

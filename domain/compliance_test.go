@@ -11,7 +11,7 @@ func TestAssessReportsEveryApplicableRuleWithItsFindings(t *testing.T) {
 	settings := legal()
 	settings.AuthMethods = []AuthMethod{AuthSecretBasic}
 	settings.Profile = ProfileFAPI1Baseline
-	facts := KeysSeen(*keySet(ecKey()))
+	facts := Facts{Keys: KeysSeen(*keySet(ecKey()))}
 
 	base := book.Assess(settings, ProfileNone, facts, testNow)
 	assert.True(t, base.Compliant(), "not the claimed profile is checked, but the given one")
@@ -40,9 +40,9 @@ func TestAssessReportsEveryApplicableRuleWithItsFindings(t *testing.T) {
 
 func TestFindingsAboutOneKeyHaveItsIndex(t *testing.T) {
 	book := testBook(t, Policy{})
-	findings := book.Validate(legal(), KeysSeen(*keySet(ecKey(), with(rsaKey(), func(k *Key) { k.Bits = 1024 }))), testNow)
+	findings := book.Validate(legal(), Facts{Keys: KeysSeen(*keySet(ecKey(), with(rsaKey(), func(k *Key) { k.Bits = 1024 })))}, testNow)
 	assert.Len(t, findings, 1)
 	assert.Equal(t, 1, findings[0].KeyIndex)
-	findings = book.Validate(legal(), KeysSeen(*keySet()), testNow)
+	findings = book.Validate(legal(), Facts{Keys: KeysSeen(*keySet())}, testNow)
 	assert.Equal(t, NoKey, findings[0].KeyIndex)
 }

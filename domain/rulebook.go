@@ -42,18 +42,20 @@ func (r Rule) Levels() []Level {
 	return []Level{r.Level}
 }
 
-// KeyPreflight defines what happens if a client is changed and its keys cannot be
-// fetched.
+// KeyPreflight defines what happens if a client is changed and its keys, or the document
+// at its sector_identifier_uri, cannot be fetched.
 type KeyPreflight string
 
-// The policies for keys at a URI.
+// The policies for keys and documents at a URI.
 const (
-	// PreflightOff does not fetch keys when a client is changed.
+	// PreflightOff does not fetch them when a client is changed. It warns about a
+	// sector_identifier_uri, whose document is never checked then.
 	PreflightOff KeyPreflight = "off"
-	// PreflightWarn fetches keys, and warns if that fails; it rejects a client with
-	// a FAPI profile whose rules depend on the keys.
+	// PreflightWarn fetches them, and warns if that fails for keys; it rejects a client
+	// with a FAPI profile whose rules depend on the keys, and a client whose document at
+	// a sector_identifier_uri cannot be fetched.
 	PreflightWarn KeyPreflight = "warn"
-	// PreflightRequire rejects a client whose keys cannot be fetched.
+	// PreflightRequire also rejects a client whose keys cannot be fetched.
 	PreflightRequire KeyPreflight = "require"
 )
 
@@ -62,12 +64,14 @@ type Policy struct {
 	// GrantTypes are extension grants (RFC 6749 §4.5) in addition to [GrantTypes];
 	// each is an absolute URI.
 	GrantTypes []GrantType
-	// KeyNetworks are private networks from which clients' keys may be fetched.
+	// KeyNetworks are private networks from which clients' keys and sector identifiers
+	// may be fetched.
 	KeyNetworks []netip.Prefix
-	// KeyHosts are names of hosts from which clients' keys may be fetched even if
-	// their addresses are private.
+	// KeyHosts are names of hosts from which clients' keys and sector identifiers may be
+	// fetched even if their addresses are private.
 	KeyHosts []string
-	// KeyPreflight is the policy for keys at a URI; empty means [PreflightWarn].
+	// KeyPreflight is the policy for keys and documents at a URI; empty means
+	// [PreflightWarn].
 	KeyPreflight KeyPreflight
 }
 
@@ -108,6 +112,8 @@ func Rules() []Rule {
 		{"Scopes", scopeRules()},
 		{"Keys", keyRules()},
 		{"Metadata", metadataRules()},
+		{"Subjects", subjectRules()},
+		{"Server", serverRules()},
 		{"Identifier", clientIDRules()},
 		{"Size", sizeRules()},
 	}
@@ -132,18 +138,23 @@ type candidate struct {
 	profile Profile  // one that [Profile.ValidatedAs] returned
 	id      ClientID // of a new client; empty if it exists, or if the registry generates one
 	keys    Keys
+	sector  SectorIdentifier
+	server  ServerMetadata
 	now     time.Time
 	uris    []uri // the parsed RedirectURIs
 }
 
 // Validate applies every rule to the settings, as for a new client.
-func (b *Rulebook) Validate(settings Settings, keys Keys, now time.Time) Findings {
-	return b.validate(settings, "", keys, now)
+func (b *Rulebook) Validate(settings Settings, facts Facts, now time.Time) Findings {
+	return b.validate(settings, "", facts, now)
 }
 
-func (b *Rulebook) validate(settings Settings, id ClientID, keys Keys, now time.Time) Findings {
+func (b *Rulebook) validate(settings Settings, id ClientID, facts Facts, now time.Time) Findings {
 	validatedAs, _ := settings.Profile.ValidatedAs()
-	j := &candidate{Settings: settings, policy: &b.policy, profile: validatedAs, id: id, keys: keys, now: now}
+	j := &candidate{
+		Settings: settings, policy: &b.policy, profile: validatedAs, id: id,
+		keys: facts.Keys, sector: facts.Sector, server: facts.Server, now: now,
+	}
 	j.uris = make([]uri, len(settings.RedirectURIs))
 	for i, raw := range settings.RedirectURIs {
 		j.uris[i] = parseURI(string(raw))

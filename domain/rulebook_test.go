@@ -297,7 +297,7 @@ func TestAcceptedRevisionsNeverResultInAnInvalidClient(t *testing.T) {
 				require.False(t, f.Preexisting, "a client that was always valid has a preexisting violation: %+v", f)
 			}
 			client = revised
-			require.False(t, book.Validate(client.Settings(), facts, testNow).HasViolations(), "%+v", client.Settings())
+			require.False(t, book.Validate(client.Settings(), Facts{Keys: facts}, testNow).HasViolations(), "%+v", client.Settings())
 		}
 	})
 }
@@ -307,11 +307,11 @@ func TestValidationDoesNotDependOnTheOrderOfRules(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		settings := anyChange(t).Over(legal())
 		facts := anyFacts(t)
-		first := book.Validate(settings, facts, testNow)
-		require.Equal(t, first, book.Validate(settings, facts, testNow))
+		first := book.Validate(settings, Facts{Keys: facts}, testNow)
+		require.Equal(t, first, book.Validate(settings, Facts{Keys: facts}, testNow))
 
 		shuffled := &Rulebook{policy: book.policy, rules: rapid.Permutation(book.rules).Draw(t, "order")}
-		require.ElementsMatch(t, first, shuffled.Validate(settings, facts, testNow))
+		require.ElementsMatch(t, first, shuffled.Validate(settings, Facts{Keys: facts}, testNow))
 	})
 }
 
@@ -352,6 +352,6 @@ func BenchmarkValidate(b *testing.B) {
 	settings.GrantTypes = append(settings.GrantTypes, GrantRefreshToken)
 	facts := KeysSeen(*keySet(ecKey()))
 	for b.Loop() {
-		book.Validate(settings, facts, testNow)
+		book.Validate(settings, Facts{Keys: facts}, testNow)
 	}
 }

@@ -2,7 +2,6 @@ package domain
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 )
@@ -243,13 +242,13 @@ func keyRules() []Rule {
 		{
 			ID: "jwks-uri-syntax", Level: Violation, Source: "RFC 7591 §2, OIDC Registration §2", needs: []Field{FieldJWKSURI},
 			Summary: "it is not an absolute https URI with a host, has user information or a fragment, or its host violates redirect-uri-host",
-			check:   eachKeyURI(func(_ *candidate, u *uri) string { return keyURIFault(u) }),
+			check:   eachKeyURI(func(_ *candidate, u *uri) string { return fetchURIFault(u, FieldJWKSURI) }),
 		},
 		{
 			ID: "jwks-uri-address", Level: Violation, Source: "own; RFC 7591 §5", needs: []Field{FieldJWKSURI}, keys: true,
 			Summary: "the host is localhost or an IP address that is not public; a name that resolves to such an address is reported by jwks-uri-unreachable, like a name that does not exist",
 			check: eachKeyURI(func(j *candidate, u *uri) string {
-				return when(j.keys.state == keysRefused || !j.policy.allowsKeyHost(u),
+				return when(j.keys.state == keysRefused || !j.policy.allowsFetchHost(u),
 					"the host is not public, and keys are fetched only from public hosts; publish them on a public host, or send them inline as jwks")
 			}),
 		},
@@ -322,24 +321,6 @@ func profileAlgorithms(p Profile) []string {
 func profileKey(p Profile) func(Key) bool {
 	algorithms := profileAlgorithms(p)
 	return func(k Key) bool { return k.Curve != crvEd448 && k.verifiesWith(algorithms) }
-}
-
-// allowsKeyHost reports whether keys may be fetched from the host as written in the
-// URI; the resolver checks the addresses of a name.
-func (p *Policy) allowsKeyHost(u *uri) bool {
-	host := strings.ToLower(u.host)
-	if slices.Contains(p.KeyHosts, host) {
-		return true
-	}
-	if ip, ok := u.address(); ok {
-		return p.AllowsKeyAddress(ip)
-	}
-	return host != "localhost" && !strings.HasSuffix(host, ".localhost") // RFC 6761 §6.3
-}
-
-// AllowsKeyAddress reports whether keys may be fetched from the address.
-func (p *Policy) AllowsKeyAddress(ip netip.Addr) bool {
-	return IsPublicAddress(ip) || slices.ContainsFunc(p.KeyNetworks, func(n netip.Prefix) bool { return n.Contains(ip.Unmap()) })
 }
 
 func checkExponent(j *candidate, r *report) {

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"maps"
 	"net/netip"
 	"os"
 	"strings"
@@ -58,6 +59,8 @@ type example struct {
 	id        ClientID
 	set       *KeySet // the keys that were read; nil means one valid key
 	keys      *Keys   // the state of the keys, instead of a set
+	sector    SectorIdentifier
+	server    ServerMetadata
 	policy    Policy
 	at        string // where the rule is violated; "" if it is not
 	level     Level  // of the finding; 0 means that of the rule
@@ -83,7 +86,7 @@ func (e example) findings(t *testing.T) Findings {
 	if e.secondURI != "" {
 		settings.Keys.uri = e.secondURI
 	}
-	return testBook(t, e.policy).validate(settings, e.id, keys, testNow)
+	return testBook(t, e.policy).validate(settings, e.id, Facts{Keys: keys, Sector: e.sector, Server: e.server}, testNow)
 }
 
 func redirect(uris ...RedirectURI) func(*Settings) {
@@ -154,6 +157,14 @@ func validCertificate() Certificate {
 
 // examples contains configurations for every rule that violate it, or almost do.
 func examples() map[string][]example {
+	all := firstExamples()
+	for _, more := range []map[string][]example{subjectExamples(), serverExamples()} {
+		maps.Copy(all, more)
+	}
+	return all
+}
+
+func firstExamples() map[string][]example {
 	return map[string][]example{
 		"client-size": {
 			{name: "all fields together", edit: longURIs(66, 2000), at: "/redirect_uris"},

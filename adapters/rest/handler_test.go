@@ -117,8 +117,9 @@ func serviceOver(t testing.TB, store application.Store, adjust ...func(*setup)) 
 	book, err := domain.NewRulebook(domain.Policy{KeyPreflight: domain.PreflightOff})
 	require.NoError(t, err)
 	logs := &bytes.Buffer{}
+	resolver := jwks.NewResolver(jwks.Options{})
 	config := setup{Registry: application.Config{
-		Book: book, Store: store, Keys: jwks.NewResolver(jwks.Options{}), Clock: realTime{}, Random: random{},
+		Book: book, Store: store, Keys: resolver, Sectors: resolver, Clock: realTime{}, Random: random{},
 		Hashes: secrethash.New(2),
 	}}
 	config.Config = rest.Config{

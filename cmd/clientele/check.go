@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"time"
 
 	"github.com/clientele-oauth/clientele/adapters/clientfile"
 	"github.com/clientele-oauth/clientele/adapters/report"
 	"github.com/clientele-oauth/clientele/adapters/secrethash"
+	"github.com/clientele-oauth/clientele/adapters/servermetadata"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -38,20 +41,22 @@ func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e))
 // Exit statuses of check.
 const (
 	errRejected = exitError(1) // a client violates a rule
-	errUnread   = exitError(2) // a file could not be read
+	errUnread   = exitError(2) // a file, or the metadata of the server, could not be read
 )
 
 type checkCommand struct {
 	Files     []string `arg:"" name:"file" help:"JSON or YAML files with client configurations, or folders of such files; - is standard input."`
 	Format    string   `default:"text" enum:"text,json,sarif" help:"text, json or sarif (${default})."`
 	Profile   string   `enum:",${profiles}" default:"" placeholder:"NAME" help:"Validate every client as if it claimed this profile: ${profiles}."`
-	FetchKeys bool     `help:"Also fetch and check the keys at jwks_uri; nothing else uses the network."`
+	FetchKeys bool     `help:"Also fetch and check the keys at jwks_uri and the document at sector_identifier_uri; nothing else uses the network, except for a URL of --server-metadata."`
 	ruleFlags `embed:"" group:"Rules"`
 	keyFlags  `embed:"" group:"Keys at a jwks_uri, with --fetch-keys"`
+
+	ServerMetadata string `group:"Rules" placeholder:"LOCATION" help:"URL or file of the authorization server's metadata (OpenID Connect Discovery, RFC 8414): clients are also validated against what it supports."`
 }
 
 // Run validates the files. The exit status is 0 if every client is valid, 1 if one is
-// rejected, and 2 if a file could not be read.
+// rejected, and 2 if a file, or the metadata of the server, could not be read.
 func (c *checkCommand) Run(ctx context.Context) error {
 	policy := rulePolicy(c.ruleFlags, c.keyFlags, string(domain.PreflightWarn))
 	book, err := domain.NewRulebook(policy)
@@ -62,11 +67,16 @@ func (c *checkCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	servers, err := c.servers(ctx)
+	if err != nil {
+		printError(err)
+		return errUnread
+	}
 	reader, err := clientfile.NewReader()
 	if err != nil {
 		return err
 	}
-	inspector := &application.Inspector{Book: book, Keys: resolver, Clock: systemClock{}, FetchKeys: c.FetchKeys}
+	inspector := &application.Inspector{Book: book, Keys: resolver, Sectors: resolver, Servers: servers, Clock: systemClock{}, FetchKeys: c.FetchKeys}
 	var files []report.File
 	declared := &clientfile.Identifiers{}
 	for _, in := range inputs(ctx, c.Files) {
@@ -94,6 +104,20 @@ func (c *checkCommand) Run(ctx context.Context) error {
 	default:
 		return nil
 	}
+}
+
+// servers returns the authorization server that the flag names, if any. Its metadata must
+// be readable.
+func (c *checkCommand) servers(ctx context.Context) (*servermetadata.Servers, error) {
+	var locations []servermetadata.Location
+	if c.ServerMetadata != "" {
+		locations = append(locations, servermetadata.Location{At: c.ServerMetadata})
+	}
+	servers, err := servermetadata.New(locations, slog.New(slog.DiscardHandler), time.Now)
+	if err == nil {
+		err = servers.Load(ctx)
+	}
+	return servers, err
 }
 
 // maxFindings is the maximum number of findings that are kept for one file.

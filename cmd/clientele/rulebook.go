@@ -16,12 +16,12 @@ type ruleFlags struct {
 	GrantType []string `env:"CLIENTELE_GRANT_TYPE" placeholder:"URI" help:"Extension grant types to allow (RFC 6749 §4.5)."`
 }
 
-// keyFlags configure how the keys of clients are fetched.
+// keyFlags configure how the keys and sector identifiers of clients are fetched.
 type keyFlags struct {
-	KeyNetwork []netip.Prefix `env:"CLIENTELE_KEY_NETWORK" placeholder:"CIDR" help:"Private networks from which client keys may be fetched, e.g. 10.1.0.0/16."`
-	KeyHost    []string       `env:"CLIENTELE_KEY_HOST" placeholder:"NAME" help:"Hosts from which client keys may be fetched even if their address is private."`
-	KeyCAFile  string         `name:"key-ca-file" env:"CLIENTELE_KEY_CA_FILE" type:"existingfile" placeholder:"FILE" help:"Certificate authorities for the hosts of client keys, in PEM; replaces those of the system."`
-	KeyTimeout time.Duration  `default:"3s" env:"CLIENTELE_KEY_TIMEOUT" help:"Timeout for fetching a client's keys, including redirects (${default})."`
+	KeyNetwork []netip.Prefix `env:"CLIENTELE_KEY_NETWORK" placeholder:"CIDR" help:"Private networks from which client keys and sector identifiers may be fetched, e.g. 10.1.0.0/16."`
+	KeyHost    []string       `env:"CLIENTELE_KEY_HOST" placeholder:"NAME" help:"Hosts from which client keys and sector identifiers may be fetched even if their address is private."`
+	KeyCAFile  string         `name:"key-ca-file" env:"CLIENTELE_KEY_CA_FILE" type:"existingfile" placeholder:"FILE" help:"Certificate authorities for the hosts of client keys and sector identifiers, in PEM; replaces those of the system."`
+	KeyTimeout time.Duration  `default:"3s" env:"CLIENTELE_KEY_TIMEOUT" help:"Timeout for fetching a client's keys, including redirects, or its sector identifier (${default})."`
 }
 
 // rulePolicy returns the policy of the rulebook that the flags configure.
@@ -36,7 +36,8 @@ func rulePolicy(rules ruleFlags, keys keyFlags, preflight string) domain.Policy 
 	return policy
 }
 
-// resolver returns the resolver of clients' keys that the flags configure.
+// resolver returns the resolver of clients' keys and sector identifiers that the flags
+// configure.
 func (f keyFlags) resolver(policy domain.Policy) (*jwks.Resolver, error) {
 	options := jwks.Options{Policy: policy, Timeout: f.KeyTimeout}
 	if f.KeyCAFile != "" {

@@ -56,8 +56,9 @@ type serveCommand struct {
 	tokenFlags `embed:"" group:"Access tokens"`
 
 	ruleFlags       `embed:"" group:"Rules"`
+	serverFlags     `embed:"" group:"Rules"`
 	keyFlags        `embed:"" group:"Keys at a jwks_uri"`
-	KeyPreflight    string        `default:"warn" enum:"off,warn,require" env:"CLIENTELE_KEY_PREFLIGHT" group:"Keys at a jwks_uri" help:"What to do when a client is changed and its keys cannot be fetched: off, warn, require (${default})."`
+	KeyPreflight    string        `default:"warn" enum:"off,warn,require" env:"CLIENTELE_KEY_PREFLIGHT" group:"Keys at a jwks_uri" help:"What to do when a client is changed and its keys cannot be fetched: off, warn, require (${default}). off fetches nothing, also no sector identifier; otherwise a client whose sector identifier cannot be fetched is rejected."`
 	PepperFile      []string      `env:"CLIENTELE_PEPPER_FILE" group:"Secrets" type:"existingfile" placeholder:"FILE" help:"Files with keys of at least 32 bytes for hashing client secrets. The first key hashes new secrets; all of them verify."`
 	MissingPepper   bool          `name:"allow-missing-pepper" env:"CLIENTELE_ALLOW_MISSING_PEPPER" group:"Secrets" help:"Start even if stored secrets are hashed under a pepper that is not configured. These secrets are then invalid."`
 	SecretGrace     time.Duration `default:"4h" env:"CLIENTELE_SECRET_GRACE" group:"Secrets" help:"How long a secret stays valid after a rotation replaced it (${default}); 0 revokes it immediately."`
@@ -180,6 +181,12 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	servers, err := c.servers(log)
+	if err != nil {
+		return err
+	}
+	_ = servers.Load(ctx) // failures are logged, and the service works without the metadata
+	servers.Ages(metrics.WatchServerMetadata)
 	peppers, err := readPeppers(c.PepperFile)
 	if err != nil {
 		return err
@@ -192,6 +199,8 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		Book:          book,
 		Store:         metrics.TimeStore(metrics.ReportUnreadable(db, log)),
 		Keys:          metrics.TimeKeys(resolver),
+		Sectors:       metrics.CountSectors(resolver),
+		Servers:       servers,
 		Clock:         systemClock{},
 		Random:        systemRandom{},
 		Peppers:       peppers,
@@ -242,7 +251,10 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		surface.Callers = ratelimit.PerSecond(c.CallerRate, time.Now)
 	}
 	surface.MaxFollowingPerCaller, surface.MaxFollowingPerTenant = c.MaxFollowingPerCaller, c.MaxFollowingPerTenant
-	surface.Notes = []rest.Note{{Name: "change feed", Read: feedNote(db.feedLag)}}
+	surface.Notes = []rest.Note{
+		{Name: "change feed", Read: feedNote(db.feedLag)},
+		{Name: "server metadata", Read: servers.Note},
+	}
 	handler, err := rest.NewHandler(surface)
 	if err != nil {
 		return err
