@@ -202,6 +202,11 @@ func dropKnownDifferences(response any) {
 		if value["client_id"] == "machine" {
 			delete(value, "secret_last_four")
 		}
+		// A verification also reports since then for how long, and until when, it holds.
+		if _, verification := value["valid"]; verification {
+			delete(value, "max_age_seconds")
+			delete(value, "expires_at")
+		}
 		for _, member := range value {
 			dropKnownDifferences(member)
 		}
