@@ -16,7 +16,8 @@ func TestEffective(t *testing.T) {
 		differs func(*Settings) // from the settings
 	}{
 		{
-			"a web client", nil, Policy{},
+			"a web client", nil,
+			Policy{},
 			func(s *Settings) {
 				s.ApplicationType, s.SubjectType, s.ResponseTypes = ApplicationWeb, SubjectPublic, []ResponseType{"code"}
 				s.IDToken.Signing, s.Introspection.Signing, s.Authorization.Signing = "RS256", "RS256", "RS256"
@@ -39,7 +40,8 @@ func TestEffective(t *testing.T) {
 		{
 			"a public native client", public(redirect("http://127.0.0.1/", "com.example.app:/cb"), func(s *Settings) {
 				s.GrantTypes = []GrantType{GrantAuthorizationCode, GrantRefreshToken}
-			}), Policy{},
+			}),
+			Policy{},
 			func(s *Settings) {
 				s.ApplicationType, s.SubjectType, s.ResponseTypes = ApplicationNative, SubjectPublic, []ResponseType{"code"}
 				s.IDToken.Signing, s.Introspection.Signing, s.Authorization.Signing = "RS256", "RS256", "RS256"
@@ -50,7 +52,8 @@ func TestEffective(t *testing.T) {
 			"a public client with bound tokens", public(func(s *Settings) {
 				s.GrantTypes = []GrantType{GrantAuthorizationCode, GrantRefreshToken}
 				s.DPoPBound = true
-			}), Policy{},
+			}),
+			Policy{},
 			func(s *Settings) {
 				s.ApplicationType, s.SubjectType, s.ResponseTypes = ApplicationWeb, SubjectPublic, []ResponseType{"code"}
 				s.IDToken.Signing, s.Introspection.Signing, s.Authorization.Signing = "RS256", "RS256", "RS256"
@@ -62,7 +65,8 @@ func TestEffective(t *testing.T) {
 				for _, a := range []*Algorithms{&s.IDToken, &s.UserInfo, &s.Introspection, &s.Authorization, &s.RequestObject} {
 					a.KeyManagement = "ECDH-ES"
 				}
-			}, Policy{},
+			},
+			Policy{},
 			func(s *Settings) {
 				s.ApplicationType, s.SubjectType, s.ResponseTypes = ApplicationWeb, SubjectPublic, []ResponseType{"code"}
 				s.IDToken.Signing, s.Introspection.Signing, s.Authorization.Signing = "RS256", "RS256", "RS256"
@@ -72,7 +76,8 @@ func TestEffective(t *testing.T) {
 			},
 		},
 		{
-			"CIBA", func(s *Settings) { s.GrantTypes, s.RedirectURIs = []GrantType{GrantCIBA}, nil }, Policy{},
+			"CIBA", func(s *Settings) { s.GrantTypes, s.RedirectURIs = []GrantType{GrantCIBA}, nil },
+			Policy{},
 			func(s *Settings) {
 				s.ApplicationType, s.SubjectType = ApplicationWeb, SubjectPublic
 				s.IDToken.Signing, s.Introspection.Signing, s.Authorization.Signing = "RS256", "RS256", "RS256"
@@ -80,7 +85,8 @@ func TestEffective(t *testing.T) {
 			},
 		},
 		{
-			"Baseline", func(s *Settings) { s.Profile = ProfileFAPI1 }, Policy{},
+			"Baseline", func(s *Settings) { s.Profile = ProfileFAPI1 },
+			Policy{},
 			func(s *Settings) {
 				s.ApplicationType, s.SubjectType, s.ResponseTypes = ApplicationWeb, SubjectPublic, []ResponseType{"code"}
 				s.IDToken.Signing, s.Introspection.Signing, s.Authorization.Signing = "RS256", "RS256", "RS256"
@@ -88,7 +94,8 @@ func TestEffective(t *testing.T) {
 			},
 		},
 		{
-			"Advanced", func(s *Settings) { s.Profile = ProfileFAPI1Advanced }, Policy{ProfileSigningAlg: "ES256"},
+			"Advanced", func(s *Settings) { s.Profile = ProfileFAPI1Advanced },
+			Policy{ProfileSigningAlg: "ES256"},
 			func(s *Settings) {
 				s.ApplicationType, s.SubjectType, s.ResponseTypes = ApplicationWeb, SubjectPublic, []ResponseType{"code"}
 				s.IDToken.Signing, s.Introspection.Signing, s.Authorization.Signing = "ES256", "ES256", "ES256"
@@ -96,7 +103,8 @@ func TestEffective(t *testing.T) {
 			},
 		},
 		{
-			"Advanced with PAR", func(s *Settings) { s.Profile, s.RequirePAR = ProfileFAPI1Advanced, true }, Policy{},
+			"Advanced with PAR", func(s *Settings) { s.Profile, s.RequirePAR = ProfileFAPI1Advanced, true },
+			Policy{},
 			func(s *Settings) {
 				s.ApplicationType, s.SubjectType, s.ResponseTypes = ApplicationWeb, SubjectPublic, []ResponseType{"code"}
 				s.IDToken.Signing, s.Introspection.Signing, s.Authorization.Signing = "PS256", "PS256", "PS256"
@@ -107,7 +115,8 @@ func TestEffective(t *testing.T) {
 			"FAPI 2.0", func(s *Settings) {
 				s.Profile = ProfileFAPI2MessageSigning
 				s.GrantTypes = append(s.GrantTypes, GrantRefreshToken)
-			}, Policy{},
+			},
+			Policy{},
 			func(s *Settings) {
 				s.ApplicationType, s.SubjectType, s.ResponseTypes = ApplicationWeb, SubjectPublic, []ResponseType{"code"}
 				s.IDToken.Signing, s.Introspection.Signing, s.Authorization.Signing = "PS256", "PS256", "PS256"
@@ -129,21 +138,17 @@ func TestEffective(t *testing.T) {
 }
 
 func TestEffectiveResponseTypesFollowFromTheGrants(t *testing.T) {
-	for want, grantTypes := range map[ResponseType][]GrantType{
-		"code":               {GrantAuthorizationCode},
-		"code code id_token": {GrantImplicit, GrantAuthorizationCode},
-		"id_token":           {GrantImplicit},
-		"":                   {GrantClientCredentials, GrantRefreshToken, GrantDeviceCode},
+	for _, tt := range []struct {
+		grants []GrantType
+		want   []ResponseType
+	}{
+		{[]GrantType{GrantAuthorizationCode}, []ResponseType{"code"}},
+		{[]GrantType{GrantImplicit, GrantAuthorizationCode}, []ResponseType{"code", "code id_token"}},
+		{[]GrantType{GrantImplicit}, []ResponseType{"id_token"}},
+		{[]GrantType{GrantClientCredentials, GrantRefreshToken, GrantDeviceCode}, nil},
 	} {
-		s := Settings{GrantTypes: grantTypes}
-		var got string
-		for i, responseType := range s.effectiveResponseTypes() {
-			if i > 0 {
-				got += " "
-			}
-			got += string(responseType)
-		}
-		assert.Equal(t, want, ResponseType(got))
+		s := Settings{GrantTypes: tt.grants}
+		assert.Equal(t, tt.want, s.effectiveResponseTypes(), tt.grants)
 	}
 }
 

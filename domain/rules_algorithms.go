@@ -163,10 +163,12 @@ func algorithmRules() []Rule {
 			ID: "enc-without-alg", Level: Violation, Source: "OIDC Registration §2; JARM §3", needs: slices.Concat(encryptions, algorithmsOf(encryption)),
 			Summary: "an enc is set without the alg of the same encryption",
 			check: func(j *candidate, r *report) {
-				fields := algorithmFields()
-				for i, f := range fields {
-					if f.kind == encryption && j.algorithm(f.field) != "" && j.algorithm(fields[i-1].field) == "" {
-						alg := fields[i-1].field
+				var alg Field // of the same encryption, which precedes the enc in the table
+				for _, f := range algorithmFields() {
+					switch {
+					case f.kind == keyManagement:
+						alg = f.field
+					case f.kind == encryption && j.algorithm(f.field) != "" && j.algorithm(alg) == "":
 						r.alone(Violation, f.field, []Field{alg}, "it has no effect without %s; set that too, or clear this", alg)
 					}
 				}

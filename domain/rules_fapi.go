@@ -156,12 +156,11 @@ func (s *Settings) redirects() bool { return slices.ContainsFunc(s.GrantTypes, G
 func (s *Settings) needsJARM() bool {
 	code := false
 	for _, t := range s.effectiveResponseTypes() {
-		switch wordsOf(t) {
-		case responseCodeIDToken:
+		words := wordsOf(t)
+		if words == responseCodeIDToken {
 			return false
-		case responseCode:
-			code = true
 		}
+		code = code || words == responseCode
 	}
 	return code
 }

@@ -26,6 +26,7 @@ func declared(profile Profile) func(*Settings) {
 			s.RequirePAR = true
 			s.RequireSignedRequestObject = true
 			s.RequestObject.Signing = "ES256"
+		default:
 		}
 	}
 }
