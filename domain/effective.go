@@ -36,9 +36,7 @@ func (b *Rulebook) Effective(settings Settings) Settings {
 
 	fill(&e.ApplicationType, e.effectiveApplicationType())
 	fill(&e.SubjectType, SubjectPublic)
-	if len(e.ResponseTypes) == 0 {
-		e.ResponseTypes = e.effectiveResponseTypes()
-	}
+	e.ResponseTypes = e.effectiveResponseTypes()
 
 	signing := defaultSigningAlg
 	if in(inAdvanced | inFAPI2) {

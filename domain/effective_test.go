@@ -61,6 +61,14 @@ func TestEffective(t *testing.T) {
 			},
 		},
 		{
+			"a public client without refresh tokens", public(), Policy{},
+			func(s *Settings) {
+				s.ApplicationType, s.SubjectType, s.ResponseTypes = ApplicationWeb, SubjectPublic, []ResponseType{"code"}
+				s.IDToken.Signing, s.Introspection.Signing, s.Authorization.Signing = "RS256", "RS256", "RS256"
+				s.RequirePKCE = true
+			},
+		},
+		{
 			"encryption", func(s *Settings) {
 				for _, a := range []*Algorithms{&s.IDToken, &s.UserInfo, &s.Introspection, &s.Authorization, &s.RequestObject} {
 					a.KeyManagement = "ECDH-ES"
