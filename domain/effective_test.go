@@ -61,7 +61,8 @@ func TestEffective(t *testing.T) {
 			},
 		},
 		{
-			"a public client without refresh tokens", public(), Policy{},
+			"a public client without refresh tokens", public(),
+			Policy{},
 			func(s *Settings) {
 				s.ApplicationType, s.SubjectType, s.ResponseTypes = ApplicationWeb, SubjectPublic, []ResponseType{"code"}
 				s.IDToken.Signing, s.Introspection.Signing, s.Authorization.Signing = "RS256", "RS256", "RS256"
