@@ -360,7 +360,7 @@ type ComplianceReport struct {
 	// Failed The violated rules, and what to change.
 	Failed *[]RuleResult `json:"failed,omitempty"`
 
-	// Obligations What the profile requires at run time, which cannot be checked in a registration.
+	// Obligations What the profile requires at run time and the registration does not show.
 	Obligations *[]Obligation `json:"obligations,omitempty"`
 
 	// Passed The rules without findings.
@@ -1402,6 +1402,11 @@ type Obligation struct {
 	//
 	// Example: require PKCE with S256
 	Demand *string `json:"demand,omitempty"`
+
+	// Rules The rules by which a registration shows that the requirement is met; it is listed because one of them has findings. Absent if no registration can show it.
+	//
+	// Example: ["pkce-undeclared"]
+	Rules *[]string `json:"rules,omitempty"`
 
 	// Source The specification clause.
 	//

@@ -73,6 +73,12 @@ type Policy struct {
 	// KeyPreflight is the policy for keys and documents at a URI; empty means
 	// [PreflightWarn].
 	KeyPreflight KeyPreflight
+	// Declarations is the policy for what clients of a FAPI profile do not declare;
+	// empty is [DeclarationsWarn].
+	Declarations Declarations
+	// ProfileSigningAlg is the signature algorithm that [Rulebook.Effective] returns in
+	// the profiles that do not allow RS256: PS256 or ES256; empty is PS256.
+	ProfileSigningAlg string
 }
 
 // Rulebook validates configurations: it applies the [Rules] with the policy of a
@@ -96,6 +102,20 @@ func NewRulebook(policy Policy) (*Rulebook, error) {
 	default:
 		return nil, fmt.Errorf("key preflight %s must be off, warn or require", quoted(policy.KeyPreflight))
 	}
+	switch policy.Declarations {
+	case "":
+		policy.Declarations = DeclarationsWarn
+	case DeclarationsWarn, DeclarationsRequire:
+	default:
+		return nil, fmt.Errorf("declarations %s must be warn or require", quoted(policy.Declarations))
+	}
+	switch policy.ProfileSigningAlg {
+	case "":
+		policy.ProfileSigningAlg = defaultProfileAlg
+	case "PS256", "ES256":
+	default:
+		return nil, fmt.Errorf("signature algorithm %s must be PS256 or ES256", quoted(policy.ProfileSigningAlg))
+	}
 	return &Rulebook{policy: policy, rules: Rules()}, nil
 }
 
@@ -109,8 +129,12 @@ func Rules() []Rule {
 		{"Redirect URIs", redirectURIRules()},
 		{"Grants", grantRules()},
 		{"Client authentication", slices.Concat(authenticationRules(), tlsSubjectRules())},
+		{"Responses", responseRules()},
+		{"Application type", applicationTypeRules()},
 		{"Scopes", scopeRules()},
 		{"Keys", keyRules()},
+		{"Algorithms", algorithmRules()},
+		{"FAPI declarations", fapiRules()},
 		{"Metadata", metadataRules()},
 		{"Subjects", subjectRules()},
 		{"Server", serverRules()},

@@ -158,7 +158,9 @@ func validCertificate() Certificate {
 // examples contains configurations for every rule that violate it, or almost do.
 func examples() map[string][]example {
 	all := firstExamples()
-	for _, more := range []map[string][]example{subjectExamples(), serverExamples()} {
+	for _, more := range []map[string][]example{
+		responseExamples(), algorithmExamples(), fapiExamples(), subjectExamples(), serverExamples(),
+	} {
 		maps.Copy(all, more)
 	}
 	return all
@@ -1068,7 +1070,7 @@ func TestRuleIDsAreThePublishedOnes(t *testing.T) {
 
 func TestAValidConfigurationHasNoFindingInAnyProfile(t *testing.T) {
 	for _, profile := range append(Profiles(), ProfileNone) {
-		assert.Empty(t, example{profile: profile}.findings(t), "%q", profile)
+		assert.Empty(t, example{profile: profile, edit: declared(profile)}.findings(t), "%q", profile)
 	}
 }
 

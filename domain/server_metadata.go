@@ -2,7 +2,6 @@ package domain
 
 import (
 	"slices"
-	"strings"
 )
 
 // ServerMetadata is what an authorization server publishes about what it supports (OIDC
@@ -102,7 +101,5 @@ func inOneForm(field Field, value string) string {
 	if field != FieldResponseTypes {
 		return value
 	}
-	words := strings.Fields(value)
-	slices.Sort(words)
-	return strings.Join(words, " ")
+	return string(wordsOf(value))
 }

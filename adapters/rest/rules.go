@@ -106,6 +106,13 @@ func writeAssessment(w *jsonobject.Writer, a domain.Assessment) {
 			w.Object("", func() {
 				w.Text("demand", o.Demand)
 				w.Text("source", o.Source)
+				if len(o.Rules) > 0 {
+					w.Array("rules", func() {
+						for _, id := range o.Rules {
+							w.Text("", id)
+						}
+					})
+				}
 			})
 		}
 	})

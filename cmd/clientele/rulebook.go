@@ -13,7 +13,8 @@ import (
 
 // ruleFlags configure the rules of a deployment.
 type ruleFlags struct {
-	GrantType []string `env:"CLIENTELE_GRANT_TYPE" placeholder:"URI" help:"Extension grant types to allow (RFC 6749 §4.5)."`
+	GrantType    []string `env:"CLIENTELE_GRANT_TYPE" placeholder:"URI" help:"Extension grant types to allow (RFC 6749 §4.5)."`
+	Declarations string   `default:"warn" enum:"warn,require" env:"CLIENTELE_DECLARATIONS" help:"What to do with a client that does not declare what its FAPI profile requires, such as PKCE, PAR or sender-constrained tokens: warn, require (${default})."`
 }
 
 // keyFlags configure how the keys and sector identifiers of clients are fetched.
@@ -26,7 +27,9 @@ type keyFlags struct {
 
 // rulePolicy returns the policy of the rulebook that the flags configure.
 func rulePolicy(rules ruleFlags, keys keyFlags, preflight string) domain.Policy {
-	policy := domain.Policy{KeyNetworks: keys.KeyNetwork, KeyPreflight: domain.KeyPreflight(preflight)}
+	policy := domain.Policy{
+		KeyNetworks: keys.KeyNetwork, KeyPreflight: domain.KeyPreflight(preflight), Declarations: domain.Declarations(rules.Declarations),
+	}
 	for _, grant := range rules.GrantType {
 		policy.GrantTypes = append(policy.GrantTypes, domain.GrantType(grant))
 	}

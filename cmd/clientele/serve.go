@@ -59,6 +59,7 @@ type serveCommand struct {
 	serverFlags     `embed:"" group:"Rules"`
 	keyFlags        `embed:"" group:"Keys at a jwks_uri"`
 	KeyPreflight    string        `default:"warn" enum:"off,warn,require" env:"CLIENTELE_KEY_PREFLIGHT" group:"Keys at a jwks_uri" help:"What to do when a client is changed and its keys cannot be fetched: off, warn, require (${default}). off fetches nothing, also no sector identifier; otherwise a client whose sector identifier cannot be fetched is rejected."`
+	FAPISigningAlg  string        `name:"fapi-signing-alg" default:"PS256" enum:"PS256,ES256" env:"CLIENTELE_FAPI_SIGNING_ALG" group:"Rules" help:"Algorithm with which the authorization server signs for clients of a FAPI profile that do not declare one, as shown in their effective settings: PS256, ES256 (${default})."`
 	PepperFile      []string      `env:"CLIENTELE_PEPPER_FILE" group:"Secrets" type:"existingfile" placeholder:"FILE" help:"Files with keys of at least 32 bytes for hashing client secrets. The first key hashes new secrets; all of them verify."`
 	MissingPepper   bool          `name:"allow-missing-pepper" env:"CLIENTELE_ALLOW_MISSING_PEPPER" group:"Secrets" help:"Start even if stored secrets are hashed under a pepper that is not configured. These secrets are then invalid."`
 	SecretGrace     time.Duration `default:"4h" env:"CLIENTELE_SECRET_GRACE" group:"Secrets" help:"How long a secret stays valid after a rotation replaced it (${default}); 0 revokes it immediately."`
@@ -173,6 +174,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	policy := rulePolicy(c.ruleFlags, c.keyFlags, c.KeyPreflight)
+	policy.ProfileSigningAlg = c.FAPISigningAlg
 	book, err := domain.NewRulebook(policy)
 	if err != nil {
 		return err
