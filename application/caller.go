@@ -36,6 +36,7 @@ const (
 	OpGetClientCompliance Operation = "getClientCompliance"
 	OpGetClientKeys       Operation = "getClientKeys"
 	OpGetRevision         Operation = "getRevision"
+	OpGetSnapshot         Operation = "getSnapshot"
 	OpListChanges         Operation = "listChanges"
 	OpListClients         Operation = "listClients"
 	OpListRevisions       Operation = "listRevisions"
@@ -52,7 +53,7 @@ const (
 // every operation; an unknown operation is not permitted.
 func (o Operation) Needs() Permission {
 	switch o {
-	case OpCheckCompliance, OpGetClient, OpGetClientCompliance, OpGetClientKeys, OpGetRevision, OpListChanges,
+	case OpCheckCompliance, OpGetClient, OpGetClientCompliance, OpGetClientKeys, OpGetRevision, OpGetSnapshot, OpListChanges,
 		OpListClients, OpListRevisions, OpListRules, OpListSecrets:
 		return PermissionRead
 	case OpVerifySecret:

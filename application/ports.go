@@ -206,6 +206,11 @@ type KeyResolver interface {
 	// context ended first. A tenant has a share of the fetches that can be under way
 	// at once; an empty tenant is a tenant too.
 	Fetch(ctx context.Context, tenant domain.TenantID, uri string) (keys domain.Keys, at time.Time, err error)
+
+	// Cached returns the text of the JWK Set that Fetch read from the URI a short while
+	// ago, as it was received. It fetches nothing. ok is false if there is none, or if
+	// what was read is not a JWK Set.
+	Cached(uri string) (jwks string, ok bool)
 }
 
 // Limiter bounds how often something is done.

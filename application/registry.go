@@ -38,13 +38,16 @@ type Config struct {
 	// ListTime limits the time of a list, which is less than that of a request, so
 	// that lists leave the store to others; 0 does not limit it.
 	ListTime time.Duration
+	// SnapshotPage is the maximum number of clients that are read at once for a
+	// snapshot; 0 is [defaultSnapshotPage].
+	SnapshotPage int
 	// MaxClients limits how many clients a tenant may have, deleted ones not
 	// counted; 0 does not limit it.
 	MaxClients int
 }
 
 // Registry has a method for each use case. Each of them checks the permission of
-// its caller first. It is safe for concurrent use, and must not be copied.
+// its caller first; only [Registry.PublicKeys] needs none. It is safe for concurrent use, and must not be copied.
 type Registry struct {
 	config    Config
 	uses      secretUses
@@ -209,7 +212,12 @@ func (r *Registry) find(ctx context.Context, caller Caller, op Operation, id dom
 // List returns a page of the clients of the caller's tenant. The error is
 // [ErrForbidden], [ErrListTime] or that of the store.
 func (r *Registry) List(ctx context.Context, caller Caller, q Query) (Page, error) {
-	if err := caller.May(OpListClients); err != nil {
+	return r.list(ctx, caller, OpListClients, q)
+}
+
+// list is List for whichever operation.
+func (r *Registry) list(ctx context.Context, caller Caller, op Operation, q Query) (Page, error) {
+	if err := caller.May(op); err != nil {
 		return Page{}, err
 	}
 	var page Page

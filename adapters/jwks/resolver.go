@@ -68,6 +68,7 @@ type Resolver struct {
 // result is the outcome of a fetch.
 type result struct {
 	keys      domain.Keys
+	text      string // of the JWK Set; empty if none was read
 	fetchedAt time.Time
 	expires   time.Time
 }
@@ -149,6 +150,12 @@ func (r *Resolver) cached(uri string, now time.Time) (result, bool) {
 	return known, ok && now.Before(known.expires)
 }
 
+// Cached implements [application.KeyResolver].
+func (r *Resolver) Cached(uri string) (jwks string, ok bool) {
+	known, fresh := r.cached(uri, r.options.Now())
+	return known.text, fresh && known.text != ""
+}
+
 // fetchWithinLimits fetches unless too many fetches are in progress, and caches the
 // result. The error is a [*limitError].
 func (r *Resolver) fetchWithinLimits(tenant domain.TenantID, uri, host string) (result, error) {
@@ -157,25 +164,25 @@ func (r *Resolver) fetchWithinLimits(tenant domain.TenantID, uri, host string) (
 		return result{}, &limitError{tenant}
 	}
 	defer release()
-	keys, fresh := r.fetch(uri)
+	fetched, fresh := r.fetch(uri)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.cache) >= maxCached {
 		clear(r.cache)
 	}
 	now := r.options.Now()
-	fetched := result{keys: keys, fetchedAt: now, expires: now.Add(fresh)}
+	fetched.fetchedAt, fetched.expires = now, now.Add(fresh)
 	r.cache[uri] = fetched
 	return fetched, nil
 }
 
 // fetch makes one request. The result may be used for the duration fresh.
-func (r *Resolver) fetch(uri string) (keys domain.Keys, fresh time.Duration) {
+func (r *Resolver) fetch(uri string) (fetched result, fresh time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.options.Timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, uri, http.NoBody)
 	if err != nil {
-		return domain.KeysUnreachable("the URI cannot be requested"), failureFresh
+		return result{keys: domain.KeysUnreachable("the URI cannot be requested")}, failureFresh
 	}
 	request.Header.Set("Accept", "application/jwk-set+json, application/json")
 	began := time.Now()
@@ -184,17 +191,22 @@ func (r *Resolver) fetch(uri string) (keys domain.Keys, fresh time.Duration) {
 		if _, unresolved := errors.AsType[*net.DNSError](err); unresolved || errors.Is(err, errAddress) {
 			r.options.Wait(ctx, min(unresolvedDelay, r.options.Timeout/2)-time.Since(began))
 		}
-		return failure(err), failureFresh
+		return result{keys: failure(err)}, failureFresh
 	}
 	defer response.Body.Close()
 	if reason := unacceptable(response); reason != "" {
-		return domain.KeysUnreachable(reason), failureFresh
+		return result{keys: domain.KeysUnreachable(reason)}, failureFresh
 	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, domain.MaxKeySetBytes+1))
 	if err != nil {
-		return failure(err), failureFresh
+		return result{keys: failure(err)}, failureFresh
 	}
-	return domain.KeysSeen(parse(text)), freshness(response.Header, r.options.Now())
+	set := parse(text)
+	fetched.keys = domain.KeysSeen(set)
+	if set.Fault == domain.KeySetReadable {
+		fetched.text = string(text)
+	}
+	return fetched, freshness(response.Header, r.options.Now())
 }
 
 // unreachable is the one reason for a name that does not exist, a name without a
