@@ -32,6 +32,11 @@ type Registry interface {
 	// Walk calls visit with the identifier of every client that can be read. If there
 	// are others, the error at the end wraps [application.ErrUnreadable] and names them.
 	Walk(ctx context.Context, visit func(domain.ClientID) error) error
+	// All calls visit with every client that can be read, with its keys and without
+	// warnings. If there are others, the error at the end wraps
+	// [application.ErrUnreadable] and names them. If it has another error, some clients
+	// were not visited.
+	All(ctx context.Context, visit func(Registered) error) error
 	// Register registers a client or, in a dry run, only validates it. The secret is
 	// shown only once; it is empty if there is none.
 	Register(ctx context.Context, id domain.ClientID, change domain.Change, dryRun bool) (secret string, warnings domain.Findings, err error)
@@ -120,7 +125,7 @@ func (p Plan) Rejected() int {
 // concurrency is how many clients are dealt with at once.
 const concurrency = 8
 
-// Progress hears how many clients are dealt with, of how many.
+// Progress hears how many clients are dealt with, of how many; 0 if that is unknown.
 type Progress func(done, of int)
 
 // NewPlan compares the declarations with the registry and has the differences
@@ -280,35 +285,21 @@ func take(ctx context.Context, r Registry, step Step) (secret string, err error)
 	}
 }
 
-// Export calls write with every client, its keys included, some at once, and
-// returns how many there are. A client that is deleted in the meantime is left out. If the
-// registry cannot read some clients, all others are written, and the error names the
-// missing ones; it wraps [application.ErrUnreadable].
+// Export calls write with every client, its keys included, one after the other, and
+// returns how many it wrote. How many there are is not known before the end, so progress
+// hears 0 for that. If the registry cannot read some clients, all others are written, and
+// the error names the missing ones; it wraps [application.ErrUnreadable].
 func Export(ctx context.Context, r Registry, progress Progress, write func(Registered) error) (n int, err error) {
-	var ids []domain.ClientID
-	err = r.Walk(ctx, func(id domain.ClientID) error {
-		ids = append(ids, id)
+	err = r.All(ctx, func(found Registered) error {
+		if err := write(found); err != nil {
+			return err
+		}
+		if n++; progress != nil {
+			progress(n, 0)
+		}
 		return nil
 	})
-	var unreadable error
-	if errors.Is(err, application.ErrUnreadable) {
-		unreadable, err = err, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	err = each(ctx, len(ids), progress, func(ctx context.Context, i int) error {
-		found, err := r.Find(ctx, ids[i], true)
-		switch {
-		case errors.Is(err, application.ErrNotFound):
-			return nil
-		case err != nil:
-			return about(ids[i], err)
-		default:
-			return write(found)
-		}
-	})
-	return len(ids), errors.Join(err, unreadable)
+	return n, err
 }
 
 // each does something n times, some at once, until one fails.
