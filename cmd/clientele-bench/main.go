@@ -66,6 +66,7 @@ type bench struct {
 	binary   string
 	results  map[string][]float64
 	costs    map[string]costs
+	peaks    map[string]int64 // the peak memory of the service, in bytes
 	// responses counts what readers of the change feed were given meanwhile, in the last round.
 	responses map[string]int64
 }
@@ -76,7 +77,7 @@ func run(ctx context.Context, opts options) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{opts: opts, results: map[string][]float64{}, costs: map[string]costs{}, responses: map[string]int64{}}
+	b := &bench{opts: opts, results: map[string][]float64{}, costs: map[string]costs{}, peaks: map[string]int64{}, responses: map[string]int64{}}
 	if b.database, err = pgtest.Start(ctx); err != nil { // with everything on that keeps data safe
 		return err
 	}
@@ -123,7 +124,11 @@ func run(ctx context.Context, opts options) (err error) {
 	}
 	if len(opts.Only) > 0 {
 		for _, m := range measurements {
-			fmt.Printf("%s: %.0f/s, %s\n", m.name, b.results[m.name], b.costs[m.name])
+			fmt.Printf("%s: %.0f/s, %s", m.name, b.results[m.name], b.costs[m.name])
+			if peak := b.peaks[m.name]; peak > 0 {
+				fmt.Printf(", %.0f MiB at most, %.0f MiB at rest", float64(peak)/mib, float64(b.postgres.rest)/mib)
+			}
+			fmt.Println()
 		}
 		if opts.Hold {
 			fmt.Printf("service %s, process %d; database %s\n", b.postgres.URL, b.postgres.Command.Process.Pid, url)
@@ -161,7 +166,7 @@ func (b *bench) measurements(ctx context.Context, url, dir string, tokens *issue
 		b.over("verify a secret", b.load, b.load.tokens, b.load.verify),
 		b.over("update of the name", b.load, b.load.tokens, b.load.rename),
 	}
-	if b.wanted("page") || b.wanted("walk") || b.wanted("search") || b.wanted("filter") || b.wanted("feed") {
+	if b.wanted("page") || b.wanted("walk") || b.wanted("search") || b.wanted("filter") || b.wanted("feed") || b.wanted("snapshot") {
 		tenants, err := newTenants(ctx, b.postgres, url, b.opts.Small, b.opts.Large)
 		if err != nil {
 			return nil, err
@@ -174,6 +179,7 @@ func (b *bench) measurements(ctx context.Context, url, dir string, tokens *issue
 				b.over("filter by host of "+t.name, b.load, t.tokens, t.filter(b.load)),
 				b.over("feed, nothing new of "+t.name, b.load, t.tokens, t.poll(b.load)),
 				b.over("feed, 100 changes of "+t.name, b.load, t.tokens, t.feed(b.load)),
+				b.snapshot(t),
 			)
 		}
 	}
