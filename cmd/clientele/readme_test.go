@@ -70,6 +70,7 @@ var path = []struct {
 	{"README.md", "The first update", 3},
 	{"docs/tutorial.md", "Ten minutes", 12},
 	{"docs/using.md", "Walkthrough", 6},
+	{"docs/using.md", "Reading everything: snapshot and feed", 1},
 	{"docs/using.md", "In a pipeline", 3},
 }
 
