@@ -97,7 +97,11 @@ func pagesAndFeed(t *testing.T, store application.Store) {
 			require.NoError(t, err)
 			c.cursor = page.Next
 			for _, r := range page.Revisions {
-				switch id := r.Client.Identity().ClientID; {
+				id := r.Client.Identity().ClientID
+				if known, listed := c.revisions[id]; listed {
+					require.LessOrEqual(t, r.Client.Revision(), known+1, "a change of %s is missing", id)
+				}
+				switch {
 				case r.Client.Revision() <= c.revisions[id]: // the list has a newer state
 				case r.Client.Deleted():
 					delete(c.revisions, id)
