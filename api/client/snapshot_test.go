@@ -117,7 +117,7 @@ func (b *slowBody) Read(p []byte) (int, error) {
 		<-b.request.Context().Done()
 		return 0, context.Cause(b.request.Context())
 	}
-	time.Sleep(b.pause)
+	<-time.After(b.pause)
 	n := copy(p, b.parts[0])
 	b.parts = b.parts[1:]
 	return n, nil
@@ -147,7 +147,7 @@ func TestTimeoutOfASnapshot(t *testing.T) {
 			Snapshot(t.Context(), nil)
 		require.NoError(t, err)
 		for range parts {
-			time.Sleep(2 * timeout) // the reader is busy
+			<-time.After(2 * timeout) // the reader is busy
 			_, err := s.Next()
 			require.NoError(t, err)
 		}
