@@ -3307,13 +3307,14 @@ type ClientInterface interface {
 	//
 	// Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
 	// that continues from `next`. If there is nothing new, the response waits up to `wait_seconds`. Without `after` it
-	// starts at the oldest change. On a cold start, page through the list first and continue from its `changes_cursor`.
+	// starts at the oldest change. On a cold start, read `GET /admin/oauth/snapshot` first and continue from its
+	// `changes_cursor`, or page through the list and continue from the cursor of the first page.
 	// Changes of purged clients are left out, except the purge itself. A response ends with the change that reaches
 	// 2 MiB, so it may have fewer changes than `limit` although there are more.
 	//
 	// A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
-	// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from the
-	// list and its `changes_cursor`. Cursors of the first release have no digest and are rejected with 400 as well.
+	// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from a
+	// snapshot or the list. Cursors of the first release have no digest and are rejected with 400 as well.
 	//
 	// Waiting requests have separate limits: 429 if too many requests of the caller or its tenant are waiting already,
 	// 503 if too many are waiting in total.
@@ -3636,13 +3637,14 @@ type ClientInterface interface {
 //
 // Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
 // that continues from `next`. If there is nothing new, the response waits up to `wait_seconds`. Without `after` it
-// starts at the oldest change. On a cold start, page through the list first and continue from its `changes_cursor`.
+// starts at the oldest change. On a cold start, read `GET /admin/oauth/snapshot` first and continue from its
+// `changes_cursor`, or page through the list and continue from the cursor of the first page.
 // Changes of purged clients are left out, except the purge itself. A response ends with the change that reaches
 // 2 MiB, so it may have fewer changes than `limit` although there are more.
 //
 // A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
-// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from the
-// list and its `changes_cursor`. Cursors of the first release have no digest and are rejected with 400 as well.
+// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from a
+// snapshot or the list. Cursors of the first release have no digest and are rejected with 400 as well.
 //
 // Waiting requests have separate limits: 429 if too many requests of the caller or its tenant are waiting already,
 // 503 if too many are waiting in total.
@@ -6216,13 +6218,14 @@ type ClientWithResponsesInterface interface {
 	//
 	// Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
 	// that continues from `next`. If there is nothing new, the response waits up to `wait_seconds`. Without `after` it
-	// starts at the oldest change. On a cold start, page through the list first and continue from its `changes_cursor`.
+	// starts at the oldest change. On a cold start, read `GET /admin/oauth/snapshot` first and continue from its
+	// `changes_cursor`, or page through the list and continue from the cursor of the first page.
 	// Changes of purged clients are left out, except the purge itself. A response ends with the change that reaches
 	// 2 MiB, so it may have fewer changes than `limit` although there are more.
 	//
 	// A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
-	// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from the
-	// list and its `changes_cursor`. Cursors of the first release have no digest and are rejected with 400 as well.
+	// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from a
+	// snapshot or the list. Cursors of the first release have no digest and are rejected with 400 as well.
 	//
 	// Waiting requests have separate limits: 429 if too many requests of the caller or its tenant are waiting already,
 	// 503 if too many are waiting in total.
@@ -9386,13 +9389,14 @@ func (r GetPublicKeysResult) ContentType() string {
 //
 // Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
 // that continues from `next`. If there is nothing new, the response waits up to `wait_seconds`. Without `after` it
-// starts at the oldest change. On a cold start, page through the list first and continue from its `changes_cursor`.
+// starts at the oldest change. On a cold start, read `GET /admin/oauth/snapshot` first and continue from its
+// `changes_cursor`, or page through the list and continue from the cursor of the first page.
 // Changes of purged clients are left out, except the purge itself. A response ends with the change that reaches
 // 2 MiB, so it may have fewer changes than `limit` although there are more.
 //
 // A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
-// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from the
-// list and its `changes_cursor`. Cursors of the first release have no digest and are rejected with 400 as well.
+// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from a
+// snapshot or the list. Cursors of the first release have no digest and are rejected with 400 as well.
 //
 // Waiting requests have separate limits: 429 if too many requests of the caller or its tenant are waiting already,
 // 503 if too many are waiting in total.

@@ -55,7 +55,7 @@ func TestSnapshotOfManyClients(t *testing.T) {
 			require.NoError(t, json.Unmarshal(line, &item))
 			revisions[*item.ClientID] = *item.Revision
 			if *item.ClientID == "keyed" {
-				assert.Equal(t, []byte(inlineKeys), []byte(*item.Jwks))
+				assert.Equal(t, inlineKeys, *item.Jwks) //nolint:testifylint // byte for byte
 			}
 		}
 		require.NoError(t, snapshot.Close())

@@ -90,5 +90,5 @@ func TestLinesAreSeparateTexts(t *testing.T) {
 		})
 		w.EndLine()
 	}
-	assert.Equal(t, `{"n":0,"text":"a\nb"}`+"\n"+`{"n":1,"text":"a\nb"}`+"\n", string(w))
+	assert.Equal(t, `{"n":0,"text":"a\nb"}`+"\n"+`{"n":1,"text":"a\nb"}`+"\n", string(w)) //nolint:testifylint // two texts
 }
