@@ -113,6 +113,7 @@ fuzz: ## Fuzz each parser for a minute
 	$(GO) test ./adapters/clientfile/importer -run '^$$' -fuzz FuzzRead -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/rest -run '^$$' -fuzz FuzzBody -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/internal/document -run '^$$' -fuzz FuzzDecode -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/internal/jwk -run '^$$' -fuzz FuzzPublicSet -fuzztime 1m -fuzzminimizetime 5s
 
 .PHONY: bench
 bench: ## Compare updates and reads over HTTP with the plain SQL statements in pgbench

@@ -50,6 +50,21 @@ func (e ProfileName) Valid() bool {
 	}
 }
 
+// Defines values for Include.
+const (
+	IncludeJwks Include = "jwks"
+)
+
+// Valid indicates whether the value is a known member of the Include enum.
+func (e Include) Valid() bool {
+	switch e {
+	case IncludeJwks:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RestoredStatus.
 const (
 	RestoredStatusSuspended RestoredStatus = "suspended"
@@ -101,6 +116,36 @@ func (e ListClientsParamsStatus) Valid() bool {
 	}
 }
 
+// Defines values for ListClientsParamsInclude.
+const (
+	ListClientsParamsIncludeJwks ListClientsParamsInclude = "jwks"
+)
+
+// Valid indicates whether the value is a known member of the ListClientsParamsInclude enum.
+func (e ListClientsParamsInclude) Valid() bool {
+	switch e {
+	case ListClientsParamsIncludeJwks:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetClientParamsInclude.
+const (
+	GetClientParamsIncludeJwks GetClientParamsInclude = "jwks"
+)
+
+// Valid indicates whether the value is a known member of the GetClientParamsInclude enum.
+func (e GetClientParamsInclude) Valid() bool {
+	switch e {
+	case GetClientParamsIncludeJwks:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RestoreClientParamsStatus.
 const (
 	RestoreClientParamsStatusSuspended RestoreClientParamsStatus = "suspended"
@@ -110,6 +155,21 @@ const (
 func (e RestoreClientParamsStatus) Valid() bool {
 	switch e {
 	case RestoreClientParamsStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetSnapshotParamsInclude.
+const (
+	GetSnapshotParamsIncludeJwks GetSnapshotParamsInclude = "jwks"
+)
+
+// Valid indicates whether the value is a known member of the GetSnapshotParamsInclude enum.
+func (e GetSnapshotParamsInclude) Valid() bool {
+	switch e {
+	case GetSnapshotParamsIncludeJwks:
 		return true
 	default:
 		return false
@@ -290,6 +350,11 @@ type ClientKeys struct {
 
 	// Keys The keys, in the order of the key set.
 	Keys *[]ClientKey `json:"keys,omitempty"`
+
+	// PublicURL Where the keys can be read without a token; absent if the service has no public URL.
+	//
+	// Example: https://clientele.example.com/oauth/tenant_abc123/clients/app-123/jwks.json
+	PublicURL *string `json:"public_url,omitempty"`
 
 	// Source The source of the keys: `none`, `jwks` or `jwks_uri`.
 	//
@@ -691,6 +756,11 @@ type CreateClientResponse struct {
 	// Example: ["code"]
 	ResponseTypes *[]string `json:"response_types,omitempty"`
 
+	// Revision The number of the revision of the client, as in its `ETag`; absent in a dry run, which creates no revision.
+	//
+	// Example: 7
+	Revision *int64 `json:"revision,omitempty"`
+
 	// Scopes The scopes that the client may request (RFC 6749 §3.3), one scope per element.
 	//
 	// Example: ["openid","profile"]
@@ -921,6 +991,15 @@ type Finding struct {
 	Source *string `json:"source,omitempty"`
 }
 
+// Jwk A public key (RFC 7517 §4) with the parameters that the operation lists.
+type Jwk map[string]interface{}
+
+// JwkSet A JWK Set (RFC 7517 §5).
+type JwkSet struct {
+	// Keys The public keys, in the order of the registered set.
+	Keys *[]Jwk `json:"keys,omitempty"`
+}
+
 // OAuthClientItem A client as responses show it.
 type OAuthClientItem struct {
 	// AccessTokenLifetime The lifetime of access tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
@@ -1103,6 +1182,11 @@ type OAuthClientItem struct {
 	// Example: true
 	IsConfidential *bool `json:"is_confidential,omitempty"`
 
+	// Jwks The inline keys of the client, the JSON text of a JWK Set as it was registered (RFC 7517 §5); only with `include=jwks` and in a snapshot, and absent if the client has no inline keys.
+	//
+	// Example: {"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}
+	Jwks *string `json:"jwks,omitempty"`
+
 	// JwksURI The location of the public keys: an https URI on a public host. Mutually exclusive with `jwks`; to switch, clear the other in the same request.
 	//
 	// Example: https://client.example.com/.well-known/jwks.json
@@ -1207,6 +1291,11 @@ type OAuthClientItem struct {
 	//
 	// Example: ["code"]
 	ResponseTypes *[]string `json:"response_types,omitempty"`
+
+	// Revision The number of the revision of the client, as in its `ETag`; absent in a dry run, which creates no revision, and in the history and the feed, whose entries have the number.
+	//
+	// Example: 7
+	Revision *int64 `json:"revision,omitempty"`
 
 	// Scopes The scopes that the client may request (RFC 6749 §3.3), one scope per element.
 	//
@@ -1952,6 +2041,9 @@ type IfMatch = string
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
 
+// Include defines model for Include.
+type Include string
+
 // Label defines model for Label.
 type Label = string
 
@@ -1996,6 +2088,9 @@ type SoftwareID = string
 
 // Status defines model for Status.
 type Status string
+
+// Tenant defines model for Tenant.
+type Tenant = string
 
 // TenantID defines model for TenantId.
 type TenantID = string
@@ -2110,6 +2205,10 @@ type ListClientsParams struct {
 	// UpdatedSince Return only clients that were changed at or after this time (RFC 3339). For example `2026-04-15T10:30:00Z`.
 	UpdatedSince *UpdatedSince `form:"updated_since,omitempty" json:"updated_since,omitempty"`
 
+	// Include `jwks` adds the inline keys of each client to the response, as the field `jwks`. Without it, items have no keys;
+	// a snapshot always has them. For example `jwks`.
+	Include *ListClientsParamsInclude `form:"include,omitempty" json:"include,omitempty"`
+
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
@@ -2117,6 +2216,9 @@ type ListClientsParams struct {
 
 // ListClientsParamsStatus defines parameters for ListClients.
 type ListClientsParamsStatus string
+
+// ListClientsParamsInclude defines parameters for ListClients.
+type ListClientsParamsInclude string
 
 // CreateClientParams defines parameters for CreateClient.
 type CreateClientParams struct {
@@ -2162,6 +2264,10 @@ type DeleteClientParams struct {
 
 // GetClientParams defines parameters for GetClient.
 type GetClientParams struct {
+	// Include `jwks` adds the inline keys of each client to the response, as the field `jwks`. Without it, items have no keys;
+	// a snapshot always has them. For example `jwks`.
+	Include *GetClientParamsInclude `form:"include,omitempty" json:"include,omitempty"`
+
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
@@ -2177,6 +2283,9 @@ type GetClientParams struct {
 	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
+
+// GetClientParamsInclude defines parameters for GetClient.
+type GetClientParamsInclude string
 
 // UpdateClientParams defines parameters for UpdateClient.
 type UpdateClientParams struct {
@@ -2413,6 +2522,31 @@ type ListRulesParams struct {
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
+// GetSnapshotParams defines parameters for GetSnapshot.
+type GetSnapshotParams struct {
+	// Include `jwks` adds the inline keys of each client to the response, as the field `jwks`. Without it, items have no keys;
+	// a snapshot always has them. For example `jwks`.
+	Include *GetSnapshotParamsInclude `form:"include,omitempty" json:"include,omitempty"`
+
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// GetSnapshotParamsInclude defines parameters for GetSnapshot.
+type GetSnapshotParamsInclude string
+
+// GetPublicKeysParams defines parameters for GetPublicKeys.
+type GetPublicKeysParams struct {
+	// IfMatch The `ETag` of the keys that you have: the request succeeds only if they are still the same, and is rejected
+	// with 412 otherwise (RFC 9110 §13.1.1). For example `"0f1e2d3c4b5a6978"`.
+	IfMatch *string `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the keys that you have: if they are still the same, the response is 304 without a body
+	// (RFC 9110 §13.1.2). For example `"0f1e2d3c4b5a6978"`.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
 // RotateSecretJSONRequestBody defines body for RotateSecret for application/json ContentType.
 type RotateSecretJSONRequestBody = RotateSecretRequest
 
@@ -2484,6 +2618,12 @@ type ServerInterface interface {
 	// ListRules List the rules
 	// (GET /admin/oauth/rules)
 	ListRules(w http.ResponseWriter, r *http.Request, params ListRulesParams)
+	// GetSnapshot Read all clients in one response
+	// (GET /admin/oauth/snapshot)
+	GetSnapshot(w http.ResponseWriter, r *http.Request, params GetSnapshotParams)
+	// GetPublicKeys Read the public keys of a client, without a token
+	// (GET /oauth/{tenant}/clients/{client_id}/jwks.json)
+	GetPublicKeys(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID, params GetPublicKeysParams)
 }
 
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
@@ -2607,6 +2747,18 @@ func (_ Unimplemented) CheckCompliance(w http.ResponseWriter, r *http.Request, p
 // ListRules List the rules
 // (GET /admin/oauth/rules)
 func (_ Unimplemented) ListRules(w http.ResponseWriter, r *http.Request, params ListRulesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetSnapshot Read all clients in one response
+// (GET /admin/oauth/snapshot)
+func (_ Unimplemented) GetSnapshot(w http.ResponseWriter, r *http.Request, params GetSnapshotParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetPublicKeys Read the public keys of a client, without a token
+// (GET /oauth/{tenant}/clients/{client_id}/jwks.json)
+func (_ Unimplemented) GetPublicKeys(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID, params GetPublicKeysParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2916,6 +3068,19 @@ func (siw *ServerInterfaceWrapper) ListClients(w http.ResponseWriter, r *http.Re
 		return
 	}
 
+	// ------------- Optional query parameter "include" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include", r.URL.Query(), &params.Include, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "include"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "include", Err: err})
+		}
+		return
+	}
+
 	headers := r.Header
 
 	// ------------- Optional header parameter "X-Tenant-Id" -------------
@@ -3164,6 +3329,19 @@ func (siw *ServerInterfaceWrapper) GetClient(w http.ResponseWriter, r *http.Requ
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params GetClientParams
+
+	// ------------- Optional query parameter "include" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include", r.URL.Query(), &params.Include, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "include"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "include", Err: err})
+		}
+		return
+	}
 
 	headers := r.Header
 
@@ -4478,6 +4656,138 @@ func (siw *ServerInterfaceWrapper) ListRules(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// GetSnapshot operation middleware
+func (siw *ServerInterfaceWrapper) GetSnapshot(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetSnapshotParams
+
+	// ------------- Optional query parameter "include" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include", r.URL.Query(), &params.Include, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "include"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "include", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSnapshot(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetPublicKeys operation middleware
+func (siw *ServerInterfaceWrapper) GetPublicKeys(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant Tenant
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", chi.URLParam(r, "tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tenant", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPublicKeysParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPublicKeys(w, r, tenant, clientID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -4650,6 +4960,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/admin/oauth/rules", wrapper.ListRules)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/admin/oauth/snapshot", wrapper.GetSnapshot)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/oauth/{tenant}/clients/{client_id}/jwks.json", wrapper.GetPublicKeys)
 	})
 
 	return r
@@ -8059,6 +8375,319 @@ func (response ListRules503JSONResponse) VisitListRulesResponse(w http.ResponseW
 	return err
 }
 
+type GetSnapshotRequestObject struct {
+	Params GetSnapshotParams
+}
+
+type GetSnapshotResponseObject interface {
+	VisitGetSnapshotResponse(w http.ResponseWriter) error
+}
+
+type GetSnapshot200ApplicationXNdjsonResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetSnapshot200ApplicationXNdjsonResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type GetSnapshot400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response GetSnapshot400JSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSnapshot401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response GetSnapshot401JSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSnapshot403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response GetSnapshot403JSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSnapshot412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response GetSnapshot412JSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSnapshot429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetSnapshot429JSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSnapshot500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response GetSnapshot500JSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSnapshot503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response GetSnapshot503JSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPublicKeysRequestObject struct {
+	Tenant   Tenant   `json:"tenant"`
+	ClientID ClientID `json:"client_id"`
+	Params   GetPublicKeysParams
+}
+
+type GetPublicKeysResponseObject interface {
+	VisitGetPublicKeysResponse(w http.ResponseWriter) error
+}
+
+type GetPublicKeys200ResponseHeaders struct {
+	CacheControl *string
+	ETag         *string
+}
+
+type GetPublicKeys200ApplicationJwkSetPlusJSONResponse struct {
+	Body    JwkSet
+	Headers GetPublicKeys200ResponseHeaders
+}
+
+func (response GetPublicKeys200ApplicationJwkSetPlusJSONResponse) VisitGetPublicKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/jwk-set+json")
+	if response.Headers.CacheControl != nil {
+		w.Header().Set("Cache-Control", fmt.Sprint(*response.Headers.CacheControl))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPublicKeys304ResponseHeaders struct {
+	CacheControl *string
+	ETag         *string
+}
+
+type GetPublicKeys304Response struct {
+	Headers GetPublicKeys304ResponseHeaders
+}
+
+func (response GetPublicKeys304Response) VisitGetPublicKeysResponse(w http.ResponseWriter) error {
+	if response.Headers.CacheControl != nil {
+		w.Header().Set("Cache-Control", fmt.Sprint(*response.Headers.CacheControl))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetPublicKeys400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response GetPublicKeys400JSONResponse) VisitGetPublicKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPublicKeys404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response GetPublicKeys404JSONResponse) VisitGetPublicKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPublicKeys412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response GetPublicKeys412JSONResponse) VisitGetPublicKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPublicKeys429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetPublicKeys429JSONResponse) VisitGetPublicKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPublicKeys500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response GetPublicKeys500JSONResponse) VisitGetPublicKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPublicKeys503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response GetPublicKeys503JSONResponse) VisitGetPublicKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListChanges Follow changes
@@ -8121,6 +8750,12 @@ type StrictServerInterface interface {
 	// ListRules List the rules
 	// (GET /admin/oauth/rules)
 	ListRules(ctx context.Context, request ListRulesRequestObject) (ListRulesResponseObject, error)
+	// GetSnapshot Read all clients in one response
+	// (GET /admin/oauth/snapshot)
+	GetSnapshot(ctx context.Context, request GetSnapshotRequestObject) (GetSnapshotResponseObject, error)
+	// GetPublicKeys Read the public keys of a client, without a token
+	// (GET /oauth/{tenant}/clients/{client_id}/jwks.json)
+	GetPublicKeys(ctx context.Context, request GetPublicKeysRequestObject) (GetPublicKeysResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -8720,6 +9355,60 @@ func (sh *strictHandler) ListRules(w http.ResponseWriter, r *http.Request, param
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListRulesResponseObject); ok {
 		if err := validResponse.VisitListRulesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetSnapshot operation middleware
+func (sh *strictHandler) GetSnapshot(w http.ResponseWriter, r *http.Request, params GetSnapshotParams) {
+	var request GetSnapshotRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSnapshot(ctx, request.(GetSnapshotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSnapshot")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetSnapshotResponseObject); ok {
+		if err := validResponse.VisitGetSnapshotResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetPublicKeys operation middleware
+func (sh *strictHandler) GetPublicKeys(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID, params GetPublicKeysParams) {
+	var request GetPublicKeysRequestObject
+
+	request.Tenant = tenant
+	request.ClientID = clientID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPublicKeys(ctx, request.(GetPublicKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPublicKeys")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetPublicKeysResponseObject); ok {
+		if err := validResponse.VisitGetPublicKeysResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

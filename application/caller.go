@@ -44,6 +44,7 @@ const (
 	OpGetClientCompliance Operation = "getClientCompliance"
 	OpGetClientKeys       Operation = "getClientKeys"
 	OpGetRevision         Operation = "getRevision"
+	OpGetSnapshot         Operation = "getSnapshot"
 	OpListChanges         Operation = "listChanges"
 	OpListClients         Operation = "listClients"
 	OpListRevisions       Operation = "listRevisions"
@@ -61,7 +62,7 @@ const (
 // an unknown operation.
 func (o Operation) Needs() Permission {
 	switch o {
-	case OpCheckCompliance, OpGetClient, OpGetClientCompliance, OpGetClientKeys, OpGetRevision, OpListChanges,
+	case OpCheckCompliance, OpGetClient, OpGetClientCompliance, OpGetClientKeys, OpGetRevision, OpGetSnapshot, OpListChanges,
 		OpListClients, OpListRevisions, OpListRules, OpListSecrets:
 		return PermissionRead
 	case OpVerifySecret:

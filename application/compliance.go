@@ -39,6 +39,32 @@ func (r *Registry) ClientKeys(ctx context.Context, caller Caller, id domain.Clie
 	return inForce, nil
 }
 
+// PublicKeys returns the JWK Set of an active client: its inline keys as they were
+// registered, or those that were fetched from its jwks_uri a short while ago. It needs no
+// permission and fetches nothing. The error is [ErrNotFound], also if the tenant does not
+// exist, if the client is deleted or suspended, and if there are no keys, or that of the
+// store. The set may have private parameters if it was fetched; the caller must publish
+// only public ones.
+func (r *Registry) PublicKeys(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (jwks string, err error) {
+	client, err := r.config.Store.Find(ctx, tenant, id)
+	if err != nil {
+		return "", fmt.Errorf("read the public keys of a client: %w", err)
+	}
+	settings := client.Settings()
+	if client.Deleted() || settings.Status != domain.StatusActive {
+		return "", ErrNotFound
+	}
+	if uri := settings.Keys.URI(); uri != "" {
+		jwks, _ = r.config.Keys.Cached(uri)
+	} else {
+		jwks = settings.Keys.Inline()
+	}
+	if jwks == "" {
+		return "", ErrNotFound
+	}
+	return jwks, nil
+}
+
 // Assess checks a client of the caller's tenant against profiles. The errors are those
 // of [Registry.Find] and [KeyResolver.Fetch].
 func (r *Registry) Assess(

@@ -29,6 +29,10 @@ func operationCalls(r *registry, id, fresh domain.ClientID) map[application.Oper
 			page, err := r.List(ctx, c, application.Query{Limit: 1000})
 			return foundIn(page.Clients, id, err)
 		},
+		application.OpGetSnapshot: func(ctx context.Context, c application.Caller) error {
+			page, err := r.Snapshot(ctx, c, "")
+			return foundIn(page.Clients, id, err)
+		},
 		application.OpUpdateClient: func(ctx context.Context, c application.Caller) error {
 			_, err := r.Revise(ctx, c, id, domain.ChangeOf(domain.Settings{Name: "x"}), none)
 			return err

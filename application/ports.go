@@ -215,6 +215,11 @@ type KeyResolver interface {
 	// fetch was not started, or [ErrUnavailable] if the context ended first. Each
 	// tenant, including the empty one, has a share of the concurrent fetches.
 	Fetch(ctx context.Context, tenant domain.TenantID, uri string) (keys domain.Keys, at time.Time, err error)
+
+	// Cached returns the text of the JWK Set that Fetch read from the URI a short while
+	// ago, as it was received. It fetches nothing. ok is false if there is none, or if
+	// what was read is not a JWK Set.
+	Cached(uri string) (jwks string, ok bool)
 }
 
 // SecretHashes reads hashes of secrets that other systems made, and verifies secrets

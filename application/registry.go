@@ -49,13 +49,17 @@ type Config struct {
 	// request, so that lists do not keep the store from other requests; 0 means no
 	// limit.
 	ListTime time.Duration
+	// SnapshotPage is the maximum number of clients that are read at once for a
+	// snapshot; 0 means [defaultSnapshotPage].
+	SnapshotPage int
 	// MaxClients limits the number of clients per tenant, except for deleted ones; 0
 	// means no limit.
 	MaxClients int
 }
 
 // Registry has a method for each use case. Each method first checks the permission of
-// the caller. A Registry is safe for concurrent use and must not be copied.
+// the caller, except [Registry.PublicKeys], which needs none. A Registry is safe for
+// concurrent use and must not be copied.
 type Registry struct {
 	config    Config
 	uses      secretUses
@@ -264,7 +268,12 @@ func (r *Registry) find(ctx context.Context, caller Caller, op Operation, id dom
 // List returns a page of the clients of the caller's tenant. The error is
 // [ErrForbidden], [ErrListTime] or that of the store.
 func (r *Registry) List(ctx context.Context, caller Caller, q Query) (Page, error) {
-	if err := caller.May(OpListClients); err != nil {
+	return r.list(ctx, caller, OpListClients, q)
+}
+
+// list is List for whichever operation.
+func (r *Registry) list(ctx context.Context, caller Caller, op Operation, q Query) (Page, error) {
+	if err := caller.May(op); err != nil {
 		return Page{}, err
 	}
 	var page Page

@@ -40,8 +40,24 @@ type Options struct {
 // concurrent use.
 type Resolver struct {
 	options Options
-	keys    *source[domain.Keys]
+	keys    *source[fetchedKeys]
 	sectors *source[domain.SectorIdentifier]
+}
+
+// fetchedKeys are the keys at a jwks_uri.
+type fetchedKeys struct {
+	facts domain.Keys
+	text  string // the JWK Set; empty if none could be read
+}
+
+// readKeys returns the keys of a JWK Set.
+func readKeys(text []byte) fetchedKeys {
+	set := parse(text)
+	fetched := fetchedKeys{facts: domain.KeysSeen(set)}
+	if set.Fault == domain.KeySetReadable {
+		fetched.text = string(text)
+	}
+	return fetched
 }
 
 // NewResolver returns a resolver with these options.
@@ -58,12 +74,12 @@ func NewResolver(options Options) *Resolver {
 	limits := newFetchLimits()
 	return &Resolver{
 		options: options,
-		keys: newSource(options, limits, documentKind[domain.Keys]{
+		keys: newSource(options, limits, documentKind[fetchedKeys]{
 			types:        []string{"application/jwk-set+json", "application/json"},
 			maxBytes:     domain.MaxKeySetBytes,
 			maxRedirects: maxKeyRedirects,
-			seen:         func(text []byte) domain.Keys { return domain.KeysSeen(parse(text)) },
-			unreachable:  domain.KeysUnreachable,
+			seen:         readKeys,
+			unreachable:  func(reason string) fetchedKeys { return fetchedKeys{facts: domain.KeysUnreachable(reason)} },
 		}),
 		sectors: newSource(options, limits, documentKind[domain.SectorIdentifier]{
 			types:    []string{"application/json"},
@@ -99,8 +115,15 @@ func (r *Resolver) Fetch(ctx context.Context, tenant domain.TenantID, uri string
 	case err != nil:
 		return domain.KeysUnexamined(), r.options.Now(), nil //nolint:nilerr // the rule jwks-uri-syntax reports it
 	default:
-		return r.keys.fetch(ctx, tenant, uri)
+		fetched, at, err := r.keys.fetch(ctx, tenant, uri)
+		return fetched.facts, at, err
 	}
+}
+
+// Cached implements [application.KeyResolver].
+func (r *Resolver) Cached(uri string) (jwks string, ok bool) {
+	known, fresh := r.keys.cached(uri, r.options.Now())
+	return known.facts.text, fresh && known.facts.text != ""
 }
 
 // FetchSectorIdentifier implements [application.SectorResolver] in the same way as

@@ -38,6 +38,9 @@ func (s *server) CreateClient(ctx context.Context, r api.CreateClientRequestObje
 	created := s.success(status, message, func(w *jsonobject.Writer) {
 		w.Object("data", func() {
 			s.writeItem(w, &registered.Client, s.clock.Now())
+			if !opts.DryRun {
+				w.Int("revision", int64(registered.Client.Revision()))
+			}
 			w.Text("jwks", registered.Client.Settings().Keys.Inline())
 			w.TextUnlessEmpty("client_secret", registered.Secret) // shown only once
 		})
@@ -89,7 +92,7 @@ func (s *server) ListClients(ctx context.Context, r api.ListClientsRequestObject
 	if err != nil {
 		return nil, err
 	}
-	now := s.clock.Now()
+	now, form := s.clock.Now(), clientForm{keys: p.Include != nil}
 	return &stream{s, "clients found", func(w *jsonobject.Writer, flush func() error) error {
 		w.Text("changes_cursor", string(found.Changes))
 		var last domain.ClientID
@@ -98,7 +101,7 @@ func (s *server) ListClients(ctx context.Context, r api.ListClientsRequestObject
 		w.Array("items", func() {
 			for shown := 0; ; {
 				for i := range found.Clients {
-					w.Object("", func() { s.writeItem(w, &found.Clients[i], now) })
+					w.Object("", func() { s.writeClient(w, &found.Clients[i], now, form) })
 					if err = flush(); err != nil {
 						return
 					}
@@ -207,7 +210,7 @@ func (s *server) GetClient(ctx context.Context, r api.GetClientRequestObject) (a
 	case preconditions.IfAbsent, slices.Contains(preconditions.IfNoneMatch, client.Revision()):
 		return api.GetClient304Response{Headers: api.GetClient304ResponseHeaders{ETag: &tag}}, nil
 	}
-	return s.detail("client found", client, nil), nil
+	return s.detail("client found", client, clientForm{keys: r.Params.Include != nil}), nil
 }
 
 // UpdateClient implements PUT /admin/oauth/clients/{client_id}.
@@ -236,12 +239,11 @@ func (s *server) UpdateClient(ctx context.Context, r api.UpdateClientRequestObje
 	return s.changed(x, message, revised, opts), nil
 }
 
-// detail responds with a client. It adds the warnings about the client's secrets.
-func (s *server) detail(message string, c domain.Client, warnings domain.Findings) *response {
+// detail responds with a client and the warnings about its secrets.
+func (s *server) detail(message string, c domain.Client, form clientForm) *response {
 	now := s.clock.Now()
-	warnings = slices.Concat(warnings, c.SecretWarnings(now))
 	return s.success(http.StatusOK, message, func(w *jsonobject.Writer) {
-		w.Object("data", func() { s.writeItem(w, &c, now) })
-		writeWarnings(w, warnings)
+		w.Object("data", func() { s.writeClient(w, &c, now, form) })
+		writeWarnings(w, c.SecretWarnings(now))
 	}).with("ETag", etag(c.Revision()))
 }

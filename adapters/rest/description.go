@@ -34,6 +34,7 @@ type operation struct {
 	bodyRequired bool
 	configures   bool  // the body is a client's configuration
 	bodyLimit    int64 // bytes
+	public       bool  // needs no access token
 }
 
 // bodyLimitExtension is the extension of openapi.yaml for the maximum body size of
@@ -59,7 +60,7 @@ func newDescription(openAPI []byte) (*description, error) {
 }
 
 func newOperation(described *openapi3.Operation, parameters openapi3.Parameters) (*operation, error) {
-	op := &operation{id: described.OperationID}
+	op := &operation{id: described.OperationID, public: described.Security != nil && len(*described.Security) == 0}
 	for _, ref := range parameters {
 		p, err := newParameter(ref.Value)
 		if err != nil {

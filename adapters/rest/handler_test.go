@@ -252,7 +252,7 @@ func TestItemHasTheNamesAndTypesOfOpenAPI(t *testing.T) {
 		"scopes": []any{"openid", "profile"}, "client_auth_methods": `["client_secret_basic","client_secret_post"]`,
 		"fapi_profile": "", "jwks_uri": "https://b.example/jwks", "logo_url": "https://b.example/logo",
 		"website": "https://b.example/", "privacy_policy": "https://b.example/privacy", "terms_url": "https://b.example/terms",
-		"cors_origins": []any{"https://b.example"},
+		"cors_origins": []any{"https://b.example"}, "revision": 2.0,
 	}, data)
 	_, err := time.Parse("2006-01-02T15:04:05Z", a.body["timestamp"].(string))
 	require.NoError(t, err)

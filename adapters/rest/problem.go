@@ -166,6 +166,11 @@ func problemOf(err error) (p problem, known bool) {
 			status: http.StatusTooManyRequests, retryAfter: 1,
 			message: "too many requests of this caller or tenant are waiting for changes; wait for their responses first",
 		}, true
+	case errors.Is(err, errTooManySnapshots):
+		return problem{
+			status: http.StatusTooManyRequests, retryAfter: 1,
+			message: "too many snapshots of this caller or tenant are in progress; wait for them to end",
+		}, true
 	case errors.Is(err, errOverloaded):
 		return problem{status: http.StatusServiceUnavailable, message: "the service is overloaded; retry shortly", retryAfter: 1}, true
 	case errors.Is(err, application.ErrTooManyVerifications):

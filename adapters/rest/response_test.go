@@ -76,16 +76,17 @@ func TestResponsesHaveTheFieldsOfOpenAPI(t *testing.T) {
 		schema  string // of the response
 		absent  []string
 	}{
-		{"a client", withActive, call{path: clients + "/app-123"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at"}},
-		{"a page", withActive, call{path: clients + "?page=2&page_size=1"}, "OAuthClientListResponse", []string{"/next", "/unreadable", "/items/deleted_at"}},
-		{"a page by cursor", withActive, call{path: clients + "?limit=1"}, "OAuthClientListResponse", []string{"/pagination", "/total", "/unreadable", "/items/deleted_at"}},
-		{"changes", withDeleted, call{path: "/admin/oauth/changes?limit=1"}, "ChangeListDetailResponse", []string{"/data/changes/unreadable"}},
+		{"a client", withActive, call{path: clients + "/app-123?include=jwks"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at"}},
+		{"a client without its keys", withActive, call{path: clients + "/app-123"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at", "/data/jwks"}},
+		{"a page", withActive, call{path: clients + "?page=2&page_size=1&include=jwks"}, "OAuthClientListResponse", []string{"/next", "/unreadable", "/items/deleted_at"}},
+		{"a page by cursor", withActive, call{path: clients + "?limit=1"}, "OAuthClientListResponse", []string{"/pagination", "/total", "/unreadable", "/items/deleted_at", "/items/jwks"}},
+		{"changes", withDeleted, call{path: "/admin/oauth/changes?limit=1"}, "ChangeListDetailResponse", []string{"/data/changes/unreadable", "/data/changes/client/jwks", "/data/changes/client/revision"}},
 		{"a history", withDeleted, call{path: clients + "/app-123/revisions"}, "RevisionListDetailResponse", []string{"/data/revisions/unreadable"}},
-		{"a revision", withDeleted, call{path: clients + "/app-123/revisions/7"}, "RevisionDetailResponse", nil},
+		{"a revision", withDeleted, call{path: clients + "/app-123/revisions/7"}, "RevisionDetailResponse", []string{"/data/client/jwks", "/data/client/revision"}},
 		{"a dry run", withActive, call{method: http.MethodPost, path: clients + "?dry_run=true", body: `{
 			"name": "App", "grant_types": ["client_credentials"], "scopes": ["openid"],
 			"client_auth_methods": ["tls_client_auth"], "tls_client_auth_san_dns": "app.example.com"
-		}`}, "CreateClientDetailResponse", absentFields("/data/client_id", "/data/id", "/data/client_secret", "/data/secret_last_four")},
+		}`}, "CreateClientDetailResponse", absentFields("/data/client_id", "/data/id", "/data/revision", "/data/client_secret", "/data/secret_last_four")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -38,7 +38,7 @@ func NewMetrics(version string) *Metrics {
 		requests:        counter("requests_total", "Requests, by operation of openapi.yaml and HTTP status.", "operation", "status"),
 		requestDuration: histogram("request_duration_seconds", "Time to respond, by operation.", "operation"),
 		violations:      counter("rule_refusals_total", "Violations for which a client was rejected, by rule; see /docs/rules.", "rule"),
-		shed:            counter("requests_shed_total", "Requests rejected before processing, by the limit that was reached: concurrent requests (load), requests of one caller (rate) or requests that wait for changes (readers).", "cause"),
+		shed:            counter("requests_shed_total", "Requests rejected before processing, by the limit that was reached: concurrent requests (load), requests of one caller (rate), requests that wait for changes (readers) or snapshots in progress (snapshots).", "cause"),
 		readers: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Subsystem: "feed", Name: "readers_waiting", Help: "Requests that wait for changes.",
 		}),

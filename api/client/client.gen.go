@@ -50,6 +50,21 @@ func (e ProfileName) Valid() bool {
 	}
 }
 
+// Defines values for Include.
+const (
+	IncludeJwks Include = "jwks"
+)
+
+// Valid indicates whether the value is a known member of the Include enum.
+func (e Include) Valid() bool {
+	switch e {
+	case IncludeJwks:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RestoredStatus.
 const (
 	RestoredStatusSuspended RestoredStatus = "suspended"
@@ -101,6 +116,36 @@ func (e ListClientsParamsStatus) Valid() bool {
 	}
 }
 
+// Defines values for ListClientsParamsInclude.
+const (
+	ListClientsParamsIncludeJwks ListClientsParamsInclude = "jwks"
+)
+
+// Valid indicates whether the value is a known member of the ListClientsParamsInclude enum.
+func (e ListClientsParamsInclude) Valid() bool {
+	switch e {
+	case ListClientsParamsIncludeJwks:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetClientParamsInclude.
+const (
+	GetClientParamsIncludeJwks GetClientParamsInclude = "jwks"
+)
+
+// Valid indicates whether the value is a known member of the GetClientParamsInclude enum.
+func (e GetClientParamsInclude) Valid() bool {
+	switch e {
+	case GetClientParamsIncludeJwks:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RestoreClientParamsStatus.
 const (
 	RestoreClientParamsStatusSuspended RestoreClientParamsStatus = "suspended"
@@ -110,6 +155,21 @@ const (
 func (e RestoreClientParamsStatus) Valid() bool {
 	switch e {
 	case RestoreClientParamsStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetSnapshotParamsInclude.
+const (
+	GetSnapshotParamsIncludeJwks GetSnapshotParamsInclude = "jwks"
+)
+
+// Valid indicates whether the value is a known member of the GetSnapshotParamsInclude enum.
+func (e GetSnapshotParamsInclude) Valid() bool {
+	switch e {
+	case GetSnapshotParamsIncludeJwks:
 		return true
 	default:
 		return false
@@ -290,6 +350,11 @@ type ClientKeys struct {
 
 	// Keys The keys, in the order of the key set.
 	Keys *[]ClientKey `json:"keys,omitempty"`
+
+	// PublicURL Where the keys can be read without a token; absent if the service has no public URL.
+	//
+	// Example: https://clientele.example.com/oauth/tenant_abc123/clients/app-123/jwks.json
+	PublicURL *string `json:"public_url,omitempty"`
 
 	// Source The source of the keys: `none`, `jwks` or `jwks_uri`.
 	//
@@ -1069,6 +1134,11 @@ type CreateClientResponse struct {
 	// Example: ["code"]
 	ResponseTypes *[]string `json:"response_types,omitempty"`
 
+	// Revision The number of the revision of the client, as in its `ETag`; absent in a dry run, which creates no revision.
+	//
+	// Example: 7
+	Revision *int64 `json:"revision,omitempty"`
+
 	// Scopes The scopes that the client may request (RFC 6749 §3.3), one scope per element.
 	//
 	// Example: ["openid","profile"]
@@ -1299,6 +1369,15 @@ type Finding struct {
 	Source *string `json:"source,omitempty"`
 }
 
+// Jwk A public key (RFC 7517 §4) with the parameters that the operation lists.
+type Jwk map[string]interface{}
+
+// JwkSet A JWK Set (RFC 7517 §5).
+type JwkSet struct {
+	// Keys The public keys, in the order of the registered set.
+	Keys *[]Jwk `json:"keys,omitempty"`
+}
+
 // OAuthClientItem A client as responses show it.
 type OAuthClientItem struct {
 	// AccessTokenLifetime The lifetime of access tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
@@ -1481,6 +1560,11 @@ type OAuthClientItem struct {
 	// Example: true
 	IsConfidential *bool `json:"is_confidential,omitempty"`
 
+	// Jwks The inline keys of the client, the JSON text of a JWK Set as it was registered (RFC 7517 §5); only with `include=jwks` and in a snapshot, and absent if the client has no inline keys.
+	//
+	// Example: {"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}
+	Jwks *string `json:"jwks,omitempty"`
+
 	// JwksURI The location of the public keys: an https URI on a public host. Mutually exclusive with `jwks`; to switch, clear the other in the same request.
 	//
 	// Example: https://client.example.com/.well-known/jwks.json
@@ -1585,6 +1669,11 @@ type OAuthClientItem struct {
 	//
 	// Example: ["code"]
 	ResponseTypes *[]string `json:"response_types,omitempty"`
+
+	// Revision The number of the revision of the client, as in its `ETag`; absent in a dry run, which creates no revision, and in the history and the feed, whose entries have the number.
+	//
+	// Example: 7
+	Revision *int64 `json:"revision,omitempty"`
 
 	// Scopes The scopes that the client may request (RFC 6749 §3.3), one scope per element.
 	//
@@ -2703,6 +2792,9 @@ type IfMatch = string
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
 
+// Include defines model for Include.
+type Include string
+
 // Label defines model for Label.
 type Label = string
 
@@ -2747,6 +2839,9 @@ type SoftwareID = string
 
 // Status defines model for Status.
 type Status string
+
+// Tenant defines model for Tenant.
+type Tenant = string
 
 // TenantID defines model for TenantId.
 type TenantID = string
@@ -2861,6 +2956,10 @@ type ListClientsParams struct {
 	// UpdatedSince Return only clients that were changed at or after this time (RFC 3339). For example `2026-04-15T10:30:00Z`.
 	UpdatedSince *UpdatedSince `form:"updated_since,omitempty" json:"updated_since,omitempty"`
 
+	// Include `jwks` adds the inline keys of each client to the response, as the field `jwks`. Without it, items have no keys;
+	// a snapshot always has them. For example `jwks`.
+	Include *ListClientsParamsInclude `form:"include,omitempty" json:"include,omitempty"`
+
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
@@ -2868,6 +2967,9 @@ type ListClientsParams struct {
 
 // ListClientsParamsStatus defines parameters for ListClients.
 type ListClientsParamsStatus string
+
+// ListClientsParamsInclude defines parameters for ListClients.
+type ListClientsParamsInclude string
 
 // CreateClientParams defines parameters for CreateClient.
 type CreateClientParams struct {
@@ -2913,6 +3015,10 @@ type DeleteClientParams struct {
 
 // GetClientParams defines parameters for GetClient.
 type GetClientParams struct {
+	// Include `jwks` adds the inline keys of each client to the response, as the field `jwks`. Without it, items have no keys;
+	// a snapshot always has them. For example `jwks`.
+	Include *GetClientParamsInclude `form:"include,omitempty" json:"include,omitempty"`
+
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
@@ -2928,6 +3034,9 @@ type GetClientParams struct {
 	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
+
+// GetClientParamsInclude defines parameters for GetClient.
+type GetClientParamsInclude string
 
 // UpdateClientParams defines parameters for UpdateClient.
 type UpdateClientParams struct {
@@ -3164,6 +3273,31 @@ type ListRulesParams struct {
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
+// GetSnapshotParams defines parameters for GetSnapshot.
+type GetSnapshotParams struct {
+	// Include `jwks` adds the inline keys of each client to the response, as the field `jwks`. Without it, items have no keys;
+	// a snapshot always has them. For example `jwks`.
+	Include *GetSnapshotParamsInclude `form:"include,omitempty" json:"include,omitempty"`
+
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// GetSnapshotParamsInclude defines parameters for GetSnapshot.
+type GetSnapshotParamsInclude string
+
+// GetPublicKeysParams defines parameters for GetPublicKeys.
+type GetPublicKeysParams struct {
+	// IfMatch The `ETag` of the keys that you have: the request succeeds only if they are still the same, and is rejected
+	// with 412 otherwise (RFC 9110 §13.1.1). For example `"0f1e2d3c4b5a6978"`.
+	IfMatch *string `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the keys that you have: if they are still the same, the response is 304 without a body
+	// (RFC 9110 §13.1.2). For example `"0f1e2d3c4b5a6978"`.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
 // CreateClientJSONRequestBody defines body for CreateClient for application/json ContentType.
 type CreateClientJSONRequestBody = CreateClientRequest
 
@@ -3260,13 +3394,14 @@ type ClientInterface interface {
 	//
 	// Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
 	// that continues from `next`. If there is nothing new, the response waits up to `wait_seconds`. Without `after` it
-	// starts at the oldest change. On a cold start, page through the list first and continue from its `changes_cursor`.
+	// starts at the oldest change. On a cold start, read `GET /admin/oauth/snapshot` first and continue from its
+	// `changes_cursor`, or page through the list and continue from the cursor of the first page.
 	// Changes of purged clients are left out, except the purge itself. A response ends with the change that reaches
 	// 2 MiB, so it may have fewer changes than `limit` although there are more.
 	//
 	// A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
-	// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from the
-	// list and its `changes_cursor`. Cursors of the first release have no digest and are rejected with 400 as well.
+	// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from a
+	// snapshot or the list. Cursors of the first release have no digest and are rejected with 400 as well.
 	//
 	// Waiting requests have separate limits: 429 if too many requests of the caller or its tenant are waiting already,
 	// 503 if too many are waiting in total.
@@ -3290,7 +3425,7 @@ type ClientInterface interface {
 	// page through by cursor.
 	//
 	// `changes_cursor` is where to continue in `GET /admin/oauth/changes`. To miss no change, page through the list and
-	// then follow the changes from the cursor of the *first* page.
+	// then follow the changes from the cursor of the *first* page. `GET /admin/oauth/snapshot` does this in one request.
 	//
 	// Corresponds with GET /admin/oauth/clients (the `ListClients` operationId).
 	ListClients(ctx context.Context, params *ListClientsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3575,19 +3710,67 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /admin/oauth/rules (the `ListRules` operationId).
 	ListRules(ctx context.Context, params *ListRulesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSnapshot Read all clients in one response
+	//
+	// Streams all clients of the tenant that are not deleted, suspended ones included, ordered by identifier. Each line
+	// of the response is one JSON object:
+	//
+	// 1. The first line is `{"changes_cursor": …}`. It is where to continue in `GET /admin/oauth/changes`.
+	// 2. Each of the following lines is a client, as `OAuthClientItem` describes it, with `revision` and, if the client
+	//    has inline keys, `jwks`. A line `{"unreadable": […]}` has the `client_id`s of clients whose stored records are
+	//    damaged and cannot be read.
+	// 3. The last line is `{"clients": …}`, with the number of clients in the response.
+	//
+	// **A response without the last line is incomplete.** This happens if the service or the connection fails; start
+	// again from the beginning. The service then closes an HTTP/1.1 connection in the middle of a chunk, or resets
+	// the HTTP/2 stream.
+	//
+	// **Snapshot and feed.** Clients that change during the response may appear before or after the change, but every
+	// change that the response lacks is in the feed after `changes_cursor`. To keep a copy of the tenant, read the
+	// snapshot and then follow the changes from its cursor. Skip a change whose `revision` is not greater than that of
+	// your copy of the client.
+	//
+	// The response is read from the store in pages while it is sent, so it has no size limit, no `ETag`, and no
+	// `Content-Length`. A reader must take each page within the time limit of a request. Snapshots have separate limits:
+	// 429 if too many snapshots of the caller or its tenant are in progress, 503 if there are too many in total. A HEAD
+	// request gets the headers and reads only the first page.
+	//
+	// Corresponds with GET /admin/oauth/snapshot (the `GetSnapshot` operationId).
+	GetSnapshot(ctx context.Context, params *GetSnapshotParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPublicKeys Read the public keys of a client, without a token
+	//
+	// Returns the public keys of an active client as a JWK Set (RFC 7517 §5), for authorization servers that accept keys
+	// only by URL. The operation needs no access token. It is off unless the service has a public URL
+	// (`--public-url`); then every request gets 404.
+	//
+	// The keys are the client's inline keys. If the client has a `jwks_uri`, they are the keys that the registry fetched
+	// from it a short while ago: this operation fetches nothing. Each key has only public parameters, with the values
+	// that the client registered: `kty`, `use`, `key_ops`, `alg`, `kid`, `crv`, `x`, `y`, `n`, `e`, `x5c`, `x5t` and
+	// `x5t#S256`.
+	//
+	// The response is 404 for an unknown tenant, an unknown, deleted or suspended client, and a client without keys, so
+	// that a caller cannot distinguish them. Requests are limited by the address of the connection (429).
+	//
+	// Caches may store the keys for 60 seconds (`Cache-Control`).
+	//
+	// Corresponds with GET /oauth/{tenant}/clients/{client_id}/jwks.json (the `GetPublicKeys` operationId).
+	GetPublicKeys(ctx context.Context, tenant Tenant, clientID ClientID, params *GetPublicKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListChanges Follow changes
 //
 // Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
 // that continues from `next`. If there is nothing new, the response waits up to `wait_seconds`. Without `after` it
-// starts at the oldest change. On a cold start, page through the list first and continue from its `changes_cursor`.
+// starts at the oldest change. On a cold start, read `GET /admin/oauth/snapshot` first and continue from its
+// `changes_cursor`, or page through the list and continue from the cursor of the first page.
 // Changes of purged clients are left out, except the purge itself. A response ends with the change that reaches
 // 2 MiB, so it may have fewer changes than `limit` although there are more.
 //
 // A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
-// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from the
-// list and its `changes_cursor`. Cursors of the first release have no digest and are rejected with 400 as well.
+// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from a
+// snapshot or the list. Cursors of the first release have no digest and are rejected with 400 as well.
 //
 // Waiting requests have separate limits: 429 if too many requests of the caller or its tenant are waiting already,
 // 503 if too many are waiting in total.
@@ -3621,7 +3804,7 @@ func (c *Client) ListChanges(ctx context.Context, params *ListChangesParams, req
 // page through by cursor.
 //
 // `changes_cursor` is where to continue in `GET /admin/oauth/changes`. To miss no change, page through the list and
-// then follow the changes from the cursor of the *first* page.
+// then follow the changes from the cursor of the *first* page. `GET /admin/oauth/snapshot` does this in one request.
 //
 // Corresponds with GET /admin/oauth/clients (the `ListClients` operationId).
 func (c *Client) ListClients(ctx context.Context, params *ListClientsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4157,6 +4340,73 @@ func (c *Client) ListRules(ctx context.Context, params *ListRulesParams, reqEdit
 	return c.Client.Do(req)
 }
 
+// GetSnapshot Read all clients in one response
+//
+// Streams all clients of the tenant that are not deleted, suspended ones included, ordered by identifier. Each line
+// of the response is one JSON object:
+//
+//  1. The first line is `{"changes_cursor": …}`. It is where to continue in `GET /admin/oauth/changes`.
+//  2. Each of the following lines is a client, as `OAuthClientItem` describes it, with `revision` and, if the client
+//     has inline keys, `jwks`. A line `{"unreadable": […]}` has the `client_id`s of clients whose stored records are
+//     damaged and cannot be read.
+//  3. The last line is `{"clients": …}`, with the number of clients in the response.
+//
+// **A response without the last line is incomplete.** This happens if the service or the connection fails; start
+// again from the beginning. The service then closes an HTTP/1.1 connection in the middle of a chunk, or resets
+// the HTTP/2 stream.
+//
+// **Snapshot and feed.** Clients that change during the response may appear before or after the change, but every
+// change that the response lacks is in the feed after `changes_cursor`. To keep a copy of the tenant, read the
+// snapshot and then follow the changes from its cursor. Skip a change whose `revision` is not greater than that of
+// your copy of the client.
+//
+// The response is read from the store in pages while it is sent, so it has no size limit, no `ETag`, and no
+// `Content-Length`. A reader must take each page within the time limit of a request. Snapshots have separate limits:
+// 429 if too many snapshots of the caller or its tenant are in progress, 503 if there are too many in total. A HEAD
+// request gets the headers and reads only the first page.
+//
+// Corresponds with GET /admin/oauth/snapshot (the `GetSnapshot` operationId).
+func (c *Client) GetSnapshot(ctx context.Context, params *GetSnapshotParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSnapshotRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPublicKeys Read the public keys of a client, without a token
+//
+// Returns the public keys of an active client as a JWK Set (RFC 7517 §5), for authorization servers that accept keys
+// only by URL. The operation needs no access token. It is off unless the service has a public URL
+// (`--public-url`); then every request gets 404.
+//
+// The keys are the client's inline keys. If the client has a `jwks_uri`, they are the keys that the registry fetched
+// from it a short while ago: this operation fetches nothing. Each key has only public parameters, with the values
+// that the client registered: `kty`, `use`, `key_ops`, `alg`, `kid`, `crv`, `x`, `y`, `n`, `e`, `x5c`, `x5t` and
+// `x5t#S256`.
+//
+// The response is 404 for an unknown tenant, an unknown, deleted or suspended client, and a client without keys, so
+// that a caller cannot distinguish them. Requests are limited by the address of the connection (429).
+//
+// Caches may store the keys for 60 seconds (`Cache-Control`).
+//
+// Corresponds with GET /oauth/{tenant}/clients/{client_id}/jwks.json (the `GetPublicKeys` operationId).
+func (c *Client) GetPublicKeys(ctx context.Context, tenant Tenant, clientID ClientID, params *GetPublicKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPublicKeysRequest(c.Server, tenant, clientID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // NewListChangesRequest constructs an http.Request for the ListChanges method
 func NewListChangesRequest(server string, params *ListChangesParams) (*http.Request, error) {
 	var err error
@@ -4470,6 +4720,18 @@ func NewListClientsRequest(server string, params *ListClientsParams) (*http.Requ
 
 		}
 
+		if params.Include != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include", *params.Include, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -4709,6 +4971,33 @@ func NewGetClientRequest(server string, clientID ClientID, params *GetClientPara
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Include != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include", *params.Include, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -5969,6 +6258,142 @@ func NewListRulesRequest(server string, params *ListRulesParams) (*http.Request,
 	return req, nil
 }
 
+// NewGetSnapshotRequest constructs an http.Request for the GetSnapshot method
+func NewGetSnapshotRequest(server string, params *GetSnapshotParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/snapshot")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Include != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include", *params.Include, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetPublicKeysRequest constructs an http.Request for the GetPublicKeys method
+func NewGetPublicKeysRequest(server string, tenant Tenant, clientID ClientID, params *GetPublicKeysParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/oauth/%s/clients/%s/jwks.json", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -6017,13 +6442,14 @@ type ClientWithResponsesInterface interface {
 	//
 	// Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
 	// that continues from `next`. If there is nothing new, the response waits up to `wait_seconds`. Without `after` it
-	// starts at the oldest change. On a cold start, page through the list first and continue from its `changes_cursor`.
+	// starts at the oldest change. On a cold start, read `GET /admin/oauth/snapshot` first and continue from its
+	// `changes_cursor`, or page through the list and continue from the cursor of the first page.
 	// Changes of purged clients are left out, except the purge itself. A response ends with the change that reaches
 	// 2 MiB, so it may have fewer changes than `limit` although there are more.
 	//
 	// A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
-	// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from the
-	// list and its `changes_cursor`. Cursors of the first release have no digest and are rejected with 400 as well.
+	// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from a
+	// snapshot or the list. Cursors of the first release have no digest and are rejected with 400 as well.
 	//
 	// Waiting requests have separate limits: 429 if too many requests of the caller or its tenant are waiting already,
 	// 503 if too many are waiting in total.
@@ -6049,7 +6475,7 @@ type ClientWithResponsesInterface interface {
 	// page through by cursor.
 	//
 	// `changes_cursor` is where to continue in `GET /admin/oauth/changes`. To miss no change, page through the list and
-	// then follow the changes from the cursor of the *first* page.
+	// then follow the changes from the cursor of the *first* page. `GET /admin/oauth/snapshot` does this in one request.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -6360,6 +6786,57 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /admin/oauth/rules (the `ListRules` operationId).
 	ListRulesWithResponse(ctx context.Context, params *ListRulesParams, reqEditors ...RequestEditorFn) (*ListRulesResult, error)
+
+	// GetSnapshotWithResponse Read all clients in one response
+	//
+	// Streams all clients of the tenant that are not deleted, suspended ones included, ordered by identifier. Each line
+	// of the response is one JSON object:
+	//
+	// 1. The first line is `{"changes_cursor": …}`. It is where to continue in `GET /admin/oauth/changes`.
+	// 2. Each of the following lines is a client, as `OAuthClientItem` describes it, with `revision` and, if the client
+	//    has inline keys, `jwks`. A line `{"unreadable": […]}` has the `client_id`s of clients whose stored records are
+	//    damaged and cannot be read.
+	// 3. The last line is `{"clients": …}`, with the number of clients in the response.
+	//
+	// **A response without the last line is incomplete.** This happens if the service or the connection fails; start
+	// again from the beginning. The service then closes an HTTP/1.1 connection in the middle of a chunk, or resets
+	// the HTTP/2 stream.
+	//
+	// **Snapshot and feed.** Clients that change during the response may appear before or after the change, but every
+	// change that the response lacks is in the feed after `changes_cursor`. To keep a copy of the tenant, read the
+	// snapshot and then follow the changes from its cursor. Skip a change whose `revision` is not greater than that of
+	// your copy of the client.
+	//
+	// The response is read from the store in pages while it is sent, so it has no size limit, no `ETag`, and no
+	// `Content-Length`. A reader must take each page within the time limit of a request. Snapshots have separate limits:
+	// 429 if too many snapshots of the caller or its tenant are in progress, 503 if there are too many in total. A HEAD
+	// request gets the headers and reads only the first page.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /admin/oauth/snapshot (the `GetSnapshot` operationId).
+	GetSnapshotWithResponse(ctx context.Context, params *GetSnapshotParams, reqEditors ...RequestEditorFn) (*GetSnapshotResult, error)
+
+	// GetPublicKeysWithResponse Read the public keys of a client, without a token
+	//
+	// Returns the public keys of an active client as a JWK Set (RFC 7517 §5), for authorization servers that accept keys
+	// only by URL. The operation needs no access token. It is off unless the service has a public URL
+	// (`--public-url`); then every request gets 404.
+	//
+	// The keys are the client's inline keys. If the client has a `jwks_uri`, they are the keys that the registry fetched
+	// from it a short while ago: this operation fetches nothing. Each key has only public parameters, with the values
+	// that the client registered: `kty`, `use`, `key_ops`, `alg`, `kid`, `crv`, `x`, `y`, `n`, `e`, `x5c`, `x5t` and
+	// `x5t#S256`.
+	//
+	// The response is 404 for an unknown tenant, an unknown, deleted or suspended client, and a client without keys, so
+	// that a caller cannot distinguish them. Requests are limited by the address of the connection (429).
+	//
+	// Caches may store the keys for 60 seconds (`Cache-Control`).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /oauth/{tenant}/clients/{client_id}/jwks.json (the `GetPublicKeys` operationId).
+	GetPublicKeysWithResponse(ctx context.Context, tenant Tenant, clientID ClientID, params *GetPublicKeysParams, reqEditors ...RequestEditorFn) (*GetPublicKeysResult, error)
 }
 
 // ListChangesResult401Headers the declared response headers of an HTTP 401 response for ListChanges
@@ -9074,17 +9551,242 @@ func (r ListRulesResult) ContentType() string {
 	return ""
 }
 
+// GetSnapshotResult401Headers the declared response headers of an HTTP 401 response for GetSnapshot
+type GetSnapshotResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetSnapshotResult403Headers the declared response headers of an HTTP 403 response for GetSnapshot
+type GetSnapshotResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetSnapshotResult429Headers the declared response headers of an HTTP 429 response for GetSnapshot
+type GetSnapshotResult429Headers struct {
+	RetryAfter *int
+}
+
+// GetSnapshotResult503Headers the declared response headers of an HTTP 503 response for GetSnapshot
+type GetSnapshotResult503Headers struct {
+	RetryAfter *int
+}
+
+type GetSnapshotResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetSnapshotResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *GetSnapshotResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetSnapshotResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetSnapshotResult503Headers
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetSnapshotResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetSnapshotResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetSnapshotResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r GetSnapshotResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetSnapshotResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetSnapshotResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetSnapshotResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSnapshotResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSnapshotResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSnapshotResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSnapshotResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetPublicKeysResult200Headers the declared response headers of an HTTP 200 response for GetPublicKeys
+type GetPublicKeysResult200Headers struct {
+	CacheControl *string
+	ETag         *string
+}
+
+// GetPublicKeysResult304Headers the declared response headers of an HTTP 304 response for GetPublicKeys
+type GetPublicKeysResult304Headers struct {
+	CacheControl *string
+	ETag         *string
+}
+
+// GetPublicKeysResult429Headers the declared response headers of an HTTP 429 response for GetPublicKeys
+type GetPublicKeysResult429Headers struct {
+	RetryAfter *int
+}
+
+// GetPublicKeysResult503Headers the declared response headers of an HTTP 503 response for GetPublicKeys
+type GetPublicKeysResult503Headers struct {
+	RetryAfter *int
+}
+
+type GetPublicKeysResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationJwkSetJSON200 the response for an HTTP 200 `application/jwk-set+json` response
+	ApplicationJwkSetJSON200 *JwkSet
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetPublicKeysResult200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetPublicKeysResult304Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetPublicKeysResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetPublicKeysResult503Headers
+}
+
+// GetApplicationJwkSetJSON200 returns the response for an HTTP 200 `application/jwk-set+json` response
+func (r GetPublicKeysResult) GetApplicationJwkSetJSON200() *JwkSet {
+	return r.ApplicationJwkSetJSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetPublicKeysResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetPublicKeysResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r GetPublicKeysResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetPublicKeysResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetPublicKeysResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetPublicKeysResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPublicKeysResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPublicKeysResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPublicKeysResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPublicKeysResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListChangesWithResponse Follow changes
 //
 // Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
 // that continues from `next`. If there is nothing new, the response waits up to `wait_seconds`. Without `after` it
-// starts at the oldest change. On a cold start, page through the list first and continue from its `changes_cursor`.
+// starts at the oldest change. On a cold start, read `GET /admin/oauth/snapshot` first and continue from its
+// `changes_cursor`, or page through the list and continue from the cursor of the first page.
 // Changes of purged clients are left out, except the purge itself. A response ends with the change that reaches
 // 2 MiB, so it may have fewer changes than `limit` although there are more.
 //
 // A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
-// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from the
-// list and its `changes_cursor`. Cursors of the first release have no digest and are rejected with 400 as well.
+// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from a
+// snapshot or the list. Cursors of the first release have no digest and are rejected with 400 as well.
 //
 // Waiting requests have separate limits: 429 if too many requests of the caller or its tenant are waiting already,
 // 503 if too many are waiting in total.
@@ -9116,7 +9818,7 @@ func (c *ClientWithResponses) ListChangesWithResponse(ctx context.Context, param
 // page through by cursor.
 //
 // `changes_cursor` is where to continue in `GET /admin/oauth/changes`. To miss no change, page through the list and
-// then follow the changes from the cursor of the *first* page.
+// then follow the changes from the cursor of the *first* page. `GET /admin/oauth/snapshot` does this in one request.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -9576,6 +10278,69 @@ func (c *ClientWithResponses) ListRulesWithResponse(ctx context.Context, params 
 		return nil, err
 	}
 	return ParseListRulesResult(rsp)
+}
+
+// GetSnapshotWithResponse Read all clients in one response
+//
+// Streams all clients of the tenant that are not deleted, suspended ones included, ordered by identifier. Each line
+// of the response is one JSON object:
+//
+//  1. The first line is `{"changes_cursor": …}`. It is where to continue in `GET /admin/oauth/changes`.
+//  2. Each of the following lines is a client, as `OAuthClientItem` describes it, with `revision` and, if the client
+//     has inline keys, `jwks`. A line `{"unreadable": […]}` has the `client_id`s of clients whose stored records are
+//     damaged and cannot be read.
+//  3. The last line is `{"clients": …}`, with the number of clients in the response.
+//
+// **A response without the last line is incomplete.** This happens if the service or the connection fails; start
+// again from the beginning. The service then closes an HTTP/1.1 connection in the middle of a chunk, or resets
+// the HTTP/2 stream.
+//
+// **Snapshot and feed.** Clients that change during the response may appear before or after the change, but every
+// change that the response lacks is in the feed after `changes_cursor`. To keep a copy of the tenant, read the
+// snapshot and then follow the changes from its cursor. Skip a change whose `revision` is not greater than that of
+// your copy of the client.
+//
+// The response is read from the store in pages while it is sent, so it has no size limit, no `ETag`, and no
+// `Content-Length`. A reader must take each page within the time limit of a request. Snapshots have separate limits:
+// 429 if too many snapshots of the caller or its tenant are in progress, 503 if there are too many in total. A HEAD
+// request gets the headers and reads only the first page.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /admin/oauth/snapshot (the `GetSnapshot` operationId).
+func (c *ClientWithResponses) GetSnapshotWithResponse(ctx context.Context, params *GetSnapshotParams, reqEditors ...RequestEditorFn) (*GetSnapshotResult, error) {
+	rsp, err := c.GetSnapshot(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSnapshotResult(rsp)
+}
+
+// GetPublicKeysWithResponse Read the public keys of a client, without a token
+//
+// Returns the public keys of an active client as a JWK Set (RFC 7517 §5), for authorization servers that accept keys
+// only by URL. The operation needs no access token. It is off unless the service has a public URL
+// (`--public-url`); then every request gets 404.
+//
+// The keys are the client's inline keys. If the client has a `jwks_uri`, they are the keys that the registry fetched
+// from it a short while ago: this operation fetches nothing. Each key has only public parameters, with the values
+// that the client registered: `kty`, `use`, `key_ops`, `alg`, `kid`, `crv`, `x`, `y`, `n`, `e`, `x5c`, `x5t` and
+// `x5t#S256`.
+//
+// The response is 404 for an unknown tenant, an unknown, deleted or suspended client, and a client without keys, so
+// that a caller cannot distinguish them. Requests are limited by the address of the connection (429).
+//
+// Caches may store the keys for 60 seconds (`Cache-Control`).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /oauth/{tenant}/clients/{client_id}/jwks.json (the `GetPublicKeys` operationId).
+func (c *ClientWithResponses) GetPublicKeysWithResponse(ctx context.Context, tenant Tenant, clientID ClientID, params *GetPublicKeysParams, reqEditors ...RequestEditorFn) (*GetPublicKeysResult, error) {
+	rsp, err := c.GetPublicKeys(ctx, tenant, clientID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPublicKeysResult(rsp)
 }
 
 // ParseListChangesResult parses an HTTP response from a ListChangesWithResponse call
@@ -12340,6 +13105,245 @@ func ParseListRulesResult(rsp *http.Response) (*ListRulesResult, error) {
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ListRulesResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetSnapshotResult parses an HTTP response from a GetSnapshotWithResponse call
+func ParseGetSnapshotResult(rsp *http.Response) (*GetSnapshotResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSnapshotResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetSnapshotResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers GetSnapshotResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetSnapshotResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetSnapshotResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetPublicKeysResult parses an HTTP response from a GetPublicKeysWithResponse call
+func ParseGetPublicKeysResult(rsp *http.Response) (*GetPublicKeysResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPublicKeysResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest JwkSet
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationJwkSetJSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetPublicKeysResult200Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetPublicKeysResult304Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetPublicKeysResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetPublicKeysResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

@@ -72,6 +72,9 @@ func (s *sender) send(r *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("access token: %w", err)
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
+	if isSnapshot(r) {
+		return stream(s.http, r)
+	}
 	return s.http.Do(r)
 }
 

@@ -32,6 +32,11 @@ type Registry interface {
 	// cannot be read, the error at the end wraps [application.ErrUnreadable] and names
 	// them.
 	Walk(ctx context.Context, visit func(domain.ClientID) error) error
+	// All calls visit with every client that can be read, with its keys and without
+	// warnings. If there are others, the error at the end wraps
+	// [application.ErrUnreadable] and names them. If it has another error, some clients
+	// were not visited.
+	All(ctx context.Context, visit func(Registered) error) error
 	// Register registers the declared client or, in a dry run, only validates it. The
 	// secret is returned only once; it is empty if there is none, or if the declaration
 	// has its hash.
@@ -133,7 +138,8 @@ func (p Plan) Rejected() int {
 // concurrency is the number of clients that are processed at once.
 const concurrency = 8
 
-// Progress is called with the number of processed clients and the total.
+// Progress is called with the number of processed clients and the total, which is 0 if it
+// is unknown.
 type Progress func(done, of int)
 
 // NewPlan compares the declarations with the registry, which validates the differences.
@@ -287,35 +293,21 @@ func execute(ctx context.Context, r Registry, step Step) (secret string, err err
 	}
 }
 
-// Export calls write for every client, including its keys, and returns the number of
-// clients. Calls of write may overlap. A client that is deleted in the meantime is
-// omitted. If the registry cannot read some clients, all others are written, and the
+// Export calls write for every client, including its keys, one after the other, and
+// returns the number of clients. The total is unknown until the end, so progress is called
+// with 0 for it. If the registry cannot read some clients, all others are written, and the
 // error names the missing ones; it wraps [application.ErrUnreadable].
 func Export(ctx context.Context, r Registry, progress Progress, write func(Registered) error) (n int, err error) {
-	var ids []domain.ClientID
-	err = r.Walk(ctx, func(id domain.ClientID) error {
-		ids = append(ids, id)
+	err = r.All(ctx, func(found Registered) error {
+		if err := write(found); err != nil {
+			return err
+		}
+		if n++; progress != nil {
+			progress(n, 0)
+		}
 		return nil
 	})
-	var unreadable error
-	if errors.Is(err, application.ErrUnreadable) {
-		unreadable, err = err, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	err = each(ctx, len(ids), progress, func(ctx context.Context, i int) error {
-		found, err := r.Find(ctx, ids[i], true)
-		switch {
-		case errors.Is(err, application.ErrNotFound):
-			return nil
-		case err != nil:
-			return about(ids[i], err)
-		default:
-			return write(found)
-		}
-	})
-	return len(ids), errors.Join(err, unreadable)
+	return n, err
 }
 
 // each calls do for the numbers below n, several at once, until a call fails.

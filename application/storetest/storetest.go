@@ -54,6 +54,7 @@ func Run(t *testing.T, open func(t *testing.T) application.Store) {
 		{"totals follow every change", totals},
 		{"Changes returns every revision of the tenant once and in order", feedIsComplete},
 		{"Changes continues from the cursor of a list", feedAfterList},
+		{"pages of a list and the changes after the first one give the current clients", pagesAndFeed},
 		{"Changes rejects an unknown cursor", unknownCursor},
 		{"readers of the feed miss no concurrent commit", feedDuringCommits},
 		{"Watch reports the next commit of the tenant", watch},

@@ -15,7 +15,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/term"
@@ -153,6 +152,10 @@ func progress(done string) declare.Progress {
 	return func(n, of int) {
 		if time.Since(last) >= progressEvery {
 			last = time.Now()
+			if of == 0 {
+				fmt.Fprintf(os.Stderr, "%s %d\n", done, n)
+				return
+			}
 			fmt.Fprintf(os.Stderr, "%s %d of %d\n", done, n, of)
 		}
 	}
@@ -271,11 +274,11 @@ func (c *exportCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var kept atomic.Int64
+	kept := 0
 	n, err := declare.Export(ctx, registry, progress("exported"), func(r declare.Registered) error {
 		err := writeClient(files, r.ID, domain.ChangeTo(r.Settings))
 		if errors.Is(err, errKept) {
-			kept.Add(1)
+			kept++
 			note("%s", err)
 			return nil
 		}
@@ -284,9 +287,8 @@ func (c *exportCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n -= int(kept.Load())
-	fmt.Fprintf(os.Stderr, "clients exported: %d\n", n)
-	if kept.Load() > 0 {
+	fmt.Fprintf(os.Stderr, "clients exported: %d\n", n-kept)
+	if kept > 0 {
 		return errNotApplied
 	}
 	return nil

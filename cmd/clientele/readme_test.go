@@ -71,6 +71,7 @@ var sections = []struct {
 	{"README.md", "The first update", 3},
 	{"docs/tutorial.md", "Ten minutes", 12},
 	{"docs/using.md", "Walkthrough", 8},
+	{"docs/using.md", "Reading everything: snapshot and feed", 1},
 	{"docs/using.md", "In a pipeline", 3},
 }
 

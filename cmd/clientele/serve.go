@@ -68,8 +68,9 @@ type serveCommand struct {
 	TLSCertFile     string        `name:"tls-cert-file" env:"CLIENTELE_TLS_CERT_FILE" group:"Network" type:"existingfile" placeholder:"FILE" help:"Certificate, with its chain, in PEM, to serve HTTPS. It is reloaded when it changes."`
 	TLSKeyFile      string        `name:"tls-key-file" env:"CLIENTELE_TLS_KEY_FILE" group:"Network" type:"existingfile" placeholder:"FILE" help:"Private key of the certificate, in PEM."`
 	AdminListen     string        `env:"CLIENTELE_ADMIN_LISTEN" group:"Network" placeholder:"ADDR" help:"Address of the admin listener for operators: /metrics, /healthz, /readyz and /debug/pprof; disabled if unset."`
-	MaxConcurrent   int           `default:"256" env:"CLIENTELE_MAX_CONCURRENT" group:"Limits" placeholder:"N" help:"Maximum concurrent requests; as many again may queue for one second, the rest get 503 (${default})."`
-	MaxFollowing    int           `default:"1024" env:"CLIENTELE_MAX_FOLLOWING" group:"Limits" placeholder:"N" help:"Maximum requests that wait for changes at the same time (${default})."`
+	publicFlags     `embed:"" group:"Public keys"`
+	MaxConcurrent   int `default:"256" env:"CLIENTELE_MAX_CONCURRENT" group:"Limits" placeholder:"N" help:"Maximum concurrent requests; as many again may queue for one second, the rest get 503 (${default})."`
+	MaxFollowing    int `default:"1024" env:"CLIENTELE_MAX_FOLLOWING" group:"Limits" placeholder:"N" help:"Maximum requests that wait for changes at the same time (${default})."`
 	readerFlags     `embed:"" group:"Limits"`
 	CallerRate      int           `env:"CLIENTELE_CALLER_RATE" group:"Limits" placeholder:"N" help:"Rate limit per caller and process, in requests per second; no limit if unset."`
 	ListTimeout     time.Duration `default:"5s" env:"CLIENTELE_LIST_TIMEOUT" group:"Limits" help:"Maximum time for a list of clients in the store; a slower list gets 503 (${default})."`
@@ -83,6 +84,9 @@ type serveCommand struct {
 // Validate rejects configurations with which the service cannot work, or not safely.
 func (c *serveCommand) Validate(kctx *kong.Context) error {
 	if err := c.validate(c.Dev, givenFlags(kctx)); err != nil {
+		return err
+	}
+	if err := c.checkPublic(); err != nil {
 		return err
 	}
 	switch {
@@ -249,6 +253,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		Observer:      metrics,
 		Trace:         traces.Requests,
 	}
+	surface.PublicURL, surface.Addresses = c.publicBase(), ratelimit.PerSecond(c.PublicRate, time.Now)
 	if c.CallerRate > 0 {
 		surface.Callers = ratelimit.PerSecond(c.CallerRate, time.Now)
 	}

@@ -82,8 +82,8 @@ func WriteChange(w *jsonobject.Writer, c domain.Change) {
 	}
 }
 
-// SettingsOf reads the configuration of a client in a response. Keys are included
-// only as a jwks_uri, because responses omit keys that the registry stores. The error
+// SettingsOf reads the configuration of a client in a response. Inline keys are included
+// if the response has them, which a caller must ask for (include=jwks). The error
 // is for text that is not a JSON object, or that has a field of another form.
 func SettingsOf(client []byte) (domain.Settings, error) {
 	var object map[string]any
