@@ -38,6 +38,12 @@ func (r *Registry) ClientKeys(ctx context.Context, caller Caller, id domain.Clie
 	return inForce, nil
 }
 
+// Effective returns the settings that an authorization server is to apply for a client
+// with the given settings (see [domain.Rulebook.Effective]).
+func (r *Registry) Effective(settings domain.Settings) domain.Settings {
+	return r.config.Book.Effective(settings)
+}
+
 // Assess holds a client of the caller's tenant against profiles. The error is
 // as that of [Registry.Find], or that of [KeyResolver.Fetch].
 func (r *Registry) Assess(
