@@ -170,6 +170,12 @@ func fromDocument(f domain.Field, value any) (converted any, reason string) {
 			list = append(list, scope)
 		}
 		return list, ""
+	case domain.FieldJWKS: // also as a string with the text, as some systems export it
+		switch value.(type) {
+		case map[string]any, string, nil:
+		default:
+			return nil, "must be an object"
+		}
 	case domain.FieldDefaultMaxAge:
 		if number, isNumber := value.(float64); isNumber && number < 0 {
 			return nil, "must be at least 0; omit the field to leave it unset"
