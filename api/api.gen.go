@@ -50,6 +50,24 @@ func (e ProfileName) Valid() bool {
 	}
 }
 
+// Defines values for Format.
+const (
+	FormatClientele Format = "clientele"
+	FormatRfc7591   Format = "rfc7591"
+)
+
+// Valid indicates whether the value is a known member of the Format enum.
+func (e Format) Valid() bool {
+	switch e {
+	case FormatClientele:
+		return true
+	case FormatRfc7591:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Include.
 const (
 	IncludeJwks Include = "jwks"
@@ -98,6 +116,24 @@ func (e Status) Valid() bool {
 	}
 }
 
+// Defines values for ListChangesParamsFormat.
+const (
+	ListChangesParamsFormatClientele ListChangesParamsFormat = "clientele"
+	ListChangesParamsFormatRfc7591   ListChangesParamsFormat = "rfc7591"
+)
+
+// Valid indicates whether the value is a known member of the ListChangesParamsFormat enum.
+func (e ListChangesParamsFormat) Valid() bool {
+	switch e {
+	case ListChangesParamsFormatClientele:
+		return true
+	case ListChangesParamsFormatRfc7591:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListClientsParamsStatus.
 const (
 	ListClientsParamsStatusActive    ListClientsParamsStatus = "active"
@@ -116,6 +152,24 @@ func (e ListClientsParamsStatus) Valid() bool {
 	}
 }
 
+// Defines values for ListClientsParamsFormat.
+const (
+	ListClientsParamsFormatClientele ListClientsParamsFormat = "clientele"
+	ListClientsParamsFormatRfc7591   ListClientsParamsFormat = "rfc7591"
+)
+
+// Valid indicates whether the value is a known member of the ListClientsParamsFormat enum.
+func (e ListClientsParamsFormat) Valid() bool {
+	switch e {
+	case ListClientsParamsFormatClientele:
+		return true
+	case ListClientsParamsFormatRfc7591:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListClientsParamsInclude.
 const (
 	ListClientsParamsIncludeJwks ListClientsParamsInclude = "jwks"
@@ -125,6 +179,24 @@ const (
 func (e ListClientsParamsInclude) Valid() bool {
 	switch e {
 	case ListClientsParamsIncludeJwks:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetClientParamsFormat.
+const (
+	GetClientParamsFormatClientele GetClientParamsFormat = "clientele"
+	GetClientParamsFormatRfc7591   GetClientParamsFormat = "rfc7591"
+)
+
+// Valid indicates whether the value is a known member of the GetClientParamsFormat enum.
+func (e GetClientParamsFormat) Valid() bool {
+	switch e {
+	case GetClientParamsFormatClientele:
+		return true
+	case GetClientParamsFormatRfc7591:
 		return true
 	default:
 		return false
@@ -155,6 +227,24 @@ const (
 func (e RestoreClientParamsStatus) Valid() bool {
 	switch e {
 	case RestoreClientParamsStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetSnapshotParamsFormat.
+const (
+	GetSnapshotParamsFormatClientele GetSnapshotParamsFormat = "clientele"
+	GetSnapshotParamsFormatRfc7591   GetSnapshotParamsFormat = "rfc7591"
+)
+
+// Valid indicates whether the value is a known member of the GetSnapshotParamsFormat enum.
+func (e GetSnapshotParamsFormat) Valid() bool {
+	switch e {
+	case GetSnapshotParamsFormatClientele:
+		return true
+	case GetSnapshotParamsFormatRfc7591:
 		return true
 	default:
 		return false
@@ -390,6 +480,548 @@ type ClientKeysDetailResponse struct {
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// ClientMetadata A client in the standard names: client metadata as RFC 7591 §2, OpenID Connect Dynamic Client Registration §2 and
+// the specifications that extend them define it. Fields without a registered name have their own names. A field that
+// is unset is absent, except `status`, `is_confidential` and `grant_types`, which are always present. With
+// `effective=true` the fields have the values that an authorization server is to apply; then `response_types` is
+// always present as well, because RFC 7591 defines a default for an absent field. A document never has secrets.
+type ClientMetadata struct {
+	// AccessTokenLifetime The lifetime of access tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	AccessTokenLifetime *int32 `json:"access_token_lifetime,omitempty"`
+
+	// ApplicationType `web` or `native` (OpenID Connect Registration §2). If unset, `native` where all redirect URIs are loopback or private-use, otherwise `web`.
+	//
+	// Example: web
+	ApplicationType *string `json:"application_type,omitempty"`
+
+	// AuthorizationDetailsTypes The types of authorization details that the client may use (RFC 9396 §10).
+	//
+	// Example: ["payment_initiation"]
+	AuthorizationDetailsTypes *[]string `json:"authorization_details_types,omitempty"`
+
+	// AuthorizationEncryptedResponseAlg The JWE `alg` that encrypts authorization responses for the client (JARM §3). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	AuthorizationEncryptedResponseAlg *string `json:"authorization_encrypted_response_alg,omitempty"`
+
+	// AuthorizationEncryptedResponseEnc The JWE `enc` that encrypts authorization responses for the client (JARM §3). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	AuthorizationEncryptedResponseEnc *string `json:"authorization_encrypted_response_enc,omitempty"`
+
+	// AuthorizationSignedResponseAlg The JWS algorithm that signs authorization responses for the client (JARM §3).
+	//
+	// Example: PS256
+	AuthorizationSignedResponseAlg *string `json:"authorization_signed_response_alg,omitempty"`
+
+	// BackchannelAuthenticationRequestSigningAlg The JWS algorithm that must sign CIBA authentication requests (CIBA Core §4).
+	//
+	// Example: ES256
+	BackchannelAuthenticationRequestSigningAlg *string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+
+	// BackchannelClientNotificationEndpoint Where the server notifies the client in the delivery modes ping and push (CIBA Core §4).
+	//
+	// Example: https://app.example.com/ciba
+	BackchannelClientNotificationEndpoint *string `json:"backchannel_client_notification_endpoint,omitempty"`
+
+	// BackchannelLogoutSessionRequired Whether the report of a logout by the back channel must name the session (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: true
+	BackchannelLogoutSessionRequired *bool `json:"backchannel_logout_session_required,omitempty"`
+
+	// BackchannelLogoutURI Where the authorization server reports a logout by the back channel (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: https://app.example.com/backchannel-logout
+	BackchannelLogoutURI *string `json:"backchannel_logout_uri,omitempty"`
+
+	// BackchannelTokenDeliveryMode How CIBA delivers tokens: `poll`, `ping` or `push` (CIBA Core §4).
+	//
+	// Example: poll
+	BackchannelTokenDeliveryMode *string `json:"backchannel_token_delivery_mode,omitempty"`
+
+	// BackchannelUserCodeParameter Whether the client supports the parameter `user_code` (CIBA Core §4).
+	//
+	// Example: true
+	BackchannelUserCodeParameter *bool `json:"backchannel_user_code_parameter,omitempty"`
+
+	// ClientAuthMethods All authentication methods that the client may use. RFC 7591 has a name for only one of them.
+	//
+	// Example: ["client_secret_basic","private_key_jwt"]
+	ClientAuthMethods *[]string `json:"client_auth_methods,omitempty"`
+
+	// ClientID The OAuth client identifier (RFC 6749 §2.2).
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
+
+	// ClientIDIssuedAt When the client was registered, in seconds since 1970-01-01T00:00:00Z (RFC 7591 §3.2.1).
+	//
+	// Example: 1776249000
+	ClientIDIssuedAt *int64 `json:"client_id_issued_at,omitempty"`
+
+	// ClientName The human-readable name of the client.
+	//
+	// Example: My App
+	ClientName *string `json:"client_name,omitempty"`
+
+	// ClientURI The URL of the client's home page (RFC 7591 §2, `client_uri`).
+	//
+	// Example: https://app.example.com
+	ClientURI *string `json:"client_uri,omitempty"`
+
+	// Contacts The e-mail addresses of the people responsible for the client (RFC 7591 §2).
+	//
+	// Example: ["oauth@example.com"]
+	Contacts *[]string `json:"contacts,omitempty"`
+
+	// CorsOrigins The web origins that may call the authorization server for this client (RFC 6454 §6.2).
+	//
+	// Example: ["https://app.example.com"]
+	CorsOrigins *[]string `json:"cors_origins,omitempty"`
+
+	// DefaultAcrValues The authentication context class references, in order of preference, if a request names none (OpenID Connect Registration §2).
+	//
+	// Example: ["urn:mace:incommon:iap:silver"]
+	DefaultAcrValues *[]string `json:"default_acr_values,omitempty"`
+
+	// DefaultMaxAge The maximum age of an authentication, in seconds; absent if it is unset.
+	//
+	// Example: 3600
+	DefaultMaxAge *int32 `json:"default_max_age,omitempty"`
+
+	// DeletedAt When the client was deleted, RFC 3339 in UTC; empty while it exists.
+	//
+	// Example:
+	DeletedAt *string `json:"deleted_at,omitempty"`
+
+	// Description What the client is for, in plain text (OpenID Federation §5.2.2).
+	//
+	// Example: The customer portal
+	Description *string `json:"description,omitempty"`
+
+	// DpopBoundAccessTokens Whether access tokens must be bound to a DPoP key (RFC 9449 §5.2).
+	//
+	// Example: true
+	DpopBoundAccessTokens *bool `json:"dpop_bound_access_tokens,omitempty"`
+
+	// FapiProfile The FAPI profile that the client must comply with: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are stored as sent and mean `fapi1-baseline` and `fapi2-security`.
+	//
+	// Example: fapi2-security
+	FapiProfile *string `json:"fapi_profile,omitempty"`
+
+	// FrontchannelLogoutSessionRequired Whether the report of a logout by the front channel must name the session (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: true
+	FrontchannelLogoutSessionRequired *bool `json:"frontchannel_logout_session_required,omitempty"`
+
+	// FrontchannelLogoutURI Where the authorization server reports a logout by the front channel (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: https://app.example.com/frontchannel-logout
+	FrontchannelLogoutURI *string `json:"frontchannel_logout_uri,omitempty"`
+
+	// GrantTypes The grant types that the client may use (RFC 7591 §2).
+	//
+	// Example: ["authorization_code"]
+	GrantTypes *[]string `json:"grant_types,omitempty"`
+
+	// IDTokenEncryptedResponseAlg The JWE `alg` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IDTokenEncryptedResponseAlg *string `json:"id_token_encrypted_response_alg,omitempty"`
+
+	// IDTokenEncryptedResponseEnc The JWE `enc` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IDTokenEncryptedResponseEnc *string `json:"id_token_encrypted_response_enc,omitempty"`
+
+	// IDTokenLifetime The lifetime of ID tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	IDTokenLifetime *int32 `json:"id_token_lifetime,omitempty"`
+
+	// IDTokenSignedResponseAlg The JWS algorithm that signs ID tokens for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	IDTokenSignedResponseAlg *string `json:"id_token_signed_response_alg,omitempty"`
+
+	// InitiateLoginURI The https URI at which a third party can start a login (OpenID Connect Core §4).
+	//
+	// Example: https://app.example.com/login
+	InitiateLoginURI *string `json:"initiate_login_uri,omitempty"`
+
+	// IntrospectionEncryptedResponseAlg The JWE `alg` that encrypts introspection responses for the client (RFC 9701 §6). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IntrospectionEncryptedResponseAlg *string `json:"introspection_encrypted_response_alg,omitempty"`
+
+	// IntrospectionEncryptedResponseEnc The JWE `enc` that encrypts introspection responses for the client (RFC 9701 §6). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IntrospectionEncryptedResponseEnc *string `json:"introspection_encrypted_response_enc,omitempty"`
+
+	// IntrospectionSignedResponseAlg The JWS algorithm that signs introspection responses for the client (RFC 9701 §6).
+	//
+	// Example: PS256
+	IntrospectionSignedResponseAlg *string `json:"introspection_signed_response_alg,omitempty"`
+
+	// IsConfidential Whether the client can keep a secret (RFC 6749 §2.1).
+	//
+	// Example: true
+	IsConfidential *bool `json:"is_confidential,omitempty"`
+
+	// Jwks A JWK Set (RFC 7517 §5).
+	Jwks *JwkSet `json:"jwks,omitempty"`
+
+	// JwksURI The location of the public keys: an https URI on a public host. Mutually exclusive with `jwks`; to switch, clear the other in the same request.
+	//
+	// Example: https://client.example.com/.well-known/jwks.json
+	JwksURI *string `json:"jwks_uri,omitempty"`
+
+	// Labels Names and values for your own use, at most 32. A name is a prefix and a name, such as `example.com/tier`, of at most 128 characters. An update replaces all labels.
+	//
+	// Example: {"example.com/tier":"gold"}
+	Labels *map[string]string `json:"labels,omitempty"`
+
+	// LogoURI The URL of the client's logo (RFC 7591 §2, `logo_uri`).
+	//
+	// Example: https://app.example.com/logo.png
+	LogoURI *string `json:"logo_uri,omitempty"`
+
+	// Owner The team or person that owns the client.
+	//
+	// Example: payments
+	Owner *string `json:"owner,omitempty"`
+
+	// PolicyURI The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
+	//
+	// Example: https://app.example.com/privacy
+	PolicyURI *string `json:"policy_uri,omitempty"`
+
+	// PostLogoutRedirectUris Where the user may be sent after a logout, matched exactly (OpenID Connect RP-Initiated Logout §3.1).
+	//
+	// Example: ["https://app.example.com/bye"]
+	PostLogoutRedirectUris *[]string `json:"post_logout_redirect_uris,omitempty"`
+
+	// RedirectUris The redirection endpoints, stored byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
+	//
+	// Example: ["https://app.example.com/callback"]
+	RedirectUris *[]string `json:"redirect_uris,omitempty"`
+
+	// RefreshTokenLifetime The lifetime of refresh tokens in seconds, from 300 to 157680000. 0 is unset: the default of the server.
+	//
+	// Example: 2592000
+	RefreshTokenLifetime *int32 `json:"refresh_token_lifetime,omitempty"`
+
+	// RefreshTokenRotation `rotate` if each use of a refresh token replaces it, `reuse` if not (RFC 9700 §2.2.2).
+	//
+	// Example: rotate
+	RefreshTokenRotation *string `json:"refresh_token_rotation,omitempty"`
+
+	// RequestObjectEncryptionAlg The JWE `alg` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: RSA-OAEP-256
+	RequestObjectEncryptionAlg *string `json:"request_object_encryption_alg,omitempty"`
+
+	// RequestObjectEncryptionEnc The JWE `enc` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: A256GCM
+	RequestObjectEncryptionEnc *string `json:"request_object_encryption_enc,omitempty"`
+
+	// RequestObjectSigningAlg The JWS algorithm that must sign the request objects of the client (OpenID Connect Registration §2). If unset, any that its keys can verify.
+	//
+	// Example: PS256
+	RequestObjectSigningAlg *string `json:"request_object_signing_alg,omitempty"`
+
+	// RequestUris The `request_uri` values that the client may use (OpenID Connect Registration §2).
+	//
+	// Example: ["https://app.example.com/request.jwt"]
+	RequestUris *[]string `json:"request_uris,omitempty"`
+
+	// RequireAuthTime Whether ID tokens must have `auth_time` (OpenID Connect Registration §2).
+	//
+	// Example: true
+	RequireAuthTime *bool `json:"require_auth_time,omitempty"`
+
+	// RequirePkce Whether every authorization request must use PKCE, with S256 (RFC 9700 §2.1.1).
+	//
+	// Example: true
+	RequirePkce *bool `json:"require_pkce,omitempty"`
+
+	// RequirePushedAuthorizationRequests Whether every authorization request must be pushed (RFC 9126 §6).
+	//
+	// Example: true
+	RequirePushedAuthorizationRequests *bool `json:"require_pushed_authorization_requests,omitempty"`
+
+	// RequireSignedRequestObject Whether every authorization request must be a signed request object (RFC 9101 §10.5).
+	//
+	// Example: true
+	RequireSignedRequestObject *bool `json:"require_signed_request_object,omitempty"`
+
+	// Resources What the parameter `resource` may name (RFC 8707 §2). If unset, anything.
+	//
+	// Example: ["https://api.example.com"]
+	Resources *[]string `json:"resources,omitempty"`
+
+	// ResponseModes The response modes that the client may request (FAPI 2.0 Message Signing §5.3.3). If unset, any.
+	//
+	// Example: ["query","form_post"]
+	ResponseModes *[]string `json:"response_modes,omitempty"`
+
+	// ResponseTypes The response types that the client may request (RFC 7591 §2); the order of the words in one does not matter. If unset, they follow from the grant types.
+	//
+	// Example: ["code"]
+	ResponseTypes *[]string `json:"response_types,omitempty"`
+
+	// Revision The number of the revision of the client, as in its `ETag`.
+	//
+	// Example: 7
+	Revision *int64 `json:"revision,omitempty"`
+
+	// Scope The scopes that the client may request, separated by single spaces (RFC 6749 §3.3).
+	//
+	// Example: openid profile
+	Scope *string `json:"scope,omitempty"`
+
+	// SectorIdentifierURI The https location of a JSON array with the redirect URIs that share pairwise subjects (OpenID Connect Registration §5).
+	//
+	// Example: https://example.com/sector.json
+	SectorIdentifierURI *string `json:"sector_identifier_uri,omitempty"`
+
+	// SkipConsent Whether users are not asked for consent, as for a first-party client.
+	//
+	// Example: true
+	SkipConsent *bool `json:"skip_consent,omitempty"`
+
+	// SoftwareID The identifier of the software, the same for all its instances (RFC 7591 §2).
+	//
+	// Example: 4NRB1-0XZABZI9E6-5SM3R
+	SoftwareID *string `json:"software_id,omitempty"`
+
+	// SoftwareVersion The version of the software (RFC 7591 §2).
+	//
+	// Example: 2.1.0
+	SoftwareVersion *string `json:"software_version,omitempty"`
+
+	// Status `active` or `suspended`. Authorization servers must not serve a suspended client.
+	//
+	// Example: active
+	Status *string `json:"status,omitempty"`
+
+	// SubjectType `public` or `pairwise`: which `sub` the client receives (OpenID Connect Registration §2). If unset, `public`.
+	//
+	// Example: pairwise
+	SubjectType *string `json:"subject_type,omitempty"`
+
+	// TenantID The tenant that the client belongs to.
+	//
+	// Example: tenant_abc123
+	TenantID *string `json:"tenant_id,omitempty"`
+
+	// TLSClientAuthSanDNS The expected DNS name in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: app.example.com
+	TLSClientAuthSanDNS *string `json:"tls_client_auth_san_dns,omitempty"`
+
+	// TLSClientAuthSanEmail The expected e-mail address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: app@example.com
+	TLSClientAuthSanEmail *string `json:"tls_client_auth_san_email,omitempty"`
+
+	// TLSClientAuthSanIP The expected IP address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: 192.0.2.1
+	TLSClientAuthSanIP *string `json:"tls_client_auth_san_ip,omitempty"`
+
+	// TLSClientAuthSanURI The expected URI in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: https://app.example.com
+	TLSClientAuthSanURI *string `json:"tls_client_auth_san_uri,omitempty"`
+
+	// TLSClientAuthSubjectDn The expected subject distinguished name of the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: CN=app,O=Example,C=DE
+	TLSClientAuthSubjectDn *string `json:"tls_client_auth_subject_dn,omitempty"`
+
+	// TLSClientCertificateBoundAccessTokens Whether access tokens must be bound to the certificate of the client (RFC 8705 §3.4).
+	//
+	// Example: true
+	TLSClientCertificateBoundAccessTokens *bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthMethod How the client authenticates: the first of `client_auth_methods`.
+	//
+	// Example: client_secret_basic
+	TokenEndpointAuthMethod *string `json:"token_endpoint_auth_method,omitempty"`
+
+	// TokenEndpointAuthSigningAlg The JWS algorithm that must sign the client assertions of `private_key_jwt` (OpenID Connect Registration §2). If unset, any that the keys of the client can verify.
+	//
+	// Example: ES256
+	TokenEndpointAuthSigningAlg *string `json:"token_endpoint_auth_signing_alg,omitempty"`
+
+	// TosURI The URL of the terms of service (RFC 7591 §2, `tos_uri`).
+	//
+	// Example: https://app.example.com/terms
+	TosURI *string `json:"tos_uri,omitempty"`
+
+	// UpdatedAt When the client was last changed, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	UpdatedAt *string `json:"updated_at,omitempty"`
+
+	// UseMtlsEndpointAliases Whether the client uses the `mtls_endpoint_aliases` of the server (FAPI 2.0 Security Profile §5.2.2.1.1).
+	//
+	// Example: true
+	UseMtlsEndpointAliases *bool `json:"use_mtls_endpoint_aliases,omitempty"`
+
+	// UserinfoEncryptedResponseAlg The JWE `alg` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	UserinfoEncryptedResponseAlg *string `json:"userinfo_encrypted_response_alg,omitempty"`
+
+	// UserinfoEncryptedResponseEnc The JWE `enc` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	UserinfoEncryptedResponseEnc *string `json:"userinfo_encrypted_response_enc,omitempty"`
+
+	// UserinfoSignedResponseAlg The JWS algorithm that signs userinfo responses for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	UserinfoSignedResponseAlg *string `json:"userinfo_signed_response_alg,omitempty"`
+}
+
+// ClientMetadataChange One change in the feed, with the client in the standard names.
+type ClientMetadataChange struct {
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	//
+	// Example: update
+	Action *string `json:"action,omitempty"`
+
+	// Actor Who made a change.
+	Actor *Actor `json:"actor,omitempty"`
+
+	// At When the change was made.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	At *string `json:"at,omitempty"`
+
+	// Client A client in the standard names: client metadata as RFC 7591 §2, OpenID Connect Dynamic Client Registration §2 and
+	// the specifications that extend them define it. Fields without a registered name have their own names. A field that
+	// is unset is absent, except `status`, `is_confidential` and `grant_types`, which are always present. With
+	// `effective=true` the fields have the values that an authorization server is to apply; then `response_types` is
+	// always present as well, because RFC 7591 defines a default for an absent field. A document never has secrets.
+	Client *ClientMetadata `json:"client,omitempty"`
+
+	// ClientID The client.
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
+
+	// Reason The value of `X-Change-Reason`.
+	//
+	// Example: ticket 4711
+	Reason *string `json:"reason,omitempty"`
+
+	// RequestID The id of the request, as in the logs.
+	//
+	// Example: 4d2f7a1e
+	RequestID *string `json:"request_id,omitempty"`
+
+	// Revision The revision of the client after the change.
+	//
+	// Example: 7
+	Revision *int64 `json:"revision,omitempty"`
+
+	// Unreadable True if the stored record of this change is damaged and cannot be read; `client` is then absent. Absent otherwise.
+	//
+	// Example: true
+	Unreadable *bool `json:"unreadable,omitempty"`
+}
+
+// ClientMetadataChangeList Some changes, with clients in the standard names.
+type ClientMetadataChangeList struct {
+	// Changes The changes, in the order of the feed.
+	Changes *[]ClientMetadataChange `json:"changes,omitempty"`
+
+	// HeldBackSeconds Age in seconds of the oldest committed change of the tenant that the feed does not return yet, because an older
+	// transaction is still open in the database server. Absent if no change is held back for a second or longer.
+	//
+	//
+	// Example: 12
+	HeldBackSeconds *int64 `json:"held_back_seconds,omitempty"`
+
+	// Next The `after` of the next request.
+	//
+	// Example: p1234.56.0f1e2d3c4b5a69788796
+	Next *string `json:"next,omitempty"`
+}
+
+// ClientMetadataChangeListDetailResponse The success envelope around changes with clients in the standard names.
+type ClientMetadataChangeListDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data Some changes, with clients in the standard names.
+	Data *ClientMetadataChangeList `json:"data,omitempty"`
+
+	// Message Human-readable summary.
+	//
+	// Example: changes found
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp The time of the response, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// ClientMetadataListResponse A page of clients in the standard names.
+type ClientMetadataListResponse struct {
+	// ChangesCursor Where to continue in the change feed: after the newest change that the list shows, or at the beginning.
+	//
+	//
+	// Example: p1234.56.0f1e2d3c4b5a69788796
+	ChangesCursor *string `json:"changes_cursor,omitempty"`
+
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Items The clients.
+	Items *[]ClientMetadata `json:"items,omitempty"`
+
+	// Message Human-readable summary.
+	//
+	// Example: clients found
+	Message *string `json:"message,omitempty"`
+
+	// Next When paging by cursor, the `after` of the next request; absent at the end.
+	//
+	// Example: app-123
+	Next *string `json:"next,omitempty"`
+
+	// Pagination The position of the page; absent when paging by cursor.
+	Pagination *Pagination `json:"pagination,omitempty"`
+
+	// Timestamp The time of the response, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+
+	// Total The number of all clients that match the filters; absent when paging by cursor.
+	//
+	// Example: 42
+	Total *int64 `json:"total,omitempty"`
+
+	// Unreadable The `client_id`s of clients on this page whose stored records are damaged and cannot be read. They are missing
+	// in `items`, but count towards the page size and `total`. Absent if there are none. The operator can find and
+	// repair them with `clientele doctor`.
+	Unreadable *[]string `json:"unreadable,omitempty"`
 }
 
 // Compliance The result of checking a configuration against profiles.
@@ -963,6 +1595,376 @@ type Difference struct {
 	Field *string `json:"field,omitempty"`
 }
 
+// EffectiveConfiguration What an authorization server is to apply for a client: its configuration, with the defaults of the specifications
+// and the minimum of its FAPI profile in the fields that are unset. It is computed for the response and never stored.
+// A field that is absent has no default. `response_types` is always present.
+type EffectiveConfiguration struct {
+	// AccessTokenLifetime The lifetime of access tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	AccessTokenLifetime *int32 `json:"access_token_lifetime,omitempty"`
+
+	// ApplicationType `web` or `native` (OpenID Connect Registration §2). If unset, `native` where all redirect URIs are loopback or private-use, otherwise `web`.
+	//
+	// Example: web
+	ApplicationType *string `json:"application_type,omitempty"`
+
+	// AuthorizationDetailsTypes The types of authorization details that the client may use (RFC 9396 §10).
+	//
+	// Example: ["payment_initiation"]
+	AuthorizationDetailsTypes *[]string `json:"authorization_details_types,omitempty"`
+
+	// AuthorizationEncryptedResponseAlg The JWE `alg` that encrypts authorization responses for the client (JARM §3). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	AuthorizationEncryptedResponseAlg *string `json:"authorization_encrypted_response_alg,omitempty"`
+
+	// AuthorizationEncryptedResponseEnc The JWE `enc` that encrypts authorization responses for the client (JARM §3). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	AuthorizationEncryptedResponseEnc *string `json:"authorization_encrypted_response_enc,omitempty"`
+
+	// AuthorizationSignedResponseAlg The JWS algorithm that signs authorization responses for the client (JARM §3).
+	//
+	// Example: PS256
+	AuthorizationSignedResponseAlg *string `json:"authorization_signed_response_alg,omitempty"`
+
+	// BackchannelAuthenticationRequestSigningAlg The JWS algorithm that must sign CIBA authentication requests (CIBA Core §4).
+	//
+	// Example: ES256
+	BackchannelAuthenticationRequestSigningAlg *string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+
+	// BackchannelClientNotificationEndpoint Where the server notifies the client in the delivery modes ping and push (CIBA Core §4).
+	//
+	// Example: https://app.example.com/ciba
+	BackchannelClientNotificationEndpoint *string `json:"backchannel_client_notification_endpoint,omitempty"`
+
+	// BackchannelLogoutSessionRequired Whether the report of a logout by the back channel must name the session (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: true
+	BackchannelLogoutSessionRequired *bool `json:"backchannel_logout_session_required,omitempty"`
+
+	// BackchannelLogoutURI Where the authorization server reports a logout by the back channel (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: https://app.example.com/backchannel-logout
+	BackchannelLogoutURI *string `json:"backchannel_logout_uri,omitempty"`
+
+	// BackchannelTokenDeliveryMode How CIBA delivers tokens: `poll`, `ping` or `push` (CIBA Core §4).
+	//
+	// Example: poll
+	BackchannelTokenDeliveryMode *string `json:"backchannel_token_delivery_mode,omitempty"`
+
+	// BackchannelUserCodeParameter Whether the client supports the parameter `user_code` (CIBA Core §4).
+	//
+	// Example: true
+	BackchannelUserCodeParameter *bool `json:"backchannel_user_code_parameter,omitempty"`
+
+	// ClientAuthMethods How the client authenticates: a **string** with the JSON text of an array. In requests it is an array.
+	//
+	// Example: ["client_secret_basic","private_key_jwt"]
+	ClientAuthMethods *string `json:"client_auth_methods,omitempty"`
+
+	// Contacts The e-mail addresses of the people responsible for the client (RFC 7591 §2).
+	//
+	// Example: ["oauth@example.com"]
+	Contacts *[]string `json:"contacts,omitempty"`
+
+	// CorsOrigins The web origins that may call the authorization server for this client (RFC 6454 §6.2).
+	//
+	// Example: ["https://app.example.com"]
+	CorsOrigins *[]string `json:"cors_origins,omitempty"`
+
+	// DefaultAcrValues The authentication context class references, in order of preference, if a request names none (OpenID Connect Registration §2).
+	//
+	// Example: ["urn:mace:incommon:iap:silver"]
+	DefaultAcrValues *[]string `json:"default_acr_values,omitempty"`
+
+	// DefaultMaxAge The maximum age of the authentication of the user, in seconds, from 0 to 31536000, if a request does not say (OpenID Connect Registration §2). -1 is unset, because 0 is a value.
+	//
+	// Example: 3600
+	DefaultMaxAge *int32 `json:"default_max_age,omitempty"`
+
+	// Description What the client is for, in plain text (OpenID Federation §5.2.2).
+	//
+	// Example: The customer portal
+	Description *string `json:"description,omitempty"`
+
+	// DpopBoundAccessTokens Whether access tokens must be bound to a DPoP key (RFC 9449 §5.2).
+	//
+	// Example: true
+	DpopBoundAccessTokens *bool `json:"dpop_bound_access_tokens,omitempty"`
+
+	// FapiProfile The FAPI profile that the client must comply with: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are stored as sent and mean `fapi1-baseline` and `fapi2-security`.
+	//
+	// Example: fapi2-security
+	FapiProfile *string `json:"fapi_profile,omitempty"`
+
+	// FrontchannelLogoutSessionRequired Whether the report of a logout by the front channel must name the session (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: true
+	FrontchannelLogoutSessionRequired *bool `json:"frontchannel_logout_session_required,omitempty"`
+
+	// FrontchannelLogoutURI Where the authorization server reports a logout by the front channel (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: https://app.example.com/frontchannel-logout
+	FrontchannelLogoutURI *string `json:"frontchannel_logout_uri,omitempty"`
+
+	// GrantTypes The grant types that the client may use (RFC 7591 §2).
+	//
+	// Example: ["authorization_code"]
+	GrantTypes *[]string `json:"grant_types,omitempty"`
+
+	// IDTokenEncryptedResponseAlg The JWE `alg` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IDTokenEncryptedResponseAlg *string `json:"id_token_encrypted_response_alg,omitempty"`
+
+	// IDTokenEncryptedResponseEnc The JWE `enc` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IDTokenEncryptedResponseEnc *string `json:"id_token_encrypted_response_enc,omitempty"`
+
+	// IDTokenLifetime The lifetime of ID tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	IDTokenLifetime *int32 `json:"id_token_lifetime,omitempty"`
+
+	// IDTokenSignedResponseAlg The JWS algorithm that signs ID tokens for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	IDTokenSignedResponseAlg *string `json:"id_token_signed_response_alg,omitempty"`
+
+	// InitiateLoginURI The https URI at which a third party can start a login (OpenID Connect Core §4).
+	//
+	// Example: https://app.example.com/login
+	InitiateLoginURI *string `json:"initiate_login_uri,omitempty"`
+
+	// IntrospectionEncryptedResponseAlg The JWE `alg` that encrypts introspection responses for the client (RFC 9701 §6). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IntrospectionEncryptedResponseAlg *string `json:"introspection_encrypted_response_alg,omitempty"`
+
+	// IntrospectionEncryptedResponseEnc The JWE `enc` that encrypts introspection responses for the client (RFC 9701 §6). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IntrospectionEncryptedResponseEnc *string `json:"introspection_encrypted_response_enc,omitempty"`
+
+	// IntrospectionSignedResponseAlg The JWS algorithm that signs introspection responses for the client (RFC 9701 §6).
+	//
+	// Example: PS256
+	IntrospectionSignedResponseAlg *string `json:"introspection_signed_response_alg,omitempty"`
+
+	// IsConfidential Whether the client can keep a secret (RFC 6749 §2.1).
+	//
+	// Example: true
+	IsConfidential *bool `json:"is_confidential,omitempty"`
+
+	// JwksURI The location of the public keys: an https URI on a public host. Mutually exclusive with `jwks`; to switch, clear the other in the same request.
+	//
+	// Example: https://client.example.com/.well-known/jwks.json
+	JwksURI *string `json:"jwks_uri,omitempty"`
+
+	// Labels Names and values for your own use, at most 32. A name is a prefix and a name, such as `example.com/tier`, of at most 128 characters. An update replaces all labels.
+	//
+	// Example: {"example.com/tier":"gold"}
+	Labels *map[string]string `json:"labels,omitempty"`
+
+	// LogoURL The URL of the client's logo (RFC 7591 §2, `logo_uri`).
+	//
+	// Example: https://app.example.com/logo.png
+	LogoURL *string `json:"logo_url,omitempty"`
+
+	// Name The human-readable name of the client.
+	//
+	// Example: My App
+	Name *string `json:"name,omitempty"`
+
+	// Owner The team or person that owns the client.
+	//
+	// Example: payments
+	Owner *string `json:"owner,omitempty"`
+
+	// PostLogoutRedirectUris Where the user may be sent after a logout, matched exactly (OpenID Connect RP-Initiated Logout §3.1).
+	//
+	// Example: ["https://app.example.com/bye"]
+	PostLogoutRedirectUris *[]string `json:"post_logout_redirect_uris,omitempty"`
+
+	// PrivacyPolicy The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
+	//
+	// Example: https://app.example.com/privacy
+	PrivacyPolicy *string `json:"privacy_policy,omitempty"`
+
+	// RedirectUris The redirection endpoints, stored byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
+	//
+	// Example: ["https://app.example.com/callback"]
+	RedirectUris *[]string `json:"redirect_uris,omitempty"`
+
+	// RefreshTokenLifetime The lifetime of refresh tokens in seconds, from 300 to 157680000. 0 is unset: the default of the server.
+	//
+	// Example: 2592000
+	RefreshTokenLifetime *int32 `json:"refresh_token_lifetime,omitempty"`
+
+	// RefreshTokenRotation `rotate` if each use of a refresh token replaces it, `reuse` if not (RFC 9700 §2.2.2).
+	//
+	// Example: rotate
+	RefreshTokenRotation *string `json:"refresh_token_rotation,omitempty"`
+
+	// RequestObjectEncryptionAlg The JWE `alg` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: RSA-OAEP-256
+	RequestObjectEncryptionAlg *string `json:"request_object_encryption_alg,omitempty"`
+
+	// RequestObjectEncryptionEnc The JWE `enc` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: A256GCM
+	RequestObjectEncryptionEnc *string `json:"request_object_encryption_enc,omitempty"`
+
+	// RequestObjectSigningAlg The JWS algorithm that must sign the request objects of the client (OpenID Connect Registration §2). If unset, any that its keys can verify.
+	//
+	// Example: PS256
+	RequestObjectSigningAlg *string `json:"request_object_signing_alg,omitempty"`
+
+	// RequestUris The `request_uri` values that the client may use (OpenID Connect Registration §2).
+	//
+	// Example: ["https://app.example.com/request.jwt"]
+	RequestUris *[]string `json:"request_uris,omitempty"`
+
+	// RequireAuthTime Whether ID tokens must have `auth_time` (OpenID Connect Registration §2).
+	//
+	// Example: true
+	RequireAuthTime *bool `json:"require_auth_time,omitempty"`
+
+	// RequirePkce Whether every authorization request must use PKCE, with S256 (RFC 9700 §2.1.1).
+	//
+	// Example: true
+	RequirePkce *bool `json:"require_pkce,omitempty"`
+
+	// RequirePushedAuthorizationRequests Whether every authorization request must be pushed (RFC 9126 §6).
+	//
+	// Example: true
+	RequirePushedAuthorizationRequests *bool `json:"require_pushed_authorization_requests,omitempty"`
+
+	// RequireSignedRequestObject Whether every authorization request must be a signed request object (RFC 9101 §10.5).
+	//
+	// Example: true
+	RequireSignedRequestObject *bool `json:"require_signed_request_object,omitempty"`
+
+	// Resources What the parameter `resource` may name (RFC 8707 §2). If unset, anything.
+	//
+	// Example: ["https://api.example.com"]
+	Resources *[]string `json:"resources,omitempty"`
+
+	// ResponseModes The response modes that the client may request (FAPI 2.0 Message Signing §5.3.3). If unset, any.
+	//
+	// Example: ["query","form_post"]
+	ResponseModes *[]string `json:"response_modes,omitempty"`
+
+	// ResponseTypes The response types that the client may request (RFC 7591 §2); the order of the words in one does not matter. If unset, they follow from the grant types.
+	//
+	// Example: ["code"]
+	ResponseTypes *[]string `json:"response_types,omitempty"`
+
+	// Scopes The scopes that the client may request (RFC 6749 §3.3), one scope per element.
+	//
+	// Example: ["openid","profile"]
+	Scopes *[]string `json:"scopes,omitempty"`
+
+	// SectorIdentifierURI The https location of a JSON array with the redirect URIs that share pairwise subjects (OpenID Connect Registration §5).
+	//
+	// Example: https://example.com/sector.json
+	SectorIdentifierURI *string `json:"sector_identifier_uri,omitempty"`
+
+	// SkipConsent Whether users are not asked for consent, as for a first-party client.
+	//
+	// Example: true
+	SkipConsent *bool `json:"skip_consent,omitempty"`
+
+	// SoftwareID The identifier of the software, the same for all its instances (RFC 7591 §2).
+	//
+	// Example: 4NRB1-0XZABZI9E6-5SM3R
+	SoftwareID *string `json:"software_id,omitempty"`
+
+	// SoftwareVersion The version of the software (RFC 7591 §2).
+	//
+	// Example: 2.1.0
+	SoftwareVersion *string `json:"software_version,omitempty"`
+
+	// Status `active` or `suspended`. Authorization servers must not serve a suspended client.
+	//
+	// Example: active
+	Status *string `json:"status,omitempty"`
+
+	// SubjectType `public` or `pairwise`: which `sub` the client receives (OpenID Connect Registration §2). If unset, `public`.
+	//
+	// Example: pairwise
+	SubjectType *string `json:"subject_type,omitempty"`
+
+	// TermsURL The URL of the terms of service (RFC 7591 §2, `tos_uri`).
+	//
+	// Example: https://app.example.com/terms
+	TermsURL *string `json:"terms_url,omitempty"`
+
+	// TLSClientAuthSanDNS The expected DNS name in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: app.example.com
+	TLSClientAuthSanDNS *string `json:"tls_client_auth_san_dns,omitempty"`
+
+	// TLSClientAuthSanEmail The expected e-mail address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: app@example.com
+	TLSClientAuthSanEmail *string `json:"tls_client_auth_san_email,omitempty"`
+
+	// TLSClientAuthSanIP The expected IP address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: 192.0.2.1
+	TLSClientAuthSanIP *string `json:"tls_client_auth_san_ip,omitempty"`
+
+	// TLSClientAuthSanURI The expected URI in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: https://app.example.com
+	TLSClientAuthSanURI *string `json:"tls_client_auth_san_uri,omitempty"`
+
+	// TLSClientAuthSubjectDn The expected subject distinguished name of the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: CN=app,O=Example,C=DE
+	TLSClientAuthSubjectDn *string `json:"tls_client_auth_subject_dn,omitempty"`
+
+	// TLSClientCertificateBoundAccessTokens Whether access tokens must be bound to the certificate of the client (RFC 8705 §3.4).
+	//
+	// Example: true
+	TLSClientCertificateBoundAccessTokens *bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthSigningAlg The JWS algorithm that must sign the client assertions of `private_key_jwt` (OpenID Connect Registration §2). If unset, any that the keys of the client can verify.
+	//
+	// Example: ES256
+	TokenEndpointAuthSigningAlg *string `json:"token_endpoint_auth_signing_alg,omitempty"`
+
+	// UseMtlsEndpointAliases Whether the client uses the `mtls_endpoint_aliases` of the server (FAPI 2.0 Security Profile §5.2.2.1.1).
+	//
+	// Example: true
+	UseMtlsEndpointAliases *bool `json:"use_mtls_endpoint_aliases,omitempty"`
+
+	// UserinfoEncryptedResponseAlg The JWE `alg` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	UserinfoEncryptedResponseAlg *string `json:"userinfo_encrypted_response_alg,omitempty"`
+
+	// UserinfoEncryptedResponseEnc The JWE `enc` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	UserinfoEncryptedResponseEnc *string `json:"userinfo_encrypted_response_enc,omitempty"`
+
+	// UserinfoSignedResponseAlg The JWS algorithm that signs userinfo responses for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	UserinfoSignedResponseAlg *string `json:"userinfo_signed_response_alg,omitempty"`
+
+	// Website The URL of the client's home page (RFC 7591 §2, `client_uri`).
+	//
+	// Example: https://app.example.com
+	Website *string `json:"website,omitempty"`
+}
+
 // Finding A violated rule, and where it is violated.
 type Finding struct {
 	// Field JSON Pointer (RFC 6901) into the request body or, for a stored setting, into the client: empty, or starting
@@ -1111,6 +2113,11 @@ type OAuthClientItem struct {
 	//
 	// Example: true
 	DpopBoundAccessTokens *bool `json:"dpop_bound_access_tokens,omitempty"`
+
+	// Effective What an authorization server is to apply for a client: its configuration, with the defaults of the specifications
+	// and the minimum of its FAPI profile in the fields that are unset. It is computed for the response and never stored.
+	// A field that is absent has no default. `response_types` is always present.
+	Effective *EffectiveConfiguration `json:"effective,omitempty"`
 
 	// FapiProfile The FAPI profile that the client must comply with: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are stored as sent and mean `fapi1-baseline` and `fapi2-security`.
 	//
@@ -1999,6 +3006,9 @@ type VerifySecretRequest struct {
 	Secret string `json:"secret"`
 }
 
+// Active defines model for Active.
+type Active = bool
+
 // After defines model for After.
 type After = string
 
@@ -2026,8 +3036,14 @@ type ClientID = string
 // DryRun defines model for DryRun.
 type DryRun = bool
 
+// Effective defines model for Effective.
+type Effective = bool
+
 // FapiProfile defines model for FapiProfile.
 type FapiProfile = string
+
+// Format defines model for Format.
+type Format string
 
 // GrantType defines model for GrantType.
 type GrantType = string
@@ -2149,10 +3165,23 @@ type ListChangesParams struct {
 	// WaitSeconds Maximum time to wait, in seconds, if there is nothing new; default 0. For example `30`.
 	WaitSeconds *Wait `form:"wait_seconds,omitempty" json:"wait_seconds,omitempty"`
 
+	// Format The form of clients in the response. `clientele` is the form of all other operations. `rfc7591` is `ClientMetadata`:
+	// the standard names of RFC 7591, for authorization servers. Its media type is
+	// `application/vnd.clientele.rfc7591+json`.
+	Format *ListChangesParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Effective `true` adds what an authorization server is to apply for each client, with the defaults of the specifications and
+	// the minimum of its FAPI profile: as the object `effective`, or with `format=rfc7591` in the fields themselves. The
+	// defaults may change with a new version or configuration of the service, without a new revision of a client.
+	Effective *Effective `form:"effective,omitempty" json:"effective,omitempty"`
+
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
+
+// ListChangesParamsFormat defines parameters for ListChanges.
+type ListChangesParamsFormat string
 
 // ListClientsParams defines parameters for ListClients.
 type ListClientsParams struct {
@@ -2202,6 +3231,16 @@ type ListClientsParams struct {
 	// Label The name of a label that the client has, or the name, `=` and the value. For example `example.com/tier=gold`.
 	Label *Label `form:"label,omitempty" json:"label,omitempty"`
 
+	// Format The form of clients in the response. `clientele` is the form of all other operations. `rfc7591` is `ClientMetadata`:
+	// the standard names of RFC 7591, for authorization servers. Its media type is
+	// `application/vnd.clientele.rfc7591+json`.
+	Format *ListClientsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Effective `true` adds what an authorization server is to apply for each client, with the defaults of the specifications and
+	// the minimum of its FAPI profile: as the object `effective`, or with `format=rfc7591` in the fields themselves. The
+	// defaults may change with a new version or configuration of the service, without a new revision of a client.
+	Effective *Effective `form:"effective,omitempty" json:"effective,omitempty"`
+
 	// UpdatedSince Return only clients that were changed at or after this time (RFC 3339). For example `2026-04-15T10:30:00Z`.
 	UpdatedSince *UpdatedSince `form:"updated_since,omitempty" json:"updated_since,omitempty"`
 
@@ -2216,6 +3255,9 @@ type ListClientsParams struct {
 
 // ListClientsParamsStatus defines parameters for ListClients.
 type ListClientsParamsStatus string
+
+// ListClientsParamsFormat defines parameters for ListClients.
+type ListClientsParamsFormat string
 
 // ListClientsParamsInclude defines parameters for ListClients.
 type ListClientsParamsInclude string
@@ -2264,6 +3306,20 @@ type DeleteClientParams struct {
 
 // GetClientParams defines parameters for GetClient.
 type GetClientParams struct {
+	// Format The form of clients in the response. `clientele` is the form of all other operations. `rfc7591` is `ClientMetadata`:
+	// the standard names of RFC 7591, for authorization servers. Its media type is
+	// `application/vnd.clientele.rfc7591+json`.
+	Format *GetClientParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Effective `true` adds what an authorization server is to apply for each client, with the defaults of the specifications and
+	// the minimum of its FAPI profile: as the object `effective`, or with `format=rfc7591` in the fields themselves. The
+	// defaults may change with a new version or configuration of the service, without a new revision of a client.
+	Effective *Effective `form:"effective,omitempty" json:"effective,omitempty"`
+
+	// Active `true` returns the client only if it is active. The response for a suspended client is then 404, as for one that
+	// does not exist.
+	Active *Active `form:"active,omitempty" json:"active,omitempty"`
+
 	// Include `jwks` adds the inline keys of each client to the response, as the field `jwks`. Without it, items have no keys;
 	// a snapshot always has them. For example `jwks`.
 	Include *GetClientParamsInclude `form:"include,omitempty" json:"include,omitempty"`
@@ -2283,6 +3339,9 @@ type GetClientParams struct {
 	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
+
+// GetClientParamsFormat defines parameters for GetClient.
+type GetClientParamsFormat string
 
 // GetClientParamsInclude defines parameters for GetClient.
 type GetClientParamsInclude string
@@ -2524,6 +3583,16 @@ type ListRulesParams struct {
 
 // GetSnapshotParams defines parameters for GetSnapshot.
 type GetSnapshotParams struct {
+	// Format The form of clients in the response. `clientele` is the form of all other operations. `rfc7591` is `ClientMetadata`:
+	// the standard names of RFC 7591, for authorization servers. Its media type is
+	// `application/vnd.clientele.rfc7591+json`.
+	Format *GetSnapshotParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Effective `true` adds what an authorization server is to apply for each client, with the defaults of the specifications and
+	// the minimum of its FAPI profile: as the object `effective`, or with `format=rfc7591` in the fields themselves. The
+	// defaults may change with a new version or configuration of the service, without a new revision of a client.
+	Effective *Effective `form:"effective,omitempty" json:"effective,omitempty"`
+
 	// Include `jwks` adds the inline keys of each client to the response, as the field `jwks`. Without it, items have no keys;
 	// a snapshot always has them. For example `jwks`.
 	Include *GetSnapshotParamsInclude `form:"include,omitempty" json:"include,omitempty"`
@@ -2532,6 +3601,9 @@ type GetSnapshotParams struct {
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
+
+// GetSnapshotParamsFormat defines parameters for GetSnapshot.
+type GetSnapshotParamsFormat string
 
 // GetSnapshotParamsInclude defines parameters for GetSnapshot.
 type GetSnapshotParamsInclude string
@@ -2819,6 +3891,32 @@ func (siw *ServerInterfaceWrapper) ListChanges(w http.ResponseWriter, r *http.Re
 		return
 	}
 
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "effective" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "effective", r.URL.Query(), &params.Effective, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "effective"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "effective", Err: err})
+		}
+		return
+	}
+
 	headers := r.Header
 
 	// ------------- Optional header parameter "X-Tenant-Id" -------------
@@ -3051,6 +4149,32 @@ func (siw *ServerInterfaceWrapper) ListClients(w http.ResponseWriter, r *http.Re
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "label"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "label", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "effective" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "effective", r.URL.Query(), &params.Effective, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "effective"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "effective", Err: err})
 		}
 		return
 	}
@@ -3329,6 +4453,45 @@ func (siw *ServerInterfaceWrapper) GetClient(w http.ResponseWriter, r *http.Requ
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params GetClientParams
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "effective" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "effective", r.URL.Query(), &params.Effective, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "effective"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "effective", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "active" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "active", r.URL.Query(), &params.Active, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "active"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "active", Err: err})
+		}
+		return
+	}
 
 	// ------------- Optional query parameter "include" -------------
 
@@ -4665,6 +5828,32 @@ func (siw *ServerInterfaceWrapper) GetSnapshot(w http.ResponseWriter, r *http.Re
 	// Parameter object where we will unmarshal all parameters from the context
 	var params GetSnapshotParams
 
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "effective" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "effective", r.URL.Query(), &params.Effective, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "effective"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "effective", Err: err})
+		}
+		return
+	}
+
 	// ------------- Optional query parameter "include" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "include", r.URL.Query(), &params.Include, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -5052,6 +6241,20 @@ func (response ListChanges200JSONResponse) VisitListChangesResponse(w http.Respo
 	return err
 }
 
+type ListChanges200ApplicationVndClienteleRfc7591PlusJSONResponse ClientMetadataChangeListDetailResponse
+
+func (response ListChanges200ApplicationVndClienteleRfc7591PlusJSONResponse) VisitListChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/vnd.clientele.rfc7591+json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListChanges400JSONResponse struct{ BadRequestJSONResponse }
 
 func (response ListChanges400JSONResponse) VisitListChangesResponse(w http.ResponseWriter) error {
@@ -5181,6 +6384,20 @@ func (response ListClients200JSONResponse) VisitListClientsResponse(w http.Respo
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListClients200ApplicationVndClienteleRfc7591PlusJSONResponse ClientMetadataListResponse
+
+func (response ListClients200ApplicationVndClienteleRfc7591PlusJSONResponse) VisitListClientsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/vnd.clientele.rfc7591+json")
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -5693,6 +6910,26 @@ func (response GetClient200JSONResponse) VisitGetClientResponse(w http.ResponseW
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClient200ApplicationVndClienteleRfc7591PlusJSONResponse struct {
+	Body    ClientMetadata
+	Headers GetClient200ResponseHeaders
+}
+
+func (response GetClient200ApplicationVndClienteleRfc7591PlusJSONResponse) VisitGetClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/vnd.clientele.rfc7591+json")
 	if response.Headers.ETag != nil {
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}

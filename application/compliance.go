@@ -39,6 +39,12 @@ func (r *Registry) ClientKeys(ctx context.Context, caller Caller, id domain.Clie
 	return inForce, nil
 }
 
+// Effective returns the settings that an authorization server is to apply for a client
+// with the given settings (see [domain.Rulebook.Effective]).
+func (r *Registry) Effective(settings domain.Settings) domain.Settings {
+	return r.config.Book.Effective(settings)
+}
+
 // PublicKeys returns the JWK Set of an active client: its inline keys as they were
 // registered, or those that were fetched from its jwks_uri a short while ago. It needs no
 // permission and fetches nothing. The error is [ErrNotFound], also if the tenant does not

@@ -92,8 +92,8 @@ func (s *server) ListClients(ctx context.Context, r api.ListClientsRequestObject
 	if err != nil {
 		return nil, err
 	}
-	now, form := s.clock.Now(), clientForm{keys: p.Include != nil}
-	return &stream{s, "clients found", func(w *jsonobject.Writer, flush func() error) error {
+	now, form := s.clock.Now(), formOf(p.Format, p.Effective, p.Include != nil)
+	return &stream{s, "clients found", form, func(w *jsonobject.Writer, flush func() error) error {
 		w.Text("changes_cursor", string(found.Changes))
 		var last domain.ClientID
 		var unreadable []domain.ClientID
@@ -201,6 +201,9 @@ func (s *server) GetClient(ctx context.Context, r api.GetClientRequestObject) (a
 	if err != nil {
 		return nil, err
 	}
+	if valueOr(r.Params.Active, false) && client.Settings().Status != domain.StatusActive {
+		return nil, application.ErrNotFound
+	}
 	tag := etag(client.Revision())
 	var preconditions application.Options
 	requestStateOf(ctx).conditions(&preconditions, r.Params.IfMatch, r.Params.IfNoneMatch)
@@ -210,7 +213,7 @@ func (s *server) GetClient(ctx context.Context, r api.GetClientRequestObject) (a
 	case preconditions.IfAbsent, slices.Contains(preconditions.IfNoneMatch, client.Revision()):
 		return api.GetClient304Response{Headers: api.GetClient304ResponseHeaders{ETag: &tag}}, nil
 	}
-	return s.detail("client found", client, clientForm{keys: r.Params.Include != nil}), nil
+	return s.detail("client found", client, formOf(r.Params.Format, r.Params.Effective, r.Params.Include != nil)), nil
 }
 
 // UpdateClient implements PUT /admin/oauth/clients/{client_id}.
@@ -239,9 +242,14 @@ func (s *server) UpdateClient(ctx context.Context, r api.UpdateClientRequestObje
 	return s.changed(x, message, revised, opts), nil
 }
 
-// detail responds with a client and the warnings about its secrets.
+// detail responds with a client. In the standard names it is the bare document, otherwise
+// the warnings about the client's secrets are added.
 func (s *server) detail(message string, c domain.Client, form clientForm) *response {
 	now := s.clock.Now()
+	if form.standard {
+		return s.bare(func(w *jsonobject.Writer) { s.writeClient(w, &c, now, form) }).
+			with("Content-Type", form.contentType()).with("ETag", etag(c.Revision()))
+	}
 	return s.success(http.StatusOK, message, func(w *jsonobject.Writer) {
 		w.Object("data", func() { s.writeClient(w, &c, now, form) })
 		writeWarnings(w, c.SecretWarnings(now))

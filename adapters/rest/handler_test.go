@@ -183,7 +183,7 @@ func (s service) do(t *testing.T, c call) response {
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)
 	a := response{status: w.Code, header: w.Header(), text: w.Body.String()}
-	if strings.HasPrefix(a.header.Get("Content-Type"), "application/json") {
+	if kind := a.header.Get("Content-Type"); (kind == "application/json" || strings.HasSuffix(kind, "+json")) && a.text != "" {
 		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &a.body), "%s", a.text)
 	}
 	return a

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,6 +68,7 @@ func TestResponsesHaveTheFieldsOfOpenAPI(t *testing.T) {
 	doc, err := openapi3.NewLoader().LoadFromData(api.Document)
 	require.NoError(t, err)
 	active, deleted := fullState(), fullState()
+	active.Settings.Keys, deleted.Settings.Keys = domain.InlineKeys(keySet), domain.InlineKeys(keySet)
 	deleted.DeletedAt = deleted.UpdatedAt
 	withActive, withDeleted := serviceOver(t, fixedStore{client: domain.Restore(active)}), serviceOver(t, fixedStore{client: domain.Restore(deleted)})
 	tests := []struct {
@@ -76,13 +78,19 @@ func TestResponsesHaveTheFieldsOfOpenAPI(t *testing.T) {
 		schema  string // of the response
 		absent  []string
 	}{
-		{"a client", withActive, call{path: clients + "/app-123?include=jwks"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at"}},
-		{"a client without its keys", withActive, call{path: clients + "/app-123"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at", "/data/jwks"}},
-		{"a page", withActive, call{path: clients + "?page=2&page_size=1&include=jwks"}, "OAuthClientListResponse", []string{"/next", "/unreadable", "/items/deleted_at"}},
-		{"a page by cursor", withActive, call{path: clients + "?limit=1"}, "OAuthClientListResponse", []string{"/pagination", "/total", "/unreadable", "/items/deleted_at", "/items/jwks"}},
-		{"changes", withDeleted, call{path: "/admin/oauth/changes?limit=1"}, "ChangeListDetailResponse", []string{"/data/changes/unreadable", "/data/changes/client/jwks", "/data/changes/client/revision"}},
+		{"a client", withActive, call{path: clients + "/app-123?include=jwks"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at", "/data/effective"}},
+		{"a client without its keys", withActive, call{path: clients + "/app-123"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at", "/data/jwks", "/data/effective"}},
+		{"a client with what a server is to apply", withActive, call{path: clients + "/app-123?effective=true&format=clientele"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at", "/data/jwks"}},
+		{"a document", withActive, call{path: clients + "/app-123?format=rfc7591"}, "ClientMetadata", []string{"/deleted_at", "/jwks_uri"}},
+		{"a document for a server", withActive, call{path: clients + "/app-123?format=rfc7591&effective=true&active=true"}, "ClientMetadata", []string{"/deleted_at", "/jwks_uri"}},
+		{"a page", withActive, call{path: clients + "?page=2&page_size=1&include=jwks"}, "OAuthClientListResponse", []string{"/next", "/unreadable", "/items/deleted_at", "/items/effective"}},
+		{"a page by cursor", withActive, call{path: clients + "?limit=1&effective=true"}, "OAuthClientListResponse", []string{"/pagination", "/total", "/unreadable", "/items/deleted_at", "/items/jwks"}},
+		{"a page of documents", withActive, call{path: clients + "?limit=1&format=rfc7591"}, "ClientMetadataListResponse", []string{"/pagination", "/total", "/unreadable", "/items/deleted_at", "/items/jwks_uri"}},
+		{"changes", withDeleted, call{path: "/admin/oauth/changes?limit=1"}, "ChangeListDetailResponse", []string{"/data/changes/unreadable", "/data/changes/client/effective", "/data/changes/client/jwks", "/data/changes/client/revision"}},
+		{"changes with what a server is to apply", withDeleted, call{path: "/admin/oauth/changes?effective=true&limit=1"}, "ChangeListDetailResponse", []string{"/data/changes/unreadable", "/data/changes/client/jwks", "/data/changes/client/revision"}},
+		{"changes with documents", withDeleted, call{path: "/admin/oauth/changes?format=rfc7591&limit=1"}, "ClientMetadataChangeListDetailResponse", []string{"/data/changes/unreadable", "/data/changes/client/jwks_uri"}},
 		{"a history", withDeleted, call{path: clients + "/app-123/revisions"}, "RevisionListDetailResponse", []string{"/data/revisions/unreadable"}},
-		{"a revision", withDeleted, call{path: clients + "/app-123/revisions/7"}, "RevisionDetailResponse", []string{"/data/client/jwks", "/data/client/revision"}},
+		{"a revision", withDeleted, call{path: clients + "/app-123/revisions/7"}, "RevisionDetailResponse", []string{"/data/client/effective", "/data/client/jwks", "/data/client/revision"}},
 		{"a dry run", withActive, call{method: http.MethodPost, path: clients + "?dry_run=true", body: `{
 			"name": "App", "grant_types": ["client_credentials"], "scopes": ["openid"],
 			"client_auth_methods": ["tls_client_auth"], "tls_client_auth_san_dns": "app.example.com"
@@ -101,11 +109,26 @@ func TestResponsesHaveTheFieldsOfOpenAPI(t *testing.T) {
 			var body any
 			require.NoError(t, json.Unmarshal([]byte(got.text), &body))
 			require.NoError(t, schema.VisitJSON(body, openapi3.VisitAsResponse()))
+			operation := operationOf(t, doc, tt.call)
+			assert.Equal(t, "#/components/schemas/"+tt.schema, operation.Responses.Status(got.status).Value.Content[got.header.Get("Content-Type")].Schema.Ref)
 			var absent []string
 			compareFields(t, "", schema, body, &absent)
 			assert.ElementsMatch(t, tt.absent, absent)
 		})
 	}
+}
+
+// keySet is the text of a JWK Set with members that are not public.
+const keySet = `{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kid": "\u0031", "ext": true}], "issuer": "x"}`
+
+// operationOf returns the operation of openapi.yaml that a call is for.
+func operationOf(t *testing.T, doc *openapi3.T, c call) *openapi3.Operation {
+	t.Helper()
+	path, _, _ := strings.Cut(c.path, "?")
+	path = strings.NewReplacer("app-123", "{client_id}", "/7", "/{number}").Replace(path)
+	item := doc.Paths.Value(path)
+	require.NotNil(t, item, path)
+	return item.GetOperation(c.method)
 }
 
 // absentFields lists the fields of a configuration that a response omits if they are
@@ -125,7 +148,7 @@ func compareFields(t *testing.T, at string, schema *openapi3.Schema, value any, 
 	t.Helper()
 	switch value := value.(type) {
 	case map[string]any:
-		if schema.AdditionalProperties.Schema != nil {
+		if schema.AdditionalProperties.Schema != nil || schema.AdditionalProperties.Has != nil && *schema.AdditionalProperties.Has {
 			return // any names
 		}
 		for name, field := range value {

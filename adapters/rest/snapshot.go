@@ -42,7 +42,7 @@ func (send snapshot) VisitGetSnapshotResponse(w http.ResponseWriter) error { ret
 // The clients are read in pages, each of which is sent before the next one is read. Only
 // the reading of a page takes a slot for concurrent requests, so a slow reader holds
 // neither a slot nor a connection to the store. Each page has the time limit of a request.
-func (s *server) GetSnapshot(ctx context.Context, _ api.GetSnapshotRequestObject) (api.GetSnapshotResponseObject, error) {
+func (s *server) GetSnapshot(ctx context.Context, r api.GetSnapshotRequestObject) (api.GetSnapshotResponseObject, error) {
 	x := requestStateOf(ctx)
 	x.extend()
 	if err := s.working.enter(ctx); err != nil {
@@ -61,7 +61,7 @@ func (s *server) GetSnapshot(ctx context.Context, _ api.GetSnapshotRequestObject
 			return nil
 		}
 		lines := s.newLines(to)
-		err := s.sendSnapshot(ctx, lines, first)
+		err := s.sendSnapshot(ctx, lines, first, formOf(r.Params.Format, r.Params.Effective, true))
 		if err != nil && lines.sent {
 			// Without the last line the reader knows that the response is incomplete.
 			// The server closes the connection in addition.
@@ -73,15 +73,14 @@ func (s *server) GetSnapshot(ctx context.Context, _ api.GetSnapshotRequestObject
 }
 
 // sendSnapshot sends the lines of a snapshot that begins with the page.
-func (s *server) sendSnapshot(ctx context.Context, to *lines, page application.Page) error {
+func (s *server) sendSnapshot(ctx context.Context, to *lines, page application.Page, form clientForm) error {
 	w, clients := to.buffer, 0
 	err := to.line(func() { w.Text("changes_cursor", string(page.Changes)) })
 	var stop time.Time // set when the service begins to shut down
 	for err == nil {
 		now := s.clock.Now()
 		for i := range page.Clients {
-			// The one place that decides in which form a snapshot has a client.
-			if err := to.line(func() { s.writeClient(w, &page.Clients[i], now, clientForm{keys: true}) }); err != nil {
+			if err := to.line(func() { s.writeClient(w, &page.Clients[i], now, form) }); err != nil {
 				return err
 			}
 		}

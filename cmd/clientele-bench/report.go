@@ -114,7 +114,7 @@ func (b *bench) report(ctx context.Context) error {
 		return err
 	}
 	for _, peak := range b.peaks { // measuring them resets the one of the process
-		most = max(most, peak)
+		peakMemory = max(peakMemory, peak)
 	}
 	binary, err := os.Stat(b.binary)
 	if err != nil {

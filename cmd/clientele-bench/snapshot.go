@@ -27,7 +27,7 @@ func (b *bench) snapshot(t tenant) measurement {
 		if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0); err != nil {
 			return 0, err
 		}
-		before, err := b.spent()
+		before, err := b.cpuTime()
 		if err != nil {
 			return 0, err
 		}
@@ -44,7 +44,7 @@ func (b *bench) snapshot(t tenant) measurement {
 			clients, snapshots = clients+n, snapshots+1
 		}
 		took := time.Since(began).Seconds()
-		after, err := b.spent()
+		after, err := b.cpuTime()
 		if err != nil {
 			return 0, err
 		}

@@ -160,7 +160,9 @@ func (c *checkCommand) check(
 		findings = append(findings, secretHashFindings(d.SecretHash)...)
 		client := report.Client{Line: d.Line(""), ClientID: d.ClientID}
 		for _, f := range findings {
-			client.Findings = append(client.Findings, report.Finding{Finding: f, Line: d.Line(f.Pointer)})
+			line := d.Line(f.Pointer)
+			f.Pointer = d.Place(f.Pointer)
+			client.Findings = append(client.Findings, report.Finding{Finding: f, Line: line})
 		}
 		file.Clients = append(file.Clients, client)
 		if found += len(findings); found > maxFindings {
