@@ -146,6 +146,17 @@ func (r *report) add(level Level, pointer, subject, format string, args ...any) 
 	})
 }
 
+// except says that the last finding, which is about one field of those that the rule looks
+// at separately, does not depend on the others of them.
+func (r *report) except(separate []Field, about Field) {
+	if len(separate) < 2 {
+		return
+	}
+	r.findings[len(r.findings)-1].needs = slices.DeleteFunc(slices.Clone(r.rule.needs), func(f Field) bool {
+		return f != about && slices.Contains(separate, f)
+	})
+}
+
 // maxQuoted bounds how much of a submitted value a message repeats.
 const maxQuoted = 80
 

@@ -30,16 +30,5 @@ func (p *Policy) CheckKeyURI(uri string) error {
 
 // keyURIFault says why keys cannot be fetched from the URI, "" if they can.
 func keyURIFault(u *uri) string {
-	switch {
-	case u.fault != "":
-		return "this is not an absolute URI: " + u.fault
-	case u.scheme != "https":
-		return "keys are fetched only over https"
-	case u.userinfo:
-		return "a jwks_uri must not have user information; remove everything before the @"
-	case u.hasFragment:
-		return "a jwks_uri must not have a fragment; remove the # and everything after it"
-	default:
-		return u.hostFault()
-	}
+	return u.formFault(formHTTPS | formNoFragment)
 }

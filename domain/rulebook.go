@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -70,6 +71,15 @@ type Policy struct {
 	// KeyPreflight is the policy for keys behind a URI; empty is
 	// [PreflightWarn].
 	KeyPreflight KeyPreflight
+	// PrivateSchemes are private-use URI schemes without a dot, in lower case, that
+	// redirect URIs may have all the same (OAuth 2.1 §2.3.1 only recommends a reversed
+	// domain name).
+	PrivateSchemes []string
+	// PrivateNetworks allows addresses of private networks for the endpoints that
+	// authorization servers send requests to: back-channel logout and CIBA notification.
+	PrivateNetworks bool
+	// Loopback allows loopback addresses for them. It is for development.
+	Loopback bool
 }
 
 // Rulebook validates configurations: the rows of [Rules] under the policy of a
@@ -85,6 +95,11 @@ func NewRulebook(policy Policy) (*Rulebook, error) {
 	for _, g := range policy.GrantTypes {
 		if u := parseURI(string(g)); u.fault != "" {
 			return nil, fmt.Errorf("extension grant type %s is not an absolute URI (RFC 6749 §4.5): %s", quoted(g), u.fault)
+		}
+	}
+	for _, s := range policy.PrivateSchemes {
+		if s != strings.ToLower(s) || !wellFormedScheme(s) || !isPrivateUse(&uri{scheme: s}) {
+			return nil, fmt.Errorf("private scheme %s must be a URI scheme of an app, such as cursor", quoted(s))
 		}
 	}
 	switch policy.KeyPreflight {
@@ -110,6 +125,11 @@ func Rules() []Rule {
 		{"Scopes", scopeRules()},
 		{"Keys", keyRules()},
 		{"Metadata", metadataRules()},
+		{"Logout", logoutRules()},
+		{"Login and requests", requestRules()},
+		{"CIBA", cibaRules()},
+		{"Tokens and consent", tokenRules()},
+		{"Contacts, texts and labels", labelRules()},
 		{"Identifier", clientIDRules()},
 		{"Size", sizeRules()},
 	}
@@ -147,10 +167,7 @@ func (b *Rulebook) Validate(settings Settings, keys Keys, now time.Time) Finding
 func (b *Rulebook) validate(settings Settings, id ClientID, keys Keys, now time.Time) Findings {
 	validatedAs, _ := settings.Profile.ValidatedAs()
 	j := &candidate{Settings: settings, policy: &b.policy, profile: validatedAs, id: id, keys: keys, now: now}
-	j.uris = make([]uri, len(settings.RedirectURIs))
-	for i, raw := range settings.RedirectURIs {
-		j.uris[i] = parseURI(string(raw))
-	}
+	j.uris = parseURIs(settings.RedirectURIs)
 	var r report
 	for i := range b.rules {
 		rule := &b.rules[i]

@@ -256,6 +256,7 @@ func anyChange(t *rapid.T) (c Change) {
 		LogoURL:      anyLink.Draw(t, "logo"),
 		Website:      anyLink.Draw(t, "website"),
 	}
+	drawRecord(t, &values)
 	for f := range Fields() {
 		if rapid.Bool().Draw(t, "names "+f.String()) {
 			c.Set(f).set(f.Of(&values))
