@@ -45,11 +45,11 @@ func cibaRules() []Rule {
 				if mode := j.CIBA.DeliveryMode; j.CIBA.NotificationEndpoint == "" && (mode == DeliveryPing || mode == DeliveryPush) {
 					r.on(FieldCIBANotificationEndpoint, "the delivery mode %s needs an endpoint that is notified; set it", mode)
 				}
-				r.eachURI(j, r.rule.Level, endpoint, func(u *uri) string { return u.formFault(formEndpoint) })
+				r.eachURI(j, r.rule.Level, endpoint, func(_ *candidate, u *uri) string { return u.formFault(formEndpoint) })
 			},
 		},
 		{
-			ID: "ciba-endpoint-address", Level: Violation, Source: "own (CVE-2026-1518)", needs: endpoint,
+			ID: "ciba-endpoint-address", Level: Violation, Source: "own", needs: endpoint,
 			Summary: "the host of backchannel_client_notification_endpoint is localhost or an IP address that is not public; addresses of private networks can be allowed by the deployment, and loopback addresses are allowed in development",
 			check:   eachURIOf(endpoint, callbackAddressFault),
 		},

@@ -1,7 +1,6 @@
 package domain
 
 import (
-	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -63,51 +62,62 @@ func labelRules() []Rule {
 		{
 			ID: "list-element", Level: Violation, Source: "own", needs: lists,
 			Summary: "an element of response_modes, contacts, default_acr_values, request_uris or resources is empty, or is listed twice",
-			check: func(j *candidate, r *report) {
-				for _, field := range lists {
-					list := Plain(field.Of(&j.Settings)).([]string)
-					for i, element := range list {
-						first := slices.Index(list, element)
-						switch {
-						case element == "":
-							r.at(field, i, field.String(), "an element must not be empty; remove it")
-						case first < i:
-							r.at(field, i, field.String()+" "+element, "%s is a duplicate of %s/%d; remove one", quoted(element), field, first)
-						default:
-							continue
-						}
-						r.except(lists, field)
-					}
-				}
-			},
+			check:   func(j *candidate, r *report) { checkElements(j, r, lists) },
 		},
 	}
 }
 
 // checkTexts reports the invisible characters in the texts of the fields.
 func checkTexts(j *candidate, r *report, fields []Field) {
-	check := func(field Field, pointer, subject, text, except string) {
-		if c, ok := invisible(text, except); ok {
-			r.add(r.rule.Level, pointer, subject, "%s", fmt.Sprintf("the text has the character U+%04X, which is invisible here and can deceive readers; remove it", c))
-			r.except(fields, field)
-		}
+	found := func(field Field, c rune, pointer, subject string) {
+		r.add(r.rule.Level, pointer, subject, "the text has the character U+%04X, which is invisible here and can deceive readers; remove it", c)
+		r.except(fields, field)
 	}
 	for _, field := range fields {
 		switch value := field.Of(&j.Settings).(type) {
 		case *Text:
-			except := ""
+			allowed := ""
 			if field == FieldDescription {
-				except = "\n\r\t"
+				allowed = "\n\r\t"
 			}
-			check(field, field.pointer(), "", string(*value), except)
+			if c, ok := invisible(string(*value), allowed); ok {
+				found(field, c, field.pointer(), "")
+			}
 		case Texts:
 			for i := range value.Len() {
-				check(field, field.element(i), field.String()+" "+value.Text(i), value.Text(i), "")
+				if c, ok := invisible(value.Text(i), ""); ok {
+					found(field, c, field.element(i), field.String()+" "+value.Text(i))
+				}
 			}
 		case *Map:
 			for name, text := range j.labels() {
-				check(field, labelPointer(name), name+"="+text, text, "")
+				if c, ok := invisible(text, ""); ok {
+					found(field, c, labelPointer(name), name+"="+text)
+				}
 			}
+		}
+	}
+}
+
+// checkElements reports the empty and the repeated elements of the fields, which are
+// lists.
+func checkElements(j *candidate, r *report, fields []Field) {
+	for _, field := range fields {
+		list := field.Of(&j.Settings).(Texts)
+		seen := make(map[string]int, list.Len())
+		for i := range list.Len() {
+			element := list.Text(i)
+			first, repeated := seen[element]
+			switch {
+			case element == "":
+				r.at(field, i, field.String(), "an element must not be empty; remove it")
+			case repeated:
+				r.at(field, i, field.String()+" "+element, "%s is a duplicate of %s/%d; remove one", quoted(element), field, first)
+			default:
+				seen[element] = i
+				continue
+			}
+			r.except(fields, field)
 		}
 	}
 }
@@ -115,6 +125,9 @@ func checkTexts(j *candidate, r *report, fields []Field) {
 // labels returns the labels in the order of their names.
 func (s *Settings) labels() iter.Seq2[string, string] {
 	return func(yield func(name, text string) bool) {
+		if len(s.Labels) == 0 {
+			return
+		}
 		for _, name := range slices.Sorted(maps.Keys(s.Labels)) {
 			if !yield(name, s.Labels[name]) {
 				return

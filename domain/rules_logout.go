@@ -9,26 +9,31 @@ func logoutRules() []Rule {
 	return []Rule{
 		{
 			ID: "post-logout-uri", Level: Violation, Softens: true, Source: "OIDC RP-Initiated Logout §3.1; fragment: own", needs: after,
-			Summary: "it is not an absolute URI, has user information, a fragment or a wildcard, violates redirect-uri-host or redirect-uri-path-tricks, or has a scheme that redirect URIs must not have; a warning if the deployment allows the scheme",
-			check:   checkPostLogoutURIs,
+			Summary: "a URI of post_logout_redirect_uris is not an absolute URI, has user information, a fragment or a wildcard, violates redirect-uri-host or redirect-uri-path-tricks, or has a scheme that redirect URIs must not have; a warning if the deployment allows the scheme",
+			check: func(j *candidate, r *report) {
+				r.eachURI(j, Violation, after, postLogoutFault)
+				r.eachURI(j, Warning, after, func(j *candidate, u *uri) string {
+					return when(isDotless(u) && j.policy.allowsScheme(u), dotlessAllowed)
+				})
+			},
 		},
 		{
 			ID: "post-logout-uri-http", Level: Violation, Source: "own; OIDC RP-Initiated Logout §3.1 leaves it to the server", needs: after,
-			Summary: "it is http and the host is not exactly 127.0.0.1, [::1] or localhost",
+			Summary: "a URI of post_logout_redirect_uris is http and the host is not exactly 127.0.0.1, [::1] or localhost",
 			check: eachURIOf(after, func(_ *candidate, u *uri) string {
 				return when(u.scheme == "http" && !u.isLoopback(), "the user must not be sent to an http page; use https, or a loopback address for a native app")
 			}),
 		},
 		{
 			ID: "post-logout-uri-host", Level: Warning, Source: "own", needs: []Field{FieldPostLogoutRedirectURIs, FieldRedirectURIs},
-			Summary: "it is http or https and no redirect URI has its host, so the logout may be an open redirect",
+			Summary: "a URI of post_logout_redirect_uris is http or https and no redirect URI has its host, so the logout may be an open redirect",
 			check: eachURIOf(after, func(j *candidate, u *uri) string {
 				return when(u.isWeb() && !j.hasRedirectHost(u), "no redirect URI has this host; check that the client controls it")
 			}),
 		},
 		{
 			ID: "post-logout-uri-duplicate", Level: Violation, Source: "own; RFC 3986 §6.2.2", needs: after,
-			Summary: "it equals another one after the normalisation of RFC 3986 §6.2.2; an empty path and / differ",
+			Summary: "a URI of post_logout_redirect_uris equals another one after the normalisation of RFC 3986 §6.2.2; an empty path and / differ",
 			check: func(j *candidate, r *report) {
 				if len(j.PostLogoutRedirectURIs) > 1 {
 					checkDuplicateURIs(r, FieldPostLogoutRedirectURIs, parseURIs(j.PostLogoutRedirectURIs), (*uri).syntaxNormalised)
@@ -48,11 +53,13 @@ func logoutRules() []Rule {
 			needs:   []Field{FieldBackchannelLogoutURI, FieldFrontchannelLogoutURI, FieldConfidential, FieldProfile},
 			Summary: "backchannel_logout_uri or frontchannel_logout_uri is http; a warning for a confidential client that is not in fapi1-advanced, fapi2-security or fapi2-message-signing",
 			check: func(j *candidate, r *report) {
-				level, message := Violation, "a logout must not be reported over http; use https"
+				level := Violation
 				if j.Confidential && (inAdvanced|inFAPI2)&j.profile.bit() == 0 {
-					level, message = Warning, "a logout that is reported over http can be suppressed or forged in transit; use https"
+					level = Warning
 				}
-				r.eachURI(j, level, endpoints, func(u *uri) string { return when(u.scheme == "http", message) })
+				r.eachURI(j, level, endpoints, func(_ *candidate, u *uri) string {
+					return when(u.scheme == "http", "a logout that is reported over http can be suppressed or forged in transit; use https")
+				})
 			},
 		},
 		{
@@ -92,22 +99,18 @@ func logoutRules() []Rule {
 	}
 }
 
-func checkPostLogoutURIs(j *candidate, r *report) {
-	after := []Field{FieldPostLogoutRedirectURIs}
-	r.eachURI(j, Violation, after, func(u *uri) string {
-		fault := u.formFault(formNoFragment | formExact)
-		switch {
-		case fault != "":
-			return fault
-		case isDangerousScheme(u.scheme):
-			return "the scheme " + u.scheme + " does not lead back to a client; use https"
-		case isOutOfBand(u):
-			return "an out-of-band URI leads nowhere after a logout; use https, a loopback address or a private-use scheme"
-		default:
-			return when(isDotless(u) && !j.policy.allowsScheme(u), dotlessRejected)
-		}
-	})
-	r.eachURI(j, Warning, after, func(u *uri) string {
-		return when(isDotless(u) && j.policy.allowsScheme(u), dotlessAllowed)
-	})
+// postLogoutFault says why the user must not be sent to the URI after a logout, "" if
+// nothing is wrong.
+func postLogoutFault(j *candidate, u *uri) string {
+	fault := u.formFault(formNoFragment | formExact)
+	switch {
+	case fault != "":
+		return fault
+	case isDangerousScheme(u.scheme):
+		return "the scheme " + u.scheme + " does not lead back to a client; use https"
+	case isOutOfBand(u):
+		return "an out-of-band URI leads nowhere after a logout; use https, a loopback address or a private-use scheme"
+	default:
+		return when(isDotless(u) && !j.policy.allowsScheme(u), dotlessRejected)
+	}
 }

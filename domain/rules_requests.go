@@ -32,26 +32,26 @@ func requestRules() []Rule {
 		},
 		{
 			ID: "request-uri-syntax", Level: Violation, Source: "OIDC Registration §2", needs: requests,
-			Summary: "it is not an absolute https URI with a host, has user information or a wildcard, or violates redirect-uri-host or redirect-uri-path-tricks; http is not allowed for signed request objects either",
+			Summary: "a URI of request_uris is not an absolute https URI with a host, has user information or a wildcard, or violates redirect-uri-host or redirect-uri-path-tricks; http is not allowed for signed request objects either",
 			check:   eachURIOf(requests, func(_ *candidate, u *uri) string { return u.formFault(formHTTPS | formExact) }),
 		},
 		{
 			ID: "request-uri-address", Level: Violation, Source: "own (CVE-2020-10770)", needs: requests,
-			Summary: "the host is localhost or an IP address that is not public",
+			Summary: "the host of a URI of request_uris is localhost or an IP address that is not public",
 			check: eachURIOf(requests, func(_ *candidate, u *uri) string {
 				return when(u.reach() != reachPublic, "authorization servers fetch request objects only from public hosts; use a public host")
 			}),
 		},
 		{
 			ID: "request-uri-hash", Level: Warning, Source: "OIDC Core §6.2", needs: requests,
-			Summary: "it has a fragment that is not the SHA-256 hash of the request object in base64url (43 characters)",
+			Summary: "a URI of request_uris has a fragment that is not the SHA-256 hash of the request object in base64url (43 characters)",
 			check: eachURIOf(requests, func(_ *candidate, u *uri) string {
 				return when(u.hasFragment && !isSHA256(u.fragment()), "the fragment must be the SHA-256 hash of the request object in base64url; correct or remove it")
 			}),
 		},
 		{
 			ID: "request-uri-length", Level: Warning, Source: "OIDC Core §6.2", needs: requests,
-			Summary: "it is longer than 512 characters",
+			Summary: "a URI of request_uris is longer than 512 characters",
 			check: eachURIOf(requests, func(_ *candidate, u *uri) string {
 				return when(len(u.raw) > maxRequestURILength, "request URIs should not be longer than 512 characters; shorten it")
 			}),
@@ -81,7 +81,7 @@ func requestRules() []Rule {
 		},
 		{
 			ID: "authorization-details-type", Level: Violation, Source: "RFC 9396 §10", needs: details,
-			Summary: "it is empty, has a control character, or is listed twice",
+			Summary: "a type of authorization_details_types is empty, has a control character, or is listed twice",
 			check: func(j *candidate, r *report) {
 				for i, name := range j.AuthorizationDetailsTypes {
 					switch {

@@ -131,9 +131,9 @@ func tokenRules() []Rule {
 		},
 		{
 			ID: "resource-syntax", Level: Violation, Softens: true, Source: "RFC 8707 §2", needs: resources,
-			Summary: "it is not an absolute URI, or has a fragment; a warning if it has a query",
+			Summary: "a resource is not an absolute URI, or has a fragment; a warning if it has a query",
 			check: func(j *candidate, r *report) {
-				r.eachURI(j, Violation, resources, func(u *uri) string {
+				r.eachURI(j, Violation, resources, func(_ *candidate, u *uri) string {
 					switch {
 					case u.fault != "":
 						return "this is not an absolute URI: " + u.fault
@@ -141,7 +141,7 @@ func tokenRules() []Rule {
 						return when(u.hasFragment, "a resource must not have a fragment; remove the # and everything after it")
 					}
 				})
-				r.eachURI(j, Warning, resources, func(u *uri) string {
+				r.eachURI(j, Warning, resources, func(_ *candidate, u *uri) string {
 					return when(u.fault == "" && !u.hasFragment && strings.Contains(u.raw, "?"), "a resource should not have a query; remove the ? and everything after it")
 				})
 			},

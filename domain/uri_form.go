@@ -151,12 +151,12 @@ func parseURIs[S ~string](list []S) []uri {
 // violated, "" if not.
 func eachURIOf(fields []Field, check func(*candidate, *uri) string) func(*candidate, *report) {
 	return func(j *candidate, r *report) {
-		r.eachURI(j, r.rule.Level, fields, func(u *uri) string { return check(j, u) })
+		r.eachURI(j, r.rule.Level, fields, check)
 	}
 }
 
 // eachURI reports the URIs of the fields for which check returns a message.
-func (r *report) eachURI(j *candidate, level Level, fields []Field, check func(*uri) string) {
+func (r *report) eachURI(j *candidate, level Level, fields []Field, check func(*candidate, *uri) string) {
 	for _, field := range fields {
 		switch value := field.Of(&j.Settings).(type) {
 		case *Text:
@@ -164,14 +164,14 @@ func (r *report) eachURI(j *candidate, level Level, fields []Field, check func(*
 				continue
 			}
 			u := parseURI(string(*value))
-			if message := check(&u); message != "" {
+			if message := check(j, &u); message != "" {
 				r.add(level, field.pointer(), "", "%s", message)
 				r.except(fields, field)
 			}
 		case Texts:
 			for i := range value.Len() {
 				u := parseURI(value.Text(i))
-				if message := check(&u); message != "" {
+				if message := check(j, &u); message != "" {
 					r.add(level, field.element(i), field.String()+" "+u.raw, "%s", message)
 					r.except(fields, field)
 				}

@@ -292,6 +292,9 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		"an extension that is none": {
 			[]string{"serve", "--dev", "--data", t.TempDir(), "--grant-type", "magic"}, "magic",
 		},
+		"a private scheme of the web": {
+			[]string{"serve", "--dev", "--data", t.TempDir(), "--private-schemes", "cursor,https"}, `"https"`,
+		},
 		"a short pepper":        {[]string{"serve", "--dev", "--data", t.TempDir(), "--pepper-file", keys}, "32"},
 		"an unknown flag":       {[]string{"serve", "--verbose"}, "--verbose"},
 		"a token without a key": {[]string{"token", "--data", t.TempDir()}, "--dev"},

@@ -13,7 +13,9 @@ import (
 
 // ruleFlags configure the rules of a deployment.
 type ruleFlags struct {
-	GrantType []string `env:"CLIENTELE_GRANT_TYPE" placeholder:"URI" help:"Extension grant types to allow (RFC 6749 §4.5)."`
+	GrantType       []string `env:"CLIENTELE_GRANT_TYPE" placeholder:"URI" help:"Extension grant types to allow (RFC 6749 §4.5)."`
+	PrivateSchemes  []string `env:"CLIENTELE_PRIVATE_SCHEMES" placeholder:"SCHEME" help:"Private-use schemes without a dot that redirect URIs may have, e.g. cursor,oc; they are reported as warnings."`
+	PrivateNetworks bool     `name:"allow-private-networks" env:"CLIENTELE_ALLOW_PRIVATE_NETWORKS" help:"Allow addresses of private networks (RFC 1918, RFC 4193) for back-channel logout and CIBA notification."`
 }
 
 // keyFlags configure how the keys of clients are fetched.
@@ -24,9 +26,18 @@ type keyFlags struct {
 	KeyTimeout time.Duration  `default:"3s" env:"CLIENTELE_KEY_TIMEOUT" help:"Timeout for fetching a client's keys, including redirects (${default})."`
 }
 
-// rulePolicy returns the policy of the rulebook that the flags configure.
-func rulePolicy(rules ruleFlags, keys keyFlags, preflight string) domain.Policy {
-	policy := domain.Policy{KeyNetworks: keys.KeyNetwork, KeyPreflight: domain.KeyPreflight(preflight)}
+// rulePolicy returns the policy of the rulebook that the flags configure; dev is that of
+// a service in development mode.
+func rulePolicy(rules ruleFlags, keys keyFlags, preflight string, dev bool) domain.Policy {
+	policy := domain.Policy{
+		KeyNetworks:     keys.KeyNetwork,
+		KeyPreflight:    domain.KeyPreflight(preflight),
+		PrivateNetworks: rules.PrivateNetworks,
+		Loopback:        dev,
+	}
+	for _, scheme := range rules.PrivateSchemes {
+		policy.PrivateSchemes = append(policy.PrivateSchemes, strings.ToLower(scheme))
+	}
 	for _, grant := range rules.GrantType {
 		policy.GrantTypes = append(policy.GrantTypes, domain.GrantType(grant))
 	}
