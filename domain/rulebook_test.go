@@ -316,6 +316,27 @@ func TestJudgingIsDeterministicAndIndependentOfTheOrderOfRules(t *testing.T) {
 	})
 }
 
+// What a rule finds must not depend on a field that it does not name: preexisting
+// violations are told from new ones by these fields.
+func TestARuleDependsOnlyOnTheFieldsThatItNames(t *testing.T) {
+	book := testBook(t, Policy{})
+	rapid.Check(t, func(t *rapid.T) {
+		settings, other := anyChange(t).Over(legal()), anyChange(t).Over(legal())
+		facts := anyFacts(t)
+		for _, rule := range book.rules {
+			mixed := other
+			for _, f := range rule.needs {
+				f.Of(&mixed).set(f.Of(&settings))
+			}
+			if rule.in != everywhere {
+				mixed.Profile = settings.Profile
+			}
+			alone := &Rulebook{policy: book.policy, rules: []Rule{rule}}
+			require.Equal(t, alone.Validate(settings, facts, testNow), alone.Validate(mixed, facts, testNow), rule.ID)
+		}
+	})
+}
+
 func TestAStoredClientStaysAsItIsUnderAnEmptyChange(t *testing.T) {
 	book := testBook(t, Policy{})
 	rapid.Check(t, func(t *rapid.T) {

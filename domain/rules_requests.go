@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"encoding/base64"
 	"slices"
 	"strings"
 )
@@ -123,7 +124,6 @@ func isControl(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }
 
 // isSHA256 reports whether text can be a SHA-256 hash in base64url without padding.
 func isSHA256(text string) bool {
-	return len(text) == sha256Base64URL && strings.IndexFunc(text, func(r rune) bool {
-		return r > 'z' || !isAlpha(byte(r)) && !isDigit(byte(r)) && r != '-' && r != '_'
-	}) < 0
+	_, err := base64.RawURLEncoding.DecodeString(text)
+	return err == nil && len(text) == sha256Base64URL
 }

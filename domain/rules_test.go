@@ -440,6 +440,7 @@ func firstExamples() map[string][]example {
 			{name: "self-signed certificates without keys", profile: ProfileFAPI1Baseline, edit: withCIBA(DeliveryPoll, noKeys, methods(AuthSelfSignedTLS)), at: "/jwks"},
 			{name: "push without the grant", profile: ProfileFAPI1Baseline, edit: all(setting(FieldCIBADeliveryMode, "push"), noKeys), at: "/jwks"},
 			{name: "with keys", profile: ProfileFAPI1Advanced, edit: grants(GrantCIBA)},
+			{name: "self-signed certificates with an encryption key", profile: ProfileFAPI1Baseline, edit: withCIBA(DeliveryPoll, methods(AuthSelfSignedTLS)), set: keySet(with(ecKey(), func(k *Key) { k.Use = "enc" }))},
 			{name: "unsigned requests", profile: ProfileFAPI1Advanced, edit: withCIBA(DeliveryPoll, noKeys, methods(AuthTLS))},
 			{name: "without a profile", edit: all(grants(GrantCIBA), noKeys)},
 		},
