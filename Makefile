@@ -98,6 +98,7 @@ swagger-ui: ## Download the Swagger UI that the documentation page embeds
 .PHONY: fuzz
 fuzz: ## Fuzz each parser for a minute
 	$(GO) test ./domain -run '^$$' -fuzz FuzzRedirectURI -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./domain -run '^$$' -fuzz FuzzEndpoint -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./domain -run '^$$' -fuzz FuzzName -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./domain -run '^$$' -fuzz FuzzTLSSubject -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/jwks -run '^$$' -fuzz FuzzKeySet -fuzztime 1m -fuzzminimizetime 5s

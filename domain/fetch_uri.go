@@ -25,7 +25,7 @@ var (
 // the address is connected to ([Policy.AllowsFetchAddress]).
 func (p *Policy) CheckFetchURI(uri string) error {
 	u := parseURI(uri)
-	return p.checkFetchURI(&u, fetchURIFault(&u, FieldJWKSURI))
+	return p.checkFetchURI(&u, fetchURIFault(&u))
 }
 
 // CheckSectorIdentifierURI is [Policy.CheckFetchURI] for a sector_identifier_uri.
@@ -45,45 +45,24 @@ func (p *Policy) checkFetchURI(u *uri, fault string) error {
 	}
 }
 
-// fetchURIFault says why nothing can be fetched from the URI in a field, "" if it can.
-func fetchURIFault(u *uri, field Field) string {
-	switch {
-	case u.fault != "":
-		return "this is not an absolute URI: " + u.fault
-	case u.scheme != "https":
-		return "a " + field.String() + " must be https"
-	case u.userinfo:
-		return "a " + field.String() + " must not have user information; remove everything before the @"
-	case u.hasFragment:
-		return "a " + field.String() + " must not have a fragment; remove the # and everything after it"
-	default:
-		return u.hostFault()
-	}
-}
+// fetchURIFault returns the reason why no keys can be fetched from the URI, or "" if they
+// can.
+func fetchURIFault(u *uri) string { return u.formFault(formHTTPS | formNoFragment) }
 
 // sectorIdentifierURIFault is [fetchURIFault] for a sector_identifier_uri, whose path
-// must have one reading as well.
-func sectorIdentifierURIFault(u *uri) string {
-	if fault := fetchURIFault(u, FieldSectorIdentifierURI); fault != "" {
-		return fault
-	}
-	if strings.Contains(u.path, "*") {
-		return "a sector_identifier_uri must not have a wildcard"
-	}
-	return u.pathTrick()
-}
+// must not be ambiguous.
+func sectorIdentifierURIFault(u *uri) string { return u.formFault(formEndpoint) }
 
 // allowsFetchHost reports whether documents may be fetched from the host as it is
 // written; what a name resolves to is found out by the resolver.
 func (p *Policy) allowsFetchHost(u *uri) bool {
-	host := strings.ToLower(u.host)
-	if slices.Contains(p.KeyHosts, host) {
+	if slices.Contains(p.KeyHosts, strings.ToLower(u.host)) {
 		return true
 	}
 	if ip, ok := u.address(); ok {
 		return p.AllowsFetchAddress(ip)
 	}
-	return host != "localhost" && !strings.HasSuffix(host, ".localhost") // RFC 6761 §6.3
+	return u.reach() == reachPublic
 }
 
 // AllowsFetchAddress reports whether documents may be fetched from the address.

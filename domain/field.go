@@ -576,6 +576,11 @@ func (f Field) pointer() string { return "/" + table[f].name }
 // element is the JSON Pointer of the i-th element of the field, a list.
 func (f Field) element(i int) string { return f.pointer() + "/" + strconv.Itoa(i) }
 
+// entry is the JSON Pointer of the value with that name in the field, a map.
+func (f Field) entry(name string) string {
+	return f.pointer() + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}
+
 // hostOf returns the host of a redirect URI in lower case; empty if it has no host.
 func hostOf(uri string) string { return strings.ToLower(parseURI(uri).host) }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -79,6 +80,15 @@ type Policy struct {
 	// ProfileSigningAlg is the signature algorithm that [Rulebook.Effective] returns in
 	// the profiles that do not allow RS256: PS256 or ES256; empty is PS256.
 	ProfileSigningAlg string
+	// PrivateSchemes are private-use URI schemes without a dot, in lower case, that
+	// redirect URIs may have anyway (OAuth 2.1 §2.3.1 only recommends a reversed
+	// domain name).
+	PrivateSchemes []string
+	// PrivateNetworks allows addresses of private networks for the endpoints that
+	// authorization servers send requests to: back-channel logout and CIBA notification.
+	PrivateNetworks bool
+	// Loopback allows loopback addresses for them. It is for development.
+	Loopback bool
 }
 
 // Rulebook validates configurations: it applies the [Rules] with the policy of a
@@ -93,6 +103,11 @@ func NewRulebook(policy Policy) (*Rulebook, error) {
 	for _, g := range policy.GrantTypes {
 		if u := parseURI(string(g)); u.fault != "" {
 			return nil, fmt.Errorf("extension grant type %s is not an absolute URI (RFC 6749 §4.5): %s", quoted(g), u.fault)
+		}
+	}
+	for _, s := range policy.PrivateSchemes {
+		if s != strings.ToLower(s) || !wellFormedScheme(s) || !isPrivateUse(&uri{scheme: s}) {
+			return nil, fmt.Errorf("private scheme %s must be a URI scheme of an app, such as cursor", quoted(s))
 		}
 	}
 	switch policy.KeyPreflight {
@@ -136,6 +151,11 @@ func Rules() []Rule {
 		{"Algorithms", algorithmRules()},
 		{"FAPI declarations", fapiRules()},
 		{"Metadata", metadataRules()},
+		{"Logout", logoutRules()},
+		{"Login and requests", requestRules()},
+		{"CIBA", cibaRules()},
+		{"Tokens and consent", tokenRules()},
+		{"Contacts, texts and labels", labelRules()},
 		{"Subjects", subjectRules()},
 		{"Server", serverRules()},
 		{"Identifier", clientIDRules()},
@@ -179,10 +199,7 @@ func (b *Rulebook) validate(settings Settings, id ClientID, facts Facts, now tim
 		Settings: settings, policy: &b.policy, profile: validatedAs, id: id,
 		keys: facts.Keys, sector: facts.Sector, server: facts.Server, now: now,
 	}
-	j.uris = make([]uri, len(settings.RedirectURIs))
-	for i, raw := range settings.RedirectURIs {
-		j.uris[i] = parseURI(string(raw))
-	}
+	j.uris = parseURIs(settings.RedirectURIs)
 	var r report
 	for i := range b.rules {
 		rule := &b.rules[i]

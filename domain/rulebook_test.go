@@ -257,6 +257,7 @@ func anyChange(t *rapid.T) (c Change) {
 		Website:      anyLink.Draw(t, "website"),
 	}
 	drawAlgorithms(t, &values)
+	drawRecord(t, &values)
 	for f := range Fields() {
 		if rapid.Bool().Draw(t, "names "+f.String()) {
 			c.Set(f).set(f.Of(&values))
@@ -313,6 +314,27 @@ func TestValidationDoesNotDependOnTheOrderOfRules(t *testing.T) {
 
 		shuffled := &Rulebook{policy: book.policy, rules: rapid.Permutation(book.rules).Draw(t, "order")}
 		require.ElementsMatch(t, first, shuffled.Validate(settings, Facts{Keys: facts}, testNow))
+	})
+}
+
+// A rule must not depend on a field that it does not name: these fields distinguish
+// preexisting violations from new ones.
+func TestARuleDependsOnlyOnTheFieldsThatItNames(t *testing.T) {
+	book := testBook(t, Policy{})
+	rapid.Check(t, func(t *rapid.T) {
+		settings, other := anyChange(t).Over(legal()), anyChange(t).Over(legal())
+		facts := anyFacts(t)
+		for _, rule := range book.rules {
+			mixed := other
+			for _, f := range rule.needs {
+				f.Of(&mixed).set(f.Of(&settings))
+			}
+			if rule.in != everywhere {
+				mixed.Profile = settings.Profile
+			}
+			alone := &Rulebook{policy: book.policy, rules: []Rule{rule}}
+			require.Equal(t, alone.Validate(settings, Facts{Keys: facts}, testNow), alone.Validate(mixed, Facts{Keys: facts}, testNow), rule.ID)
+		}
 	})
 }
 

@@ -160,6 +160,7 @@ func examples() map[string][]example {
 	all := firstExamples()
 	for _, more := range []map[string][]example{
 		responseExamples(), algorithmExamples(), fapiExamples(), subjectExamples(), serverExamples(),
+		logoutExamples(), requestExamples(), cibaExamples(), tokenExamples(), labelExamples(),
 	} {
 		maps.Copy(all, more)
 	}
@@ -286,6 +287,8 @@ func firstExamples() map[string][]example {
 		"redirect-uri-private-scheme": {
 			{name: "no dot", edit: public(redirect("myapp:/cb")), at: "/redirect_uris/0"},
 			{name: "another urn", edit: public(redirect("urn:example:a")), at: "/redirect_uris/0"},
+			{name: "another scheme than the allowed one", edit: public(redirect("myapp:/cb")), policy: Policy{PrivateSchemes: []string{"cursor"}}, at: "/redirect_uris/0"},
+			{name: "an allowed scheme", edit: public(redirect("Cursor://cb")), policy: Policy{PrivateSchemes: []string{"oc", "cursor"}}, at: "/redirect_uris/0", level: Warning},
 			{name: "reversed domain", edit: public(redirect("com.example.app:/cb"))},
 		},
 		"redirect-uri-private-scheme-form": {
@@ -349,6 +352,8 @@ func firstExamples() map[string][]example {
 		},
 		"grant-types-empty": {
 			{name: "none", edit: grants(), at: "/grant_types"},
+			{name: "poll", edit: all(grants(), setting(FieldCIBADeliveryMode, "poll")), at: "/grant_types"},
+			{name: "push", edit: all(grants(), setting(FieldCIBADeliveryMode, "push"))},
 			{name: "one", edit: grants(GrantClientCredentials)},
 		},
 		"grant-needs-redirect-uri": {
@@ -395,6 +400,7 @@ func firstExamples() map[string][]example {
 			{name: "with code", edit: grants(GrantRefreshToken, GrantAuthorizationCode)},
 			{name: "with device_code", edit: grants(GrantDeviceCode, GrantRefreshToken)},
 			{name: "with CIBA", edit: grants(GrantCIBA, GrantRefreshToken)},
+			{name: "with push alone", edit: all(grants(GrantRefreshToken), setting(FieldCIBADeliveryMode, "push"))},
 			{name: "with token-exchange", edit: grants(GrantTokenExchange, GrantRefreshToken)},
 		},
 		"grant-client-credentials-public": {
@@ -403,6 +409,7 @@ func firstExamples() map[string][]example {
 		},
 		"grant-ciba-public": {
 			{name: "public", edit: public(grants(GrantCIBA)), at: "/grant_types/0"},
+			{name: "public with push alone", edit: public(grants(), setting(FieldCIBADeliveryMode, "push")), at: "/backchannel_token_delivery_mode"},
 			{name: "confidential", edit: grants(GrantCIBA)},
 		},
 		"grant-token-exchange-public": {
@@ -422,13 +429,22 @@ func firstExamples() map[string][]example {
 			{name: "in Baseline", profile: ProfileFAPI1Baseline, edit: grants(GrantAuthorizationCode, GrantImplicit)},
 		},
 		"grant-ciba-openid": {
-			{name: "without openid", edit: grants(GrantCIBA), at: "/scopes"},
+			{name: "without openid", edit: all(grants(GrantCIBA), scopes("profile")), at: "/scopes"},
+			{name: "without scopes", edit: grants(GrantCIBA), at: "/scopes", level: Warning},
+			{name: "with a delivery mode alone", edit: all(setting(FieldCIBADeliveryMode, "push"), scopes("profile")), at: "/scopes"},
 			{name: "with openid", edit: all(grants(GrantCIBA), scopes("openid"))},
+			{name: "no CIBA", edit: scopes("profile")},
 		},
 		"grant-ciba-keys": {
 			{name: "without keys", profile: ProfileFAPI1Advanced, edit: all(grants(GrantCIBA), noKeys), at: "/jwks"},
 			{name: "with an encryption key", profile: ProfileFAPI1Advanced, edit: grants(GrantCIBA), set: keySet(with(ecKey(), func(k *Key) { k.Use = "enc" })), at: "/jwks"},
+			{name: "signed requests without keys", profile: ProfileFAPI1Advanced, edit: all(withCIBA(DeliveryPoll, noKeys, methods(AuthTLS)), setting(FieldCIBARequestSigningAlg, "PS256")), at: "/jwks"},
+			{name: "signed requests with an encryption key", profile: ProfileFAPI1Advanced, edit: all(withCIBA(DeliveryPoll, methods(AuthTLS)), setting(FieldCIBARequestSigningAlg, "PS256")), set: keySet(with(ecKey(), func(k *Key) { k.Use = "enc" })), at: "/jwks"},
+			{name: "self-signed certificates without keys", profile: ProfileFAPI1Baseline, edit: withCIBA(DeliveryPoll, noKeys, methods(AuthSelfSignedTLS)), at: "/jwks"},
+			{name: "push without the grant", profile: ProfileFAPI1Baseline, edit: all(setting(FieldCIBADeliveryMode, "push"), noKeys), at: "/jwks"},
 			{name: "with keys", profile: ProfileFAPI1Advanced, edit: grants(GrantCIBA)},
+			{name: "self-signed certificates with an encryption key", profile: ProfileFAPI1Baseline, edit: withCIBA(DeliveryPoll, methods(AuthSelfSignedTLS)), set: keySet(with(ecKey(), func(k *Key) { k.Use = "enc" }))},
+			{name: "unsigned requests", profile: ProfileFAPI1Advanced, edit: withCIBA(DeliveryPoll, noKeys, methods(AuthTLS))},
 			{name: "without a profile", edit: all(grants(GrantCIBA), noKeys)},
 		},
 
@@ -637,6 +653,7 @@ func firstExamples() map[string][]example {
 		},
 		"scope-openid-grant": {
 			{name: "client_credentials", edit: all(grants(GrantClientCredentials), scopes("openid")), at: "/scopes/0"},
+			{name: "push alone", edit: all(grants(), scopes("openid"), setting(FieldCIBADeliveryMode, "push"))},
 			{name: "device_code", edit: all(grants(GrantDeviceCode), scopes("openid"))},
 		},
 
@@ -915,6 +932,14 @@ func firstExamples() map[string][]example {
 			{name: "no host", edit: func(s *Settings) { s.TermsURL = "https://" }, at: "/terms_url"},
 			{name: "with a fragment", edit: func(s *Settings) { s.TermsURL = "https://a.example/terms#1" }},
 			{name: "empty", edit: func(s *Settings) { s.TermsURL = "" }},
+		},
+		"link-address": {
+			{name: "loopback", edit: setting(FieldLogoURL, "https://127.0.0.1/logo.png"), at: "/logo_url"},
+			{name: "localhost", edit: setting(FieldWebsite, "http://LOCALHOST:8080/"), at: "/website"},
+			{name: "private", edit: setting(FieldPrivacyPolicy, "https://192.168.0.1/"), at: "/privacy_policy"},
+			{name: "metadata of a cloud", edit: setting(FieldTermsURL, "http://169.254.169.254/"), at: "/terms_url"},
+			{name: "a name", edit: setting(FieldLogoURL, "https://cdn.example.com/logo.png")},
+			{name: "public", edit: setting(FieldLogoURL, "https://8.8.8.8/logo.png")},
 		},
 		"link-https": {
 			{name: "http", edit: func(s *Settings) { s.LogoURL = "http://a.example/logo.png" }, at: "/logo_url"},

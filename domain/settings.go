@@ -161,6 +161,10 @@ func (s Settings) UsesSecret() bool {
 
 func (s Settings) hasGrant(g GrantType) bool { return slices.Contains(s.GrantTypes, g) }
 
+// usesCIBA reports whether the client authenticates users in the backchannel: it has the
+// grant, or a delivery mode, of which push needs no grant (CIBA Core §4).
+func (s *Settings) usesCIBA() bool { return s.hasGrant(GrantCIBA) || s.CIBA.DeliveryMode != "" }
+
 func (s Settings) hasMethod(m AuthMethod) bool { return slices.Contains(s.AuthMethods, m) }
 
 // filled returns the fields that are set.

@@ -48,6 +48,7 @@ type checkCommand struct {
 	Files     []string `arg:"" name:"file" help:"JSON or YAML files with client configurations, or folders of such files; - is standard input."`
 	Format    string   `default:"text" enum:"text,json,sarif" help:"text, json or sarif (${default})."`
 	Profile   string   `enum:",${profiles}" default:"" placeholder:"NAME" help:"Validate every client as if it claimed this profile: ${profiles}."`
+	Dev       bool     `help:"Validate as a service in development mode, which allows loopback addresses for back-channel logout and CIBA notification."`
 	FetchKeys bool     `help:"Also fetch and check the keys at jwks_uri and the document at sector_identifier_uri; nothing else uses the network, except for a URL of --server-metadata."`
 	ruleFlags `embed:"" group:"Rules"`
 	keyFlags  `embed:"" group:"Keys at a jwks_uri, with --fetch-keys"`
@@ -58,7 +59,7 @@ type checkCommand struct {
 // Run validates the files. The exit status is 0 if every client is valid, 1 if one is
 // rejected, and 2 if a file, or the metadata of the server, could not be read.
 func (c *checkCommand) Run(ctx context.Context) error {
-	policy := rulePolicy(c.ruleFlags, c.keyFlags, string(domain.PreflightWarn))
+	policy := rulePolicy(c.ruleFlags, c.keyFlags, string(domain.PreflightWarn), c.Dev)
 	book, err := domain.NewRulebook(policy)
 	if err != nil {
 		return err

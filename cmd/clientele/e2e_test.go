@@ -292,6 +292,9 @@ func TestInvalidArgumentsAreRejected(t *testing.T) {
 		"an invalid extension grant": {
 			[]string{"serve", "--dev", "--data", t.TempDir(), "--grant-type", "magic"}, "magic",
 		},
+		"a private scheme of the web": {
+			[]string{"serve", "--dev", "--data", t.TempDir(), "--private-schemes", "cursor,https"}, `"https"`,
+		},
 		"a short pepper":                {[]string{"serve", "--dev", "--data", t.TempDir(), "--pepper-file", keys}, "32"},
 		"a public URL without a scheme": {[]string{"serve", "--dev", "--public-url", "clientele.example.com"}, "--public-url must begin with"},
 		"a public URL with a query":     {[]string{"serve", "--dev", "--public-url", "https://clientele.example.com/?a"}, "--public-url must not have"},

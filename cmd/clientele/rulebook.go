@@ -13,8 +13,10 @@ import (
 
 // ruleFlags configure the rules of a deployment.
 type ruleFlags struct {
-	GrantType    []string `env:"CLIENTELE_GRANT_TYPE" placeholder:"URI" help:"Extension grant types to allow (RFC 6749 §4.5)."`
-	Declarations string   `default:"warn" enum:"warn,require" env:"CLIENTELE_DECLARATIONS" help:"What to do with a client that does not declare what its FAPI profile requires, such as PKCE, PAR or sender-constrained tokens: warn, require (${default})."`
+	GrantType       []string `env:"CLIENTELE_GRANT_TYPE" placeholder:"URI" help:"Extension grant types to allow (RFC 6749 §4.5)."`
+	PrivateSchemes  []string `env:"CLIENTELE_PRIVATE_SCHEMES" placeholder:"SCHEME" help:"Private-use schemes without a dot that redirect URIs may have, e.g. cursor,oc; they are reported as warnings."`
+	PrivateNetworks bool     `name:"allow-private-networks" env:"CLIENTELE_ALLOW_PRIVATE_NETWORKS" help:"Allow addresses of private networks (RFC 1918, RFC 4193) for back-channel logout and CIBA notification."`
+	Declarations    string   `default:"warn" enum:"warn,require" env:"CLIENTELE_DECLARATIONS" help:"What to do with a client that does not declare what its FAPI profile requires, such as PKCE, PAR or sender-constrained tokens: warn, require (${default})."`
 }
 
 // keyFlags configure how the keys and sector identifiers of clients are fetched.
@@ -25,10 +27,18 @@ type keyFlags struct {
 	KeyTimeout time.Duration  `default:"3s" env:"CLIENTELE_KEY_TIMEOUT" help:"Timeout for fetching a client's keys, including redirects, or its sector identifier (${default})."`
 }
 
-// rulePolicy returns the policy of the rulebook that the flags configure.
-func rulePolicy(rules ruleFlags, keys keyFlags, preflight string) domain.Policy {
+// rulePolicy returns the policy of the rulebook that the flags configure; dev is that of
+// a service in development mode.
+func rulePolicy(rules ruleFlags, keys keyFlags, preflight string, dev bool) domain.Policy {
 	policy := domain.Policy{
-		KeyNetworks: keys.KeyNetwork, KeyPreflight: domain.KeyPreflight(preflight), Declarations: domain.Declarations(rules.Declarations),
+		KeyNetworks:     keys.KeyNetwork,
+		KeyPreflight:    domain.KeyPreflight(preflight),
+		Declarations:    domain.Declarations(rules.Declarations),
+		PrivateNetworks: rules.PrivateNetworks,
+		Loopback:        dev,
+	}
+	for _, scheme := range rules.PrivateSchemes {
+		policy.PrivateSchemes = append(policy.PrivateSchemes, strings.ToLower(scheme))
 	}
 	for _, grant := range rules.GrantType {
 		policy.GrantTypes = append(policy.GrantTypes, domain.GrantType(grant))

@@ -51,7 +51,7 @@ const minPepperBytes = sha256.Size
 
 type serveCommand struct {
 	Listen     string `default:"127.0.0.1:8080" env:"CLIENTELE_LISTEN" placeholder:"ADDR" help:"Address to listen on (${default})."`
-	Dev        bool   `env:"CLIENTELE_DEV" help:"Development mode: generate a signing key and write an administrator token to the data directory."`
+	Dev        bool   `env:"CLIENTELE_DEV" help:"Development mode: generate a signing key, write an administrator token to the data directory, and allow loopback addresses for back-channel logout and CIBA notification."`
 	storeFlags `embed:""`
 	tokenFlags `embed:"" group:"Access tokens"`
 
@@ -177,7 +177,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	policy := rulePolicy(c.ruleFlags, c.keyFlags, c.KeyPreflight)
+	policy := rulePolicy(c.ruleFlags, c.keyFlags, c.KeyPreflight, c.Dev)
 	policy.ProfileSigningAlg = c.FAPISigningAlg
 	book, err := domain.NewRulebook(policy)
 	if err != nil {
