@@ -101,10 +101,7 @@ func (d *jsonDecoder) value(pointer string, depth int) (any, error) {
 	}
 	switch token.Kind() {
 	case jsontext.KindBeginObject:
-		if pointer == d.keysAt {
-			begin := d.tokens.InputOffset() - 1
-			defer func() { d.keys = compact(d.text[begin:d.tokens.InputOffset()]) }()
-		}
+		begin := d.tokens.InputOffset() - 1
 		members := map[string]any{}
 		for d.tokens.PeekKind() != jsontext.KindEndObject {
 			name, err := d.tokens.ReadToken()
@@ -119,6 +116,9 @@ func (d *jsonDecoder) value(pointer string, depth int) (any, error) {
 			}
 		}
 		_, err = d.tokens.ReadToken()
+		if pointer == d.keysAt {
+			d.keys = compact(d.text[begin:d.tokens.InputOffset()])
+		}
 		return members, err
 	case jsontext.KindBeginArray:
 		list := []any{}

@@ -13,9 +13,9 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"math/big"
 	mathrand "math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
@@ -31,7 +31,7 @@ type generator struct {
 
 func newGenerator(t *testing.T, seed uint64) *generator {
 	t.Helper()
-	return &generator{random: mathrand.New(mathrand.NewPCG(seed, 0)), jwks: allKeys(t)} //nolint:gosec // repeatable
+	return &generator{random: mathrand.New(mathrand.NewPCG(seed, 0)), jwks: allKeys(t)}
 }
 
 // allKeys returns a key set for every algorithm that the generator uses.
@@ -57,7 +57,7 @@ func allKeys(t *testing.T) string {
 	require.NoError(t, err)
 	keys := []map[string]any{signing, rsaKey(), {"kty": "OKP", "crv": "Ed25519", "x": encode(edwards)}, encryption, rsaKey()}
 	for i, key := range keys {
-		key["kid"], key["use"] = fmt.Sprint(i), "sig"
+		key["kid"], key["use"] = strconv.Itoa(i), "sig"
 		if i >= 3 {
 			key["use"] = "enc"
 		}
@@ -161,8 +161,8 @@ func (g *generator) confidential(c map[string]any, methods ...string) {
 		}
 	}
 	if g.chance(4) {
-		switch {
-		case method == "tls_client_auth" || method == "self_signed_tls_client_auth":
+		switch method {
+		case "tls_client_auth", "self_signed_tls_client_auth":
 			c["tls_client_certificate_bound_access_tokens"] = true
 		default:
 			c["dpop_bound_access_tokens"] = true

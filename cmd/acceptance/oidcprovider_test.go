@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -186,9 +187,7 @@ func TestDifferencesToOIDCProvider(t *testing.T) {
 	require.NoError(t, err)
 	for i, d := range differences {
 		body := map[string]any{"client_id": fmt.Sprintf("app-%02d", i), "name": "App", "redirect_uris": []string{"https://a.example.com/cb"}}
-		for name, value := range d.client {
-			body[name] = value
-		}
+		maps.Copy(body, d.client)
 		status, _, text := r.do(t, http.MethodPost, "", body)
 		require.Equal(t, http.StatusCreated, status, "%s: %s", d.id, text)
 		assert.Contains(t, string(explained), "\n| "+d.id+" |")
