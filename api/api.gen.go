@@ -98,6 +98,24 @@ func (e RestoredStatus) Valid() bool {
 	}
 }
 
+// Defines values for SnapshotInclude.
+const (
+	SnapshotIncludeJwks            SnapshotInclude = "jwks"
+	SnapshotIncludeSecretVerifiers SnapshotInclude = "secret_verifiers"
+)
+
+// Valid indicates whether the value is a known member of the SnapshotInclude enum.
+func (e SnapshotInclude) Valid() bool {
+	switch e {
+	case SnapshotIncludeJwks:
+		return true
+	case SnapshotIncludeSecretVerifiers:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Status.
 const (
 	StatusActive    Status = "active"
@@ -253,13 +271,16 @@ func (e GetSnapshotParamsFormat) Valid() bool {
 
 // Defines values for GetSnapshotParamsInclude.
 const (
-	GetSnapshotParamsIncludeJwks GetSnapshotParamsInclude = "jwks"
+	GetSnapshotParamsIncludeJwks            GetSnapshotParamsInclude = "jwks"
+	GetSnapshotParamsIncludeSecretVerifiers GetSnapshotParamsInclude = "secret_verifiers"
 )
 
 // Valid indicates whether the value is a known member of the GetSnapshotParamsInclude enum.
 func (e GetSnapshotParamsInclude) Valid() bool {
 	switch e {
 	case GetSnapshotParamsIncludeJwks:
+		return true
+	case GetSnapshotParamsIncludeSecretVerifiers:
 		return true
 	default:
 		return false
@@ -3099,6 +3120,9 @@ type Scope = string
 // SecretID defines model for SecretId.
 type SecretID = string
 
+// SnapshotInclude defines model for SnapshotInclude.
+type SnapshotInclude string
+
 // SoftwareID defines model for SoftwareId.
 type SoftwareID = string
 
@@ -3244,8 +3268,8 @@ type ListClientsParams struct {
 	// UpdatedSince Return only clients that were changed at or after this time (RFC 3339). For example `2026-04-15T10:30:00Z`.
 	UpdatedSince *UpdatedSince `form:"updated_since,omitempty" json:"updated_since,omitempty"`
 
-	// Include `jwks` adds the inline keys of each client to the response, as the field `jwks`. Without it, items have no keys;
-	// a snapshot always has them. For example `jwks`.
+	// Include `jwks` adds the inline keys of each client to the response, as the field `jwks`. Without it, items have no keys.
+	// For example `jwks`.
 	Include *ListClientsParamsInclude `form:"include,omitempty" json:"include,omitempty"`
 
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
@@ -3320,8 +3344,8 @@ type GetClientParams struct {
 	// does not exist.
 	Active *Active `form:"active,omitempty" json:"active,omitempty"`
 
-	// Include `jwks` adds the inline keys of each client to the response, as the field `jwks`. Without it, items have no keys;
-	// a snapshot always has them. For example `jwks`.
+	// Include `jwks` adds the inline keys of each client to the response, as the field `jwks`. Without it, items have no keys.
+	// For example `jwks`.
 	Include *GetClientParamsInclude `form:"include,omitempty" json:"include,omitempty"`
 
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
@@ -3593,8 +3617,9 @@ type GetSnapshotParams struct {
 	// defaults may change with a new version or configuration of the service, without a new revision of a client.
 	Effective *Effective `form:"effective,omitempty" json:"effective,omitempty"`
 
-	// Include `jwks` adds the inline keys of each client to the response, as the field `jwks`. Without it, items have no keys;
-	// a snapshot always has them. For example `jwks`.
+	// Include `secret_verifiers` adds the hashes of each client's valid secrets, as the field `secret_verifiers` with the items
+	// of `GET …/secret-verifiers`; it needs the scope `clients:verifiers`. The field is absent for a client whose stored
+	// secrets cannot be read. `jwks` changes nothing: a snapshot always has the inline keys. For example `secret_verifiers`.
 	Include *GetSnapshotParamsInclude `form:"include,omitempty" json:"include,omitempty"`
 
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select

@@ -30,7 +30,7 @@ func operationCalls(r *registry, id, fresh domain.ClientID) map[application.Oper
 			return foundIn(page.Clients, id, err)
 		},
 		application.OpGetSnapshot: func(ctx context.Context, c application.Caller) error {
-			page, err := r.Snapshot(ctx, c, "")
+			page, err := r.Snapshot(ctx, c, "", false)
 			return foundIn(page.Clients, id, err)
 		},
 		application.OpUpdateClient: func(ctx context.Context, c application.Caller) error {

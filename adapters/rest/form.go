@@ -22,6 +22,7 @@ type clientForm struct {
 	effective bool // with what an authorization server is to apply
 	keys      bool // with the inline keys, which clients in the standard names always have
 	revision  bool // with the number of the revision
+	verifiers bool // with the hashes of the secrets, which need a permission of their own
 }
 
 // formOf returns the form of clients at their current revision that the parameters of a
@@ -59,6 +60,9 @@ func (s *server) writeClient(w *jsonobject.Writer, c *domain.Client, now time.Ti
 		if form.effective && !c.Purged() {
 			w.Object("effective", func() { s.writeEffective(w, new(s.resolved(c))) })
 		}
+	}
+	if form.verifiers && !c.State().SecretsUnreadable {
+		writeSecretVerifiers(w, c.LiveSecrets(now))
 	}
 }
 

@@ -12,6 +12,9 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
+// includeVerifiers is the value of the parameter include for the hashes of secrets.
+const includeVerifiers = "secret_verifiers"
+
 // snapshotPath is the path of snapshots.
 const snapshotPath = "/admin/oauth/snapshot"
 
@@ -49,7 +52,9 @@ func (s *server) GetSnapshot(ctx context.Context, r api.GetSnapshotRequestObject
 		s.observer.RequestShed("load")
 		return nil, err
 	}
-	first, err := s.registry.Snapshot(ctx, x.caller, "")
+	form := formOf(r.Params.Format, r.Params.Effective, true)
+	form.verifiers = valueOr(r.Params.Include, "") == includeVerifiers
+	first, err := s.registry.Snapshot(ctx, x.caller, "", form.verifiers)
 	s.working.leave()
 	if err != nil {
 		return nil, err
@@ -61,7 +66,7 @@ func (s *server) GetSnapshot(ctx context.Context, r api.GetSnapshotRequestObject
 			return nil
 		}
 		lines := s.newLines(to)
-		err := s.sendSnapshot(ctx, lines, first, formOf(r.Params.Format, r.Params.Effective, true))
+		err := s.sendSnapshot(ctx, lines, first, form)
 		if err != nil && lines.sent {
 			// Without the last line the reader knows that the response is incomplete.
 			// The server closes the connection in addition.
@@ -95,21 +100,21 @@ func (s *server) sendSnapshot(ctx context.Context, to *lines, page application.P
 			return to.end()
 		}
 		if stop, err = s.mayContinue(stop); err == nil {
-			page, err = s.nextPage(ctx, page.Last())
+			page, err = s.nextPage(ctx, page.Last(), form.verifiers)
 		}
 	}
 	return err
 }
 
 // nextPage reads a further page of a snapshot.
-func (s *server) nextPage(ctx context.Context, after domain.ClientID) (application.Page, error) {
+func (s *server) nextPage(ctx context.Context, after domain.ClientID, verifiers bool) (application.Page, error) {
 	x := requestStateOf(ctx)
 	x.extend()
 	if err := s.working.await(ctx); err != nil {
 		return application.Page{}, err
 	}
 	defer s.working.leave()
-	return s.registry.Snapshot(ctx, x.caller, after)
+	return s.registry.Snapshot(ctx, x.caller, after, verifiers)
 }
 
 // mayContinue gives a snapshot the time limit of a request after the service began to

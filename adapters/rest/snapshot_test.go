@@ -96,6 +96,43 @@ func testSnapshot(t *testing.T, s service) {
 	assert.Empty(t, head.text)
 }
 
+// A line has a client in the same form as the operation that reads one client.
+func TestSnapshotsInOtherForms(t *testing.T) {
+	s := newService(t)
+	s.register(t, "keyed", `"name":"Keyed","grant_types":["client_credentials"],"client_auth_methods":["private_key_jwt"],"jwks":`+strconv.Quote(oneKey))
+	s.register(t, "plain", `"name":"Plain","redirect_uris":["https://a.example/cb"]`)
+	for _, query := range []string{"format=rfc7591", "effective=true", "format=rfc7591&effective=true"} {
+		for _, line := range s.do(t, call{method: "GET", path: snapshotPath + "?" + query, token: "read"}).lines(t)[1:3] {
+			path := clients + "/" + line["client_id"].(string) + "?" + query
+			if !strings.Contains(query, "format") {
+				path += "&include=jwks"
+			}
+			var one map[string]any
+			require.NoError(t, json.Unmarshal([]byte(s.do(t, call{method: "GET", path: path, token: "admin"}).text), &one))
+			if data, enveloped := one["data"].(map[string]any); enveloped {
+				one = data
+			}
+			assert.Equal(t, one, line, query)
+		}
+	}
+}
+
+func TestSnapshotWithSecretVerifiers(t *testing.T) {
+	s := newService(t)
+	s.register(t, "keyed", `"name":"Keyed","grant_types":["client_credentials"],"client_auth_methods":["private_key_jwt"],"jwks":`+strconv.Quote(oneKey))
+	s.register(t, "plain", `"name":"Plain","redirect_uris":["https://a.example/cb"]`)
+	path := snapshotPath + "?include=secret_verifiers"
+	rejected := s.do(t, call{method: "GET", path: path, token: "read"})
+	assert.Equal(t, http.StatusForbidden, rejected.status)
+	assert.Contains(t, rejected.text, "clients:verifiers")
+	lines := s.do(t, call{method: "GET", path: path, token: "admin"}).lines(t)
+	assert.Equal(t, []any{}, lines[1]["secret_verifiers"])
+	assert.Equal(t, s.do(t, call{method: "GET", path: clients + "/plain/secret-verifiers", token: "admin"}).data("secret_verifiers"), lines[2]["secret_verifiers"])
+	assert.Len(t, lines[2]["secret_verifiers"], 1)
+	without := s.do(t, call{method: "GET", path: snapshotPath, token: "admin"})
+	assert.NotContains(t, without.text, "secret_verifiers")
+}
+
 // lines decodes the lines of a snapshot.
 func (r response) lines(t *testing.T) []map[string]any {
 	t.Helper()

@@ -47,12 +47,13 @@ func TestReadHydra(t *testing.T) {
 	require.Len(t, clients, 2)
 	assert.Equal(t, domain.ChangeOf(domain.Settings{
 		Name: "Auth Code Client", Confidential: true, RedirectURIs: []domain.RedirectURI{"https://app.example.com/callback"}, GrantTypes: []domain.GrantType{"authorization_code", "refresh_token"}, Scopes: []domain.Scope{"openid", "offline"}, AuthMethods: []domain.AuthMethod{"private_key_jwt"}, Keys: domain.KeysAt("https://app.example.com/jwks.json"), CORSOrigins: []domain.Origin{"https://app.example.com"},
-		ResponseTypes: []domain.ResponseType{"code", "id_token"}, SubjectType: domain.SubjectPublic, AuthSigningAlg: "ES256",
+		ResponseTypes: []domain.ResponseType{"code"}, SubjectType: domain.SubjectPublic, AuthSigningAlg: "ES256",
 		PostLogoutRedirectURIs: []domain.RedirectURI{"https://app.example.com/bye"}, UserInfo: domain.Algorithms{Signing: "none"},
 		Resources: []string{"https://api.example.com"}, Owner: "team-a", SkipConsent: true,
 	}), clients[0].Change)
 	assert.Equal(t, []string{
 		"metadata.team: cannot be a label: the name of a label is a prefix and a name, such as example.com/tier",
+		"response_types: id_token needs the grant type implicit, which the client does not have",
 	}, clients[0].Lost)
 	assert.Equal(t, "machine", clients[1].Change.Values().Name)
 	assert.Contains(t, clients[1].Lost, "client_name: is absent; the client_id is the name")

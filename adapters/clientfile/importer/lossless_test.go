@@ -233,7 +233,7 @@ func TestHydraValuesThatDifferFromTheDefaults(t *testing.T) {
 		fields = append(fields, field)
 	}
 	assert.Equal(t, []string{
-		"access_token_strategy", "client_secret_expires_at", "skip_logout_consent",
+		"access_token_strategy", "client_secret_expires_at", "response_types", "skip_logout_consent",
 	}, fields)
 	assert.True(t, c.Change.Values().SkipConsent)
 }

@@ -51,6 +51,8 @@ func metadata(o *object) (c Client, skipped string) {
 			metadataStatus(o, &c.Change)
 		case domain.FieldGrantTypes:
 			setTexts(&c.Change, f, granted)
+		case domain.FieldResponseTypes:
+			setTexts(&c.Change, f, responseTypes(o, name, granted))
 		case domain.FieldScopes:
 			setTexts(&c.Change, f, fields[domain.Scope](o, name))
 		case domain.FieldJWKS:
@@ -59,13 +61,7 @@ func metadata(o *object) (c Client, skipped string) {
 			setPlain(o, &c.Change, f, name)
 		}
 	}
-	// The default is client_secret_basic (RFC 7591 §2).
-	method, given := take[string](o, domain.FieldAuthMethods.Metadata())
-	if !given || method == "" {
-		method = string(domain.AuthSecretBasic)
-	}
-	setTexts(&c.Change, domain.FieldAuthMethods, &[]domain.AuthMethod{domain.AuthMethod(method)})
-	setFlag(&c.Change, domain.FieldConfidential, method != string(domain.AuthNone))
+	metadataMethods(o, &c.Change)
 	hydraFields(o, &c.Change)
 	if id == "" {
 		o.report("client_id", "is absent; add one before applying the file")
@@ -82,6 +78,57 @@ func metadata(o *object) (c Client, skipped string) {
 	o.ignore(ignoredMetadata())
 	c.Lost = o.unmapped(unsupportedMetadata())
 	return c, ""
+}
+
+// metadataMethods reads the authentication method, and from metadata of Clientele all
+// methods.
+func metadataMethods(o *object, c *domain.Change) {
+	// The default is client_secret_basic (RFC 7591 §2).
+	method := domain.AuthSecretBasic
+	if name := text[domain.AuthMethod](o, domain.FieldAuthMethods.Metadata()); name != nil {
+		method = *name
+	}
+	methods := &[]domain.AuthMethod{method}
+	if all := texts[domain.AuthMethod](o, domain.FieldAuthMethods.String()); all != nil && len(*all) > 0 {
+		methods = all
+	}
+	confidential, given := take[bool](o, domain.FieldConfidential.String())
+	setTexts(c, domain.FieldAuthMethods, methods)
+	setFlag(c, domain.FieldConfidential, confidential || !given && method != domain.AuthNone)
+}
+
+// responseTypes returns the response types that belong to the grant types of the client
+// (OpenID Connect Registration §2), and reports the others, which some systems register
+// without the grant type. It returns nil if there are none.
+func responseTypes(o *object, name string, granted *[]domain.GrantType) *[]domain.ResponseType {
+	list := texts[domain.ResponseType](o, name)
+	if list == nil {
+		return nil
+	}
+	has := func(g domain.GrantType) bool {
+		return granted == nil && g == domain.GrantAuthorizationCode || granted != nil && slices.Contains(*granted, g)
+	}
+	var kept []domain.ResponseType
+	for _, responseType := range *list {
+		missing := domain.GrantType("")
+		for word := range strings.FieldsSeq(string(responseType)) {
+			switch {
+			case word == "code" && !has(domain.GrantAuthorizationCode):
+				missing = domain.GrantAuthorizationCode
+			case (word == "token" || word == "id_token") && !has(domain.GrantImplicit):
+				missing = domain.GrantImplicit
+			}
+		}
+		if missing != "" {
+			o.report(name, string(responseType)+" needs the grant type "+string(missing)+", which the client does not have")
+			continue
+		}
+		kept = append(kept, responseType)
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return &kept
 }
 
 // metadataStatus reads the status. Other systems have a field of that name with other
