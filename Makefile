@@ -98,18 +98,23 @@ swagger-ui: ## Download the Swagger UI that the documentation page embeds
 .PHONY: fuzz
 fuzz: ## Fuzz each parser for a minute
 	$(GO) test ./domain -run '^$$' -fuzz FuzzRedirectURI -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./domain -run '^$$' -fuzz FuzzEndpoint -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./domain -run '^$$' -fuzz FuzzName -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./domain -run '^$$' -fuzz FuzzTLSSubject -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/jwks -run '^$$' -fuzz FuzzKeySet -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/jwks -run '^$$' -fuzz FuzzSectorIdentifier -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/tokens -run '^$$' -fuzz FuzzToken -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/tokens -run '^$$' -fuzz FuzzClaimPath -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/tokens -run '^$$' -fuzz FuzzIssuerKeys -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/tokens -run '^$$' -fuzz FuzzIssuersFile -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/servermetadata -run '^$$' -fuzz FuzzParse -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/jwks -run '^$$' -fuzz FuzzCertificate -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/secrethash -run '^$$' -fuzz FuzzParse -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/clientfile -run '^$$' -fuzz FuzzRead -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/clientfile/importer -run '^$$' -fuzz FuzzRead -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/rest -run '^$$' -fuzz FuzzBody -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/internal/document -run '^$$' -fuzz FuzzDecode -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/internal/jwk -run '^$$' -fuzz FuzzPublicSet -fuzztime 1m -fuzzminimizetime 5s
 
 .PHONY: bench
 bench: ## Compare updates and reads over HTTP with the plain SQL statements in pgbench

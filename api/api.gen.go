@@ -50,6 +50,39 @@ func (e ProfileName) Valid() bool {
 	}
 }
 
+// Defines values for Format.
+const (
+	FormatClientele Format = "clientele"
+	FormatRfc7591   Format = "rfc7591"
+)
+
+// Valid indicates whether the value is a known member of the Format enum.
+func (e Format) Valid() bool {
+	switch e {
+	case FormatClientele:
+		return true
+	case FormatRfc7591:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Include.
+const (
+	IncludeJwks Include = "jwks"
+)
+
+// Valid indicates whether the value is a known member of the Include enum.
+func (e Include) Valid() bool {
+	switch e {
+	case IncludeJwks:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RestoredStatus.
 const (
 	RestoredStatusSuspended RestoredStatus = "suspended"
@@ -59,6 +92,24 @@ const (
 func (e RestoredStatus) Valid() bool {
 	switch e {
 	case RestoredStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SnapshotInclude.
+const (
+	SnapshotIncludeJwks            SnapshotInclude = "jwks"
+	SnapshotIncludeSecretVerifiers SnapshotInclude = "secret_verifiers"
+)
+
+// Valid indicates whether the value is a known member of the SnapshotInclude enum.
+func (e SnapshotInclude) Valid() bool {
+	switch e {
+	case SnapshotIncludeJwks:
+		return true
+	case SnapshotIncludeSecretVerifiers:
 		return true
 	default:
 		return false
@@ -83,6 +134,24 @@ func (e Status) Valid() bool {
 	}
 }
 
+// Defines values for ListChangesParamsFormat.
+const (
+	ListChangesParamsFormatClientele ListChangesParamsFormat = "clientele"
+	ListChangesParamsFormatRfc7591   ListChangesParamsFormat = "rfc7591"
+)
+
+// Valid indicates whether the value is a known member of the ListChangesParamsFormat enum.
+func (e ListChangesParamsFormat) Valid() bool {
+	switch e {
+	case ListChangesParamsFormatClientele:
+		return true
+	case ListChangesParamsFormatRfc7591:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListClientsParamsStatus.
 const (
 	ListClientsParamsStatusActive    ListClientsParamsStatus = "active"
@@ -101,6 +170,72 @@ func (e ListClientsParamsStatus) Valid() bool {
 	}
 }
 
+// Defines values for ListClientsParamsFormat.
+const (
+	ListClientsParamsFormatClientele ListClientsParamsFormat = "clientele"
+	ListClientsParamsFormatRfc7591   ListClientsParamsFormat = "rfc7591"
+)
+
+// Valid indicates whether the value is a known member of the ListClientsParamsFormat enum.
+func (e ListClientsParamsFormat) Valid() bool {
+	switch e {
+	case ListClientsParamsFormatClientele:
+		return true
+	case ListClientsParamsFormatRfc7591:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListClientsParamsInclude.
+const (
+	ListClientsParamsIncludeJwks ListClientsParamsInclude = "jwks"
+)
+
+// Valid indicates whether the value is a known member of the ListClientsParamsInclude enum.
+func (e ListClientsParamsInclude) Valid() bool {
+	switch e {
+	case ListClientsParamsIncludeJwks:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetClientParamsFormat.
+const (
+	GetClientParamsFormatClientele GetClientParamsFormat = "clientele"
+	GetClientParamsFormatRfc7591   GetClientParamsFormat = "rfc7591"
+)
+
+// Valid indicates whether the value is a known member of the GetClientParamsFormat enum.
+func (e GetClientParamsFormat) Valid() bool {
+	switch e {
+	case GetClientParamsFormatClientele:
+		return true
+	case GetClientParamsFormatRfc7591:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetClientParamsInclude.
+const (
+	GetClientParamsIncludeJwks GetClientParamsInclude = "jwks"
+)
+
+// Valid indicates whether the value is a known member of the GetClientParamsInclude enum.
+func (e GetClientParamsInclude) Valid() bool {
+	switch e {
+	case GetClientParamsIncludeJwks:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RestoreClientParamsStatus.
 const (
 	RestoreClientParamsStatusSuspended RestoreClientParamsStatus = "suspended"
@@ -110,6 +245,42 @@ const (
 func (e RestoreClientParamsStatus) Valid() bool {
 	switch e {
 	case RestoreClientParamsStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetSnapshotParamsFormat.
+const (
+	GetSnapshotParamsFormatClientele GetSnapshotParamsFormat = "clientele"
+	GetSnapshotParamsFormatRfc7591   GetSnapshotParamsFormat = "rfc7591"
+)
+
+// Valid indicates whether the value is a known member of the GetSnapshotParamsFormat enum.
+func (e GetSnapshotParamsFormat) Valid() bool {
+	switch e {
+	case GetSnapshotParamsFormatClientele:
+		return true
+	case GetSnapshotParamsFormatRfc7591:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetSnapshotParamsInclude.
+const (
+	GetSnapshotParamsIncludeJwks            GetSnapshotParamsInclude = "jwks"
+	GetSnapshotParamsIncludeSecretVerifiers GetSnapshotParamsInclude = "secret_verifiers"
+)
+
+// Valid indicates whether the value is a known member of the GetSnapshotParamsInclude enum.
+func (e GetSnapshotParamsInclude) Valid() bool {
+	switch e {
+	case GetSnapshotParamsIncludeJwks:
+		return true
+	case GetSnapshotParamsIncludeSecretVerifiers:
 		return true
 	default:
 		return false
@@ -291,6 +462,11 @@ type ClientKeys struct {
 	// Keys The keys, in the order of the key set.
 	Keys *[]ClientKey `json:"keys,omitempty"`
 
+	// PublicURL Where the keys can be read without a token; absent if the service has no public URL.
+	//
+	// Example: https://clientele.example.com/oauth/tenant_abc123/clients/app-123/jwks.json
+	PublicURL *string `json:"public_url,omitempty"`
+
 	// Source The source of the keys: `none`, `jwks` or `jwks_uri`.
 	//
 	// Example: jwks
@@ -327,6 +503,548 @@ type ClientKeysDetailResponse struct {
 	Timestamp *string `json:"timestamp,omitempty"`
 }
 
+// ClientMetadata A client in the standard names: client metadata as RFC 7591 §2, OpenID Connect Dynamic Client Registration §2 and
+// the specifications that extend them define it. Fields without a registered name have their own names. A field that
+// is unset is absent, except `status`, `is_confidential` and `grant_types`, which are always present. With
+// `effective=true` the fields have the values that an authorization server is to apply; then `response_types` is
+// always present as well, because RFC 7591 defines a default for an absent field. A document never has secrets.
+type ClientMetadata struct {
+	// AccessTokenLifetime The lifetime of access tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	AccessTokenLifetime *int32 `json:"access_token_lifetime,omitempty"`
+
+	// ApplicationType `web` or `native` (OpenID Connect Registration §2). If unset, `native` where all redirect URIs are loopback or private-use, otherwise `web`.
+	//
+	// Example: web
+	ApplicationType *string `json:"application_type,omitempty"`
+
+	// AuthorizationDetailsTypes The types of authorization details that the client may use (RFC 9396 §10).
+	//
+	// Example: ["payment_initiation"]
+	AuthorizationDetailsTypes *[]string `json:"authorization_details_types,omitempty"`
+
+	// AuthorizationEncryptedResponseAlg The JWE `alg` that encrypts authorization responses for the client (JARM §3). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	AuthorizationEncryptedResponseAlg *string `json:"authorization_encrypted_response_alg,omitempty"`
+
+	// AuthorizationEncryptedResponseEnc The JWE `enc` that encrypts authorization responses for the client (JARM §3). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	AuthorizationEncryptedResponseEnc *string `json:"authorization_encrypted_response_enc,omitempty"`
+
+	// AuthorizationSignedResponseAlg The JWS algorithm that signs authorization responses for the client (JARM §3).
+	//
+	// Example: PS256
+	AuthorizationSignedResponseAlg *string `json:"authorization_signed_response_alg,omitempty"`
+
+	// BackchannelAuthenticationRequestSigningAlg The JWS algorithm that must sign CIBA authentication requests (CIBA Core §4).
+	//
+	// Example: ES256
+	BackchannelAuthenticationRequestSigningAlg *string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+
+	// BackchannelClientNotificationEndpoint Where the server notifies the client in the delivery modes ping and push (CIBA Core §4).
+	//
+	// Example: https://app.example.com/ciba
+	BackchannelClientNotificationEndpoint *string `json:"backchannel_client_notification_endpoint,omitempty"`
+
+	// BackchannelLogoutSessionRequired Whether the report of a logout by the back channel must name the session (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: true
+	BackchannelLogoutSessionRequired *bool `json:"backchannel_logout_session_required,omitempty"`
+
+	// BackchannelLogoutURI Where the authorization server reports a logout by the back channel (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: https://app.example.com/backchannel-logout
+	BackchannelLogoutURI *string `json:"backchannel_logout_uri,omitempty"`
+
+	// BackchannelTokenDeliveryMode How CIBA delivers tokens: `poll`, `ping` or `push` (CIBA Core §4).
+	//
+	// Example: poll
+	BackchannelTokenDeliveryMode *string `json:"backchannel_token_delivery_mode,omitempty"`
+
+	// BackchannelUserCodeParameter Whether the client supports the parameter `user_code` (CIBA Core §4).
+	//
+	// Example: true
+	BackchannelUserCodeParameter *bool `json:"backchannel_user_code_parameter,omitempty"`
+
+	// ClientAuthMethods All authentication methods that the client may use. RFC 7591 has a name for only one of them.
+	//
+	// Example: ["client_secret_basic","private_key_jwt"]
+	ClientAuthMethods *[]string `json:"client_auth_methods,omitempty"`
+
+	// ClientID The OAuth client identifier (RFC 6749 §2.2).
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
+
+	// ClientIDIssuedAt When the client was registered, in seconds since 1970-01-01T00:00:00Z (RFC 7591 §3.2.1).
+	//
+	// Example: 1776249000
+	ClientIDIssuedAt *int64 `json:"client_id_issued_at,omitempty"`
+
+	// ClientName The human-readable name of the client.
+	//
+	// Example: My App
+	ClientName *string `json:"client_name,omitempty"`
+
+	// ClientURI The URL of the client's home page (RFC 7591 §2, `client_uri`).
+	//
+	// Example: https://app.example.com
+	ClientURI *string `json:"client_uri,omitempty"`
+
+	// Contacts The e-mail addresses of the people responsible for the client (RFC 7591 §2).
+	//
+	// Example: ["oauth@example.com"]
+	Contacts *[]string `json:"contacts,omitempty"`
+
+	// CorsOrigins The web origins that may call the authorization server for this client (RFC 6454 §6.2).
+	//
+	// Example: ["https://app.example.com"]
+	CorsOrigins *[]string `json:"cors_origins,omitempty"`
+
+	// DefaultAcrValues The authentication context class references, in order of preference, if a request names none (OpenID Connect Registration §2).
+	//
+	// Example: ["urn:mace:incommon:iap:silver"]
+	DefaultAcrValues *[]string `json:"default_acr_values,omitempty"`
+
+	// DefaultMaxAge The maximum age of an authentication, in seconds; absent if it is unset.
+	//
+	// Example: 3600
+	DefaultMaxAge *int32 `json:"default_max_age,omitempty"`
+
+	// DeletedAt When the client was deleted, RFC 3339 in UTC; empty while it exists.
+	//
+	// Example:
+	DeletedAt *string `json:"deleted_at,omitempty"`
+
+	// Description What the client is for, in plain text (OpenID Federation §5.2.2).
+	//
+	// Example: The customer portal
+	Description *string `json:"description,omitempty"`
+
+	// DpopBoundAccessTokens Whether access tokens must be bound to a DPoP key (RFC 9449 §5.2).
+	//
+	// Example: true
+	DpopBoundAccessTokens *bool `json:"dpop_bound_access_tokens,omitempty"`
+
+	// FapiProfile The FAPI profile that the client must comply with: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are stored as sent and mean `fapi1-baseline` and `fapi2-security`.
+	//
+	// Example: fapi2-security
+	FapiProfile *string `json:"fapi_profile,omitempty"`
+
+	// FrontchannelLogoutSessionRequired Whether the report of a logout by the front channel must name the session (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: true
+	FrontchannelLogoutSessionRequired *bool `json:"frontchannel_logout_session_required,omitempty"`
+
+	// FrontchannelLogoutURI Where the authorization server reports a logout by the front channel (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: https://app.example.com/frontchannel-logout
+	FrontchannelLogoutURI *string `json:"frontchannel_logout_uri,omitempty"`
+
+	// GrantTypes The grant types that the client may use (RFC 7591 §2).
+	//
+	// Example: ["authorization_code"]
+	GrantTypes *[]string `json:"grant_types,omitempty"`
+
+	// IDTokenEncryptedResponseAlg The JWE `alg` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IDTokenEncryptedResponseAlg *string `json:"id_token_encrypted_response_alg,omitempty"`
+
+	// IDTokenEncryptedResponseEnc The JWE `enc` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IDTokenEncryptedResponseEnc *string `json:"id_token_encrypted_response_enc,omitempty"`
+
+	// IDTokenLifetime The lifetime of ID tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	IDTokenLifetime *int32 `json:"id_token_lifetime,omitempty"`
+
+	// IDTokenSignedResponseAlg The JWS algorithm that signs ID tokens for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	IDTokenSignedResponseAlg *string `json:"id_token_signed_response_alg,omitempty"`
+
+	// InitiateLoginURI The https URI at which a third party can start a login (OpenID Connect Core §4).
+	//
+	// Example: https://app.example.com/login
+	InitiateLoginURI *string `json:"initiate_login_uri,omitempty"`
+
+	// IntrospectionEncryptedResponseAlg The JWE `alg` that encrypts introspection responses for the client (RFC 9701 §6). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IntrospectionEncryptedResponseAlg *string `json:"introspection_encrypted_response_alg,omitempty"`
+
+	// IntrospectionEncryptedResponseEnc The JWE `enc` that encrypts introspection responses for the client (RFC 9701 §6). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IntrospectionEncryptedResponseEnc *string `json:"introspection_encrypted_response_enc,omitempty"`
+
+	// IntrospectionSignedResponseAlg The JWS algorithm that signs introspection responses for the client (RFC 9701 §6).
+	//
+	// Example: PS256
+	IntrospectionSignedResponseAlg *string `json:"introspection_signed_response_alg,omitempty"`
+
+	// IsConfidential Whether the client can keep a secret (RFC 6749 §2.1).
+	//
+	// Example: true
+	IsConfidential *bool `json:"is_confidential,omitempty"`
+
+	// Jwks A JWK Set (RFC 7517 §5).
+	Jwks *JwkSet `json:"jwks,omitempty"`
+
+	// JwksURI The location of the public keys: an https URI on a public host. Mutually exclusive with `jwks`; to switch, clear the other in the same request.
+	//
+	// Example: https://client.example.com/.well-known/jwks.json
+	JwksURI *string `json:"jwks_uri,omitempty"`
+
+	// Labels Names and values for your own use, at most 32. A name is a prefix and a name, such as `example.com/tier`, of at most 128 characters. An update replaces all labels.
+	//
+	// Example: {"example.com/tier":"gold"}
+	Labels *map[string]string `json:"labels,omitempty"`
+
+	// LogoURI The URL of the client's logo (RFC 7591 §2, `logo_uri`).
+	//
+	// Example: https://app.example.com/logo.png
+	LogoURI *string `json:"logo_uri,omitempty"`
+
+	// Owner The team or person that owns the client.
+	//
+	// Example: payments
+	Owner *string `json:"owner,omitempty"`
+
+	// PolicyURI The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
+	//
+	// Example: https://app.example.com/privacy
+	PolicyURI *string `json:"policy_uri,omitempty"`
+
+	// PostLogoutRedirectUris Where the user may be sent after a logout, matched exactly (OpenID Connect RP-Initiated Logout §3.1).
+	//
+	// Example: ["https://app.example.com/bye"]
+	PostLogoutRedirectUris *[]string `json:"post_logout_redirect_uris,omitempty"`
+
+	// RedirectUris The redirection endpoints, stored byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
+	//
+	// Example: ["https://app.example.com/callback"]
+	RedirectUris *[]string `json:"redirect_uris,omitempty"`
+
+	// RefreshTokenLifetime The lifetime of refresh tokens in seconds, from 300 to 157680000. 0 is unset: the default of the server.
+	//
+	// Example: 2592000
+	RefreshTokenLifetime *int32 `json:"refresh_token_lifetime,omitempty"`
+
+	// RefreshTokenRotation `rotate` if each use of a refresh token replaces it, `reuse` if not (RFC 9700 §2.2.2).
+	//
+	// Example: rotate
+	RefreshTokenRotation *string `json:"refresh_token_rotation,omitempty"`
+
+	// RequestObjectEncryptionAlg The JWE `alg` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: RSA-OAEP-256
+	RequestObjectEncryptionAlg *string `json:"request_object_encryption_alg,omitempty"`
+
+	// RequestObjectEncryptionEnc The JWE `enc` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: A256GCM
+	RequestObjectEncryptionEnc *string `json:"request_object_encryption_enc,omitempty"`
+
+	// RequestObjectSigningAlg The JWS algorithm that must sign the request objects of the client (OpenID Connect Registration §2). If unset, any that its keys can verify.
+	//
+	// Example: PS256
+	RequestObjectSigningAlg *string `json:"request_object_signing_alg,omitempty"`
+
+	// RequestUris The `request_uri` values that the client may use (OpenID Connect Registration §2).
+	//
+	// Example: ["https://app.example.com/request.jwt"]
+	RequestUris *[]string `json:"request_uris,omitempty"`
+
+	// RequireAuthTime Whether ID tokens must have `auth_time` (OpenID Connect Registration §2).
+	//
+	// Example: true
+	RequireAuthTime *bool `json:"require_auth_time,omitempty"`
+
+	// RequirePkce Whether every authorization request must use PKCE, with S256 (RFC 9700 §2.1.1).
+	//
+	// Example: true
+	RequirePkce *bool `json:"require_pkce,omitempty"`
+
+	// RequirePushedAuthorizationRequests Whether every authorization request must be pushed (RFC 9126 §6).
+	//
+	// Example: true
+	RequirePushedAuthorizationRequests *bool `json:"require_pushed_authorization_requests,omitempty"`
+
+	// RequireSignedRequestObject Whether every authorization request must be a signed request object (RFC 9101 §10.5).
+	//
+	// Example: true
+	RequireSignedRequestObject *bool `json:"require_signed_request_object,omitempty"`
+
+	// Resources What the parameter `resource` may name (RFC 8707 §2). If unset, anything.
+	//
+	// Example: ["https://api.example.com"]
+	Resources *[]string `json:"resources,omitempty"`
+
+	// ResponseModes The response modes that the client may request (FAPI 2.0 Message Signing §5.3.3). If unset, any.
+	//
+	// Example: ["query","form_post"]
+	ResponseModes *[]string `json:"response_modes,omitempty"`
+
+	// ResponseTypes The response types that the client may request (RFC 7591 §2); the order of the words in one does not matter. If unset, they follow from the grant types.
+	//
+	// Example: ["code"]
+	ResponseTypes *[]string `json:"response_types,omitempty"`
+
+	// Revision The number of the revision of the client, as in its `ETag`.
+	//
+	// Example: 7
+	Revision *int64 `json:"revision,omitempty"`
+
+	// Scope The scopes that the client may request, separated by single spaces (RFC 6749 §3.3).
+	//
+	// Example: openid profile
+	Scope *string `json:"scope,omitempty"`
+
+	// SectorIdentifierURI The https location of a JSON array with the redirect URIs that share pairwise subjects (OpenID Connect Registration §5).
+	//
+	// Example: https://example.com/sector.json
+	SectorIdentifierURI *string `json:"sector_identifier_uri,omitempty"`
+
+	// SkipConsent Whether users are not asked for consent, as for a first-party client.
+	//
+	// Example: true
+	SkipConsent *bool `json:"skip_consent,omitempty"`
+
+	// SoftwareID The identifier of the software, the same for all its instances (RFC 7591 §2).
+	//
+	// Example: 4NRB1-0XZABZI9E6-5SM3R
+	SoftwareID *string `json:"software_id,omitempty"`
+
+	// SoftwareVersion The version of the software (RFC 7591 §2).
+	//
+	// Example: 2.1.0
+	SoftwareVersion *string `json:"software_version,omitempty"`
+
+	// Status `active` or `suspended`. Authorization servers must not serve a suspended client.
+	//
+	// Example: active
+	Status *string `json:"status,omitempty"`
+
+	// SubjectType `public` or `pairwise`: which `sub` the client receives (OpenID Connect Registration §2). If unset, `public`.
+	//
+	// Example: pairwise
+	SubjectType *string `json:"subject_type,omitempty"`
+
+	// TenantID The tenant that the client belongs to.
+	//
+	// Example: tenant_abc123
+	TenantID *string `json:"tenant_id,omitempty"`
+
+	// TLSClientAuthSanDNS The expected DNS name in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: app.example.com
+	TLSClientAuthSanDNS *string `json:"tls_client_auth_san_dns,omitempty"`
+
+	// TLSClientAuthSanEmail The expected e-mail address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: app@example.com
+	TLSClientAuthSanEmail *string `json:"tls_client_auth_san_email,omitempty"`
+
+	// TLSClientAuthSanIP The expected IP address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: 192.0.2.1
+	TLSClientAuthSanIP *string `json:"tls_client_auth_san_ip,omitempty"`
+
+	// TLSClientAuthSanURI The expected URI in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: https://app.example.com
+	TLSClientAuthSanURI *string `json:"tls_client_auth_san_uri,omitempty"`
+
+	// TLSClientAuthSubjectDn The expected subject distinguished name of the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: CN=app,O=Example,C=DE
+	TLSClientAuthSubjectDn *string `json:"tls_client_auth_subject_dn,omitempty"`
+
+	// TLSClientCertificateBoundAccessTokens Whether access tokens must be bound to the certificate of the client (RFC 8705 §3.4).
+	//
+	// Example: true
+	TLSClientCertificateBoundAccessTokens *bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthMethod How the client authenticates: the first of `client_auth_methods`.
+	//
+	// Example: client_secret_basic
+	TokenEndpointAuthMethod *string `json:"token_endpoint_auth_method,omitempty"`
+
+	// TokenEndpointAuthSigningAlg The JWS algorithm that must sign the client assertions of `private_key_jwt` (OpenID Connect Registration §2). If unset, any that the keys of the client can verify.
+	//
+	// Example: ES256
+	TokenEndpointAuthSigningAlg *string `json:"token_endpoint_auth_signing_alg,omitempty"`
+
+	// TosURI The URL of the terms of service (RFC 7591 §2, `tos_uri`).
+	//
+	// Example: https://app.example.com/terms
+	TosURI *string `json:"tos_uri,omitempty"`
+
+	// UpdatedAt When the client was last changed, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	UpdatedAt *string `json:"updated_at,omitempty"`
+
+	// UseMtlsEndpointAliases Whether the client uses the `mtls_endpoint_aliases` of the server (FAPI 2.0 Security Profile §5.2.2.1.1).
+	//
+	// Example: true
+	UseMtlsEndpointAliases *bool `json:"use_mtls_endpoint_aliases,omitempty"`
+
+	// UserinfoEncryptedResponseAlg The JWE `alg` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	UserinfoEncryptedResponseAlg *string `json:"userinfo_encrypted_response_alg,omitempty"`
+
+	// UserinfoEncryptedResponseEnc The JWE `enc` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	UserinfoEncryptedResponseEnc *string `json:"userinfo_encrypted_response_enc,omitempty"`
+
+	// UserinfoSignedResponseAlg The JWS algorithm that signs userinfo responses for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	UserinfoSignedResponseAlg *string `json:"userinfo_signed_response_alg,omitempty"`
+}
+
+// ClientMetadataChange One change in the feed, with the client in the standard names.
+type ClientMetadataChange struct {
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	//
+	// Example: update
+	Action *string `json:"action,omitempty"`
+
+	// Actor Who made a change.
+	Actor *Actor `json:"actor,omitempty"`
+
+	// At When the change was made.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	At *string `json:"at,omitempty"`
+
+	// Client A client in the standard names: client metadata as RFC 7591 §2, OpenID Connect Dynamic Client Registration §2 and
+	// the specifications that extend them define it. Fields without a registered name have their own names. A field that
+	// is unset is absent, except `status`, `is_confidential` and `grant_types`, which are always present. With
+	// `effective=true` the fields have the values that an authorization server is to apply; then `response_types` is
+	// always present as well, because RFC 7591 defines a default for an absent field. A document never has secrets.
+	Client *ClientMetadata `json:"client,omitempty"`
+
+	// ClientID The client.
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
+
+	// Reason The value of `X-Change-Reason`.
+	//
+	// Example: ticket 4711
+	Reason *string `json:"reason,omitempty"`
+
+	// RequestID The id of the request, as in the logs.
+	//
+	// Example: 4d2f7a1e
+	RequestID *string `json:"request_id,omitempty"`
+
+	// Revision The revision of the client after the change.
+	//
+	// Example: 7
+	Revision *int64 `json:"revision,omitempty"`
+
+	// Unreadable True if the stored record of this change is damaged and cannot be read; `client` is then absent. Absent otherwise.
+	//
+	// Example: true
+	Unreadable *bool `json:"unreadable,omitempty"`
+}
+
+// ClientMetadataChangeList Some changes, with clients in the standard names.
+type ClientMetadataChangeList struct {
+	// Changes The changes, in the order of the feed.
+	Changes *[]ClientMetadataChange `json:"changes,omitempty"`
+
+	// HeldBackSeconds Age in seconds of the oldest committed change of the tenant that the feed does not return yet, because an older
+	// transaction is still open in the database server. Absent if no change is held back for a second or longer.
+	//
+	//
+	// Example: 12
+	HeldBackSeconds *int64 `json:"held_back_seconds,omitempty"`
+
+	// Next The `after` of the next request.
+	//
+	// Example: p1234.56.0f1e2d3c4b5a69788796
+	Next *string `json:"next,omitempty"`
+}
+
+// ClientMetadataChangeListDetailResponse The success envelope around changes with clients in the standard names.
+type ClientMetadataChangeListDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data Some changes, with clients in the standard names.
+	Data *ClientMetadataChangeList `json:"data,omitempty"`
+
+	// Message Human-readable summary.
+	//
+	// Example: changes found
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp The time of the response, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// ClientMetadataListResponse A page of clients in the standard names.
+type ClientMetadataListResponse struct {
+	// ChangesCursor Where to continue in the change feed: after the newest change that the list shows, or at the beginning.
+	//
+	//
+	// Example: p1234.56.0f1e2d3c4b5a69788796
+	ChangesCursor *string `json:"changes_cursor,omitempty"`
+
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Items The clients.
+	Items *[]ClientMetadata `json:"items,omitempty"`
+
+	// Message Human-readable summary.
+	//
+	// Example: clients found
+	Message *string `json:"message,omitempty"`
+
+	// Next When paging by cursor, the `after` of the next request; absent at the end.
+	//
+	// Example: app-123
+	Next *string `json:"next,omitempty"`
+
+	// Pagination The position of the page; absent when paging by cursor.
+	Pagination *Pagination `json:"pagination,omitempty"`
+
+	// Timestamp The time of the response, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+
+	// Total The number of all clients that match the filters; absent when paging by cursor.
+	//
+	// Example: 42
+	Total *int64 `json:"total,omitempty"`
+
+	// Unreadable The `client_id`s of clients on this page whose stored records are damaged and cannot be read. They are missing
+	// in `items`, but count towards the page size and `total`. Absent if there are none. The operator can find and
+	// repair them with `clientele doctor`.
+	Unreadable *[]string `json:"unreadable,omitempty"`
+}
+
 // Compliance The result of checking a configuration against profiles.
 type Compliance struct {
 	// Reports A report for each profile.
@@ -360,7 +1078,7 @@ type ComplianceReport struct {
 	// Failed The violated rules, and what to change.
 	Failed *[]RuleResult `json:"failed,omitempty"`
 
-	// Obligations What the profile requires at run time, which cannot be checked in a registration.
+	// Obligations What the profile requires at run time and the registration does not show.
 	Obligations *[]Obligation `json:"obligations,omitempty"`
 
 	// Passed The rules without findings.
@@ -401,6 +1119,66 @@ type CreateClientDetailResponse struct {
 
 // CreateClientResponse A client as it was registered.
 type CreateClientResponse struct {
+	// AccessTokenLifetime The lifetime of access tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	AccessTokenLifetime *int32 `json:"access_token_lifetime,omitempty"`
+
+	// ApplicationType `web` or `native` (OpenID Connect Registration §2). If unset, `native` where all redirect URIs are loopback or private-use, otherwise `web`.
+	//
+	// Example: web
+	ApplicationType *string `json:"application_type,omitempty"`
+
+	// AuthorizationDetailsTypes The types of authorization details that the client may use (RFC 9396 §10).
+	//
+	// Example: ["payment_initiation"]
+	AuthorizationDetailsTypes *[]string `json:"authorization_details_types,omitempty"`
+
+	// AuthorizationEncryptedResponseAlg The JWE `alg` that encrypts authorization responses for the client (JARM §3). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	AuthorizationEncryptedResponseAlg *string `json:"authorization_encrypted_response_alg,omitempty"`
+
+	// AuthorizationEncryptedResponseEnc The JWE `enc` that encrypts authorization responses for the client (JARM §3). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	AuthorizationEncryptedResponseEnc *string `json:"authorization_encrypted_response_enc,omitempty"`
+
+	// AuthorizationSignedResponseAlg The JWS algorithm that signs authorization responses for the client (JARM §3).
+	//
+	// Example: PS256
+	AuthorizationSignedResponseAlg *string `json:"authorization_signed_response_alg,omitempty"`
+
+	// BackchannelAuthenticationRequestSigningAlg The JWS algorithm that must sign CIBA authentication requests (CIBA Core §4).
+	//
+	// Example: ES256
+	BackchannelAuthenticationRequestSigningAlg *string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+
+	// BackchannelClientNotificationEndpoint Where the server notifies the client in the delivery modes ping and push (CIBA Core §4).
+	//
+	// Example: https://app.example.com/ciba
+	BackchannelClientNotificationEndpoint *string `json:"backchannel_client_notification_endpoint,omitempty"`
+
+	// BackchannelLogoutSessionRequired Whether the report of a logout by the back channel must name the session (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: true
+	BackchannelLogoutSessionRequired *bool `json:"backchannel_logout_session_required,omitempty"`
+
+	// BackchannelLogoutURI Where the authorization server reports a logout by the back channel (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: https://app.example.com/backchannel-logout
+	BackchannelLogoutURI *string `json:"backchannel_logout_uri,omitempty"`
+
+	// BackchannelTokenDeliveryMode How CIBA delivers tokens: `poll`, `ping` or `push` (CIBA Core §4).
+	//
+	// Example: poll
+	BackchannelTokenDeliveryMode *string `json:"backchannel_token_delivery_mode,omitempty"`
+
+	// BackchannelUserCodeParameter Whether the client supports the parameter `user_code` (CIBA Core §4).
+	//
+	// Example: true
+	BackchannelUserCodeParameter *bool `json:"backchannel_user_code_parameter,omitempty"`
+
 	// ClientAuthMethods How the client authenticates: a **string** with the JSON text of an array. In requests it is an array.
 	//
 	// Example: ["client_secret_basic","private_key_jwt"]
@@ -411,10 +1189,15 @@ type CreateClientResponse struct {
 	// Example: app-123
 	ClientID *string `json:"client_id,omitempty"`
 
-	// ClientSecret The client's first secret, shown only once; absent if no authentication method uses a secret.
+	// ClientSecret The client's first secret, shown only once; absent if no authentication method uses a secret, or if it was imported.
 	//
 	// Example: clientele_mFqZ0pR3vXc7N1sTq8bYw2LkHd5UeJ4oGi9fAaBzDxE0c1fbcde
 	ClientSecret *string `json:"client_secret,omitempty"`
+
+	// Contacts The e-mail addresses of the people responsible for the client (RFC 7591 §2).
+	//
+	// Example: ["oauth@example.com"]
+	Contacts *[]string `json:"contacts,omitempty"`
 
 	// CorsOrigins The web origins that may call the authorization server for this client (RFC 6454 §6.2).
 	//
@@ -426,10 +1209,40 @@ type CreateClientResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	CreatedAt *string `json:"created_at,omitempty"`
 
+	// DefaultAcrValues The authentication context class references, in order of preference, if a request names none (OpenID Connect Registration §2).
+	//
+	// Example: ["urn:mace:incommon:iap:silver"]
+	DefaultAcrValues *[]string `json:"default_acr_values,omitempty"`
+
+	// DefaultMaxAge The maximum age of the authentication of the user, in seconds, from 0 to 31536000, if a request does not say (OpenID Connect Registration §2). -1 is unset, because 0 is a value.
+	//
+	// Example: 3600
+	DefaultMaxAge *int32 `json:"default_max_age,omitempty"`
+
+	// Description What the client is for, in plain text (OpenID Federation §5.2.2).
+	//
+	// Example: The customer portal
+	Description *string `json:"description,omitempty"`
+
+	// DpopBoundAccessTokens Whether access tokens must be bound to a DPoP key (RFC 9449 §5.2).
+	//
+	// Example: true
+	DpopBoundAccessTokens *bool `json:"dpop_bound_access_tokens,omitempty"`
+
 	// FapiProfile The FAPI profile that the client must comply with: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are stored as sent and mean `fapi1-baseline` and `fapi2-security`.
 	//
 	// Example: fapi2-security
 	FapiProfile *string `json:"fapi_profile,omitempty"`
+
+	// FrontchannelLogoutSessionRequired Whether the report of a logout by the front channel must name the session (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: true
+	FrontchannelLogoutSessionRequired *bool `json:"frontchannel_logout_session_required,omitempty"`
+
+	// FrontchannelLogoutURI Where the authorization server reports a logout by the front channel (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: https://app.example.com/frontchannel-logout
+	FrontchannelLogoutURI *string `json:"frontchannel_logout_uri,omitempty"`
 
 	// GrantTypes The grant types that the client may use (RFC 7591 §2).
 	//
@@ -440,6 +1253,46 @@ type CreateClientResponse struct {
 	//
 	// Example: client_abc123
 	ID *string `json:"id,omitempty"`
+
+	// IDTokenEncryptedResponseAlg The JWE `alg` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IDTokenEncryptedResponseAlg *string `json:"id_token_encrypted_response_alg,omitempty"`
+
+	// IDTokenEncryptedResponseEnc The JWE `enc` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IDTokenEncryptedResponseEnc *string `json:"id_token_encrypted_response_enc,omitempty"`
+
+	// IDTokenLifetime The lifetime of ID tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	IDTokenLifetime *int32 `json:"id_token_lifetime,omitempty"`
+
+	// IDTokenSignedResponseAlg The JWS algorithm that signs ID tokens for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	IDTokenSignedResponseAlg *string `json:"id_token_signed_response_alg,omitempty"`
+
+	// InitiateLoginURI The https URI at which a third party can start a login (OpenID Connect Core §4).
+	//
+	// Example: https://app.example.com/login
+	InitiateLoginURI *string `json:"initiate_login_uri,omitempty"`
+
+	// IntrospectionEncryptedResponseAlg The JWE `alg` that encrypts introspection responses for the client (RFC 9701 §6). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IntrospectionEncryptedResponseAlg *string `json:"introspection_encrypted_response_alg,omitempty"`
+
+	// IntrospectionEncryptedResponseEnc The JWE `enc` that encrypts introspection responses for the client (RFC 9701 §6). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IntrospectionEncryptedResponseEnc *string `json:"introspection_encrypted_response_enc,omitempty"`
+
+	// IntrospectionSignedResponseAlg The JWS algorithm that signs introspection responses for the client (RFC 9701 §6).
+	//
+	// Example: PS256
+	IntrospectionSignedResponseAlg *string `json:"introspection_signed_response_alg,omitempty"`
 
 	// IsConfidential Whether the client can keep a secret (RFC 6749 §2.1).
 	//
@@ -456,6 +1309,11 @@ type CreateClientResponse struct {
 	// Example: https://client.example.com/.well-known/jwks.json
 	JwksURI *string `json:"jwks_uri,omitempty"`
 
+	// Labels Names and values for your own use, at most 32. A name is a prefix and a name, such as `example.com/tier`, of at most 128 characters. An update replaces all labels.
+	//
+	// Example: {"example.com/tier":"gold"}
+	Labels *map[string]string `json:"labels,omitempty"`
+
 	// LogoURL The URL of the client's logo (RFC 7591 §2, `logo_uri`).
 	//
 	// Example: https://app.example.com/logo.png
@@ -465,6 +1323,16 @@ type CreateClientResponse struct {
 	//
 	// Example: My App
 	Name *string `json:"name,omitempty"`
+
+	// Owner The team or person that owns the client.
+	//
+	// Example: payments
+	Owner *string `json:"owner,omitempty"`
+
+	// PostLogoutRedirectUris Where the user may be sent after a logout, matched exactly (OpenID Connect RP-Initiated Logout §3.1).
+	//
+	// Example: ["https://app.example.com/bye"]
+	PostLogoutRedirectUris *[]string `json:"post_logout_redirect_uris,omitempty"`
 
 	// PrivacyPolicy The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
 	//
@@ -476,20 +1344,115 @@ type CreateClientResponse struct {
 	// Example: ["https://app.example.com/callback"]
 	RedirectUris *[]string `json:"redirect_uris,omitempty"`
 
+	// RefreshTokenLifetime The lifetime of refresh tokens in seconds, from 300 to 157680000. 0 is unset: the default of the server.
+	//
+	// Example: 2592000
+	RefreshTokenLifetime *int32 `json:"refresh_token_lifetime,omitempty"`
+
+	// RefreshTokenRotation `rotate` if each use of a refresh token replaces it, `reuse` if not (RFC 9700 §2.2.2).
+	//
+	// Example: rotate
+	RefreshTokenRotation *string `json:"refresh_token_rotation,omitempty"`
+
+	// RequestObjectEncryptionAlg The JWE `alg` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: RSA-OAEP-256
+	RequestObjectEncryptionAlg *string `json:"request_object_encryption_alg,omitempty"`
+
+	// RequestObjectEncryptionEnc The JWE `enc` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: A256GCM
+	RequestObjectEncryptionEnc *string `json:"request_object_encryption_enc,omitempty"`
+
+	// RequestObjectSigningAlg The JWS algorithm that must sign the request objects of the client (OpenID Connect Registration §2). If unset, any that its keys can verify.
+	//
+	// Example: PS256
+	RequestObjectSigningAlg *string `json:"request_object_signing_alg,omitempty"`
+
+	// RequestUris The `request_uri` values that the client may use (OpenID Connect Registration §2).
+	//
+	// Example: ["https://app.example.com/request.jwt"]
+	RequestUris *[]string `json:"request_uris,omitempty"`
+
+	// RequireAuthTime Whether ID tokens must have `auth_time` (OpenID Connect Registration §2).
+	//
+	// Example: true
+	RequireAuthTime *bool `json:"require_auth_time,omitempty"`
+
+	// RequirePkce Whether every authorization request must use PKCE, with S256 (RFC 9700 §2.1.1).
+	//
+	// Example: true
+	RequirePkce *bool `json:"require_pkce,omitempty"`
+
+	// RequirePushedAuthorizationRequests Whether every authorization request must be pushed (RFC 9126 §6).
+	//
+	// Example: true
+	RequirePushedAuthorizationRequests *bool `json:"require_pushed_authorization_requests,omitempty"`
+
+	// RequireSignedRequestObject Whether every authorization request must be a signed request object (RFC 9101 §10.5).
+	//
+	// Example: true
+	RequireSignedRequestObject *bool `json:"require_signed_request_object,omitempty"`
+
+	// Resources What the parameter `resource` may name (RFC 8707 §2). If unset, anything.
+	//
+	// Example: ["https://api.example.com"]
+	Resources *[]string `json:"resources,omitempty"`
+
+	// ResponseModes The response modes that the client may request (FAPI 2.0 Message Signing §5.3.3). If unset, any.
+	//
+	// Example: ["query","form_post"]
+	ResponseModes *[]string `json:"response_modes,omitempty"`
+
+	// ResponseTypes The response types that the client may request (RFC 7591 §2); the order of the words in one does not matter. If unset, they follow from the grant types.
+	//
+	// Example: ["code"]
+	ResponseTypes *[]string `json:"response_types,omitempty"`
+
+	// Revision The number of the revision of the client, as in its `ETag`; absent in a dry run, which creates no revision.
+	//
+	// Example: 7
+	Revision *int64 `json:"revision,omitempty"`
+
 	// Scopes The scopes that the client may request (RFC 6749 §3.3), one scope per element.
 	//
 	// Example: ["openid","profile"]
 	Scopes *[]string `json:"scopes,omitempty"`
 
-	// SecretLastFour The last four characters of the newest secret that has not expired; absent if there is none.
+	// SecretLastFour The last four characters of the newest secret that has not expired; absent if there is none, or if they are not known.
 	//
 	// Example: bcde
 	SecretLastFour *string `json:"secret_last_four,omitempty"`
+
+	// SectorIdentifierURI The https location of a JSON array with the redirect URIs that share pairwise subjects (OpenID Connect Registration §5).
+	//
+	// Example: https://example.com/sector.json
+	SectorIdentifierURI *string `json:"sector_identifier_uri,omitempty"`
+
+	// SkipConsent Whether users are not asked for consent, as for a first-party client.
+	//
+	// Example: true
+	SkipConsent *bool `json:"skip_consent,omitempty"`
+
+	// SoftwareID The identifier of the software, the same for all its instances (RFC 7591 §2).
+	//
+	// Example: 4NRB1-0XZABZI9E6-5SM3R
+	SoftwareID *string `json:"software_id,omitempty"`
+
+	// SoftwareVersion The version of the software (RFC 7591 §2).
+	//
+	// Example: 2.1.0
+	SoftwareVersion *string `json:"software_version,omitempty"`
 
 	// Status `active` or `suspended`. Authorization servers must not serve a suspended client.
 	//
 	// Example: active
 	Status *string `json:"status,omitempty"`
+
+	// SubjectType `public` or `pairwise`: which `sub` the client receives (OpenID Connect Registration §2). If unset, `public`.
+	//
+	// Example: pairwise
+	SubjectType *string `json:"subject_type,omitempty"`
 
 	// TenantID The tenant that the client belongs to.
 	//
@@ -526,10 +1489,40 @@ type CreateClientResponse struct {
 	// Example: CN=app,O=Example,C=DE
 	TLSClientAuthSubjectDn *string `json:"tls_client_auth_subject_dn,omitempty"`
 
+	// TLSClientCertificateBoundAccessTokens Whether access tokens must be bound to the certificate of the client (RFC 8705 §3.4).
+	//
+	// Example: true
+	TLSClientCertificateBoundAccessTokens *bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthSigningAlg The JWS algorithm that must sign the client assertions of `private_key_jwt` (OpenID Connect Registration §2). If unset, any that the keys of the client can verify.
+	//
+	// Example: ES256
+	TokenEndpointAuthSigningAlg *string `json:"token_endpoint_auth_signing_alg,omitempty"`
+
 	// UpdatedAt When the client was last changed, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	UpdatedAt *string `json:"updated_at,omitempty"`
+
+	// UseMtlsEndpointAliases Whether the client uses the `mtls_endpoint_aliases` of the server (FAPI 2.0 Security Profile §5.2.2.1.1).
+	//
+	// Example: true
+	UseMtlsEndpointAliases *bool `json:"use_mtls_endpoint_aliases,omitempty"`
+
+	// UserinfoEncryptedResponseAlg The JWE `alg` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	UserinfoEncryptedResponseAlg *string `json:"userinfo_encrypted_response_alg,omitempty"`
+
+	// UserinfoEncryptedResponseEnc The JWE `enc` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	UserinfoEncryptedResponseEnc *string `json:"userinfo_encrypted_response_enc,omitempty"`
+
+	// UserinfoSignedResponseAlg The JWS algorithm that signs userinfo responses for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	UserinfoSignedResponseAlg *string `json:"userinfo_signed_response_alg,omitempty"`
 
 	// Website The URL of the client's home page (RFC 7591 §2, `client_uri`).
 	//
@@ -569,6 +1562,11 @@ type CreateSecretRequest struct {
 	//
 	// Example: 2027-04-15T10:30:00Z
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// SecretHash Only for administrators: the hash of a secret that the client has in another system: PHC strings of `argon2id`, `scrypt`, `pbkdf2-sha256` and `pbkdf2-sha512` (also as Ory Hydra and passlib write them), bcrypt, and SHA-256 without a salt in hexadecimal digits or base64, also after `{SHA-256}`. Parameters have bounds. Never send the secret itself.
+	//
+	// Example: $argon2id$v=19$m=65536,t=3,p=4$MDEyMzQ1Njc4OWFiY2RlZg$mC2bFkYvXhVYx7m0Zr1t5Q9zJ3nYk0yXwq2v8bN4s6A
+	SecretHash *string `json:"secret_hash,omitempty"`
 }
 
 // CreatedSecret A new secret.
@@ -593,7 +1591,7 @@ type CreatedSecret struct {
 	// Example: secret_abc123
 	SecretID *string `json:"secret_id,omitempty"`
 
-	// SecretValue The value of the secret, shown only once; absent if an earlier request created it.
+	// SecretValue The value of the secret, shown only once; absent if an earlier request created it, and for an imported secret.
 	//
 	// Example: clientele_…
 	SecretValue *string `json:"secret_value,omitempty"`
@@ -616,6 +1614,376 @@ type Difference struct {
 	//
 	// Example: /redirect_uris
 	Field *string `json:"field,omitempty"`
+}
+
+// EffectiveConfiguration What an authorization server is to apply for a client: its configuration, with the defaults of the specifications
+// and the minimum of its FAPI profile in the fields that are unset. It is computed for the response and never stored.
+// A field that is absent has no default. `response_types` is always present.
+type EffectiveConfiguration struct {
+	// AccessTokenLifetime The lifetime of access tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	AccessTokenLifetime *int32 `json:"access_token_lifetime,omitempty"`
+
+	// ApplicationType `web` or `native` (OpenID Connect Registration §2). If unset, `native` where all redirect URIs are loopback or private-use, otherwise `web`.
+	//
+	// Example: web
+	ApplicationType *string `json:"application_type,omitempty"`
+
+	// AuthorizationDetailsTypes The types of authorization details that the client may use (RFC 9396 §10).
+	//
+	// Example: ["payment_initiation"]
+	AuthorizationDetailsTypes *[]string `json:"authorization_details_types,omitempty"`
+
+	// AuthorizationEncryptedResponseAlg The JWE `alg` that encrypts authorization responses for the client (JARM §3). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	AuthorizationEncryptedResponseAlg *string `json:"authorization_encrypted_response_alg,omitempty"`
+
+	// AuthorizationEncryptedResponseEnc The JWE `enc` that encrypts authorization responses for the client (JARM §3). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	AuthorizationEncryptedResponseEnc *string `json:"authorization_encrypted_response_enc,omitempty"`
+
+	// AuthorizationSignedResponseAlg The JWS algorithm that signs authorization responses for the client (JARM §3).
+	//
+	// Example: PS256
+	AuthorizationSignedResponseAlg *string `json:"authorization_signed_response_alg,omitempty"`
+
+	// BackchannelAuthenticationRequestSigningAlg The JWS algorithm that must sign CIBA authentication requests (CIBA Core §4).
+	//
+	// Example: ES256
+	BackchannelAuthenticationRequestSigningAlg *string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+
+	// BackchannelClientNotificationEndpoint Where the server notifies the client in the delivery modes ping and push (CIBA Core §4).
+	//
+	// Example: https://app.example.com/ciba
+	BackchannelClientNotificationEndpoint *string `json:"backchannel_client_notification_endpoint,omitempty"`
+
+	// BackchannelLogoutSessionRequired Whether the report of a logout by the back channel must name the session (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: true
+	BackchannelLogoutSessionRequired *bool `json:"backchannel_logout_session_required,omitempty"`
+
+	// BackchannelLogoutURI Where the authorization server reports a logout by the back channel (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: https://app.example.com/backchannel-logout
+	BackchannelLogoutURI *string `json:"backchannel_logout_uri,omitempty"`
+
+	// BackchannelTokenDeliveryMode How CIBA delivers tokens: `poll`, `ping` or `push` (CIBA Core §4).
+	//
+	// Example: poll
+	BackchannelTokenDeliveryMode *string `json:"backchannel_token_delivery_mode,omitempty"`
+
+	// BackchannelUserCodeParameter Whether the client supports the parameter `user_code` (CIBA Core §4).
+	//
+	// Example: true
+	BackchannelUserCodeParameter *bool `json:"backchannel_user_code_parameter,omitempty"`
+
+	// ClientAuthMethods How the client authenticates: a **string** with the JSON text of an array. In requests it is an array.
+	//
+	// Example: ["client_secret_basic","private_key_jwt"]
+	ClientAuthMethods *string `json:"client_auth_methods,omitempty"`
+
+	// Contacts The e-mail addresses of the people responsible for the client (RFC 7591 §2).
+	//
+	// Example: ["oauth@example.com"]
+	Contacts *[]string `json:"contacts,omitempty"`
+
+	// CorsOrigins The web origins that may call the authorization server for this client (RFC 6454 §6.2).
+	//
+	// Example: ["https://app.example.com"]
+	CorsOrigins *[]string `json:"cors_origins,omitempty"`
+
+	// DefaultAcrValues The authentication context class references, in order of preference, if a request names none (OpenID Connect Registration §2).
+	//
+	// Example: ["urn:mace:incommon:iap:silver"]
+	DefaultAcrValues *[]string `json:"default_acr_values,omitempty"`
+
+	// DefaultMaxAge The maximum age of the authentication of the user, in seconds, from 0 to 31536000, if a request does not say (OpenID Connect Registration §2). -1 is unset, because 0 is a value.
+	//
+	// Example: 3600
+	DefaultMaxAge *int32 `json:"default_max_age,omitempty"`
+
+	// Description What the client is for, in plain text (OpenID Federation §5.2.2).
+	//
+	// Example: The customer portal
+	Description *string `json:"description,omitempty"`
+
+	// DpopBoundAccessTokens Whether access tokens must be bound to a DPoP key (RFC 9449 §5.2).
+	//
+	// Example: true
+	DpopBoundAccessTokens *bool `json:"dpop_bound_access_tokens,omitempty"`
+
+	// FapiProfile The FAPI profile that the client must comply with: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are stored as sent and mean `fapi1-baseline` and `fapi2-security`.
+	//
+	// Example: fapi2-security
+	FapiProfile *string `json:"fapi_profile,omitempty"`
+
+	// FrontchannelLogoutSessionRequired Whether the report of a logout by the front channel must name the session (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: true
+	FrontchannelLogoutSessionRequired *bool `json:"frontchannel_logout_session_required,omitempty"`
+
+	// FrontchannelLogoutURI Where the authorization server reports a logout by the front channel (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: https://app.example.com/frontchannel-logout
+	FrontchannelLogoutURI *string `json:"frontchannel_logout_uri,omitempty"`
+
+	// GrantTypes The grant types that the client may use (RFC 7591 §2).
+	//
+	// Example: ["authorization_code"]
+	GrantTypes *[]string `json:"grant_types,omitempty"`
+
+	// IDTokenEncryptedResponseAlg The JWE `alg` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IDTokenEncryptedResponseAlg *string `json:"id_token_encrypted_response_alg,omitempty"`
+
+	// IDTokenEncryptedResponseEnc The JWE `enc` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IDTokenEncryptedResponseEnc *string `json:"id_token_encrypted_response_enc,omitempty"`
+
+	// IDTokenLifetime The lifetime of ID tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	IDTokenLifetime *int32 `json:"id_token_lifetime,omitempty"`
+
+	// IDTokenSignedResponseAlg The JWS algorithm that signs ID tokens for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	IDTokenSignedResponseAlg *string `json:"id_token_signed_response_alg,omitempty"`
+
+	// InitiateLoginURI The https URI at which a third party can start a login (OpenID Connect Core §4).
+	//
+	// Example: https://app.example.com/login
+	InitiateLoginURI *string `json:"initiate_login_uri,omitempty"`
+
+	// IntrospectionEncryptedResponseAlg The JWE `alg` that encrypts introspection responses for the client (RFC 9701 §6). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IntrospectionEncryptedResponseAlg *string `json:"introspection_encrypted_response_alg,omitempty"`
+
+	// IntrospectionEncryptedResponseEnc The JWE `enc` that encrypts introspection responses for the client (RFC 9701 §6). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IntrospectionEncryptedResponseEnc *string `json:"introspection_encrypted_response_enc,omitempty"`
+
+	// IntrospectionSignedResponseAlg The JWS algorithm that signs introspection responses for the client (RFC 9701 §6).
+	//
+	// Example: PS256
+	IntrospectionSignedResponseAlg *string `json:"introspection_signed_response_alg,omitempty"`
+
+	// IsConfidential Whether the client can keep a secret (RFC 6749 §2.1).
+	//
+	// Example: true
+	IsConfidential *bool `json:"is_confidential,omitempty"`
+
+	// JwksURI The location of the public keys: an https URI on a public host. Mutually exclusive with `jwks`; to switch, clear the other in the same request.
+	//
+	// Example: https://client.example.com/.well-known/jwks.json
+	JwksURI *string `json:"jwks_uri,omitempty"`
+
+	// Labels Names and values for your own use, at most 32. A name is a prefix and a name, such as `example.com/tier`, of at most 128 characters. An update replaces all labels.
+	//
+	// Example: {"example.com/tier":"gold"}
+	Labels *map[string]string `json:"labels,omitempty"`
+
+	// LogoURL The URL of the client's logo (RFC 7591 §2, `logo_uri`).
+	//
+	// Example: https://app.example.com/logo.png
+	LogoURL *string `json:"logo_url,omitempty"`
+
+	// Name The human-readable name of the client.
+	//
+	// Example: My App
+	Name *string `json:"name,omitempty"`
+
+	// Owner The team or person that owns the client.
+	//
+	// Example: payments
+	Owner *string `json:"owner,omitempty"`
+
+	// PostLogoutRedirectUris Where the user may be sent after a logout, matched exactly (OpenID Connect RP-Initiated Logout §3.1).
+	//
+	// Example: ["https://app.example.com/bye"]
+	PostLogoutRedirectUris *[]string `json:"post_logout_redirect_uris,omitempty"`
+
+	// PrivacyPolicy The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
+	//
+	// Example: https://app.example.com/privacy
+	PrivacyPolicy *string `json:"privacy_policy,omitempty"`
+
+	// RedirectUris The redirection endpoints, stored byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
+	//
+	// Example: ["https://app.example.com/callback"]
+	RedirectUris *[]string `json:"redirect_uris,omitempty"`
+
+	// RefreshTokenLifetime The lifetime of refresh tokens in seconds, from 300 to 157680000. 0 is unset: the default of the server.
+	//
+	// Example: 2592000
+	RefreshTokenLifetime *int32 `json:"refresh_token_lifetime,omitempty"`
+
+	// RefreshTokenRotation `rotate` if each use of a refresh token replaces it, `reuse` if not (RFC 9700 §2.2.2).
+	//
+	// Example: rotate
+	RefreshTokenRotation *string `json:"refresh_token_rotation,omitempty"`
+
+	// RequestObjectEncryptionAlg The JWE `alg` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: RSA-OAEP-256
+	RequestObjectEncryptionAlg *string `json:"request_object_encryption_alg,omitempty"`
+
+	// RequestObjectEncryptionEnc The JWE `enc` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: A256GCM
+	RequestObjectEncryptionEnc *string `json:"request_object_encryption_enc,omitempty"`
+
+	// RequestObjectSigningAlg The JWS algorithm that must sign the request objects of the client (OpenID Connect Registration §2). If unset, any that its keys can verify.
+	//
+	// Example: PS256
+	RequestObjectSigningAlg *string `json:"request_object_signing_alg,omitempty"`
+
+	// RequestUris The `request_uri` values that the client may use (OpenID Connect Registration §2).
+	//
+	// Example: ["https://app.example.com/request.jwt"]
+	RequestUris *[]string `json:"request_uris,omitempty"`
+
+	// RequireAuthTime Whether ID tokens must have `auth_time` (OpenID Connect Registration §2).
+	//
+	// Example: true
+	RequireAuthTime *bool `json:"require_auth_time,omitempty"`
+
+	// RequirePkce Whether every authorization request must use PKCE, with S256 (RFC 9700 §2.1.1).
+	//
+	// Example: true
+	RequirePkce *bool `json:"require_pkce,omitempty"`
+
+	// RequirePushedAuthorizationRequests Whether every authorization request must be pushed (RFC 9126 §6).
+	//
+	// Example: true
+	RequirePushedAuthorizationRequests *bool `json:"require_pushed_authorization_requests,omitempty"`
+
+	// RequireSignedRequestObject Whether every authorization request must be a signed request object (RFC 9101 §10.5).
+	//
+	// Example: true
+	RequireSignedRequestObject *bool `json:"require_signed_request_object,omitempty"`
+
+	// Resources What the parameter `resource` may name (RFC 8707 §2). If unset, anything.
+	//
+	// Example: ["https://api.example.com"]
+	Resources *[]string `json:"resources,omitempty"`
+
+	// ResponseModes The response modes that the client may request (FAPI 2.0 Message Signing §5.3.3). If unset, any.
+	//
+	// Example: ["query","form_post"]
+	ResponseModes *[]string `json:"response_modes,omitempty"`
+
+	// ResponseTypes The response types that the client may request (RFC 7591 §2); the order of the words in one does not matter. If unset, they follow from the grant types.
+	//
+	// Example: ["code"]
+	ResponseTypes *[]string `json:"response_types,omitempty"`
+
+	// Scopes The scopes that the client may request (RFC 6749 §3.3), one scope per element.
+	//
+	// Example: ["openid","profile"]
+	Scopes *[]string `json:"scopes,omitempty"`
+
+	// SectorIdentifierURI The https location of a JSON array with the redirect URIs that share pairwise subjects (OpenID Connect Registration §5).
+	//
+	// Example: https://example.com/sector.json
+	SectorIdentifierURI *string `json:"sector_identifier_uri,omitempty"`
+
+	// SkipConsent Whether users are not asked for consent, as for a first-party client.
+	//
+	// Example: true
+	SkipConsent *bool `json:"skip_consent,omitempty"`
+
+	// SoftwareID The identifier of the software, the same for all its instances (RFC 7591 §2).
+	//
+	// Example: 4NRB1-0XZABZI9E6-5SM3R
+	SoftwareID *string `json:"software_id,omitempty"`
+
+	// SoftwareVersion The version of the software (RFC 7591 §2).
+	//
+	// Example: 2.1.0
+	SoftwareVersion *string `json:"software_version,omitempty"`
+
+	// Status `active` or `suspended`. Authorization servers must not serve a suspended client.
+	//
+	// Example: active
+	Status *string `json:"status,omitempty"`
+
+	// SubjectType `public` or `pairwise`: which `sub` the client receives (OpenID Connect Registration §2). If unset, `public`.
+	//
+	// Example: pairwise
+	SubjectType *string `json:"subject_type,omitempty"`
+
+	// TermsURL The URL of the terms of service (RFC 7591 §2, `tos_uri`).
+	//
+	// Example: https://app.example.com/terms
+	TermsURL *string `json:"terms_url,omitempty"`
+
+	// TLSClientAuthSanDNS The expected DNS name in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: app.example.com
+	TLSClientAuthSanDNS *string `json:"tls_client_auth_san_dns,omitempty"`
+
+	// TLSClientAuthSanEmail The expected e-mail address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: app@example.com
+	TLSClientAuthSanEmail *string `json:"tls_client_auth_san_email,omitempty"`
+
+	// TLSClientAuthSanIP The expected IP address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: 192.0.2.1
+	TLSClientAuthSanIP *string `json:"tls_client_auth_san_ip,omitempty"`
+
+	// TLSClientAuthSanURI The expected URI in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: https://app.example.com
+	TLSClientAuthSanURI *string `json:"tls_client_auth_san_uri,omitempty"`
+
+	// TLSClientAuthSubjectDn The expected subject distinguished name of the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: CN=app,O=Example,C=DE
+	TLSClientAuthSubjectDn *string `json:"tls_client_auth_subject_dn,omitempty"`
+
+	// TLSClientCertificateBoundAccessTokens Whether access tokens must be bound to the certificate of the client (RFC 8705 §3.4).
+	//
+	// Example: true
+	TLSClientCertificateBoundAccessTokens *bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthSigningAlg The JWS algorithm that must sign the client assertions of `private_key_jwt` (OpenID Connect Registration §2). If unset, any that the keys of the client can verify.
+	//
+	// Example: ES256
+	TokenEndpointAuthSigningAlg *string `json:"token_endpoint_auth_signing_alg,omitempty"`
+
+	// UseMtlsEndpointAliases Whether the client uses the `mtls_endpoint_aliases` of the server (FAPI 2.0 Security Profile §5.2.2.1.1).
+	//
+	// Example: true
+	UseMtlsEndpointAliases *bool `json:"use_mtls_endpoint_aliases,omitempty"`
+
+	// UserinfoEncryptedResponseAlg The JWE `alg` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	UserinfoEncryptedResponseAlg *string `json:"userinfo_encrypted_response_alg,omitempty"`
+
+	// UserinfoEncryptedResponseEnc The JWE `enc` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	UserinfoEncryptedResponseEnc *string `json:"userinfo_encrypted_response_enc,omitempty"`
+
+	// UserinfoSignedResponseAlg The JWS algorithm that signs userinfo responses for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	UserinfoSignedResponseAlg *string `json:"userinfo_signed_response_alg,omitempty"`
+
+	// Website The URL of the client's home page (RFC 7591 §2, `client_uri`).
+	//
+	// Example: https://app.example.com
+	Website *string `json:"website,omitempty"`
 }
 
 // Finding A violated rule, and where it is violated.
@@ -646,8 +2014,77 @@ type Finding struct {
 	Source *string `json:"source,omitempty"`
 }
 
+// Jwk A public key (RFC 7517 §4) with the parameters that the operation lists.
+type Jwk map[string]interface{}
+
+// JwkSet A JWK Set (RFC 7517 §5).
+type JwkSet struct {
+	// Keys The public keys, in the order of the registered set.
+	Keys *[]Jwk `json:"keys,omitempty"`
+}
+
 // OAuthClientItem A client as responses show it.
 type OAuthClientItem struct {
+	// AccessTokenLifetime The lifetime of access tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	AccessTokenLifetime *int32 `json:"access_token_lifetime,omitempty"`
+
+	// ApplicationType `web` or `native` (OpenID Connect Registration §2). If unset, `native` where all redirect URIs are loopback or private-use, otherwise `web`.
+	//
+	// Example: web
+	ApplicationType *string `json:"application_type,omitempty"`
+
+	// AuthorizationDetailsTypes The types of authorization details that the client may use (RFC 9396 §10).
+	//
+	// Example: ["payment_initiation"]
+	AuthorizationDetailsTypes *[]string `json:"authorization_details_types,omitempty"`
+
+	// AuthorizationEncryptedResponseAlg The JWE `alg` that encrypts authorization responses for the client (JARM §3). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	AuthorizationEncryptedResponseAlg *string `json:"authorization_encrypted_response_alg,omitempty"`
+
+	// AuthorizationEncryptedResponseEnc The JWE `enc` that encrypts authorization responses for the client (JARM §3). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	AuthorizationEncryptedResponseEnc *string `json:"authorization_encrypted_response_enc,omitempty"`
+
+	// AuthorizationSignedResponseAlg The JWS algorithm that signs authorization responses for the client (JARM §3).
+	//
+	// Example: PS256
+	AuthorizationSignedResponseAlg *string `json:"authorization_signed_response_alg,omitempty"`
+
+	// BackchannelAuthenticationRequestSigningAlg The JWS algorithm that must sign CIBA authentication requests (CIBA Core §4).
+	//
+	// Example: ES256
+	BackchannelAuthenticationRequestSigningAlg *string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+
+	// BackchannelClientNotificationEndpoint Where the server notifies the client in the delivery modes ping and push (CIBA Core §4).
+	//
+	// Example: https://app.example.com/ciba
+	BackchannelClientNotificationEndpoint *string `json:"backchannel_client_notification_endpoint,omitempty"`
+
+	// BackchannelLogoutSessionRequired Whether the report of a logout by the back channel must name the session (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: true
+	BackchannelLogoutSessionRequired *bool `json:"backchannel_logout_session_required,omitempty"`
+
+	// BackchannelLogoutURI Where the authorization server reports a logout by the back channel (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: https://app.example.com/backchannel-logout
+	BackchannelLogoutURI *string `json:"backchannel_logout_uri,omitempty"`
+
+	// BackchannelTokenDeliveryMode How CIBA delivers tokens: `poll`, `ping` or `push` (CIBA Core §4).
+	//
+	// Example: poll
+	BackchannelTokenDeliveryMode *string `json:"backchannel_token_delivery_mode,omitempty"`
+
+	// BackchannelUserCodeParameter Whether the client supports the parameter `user_code` (CIBA Core §4).
+	//
+	// Example: true
+	BackchannelUserCodeParameter *bool `json:"backchannel_user_code_parameter,omitempty"`
+
 	// ClientAuthMethods How the client authenticates: a **string** with the JSON text of an array. In requests it is an array.
 	//
 	// Example: ["client_secret_basic","private_key_jwt"]
@@ -657,6 +2094,11 @@ type OAuthClientItem struct {
 	//
 	// Example: app-123
 	ClientID *string `json:"client_id,omitempty"`
+
+	// Contacts The e-mail addresses of the people responsible for the client (RFC 7591 §2).
+	//
+	// Example: ["oauth@example.com"]
+	Contacts *[]string `json:"contacts,omitempty"`
 
 	// CorsOrigins The web origins that may call the authorization server for this client (RFC 6454 §6.2).
 	//
@@ -668,15 +2110,50 @@ type OAuthClientItem struct {
 	// Example: 2026-04-15T10:30:00Z
 	CreatedAt *string `json:"created_at,omitempty"`
 
+	// DefaultAcrValues The authentication context class references, in order of preference, if a request names none (OpenID Connect Registration §2).
+	//
+	// Example: ["urn:mace:incommon:iap:silver"]
+	DefaultAcrValues *[]string `json:"default_acr_values,omitempty"`
+
+	// DefaultMaxAge The maximum age of the authentication of the user, in seconds, from 0 to 31536000, if a request does not say (OpenID Connect Registration §2). -1 is unset, because 0 is a value.
+	//
+	// Example: 3600
+	DefaultMaxAge *int32 `json:"default_max_age,omitempty"`
+
 	// DeletedAt When the client was deleted, RFC 3339 in UTC; empty while it exists.
 	//
 	// Example:
 	DeletedAt *string `json:"deleted_at,omitempty"`
 
+	// Description What the client is for, in plain text (OpenID Federation §5.2.2).
+	//
+	// Example: The customer portal
+	Description *string `json:"description,omitempty"`
+
+	// DpopBoundAccessTokens Whether access tokens must be bound to a DPoP key (RFC 9449 §5.2).
+	//
+	// Example: true
+	DpopBoundAccessTokens *bool `json:"dpop_bound_access_tokens,omitempty"`
+
+	// Effective What an authorization server is to apply for a client: its configuration, with the defaults of the specifications
+	// and the minimum of its FAPI profile in the fields that are unset. It is computed for the response and never stored.
+	// A field that is absent has no default. `response_types` is always present.
+	Effective *EffectiveConfiguration `json:"effective,omitempty"`
+
 	// FapiProfile The FAPI profile that the client must comply with: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are stored as sent and mean `fapi1-baseline` and `fapi2-security`.
 	//
 	// Example: fapi2-security
 	FapiProfile *string `json:"fapi_profile,omitempty"`
+
+	// FrontchannelLogoutSessionRequired Whether the report of a logout by the front channel must name the session (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: true
+	FrontchannelLogoutSessionRequired *bool `json:"frontchannel_logout_session_required,omitempty"`
+
+	// FrontchannelLogoutURI Where the authorization server reports a logout by the front channel (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: https://app.example.com/frontchannel-logout
+	FrontchannelLogoutURI *string `json:"frontchannel_logout_uri,omitempty"`
 
 	// GrantTypes The grant types that the client may use (RFC 7591 §2).
 	//
@@ -688,15 +2165,65 @@ type OAuthClientItem struct {
 	// Example: client_abc123
 	ID *string `json:"id,omitempty"`
 
+	// IDTokenEncryptedResponseAlg The JWE `alg` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IDTokenEncryptedResponseAlg *string `json:"id_token_encrypted_response_alg,omitempty"`
+
+	// IDTokenEncryptedResponseEnc The JWE `enc` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IDTokenEncryptedResponseEnc *string `json:"id_token_encrypted_response_enc,omitempty"`
+
+	// IDTokenLifetime The lifetime of ID tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	IDTokenLifetime *int32 `json:"id_token_lifetime,omitempty"`
+
+	// IDTokenSignedResponseAlg The JWS algorithm that signs ID tokens for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	IDTokenSignedResponseAlg *string `json:"id_token_signed_response_alg,omitempty"`
+
+	// InitiateLoginURI The https URI at which a third party can start a login (OpenID Connect Core §4).
+	//
+	// Example: https://app.example.com/login
+	InitiateLoginURI *string `json:"initiate_login_uri,omitempty"`
+
+	// IntrospectionEncryptedResponseAlg The JWE `alg` that encrypts introspection responses for the client (RFC 9701 §6). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IntrospectionEncryptedResponseAlg *string `json:"introspection_encrypted_response_alg,omitempty"`
+
+	// IntrospectionEncryptedResponseEnc The JWE `enc` that encrypts introspection responses for the client (RFC 9701 §6). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IntrospectionEncryptedResponseEnc *string `json:"introspection_encrypted_response_enc,omitempty"`
+
+	// IntrospectionSignedResponseAlg The JWS algorithm that signs introspection responses for the client (RFC 9701 §6).
+	//
+	// Example: PS256
+	IntrospectionSignedResponseAlg *string `json:"introspection_signed_response_alg,omitempty"`
+
 	// IsConfidential Whether the client can keep a secret (RFC 6749 §2.1).
 	//
 	// Example: true
 	IsConfidential *bool `json:"is_confidential,omitempty"`
 
+	// Jwks The inline keys of the client, the JSON text of a JWK Set as it was registered (RFC 7517 §5); only with `include=jwks` and in a snapshot, and absent if the client has no inline keys.
+	//
+	// Example: {"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}
+	Jwks *string `json:"jwks,omitempty"`
+
 	// JwksURI The location of the public keys: an https URI on a public host. Mutually exclusive with `jwks`; to switch, clear the other in the same request.
 	//
 	// Example: https://client.example.com/.well-known/jwks.json
 	JwksURI *string `json:"jwks_uri,omitempty"`
+
+	// Labels Names and values for your own use, at most 32. A name is a prefix and a name, such as `example.com/tier`, of at most 128 characters. An update replaces all labels.
+	//
+	// Example: {"example.com/tier":"gold"}
+	Labels *map[string]string `json:"labels,omitempty"`
 
 	// LogoURL The URL of the client's logo (RFC 7591 §2, `logo_uri`).
 	//
@@ -708,6 +2235,16 @@ type OAuthClientItem struct {
 	// Example: My App
 	Name *string `json:"name,omitempty"`
 
+	// Owner The team or person that owns the client.
+	//
+	// Example: payments
+	Owner *string `json:"owner,omitempty"`
+
+	// PostLogoutRedirectUris Where the user may be sent after a logout, matched exactly (OpenID Connect RP-Initiated Logout §3.1).
+	//
+	// Example: ["https://app.example.com/bye"]
+	PostLogoutRedirectUris *[]string `json:"post_logout_redirect_uris,omitempty"`
+
 	// PrivacyPolicy The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
 	//
 	// Example: https://app.example.com/privacy
@@ -718,20 +2255,115 @@ type OAuthClientItem struct {
 	// Example: ["https://app.example.com/callback"]
 	RedirectUris *[]string `json:"redirect_uris,omitempty"`
 
+	// RefreshTokenLifetime The lifetime of refresh tokens in seconds, from 300 to 157680000. 0 is unset: the default of the server.
+	//
+	// Example: 2592000
+	RefreshTokenLifetime *int32 `json:"refresh_token_lifetime,omitempty"`
+
+	// RefreshTokenRotation `rotate` if each use of a refresh token replaces it, `reuse` if not (RFC 9700 §2.2.2).
+	//
+	// Example: rotate
+	RefreshTokenRotation *string `json:"refresh_token_rotation,omitempty"`
+
+	// RequestObjectEncryptionAlg The JWE `alg` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: RSA-OAEP-256
+	RequestObjectEncryptionAlg *string `json:"request_object_encryption_alg,omitempty"`
+
+	// RequestObjectEncryptionEnc The JWE `enc` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: A256GCM
+	RequestObjectEncryptionEnc *string `json:"request_object_encryption_enc,omitempty"`
+
+	// RequestObjectSigningAlg The JWS algorithm that must sign the request objects of the client (OpenID Connect Registration §2). If unset, any that its keys can verify.
+	//
+	// Example: PS256
+	RequestObjectSigningAlg *string `json:"request_object_signing_alg,omitempty"`
+
+	// RequestUris The `request_uri` values that the client may use (OpenID Connect Registration §2).
+	//
+	// Example: ["https://app.example.com/request.jwt"]
+	RequestUris *[]string `json:"request_uris,omitempty"`
+
+	// RequireAuthTime Whether ID tokens must have `auth_time` (OpenID Connect Registration §2).
+	//
+	// Example: true
+	RequireAuthTime *bool `json:"require_auth_time,omitempty"`
+
+	// RequirePkce Whether every authorization request must use PKCE, with S256 (RFC 9700 §2.1.1).
+	//
+	// Example: true
+	RequirePkce *bool `json:"require_pkce,omitempty"`
+
+	// RequirePushedAuthorizationRequests Whether every authorization request must be pushed (RFC 9126 §6).
+	//
+	// Example: true
+	RequirePushedAuthorizationRequests *bool `json:"require_pushed_authorization_requests,omitempty"`
+
+	// RequireSignedRequestObject Whether every authorization request must be a signed request object (RFC 9101 §10.5).
+	//
+	// Example: true
+	RequireSignedRequestObject *bool `json:"require_signed_request_object,omitempty"`
+
+	// Resources What the parameter `resource` may name (RFC 8707 §2). If unset, anything.
+	//
+	// Example: ["https://api.example.com"]
+	Resources *[]string `json:"resources,omitempty"`
+
+	// ResponseModes The response modes that the client may request (FAPI 2.0 Message Signing §5.3.3). If unset, any.
+	//
+	// Example: ["query","form_post"]
+	ResponseModes *[]string `json:"response_modes,omitempty"`
+
+	// ResponseTypes The response types that the client may request (RFC 7591 §2); the order of the words in one does not matter. If unset, they follow from the grant types.
+	//
+	// Example: ["code"]
+	ResponseTypes *[]string `json:"response_types,omitempty"`
+
+	// Revision The number of the revision of the client, as in its `ETag`; absent in a dry run, which creates no revision, and in the history and the feed, whose entries have the number.
+	//
+	// Example: 7
+	Revision *int64 `json:"revision,omitempty"`
+
 	// Scopes The scopes that the client may request (RFC 6749 §3.3), one scope per element.
 	//
 	// Example: ["openid","profile"]
 	Scopes *[]string `json:"scopes,omitempty"`
 
-	// SecretLastFour The last four characters of the newest secret that has not expired; absent if there is none.
+	// SecretLastFour The last four characters of the newest secret that has not expired; absent if there is none, or if they are not known.
 	//
 	// Example: bcde
 	SecretLastFour *string `json:"secret_last_four,omitempty"`
+
+	// SectorIdentifierURI The https location of a JSON array with the redirect URIs that share pairwise subjects (OpenID Connect Registration §5).
+	//
+	// Example: https://example.com/sector.json
+	SectorIdentifierURI *string `json:"sector_identifier_uri,omitempty"`
+
+	// SkipConsent Whether users are not asked for consent, as for a first-party client.
+	//
+	// Example: true
+	SkipConsent *bool `json:"skip_consent,omitempty"`
+
+	// SoftwareID The identifier of the software, the same for all its instances (RFC 7591 §2).
+	//
+	// Example: 4NRB1-0XZABZI9E6-5SM3R
+	SoftwareID *string `json:"software_id,omitempty"`
+
+	// SoftwareVersion The version of the software (RFC 7591 §2).
+	//
+	// Example: 2.1.0
+	SoftwareVersion *string `json:"software_version,omitempty"`
 
 	// Status `active` or `suspended`. Authorization servers must not serve a suspended client.
 	//
 	// Example: active
 	Status *string `json:"status,omitempty"`
+
+	// SubjectType `public` or `pairwise`: which `sub` the client receives (OpenID Connect Registration §2). If unset, `public`.
+	//
+	// Example: pairwise
+	SubjectType *string `json:"subject_type,omitempty"`
 
 	// TenantID The tenant that the client belongs to.
 	//
@@ -768,10 +2400,40 @@ type OAuthClientItem struct {
 	// Example: CN=app,O=Example,C=DE
 	TLSClientAuthSubjectDn *string `json:"tls_client_auth_subject_dn,omitempty"`
 
+	// TLSClientCertificateBoundAccessTokens Whether access tokens must be bound to the certificate of the client (RFC 8705 §3.4).
+	//
+	// Example: true
+	TLSClientCertificateBoundAccessTokens *bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthSigningAlg The JWS algorithm that must sign the client assertions of `private_key_jwt` (OpenID Connect Registration §2). If unset, any that the keys of the client can verify.
+	//
+	// Example: ES256
+	TokenEndpointAuthSigningAlg *string `json:"token_endpoint_auth_signing_alg,omitempty"`
+
 	// UpdatedAt When the client was last changed, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	UpdatedAt *string `json:"updated_at,omitempty"`
+
+	// UseMtlsEndpointAliases Whether the client uses the `mtls_endpoint_aliases` of the server (FAPI 2.0 Security Profile §5.2.2.1.1).
+	//
+	// Example: true
+	UseMtlsEndpointAliases *bool `json:"use_mtls_endpoint_aliases,omitempty"`
+
+	// UserinfoEncryptedResponseAlg The JWE `alg` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	UserinfoEncryptedResponseAlg *string `json:"userinfo_encrypted_response_alg,omitempty"`
+
+	// UserinfoEncryptedResponseEnc The JWE `enc` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	UserinfoEncryptedResponseEnc *string `json:"userinfo_encrypted_response_enc,omitempty"`
+
+	// UserinfoSignedResponseAlg The JWS algorithm that signs userinfo responses for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	UserinfoSignedResponseAlg *string `json:"userinfo_signed_response_alg,omitempty"`
 
 	// Website The URL of the client's home page (RFC 7591 §2, `client_uri`).
 	//
@@ -857,6 +2519,11 @@ type Obligation struct {
 	//
 	// Example: require PKCE with S256
 	Demand *string `json:"demand,omitempty"`
+
+	// Rules The rules by which a registration shows that the requirement is met; it is listed because one of them has findings. Absent if no registration can show it.
+	//
+	// Example: ["pkce-undeclared"]
+	Rules *[]string `json:"rules,omitempty"`
 
 	// Source The specification clause.
 	//
@@ -1174,7 +2841,7 @@ type Secret struct {
 	// Example: 2026-04-15T10:30:00Z
 	ExpiresAt *string `json:"expires_at,omitempty"`
 
-	// LastFour The last four characters of the secret.
+	// LastFour The last four characters of the secret; empty if they are not known or would reveal too much, as for an imported secret until it is verified.
 	//
 	// Example: bcde
 	LastFour *string `json:"last_four,omitempty"`
@@ -1227,6 +2894,61 @@ type SecretListDetailResponse struct {
 	Timestamp *string `json:"timestamp,omitempty"`
 }
 
+// SecretVerifier What is needed to verify a secret outside of the registry.
+type SecretVerifier struct {
+	// Algorithm `sha-256` or `hmac-sha-256`; for an imported secret that was not verified yet, or whose value could be guessed, also `argon2id`, `scrypt`, `pbkdf2-sha256`, `pbkdf2-sha512` or `bcrypt`.
+	//
+	// Example: sha-256
+	Algorithm *string `json:"algorithm,omitempty"`
+
+	// ExpiresAt When the secret expires; absent if it never does.
+	//
+	// Example: 2026-04-15T14:30:00Z
+	ExpiresAt *string `json:"expires_at,omitempty"`
+
+	// Hash For `sha-256` and `hmac-sha-256`, the hash of the UTF-8 bytes of the secret in 64 lower-case hexadecimal digits; otherwise the PHC string or bcrypt hash, as imported.
+	//
+	// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Hash *string `json:"hash,omitempty"`
+
+	// KeyID Only for `hmac-sha-256`: the id of the pepper, which is the key. It is the first 8 hexadecimal digits of the SHA-256 of `pepper id ` (with the space) and the pepper.
+	//
+	// Example: 5ad6f23d
+	KeyID *string `json:"key_id,omitempty"`
+
+	// SecretID The id of the secret.
+	//
+	// Example: secret_abc123
+	SecretID *string `json:"secret_id,omitempty"`
+}
+
+// SecretVerifierList The hashes of the secrets of a client.
+type SecretVerifierList struct {
+	// SecretVerifiers The secrets that are valid now, oldest first.
+	SecretVerifiers *[]SecretVerifier `json:"secret_verifiers,omitempty"`
+}
+
+// SecretVerifierListDetailResponse The success envelope around the hashes of secrets.
+type SecretVerifierListDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data The hashes of the secrets of a client.
+	Data *SecretVerifierList `json:"data,omitempty"`
+
+	// Message Human-readable summary.
+	//
+	// Example: secret verifiers found
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp The time of the response, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
 // SimpleResponse An error.
 type SimpleResponse struct {
 	// Code The HTTP status.
@@ -1244,7 +2966,7 @@ type SimpleResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Violations For a 400: all violations at once, at most the first 100.
+	// Violations For a 400: all violations at once, at most the first 100. In addition to the rules: `contract` for what does not match this description, and `secret-hash-syntax`, `secret-hash-bounds` and `secret-hash-unused` for a `secret_hash`.
 	Violations *[]Finding `json:"violations,omitempty"`
 
 	// ViolationsOmitted The number of violations that are not listed; absent if all are listed.
@@ -1255,6 +2977,16 @@ type SimpleResponse struct {
 
 // Verification The result of a verification.
 type Verification struct {
+	// ExpiresAt When the matching secret expires; absent if it never does, and if there is none.
+	//
+	// Example: 2026-04-15T14:30:00Z
+	ExpiresAt *string `json:"expires_at,omitempty"`
+
+	// MaxAgeSeconds How long the result may be kept, in seconds; 0 for a negative result, which must not be kept.
+	//
+	// Example: 10
+	MaxAgeSeconds *int32 `json:"max_age_seconds,omitempty"`
+
 	// SecretID The id of the matching secret; absent if there is none.
 	//
 	// Example: secret_abc123
@@ -1295,8 +3027,14 @@ type VerifySecretRequest struct {
 	Secret string `json:"secret"`
 }
 
+// Active defines model for Active.
+type Active = bool
+
 // After defines model for After.
 type After = string
+
+// ApplicationType defines model for ApplicationType.
+type ApplicationType = string
 
 // AuthMethod defines model for AuthMethod.
 type AuthMethod = string
@@ -1319,8 +3057,14 @@ type ClientID = string
 // DryRun defines model for DryRun.
 type DryRun = bool
 
+// Effective defines model for Effective.
+type Effective = bool
+
 // FapiProfile defines model for FapiProfile.
 type FapiProfile = string
+
+// Format defines model for Format.
+type Format string
 
 // GrantType defines model for GrantType.
 type GrantType = string
@@ -1334,6 +3078,12 @@ type IfMatch = string
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
 
+// Include defines model for Include.
+type Include string
+
+// Label defines model for Label.
+type Label = string
+
 // Limit defines model for Limit.
 type Limit = int32
 
@@ -1342,6 +3092,9 @@ type Name = string
 
 // Number defines model for Number.
 type Number = int64
+
+// Owner defines model for Owner.
+type Owner = string
 
 // Page defines model for Page.
 type Page = int32
@@ -1367,8 +3120,17 @@ type Scope = string
 // SecretID defines model for SecretId.
 type SecretID = string
 
+// SnapshotInclude defines model for SnapshotInclude.
+type SnapshotInclude string
+
+// SoftwareID defines model for SoftwareId.
+type SoftwareID = string
+
 // Status defines model for Status.
 type Status string
+
+// Tenant defines model for Tenant.
+type Tenant = string
 
 // TenantID defines model for TenantId.
 type TenantID = string
@@ -1427,10 +3189,23 @@ type ListChangesParams struct {
 	// WaitSeconds Maximum time to wait, in seconds, if there is nothing new; default 0. For example `30`.
 	WaitSeconds *Wait `form:"wait_seconds,omitempty" json:"wait_seconds,omitempty"`
 
+	// Format The form of clients in the response. `clientele` is the form of all other operations. `rfc7591` is `ClientMetadata`:
+	// the standard names of RFC 7591, for authorization servers. Its media type is
+	// `application/vnd.clientele.rfc7591+json`.
+	Format *ListChangesParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Effective `true` adds what an authorization server is to apply for each client, with the defaults of the specifications and
+	// the minimum of its FAPI profile: as the object `effective`, or with `format=rfc7591` in the fields themselves. The
+	// defaults may change with a new version or configuration of the service, without a new revision of a client.
+	Effective *Effective `form:"effective,omitempty" json:"effective,omitempty"`
+
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
+
+// ListChangesParamsFormat defines parameters for ListChanges.
+type ListChangesParamsFormat string
 
 // ListClientsParams defines parameters for ListClients.
 type ListClientsParams struct {
@@ -1468,8 +3243,34 @@ type ListClientsParams struct {
 	// RedirectHost The complete host of one of the client's redirect URIs, case-insensitive. For example `app.example.com`.
 	RedirectHost *RedirectHost `form:"redirect_host,omitempty" json:"redirect_host,omitempty"`
 
+	// ApplicationType The declared application type. For example `native`.
+	ApplicationType *ApplicationType `form:"application_type,omitempty" json:"application_type,omitempty"`
+
+	// SoftwareID The `software_id`, exactly. For example `4NRB1-0XZABZI9E6-5SM3R`.
+	SoftwareID *SoftwareID `form:"software_id,omitempty" json:"software_id,omitempty"`
+
+	// Owner The owner, exactly. For example `payments`.
+	Owner *Owner `form:"owner,omitempty" json:"owner,omitempty"`
+
+	// Label The name of a label that the client has, or the name, `=` and the value. For example `example.com/tier=gold`.
+	Label *Label `form:"label,omitempty" json:"label,omitempty"`
+
+	// Format The form of clients in the response. `clientele` is the form of all other operations. `rfc7591` is `ClientMetadata`:
+	// the standard names of RFC 7591, for authorization servers. Its media type is
+	// `application/vnd.clientele.rfc7591+json`.
+	Format *ListClientsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Effective `true` adds what an authorization server is to apply for each client, with the defaults of the specifications and
+	// the minimum of its FAPI profile: as the object `effective`, or with `format=rfc7591` in the fields themselves. The
+	// defaults may change with a new version or configuration of the service, without a new revision of a client.
+	Effective *Effective `form:"effective,omitempty" json:"effective,omitempty"`
+
 	// UpdatedSince Return only clients that were changed at or after this time (RFC 3339). For example `2026-04-15T10:30:00Z`.
 	UpdatedSince *UpdatedSince `form:"updated_since,omitempty" json:"updated_since,omitempty"`
+
+	// Include `jwks` adds the inline keys of each client to the response, as the field `jwks`. Without it, items have no keys.
+	// For example `jwks`.
+	Include *ListClientsParamsInclude `form:"include,omitempty" json:"include,omitempty"`
 
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
@@ -1478,6 +3279,12 @@ type ListClientsParams struct {
 
 // ListClientsParamsStatus defines parameters for ListClients.
 type ListClientsParamsStatus string
+
+// ListClientsParamsFormat defines parameters for ListClients.
+type ListClientsParamsFormat string
+
+// ListClientsParamsInclude defines parameters for ListClients.
+type ListClientsParamsInclude string
 
 // CreateClientParams defines parameters for CreateClient.
 type CreateClientParams struct {
@@ -1523,6 +3330,24 @@ type DeleteClientParams struct {
 
 // GetClientParams defines parameters for GetClient.
 type GetClientParams struct {
+	// Format The form of clients in the response. `clientele` is the form of all other operations. `rfc7591` is `ClientMetadata`:
+	// the standard names of RFC 7591, for authorization servers. Its media type is
+	// `application/vnd.clientele.rfc7591+json`.
+	Format *GetClientParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Effective `true` adds what an authorization server is to apply for each client, with the defaults of the specifications and
+	// the minimum of its FAPI profile: as the object `effective`, or with `format=rfc7591` in the fields themselves. The
+	// defaults may change with a new version or configuration of the service, without a new revision of a client.
+	Effective *Effective `form:"effective,omitempty" json:"effective,omitempty"`
+
+	// Active `true` returns the client only if it is active. The response for a suspended client is then 404, as for one that
+	// does not exist.
+	Active *Active `form:"active,omitempty" json:"active,omitempty"`
+
+	// Include `jwks` adds the inline keys of each client to the response, as the field `jwks`. Without it, items have no keys.
+	// For example `jwks`.
+	Include *GetClientParamsInclude `form:"include,omitempty" json:"include,omitempty"`
+
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
@@ -1538,6 +3363,12 @@ type GetClientParams struct {
 	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
+
+// GetClientParamsFormat defines parameters for GetClient.
+type GetClientParamsFormat string
+
+// GetClientParamsInclude defines parameters for GetClient.
+type GetClientParamsInclude string
 
 // UpdateClientParams defines parameters for UpdateClient.
 type UpdateClientParams struct {
@@ -1686,6 +3517,13 @@ type RotateSecretParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListSecretVerifiersParams defines parameters for ListSecretVerifiers.
+type ListSecretVerifiersParams struct {
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
 // ListSecretsParams defines parameters for ListSecrets.
 type ListSecretsParams struct {
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
@@ -1767,6 +3605,45 @@ type ListRulesParams struct {
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
 
+// GetSnapshotParams defines parameters for GetSnapshot.
+type GetSnapshotParams struct {
+	// Format The form of clients in the response. `clientele` is the form of all other operations. `rfc7591` is `ClientMetadata`:
+	// the standard names of RFC 7591, for authorization servers. Its media type is
+	// `application/vnd.clientele.rfc7591+json`.
+	Format *GetSnapshotParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Effective `true` adds what an authorization server is to apply for each client, with the defaults of the specifications and
+	// the minimum of its FAPI profile: as the object `effective`, or with `format=rfc7591` in the fields themselves. The
+	// defaults may change with a new version or configuration of the service, without a new revision of a client.
+	Effective *Effective `form:"effective,omitempty" json:"effective,omitempty"`
+
+	// Include `secret_verifiers` adds the hashes of each client's valid secrets, as the field `secret_verifiers` with the items
+	// of `GET …/secret-verifiers`; it needs the scope `clients:verifiers`. The field is absent for a client whose stored
+	// secrets cannot be read. `jwks` changes nothing: a snapshot always has the inline keys. For example `secret_verifiers`.
+	Include *GetSnapshotParamsInclude `form:"include,omitempty" json:"include,omitempty"`
+
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// GetSnapshotParamsFormat defines parameters for GetSnapshot.
+type GetSnapshotParamsFormat string
+
+// GetSnapshotParamsInclude defines parameters for GetSnapshot.
+type GetSnapshotParamsInclude string
+
+// GetPublicKeysParams defines parameters for GetPublicKeys.
+type GetPublicKeysParams struct {
+	// IfMatch The `ETag` of the keys that you have: the request succeeds only if they are still the same, and is rejected
+	// with 412 otherwise (RFC 9110 §13.1.1). For example `"0f1e2d3c4b5a6978"`.
+	IfMatch *string `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the keys that you have: if they are still the same, the response is 304 without a body
+	// (RFC 9110 §13.1.2). For example `"0f1e2d3c4b5a6978"`.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
 // RotateSecretJSONRequestBody defines body for RotateSecret for application/json ContentType.
 type RotateSecretJSONRequestBody = RotateSecretRequest
 
@@ -1817,6 +3694,9 @@ type ServerInterface interface {
 	// RotateSecret Rotate the secret
 	// (POST /admin/oauth/clients/{client_id}/rotate-secret)
 	RotateSecret(w http.ResponseWriter, r *http.Request, clientID ClientID, params RotateSecretParams)
+	// ListSecretVerifiers Get the hashes of the secrets
+	// (GET /admin/oauth/clients/{client_id}/secret-verifiers)
+	ListSecretVerifiers(w http.ResponseWriter, r *http.Request, clientID ClientID, params ListSecretVerifiersParams)
 	// ListSecrets List secrets
 	// (GET /admin/oauth/clients/{client_id}/secrets)
 	ListSecrets(w http.ResponseWriter, r *http.Request, clientID ClientID, params ListSecretsParams)
@@ -1835,6 +3715,12 @@ type ServerInterface interface {
 	// ListRules List the rules
 	// (GET /admin/oauth/rules)
 	ListRules(w http.ResponseWriter, r *http.Request, params ListRulesParams)
+	// GetSnapshot Read all clients in one response
+	// (GET /admin/oauth/snapshot)
+	GetSnapshot(w http.ResponseWriter, r *http.Request, params GetSnapshotParams)
+	// GetPublicKeys Read the public keys of a client, without a token
+	// (GET /oauth/{tenant}/clients/{client_id}/jwks.json)
+	GetPublicKeys(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID, params GetPublicKeysParams)
 }
 
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
@@ -1919,6 +3805,12 @@ func (_ Unimplemented) RotateSecret(w http.ResponseWriter, r *http.Request, clie
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// ListSecretVerifiers Get the hashes of the secrets
+// (GET /admin/oauth/clients/{client_id}/secret-verifiers)
+func (_ Unimplemented) ListSecretVerifiers(w http.ResponseWriter, r *http.Request, clientID ClientID, params ListSecretVerifiersParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // ListSecrets List secrets
 // (GET /admin/oauth/clients/{client_id}/secrets)
 func (_ Unimplemented) ListSecrets(w http.ResponseWriter, r *http.Request, clientID ClientID, params ListSecretsParams) {
@@ -1952,6 +3844,18 @@ func (_ Unimplemented) CheckCompliance(w http.ResponseWriter, r *http.Request, p
 // ListRules List the rules
 // (GET /admin/oauth/rules)
 func (_ Unimplemented) ListRules(w http.ResponseWriter, r *http.Request, params ListRulesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetSnapshot Read all clients in one response
+// (GET /admin/oauth/snapshot)
+func (_ Unimplemented) GetSnapshot(w http.ResponseWriter, r *http.Request, params GetSnapshotParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetPublicKeys Read the public keys of a client, without a token
+// (GET /oauth/{tenant}/clients/{client_id}/jwks.json)
+func (_ Unimplemented) GetPublicKeys(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID, params GetPublicKeysParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2008,6 +3912,32 @@ func (siw *ServerInterfaceWrapper) ListChanges(w http.ResponseWriter, r *http.Re
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "wait_seconds"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "wait_seconds", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "effective" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "effective", r.URL.Query(), &params.Effective, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "effective"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "effective", Err: err})
 		}
 		return
 	}
@@ -2196,6 +4126,84 @@ func (siw *ServerInterfaceWrapper) ListClients(w http.ResponseWriter, r *http.Re
 		return
 	}
 
+	// ------------- Optional query parameter "application_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "application_type", r.URL.Query(), &params.ApplicationType, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "application_type"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "application_type", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "software_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "software_id", r.URL.Query(), &params.SoftwareID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "software_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "software_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "owner" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "owner", r.URL.Query(), &params.Owner, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "owner"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "owner", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "label" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "label", r.URL.Query(), &params.Label, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "label"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "label", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "effective" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "effective", r.URL.Query(), &params.Effective, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "effective"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "effective", Err: err})
+		}
+		return
+	}
+
 	// ------------- Optional query parameter "updated_since" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_since", r.URL.Query(), &params.UpdatedSince, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
@@ -2205,6 +4213,19 @@ func (siw *ServerInterfaceWrapper) ListClients(w http.ResponseWriter, r *http.Re
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "updated_since"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "updated_since", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "include" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include", r.URL.Query(), &params.Include, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "include"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "include", Err: err})
 		}
 		return
 	}
@@ -2457,6 +4478,58 @@ func (siw *ServerInterfaceWrapper) GetClient(w http.ResponseWriter, r *http.Requ
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params GetClientParams
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "effective" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "effective", r.URL.Query(), &params.Effective, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "effective"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "effective", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "active" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "active", r.URL.Query(), &params.Active, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "active"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "active", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "include" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include", r.URL.Query(), &params.Include, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "include"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "include", Err: err})
+		}
+		return
+	}
 
 	headers := r.Header
 
@@ -3284,6 +5357,56 @@ func (siw *ServerInterfaceWrapper) RotateSecret(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// ListSecretVerifiers operation middleware
+func (siw *ServerInterfaceWrapper) ListSecretVerifiers(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSecretVerifiersParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSecretVerifiers(w, r, clientID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListSecrets operation middleware
 func (siw *ServerInterfaceWrapper) ListSecrets(w http.ResponseWriter, r *http.Request) {
 
@@ -3721,6 +5844,164 @@ func (siw *ServerInterfaceWrapper) ListRules(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// GetSnapshot operation middleware
+func (siw *ServerInterfaceWrapper) GetSnapshot(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetSnapshotParams
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "effective" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "effective", r.URL.Query(), &params.Effective, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "effective"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "effective", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "include" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include", r.URL.Query(), &params.Include, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "include"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "include", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSnapshot(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetPublicKeys operation middleware
+func (siw *ServerInterfaceWrapper) GetPublicKeys(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant Tenant
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", chi.URLParam(r, "tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tenant", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPublicKeysParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPublicKeys(w, r, tenant, clientID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -3874,6 +6155,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/admin/oauth/clients/{client_id}/rotate-secret", wrapper.RotateSecret)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/admin/oauth/clients/{client_id}/secret-verifiers", wrapper.ListSecretVerifiers)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/admin/oauth/clients/{client_id}/secrets", wrapper.ListSecrets)
 	})
 	r.Group(func(r chi.Router) {
@@ -3890,6 +6174,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/admin/oauth/rules", wrapper.ListRules)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/admin/oauth/snapshot", wrapper.GetSnapshot)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/oauth/{tenant}/clients/{client_id}/jwks.json", wrapper.GetPublicKeys)
 	})
 
 	return r
@@ -3971,6 +6261,20 @@ func (response ListChanges200JSONResponse) VisitListChangesResponse(w http.Respo
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChanges200ApplicationVndClienteleRfc7591PlusJSONResponse ClientMetadataChangeListDetailResponse
+
+func (response ListChanges200ApplicationVndClienteleRfc7591PlusJSONResponse) VisitListChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/vnd.clientele.rfc7591+json")
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4105,6 +6409,20 @@ func (response ListClients200JSONResponse) VisitListClientsResponse(w http.Respo
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListClients200ApplicationVndClienteleRfc7591PlusJSONResponse ClientMetadataListResponse
+
+func (response ListClients200ApplicationVndClienteleRfc7591PlusJSONResponse) VisitListClientsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/vnd.clientele.rfc7591+json")
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4617,6 +6935,26 @@ func (response GetClient200JSONResponse) VisitGetClientResponse(w http.ResponseW
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClient200ApplicationVndClienteleRfc7591PlusJSONResponse struct {
+	Body    ClientMetadata
+	Headers GetClient200ResponseHeaders
+}
+
+func (response GetClient200ApplicationVndClienteleRfc7591PlusJSONResponse) VisitGetClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/vnd.clientele.rfc7591+json")
 	if response.Headers.ETag != nil {
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
@@ -6124,6 +8462,155 @@ func (response RotateSecret503JSONResponse) VisitRotateSecretResponse(w http.Res
 	return err
 }
 
+type ListSecretVerifiersRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+	Params   ListSecretVerifiersParams
+}
+
+type ListSecretVerifiersResponseObject interface {
+	VisitListSecretVerifiersResponse(w http.ResponseWriter) error
+}
+
+type ListSecretVerifiers200JSONResponse SecretVerifierListDetailResponse
+
+func (response ListSecretVerifiers200JSONResponse) VisitListSecretVerifiersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretVerifiers400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response ListSecretVerifiers400JSONResponse) VisitListSecretVerifiersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretVerifiers401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListSecretVerifiers401JSONResponse) VisitListSecretVerifiersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretVerifiers403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListSecretVerifiers403JSONResponse) VisitListSecretVerifiersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretVerifiers404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ListSecretVerifiers404JSONResponse) VisitListSecretVerifiersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretVerifiers412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response ListSecretVerifiers412JSONResponse) VisitListSecretVerifiersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretVerifiers429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListSecretVerifiers429JSONResponse) VisitListSecretVerifiersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretVerifiers500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListSecretVerifiers500JSONResponse) VisitListSecretVerifiersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSecretVerifiers503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListSecretVerifiers503JSONResponse) VisitListSecretVerifiersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSecretsRequestObject struct {
 	ClientID ClientID `json:"client_id"`
 	Params   ListSecretsParams
@@ -7150,6 +9637,319 @@ func (response ListRules503JSONResponse) VisitListRulesResponse(w http.ResponseW
 	return err
 }
 
+type GetSnapshotRequestObject struct {
+	Params GetSnapshotParams
+}
+
+type GetSnapshotResponseObject interface {
+	VisitGetSnapshotResponse(w http.ResponseWriter) error
+}
+
+type GetSnapshot200ApplicationXNdjsonResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetSnapshot200ApplicationXNdjsonResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type GetSnapshot400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response GetSnapshot400JSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSnapshot401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response GetSnapshot401JSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSnapshot403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response GetSnapshot403JSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSnapshot412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response GetSnapshot412JSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSnapshot429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetSnapshot429JSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSnapshot500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response GetSnapshot500JSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSnapshot503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response GetSnapshot503JSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPublicKeysRequestObject struct {
+	Tenant   Tenant   `json:"tenant"`
+	ClientID ClientID `json:"client_id"`
+	Params   GetPublicKeysParams
+}
+
+type GetPublicKeysResponseObject interface {
+	VisitGetPublicKeysResponse(w http.ResponseWriter) error
+}
+
+type GetPublicKeys200ResponseHeaders struct {
+	CacheControl *string
+	ETag         *string
+}
+
+type GetPublicKeys200ApplicationJwkSetPlusJSONResponse struct {
+	Body    JwkSet
+	Headers GetPublicKeys200ResponseHeaders
+}
+
+func (response GetPublicKeys200ApplicationJwkSetPlusJSONResponse) VisitGetPublicKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/jwk-set+json")
+	if response.Headers.CacheControl != nil {
+		w.Header().Set("Cache-Control", fmt.Sprint(*response.Headers.CacheControl))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPublicKeys304ResponseHeaders struct {
+	CacheControl *string
+	ETag         *string
+}
+
+type GetPublicKeys304Response struct {
+	Headers GetPublicKeys304ResponseHeaders
+}
+
+func (response GetPublicKeys304Response) VisitGetPublicKeysResponse(w http.ResponseWriter) error {
+	if response.Headers.CacheControl != nil {
+		w.Header().Set("Cache-Control", fmt.Sprint(*response.Headers.CacheControl))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetPublicKeys400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response GetPublicKeys400JSONResponse) VisitGetPublicKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPublicKeys404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response GetPublicKeys404JSONResponse) VisitGetPublicKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPublicKeys412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response GetPublicKeys412JSONResponse) VisitGetPublicKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPublicKeys429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetPublicKeys429JSONResponse) VisitGetPublicKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPublicKeys500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response GetPublicKeys500JSONResponse) VisitGetPublicKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPublicKeys503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response GetPublicKeys503JSONResponse) VisitGetPublicKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListChanges Follow changes
@@ -7191,6 +9991,9 @@ type StrictServerInterface interface {
 	// RotateSecret Rotate the secret
 	// (POST /admin/oauth/clients/{client_id}/rotate-secret)
 	RotateSecret(ctx context.Context, request RotateSecretRequestObject) (RotateSecretResponseObject, error)
+	// ListSecretVerifiers Get the hashes of the secrets
+	// (GET /admin/oauth/clients/{client_id}/secret-verifiers)
+	ListSecretVerifiers(ctx context.Context, request ListSecretVerifiersRequestObject) (ListSecretVerifiersResponseObject, error)
 	// ListSecrets List secrets
 	// (GET /admin/oauth/clients/{client_id}/secrets)
 	ListSecrets(ctx context.Context, request ListSecretsRequestObject) (ListSecretsResponseObject, error)
@@ -7209,6 +10012,12 @@ type StrictServerInterface interface {
 	// ListRules List the rules
 	// (GET /admin/oauth/rules)
 	ListRules(ctx context.Context, request ListRulesRequestObject) (ListRulesResponseObject, error)
+	// GetSnapshot Read all clients in one response
+	// (GET /admin/oauth/snapshot)
+	GetSnapshot(ctx context.Context, request GetSnapshotRequestObject) (GetSnapshotResponseObject, error)
+	// GetPublicKeys Read the public keys of a client, without a token
+	// (GET /oauth/{tenant}/clients/{client_id}/jwks.json)
+	GetPublicKeys(ctx context.Context, request GetPublicKeysRequestObject) (GetPublicKeysResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -7610,6 +10419,33 @@ func (sh *strictHandler) RotateSecret(w http.ResponseWriter, r *http.Request, cl
 	}
 }
 
+// ListSecretVerifiers operation middleware
+func (sh *strictHandler) ListSecretVerifiers(w http.ResponseWriter, r *http.Request, clientID ClientID, params ListSecretVerifiersParams) {
+	var request ListSecretVerifiersRequestObject
+
+	request.ClientID = clientID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSecretVerifiers(ctx, request.(ListSecretVerifiersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSecretVerifiers")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSecretVerifiersResponseObject); ok {
+		if err := validResponse.VisitListSecretVerifiersResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListSecrets operation middleware
 func (sh *strictHandler) ListSecrets(w http.ResponseWriter, r *http.Request, clientID ClientID, params ListSecretsParams) {
 	var request ListSecretsRequestObject
@@ -7781,6 +10617,60 @@ func (sh *strictHandler) ListRules(w http.ResponseWriter, r *http.Request, param
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListRulesResponseObject); ok {
 		if err := validResponse.VisitListRulesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetSnapshot operation middleware
+func (sh *strictHandler) GetSnapshot(w http.ResponseWriter, r *http.Request, params GetSnapshotParams) {
+	var request GetSnapshotRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSnapshot(ctx, request.(GetSnapshotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSnapshot")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetSnapshotResponseObject); ok {
+		if err := validResponse.VisitGetSnapshotResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetPublicKeys operation middleware
+func (sh *strictHandler) GetPublicKeys(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID, params GetPublicKeysParams) {
+	var request GetPublicKeysRequestObject
+
+	request.Tenant = tenant
+	request.ClientID = clientID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPublicKeys(ctx, request.(GetPublicKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPublicKeys")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetPublicKeysResponseObject); ok {
+		if err := validResponse.VisitGetPublicKeysResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -9,16 +9,24 @@ import (
 // Permission allows a caller some operations in its tenant.
 type Permission string
 
-// The permissions. An administrator has all of them; other callers get them from the
-// scopes of the access token.
+// The permissions. An administrator has those of [AdministratorPermissions]; other
+// callers get them from the scopes of the access token.
 const (
-	PermissionRead   Permission = "clients:read"   // read clients, keys, history, rules; follow changes
-	PermissionVerify Permission = "clients:verify" // verify secrets
-	PermissionWrite  Permission = "clients:write"  // everything that changes a client
+	PermissionRead      Permission = "clients:read"      // read clients, keys, history, rules; follow changes
+	PermissionVerify    Permission = "clients:verify"    // verify secrets
+	PermissionWrite     Permission = "clients:write"     // everything that changes a client
+	PermissionVerifiers Permission = "clients:verifiers" // read the hashes of secrets
 )
 
 // Permissions lists every permission.
 func Permissions() []Permission {
+	return append(AdministratorPermissions(), PermissionVerifiers)
+}
+
+// AdministratorPermissions lists the permissions that the role of an administrator has.
+// [PermissionVerifiers] is not one of them: hashes can be attacked offline and without a
+// trace, so it is only for the servers that need them.
+func AdministratorPermissions() []Permission {
 	return []Permission{PermissionRead, PermissionVerify, PermissionWrite}
 }
 
@@ -36,11 +44,13 @@ const (
 	OpGetClientCompliance Operation = "getClientCompliance"
 	OpGetClientKeys       Operation = "getClientKeys"
 	OpGetRevision         Operation = "getRevision"
+	OpGetSnapshot         Operation = "getSnapshot"
 	OpListChanges         Operation = "listChanges"
 	OpListClients         Operation = "listClients"
 	OpListRevisions       Operation = "listRevisions"
 	OpListRules           Operation = "listRules"
 	OpListSecrets         Operation = "listSecrets"
+	OpListSecretVerifiers Operation = "listSecretVerifiers"
 	OpRestoreClient       Operation = "restoreClient"
 	OpRestoreRevision     Operation = "restoreRevision"
 	OpRotateSecret        Operation = "rotateSecret"
@@ -52,11 +62,13 @@ const (
 // an unknown operation.
 func (o Operation) Needs() Permission {
 	switch o {
-	case OpCheckCompliance, OpGetClient, OpGetClientCompliance, OpGetClientKeys, OpGetRevision, OpListChanges,
+	case OpCheckCompliance, OpGetClient, OpGetClientCompliance, OpGetClientKeys, OpGetRevision, OpGetSnapshot, OpListChanges,
 		OpListClients, OpListRevisions, OpListRules, OpListSecrets:
 		return PermissionRead
 	case OpVerifySecret:
 		return PermissionVerify
+	case OpListSecretVerifiers:
+		return PermissionVerifiers
 	case OpCreateClient, OpCreateSecret, OpDeleteClient, OpDeleteSecret, OpRestoreClient, OpRestoreRevision,
 		OpRotateSecret, OpUpdateClient:
 		return PermissionWrite
@@ -71,6 +83,9 @@ type Caller struct {
 	ClientID    domain.ClientID // the client that the token was issued to; may be empty
 	Tenant      domain.TenantID
 	Permissions []Permission
+	// Administrator reports whether the caller has the role of an administrator, or the
+	// platform role. Only administrators may import the hash of a secret.
+	Administrator bool
 	// Platform callers may choose the tenant to act in.
 	Platform bool
 
@@ -133,6 +148,16 @@ func (c Caller) May(o Operation) error {
 		return nil
 	}
 	return &missing
+}
+
+// mayImport returns nil if the caller may run the operation with the hash of an existing
+// secret; otherwise a [*ForbiddenError].
+func (c Caller) mayImport(o Operation) error {
+	err := c.May(o)
+	if err == nil && !c.Administrator {
+		err = &ForbiddenError{NotAdministrator: true}
+	}
+	return err
 }
 
 // Has reports whether the caller has the permission.

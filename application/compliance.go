@@ -34,8 +34,41 @@ func (r *Registry) ClientKeys(ctx context.Context, caller Caller, id domain.Clie
 	if err != nil {
 		return KeysInForce{}, fmt.Errorf("read the keys of a client: %w", err)
 	}
-	inForce.Findings = r.config.Book.Validate(settings, inForce.Keys, r.now()).AboutKeys()
+	facts := domain.Facts{Keys: inForce.Keys, Server: serverOf(ctx, r.config.Servers, caller.Tenant)}
+	inForce.Findings = r.config.Book.Validate(settings, facts, r.now()).AboutKeys()
 	return inForce, nil
+}
+
+// Effective returns the settings that an authorization server is to apply for a client
+// with the given settings (see [domain.Rulebook.Effective]).
+func (r *Registry) Effective(settings domain.Settings) domain.Settings {
+	return r.config.Book.Effective(settings)
+}
+
+// PublicKeys returns the JWK Set of an active client: its inline keys as they were
+// registered, or those that were fetched from its jwks_uri a short while ago. It needs no
+// permission and fetches nothing. The error is [ErrNotFound], also if the tenant does not
+// exist, if the client is deleted or suspended, and if there are no keys, or that of the
+// store. The set may have private parameters if it was fetched; the caller must publish
+// only public ones.
+func (r *Registry) PublicKeys(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (jwks string, err error) {
+	client, err := r.config.Store.Find(ctx, tenant, id)
+	if err != nil {
+		return "", fmt.Errorf("read the public keys of a client: %w", err)
+	}
+	settings := client.Settings()
+	if client.Deleted() || settings.Status != domain.StatusActive {
+		return "", ErrNotFound
+	}
+	if uri := settings.Keys.URI(); uri != "" {
+		jwks, _ = r.config.Keys.Cached(uri)
+	} else {
+		jwks = settings.Keys.Inline()
+	}
+	if jwks == "" {
+		return "", ErrNotFound
+	}
+	return jwks, nil
 }
 
 // Assess checks a client of the caller's tenant against profiles. The errors are those
@@ -73,10 +106,15 @@ func (r *Registry) assess(
 	if err != nil {
 		return nil, fmt.Errorf("assess a client: %w", err)
 	}
+	sector, err := resolveSector(ctx, r.config.Sectors, tenant, settings.SectorIdentifierURI, true)
+	if err != nil {
+		return nil, fmt.Errorf("assess a client: %w", err)
+	}
+	facts := domain.Facts{Keys: keys, Sector: sector, Server: serverOf(ctx, r.config.Servers, tenant)}
 	now := r.now()
 	assessed := make([]domain.Assessment, len(profiles))
 	for i, profile := range profiles {
-		assessed[i] = r.config.Book.Assess(settings, profile, keys, now)
+		assessed[i] = r.config.Book.Assess(settings, profile, facts, now)
 	}
 	return assessed, nil
 }

@@ -47,9 +47,13 @@ var (
 	// ErrUnavailable: a store or the token issuer's keys cannot be reached. It is
 	// unknown whether a change was committed.
 	ErrUnavailable = errors.New("temporarily unavailable")
-	// ErrTooManyFetches: too many fetches of clients' keys are in progress, of all
-	// tenants or of this one. Nothing was changed. It wraps [ErrUnavailable].
-	ErrTooManyFetches = fmt.Errorf("too many key fetches in progress: %w", ErrUnavailable)
+	// ErrTooManyFetches: too many fetches of clients' keys and sector identifiers are in
+	// progress, of all tenants or of this one. Nothing was changed. It wraps
+	// [ErrUnavailable].
+	ErrTooManyFetches = fmt.Errorf("too many fetches in progress: %w", ErrUnavailable)
+	// ErrTooManyVerifications: too many secrets are being verified against slow hashes
+	// of other systems. It wraps [ErrUnavailable].
+	ErrTooManyVerifications = fmt.Errorf("too many verifications of imported secrets in progress: %w", ErrUnavailable)
 )
 
 // InvalidError reports that a configuration is rejected. The findings are all violations

@@ -22,6 +22,9 @@ const (
 type ForbiddenError struct {
 	// Permission is the permission that the caller lacks; empty if it lacks none.
 	Permission Permission
+	// NotAdministrator reports that only an administrator may import the hash of a
+	// secret, and the caller is not one.
+	NotAdministrator bool
 	// Tenant is the problem with the tenant.
 	Tenant TenantProblem
 }
@@ -40,6 +43,9 @@ func (e *ForbiddenError) Error() string {
 	}
 	if e.Permission != "" {
 		missing = append(missing, "the permission "+string(e.Permission)+" is missing")
+	}
+	if e.NotAdministrator {
+		missing = append(missing, "only an administrator may import the hash of a secret")
 	}
 	if len(missing) == 0 {
 		return ErrForbidden.Error()

@@ -8,11 +8,15 @@ import (
 
 // Inspector validates configurations without a registry. It is safe for concurrent use.
 type Inspector struct {
-	Book  *domain.Rulebook
-	Keys  KeyResolver
-	Clock Clock
-	// FetchKeys enables fetching keys at a jwks_uri. Otherwise the rules about such
-	// keys find nothing.
+	Book    *domain.Rulebook
+	Keys    KeyResolver
+	Sectors SectorResolver
+	// Servers returns what the authorization server supports; nil means that nothing is
+	// known. It is called with the empty tenant.
+	Servers Servers
+	Clock   Clock
+	// FetchKeys enables fetching the keys at a jwks_uri and the document at a
+	// sector_identifier_uri. Otherwise the rules about them find nothing.
 	FetchKeys bool
 }
 
@@ -24,5 +28,10 @@ func (i *Inspector) Inspect(ctx context.Context, change domain.Change) domain.Fi
 	if err != nil {
 		keys = domain.KeysUnreachable(err.Error())
 	}
-	return draft.Decide(keys, nowBy(i.Clock)).Findings
+	uri, fetch := draft.SectorIdentifier()
+	sector, err := resolveSector(ctx, i.Sectors, "", uri, fetch && i.FetchKeys)
+	if err != nil {
+		sector = domain.SectorIdentifierUnreachable(err.Error())
+	}
+	return draft.Decide(domain.Facts{Keys: keys, Sector: sector, Server: serverOf(ctx, i.Servers, "")}, nowBy(i.Clock)).Findings
 }

@@ -189,9 +189,9 @@ func (m *model) secret(t *rapid.T, r *registry, caller application.Caller) {
 		require.NoError(t, err)
 		if action == domain.ActionRotateSecret {
 			for _, old := range c.secrets {
-				_, valid, err := r.VerifySecret(t.Context(), caller, id, old)
+				result, err := r.VerifySecret(t.Context(), caller, id, old)
 				require.NoError(t, err)
-				require.False(t, valid)
+				require.False(t, result.Valid)
 			}
 			c.secrets = nil
 		}
@@ -216,9 +216,9 @@ func (m *model) compare(t *rapid.T, r *registry, caller application.Caller) {
 		require.Equal(t, fmt.Sprint(c.scopes), fmt.Sprint(settings.Scopes))
 		require.Equal(t, c.revision, int(client.Revision()))
 		for _, value := range c.secrets {
-			_, valid, err := r.VerifySecret(t.Context(), caller, id, value)
+			result, err := r.VerifySecret(t.Context(), caller, id, value)
 			require.NoError(t, err)
-			require.True(t, valid)
+			require.True(t, result.Valid)
 		}
 		want["all"] = append(want["all"], id)
 		if c.name == "App" {

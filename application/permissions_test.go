@@ -29,6 +29,10 @@ func operationCalls(r *registry, id, fresh domain.ClientID) map[application.Oper
 			page, err := r.List(ctx, c, application.Query{Limit: 1000})
 			return foundIn(page.Clients, id, err)
 		},
+		application.OpGetSnapshot: func(ctx context.Context, c application.Caller) error {
+			page, err := r.Snapshot(ctx, c, "", false)
+			return foundIn(page.Clients, id, err)
+		},
 		application.OpUpdateClient: func(ctx context.Context, c application.Caller) error {
 			_, err := r.Revise(ctx, c, id, domain.ChangeOf(domain.Settings{Name: "x"}), none)
 			return err
@@ -54,7 +58,11 @@ func operationCalls(r *registry, id, fresh domain.ClientID) map[application.Oper
 			return r.DeleteSecret(ctx, c, id, "no such secret", none)
 		},
 		application.OpVerifySecret: func(ctx context.Context, c application.Caller) error {
-			_, _, err := r.VerifySecret(ctx, c, id, "x")
+			_, err := r.VerifySecret(ctx, c, id, "x")
+			return err
+		},
+		application.OpListSecretVerifiers: func(ctx context.Context, c application.Caller) error {
+			_, err := r.SecretVerifiers(ctx, c, id)
 			return err
 		},
 		application.OpListRevisions: func(ctx context.Context, c application.Caller) error {
@@ -183,9 +191,9 @@ func TestSecretVerificationsAreRateLimited(t *testing.T) {
 	r := newRegistry(t)
 	id := register(t, r)
 	r.with(func(config *application.Config) { config.Verifications = denyAll{} })
-	_, _, err := r.VerifySecret(t.Context(), callerWithoutPermissions, id, "x")
+	_, err := r.VerifySecret(t.Context(), callerWithoutPermissions, id, "x")
 	require.ErrorIs(t, err, application.ErrForbidden, "forbidden calls do not count towards the limit")
-	_, _, err = r.VerifySecret(t.Context(), admin, id, "x")
+	_, err = r.VerifySecret(t.Context(), admin, id, "x")
 	require.ErrorIs(t, err, application.ErrTooManyRequests)
 }
 

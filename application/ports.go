@@ -78,6 +78,14 @@ type Store interface {
 	// time.
 	NoteSecretUses(ctx context.Context, uses []SecretUse) error
 
+	// AdoptSecrets stores the secrets of c, which has the registry's own hashes in
+	// place of imported ones, without a revision: nothing that the log or the feed
+	// reports has changed. The stored client must be at the revision of c, otherwise
+	// nothing changes and it returns [ErrConflict]. A revision that is decided on the
+	// client before it and committed after it has the secrets of before; they verify
+	// the same values.
+	AdoptSecrets(ctx context.Context, c domain.Client) error
+
 	// SecretUses returns when the secrets of a client were last used, by id. Secrets
 	// that were never used are absent.
 	SecretUses(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (map[string]time.Time, error)
@@ -103,6 +111,12 @@ type Query struct {
 	Profile      domain.Profile
 	Scope        domain.Scope
 	RedirectHost string // the host of a redirect URI, case-insensitive
+
+	ApplicationType domain.ApplicationType
+	SoftwareID      string
+	Owner           string
+	Label           string // the name of a label, or the name, "=" and the text
+
 	UpdatedSince time.Time
 
 	After  domain.ClientID // only identifiers after this one
@@ -118,7 +132,7 @@ type Query struct {
 // Selects reports whether the query filters by more than the status.
 func (q Query) Selects() bool {
 	return q.Name != "" || q.GrantType != "" || q.AuthMethod != "" || q.Profile != "" || q.Scope != "" ||
-		q.RedirectHost != "" || !q.UpdatedSince.IsZero()
+		q.RedirectHost != "" || q.ApplicationType != "" || q.SoftwareID != "" || q.Owner != "" || q.Label != "" || !q.UpdatedSince.IsZero()
 }
 
 // Page is one page of a list.
@@ -201,6 +215,43 @@ type KeyResolver interface {
 	// fetch was not started, or [ErrUnavailable] if the context ended first. Each
 	// tenant, including the empty one, has a share of the concurrent fetches.
 	Fetch(ctx context.Context, tenant domain.TenantID, uri string) (keys domain.Keys, at time.Time, err error)
+
+	// Cached returns the text of the JWK Set that Fetch read from the URI a short while
+	// ago, as it was received. It fetches nothing. ok is false if there is none, or if
+	// what was read is not a JWK Set.
+	Cached(uri string) (jwks string, ok bool)
+}
+
+// SecretHashes reads hashes of secrets that other systems made, and verifies secrets
+// against them.
+type SecretHashes interface {
+	// Parse reads a hash. The error is an [*InvalidError] if it has no supported form
+	// or a parameter that is out of bounds.
+	Parse(hash string) (domain.ImportedHash, error)
+
+	// Verify reports whether the slow hash is that of the value. Time and memory are
+	// bounded, and the same whether it is or not. The error is [ErrTooManyRequests] if
+	// too many verifications of this client are under way, [ErrTooManyVerifications] if
+	// too many of all clients are, or [ErrUnavailable] if the context ended first.
+	Verify(ctx context.Context, tenant domain.TenantID, id domain.ClientID, hash, value string) (bool, error)
+}
+
+// SectorResolver reads the documents of clients' sector identifiers into the facts that
+// rules check.
+type SectorResolver interface {
+	// FetchSectorIdentifier reads the document at a sector_identifier_uri (OIDC
+	// Registration §5) for a tenant, or returns what it read a short while ago. It
+	// follows no redirect. Everything else is as for [KeyResolver.Fetch], also the
+	// error; a tenant has one share for keys and documents together.
+	FetchSectorIdentifier(ctx context.Context, tenant domain.TenantID, uri string) (domain.SectorIdentifier, error)
+}
+
+// Servers knows what the authorization servers of tenants support.
+type Servers interface {
+	// Server returns what the authorization server of the tenant supports, as it was
+	// read last; the zero value if nothing is known. It never fails, and returns
+	// within a few seconds.
+	Server(ctx context.Context, tenant domain.TenantID) domain.ServerMetadata
 }
 
 // Limiter limits the rate of an operation.

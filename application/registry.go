@@ -22,11 +22,15 @@ const (
 
 // Config contains the ports and options of a [Registry].
 type Config struct {
-	Book   *domain.Rulebook
-	Store  Store
-	Keys   KeyResolver
-	Clock  Clock
-	Random Random
+	Book    *domain.Rulebook
+	Store   Store
+	Keys    KeyResolver
+	Sectors SectorResolver
+	// Servers returns what the authorization servers support; nil means that nothing is
+	// known.
+	Servers Servers
+	Clock   Clock
+	Random  Random
 	// Peppers are the keys with which secrets are hashed: the first one for new
 	// secrets, all of them for verification. Without peppers, secrets are hashed
 	// without a key.
@@ -36,17 +40,26 @@ type Config struct {
 	Grace time.Duration
 	// Verifications limits the rate of verifications of secrets; nil means no limit.
 	Verifications Limiter
+	// VerificationAge is how long the result of a verification may be kept at most; 0
+	// does not allow it.
+	VerificationAge time.Duration
+	// Hashes verifies imported secrets.
+	Hashes SecretHashes
 	// ListTime limits the time of a list. It should be less than the time of a
 	// request, so that lists do not keep the store from other requests; 0 means no
 	// limit.
 	ListTime time.Duration
+	// SnapshotPage is the maximum number of clients that are read at once for a
+	// snapshot; 0 means [defaultSnapshotPage].
+	SnapshotPage int
 	// MaxClients limits the number of clients per tenant, except for deleted ones; 0
 	// means no limit.
 	MaxClients int
 }
 
 // Registry has a method for each use case. Each method first checks the permission of
-// the caller. A Registry is safe for concurrent use and must not be copied.
+// the caller, except [Registry.PublicKeys], which needs none. A Registry is safe for
+// concurrent use and must not be copied.
 type Registry struct {
 	config    Config
 	uses      secretUses
@@ -115,7 +128,27 @@ func (r *Registry) Register(
 	if err := caller.May(OpCreateClient); err != nil {
 		return Registered{}, err
 	}
-	registered, err := r.register(ctx, caller, id, change, opts)
+	return r.registerOnce(ctx, caller, id, change, "", opts)
+}
+
+// Import is [Registry.Register] for a client that keeps the secret it has in another
+// system, of which only the hash is known. The caller must be an administrator. In
+// addition, an [*InvalidError] reports a hash that cannot be used.
+func (r *Registry) Import(
+	ctx context.Context, caller Caller, id domain.ClientID, change domain.Change, secretHash string, opts Options,
+) (Registered, error) {
+	if err := caller.mayImport(OpCreateClient); err != nil {
+		return Registered{}, err
+	}
+	return r.registerOnce(ctx, caller, id, change, secretHash, opts)
+}
+
+// registerOnce registers a client, unless an earlier request with the same idempotency
+// key did. secretHash is empty for a new secret.
+func (r *Registry) registerOnce(
+	ctx context.Context, caller Caller, id domain.ClientID, change domain.Change, secretHash string, opts Options,
+) (Registered, error) {
+	registered, err := r.register(ctx, caller, id, change, secretHash, opts)
 	if r.isRepeated(ctx, caller, opts, err) {
 		registered, err = r.earlierRegistration(ctx, caller, opts)
 	}
@@ -126,7 +159,7 @@ func (r *Registry) Register(
 }
 
 func (r *Registry) register(
-	ctx context.Context, caller Caller, id domain.ClientID, change domain.Change, opts Options,
+	ctx context.Context, caller Caller, id domain.ClientID, change domain.Change, secretHash string, opts Options,
 ) (Registered, error) {
 	if err := r.checkProcessed(ctx, caller, opts); err != nil {
 		return Registered{}, err
@@ -150,10 +183,16 @@ func (r *Registry) register(
 			identity.ClientID = domain.ClientID("app-" + r.config.Random.ID())
 		}
 	}
-	outcome, err := r.decide(ctx, caller.Tenant, r.config.Book.Register(identity, change), now)
+	draft := r.config.Book.Register(identity, change)
+	outcome, err := r.decide(ctx, caller.Tenant, draft, now)
 	if err != nil {
 		return Registered{}, err
 	}
+	imported, findings, err := r.parseHash(secretHash, draft.Settings())
+	if err != nil {
+		return Registered{}, err
+	}
+	outcome.Findings = slices.Concat(outcome.Findings, findings)
 	if outcome.Findings.HasViolations() {
 		return Registered{}, &InvalidError{Findings: outcome.Findings}
 	}
@@ -163,7 +202,11 @@ func (r *Registry) register(
 	}
 	if registered.Client.UsesSecret() {
 		var secret domain.Secret
-		secret, registered.Secret = r.newSecret(now)
+		if secretHash != "" {
+			secret = r.importedSecret(imported, now)
+		} else {
+			secret, registered.Secret = r.newSecret(now)
+		}
 		registered.Client = registered.Client.WithFirstSecret(secret)
 	}
 	err = r.commit(ctx, caller, domain.ActionCreate, registered.Client, opts)
@@ -171,6 +214,23 @@ func (r *Registry) register(
 		err = ErrTaken
 	}
 	return registered, err
+}
+
+// parseHash reads the hash of the secret of a new client, if there is one. What is wrong
+// with it is in the findings, to be reported together with those of the rules.
+func (r *Registry) parseHash(text string, of domain.Settings) (hash domain.ImportedHash, findings domain.Findings, err error) {
+	if text == "" {
+		return domain.ImportedHash{}, nil, nil
+	}
+	hash, err = r.config.Hashes.Parse(text)
+	if invalid, ok := errors.AsType[*InvalidError](err); ok {
+		findings, err = invalid.Findings, nil
+	}
+	if !of.UsesSecret() {
+		findings = append(findings, domain.SecretHashViolation(domain.RuleSecretHashUnused,
+			"no authentication method of the client uses a secret; omit secret_hash, or add client_secret_basic or client_secret_post"))
+	}
+	return hash, findings, err
 }
 
 // earlierRegistration returns the result of the registration by an earlier request.
@@ -208,7 +268,12 @@ func (r *Registry) find(ctx context.Context, caller Caller, op Operation, id dom
 // List returns a page of the clients of the caller's tenant. The error is
 // [ErrForbidden], [ErrListTime] or that of the store.
 func (r *Registry) List(ctx context.Context, caller Caller, q Query) (Page, error) {
-	if err := caller.May(OpListClients); err != nil {
+	return r.list(ctx, caller, OpListClients, q)
+}
+
+// list is List for whichever operation.
+func (r *Registry) list(ctx context.Context, caller Caller, op Operation, q Query) (Page, error) {
+	if err := caller.May(op); err != nil {
 		return Page{}, err
 	}
 	var page Page
@@ -303,15 +368,21 @@ func (r *Registry) revising(change domain.Change) decision {
 	}
 }
 
-// decide reads the keys that the draft needs, and validates it. No lock is held and no
-// transaction is open while keys are fetched. The error is that of [KeyResolver.Fetch].
+// decide reads the documents that the draft needs, and validates it. No lock is held and
+// no transaction is open while they are fetched. The error is that of
+// [KeyResolver.Fetch].
 func (r *Registry) decide(ctx context.Context, tenant domain.TenantID, draft *domain.Draft, now time.Time) (domain.Outcome, error) {
 	source, fetch := draft.Keys()
 	keys, err := resolve(ctx, r.config.Keys, tenant, source, fetch)
 	if err != nil {
 		return domain.Outcome{}, err
 	}
-	return draft.Decide(keys, now), nil
+	uri, fetch := draft.SectorIdentifier()
+	sector, err := resolveSector(ctx, r.config.Sectors, tenant, uri, fetch)
+	if err != nil {
+		return domain.Outcome{}, err
+	}
+	return draft.Decide(domain.Facts{Keys: keys, Sector: sector, Server: serverOf(ctx, r.config.Servers, tenant)}, now), nil
 }
 
 // change reads, decides and commits. It repeats this if the client was changed in the
@@ -457,6 +528,25 @@ func resolve(
 	default:
 		return domain.KeysUnexamined(), nil
 	}
+}
+
+// resolveSector reads the document at a sector_identifier_uri if fetch is set. The error
+// is that of [SectorResolver.FetchSectorIdentifier].
+func resolveSector(
+	ctx context.Context, resolver SectorResolver, tenant domain.TenantID, uri string, fetch bool,
+) (domain.SectorIdentifier, error) {
+	if uri == "" || !fetch {
+		return domain.SectorIdentifierUnexamined(), nil
+	}
+	return resolver.FetchSectorIdentifier(ctx, tenant, uri)
+}
+
+// serverOf returns what the authorization server of the tenant supports.
+func serverOf(ctx context.Context, servers Servers, tenant domain.TenantID) domain.ServerMetadata {
+	if servers == nil {
+		return domain.ServerMetadata{}
+	}
+	return servers.Server(ctx, tenant)
 }
 
 // now returns the time of the registry's clock, see [nowBy].

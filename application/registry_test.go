@@ -13,6 +13,7 @@ import (
 
 	"github.com/clientele-oauth/clientele/adapters/jwks"
 	"github.com/clientele-oauth/clientele/adapters/memory"
+	"github.com/clientele-oauth/clientele/adapters/secrethash"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -96,11 +97,12 @@ func registryOver(t *testing.T, store application.Store) *registry {
 	t.Helper()
 	book, err := domain.NewRulebook(domain.Policy{KeyPreflight: domain.PreflightOff})
 	require.NoError(t, err)
+	resolver := jwks.NewResolver(jwks.Options{})
 	r := &registry{}
 	r.with(func(c *application.Config) {
 		*c = application.Config{
-			Book: book, Store: store, Keys: jwks.NewResolver(jwks.Options{}), Clock: &clock{at: now}, Random: &counter{},
-			Grace: 4 * time.Hour,
+			Book: book, Store: store, Keys: resolver, Sectors: resolver, Clock: &clock{at: now}, Random: &counter{},
+			Grace: 4 * time.Hour, Hashes: secrethash.New(2),
 		}
 	})
 	return r
@@ -121,7 +123,7 @@ func onEachStore(t *testing.T, test func(t *testing.T, r *registry)) {
 }
 
 var (
-	admin                    = application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: application.Permissions()}
+	admin                    = application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: application.Permissions(), Administrator: true}
 	foreignCaller            = application.Caller{Subject: "eve", Tenant: "tenant_b", Permissions: application.Permissions()}
 	callerWithoutPermissions = application.Caller{Subject: "noah", Tenant: "tenant_a"}
 	callerWithoutTenant      = application.Caller{Subject: "hugo", Permissions: application.Permissions()}

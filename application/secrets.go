@@ -13,6 +13,9 @@ import (
 type SecretOptions struct {
 	Description string
 	ExpiresAt   *time.Time // nil means never
+	// Hash is the hash of a value that the client already has, made by another system;
+	// empty for a new random value. Only administrators may give one.
+	Hash string
 }
 
 // IssuedSecret is a new secret.
@@ -20,7 +23,7 @@ type IssuedSecret struct {
 	Client domain.Client
 	Secret domain.Secret
 	// Value is returned only once; it is empty if an earlier request created the
-	// secret.
+	// secret, and for an imported secret, whose value only the client knows.
 	Value    string
 	Repeated bool
 }
@@ -58,16 +61,27 @@ func (r *Registry) ListSecrets(ctx context.Context, caller Caller, id domain.Cli
 	return states, nil
 }
 
-// CreateSecret adds a secret to a client. The errors are those of [Registry.Revise] and
-// [domain.Secret.WithExpiry], [ErrKeyReused], [domain.ErrNoSecretUse],
-// [domain.ErrTooManySecrets] and [domain.ErrSecretsUnreadable].
+// CreateSecret adds a secret to a client. The errors are those of [Registry.Revise],
+// [domain.Secret.WithExpiry] and [SecretHashes.Parse], [ErrKeyReused],
+// [domain.ErrNoSecretUse], [domain.ErrTooManySecrets] and [domain.ErrSecretsUnreadable].
 func (r *Registry) CreateSecret(
 	ctx context.Context, caller Caller, id domain.ClientID, options SecretOptions, opts Options,
 ) (IssuedSecret, error) {
 	if err := caller.May(OpCreateSecret); err != nil {
 		return IssuedSecret{}, err
 	}
-	return r.issue(ctx, caller, id, domain.ActionCreateSecret, opts,
+	secretOf := r.newSecret
+	if options.Hash != "" {
+		if err := caller.mayImport(OpCreateSecret); err != nil {
+			return IssuedSecret{}, err
+		}
+		hash, err := r.config.Hashes.Parse(options.Hash)
+		if err != nil {
+			return IssuedSecret{}, err
+		}
+		secretOf = func(now time.Time) (domain.Secret, string) { return r.importedSecret(hash, now), "" }
+	}
+	return r.issue(ctx, caller, id, domain.ActionCreateSecret, opts, secretOf,
 		func(c domain.Client, s *domain.Secret, now time.Time) (domain.Client, error) {
 			s.Description = options.Description
 			if options.ExpiresAt != nil && !c.Deleted() {
@@ -93,7 +107,7 @@ func (r *Registry) RotateSecret(
 	if grace == nil {
 		grace = &r.config.Grace
 	}
-	return r.issue(ctx, caller, id, domain.ActionRotateSecret, opts,
+	return r.issue(ctx, caller, id, domain.ActionRotateSecret, opts, r.newSecret,
 		func(c domain.Client, s *domain.Secret, now time.Time) (domain.Client, error) {
 			return c.RotateSecret(*s, *grace, now)
 		})
@@ -102,6 +116,7 @@ func (r *Registry) RotateSecret(
 // issue creates a secret and adds it to the client.
 func (r *Registry) issue(
 	ctx context.Context, caller Caller, id domain.ClientID, action domain.Action, opts Options,
+	secretOf func(now time.Time) (secret domain.Secret, value string),
 	put func(domain.Client, *domain.Secret, time.Time) (domain.Client, error),
 ) (IssuedSecret, error) {
 	err := r.checkProcessed(ctx, caller, opts)
@@ -111,7 +126,7 @@ func (r *Registry) issue(
 		var revised Revised
 		revised, err = r.change(ctx, caller, id, action, opts,
 			func(_ context.Context, c domain.Client, now time.Time) (outcome domain.Outcome, err error) {
-				secret, value = r.newSecret(now)
+				secret, value = secretOf(now)
 				outcome.Client, err = put(c, &secret, now)
 				return outcome, err
 			})
@@ -162,39 +177,21 @@ func (r *Registry) DeleteSecret(ctx context.Context, caller Caller, id domain.Cl
 	return err
 }
 
-// VerifySecret reports whether value is a valid secret of the client, and which one. It
-// takes the same time whether it is or not. The errors are those of [Registry.Find],
-// [ErrTooManyRequests] and [domain.ErrSecretsUnreadable].
-func (r *Registry) VerifySecret(
-	ctx context.Context, caller Caller, id domain.ClientID, value string,
-) (secretID string, valid bool, err error) {
-	if err := caller.May(OpVerifySecret); err != nil {
-		return "", false, err
-	}
-	if r.config.Verifications != nil && !r.config.Verifications.Allow(caller.Tenant, string(id)) {
-		return "", false, ErrTooManyRequests
-	}
-	client, err := r.find(ctx, caller, OpVerifySecret, id)
-	if err == nil {
-		err = requireSecrets(client)
-	}
-	if err != nil {
-		return "", false, err
-	}
-	now := r.now()
-	secretID, valid = client.VerifySecret(value, r.config.Peppers, now)
-	if valid {
-		r.uses.note(SecretUse{TenantID: caller.Tenant, ClientID: id, SecretID: secretID, At: now})
-	}
-	return secretID, valid, nil
+func (r *Registry) newSecret(now time.Time) (secret domain.Secret, value string) {
+	return domain.NewSecret("secret_"+r.config.Random.ID(), r.config.Random.Entropy(), r.pepper(), now)
 }
 
-func (r *Registry) newSecret(now time.Time) (secret domain.Secret, value string) {
-	var pepper domain.Pepper
-	if len(r.config.Peppers) > 0 {
-		pepper = r.config.Peppers[0]
+// pepper returns the key that new hashes are made under; the zero value if there is none.
+func (r *Registry) pepper() domain.Pepper {
+	if len(r.config.Peppers) == 0 {
+		return domain.Pepper{}
 	}
-	return domain.NewSecret("secret_"+r.config.Random.ID(), r.config.Random.Entropy(), pepper, now)
+	return r.config.Peppers[0]
+}
+
+// importedSecret returns the record of a secret of another system.
+func (r *Registry) importedSecret(hash domain.ImportedHash, now time.Time) domain.Secret {
+	return domain.ImportSecret("secret_"+r.config.Random.ID(), hash, now)
 }
 
 // FlushSecretUses stores the times of last use that are not stored yet. It must be called

@@ -15,10 +15,10 @@ import (
 
 func verify(t *testing.T, r *registry, id domain.ClientID, value string) string {
 	t.Helper()
-	secretID, valid, err := r.VerifySecret(t.Context(), admin, id, value)
+	result, err := r.VerifySecret(t.Context(), admin, id, value)
 	require.NoError(t, err)
-	assert.Equal(t, valid, secretID != "")
-	return secretID
+	assert.Equal(t, result.Valid, result.SecretID != "")
+	return result.SecretID
 }
 
 func TestSecretLifecycle(t *testing.T) {

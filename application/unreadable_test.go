@@ -48,7 +48,7 @@ func TestUnreadableSecrets(t *testing.T) {
 	r, id := newUnreadable(t, application.PartSecrets)
 	for name, call := range map[string]func() error{
 		"list":   func() error { _, err := r.ListSecrets(t.Context(), admin, id); return err },
-		"verify": func() error { _, _, err := r.VerifySecret(t.Context(), admin, id, "x"); return err },
+		"verify": func() error { _, err := r.VerifySecret(t.Context(), admin, id, "x"); return err },
 		"create": func() error {
 			_, err := r.CreateSecret(t.Context(), admin, id, application.SecretOptions{}, application.Options{})
 			return err

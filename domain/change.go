@@ -99,8 +99,8 @@ func (c Change) Needed(s Settings) (needed Change, differences []Difference) {
 	return needed, differences
 }
 
-// Difference is one field in which two configurations differ. A value is a string,
-// a bool or a []string.
+// Difference is one field in which two configurations differ. A value is as [Plain]
+// returns it.
 type Difference struct {
 	Field         Field
 	Before, After any

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"slices"
 	"time"
 )
 
@@ -31,21 +32,31 @@ func (a Assessment) Compliant() bool {
 }
 
 // Obligation is a requirement of a profile on the authorization server and the client
-// at run time, which a registration cannot show.
+// at run time, which the registration does not show.
 type Obligation struct {
 	Demand string
 	Source string
+	// Rules are the ids of the rules by which a registration shows that the demand is
+	// met: the obligation is listed if one of them is broken. Empty if no registration
+	// can show it.
+	Rules []string
 }
 
 // Assess checks the settings against the profile, as if they claimed it.
-func (b *Rulebook) Assess(settings Settings, profile Profile, keys Keys, now time.Time) Assessment {
+func (b *Rulebook) Assess(settings Settings, profile Profile, facts Facts, now time.Time) Assessment {
 	settings.Profile = profile
 	validatedAs, _ := profile.ValidatedAs()
 	found := map[string]Findings{}
-	for _, f := range b.Validate(settings, keys, now) {
+	for _, f := range b.Validate(settings, facts, now) {
 		found[f.Rule] = append(found[f.Rule], f)
 	}
-	a := Assessment{Profile: profile, Obligations: obligations(validatedAs)}
+	a := Assessment{Profile: profile}
+	for _, o := range obligations(validatedAs) {
+		broken := func(rule string) bool { return len(found[rule]) > 0 }
+		if len(o.Rules) == 0 || slices.ContainsFunc(o.Rules, broken) {
+			a.Obligations = append(a.Obligations, o)
+		}
+	}
 	for _, rule := range b.rules {
 		if rule.in&validatedAs.bit() != 0 {
 			a.Results = append(a.Results, Result{Rule: rule, Findings: found[rule.ID]})
@@ -54,32 +65,57 @@ func (b *Rulebook) Assess(settings Settings, profile Profile, keys Keys, now tim
 	return a
 }
 
-// obligations lists what a profile requires at run time.
+// obligations lists what a profile requires at run time: first what a registration can
+// show, then what none can.
 func obligations(p Profile) []Obligation {
-	fapi2 := []Obligation{
-		{"accept authorization requests only if the authenticated client pushed them (PAR)", "FAPI 2.0 SP §5.3.2.2-2 to -4"},
-		{"require PKCE with S256", "FAPI 2.0 SP §5.3.2.2-5"},
-		{"require redirect_uri in the pushed request", "FAPI 2.0 SP §5.3.2.2-6"},
-		{"return iss in the authorization response", "FAPI 2.0 SP §5.3.2.2-7"},
-		{"issue only sender-constrained access tokens, by mTLS or DPoP", "FAPI 2.0 SP §5.3.2.1-4"},
-	}
 	switch p {
 	case ProfileFAPI1Baseline:
-		return []Obligation{{"require PKCE with S256", "FAPI 1.0 Part 1 §5.2.2-7"}}
+		return []Obligation{
+			{"require PKCE with S256", "FAPI 1.0 Part 1 §5.2.2-7", []string{rulePKCEUndeclared}},
+			{"reject authorization codes that were used before", "FAPI 1.0 Part 1 §5.2.2-13", nil},
+			{"require nonce in requests with the scope openid", "FAPI 1.0 Part 1 §5.2.2.2", nil},
+			{"use TLS for all connections", "FAPI 1.0 Part 1 §7.1", nil},
+		}
 	case ProfileFAPI1Advanced:
 		return []Obligation{
-			{"require signed request objects", "FAPI 1.0 Part 2 §5.2.2-1"},
-			{"respond with code id_token, or with code and a signed response (JARM)", "FAPI 1.0 Part 2 §5.2.2-2"},
-			{"issue only sender-constrained access tokens, by mTLS", "FAPI 1.0 Part 2 §5.2.2-5, -6"},
+			{"require signed request objects", "FAPI 1.0 Part 2 §5.2.2-1", []string{ruleRequestObjectUndeclared}},
+			{"accept request objects signed with PS256 or ES256 only", "FAPI 1.0 Part 2 §8.6", []string{ruleRequestObjectUndeclared, ruleRequestAlgUndeclared}},
+			{"respond with code id_token, or with code and a signed response (JARM)", "FAPI 1.0 Part 2 §5.2.2-2", []string{ruleJARMUndeclared, ruleResponseModeJARM}},
+			{"sign ID tokens with PS256 or ES256", "FAPI 1.0 Part 2 §8.6", []string{ruleIDTokenAlgUndeclared}},
+			{"issue only sender-constrained access tokens, by mTLS", "FAPI 1.0 Part 2 §5.2.2-5, -6", []string{ruleSenderConstraintUndeclared, ruleSenderConstraintMTLS}},
+			{"require PKCE with S256 in pushed authorization requests", "FAPI 1.0 Part 2 §5.2.2-18", []string{rulePKCEUndeclared}},
+			{"use only the parameters inside the signed request object", "FAPI 1.0 Part 2 §5.2.2-10", nil},
+			{"limit request objects to 60 minutes from nbf to exp, and reject an nbf that is more than 60 minutes in the past", "FAPI 1.0 Part 2 §5.2.2-13, -17", nil},
+			{"require the issuer identifier in aud of request objects", "FAPI 1.0 Part 2 §5.2.2-15", nil},
+			{"reject authorization codes that were used before", "FAPI 1.0 Part 1 §5.2.2-13", nil},
+			{"require nonce in requests with the scope openid", "FAPI 1.0 Part 1 §5.2.2.2", nil},
+			{"use TLS for all connections", "FAPI 1.0 Part 2 §8.5", nil},
 		}
 	case ProfileFAPI2Security:
-		return fapi2
+		return securityObligations()
 	case ProfileFAPI2MessageSigning:
-		return append(fapi2,
-			Obligation{"require signed request objects in pushed requests if request signing is used", "FAPI 2.0 MS §5.3"},
-			Obligation{"sign authorization responses (JARM) if response signing is used", "FAPI 2.0 MS §5.4"},
-		)
+		return append([]Obligation{
+			{"sign requests, authorization responses or introspection responses", "FAPI 2.0 MS §5.1", []string{ruleMessageSigningNone}},
+			{"accept request objects signed with PS256, ES256 or EdDSA only", "FAPI 2.0 SP §5.4.1-1", []string{ruleRequestAlgUndeclared}},
+			{"if requests are signed, require the issuer identifier in aud of request objects, and limit them to 60 minutes from nbf to exp", "FAPI 2.0 MS §5.3.1-2 to -4", nil},
+		}, securityObligations()...)
 	default:
 		return nil
+	}
+}
+
+// securityObligations lists what the FAPI 2.0 Security Profile demands.
+func securityObligations() []Obligation {
+	return []Obligation{
+		{"accept authorization requests only if the authenticated client pushed them (PAR)", "FAPI 2.0 SP §5.3.2.2-2 to -4", []string{rulePARUndeclared}},
+		{"require PKCE with S256", "FAPI 2.0 SP §5.3.2.2-5", []string{rulePKCEUndeclared}},
+		{"issue only sender-constrained access tokens, by mTLS or DPoP", "FAPI 2.0 SP §5.3.2.1-4", []string{ruleSenderConstraintUndeclared}},
+		{"sign ID tokens with PS256, ES256 or EdDSA", "FAPI 2.0 SP §5.4.1-1", []string{ruleIDTokenAlgUndeclared}},
+		{"require redirect_uri in the pushed request", "FAPI 2.0 SP §5.3.2.2-6", nil},
+		{"return iss in the authorization response", "FAPI 2.0 SP §5.3.2.2-7", nil},
+		{"limit authorization codes to 60 seconds, and reject those that were used before", "FAPI 2.0 SP §5.3.2.1-11, §5.3.2.2-9", nil},
+		{"limit the request_uri of pushed requests to less than 600 seconds", "FAPI 2.0 SP §5.3.2.2-12", nil},
+		{"accept only the issuer identifier, as a string, in aud of client assertions", "FAPI 2.0 SP §5.3.2.1-8", nil},
+		{"use TLS for all connections", "FAPI 2.0 SP §5.2.1", nil},
 	}
 }

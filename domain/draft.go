@@ -6,8 +6,8 @@ import (
 )
 
 // Draft is the result of a change before it is validated. Every change of a
-// configuration takes this path: create a draft, look up the keys that it names, and
-// call [Draft.Decide] with them.
+// configuration takes this path: create a draft, look up the documents that it names, and
+// call [Draft.Decide] with the facts about them.
 type Draft struct {
 	book    *Rulebook
 	kind    draftKind
@@ -115,7 +115,7 @@ func (d *Draft) ConflictingKeys() Findings {
 	if !d.after.state.Settings.Keys.both() {
 		return nil
 	}
-	findings := d.validate(d.after, KeysUnexamined(), time.Time{})
+	findings := d.validate(d.after, Facts{}, time.Time{})
 	return slices.DeleteFunc(findings, func(f Finding) bool { return f.Rule != ruleJWKSExclusive })
 }
 
@@ -136,6 +136,28 @@ func (d *Draft) Keys() (source KeySource, fetch bool) {
 	}
 }
 
+// SectorIdentifier returns where the document of the client's sector identifier would be,
+// so that it can be looked up before the draft is decided. It needs to be fetched if the
+// policy asks for it, and the URI or one that the document must contain is new. So URIs
+// can be removed while the document cannot be fetched.
+func (d *Draft) SectorIdentifier() (uri string, fetch bool) {
+	from, to := &d.before.state.Settings, &d.after.state.Settings
+	switch {
+	case to.SectorIdentifierURI == "" || d.book.policy.KeyPreflight == PreflightOff:
+		return to.SectorIdentifierURI, false
+	case d.requiresAll():
+		return to.SectorIdentifierURI, true
+	case d.kind == restoration: // of a suspended client; it is examined when it is activated
+		return to.SectorIdentifierURI, false
+	default:
+		contained := from.sectorURIs()
+		return to.SectorIdentifierURI, d.changed.Has(FieldSectorIdentifierURI) ||
+			slices.ContainsFunc(to.sectorURIs(), func(u sectorURI) bool {
+				return !slices.ContainsFunc(contained, func(c sectorURI) bool { return c.uri == u.uri })
+			})
+	}
+}
+
 // requiresAll reports whether also violations that existed before reject the draft: it
 // is a new client, a client that becomes active, or one that chooses a profile.
 func (d *Draft) requiresAll() bool {
@@ -153,18 +175,19 @@ func (d *Draft) requiresAll() bool {
 	}
 }
 
-// Decide validates the draft and returns the outcome. keys are the facts about the keys
-// at the source that [Draft.Keys] returned.
+// Decide validates the draft and returns the outcome. The facts are about the keys at the
+// source that [Draft.Keys] returned, about the document at the URI that
+// [Draft.SectorIdentifier] returned, and about the authorization server.
 //
 // A violation that existed before and is not touched by the change is reported as a
 // warning: rules become stricter over time, and a new rule must not prevent unrelated
 // changes. A new client, a client that becomes active and one that chooses a profile
 // must not violate any rule. Secrets that no authentication method uses any more are
 // revoked.
-func (d *Draft) Decide(keys Keys, now time.Time) Outcome {
-	findings := d.validate(d.after, keys, now)
+func (d *Draft) Decide(facts Facts, now time.Time) Outcome {
+	findings := d.validate(d.after, facts, now)
 	if findings.HasViolations() && !d.requiresAll() {
-		d.markPreexisting(findings, keys, now)
+		d.markPreexisting(findings, facts, now)
 	}
 	if findings.HasViolations() || d.kind == revision && d.changed.IsEmpty() {
 		return Outcome{Client: d.before, Findings: findings}
@@ -182,17 +205,17 @@ func (d *Draft) Decide(keys Keys, now time.Time) Outcome {
 
 // validate applies the rules to a client of the draft. It checks the identifier only of
 // a new client: an existing client keeps its identifier.
-func (d *Draft) validate(c Client, keys Keys, now time.Time) Findings {
+func (d *Draft) validate(c Client, facts Facts, now time.Time) Findings {
 	var id ClientID
 	if d.kind == registration {
 		id = c.state.Identity.ClientID
 	}
-	return d.book.validate(c.state.Settings, id, keys, now)
+	return d.book.validate(c.state.Settings, id, facts, now)
 }
 
 // markPreexisting turns the violations that existed before and are not touched by
 // the change into warnings.
-func (d *Draft) markPreexisting(findings Findings, keys Keys, now time.Time) {
+func (d *Draft) markPreexisting(findings Findings, facts Facts, now time.Time) {
 	if d.kind == restoration {
 		for i := range findings {
 			findings[i].markPreexisting()
@@ -200,9 +223,12 @@ func (d *Draft) markPreexisting(findings Findings, keys Keys, now time.Time) {
 		return
 	}
 	if d.changed.Has(FieldJWKS) || d.changed.Has(FieldJWKSURI) {
-		keys = KeysUnexamined() // the facts are about the new keys
+		facts.Keys = KeysUnexamined() // the facts are about the new keys
 	}
-	existed := d.validate(d.before, keys, now)
+	if d.changed.Has(FieldSectorIdentifierURI) {
+		facts.Sector = SectorIdentifierUnexamined()
+	}
+	existed := d.validate(d.before, facts, now)
 	for i := range findings {
 		f := &findings[i]
 		untouched := f.subject != "" || !d.changed.hasAny(f.needs)

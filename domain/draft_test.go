@@ -9,19 +9,19 @@ import (
 
 // registerClient drafts and decides a registration.
 func registerClient(book *Rulebook, id Identity, change Change, keys Keys, now time.Time) (Client, Findings) {
-	outcome := book.Register(id, change).Decide(keys, now)
+	outcome := book.Register(id, change).Decide(Facts{Keys: keys}, now)
 	return outcome.Client, outcome.Findings
 }
 
 // reviseClient drafts and decides a change of a client.
 func reviseClient(book *Rulebook, c Client, change Change, keys Keys, now time.Time) (Client, Findings) {
-	outcome := must(book.Revise(c, change)).Decide(keys, now)
+	outcome := must(book.Revise(c, change)).Decide(Facts{Keys: keys}, now)
 	return outcome.Client, outcome.Findings
 }
 
 // restoreClient drafts and decides the restoration of a deleted client.
 func restoreClient(book *Rulebook, c Client, keys Keys, now time.Time) (Client, Findings) {
-	outcome := must(book.Restore(c)).Decide(keys, now)
+	outcome := must(book.Restore(c)).Decide(Facts{Keys: keys}, now)
 	return outcome.Client, outcome.Findings
 }
 
@@ -69,9 +69,9 @@ func TestOutcomeReportsTheChangedFields(t *testing.T) {
 	book := testBook(t, Policy{KeyPreflight: PreflightOff})
 	client := stored(nil)
 	change := ChangeOf(Settings{Name: client.Settings().Name, Website: "https://a.example/", Scopes: []Scope{"openid", "email"}})
-	outcome := must(book.Revise(client, change)).Decide(KeysUnexamined(), testNow)
+	outcome := must(book.Revise(client, change)).Decide(Facts{}, testNow)
 	assert.Equal(t, FieldsOf(FieldWebsite, FieldScopes), outcome.Changed, "the name already has that value")
-	rejected := must(book.Revise(client, ChangeOf(Settings{}, FieldName))).Decide(KeysUnexamined(), testNow)
+	rejected := must(book.Revise(client, ChangeOf(Settings{}, FieldName))).Decide(Facts{}, testNow)
 	assert.True(t, rejected.Findings.HasViolations())
 	assert.Equal(t, client, rejected.Client)
 }

@@ -18,7 +18,7 @@ func ExampleRulebook_Register() {
 		RedirectURIs: []domain.RedirectURI{"https://shop.example/callback#done", "http://shop.example/callback"},
 		GrantTypes:   []domain.GrantType{domain.GrantAuthorizationCode, domain.GrantPassword},
 	}))
-	outcome := draft.Decide(domain.KeysUnexamined(), time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC))
+	outcome := draft.Decide(domain.Facts{}, time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC))
 	for _, finding := range outcome.Findings.Violations() {
 		fmt.Println(finding.Rule, finding.Pointer)
 	}
@@ -48,7 +48,7 @@ func ExampleRulebook_Revise() {
 	if err != nil {
 		panic(err)
 	}
-	outcome := draft.Decide(domain.KeysUnexamined(), time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC))
+	outcome := draft.Decide(domain.Facts{}, time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC))
 	fmt.Println("revision:", outcome.Client.Revision())
 	for _, warning := range outcome.Findings.Warnings() {
 		fmt.Println(warning.Rule, warning.Level, warning.Preexisting)

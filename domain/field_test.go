@@ -36,6 +36,10 @@ func filledWith(t *testing.T, v Value, text string) {
 		*v = true
 	case Texts:
 		v.SetTexts([]string{text})
+	case Integer:
+		v.SetInt(1)
+	case *Map:
+		*v = Map{text: text}
 	default:
 		require.Fail(t, "unknown kind", "%T", v)
 	}
@@ -130,25 +134,90 @@ func TestFilledReturnsTheFieldsThatAreSet(t *testing.T) {
 
 // The tests above would not detect that two rows of the same kind are exchanged.
 func TestEachFieldHasItsOwnValue(t *testing.T) {
-	named := Settings{
-		Name: "name", Status: "status", Profile: "fapi_profile", RedirectURIs: []RedirectURI{"redirect_uris"},
-		GrantTypes: []GrantType{"grant_types"}, Scopes: []Scope{"scopes"}, AuthMethods: []AuthMethod{"client_auth_methods"},
-		Keys: KeySource{inline: "jwks", uri: "jwks_uri"},
-		TLSSubject: TLSSubject{
-			DN: "tls_client_auth_subject_dn", SANDNS: "tls_client_auth_san_dns", SANURI: "tls_client_auth_san_uri",
-			SANIP: "tls_client_auth_san_ip", SANEmail: "tls_client_auth_san_email",
-		},
-		LogoURL: "logo_url", Website: "website", PrivacyPolicy: "privacy_policy", TermsURL: "terms_url",
-		CORSOrigins: []Origin{"cors_origins"},
+	places := map[string]string{
+		".Name":                               "name",
+		".Status":                             "status",
+		".Confidential":                       "is_confidential",
+		".Profile":                            "fapi_profile",
+		".RedirectURIs":                       "redirect_uris",
+		".GrantTypes":                         "grant_types",
+		".Scopes":                             "scopes",
+		".AuthMethods":                        "client_auth_methods",
+		".TLSSubject.DN":                      "tls_client_auth_subject_dn",
+		".TLSSubject.SANDNS":                  "tls_client_auth_san_dns",
+		".TLSSubject.SANURI":                  "tls_client_auth_san_uri",
+		".TLSSubject.SANIP":                   "tls_client_auth_san_ip",
+		".TLSSubject.SANEmail":                "tls_client_auth_san_email",
+		".Keys.inline":                        "jwks",
+		".Keys.uri":                           "jwks_uri",
+		".CORSOrigins":                        "cors_origins",
+		".LogoURL":                            "logo_url",
+		".Website":                            "website",
+		".PrivacyPolicy":                      "privacy_policy",
+		".TermsURL":                           "terms_url",
+		".ResponseTypes":                      "response_types",
+		".ResponseModes":                      "response_modes",
+		".ApplicationType":                    "application_type",
+		".Contacts":                           "contacts",
+		".Description":                        "description",
+		".SoftwareID":                         "software_id",
+		".SoftwareVersion":                    "software_version",
+		".SubjectType":                        "subject_type",
+		".SectorIdentifierURI":                "sector_identifier_uri",
+		".IDToken.Signing":                    "id_token_signed_response_alg",
+		".IDToken.KeyManagement":              "id_token_encrypted_response_alg",
+		".IDToken.Content":                    "id_token_encrypted_response_enc",
+		".UserInfo.Signing":                   "userinfo_signed_response_alg",
+		".UserInfo.KeyManagement":             "userinfo_encrypted_response_alg",
+		".UserInfo.Content":                   "userinfo_encrypted_response_enc",
+		".Introspection.Signing":              "introspection_signed_response_alg",
+		".Introspection.KeyManagement":        "introspection_encrypted_response_alg",
+		".Introspection.Content":              "introspection_encrypted_response_enc",
+		".Authorization.Signing":              "authorization_signed_response_alg",
+		".Authorization.KeyManagement":        "authorization_encrypted_response_alg",
+		".Authorization.Content":              "authorization_encrypted_response_enc",
+		".RequestObject.Signing":              "request_object_signing_alg",
+		".RequestObject.KeyManagement":        "request_object_encryption_alg",
+		".RequestObject.Content":              "request_object_encryption_enc",
+		".AuthSigningAlg":                     "token_endpoint_auth_signing_alg",
+		".DefaultMaxAge.oneMore":              "default_max_age",
+		".RequireAuthTime":                    "require_auth_time",
+		".DefaultACRValues":                   "default_acr_values",
+		".InitiateLoginURI":                   "initiate_login_uri",
+		".RequestURIs":                        "request_uris",
+		".PostLogoutRedirectURIs":             "post_logout_redirect_uris",
+		".BackchannelLogout.URI":              "backchannel_logout_uri",
+		".BackchannelLogout.SessionRequired":  "backchannel_logout_session_required",
+		".FrontchannelLogout.URI":             "frontchannel_logout_uri",
+		".FrontchannelLogout.SessionRequired": "frontchannel_logout_session_required",
+		".RequireSignedRequestObject":         "require_signed_request_object",
+		".RequirePAR":                         "require_pushed_authorization_requests",
+		".RequirePKCE":                        "require_pkce",
+		".DPoPBound":                          "dpop_bound_access_tokens",
+		".CertificateBound":                   "tls_client_certificate_bound_access_tokens",
+		".UseMTLSAliases":                     "use_mtls_endpoint_aliases",
+		".AuthorizationDetailsTypes":          "authorization_details_types",
+		".CIBA.DeliveryMode":                  "backchannel_token_delivery_mode",
+		".CIBA.NotificationEndpoint":          "backchannel_client_notification_endpoint",
+		".CIBA.RequestSigningAlg":             "backchannel_authentication_request_signing_alg",
+		".CIBA.UserCode":                      "backchannel_user_code_parameter",
+		".RefreshTokenRotation":               "refresh_token_rotation",
+		".AccessTokenLifetime":                "access_token_lifetime",
+		".IDTokenLifetime":                    "id_token_lifetime",
+		".RefreshTokenLifetime":               "refresh_token_lifetime",
+		".SkipConsent":                        "skip_consent",
+		".Resources":                          "resources",
+		".Owner":                              "owner",
+		".Labels":                             "labels",
 	}
+	unset := settingsLeaves(Settings{})
 	for f := range Fields() {
-		switch value := Plain(f.Of(&named)).(type) {
-		case string:
-			assert.Equal(t, f.String(), value)
-		case []string:
-			assert.Equal(t, []string{f.String()}, value)
-		default:
-			assert.Equal(t, FieldConfidential, f, "the only flag; a second one needs a row here")
+		var s Settings
+		filledWith(t, f.Of(&s), "value")
+		for path, value := range settingsLeaves(s) {
+			if value != unset[path] {
+				assert.Equal(t, f.String(), places[path], path)
+			}
 		}
 	}
 }

@@ -145,6 +145,17 @@ func (r *report) add(level Level, pointer, subject, format string, args ...any) 
 	})
 }
 
+// except records that the last finding, which is about one of the fields that the rule
+// checks separately, does not depend on the others.
+func (r *report) except(separate []Field, about Field) {
+	if len(separate) < 2 {
+		return
+	}
+	r.findings[len(r.findings)-1].needs = slices.DeleteFunc(slices.Clone(r.rule.needs), func(f Field) bool {
+		return f != about && slices.Contains(separate, f)
+	})
+}
+
 // maxQuoted limits how much of a submitted value a message repeats.
 const maxQuoted = 80
 

@@ -12,10 +12,7 @@ func (f Findings) Independent(of FieldSet) Findings {
 	for _, finding := range f {
 		name, _, _ := strings.Cut(strings.TrimPrefix(finding.Pointer, "/"), "/")
 		at, isField := FieldNamed(name, LastField)
-		depends := isField && of.Has(at)
-		if !isField || !slices.Contains(links(), at) { // the rules about links check each link alone
-			depends = depends || of.hasAny(finding.needs)
-		}
+		depends := isField && of.Has(at) || of.hasAny(finding.needs)
 		if depends || of.Has(FieldProfile) && !appliesEverywhere(finding.Rule) {
 			continue
 		}

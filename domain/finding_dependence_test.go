@@ -9,6 +9,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func TestFindingsAboutOneOfSeveralFieldsDependOnItAlone(t *testing.T) {
+	findings := example{edit: all(
+		endpoint(FieldInitiateLoginURI, "https://app.example.com/"), grants(GrantDeviceCode),
+		setting(FieldContacts, []string{"", "a@example.com"}), setting(FieldOwner, "a\u200bb"),
+		endpoint(FieldBackchannelLogoutURI, "https://app.example.com/#"), setting(FieldIDTokenLifetime, 1),
+		setting(FieldRefreshTokenRotation, "rotate"), setting(FieldCIBAUserCode, true),
+	)}.findings(t)
+	want := []string{"logout-uri", "redirecting-unused", "ciba-unused", "refresh-unused", "lifetime-range", "text-deceptive", "list-element"}
+	assert.Subset(t, rulesOf(findings), want)
+	neighbours := FieldsOf(FieldResources, FieldDescription, FieldFrontchannelLogoutURI, FieldAccessTokenLifetime, FieldRefreshTokenLifetime, FieldCIBARequestSigningAlg)
+	assert.Subset(t, rulesOf(findings.Independent(neighbours)), want)
+}
+
 func TestIndependentOmitsFindingsAboutUnreadFields(t *testing.T) {
 	book, err := NewRulebook(Policy{})
 	require.NoError(t, err)

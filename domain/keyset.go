@@ -237,7 +237,7 @@ func (k Keys) Unreachable() (reason string, ok bool) { return k.reason, k.state 
 func (k Keys) Refused() bool { return k.state == keysRefused }
 
 // KeysRefused returns the state of keys whose jwks_uri names a host from which keys are
-// never fetched ([ErrKeyURIHost]). A name that resolves to an address that is not
+// never fetched ([ErrFetchURIHost]). A name that resolves to an address that is not
 // public is [KeysUnreachable], like one that does not exist.
 func KeysRefused() Keys { return Keys{state: keysRefused} }
 

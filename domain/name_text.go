@@ -3,6 +3,7 @@ package domain
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"unicode"
 )
 
@@ -45,7 +46,16 @@ func isBlank(r rune) bool {
 }
 
 // nameFault reports the first invisible character of the name that is not needed in its
-// place; it returns "" if there is none. The following are needed:
+// place; it returns "" if there is none.
+func nameFault(name string) string {
+	if r, ok := invisible(name, ""); ok {
+		return fmt.Sprintf("the name has the character U+%04X, which is invisible here and can spoof a consent screen; remove it", r)
+	}
+	return ""
+}
+
+// invisible returns the first invisible character of the text that is not needed in its
+// place and not in except. The following are needed:
 //   - ZERO WIDTH NON-JOINER and JOINER where RFC 5892, appendix A.1 and A.2,
 //     allow them: after a virama, and the non-joiner between letters that would
 //     join without it (Persian, Indic scripts);
@@ -54,15 +64,27 @@ func isBlank(r rune) bool {
 //     a letter of a script that has variants;
 //   - the Mongolian vowel separator between Mongolian letters.
 //
-// In any other place, such a character makes two different names look the same.
-func nameFault(name string) string {
-	text := []rune(name)
-	for i, r := range text {
-		if isInvisible(r) && !isNeeded(text, i) {
-			return fmt.Sprintf("the name has the character U+%04X, which is invisible here and can spoof a consent screen; remove it", r)
+// In any other place, such a character makes two different texts look the same.
+func invisible(text, except string) (r rune, ok bool) {
+	if isPrintableASCII(text) {
+		return 0, false
+	}
+	runes := []rune(text)
+	for i, r := range runes {
+		if isInvisible(r) && !isNeeded(runes, i) && !strings.ContainsRune(except, r) {
+			return r, true
 		}
 	}
-	return ""
+	return 0, false
+}
+
+func isPrintableASCII(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // isNeeded reports whether the invisible character text[i] changes how its

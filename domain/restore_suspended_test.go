@@ -26,7 +26,7 @@ func TestNoRuleRejectsARestorationAsSuspended(t *testing.T) {
 	draft := must(book.RestoreSuspended(deleted))
 	_, fetch := draft.Keys()
 	assert.False(t, fetch, "keys are examined when the client is activated")
-	outcome := draft.Decide(KeysUnexamined(), now)
+	outcome := draft.Decide(Facts{}, now)
 	restored, findings := outcome.Client, outcome.Findings
 	assert.False(t, findings.HasViolations())
 	assert.NotEmpty(t, findings.Warnings())

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -42,18 +43,20 @@ func (r Rule) Levels() []Level {
 	return []Level{r.Level}
 }
 
-// KeyPreflight defines what happens if a client is changed and its keys cannot be
-// fetched.
+// KeyPreflight defines what happens if a client is changed and its keys, or the document
+// at its sector_identifier_uri, cannot be fetched.
 type KeyPreflight string
 
-// The policies for keys at a URI.
+// The policies for keys and documents at a URI.
 const (
-	// PreflightOff does not fetch keys when a client is changed.
+	// PreflightOff does not fetch them when a client is changed. It warns about a
+	// sector_identifier_uri, whose document is never checked then.
 	PreflightOff KeyPreflight = "off"
-	// PreflightWarn fetches keys, and warns if that fails; it rejects a client with
-	// a FAPI profile whose rules depend on the keys.
+	// PreflightWarn fetches them, and warns if that fails for keys; it rejects a client
+	// with a FAPI profile whose rules depend on the keys, and a client whose document at
+	// a sector_identifier_uri cannot be fetched.
 	PreflightWarn KeyPreflight = "warn"
-	// PreflightRequire rejects a client whose keys cannot be fetched.
+	// PreflightRequire also rejects a client whose keys cannot be fetched.
 	PreflightRequire KeyPreflight = "require"
 )
 
@@ -62,13 +65,30 @@ type Policy struct {
 	// GrantTypes are extension grants (RFC 6749 §4.5) in addition to [GrantTypes];
 	// each is an absolute URI.
 	GrantTypes []GrantType
-	// KeyNetworks are private networks from which clients' keys may be fetched.
+	// KeyNetworks are private networks from which clients' keys and sector identifiers
+	// may be fetched.
 	KeyNetworks []netip.Prefix
-	// KeyHosts are names of hosts from which clients' keys may be fetched even if
-	// their addresses are private.
+	// KeyHosts are names of hosts from which clients' keys and sector identifiers may be
+	// fetched even if their addresses are private.
 	KeyHosts []string
-	// KeyPreflight is the policy for keys at a URI; empty means [PreflightWarn].
+	// KeyPreflight is the policy for keys and documents at a URI; empty means
+	// [PreflightWarn].
 	KeyPreflight KeyPreflight
+	// Declarations is the policy for what clients of a FAPI profile do not declare;
+	// empty is [DeclarationsWarn].
+	Declarations Declarations
+	// ProfileSigningAlg is the signature algorithm that [Rulebook.Effective] returns in
+	// the profiles that do not allow RS256: PS256 or ES256; empty is PS256.
+	ProfileSigningAlg string
+	// PrivateSchemes are private-use URI schemes without a dot, in lower case, that
+	// redirect URIs may have anyway (OAuth 2.1 §2.3.1 only recommends a reversed
+	// domain name).
+	PrivateSchemes []string
+	// PrivateNetworks allows addresses of private networks for the endpoints that
+	// authorization servers send requests to: back-channel logout and CIBA notification.
+	PrivateNetworks bool
+	// Loopback allows loopback addresses for them. It is for development.
+	Loopback bool
 }
 
 // Rulebook validates configurations: it applies the [Rules] with the policy of a
@@ -85,12 +105,31 @@ func NewRulebook(policy Policy) (*Rulebook, error) {
 			return nil, fmt.Errorf("extension grant type %s is not an absolute URI (RFC 6749 §4.5): %s", quoted(g), u.fault)
 		}
 	}
+	for _, s := range policy.PrivateSchemes {
+		if s != strings.ToLower(s) || !wellFormedScheme(s) || !isPrivateUse(&uri{scheme: s}) {
+			return nil, fmt.Errorf("private scheme %s must be a URI scheme of an app, such as cursor", quoted(s))
+		}
+	}
 	switch policy.KeyPreflight {
 	case "":
 		policy.KeyPreflight = PreflightWarn
 	case PreflightOff, PreflightWarn, PreflightRequire:
 	default:
 		return nil, fmt.Errorf("key preflight %s must be off, warn or require", quoted(policy.KeyPreflight))
+	}
+	switch policy.Declarations {
+	case "":
+		policy.Declarations = DeclarationsWarn
+	case DeclarationsWarn, DeclarationsRequire:
+	default:
+		return nil, fmt.Errorf("declarations %s must be warn or require", quoted(policy.Declarations))
+	}
+	switch policy.ProfileSigningAlg {
+	case "":
+		policy.ProfileSigningAlg = defaultProfileAlg
+	case "PS256", "ES256":
+	default:
+		return nil, fmt.Errorf("signature algorithm %s must be PS256 or ES256", quoted(policy.ProfileSigningAlg))
 	}
 	return &Rulebook{policy: policy, rules: Rules()}, nil
 }
@@ -105,9 +144,20 @@ func Rules() []Rule {
 		{"Redirect URIs", redirectURIRules()},
 		{"Grants", grantRules()},
 		{"Client authentication", slices.Concat(authenticationRules(), tlsSubjectRules())},
+		{"Responses", responseRules()},
+		{"Application type", applicationTypeRules()},
 		{"Scopes", scopeRules()},
 		{"Keys", keyRules()},
+		{"Algorithms", algorithmRules()},
+		{"FAPI declarations", fapiRules()},
 		{"Metadata", metadataRules()},
+		{"Logout", logoutRules()},
+		{"Login and requests", requestRules()},
+		{"CIBA", cibaRules()},
+		{"Tokens and consent", tokenRules()},
+		{"Contacts, texts and labels", labelRules()},
+		{"Subjects", subjectRules()},
+		{"Server", serverRules()},
 		{"Identifier", clientIDRules()},
 		{"Size", sizeRules()},
 	}
@@ -132,22 +182,24 @@ type candidate struct {
 	profile Profile  // one that [Profile.ValidatedAs] returned
 	id      ClientID // of a new client; empty if it exists, or if the registry generates one
 	keys    Keys
+	sector  SectorIdentifier
+	server  ServerMetadata
 	now     time.Time
 	uris    []uri // the parsed RedirectURIs
 }
 
 // Validate applies every rule to the settings, as for a new client.
-func (b *Rulebook) Validate(settings Settings, keys Keys, now time.Time) Findings {
-	return b.validate(settings, "", keys, now)
+func (b *Rulebook) Validate(settings Settings, facts Facts, now time.Time) Findings {
+	return b.validate(settings, "", facts, now)
 }
 
-func (b *Rulebook) validate(settings Settings, id ClientID, keys Keys, now time.Time) Findings {
+func (b *Rulebook) validate(settings Settings, id ClientID, facts Facts, now time.Time) Findings {
 	validatedAs, _ := settings.Profile.ValidatedAs()
-	j := &candidate{Settings: settings, policy: &b.policy, profile: validatedAs, id: id, keys: keys, now: now}
-	j.uris = make([]uri, len(settings.RedirectURIs))
-	for i, raw := range settings.RedirectURIs {
-		j.uris[i] = parseURI(string(raw))
+	j := &candidate{
+		Settings: settings, policy: &b.policy, profile: validatedAs, id: id,
+		keys: facts.Keys, sector: facts.Sector, server: facts.Server, now: now,
 	}
+	j.uris = parseURIs(settings.RedirectURIs)
 	var r report
 	for i := range b.rules {
 		rule := &b.rules[i]

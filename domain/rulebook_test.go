@@ -256,6 +256,8 @@ func anyChange(t *rapid.T) (c Change) {
 		LogoURL:      anyLink.Draw(t, "logo"),
 		Website:      anyLink.Draw(t, "website"),
 	}
+	drawAlgorithms(t, &values)
+	drawRecord(t, &values)
 	for f := range Fields() {
 		if rapid.Bool().Draw(t, "names "+f.String()) {
 			c.Set(f).set(f.Of(&values))
@@ -297,7 +299,7 @@ func TestAcceptedRevisionsNeverResultInAnInvalidClient(t *testing.T) {
 				require.False(t, f.Preexisting, "a client that was always valid has a preexisting violation: %+v", f)
 			}
 			client = revised
-			require.False(t, book.Validate(client.Settings(), facts, testNow).HasViolations(), "%+v", client.Settings())
+			require.False(t, book.Validate(client.Settings(), Facts{Keys: facts}, testNow).HasViolations(), "%+v", client.Settings())
 		}
 	})
 }
@@ -307,11 +309,32 @@ func TestValidationDoesNotDependOnTheOrderOfRules(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		settings := anyChange(t).Over(legal())
 		facts := anyFacts(t)
-		first := book.Validate(settings, facts, testNow)
-		require.Equal(t, first, book.Validate(settings, facts, testNow))
+		first := book.Validate(settings, Facts{Keys: facts}, testNow)
+		require.Equal(t, first, book.Validate(settings, Facts{Keys: facts}, testNow))
 
 		shuffled := &Rulebook{policy: book.policy, rules: rapid.Permutation(book.rules).Draw(t, "order")}
-		require.ElementsMatch(t, first, shuffled.Validate(settings, facts, testNow))
+		require.ElementsMatch(t, first, shuffled.Validate(settings, Facts{Keys: facts}, testNow))
+	})
+}
+
+// A rule must not depend on a field that it does not name: these fields distinguish
+// preexisting violations from new ones.
+func TestARuleDependsOnlyOnTheFieldsThatItNames(t *testing.T) {
+	book := testBook(t, Policy{})
+	rapid.Check(t, func(t *rapid.T) {
+		settings, other := anyChange(t).Over(legal()), anyChange(t).Over(legal())
+		facts := anyFacts(t)
+		for _, rule := range book.rules {
+			mixed := other
+			for _, f := range rule.needs {
+				f.Of(&mixed).set(f.Of(&settings))
+			}
+			if rule.in != everywhere {
+				mixed.Profile = settings.Profile
+			}
+			alone := &Rulebook{policy: book.policy, rules: []Rule{rule}}
+			require.Equal(t, alone.Validate(settings, Facts{Keys: facts}, testNow), alone.Validate(mixed, Facts{Keys: facts}, testNow), rule.ID)
+		}
 	})
 }
 
@@ -352,6 +375,6 @@ func BenchmarkValidate(b *testing.B) {
 	settings.GrantTypes = append(settings.GrantTypes, GrantRefreshToken)
 	facts := KeysSeen(*keySet(ecKey()))
 	for b.Loop() {
-		book.Validate(settings, facts, testNow)
+		book.Validate(settings, Facts{Keys: facts}, testNow)
 	}
 }

@@ -9,6 +9,7 @@ func grantRules() []Rule {
 	grantsAndURIs := []Field{FieldGrantTypes, FieldRedirectURIs, FieldProfile}
 	grantsAndType := []Field{FieldGrantTypes, FieldConfidential}
 	grantsAndProfile := []Field{FieldGrantTypes, FieldProfile}
+	grantsAndMode := []Field{FieldGrantTypes, FieldCIBADeliveryMode}
 	return []Rule{
 		{
 			ID: "grant-type-unknown", Level: Violation, Source: "RFC 7591 §2", needs: grants,
@@ -27,10 +28,10 @@ func grantRules() []Rule {
 			check:   func(j *candidate, r *report) { checkDuplicates(r, FieldGrantTypes, j.GrantTypes) },
 		},
 		{
-			ID: "grant-types-empty", Level: Violation, Source: "RFC 7591 §2", needs: grants,
-			Summary: "no grant type is listed",
+			ID: "grant-types-empty", Level: Violation, Source: "RFC 7591 §2; CIBA Core §4", needs: grantsAndMode,
+			Summary: "no grant type is listed, and the client does not receive its tokens by CIBA push, which needs none",
 			check: func(j *candidate, r *report) {
-				if len(j.GrantTypes) == 0 {
+				if len(j.GrantTypes) == 0 && j.CIBA.DeliveryMode != DeliveryPush {
 					r.on(FieldGrantTypes, "a client without a grant type is useless; add at least one. To disable the client, keep its grant types and set status to suspended")
 				}
 			},
@@ -68,7 +69,7 @@ func grantRules() []Rule {
 			check:   eachGrant(GrantImplicit, "the implicit grant exposes tokens in the browser; use authorization_code with PKCE"),
 		},
 		{
-			ID: "grant-implicit-alone", Level: Violation, Source: "FAPI 1.0 Part 1 §5.2.2-7; FAPI 1.0 Part 2 §5.2.2-2", in: inFAPI1, needs: grantsAndProfile,
+			ID: "grant-implicit-alone", Level: Violation, Source: "FAPI 1.0 Part 1 §5.2.2-23; FAPI 1.0 Part 2 §5.2.2-2", in: inFAPI1, needs: grantsAndProfile,
 			Summary: "implicit is listed without authorization_code",
 			check: func(j *candidate, r *report) {
 				if !j.hasGrant(GrantAuthorizationCode) {
@@ -83,8 +84,8 @@ func grantRules() []Rule {
 		},
 		{
 			ID: "grant-refresh-alone", Level: Violation, Softens: true,
-			Source: "RFC 6749 §4.2.2, §4.4.3; RFC 7521 §4.1", needs: grants,
-			Summary: "refresh_token is listed without authorization_code, device_code, CIBA or token-exchange; a warning if jwt-bearer, saml2-bearer or an extension grant type is listed",
+			Source: "RFC 6749 §4.2.2, §4.4.3; RFC 7521 §4.1", needs: grantsAndMode,
+			Summary: "refresh_token is listed without authorization_code, device_code, CIBA (or a delivery mode of it) or token-exchange; a warning if jwt-bearer, saml2-bearer or an extension grant type is listed",
 			check:   checkRefreshAlone,
 		},
 		{
@@ -93,9 +94,17 @@ func grantRules() []Rule {
 			check:   publicGrant(GrantClientCredentials, "only a confidential client may use client_credentials; make it confidential, or remove the grant"),
 		},
 		{
-			ID: "grant-ciba-public", Level: Violation, Source: "CIBA Core §7.1", needs: grantsAndType,
-			Summary: "CIBA is listed for a public client",
-			check:   publicGrant(GrantCIBA, "a CIBA client must authenticate; make it confidential, or remove the grant"),
+			ID: "grant-ciba-public", Level: Violation, Source: "CIBA Core §7.1", needs: []Field{FieldGrantTypes, FieldConfidential, FieldCIBADeliveryMode},
+			Summary: "CIBA is listed, or backchannel_token_delivery_mode is set, for a public client",
+			check: func(j *candidate, r *report) {
+				switch {
+				case j.Confidential:
+				case j.hasGrant(GrantCIBA):
+					eachGrant(GrantCIBA, "a CIBA client must authenticate; make it confidential, or remove the grant")(j, r)
+				case j.usesCIBA():
+					r.on(FieldCIBADeliveryMode, "a CIBA client must authenticate; make it confidential, or clear backchannel_token_delivery_mode")
+				}
+			},
 		},
 		{
 			ID: "grant-token-exchange-public", Level: Warning, Source: "RFC 8693 §2.1", needs: grantsAndType,
@@ -126,25 +135,33 @@ func grantRules() []Rule {
 			},
 		},
 		{
-			ID: "grant-ciba-openid", Level: Violation, Source: "CIBA Core §7.1", needs: []Field{FieldGrantTypes, FieldScopes},
-			Summary: "CIBA is listed without the scope openid",
+			ID: "grant-ciba-openid", Level: Violation, Softens: true, Source: "CIBA Core §7.1; CIBA Core §4",
+			needs:   []Field{FieldGrantTypes, FieldScopes, FieldCIBADeliveryMode},
+			Summary: "CIBA is listed, or backchannel_token_delivery_mode is set, and scopes are set without openid; a warning if no scopes are set, as in the example of CIBA Core §4",
 			check: func(j *candidate, r *report) {
-				if j.hasGrant(GrantCIBA) && !slices.Contains(j.Scopes, scopeOpenID) {
+				switch {
+				case !j.usesCIBA() || slices.Contains(j.Scopes, scopeOpenID):
+				case len(j.Scopes) == 0:
+					r.add(Warning, FieldScopes.pointer(), "", "a CIBA request must include the scope openid; list the scopes of the client, openid among them")
+				default:
 					r.on(FieldScopes, "a CIBA request must include the scope openid; add it")
 				}
 			},
 		},
 		{
-			ID: "grant-ciba-keys", Level: Violation, Source: "FAPI-CIBA §5.2.2", in: inFAPI1,
-			needs: []Field{FieldGrantTypes, FieldJWKS, FieldJWKSURI, FieldProfile}, keys: true,
-			Summary: "CIBA is listed, but neither jwks nor jwks_uri is set, or no key can verify a signature",
+			ID: "grant-ciba-keys", Level: Violation, Source: "FAPI-CIBA draft 03 §4.1.1", in: inFAPI1,
+			needs: []Field{
+				FieldGrantTypes, FieldCIBADeliveryMode, FieldCIBARequestSigningAlg, FieldAuthMethods, FieldJWKS, FieldJWKSURI, FieldProfile,
+			}, keys: true,
+			Summary: "CIBA is listed, or backchannel_token_delivery_mode is set, and backchannel_authentication_request_signing_alg or an authentication method of the client needs keys; but neither jwks nor jwks_uri is set, or signatures are needed and no key can verify one",
 			check: func(j *candidate, r *report) {
+				signs := j.CIBA.RequestSigningAlg != "" || j.hasMethod(AuthPrivateKeyJWT)
 				switch {
-				case !j.hasGrant(GrantCIBA):
+				case !j.usesCIBA() || !signs && !j.hasMethod(AuthSelfSignedTLS):
 				case j.Keys.IsNone():
-					r.on(FieldJWKS, "FAPI-CIBA requires signed authentication requests; register jwks or jwks_uri")
-				case j.keys.lack(Key.verifies):
-					r.on(j.Keys.field(), "FAPI-CIBA requires signed authentication requests, and no key of the set can verify a signature; add one")
+					r.on(FieldJWKS, "CIBA requests that are signed, or authenticated by a key, need the client's public keys; set jwks or jwks_uri")
+				case signs && j.keys.lack(Key.verifies):
+					r.on(j.Keys.field(), "CIBA requests that are signed, or authenticated by a signature, need a signature key, but no key in the set can be used as one; add one")
 				}
 			},
 		},
@@ -164,10 +181,13 @@ func checkRedirectURIPresent(j *candidate, r *report) {
 }
 
 func checkRefreshAlone(j *candidate, r *report) {
+	if j.usesCIBA() {
+		return
+	}
 	level := Violation
 	for _, g := range j.GrantTypes {
 		switch g {
-		case GrantAuthorizationCode, GrantDeviceCode, GrantCIBA, GrantTokenExchange:
+		case GrantAuthorizationCode, GrantDeviceCode, GrantTokenExchange:
 			return
 		case GrantRefreshToken, GrantImplicit, GrantPassword, GrantClientCredentials:
 		default:

@@ -2,7 +2,6 @@ package domain
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 )
@@ -18,6 +17,7 @@ func keyRules() []Rule {
 	sourceAndMethods := []Field{FieldJWKS, FieldJWKSURI, FieldAuthMethods}
 	sourceAndProfile := []Field{FieldJWKS, FieldJWKSURI, FieldProfile}
 	all := []Field{FieldJWKS, FieldJWKSURI, FieldAuthMethods, FieldProfile}
+	location := []Field{FieldJWKSURI}
 	return []Rule{
 		{
 			ID: ruleJWKSExclusive, Level: Violation, Source: "RFC 7591 §2", needs: source,
@@ -77,7 +77,7 @@ func keyRules() []Rule {
 			}),
 		},
 		{
-			ID: "jwk-rsa-size", Level: Violation, Source: "RFC 7518 §3.3; FAPI 1.0 Part 1 §5.2.2-5; FAPI 2.0 SP §5.4.1-2",
+			ID: "jwk-rsa-size", Level: Violation, Source: "RFC 7518 §3.3; FAPI 1.0 Part 1 §5.2.2-5 with BCP 195; FAPI 2.0 SP §5.4.1-2",
 			needs: source, keys: true,
 			Summary: "an RSA key has fewer than 2048 bits, or more than 8192",
 			check: eachKey(func(_ *candidate, k *Key) string {
@@ -241,15 +241,15 @@ func keyRules() []Rule {
 			},
 		},
 		{
-			ID: "jwks-uri-syntax", Level: Violation, Source: "RFC 7591 §2, OIDC Registration §2", needs: []Field{FieldJWKSURI},
+			ID: "jwks-uri-syntax", Level: Violation, Source: "RFC 7591 §2, OIDC Registration §2", needs: location,
 			Summary: "it is not an absolute https URI with a host, has user information or a fragment, or its host violates redirect-uri-host",
-			check:   eachKeyURI(func(_ *candidate, u *uri) string { return keyURIFault(u) }),
+			check:   eachURIOf(location, func(_ *candidate, u *uri) string { return fetchURIFault(u) }),
 		},
 		{
-			ID: "jwks-uri-address", Level: Violation, Source: "own; RFC 7591 §5", needs: []Field{FieldJWKSURI}, keys: true,
+			ID: "jwks-uri-address", Level: Violation, Source: "own; RFC 7591 §5", needs: location, keys: true,
 			Summary: "the host is localhost or an IP address that is not public; a name that resolves to such an address is reported by jwks-uri-unreachable, like a name that does not exist",
-			check: eachKeyURI(func(j *candidate, u *uri) string {
-				return when(j.keys.state == keysRefused || !j.policy.allowsKeyHost(u),
+			check: eachURIOf(location, func(j *candidate, u *uri) string {
+				return when(j.keys.state == keysRefused || !j.policy.allowsFetchHost(u),
 					"the host is not public, and keys are fetched only from public hosts; publish them on a public host, or send them inline as jwks")
 			}),
 		},
@@ -295,20 +295,6 @@ func eachKey(check func(*candidate, *Key) string) func(*candidate, *report) {
 	}
 }
 
-// eachKeyURI returns a check that calls check for the URI of the keys, which a draft
-// may have in addition to an inline set.
-func eachKeyURI(check func(*candidate, *uri) string) func(*candidate, *report) {
-	return func(j *candidate, r *report) {
-		if j.Keys.uri == "" {
-			return
-		}
-		u := parseURI(j.Keys.uri)
-		if message := check(j, &u); message != "" {
-			r.on(FieldJWKSURI, "%s", message)
-		}
-	}
-}
-
 // profileAlgorithms lists the signature algorithms that a FAPI profile allows.
 func profileAlgorithms(p Profile) []string {
 	if inFAPI2&p.bit() != 0 {
@@ -322,24 +308,6 @@ func profileAlgorithms(p Profile) []string {
 func profileKey(p Profile) func(Key) bool {
 	algorithms := profileAlgorithms(p)
 	return func(k Key) bool { return k.Curve != crvEd448 && k.verifiesWith(algorithms) }
-}
-
-// allowsKeyHost reports whether keys may be fetched from the host as written in the
-// URI; the resolver checks the addresses of a name.
-func (p *Policy) allowsKeyHost(u *uri) bool {
-	host := strings.ToLower(u.host)
-	if slices.Contains(p.KeyHosts, host) {
-		return true
-	}
-	if ip, ok := u.address(); ok {
-		return p.AllowsKeyAddress(ip)
-	}
-	return host != "localhost" && !strings.HasSuffix(host, ".localhost") // RFC 6761 §6.3
-}
-
-// AllowsKeyAddress reports whether keys may be fetched from the address.
-func (p *Policy) AllowsKeyAddress(ip netip.Addr) bool {
-	return IsPublicAddress(ip) || slices.ContainsFunc(p.KeyNetworks, func(n netip.Prefix) bool { return n.Contains(ip.Unmap()) })
 }
 
 func checkExponent(j *candidate, r *report) {

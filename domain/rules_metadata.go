@@ -33,24 +33,20 @@ func metadataRules() []Rule {
 		{
 			ID: "link-syntax", Level: Violation, Source: "RFC 7591 §2", needs: links(),
 			Summary: linkNames() + " is not an absolute http or https URI with a host, or has user information",
-			check: eachLink(func(u *uri) string {
-				switch {
-				case u.fault != "":
-					return "this is not an absolute URI: " + u.fault
-				case !u.isWeb():
-					return "a link must be http or https; use https"
-				case u.userinfo:
-					return "a link must not have user information; remove everything before the @"
-				default:
-					return u.hostFault()
-				}
-			}),
+			check:   eachURIOf(links(), func(_ *candidate, u *uri) string { return u.formFault(formWeb) }),
 		},
 		{
 			ID: "link-https", Level: Warning, Source: "RFC 7591 §5", needs: links(),
 			Summary: linkNames() + " is http",
-			check: eachLink(func(u *uri) string {
+			check: eachURIOf(links(), func(_ *candidate, u *uri) string {
 				return when(u.scheme == "http", "content loaded over http can be tampered with in transit; use https")
+			}),
+		},
+		{
+			ID: "link-address", Level: Warning, Source: "own", needs: links(),
+			Summary: linkNames() + " is at localhost or an IP address that is not public",
+			check: eachURIOf(links(), func(_ *candidate, u *uri) string {
+				return when(u.isWeb() && u.reach() != reachPublic, "this address is a different machine on every network, or the server that opens the link; use a public host")
 			}),
 		},
 		{
@@ -109,25 +105,6 @@ func linkNames() string {
 	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
-// eachLink returns a check that calls check for each link. check returns the message
-// of a violation, or "" if there is none.
-func eachLink(check func(*uri) string) func(*candidate, *report) {
-	return func(j *candidate, r *report) {
-		for _, field := range links() {
-			link := *field.Of(&j.Settings).(*Text)
-			if link == "" {
-				continue
-			}
-			u := parseURI(string(link))
-			if message := check(&u); message != "" {
-				// The link is the subject, so that a change of one link does
-				// not affect the finding about another.
-				r.add(r.rule.Level, field.pointer(), field.String()+" "+string(link), "%s", message)
-			}
-		}
-	}
-}
-
 // originFault returns the reason why o does not have the form in which browsers send
 // the origin, or "" if it does.
 func originFault(o Origin) string {
@@ -156,14 +133,18 @@ func originFault(o Origin) string {
 // origin returns the ASCII serialisation of the URI's origin (RFC 6454 §6.2), with
 // the host as browsers write it (WHATWG URL, host serializer).
 func (u *uri) origin() string {
-	host := strings.ToLower(u.host)
-	if ip, ok := u.address(); ok && ip.Is6() {
-		host = "[" + browserIPv6(ip) + "]"
-	}
 	if u.port == "" || u.isDefaultPort() {
-		return u.scheme + "://" + host
+		return u.scheme + "://" + u.canonicalHost()
 	}
-	return u.scheme + "://" + host + ":" + strings.TrimLeft(u.port, "0")
+	return u.scheme + "://" + u.canonicalHost() + ":" + strings.TrimLeft(u.port, "0")
+}
+
+// canonicalHost is the host as browsers write it.
+func (u *uri) canonicalHost() string {
+	if ip, ok := u.address(); ok && ip.Is6() {
+		return "[" + browserIPv6(ip) + "]"
+	}
+	return strings.ToLower(u.host)
 }
 
 // browserIPv6 returns the address as the IPv6 serializer of the WHATWG URL standard

@@ -108,12 +108,20 @@ func redirectURIRules() []Rule {
 			}),
 		},
 		{
-			ID: "redirect-uri-private-scheme", Level: Violation, Source: "RFC 8252 §7.1, §8.4", needs: uris,
-			Summary: "its scheme is a custom one without a dot, so it is not a reversed domain name",
-			check: eachURI(func(_ *candidate, u *uri) string {
-				return when(isPrivateUse(u) && !strings.Contains(u.scheme, "."),
-					"a private-use scheme must be a domain name under your control in reverse order, e.g. com.example.app:/callback")
-			}),
+			ID: "redirect-uri-private-scheme", Level: Violation, Softens: true, Source: "RFC 8252 §7.1, §8.4; OAuth 2.1 §2.3.1", needs: uris,
+			Summary: "its scheme is a custom one without a dot, so it is not a reversed domain name; a warning if the deployment allows the scheme",
+			check: func(j *candidate, r *report) {
+				for i := range j.uris {
+					u := &j.uris[i]
+					switch {
+					case !isDotless(u):
+					case j.policy.allowsScheme(u):
+						r.add(Warning, FieldRedirectURIs.element(i), u.raw, "%s", dotlessAllowed)
+					default:
+						r.at(FieldRedirectURIs, i, u.raw, "%s", dotlessRejected)
+					}
+				}
+			},
 		},
 		{
 			ID: "redirect-uri-private-scheme-form", Level: Warning, Source: "RFC 8252 §7.1", needs: uris,
@@ -154,7 +162,9 @@ func redirectURIRules() []Rule {
 		{
 			ID: "redirect-uri-duplicate", Level: Violation, Source: "RFC 3986 §6.2.2", needs: uris,
 			Summary: "it equals another one after normalisation (RFC 3986 §6.2.2)",
-			check:   checkDuplicateURIs,
+			check: func(j *candidate, r *report) {
+				checkDuplicateURIs(r, FieldRedirectURIs, j.uris, (*uri).normalised)
+			},
 		},
 		{
 			ID: "redirect-uri-https", Level: Violation, Source: "FAPI 1.0 Part 1 §5.2.2-20", in: inFAPI1,
@@ -187,15 +197,16 @@ func when(broken bool, message string) string {
 	return ""
 }
 
-func checkDuplicateURIs(j *candidate, r *report) {
-	if len(j.uris) < 2 {
+// checkDuplicateURIs finds URIs of a field that are equal after normalisation.
+func checkDuplicateURIs(r *report, field Field, uris []uri, normalise func(*uri) string) {
+	if len(uris) < 2 {
 		return
 	}
-	first := make(map[string]int, len(j.uris))
-	for i := range j.uris {
-		normalised := j.uris[i].normalised()
+	first := make(map[string]int, len(uris))
+	for i := range uris {
+		normalised := normalise(&uris[i])
 		if k, ok := first[normalised]; ok {
-			r.at(FieldRedirectURIs, i, j.uris[i].raw, "this URI is a duplicate of redirect_uris/%d; remove one", k)
+			r.at(field, i, uris[i].raw, "this URI is a duplicate of %s/%d; remove one", field, k)
 			continue
 		}
 		first[normalised] = i
@@ -231,6 +242,19 @@ func isOutOfBand(u *uri) bool {
 func isPrivateUse(u *uri) bool {
 	return u.scheme != "" && !u.isWeb() && !isDangerousScheme(u.scheme) && !isOutOfBand(u)
 }
+
+// isDotless reports whether the scheme is a private-use one that is not a reversed domain
+// name.
+func isDotless(u *uri) bool { return isPrivateUse(u) && !strings.Contains(u.scheme, ".") }
+
+// allowsScheme reports whether the deployment allows the private-use scheme.
+func (p *Policy) allowsScheme(u *uri) bool { return slices.Contains(p.PrivateSchemes, u.scheme) }
+
+// What is reported about a private-use scheme without a dot.
+const (
+	dotlessRejected = "a private-use scheme must be a domain name under your control in reverse order, e.g. com.example.app:/callback"
+	dotlessAllowed  = "this deployment allows the scheme, but any app can claim it; prefer a domain name in reverse order, e.g. com.example.app:/callback"
+)
 
 // reservedParameter returns the first parameter of an authorization response
 // that the query contains.

@@ -34,10 +34,11 @@ func scopeRules() []Rule {
 			},
 		},
 		{
-			ID: "scope-openid-grant", Level: Warning, Source: "OIDC Core §3.1.2.1", needs: scopesAndGrants,
-			Summary: "openid is listed, but no grant type involves an end-user",
+			ID: "scope-openid-grant", Level: Warning, Source: "OIDC Core §3.1.2.1",
+			needs:   []Field{FieldScopes, FieldGrantTypes, FieldCIBADeliveryMode},
+			Summary: "openid is listed, but no grant type involves an end-user, and backchannel_token_delivery_mode is not set",
 			check: func(j *candidate, r *report) {
-				if i := slices.Index(j.Scopes, scopeOpenID); i >= 0 && !slices.ContainsFunc(j.GrantTypes, GrantType.endUser) {
+				if i := slices.Index(j.Scopes, scopeOpenID); i >= 0 && !j.usesCIBA() && !slices.ContainsFunc(j.GrantTypes, GrantType.endUser) {
 					r.at(FieldScopes, i, string(scopeOpenID), "no grant type of this client involves an end-user; remove openid, or add authorization_code")
 				}
 			},

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"maps"
 	"net/netip"
 	"os"
 	"strings"
@@ -58,6 +59,8 @@ type example struct {
 	id        ClientID
 	set       *KeySet // the keys that were read; nil means one valid key
 	keys      *Keys   // the state of the keys, instead of a set
+	sector    SectorIdentifier
+	server    ServerMetadata
 	policy    Policy
 	at        string // where the rule is violated; "" if it is not
 	level     Level  // of the finding; 0 means that of the rule
@@ -83,7 +86,7 @@ func (e example) findings(t *testing.T) Findings {
 	if e.secondURI != "" {
 		settings.Keys.uri = e.secondURI
 	}
-	return testBook(t, e.policy).validate(settings, e.id, keys, testNow)
+	return testBook(t, e.policy).validate(settings, e.id, Facts{Keys: keys, Sector: e.sector, Server: e.server}, testNow)
 }
 
 func redirect(uris ...RedirectURI) func(*Settings) {
@@ -154,6 +157,17 @@ func validCertificate() Certificate {
 
 // examples contains configurations for every rule that violate it, or almost do.
 func examples() map[string][]example {
+	all := firstExamples()
+	for _, more := range []map[string][]example{
+		responseExamples(), algorithmExamples(), fapiExamples(), subjectExamples(), serverExamples(),
+		logoutExamples(), requestExamples(), cibaExamples(), tokenExamples(), labelExamples(),
+	} {
+		maps.Copy(all, more)
+	}
+	return all
+}
+
+func firstExamples() map[string][]example {
 	return map[string][]example{
 		"client-size": {
 			{name: "all fields together", edit: longURIs(66, 2000), at: "/redirect_uris"},
@@ -273,6 +287,8 @@ func examples() map[string][]example {
 		"redirect-uri-private-scheme": {
 			{name: "no dot", edit: public(redirect("myapp:/cb")), at: "/redirect_uris/0"},
 			{name: "another urn", edit: public(redirect("urn:example:a")), at: "/redirect_uris/0"},
+			{name: "another scheme than the allowed one", edit: public(redirect("myapp:/cb")), policy: Policy{PrivateSchemes: []string{"cursor"}}, at: "/redirect_uris/0"},
+			{name: "an allowed scheme", edit: public(redirect("Cursor://cb")), policy: Policy{PrivateSchemes: []string{"oc", "cursor"}}, at: "/redirect_uris/0", level: Warning},
 			{name: "reversed domain", edit: public(redirect("com.example.app:/cb"))},
 		},
 		"redirect-uri-private-scheme-form": {
@@ -336,6 +352,8 @@ func examples() map[string][]example {
 		},
 		"grant-types-empty": {
 			{name: "none", edit: grants(), at: "/grant_types"},
+			{name: "poll", edit: all(grants(), setting(FieldCIBADeliveryMode, "poll")), at: "/grant_types"},
+			{name: "push", edit: all(grants(), setting(FieldCIBADeliveryMode, "push"))},
 			{name: "one", edit: grants(GrantClientCredentials)},
 		},
 		"grant-needs-redirect-uri": {
@@ -382,6 +400,7 @@ func examples() map[string][]example {
 			{name: "with code", edit: grants(GrantRefreshToken, GrantAuthorizationCode)},
 			{name: "with device_code", edit: grants(GrantDeviceCode, GrantRefreshToken)},
 			{name: "with CIBA", edit: grants(GrantCIBA, GrantRefreshToken)},
+			{name: "with push alone", edit: all(grants(GrantRefreshToken), setting(FieldCIBADeliveryMode, "push"))},
 			{name: "with token-exchange", edit: grants(GrantTokenExchange, GrantRefreshToken)},
 		},
 		"grant-client-credentials-public": {
@@ -390,6 +409,7 @@ func examples() map[string][]example {
 		},
 		"grant-ciba-public": {
 			{name: "public", edit: public(grants(GrantCIBA)), at: "/grant_types/0"},
+			{name: "public with push alone", edit: public(grants(), setting(FieldCIBADeliveryMode, "push")), at: "/backchannel_token_delivery_mode"},
 			{name: "confidential", edit: grants(GrantCIBA)},
 		},
 		"grant-token-exchange-public": {
@@ -409,13 +429,22 @@ func examples() map[string][]example {
 			{name: "in Baseline", profile: ProfileFAPI1Baseline, edit: grants(GrantAuthorizationCode, GrantImplicit)},
 		},
 		"grant-ciba-openid": {
-			{name: "without openid", edit: grants(GrantCIBA), at: "/scopes"},
+			{name: "without openid", edit: all(grants(GrantCIBA), scopes("profile")), at: "/scopes"},
+			{name: "without scopes", edit: grants(GrantCIBA), at: "/scopes", level: Warning},
+			{name: "with a delivery mode alone", edit: all(setting(FieldCIBADeliveryMode, "push"), scopes("profile")), at: "/scopes"},
 			{name: "with openid", edit: all(grants(GrantCIBA), scopes("openid"))},
+			{name: "no CIBA", edit: scopes("profile")},
 		},
 		"grant-ciba-keys": {
 			{name: "without keys", profile: ProfileFAPI1Advanced, edit: all(grants(GrantCIBA), noKeys), at: "/jwks"},
 			{name: "with an encryption key", profile: ProfileFAPI1Advanced, edit: grants(GrantCIBA), set: keySet(with(ecKey(), func(k *Key) { k.Use = "enc" })), at: "/jwks"},
+			{name: "signed requests without keys", profile: ProfileFAPI1Advanced, edit: all(withCIBA(DeliveryPoll, noKeys, methods(AuthTLS)), setting(FieldCIBARequestSigningAlg, "PS256")), at: "/jwks"},
+			{name: "signed requests with an encryption key", profile: ProfileFAPI1Advanced, edit: all(withCIBA(DeliveryPoll, methods(AuthTLS)), setting(FieldCIBARequestSigningAlg, "PS256")), set: keySet(with(ecKey(), func(k *Key) { k.Use = "enc" })), at: "/jwks"},
+			{name: "self-signed certificates without keys", profile: ProfileFAPI1Baseline, edit: withCIBA(DeliveryPoll, noKeys, methods(AuthSelfSignedTLS)), at: "/jwks"},
+			{name: "push without the grant", profile: ProfileFAPI1Baseline, edit: all(setting(FieldCIBADeliveryMode, "push"), noKeys), at: "/jwks"},
 			{name: "with keys", profile: ProfileFAPI1Advanced, edit: grants(GrantCIBA)},
+			{name: "self-signed certificates with an encryption key", profile: ProfileFAPI1Baseline, edit: withCIBA(DeliveryPoll, methods(AuthSelfSignedTLS)), set: keySet(with(ecKey(), func(k *Key) { k.Use = "enc" }))},
+			{name: "unsigned requests", profile: ProfileFAPI1Advanced, edit: withCIBA(DeliveryPoll, noKeys, methods(AuthTLS))},
 			{name: "without a profile", edit: all(grants(GrantCIBA), noKeys)},
 		},
 
@@ -624,6 +653,7 @@ func examples() map[string][]example {
 		},
 		"scope-openid-grant": {
 			{name: "client_credentials", edit: all(grants(GrantClientCredentials), scopes("openid")), at: "/scopes/0"},
+			{name: "push alone", edit: all(grants(), scopes("openid"), setting(FieldCIBADeliveryMode, "push"))},
 			{name: "device_code", edit: all(grants(GrantDeviceCode), scopes("openid"))},
 		},
 
@@ -903,6 +933,14 @@ func examples() map[string][]example {
 			{name: "with a fragment", edit: func(s *Settings) { s.TermsURL = "https://a.example/terms#1" }},
 			{name: "empty", edit: func(s *Settings) { s.TermsURL = "" }},
 		},
+		"link-address": {
+			{name: "loopback", edit: setting(FieldLogoURL, "https://127.0.0.1/logo.png"), at: "/logo_url"},
+			{name: "localhost", edit: setting(FieldWebsite, "http://LOCALHOST:8080/"), at: "/website"},
+			{name: "private", edit: setting(FieldPrivacyPolicy, "https://192.168.0.1/"), at: "/privacy_policy"},
+			{name: "metadata of a cloud", edit: setting(FieldTermsURL, "http://169.254.169.254/"), at: "/terms_url"},
+			{name: "a name", edit: setting(FieldLogoURL, "https://cdn.example.com/logo.png")},
+			{name: "public", edit: setting(FieldLogoURL, "https://8.8.8.8/logo.png")},
+		},
 		"link-https": {
 			{name: "http", edit: func(s *Settings) { s.LogoURL = "http://a.example/logo.png" }, at: "/logo_url"},
 			{name: "https", edit: func(s *Settings) { s.LogoURL = "https://a.example/logo.png" }},
@@ -960,14 +998,31 @@ func examples() map[string][]example {
 		"client-id-syntax": {
 			{name: "dot", id: ".", at: "/client_id"},
 			{name: "dot-dot", id: "..", at: "/client_id"},
-			{name: "space", id: "my client", at: "/client_id"},
-			{name: "colon", id: "urn:app:1", at: "/client_id"},
-			{name: "slash", id: "a/b", at: "/client_id"},
 			{name: "percent", id: "%2e", at: "/client_id"},
 			{name: "not ASCII", id: "größe", at: "/client_id"},
+			{name: "backslash", id: `a\b`, at: "/client_id"},
+			{name: "question mark", id: "a?b", at: "/client_id"},
+			{name: "hash sign", id: "a#b", at: "/client_id"},
+			{name: "tab", id: "a\tb", at: "/client_id"},
+			{name: "space alone", id: " ", at: "/client_id"},
+			{name: "leading space", id: " a", at: "/client_id"},
+			{name: "trailing space", id: "a ", at: "/client_id"},
+			{name: "address of a metadata document", id: "https://app.example.com/client.json", at: "/client_id"},
+			{name: "address of a metadata document in another case", id: "HttpS://a", at: "/client_id"},
+			{name: "http address", id: "http://localhost/", at: "/client_id"},
+			{name: "scheme of an http address alone", id: "HTTP://", at: "/client_id"},
 			{name: "too long", id: ClientID(strings.Repeat("a", MaxClientIDLength+1)), at: "/client_id"},
 			{name: "generated"},
 			{name: "every unreserved character", id: "aZ09-._~"},
+			{name: "URN", id: "urn:example:app:1"},
+			{name: "email address", id: "app+test@example.com"},
+			{name: "path", id: "/team/app/"},
+			{name: "space", id: "my client"},
+			{name: "dot segments", id: "a/../b"},
+			{name: "another scheme", id: "spiffe://example.com/app"},
+			{name: "http without slashes", id: "http:app"},
+			{name: "http address inside", id: "app:https://example.com"},
+			{name: "slash alone", id: "/"},
 			{name: "three dots", id: "..."},
 			{name: "begins with a dot", id: ".well-known"},
 			{name: "longest", id: ClientID(strings.Repeat("a", MaxClientIDLength))},
@@ -1040,7 +1095,7 @@ func TestRuleIDsAreThePublishedOnes(t *testing.T) {
 
 func TestAValidConfigurationHasNoFindingInAnyProfile(t *testing.T) {
 	for _, profile := range append(Profiles(), ProfileNone) {
-		assert.Empty(t, example{profile: profile}.findings(t), "%q", profile)
+		assert.Empty(t, example{profile: profile, edit: declared(profile)}.findings(t), "%q", profile)
 	}
 }
 

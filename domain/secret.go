@@ -55,7 +55,8 @@ type Secret struct {
 	Description string
 	Hash        []byte // HMAC-SHA-256 with the pepper that KeyID names, or SHA-256 if KeyID is empty
 	KeyID       string
-	LastFour    string
+	SlowHash    string // the hash of another system, instead of Hash; empty for the registry's own
+	LastFour    string // empty for an imported secret until its value is known, and for one that could be guessed
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 	ExpiresAt   time.Time // zero if it does not expire
@@ -117,7 +118,7 @@ func (p Pepper) hash(value string) []byte {
 }
 
 // SecretLastFour returns the last four characters of the newest secret that has
-// not expired, or an empty string if there is none.
+// not expired, or an empty string if there is none or they are not known.
 func (c Client) SecretLastFour(now time.Time) string {
 	for _, s := range slices.Backward(c.state.Secrets) {
 		if s.Status(now) != SecretExpired {
@@ -210,7 +211,8 @@ func (c Client) DeleteSecret(id string, now time.Time) (Client, error) {
 
 // VerifySecret returns the id of the client's secret with that value, if it is hashed
 // with one of the peppers or without one. It takes the same time whether and which
-// secret matches. A suspended client has no valid secret.
+// secret matches. A suspended client has no valid secret. Secrets with hashes of other
+// systems are left out, see [Client.SlowSecrets].
 func (c Client) VerifySecret(value string, peppers []Pepper, now time.Time) (id string, ok bool) {
 	hashes := map[string][]byte{"": Pepper{}.hash(value)}
 	for _, pepper := range peppers {

@@ -60,6 +60,32 @@ type TLSSubject struct {
 	SANEmail string
 }
 
+// RequestURI is a location of request objects (OpenID Connect Registration §2), kept as
+// it came.
+type RequestURI string
+
+// Algorithms are the algorithms that protect one kind of JWT; each may be unset.
+type Algorithms struct {
+	Signing       string // a JWS "alg"
+	KeyManagement string // a JWE "alg"
+	Content       string // a JWE "enc"
+}
+
+// Logout is where and how an authorization server reports a logout to the client.
+type Logout struct {
+	URI             string
+	SessionRequired bool
+}
+
+// CIBA is the configuration of a client that authenticates users in the backchannel
+// (CIBA Core §4).
+type CIBA struct {
+	DeliveryMode         DeliveryMode
+	NotificationEndpoint string
+	RequestSigningAlg    string
+	UserCode             bool
+}
+
 // Settings is the configuration of a client: everything that callers set and rules
 // check.
 type Settings struct {
@@ -78,6 +104,53 @@ type Settings struct {
 	PrivacyPolicy Link
 	TermsURL      Link
 	CORSOrigins   []Origin
+
+	ResponseTypes             []ResponseType
+	ResponseModes             []ResponseMode
+	AuthorizationDetailsTypes []string
+	Resources                 []string // what the parameter "resource" may name (RFC 8707 §2)
+
+	ApplicationType ApplicationType
+	Contacts        []string
+	Description     string
+	SoftwareID      string
+	SoftwareVersion string
+	Owner           string
+	Labels          map[string]string
+
+	SubjectType         SubjectType
+	SectorIdentifierURI string
+
+	IDToken        Algorithms
+	UserInfo       Algorithms
+	Introspection  Algorithms // of introspection responses (RFC 9701)
+	Authorization  Algorithms // of authorization responses (JARM)
+	RequestObject  Algorithms
+	AuthSigningAlg string // of client assertions
+
+	DefaultMaxAge    MaxAge
+	RequireAuthTime  bool
+	DefaultACRValues []string
+
+	InitiateLoginURI       string
+	RequestURIs            []RequestURI
+	PostLogoutRedirectURIs []RedirectURI
+	BackchannelLogout      Logout
+	FrontchannelLogout     Logout
+	CIBA                   CIBA
+
+	RequireSignedRequestObject bool
+	RequirePAR                 bool
+	RequirePKCE                bool
+	DPoPBound                  bool
+	CertificateBound           bool
+	UseMTLSAliases             bool
+
+	RefreshTokenRotation RefreshTokenRotation
+	AccessTokenLifetime  int64 // in seconds, as the next two; 0 is unset
+	IDTokenLifetime      int64
+	RefreshTokenLifetime int64
+	SkipConsent          bool
 }
 
 // UsesSecret reports whether an authentication method of the client uses a shared
@@ -87,6 +160,10 @@ func (s Settings) UsesSecret() bool {
 }
 
 func (s Settings) hasGrant(g GrantType) bool { return slices.Contains(s.GrantTypes, g) }
+
+// usesCIBA reports whether the client authenticates users in the backchannel: it has the
+// grant, or a delivery mode, of which push needs no grant (CIBA Core §4).
+func (s *Settings) usesCIBA() bool { return s.hasGrant(GrantCIBA) || s.CIBA.DeliveryMode != "" }
 
 func (s Settings) hasMethod(m AuthMethod) bool { return slices.Contains(s.AuthMethods, m) }
 

@@ -269,7 +269,13 @@ func hasDotSegment(path string) bool {
 
 // normalised returns the URI after the syntax-based normalisation of RFC 3986 §6.2.2
 // and, for http and https, the scheme-based one of §6.2.3.
-func (u *uri) normalised() string {
+func (u *uri) normalised() string { return u.normalise(true) }
+
+// syntaxNormalised returns the URI after the normalisation of RFC 3986 §6.2.2 alone: default ports and empty
+// paths are kept.
+func (u *uri) syntaxNormalised() string { return u.normalise(false) }
+
+func (u *uri) normalise(schemeBased bool) string {
 	var b strings.Builder
 	b.Grow(len(u.raw) + 1)
 	b.WriteString(u.scheme)
@@ -277,12 +283,17 @@ func (u *uri) normalised() string {
 	if u.hasAuthority {
 		b.WriteString("//")
 		b.WriteString(strings.ToLower(u.host))
-		if u.port != "" && !u.isDefaultPort() {
+		switch {
+		case u.port == "" || schemeBased && u.isDefaultPort():
+		case schemeBased:
 			b.WriteByte(':')
 			b.WriteString(strings.TrimLeft(u.port, "0"))
+		default:
+			b.WriteByte(':')
+			b.WriteString(u.port)
 		}
 	}
-	if u.path == "" && u.isWeb() {
+	if schemeBased && u.path == "" && u.isWeb() {
 		b.WriteByte('/')
 	}
 	writeNormalised(&b, u.path)

@@ -193,3 +193,49 @@ func (s Scope) wellFormed() bool {
 		return r < 0x21 || r > 0x7e || r == '"' || r == '\\'
 	}) < 0
 }
+
+// ResponseType is a response type: words separated by spaces, whose order has no meaning
+// (RFC 6749 §3.1.1).
+type ResponseType string
+
+// ResponseMode is a way to return an authorization response.
+type ResponseMode string
+
+// ApplicationType says where the client runs (OpenID Connect Registration §2).
+type ApplicationType string
+
+// The application types. Empty is unset.
+const (
+	ApplicationWeb    ApplicationType = "web"
+	ApplicationNative ApplicationType = "native"
+)
+
+// SubjectType says which subject identifiers the client receives (OpenID Connect Core
+// §8).
+type SubjectType string
+
+// The subject types. Empty is unset, which means public.
+const (
+	SubjectPublic   SubjectType = "public"
+	SubjectPairwise SubjectType = "pairwise"
+)
+
+// DeliveryMode says how tokens are delivered in CIBA (CIBA Core §5).
+type DeliveryMode string
+
+// The delivery modes. Empty is unset.
+const (
+	DeliveryPoll DeliveryMode = "poll"
+	DeliveryPing DeliveryMode = "ping"
+	DeliveryPush DeliveryMode = "push"
+)
+
+// RefreshTokenRotation says whether each use of a refresh token replaces it (RFC 9700
+// §2.2.2).
+type RefreshTokenRotation string
+
+// The ways to treat refresh tokens. Empty is unset.
+const (
+	RefreshRotate RefreshTokenRotation = "rotate"
+	RefreshReuse  RefreshTokenRotation = "reuse"
+)

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -41,7 +42,11 @@ func Connect(url string, s client.Settings) (*Registry, error) {
 
 // Find implements [declare.Registry].
 func (r *Registry) Find(ctx context.Context, id domain.ClientID, keysMatter bool) (declare.Registered, error) {
-	found, err := r.client.GetClientWithResponse(ctx, string(id), nil)
+	params := &client.GetClientParams{}
+	if keysMatter {
+		params.Include = new(client.GetClientParamsIncludeJwks)
+	}
+	found, err := r.client.GetClientWithResponse(ctx, string(id), params)
 	if err != nil {
 		return declare.Registered{}, translate(err)
 	}
@@ -56,28 +61,47 @@ func (r *Registry) Find(ctx context.Context, id domain.ClientID, keysMatter bool
 	if err != nil {
 		return declare.Registered{}, err
 	}
-	at := declare.Registered{ID: id, Revision: number, Settings: settings, Warnings: findingsOf(found.JSON200.Warnings, domain.Warning)}
-	if keysMatter && at.Settings.Keys.URI() == "" {
-		inline, err := r.keys(ctx, at)
-		if err != nil {
-			return declare.Registered{}, err
-		}
-		at.Settings.Keys = domain.InlineKeys(inline)
-	}
-	return at, nil
+	return declare.Registered{ID: id, Revision: number, Settings: settings, Warnings: findingsOf(found.JSON200.Warnings, domain.Warning)}, nil
 }
 
-// keys returns the keys of the client at its revision. Only the change log contains
-// them.
-func (r *Registry) keys(ctx context.Context, at declare.Registered) (string, error) {
-	revision, err := r.client.GetRevisionWithResponse(ctx, string(at.ID), int64(at.Revision), nil)
+// All implements [declare.Registry] with a snapshot: one request for all clients.
+func (r *Registry) All(ctx context.Context, visit func(declare.Registered) error) (err error) {
+	snapshot, err := r.client.Snapshot(ctx, nil)
 	if err != nil {
-		return "", translate(err)
+		return translate(err)
 	}
-	if revision.JSON200 == nil || revision.JSON200.Data == nil {
-		return "", errUnexpectedResponse(revision.StatusCode())
+	defer func() { err = errors.Join(err, snapshot.Close()) }()
+	for {
+		line, err := snapshot.Next()
+		if errors.Is(err, io.EOF) {
+			return unreadableError(snapshot.Unreadable)
+		}
+		if err != nil {
+			return err
+		}
+		var item struct {
+			ClientID string                `json:"client_id"`
+			Revision domain.RevisionNumber `json:"revision"`
+		}
+		if err := json.Unmarshal(line, &item); err != nil {
+			return errors.New("a line of the snapshot is not a client")
+		}
+		settings, err := contract.SettingsOf(line)
+		if err != nil {
+			return fmt.Errorf("%s: %w", item.ClientID, err)
+		}
+		if err := visit(declare.Registered{ID: domain.ClientID(item.ClientID), Revision: item.Revision, Settings: settings}); err != nil {
+			return err
+		}
 	}
-	return value(revision.JSON200.Data.Jwks), nil
+}
+
+// unreadableError names the clients that the registry cannot read; nil if there are none.
+func unreadableError(ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %q; the operator can find and repair it with clientele doctor", application.ErrUnreadable, ids)
 }
 
 // Walk implements [declare.Registry].
@@ -103,21 +127,19 @@ func (r *Registry) Walk(ctx context.Context, visit func(domain.ClientID) error) 
 		if params.After = page.JSON200.Next; params.After != nil {
 			continue
 		}
-		if len(unreadable) > 0 {
-			return fmt.Errorf("%w: %q; the operator can find and repair it with clientele doctor", application.ErrUnreadable, unreadable)
-		}
-		return nil
+		return unreadableError(unreadable)
 	}
 }
 
 // Register implements [declare.Registry].
 func (r *Registry) Register(
-	ctx context.Context, id domain.ClientID, change domain.Change, dryRun bool,
+	ctx context.Context, d declare.Declaration, dryRun bool,
 ) (secret string, warnings domain.Findings, err error) {
 	var body jsonobject.Writer
 	body.Object("", func() {
-		body.TextUnlessEmpty("client_id", string(id))
-		contract.WriteChange(&body, change)
+		body.TextUnlessEmpty("client_id", string(d.ID))
+		body.TextUnlessEmpty("secret_hash", d.SecretHash)
+		contract.WriteChange(&body, d.Change)
 	})
 	response, err := r.client.CreateClientWithBodyWithResponse(ctx, &client.CreateClientParams{DryRun: &dryRun}, jsonType, bytes.NewReader(body))
 	if err != nil {

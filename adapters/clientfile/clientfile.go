@@ -3,8 +3,10 @@
 //
 // A file contains one or more configurations: YAML documents, concatenated JSON
 // texts, or a list. A configuration has the fields of UpdateClientRequest in
-// openapi.yaml and optionally a client_id. A client from a response of the service is
-// also accepted.
+// openapi.yaml and optionally a client_id and, for a client that is moved from another
+// system, the secret_hash of its secret; or it is client metadata in the standard names
+// (RFC 7591 §2, ClientMetadata in openapi.yaml). The names that it has decide which; a
+// configuration cannot mix them. A client from a response of the service is also accepted.
 package clientfile
 
 import (
@@ -15,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
+	"github.com/clientele-oauth/clientele/adapters/internal/metadata"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -23,6 +26,9 @@ import (
 type Document struct {
 	// ClientID is the client_id of the configuration; empty if omitted.
 	ClientID string
+	// SecretHash is the secret_hash of the configuration; empty if omitted. It is for a
+	// new client only, and must not be shown.
+	SecretHash string
 	// Change is the configuration. It is empty if there are Breaches.
 	Change domain.Change
 	// Breaches are the places where it violates the schema of a
@@ -34,11 +40,23 @@ type Document struct {
 
 	lines map[string]int
 	base  string // JSON Pointer of the configuration, prefix of the keys of lines
+	// standard is the configuration if it has the standard names; nil otherwise.
+	standard *metadata.Document
 }
 
-// Line returns the line, from 1, of the value at the JSON Pointer. If the file has no
-// such value, it returns the line of the closest parent.
+// Place returns the JSON Pointer of a value in the names that the file uses. The pointer
+// may have the names of the API.
+func (d Document) Place(pointer string) string {
+	if d.standard == nil {
+		return pointer
+	}
+	return d.standard.Place(pointer)
+}
+
+// Line returns the line, from 1, of the value at the JSON Pointer (see [Document.Place]).
+// If the file has no such value, it returns the line of the closest parent.
 func (d Document) Line(pointer string) int {
+	pointer = d.Place(pointer)
 	for {
 		if line, ok := d.lines[d.base+pointer]; ok || pointer == "" {
 			return line
@@ -125,7 +143,7 @@ func (r *Reader) Each(ctx context.Context, name string, text []byte, visit func(
 		if n++; n > maxDocuments {
 			return &SyntaxError{Line: v.lines[v.base], Message: fmt.Sprintf("the file has more than %d client configurations", maxDocuments)}
 		}
-		return visit(r.document(v.content, v.lines, v.base))
+		return visit(r.document(v))
 	})
 	if err == nil && n == 0 {
 		return &SyntaxError{Message: "the file has no client configuration"}
@@ -158,17 +176,23 @@ type located struct {
 	content any
 	base    string
 	lines   map[string]int
+	// keys is the text of a key set that a JSON file has as an object; empty otherwise.
+	keys string
 }
 
-// readOnly lists the fields of a client in a response that a configuration cannot set.
+// readOnly lists the fields of a client in a response, in both forms, that a configuration
+// cannot set.
 func readOnly() []string {
-	return []string{"id", "tenant_id", "secret_last_four", "created_at", "updated_at", "deleted_at"}
+	return []string{
+		"id", "tenant_id", "secret_last_four", "created_at", "updated_at", "deleted_at",
+		"client_id_issued_at", "revision", "effective",
+	}
 }
 
 // document converts a value to a configuration.
-func (r *Reader) document(content any, lines map[string]int, base string) Document {
-	d := Document{lines: lines, base: base}
-	members, ok := content.(map[string]any)
+func (r *Reader) document(v located) Document {
+	d := Document{lines: v.lines, base: v.base}
+	members, ok := v.content.(map[string]any)
 	if !ok {
 		d.Breaches = domain.Findings{contract.Breach{Message: "a client configuration must be an object"}.Finding()}
 		return d
@@ -184,8 +208,30 @@ func (r *Reader) document(content any, lines map[string]int, base string) Docume
 		}
 		delete(members, "client_id")
 	}
+	if hash, given := members["secret_hash"]; given {
+		if d.SecretHash, ok = hash.(string); !ok {
+			d.Breaches = append(d.Breaches, contract.Breach{Pointer: "/secret_hash", Message: "must be a string"}.Finding())
+		}
+		delete(members, "secret_hash")
+	}
+	if v.keys != "" {
+		members[domain.FieldJWKS.String()] = v.keys
+	}
+	standard, ok, mixed := metadata.Recognize(members)
+	var breaches []contract.Breach
+	switch {
+	case mixed != nil:
+		d.Breaches = append(d.Breaches, mixed.Finding())
+		return d
+	case ok:
+		d.standard = &standard
+		members, breaches = standard.Configuration()
+	}
 	contract.Normalize(members)
-	breaches := r.schema.Check(members)
+	for _, breach := range r.schema.Check(members) {
+		breach.Pointer = d.Place(breach.Pointer)
+		breaches = append(breaches, breach)
+	}
 	for i, breach := range breaches {
 		if i == maxBreaches {
 			d.Breaches = append(d.Breaches, contract.Breach{Message: fmt.Sprintf("more problems of this kind: %d", len(breaches)-i)}.Finding())

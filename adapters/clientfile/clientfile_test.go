@@ -31,6 +31,21 @@ func TestReadAllFormats(t *testing.T) {
 		"a response of the service": {"-", `{"client_id": "app-1", "id": "client_1", "tenant_id": "t", "name": "Shop 😀", "is_confidential": false,
 			"created_at": "2026-04-15T10:30:00Z", "updated_at": "2026-04-15T10:30:00Z", "secret_last_four": "abcd",
 			"redirect_uris": ["https://shop.example.com/cb"], "client_auth_methods": "[\"none\"]", "jwks": {"keys": []}}`},
+		"RFC 7591": {"a.json", `{"client_id": "app-1", "client_name": "Shop 😀", "redirect_uris": ["https://shop.example.com/cb"],
+			"token_endpoint_auth_method": "none", "jwks": {"keys": []}}`},
+		"a response of the service in the standard names": {"-", `{"client_id": "app-1", "client_id_issued_at": 1776249000, "client_name": "Shop 😀",
+			"is_confidential": false, "redirect_uris": ["https://shop.example.com/cb"], "token_endpoint_auth_method": "none",
+			"client_auth_methods": ["none"], "jwks": {"keys": []}, "tenant_id": "t", "updated_at": "2026-04-15T10:30:00Z", "revision": 7}`},
+		"a response with what a server is to apply": {"-", `{"client_id": "app-1", "name": "Shop 😀", "is_confidential": false,
+			"redirect_uris": ["https://shop.example.com/cb"], "client_auth_methods": "[\"none\"]", "jwks": "{\"keys\":[]}",
+			"revision": 7, "effective": {"name": "other"}}`},
+		"RFC 7591 in YAML": {"a.yaml", `
+client_id: app-1
+client_name: Shop 😀
+redirect_uris: ["https://shop.example.com/cb"]
+token_endpoint_auth_method: none
+jwks: {keys: []}
+`},
 		"a list": {"-", `[{"client_id": "app-1", "name": "Shop 😀", "is_confidential": false,
 			"redirect_uris": ["https://shop.example.com/cb"], "client_auth_methods": ["none"], "jwks": {"keys": []}}]`},
 		"YAML": {"a.yaml", `---
@@ -85,6 +100,41 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// Places and lines of problems are those in the file, whatever the names in it.
+func TestPlacesInStandardNames(t *testing.T) {
+	text := "[\n{\"client_name\": \"one\",\n\"scope\": \"a b\",\n\"token_endpoint_auth_method\": \"none\",\n\"contacts\": [\n\"a\",\n\"b\"]},\n{\"client_name\": \"two\"}]"
+	documents, err := newReader(t).Read("a.json", []byte(text))
+	require.NoError(t, err)
+	require.Len(t, documents, 2)
+	for pointer, want := range map[string]struct {
+		place string
+		line  int
+	}{
+		"":                       {"", 2},
+		"/name":                  {"/client_name", 2},
+		"/scopes/1":              {"/scope", 3},
+		"/client_auth_methods/0": {"/token_endpoint_auth_method", 4},
+		"/is_confidential":       {"/token_endpoint_auth_method", 4},
+		"/contacts/1":            {"/contacts/1", 7},
+		"/website":               {"/client_uri", 2},
+	} {
+		assert.Equal(t, want.place, documents[0].Place(pointer), pointer)
+		assert.Equal(t, want.line, documents[0].Line(pointer), pointer)
+		assert.Equal(t, want.line, documents[0].Line(want.place), want.place)
+	}
+	assert.Equal(t, 8, documents[1].Line("/name"), "each configuration of a file has its own form")
+}
+
+// The keys in a JSON file keep the spelling of their values.
+func TestKeysKeepTheirText(t *testing.T) {
+	for _, name := range []string{`"client_name"`, `"name"`} {
+		documents, err := newReader(t).Read("a.json", []byte(`{`+name+`: "A", "jwks": { "keys": [ {"x": "\u0041\/", "n": 1.0e2 } ] } }`))
+		require.NoError(t, err)
+		want := domain.InlineKeys(`{"keys":[{"x":"\u0041\/","n":1.0e2}]}`)
+		assert.Equal(t, want, documents[0].Change.Values().Keys)
+	}
+}
+
 func TestReadReportsInvalidConfigurations(t *testing.T) {
 	tests := []struct {
 		text, pointer, message string
@@ -98,6 +148,17 @@ func TestReadReportsInvalidConfigurations(t *testing.T) {
 		{`{"client_auth_methods": "none"}`, "/client_auth_methods", "must be an array"},
 		{"name: 2026-01-01\nis_confidential: yes", "/is_confidential", "must be a boolean"},
 		{"name: 0x1f", "/name", "must be a string"},
+		{`{"client_name": null}`, "/client_name", "null is not allowed"},
+		{`{"client_name": 1}`, "/client_name", "must be a string"},
+		{`{"scope": ["a"]}`, "/scope", "must be a string"},
+		{`{"scope": "` + strings.Repeat("a ", 200) + `a"}`, "/scope", "must have at most 200 elements"},
+		{`{"scope": "a ` + strings.Repeat("b", 257) + `"}`, "/scope", "must have at most 256 characters"},
+		{`{"client_name": "A", "client_secret": "x"}`, "/client_secret", "unknown field"},
+		{`{"client_name": "A", "default_max_age": -1}`, "/default_max_age", "must be at least 0"},
+		{`{"client_name": "A", "jwks": 1}`, "/jwks", "must be an object"},
+		{`{"client_name": "A", "scopes": ["a"]}`, "/scopes", "mixes names of RFC 7591 (client_name) with other names (scopes)"},
+		{"name: A\nscope: a\nlogo_uri: b\nterms_url: c", "/name", "mixes names of RFC 7591 (scope, logo_uri) with other names (name, terms_url)"},
+		{`{"token_endpoint_auth_method": "none", "client_auth_methods": ["private_key_jwt"]}`, "/token_endpoint_auth_method", "must be the first of client_auth_methods"},
 	}
 	for _, tt := range tests {
 		documents, err := newReader(t).Read("-", []byte(tt.text))
@@ -157,6 +218,8 @@ func FuzzRead(f *testing.F) {
 	f.Add("a.json", `[{"name": "x", "redirect_uris": ["https://a.example/"]}, {"jwks": {"keys": []}}]`)
 	f.Add("a.yaml", "a: &a {name: x}\nb:\n  <<: *a\n---\n- [1, ~, true, 2026-01-01]\n")
 	f.Add("-", "{name: x")
+	f.Add("a.json", `{"client_name": "x", "scope": "a  b", "token_endpoint_auth_method": "none", "client_auth_methods": ["none"], "jwks": {"keys": [{}]}}`)
+	f.Add("a.yaml", "scope: [1]\ndefault_max_age: -1\n---\nclient_name: a\nname: b\n")
 	f.Fuzz(func(t *testing.T, name, text string) {
 		documents, err := reader.Read(name, []byte(text))
 		if err != nil {

@@ -2,6 +2,7 @@ package clientfile_test
 
 import (
 	"encoding/json"
+	"os"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -11,21 +12,35 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/clientfile"
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/adapters/internal/document"
+	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
+	"github.com/clientele-oauth/clientele/adapters/internal/metadata"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// The table of fields, the schemas of openapi.yaml, stored documents and client files
-// have the same fields, with the same names. The values are the examples in openapi.yaml.
+// The table of fields, the schemas of openapi.yaml, stored documents, client files, the
+// documentation and the form of RFC 7591 have the same fields, with the names in the
+// table. The values are the examples in openapi.yaml.
 func TestAllFormatsHaveTheSameFields(t *testing.T) {
 	openAPI, err := openapi3.NewLoader().LoadFromData(api.Document)
 	require.NoError(t, err)
 	update, item := openAPI.Components.Schemas["UpdateClientRequest"].Value, openAPI.Components.Schemas["OAuthClientItem"].Value
+	documented, effective := openAPI.Components.Schemas["ClientMetadata"].Value, openAPI.Components.Schemas["EffectiveConfiguration"].Value
+	reader := newReader(t)
+	page, err := os.ReadFile("../../docs/fields.md")
+	require.NoError(t, err)
 	assert.Len(t, update.Properties, domain.FieldsOf(allFields()...).Len())
+	assert.Len(t, effective.Properties, len(update.Properties)-1, "without jwks")
+	// A document also has all methods, client_id, client_id_issued_at, tenant_id,
+	// updated_at, deleted_at and revision.
+	assert.Len(t, documented.Properties, len(update.Properties)+7)
 	for f := range domain.Fields() {
 		name := f.String()
 		require.Contains(t, update.Properties, name)
-		assert.Equal(t, f != domain.FieldJWKS, item.Properties[name] != nil, "%s in responses", name)
+		assert.Contains(t, item.Properties, name, "in responses")
+		assert.Equal(t, f != domain.FieldJWKS, effective.Properties[name] != nil, "%s as servers apply it", name)
+		assert.Contains(t, documented.Properties, metadata.Name(f))
+		assert.Contains(t, string(page), "\n| `"+name+"` |")
 		example := update.Properties[name].Value.Example
 		require.NotNil(t, example, name)
 		change := contract.ChangeOf(map[string]any{name: example})
@@ -46,10 +61,26 @@ func TestAllFormatsHaveTheSameFields(t *testing.T) {
 		text, err := clientfile.Write("app", change)
 		require.NoError(t, err)
 		assert.Contains(t, string(text), "\n"+name+":")
-		read, err := newReader(t).Read("app.yaml", text)
+		read, err := reader.Read("app.yaml", text)
 		require.NoError(t, err)
 		require.Empty(t, read[0].Breaches, name)
 		assert.Equal(t, change, read[0].Change, name)
+
+		var inStandardNames jsonobject.Writer
+		inStandardNames.Object("", func() { metadata.Write(&inStandardNames, &client, false) })
+		fields = nil
+		require.NoError(t, json.Unmarshal(inStandardNames, &fields))
+		require.Contains(t, fields, metadata.Name(f))
+		require.NoError(t, documented.Properties[metadata.Name(f)].Value.VisitJSON(fields[metadata.Name(f)]))
+		read, err = reader.Read("app.json", inStandardNames)
+		require.NoError(t, err)
+		require.Empty(t, read[0].Breaches, name)
+		got := read[0].Change.Values()
+		if f == domain.FieldJWKS { // the members of a key are in another order
+			assert.JSONEq(t, change.Values().Keys.Inline(), got.Keys.Inline())
+			got.Keys = change.Values().Keys
+		}
+		assert.Equal(t, change.Values(), got, name)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/clientele-oauth/clientele/domain"
 )
 
 // maxDepth is the maximum nesting depth of values. A configuration in a list with a
@@ -28,7 +30,7 @@ func decodeJSON(ctx context.Context, text []byte, emit func(located) error) erro
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		d.lines, d.values = map[string]int{}, 0
+		d.lines, d.values, d.keys, d.keysAt = map[string]int{}, 0, "", base+"/"+domain.FieldJWKS.String()
 		content, err := d.value(base, depth)
 		switch {
 		case errors.Is(err, io.EOF) && base == "" && len(d.lines) == 0:
@@ -36,7 +38,7 @@ func decodeJSON(ctx context.Context, text []byte, emit func(located) error) erro
 		case err != nil:
 			return d.explain(err)
 		}
-		return emit(located{content: content, base: base, lines: d.lines})
+		return emit(located{content: content, base: base, lines: d.lines, keys: d.keys})
 	}
 	for {
 		var err error
@@ -76,6 +78,9 @@ type jsonDecoder struct {
 	lines  map[string]int
 	values int // number of values read in the configuration
 
+	keysAt string // JSON Pointer of the key set of the configuration
+	keys   string // its text without white space, if it is an object
+
 	counted, newlines int // newlines in the first counted bytes
 }
 
@@ -96,6 +101,7 @@ func (d *jsonDecoder) value(pointer string, depth int) (any, error) {
 	}
 	switch token.Kind() {
 	case jsontext.KindBeginObject:
+		begin := d.tokens.InputOffset() - 1
 		members := map[string]any{}
 		for d.tokens.PeekKind() != jsontext.KindEndObject {
 			name, err := d.tokens.ReadToken()
@@ -110,6 +116,9 @@ func (d *jsonDecoder) value(pointer string, depth int) (any, error) {
 			}
 		}
 		_, err = d.tokens.ReadToken()
+		if pointer == d.keysAt {
+			d.keys = compact(d.text[begin:d.tokens.InputOffset()])
+		}
 		return members, err
 	case jsontext.KindBeginArray:
 		list := []any{}
@@ -135,6 +144,16 @@ func (d *jsonDecoder) value(pointer string, depth int) (any, error) {
 	default:
 		return token.Bool(), nil
 	}
+}
+
+// compact returns a JSON text without white space. All values keep their spelling. The
+// text is empty if it is not JSON, which the decoder reports.
+func compact(text []byte) string {
+	value := jsontext.Value(bytes.Clone(text))
+	if value.Compact() != nil {
+		return ""
+	}
+	return string(value)
 }
 
 // line returns the line of the last token; no token spans several lines.

@@ -17,9 +17,20 @@ import (
 // responses also omit, except for jwks: without it, a client that has keys would keep
 // them.
 func Write(id domain.ClientID, change domain.Change) ([]byte, error) {
+	return WriteImported(id, change, "")
+}
+
+// WriteImported is [Write] for a client of another system, with the hash of its secret,
+// if that is known. The file must then be kept like a secret.
+func WriteImported(id domain.ClientID, change domain.Change, secretHash string) ([]byte, error) {
 	node := yaml.Node{Kind: yaml.MappingNode}
 	if id != "" {
 		if err := appendField(&node, "client_id", string(id)); err != nil {
+			return nil, err
+		}
+	}
+	if secretHash != "" {
+		if err := appendField(&node, "secret_hash", secretHash); err != nil {
 			return nil, err
 		}
 	}

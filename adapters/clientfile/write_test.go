@@ -49,3 +49,29 @@ func TestReadReturnsTheWrittenChange(t *testing.T) {
 		assert.Equal(t, domain.Change{}, needed)
 	})
 }
+
+// The hash of a secret is beside the configuration, and is not part of the change.
+func TestSecretHashesAreReadAndWritten(t *testing.T) {
+	const hash = "$2a$05$9K0Gl4NmZcbkl6LbDKXIquYBM2Z2Tjne0lcLrVxyTL2HxYASyk1/K"
+	change := domain.ChangeOf(domain.Settings{Name: "Moved"})
+	text, err := clientfile.WriteImported("app-1", change, hash)
+	require.NoError(t, err)
+	documents, err := newReader(t).Read("a.yaml", text)
+	require.NoError(t, err)
+	require.Len(t, documents, 1)
+	require.Empty(t, documents[0].Breaches)
+	assert.Equal(t, []string{"app-1", hash}, []string{documents[0].ClientID, documents[0].SecretHash})
+	assert.Equal(t, change, documents[0].Change)
+
+	plain, err := clientfile.Write("app-1", change)
+	require.NoError(t, err)
+	assert.NotContains(t, string(plain), "secret_hash")
+	documents, err = newReader(t).Read("a.yaml", []byte("name: Moved\nsecret_hash: 7\n"))
+	require.NoError(t, err)
+	require.Len(t, documents[0].Breaches, 1)
+	assert.Equal(t, "/secret_hash", documents[0].Breaches[0].Pointer)
+	assert.Equal(t, 2, documents[0].Line("/secret_hash"))
+	for _, d := range append(documents, clientfile.Document{}) {
+		assert.Empty(t, d.SecretHash)
+	}
+}

@@ -1,15 +1,18 @@
-// Package jwks reads the public keys of clients: the text of a JWK Set (RFC 7517
-// §5), or the set at a client's jwks_uri.
+// Package jwks reads what clients publish at URIs of their own: public keys, as the text
+// of a JWK Set (RFC 7517 §5) or the set at a jwks_uri, and the URIs of a sector at a
+// sector_identifier_uri (OIDC Registration §5).
 //
-// The result is [domain.KeySet], the facts that the rules check:
+// The results are [domain.KeySet] and [domain.SectorIdentifier], the facts that the rules
+// check:
 //
 //	set := jwks.Parse(`{"keys":[{"kty":"EC","crv":"P-256","kid":"1", …}]}`)
 //	set.Keys[0].Curve // "P-256"
 //
-// Keys at a URI are fetched by a [Resolver], which connects only to addresses that
+// Documents at a URI are fetched by a [Resolver], which connects only to addresses that
 // the policy allows, also after redirects and name resolution, and limits the time, the
 // size and the number of fetches. It implements
-// [github.com/clientele-oauth/clientele/application.KeyResolver].
+// [github.com/clientele-oauth/clientele/application.KeyResolver] and
+// [github.com/clientele-oauth/clientele/application.SectorResolver].
 //
 // A key that was read is never serialized again: the registry stores the text that
 // was submitted.

@@ -16,10 +16,7 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-const (
-	maxRedirects      = 3
-	maxResponseHeader = 16 << 10 // bytes
-)
+const maxResponseHeader = 16 << 10 // bytes
 
 // Reasons for which the guard ends a fetch.
 var (
@@ -29,8 +26,8 @@ var (
 )
 
 // guardedClient returns a client that connects only to the addresses and follows
-// only the redirects that the policy allows.
-func guardedClient(options Options) *http.Client {
+// only the redirects that the policy allows, at most maxRedirects.
+func guardedClient(options Options, maxRedirects int) *http.Client {
 	return &http.Client{
 		Timeout: options.Timeout,
 		Transport: &http.Transport{
@@ -49,7 +46,7 @@ func guardedClient(options Options) *http.Client {
 			switch {
 			case len(via) > maxRedirects:
 				return errRedirects
-			case options.Policy.CheckKeyURI(target.String()) != nil:
+			case options.Policy.CheckFetchURI(target.String()) != nil:
 				return errRedirectTarget
 			default:
 				return nil
@@ -78,10 +75,10 @@ func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, er
 	return dialer.DialContext(ctx, network, address)
 }
 
-// control rejects a connection to an address that must not serve keys.
+// control rejects a connection to an address that must not serve documents.
 func (d dialer) control(_, address string, _ syscall.RawConn) error {
 	ip, err := netip.ParseAddrPort(address)
-	if err != nil || !d.policy.AllowsKeyAddress(ip.Addr()) {
+	if err != nil || !d.policy.AllowsFetchAddress(ip.Addr()) {
 		return errAddress
 	}
 	return nil

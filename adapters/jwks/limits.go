@@ -30,8 +30,8 @@ type tenantHost struct {
 	host   string
 }
 
-func newFetchLimits() fetchLimits {
-	return fetchLimits{perTenant: map[domain.TenantID]int{}, perHost: map[tenantHost]int{}}
+func newFetchLimits() *fetchLimits {
+	return &fetchLimits{perTenant: map[domain.TenantID]int{}, perHost: map[tenantHost]int{}}
 }
 
 // acquire takes a place for a fetch, which release gives back. It returns false if

@@ -413,7 +413,7 @@ func FuzzKeySet(f *testing.F) {
 			AuthMethods: []domain.AuthMethod{domain.AuthPrivateKeyJWT},
 			Keys:        domain.InlineKeys(text),
 		}
-		if text == "" || book.Validate(settings, domain.KeysSeen(facts), now).HasViolations() {
+		if text == "" || book.Validate(settings, domain.Facts{Keys: domain.KeysSeen(facts)}, now).HasViolations() {
 			return
 		}
 		// The library jwx reads each accepted set as well, and finds no private or

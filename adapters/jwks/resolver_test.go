@@ -500,10 +500,22 @@ func TestResponsesAreReusedWhileFresh(t *testing.T) {
 				fetch(t, resolver, "https://keys.test:"+host.port+"/")
 				return requests.Load()
 			}
+			uri, text := "https://keys.test:"+host.port+"/", goodSet
+			if value == "fail" {
+				text = ""
+			}
+			_, known := resolver.Cached(uri)
+			assert.False(t, known, "nothing was fetched")
 			first := requestsAfterFetch()
 			c.advance(fresh - time.Millisecond)
+			cached, known := resolver.Cached(uri)
+			assert.Equal(t, text, cached)
+			assert.Equal(t, value != "fail", known)
+			assert.Equal(t, first, requests.Load(), "only Fetch fetches")
 			assert.Equal(t, first, requestsAfterFetch(), "fetched again while fresh")
 			c.advance(2 * time.Millisecond)
+			_, known = resolver.Cached(uri)
+			assert.False(t, known, "the keys are stale")
 			assert.Equal(t, first+1, requestsAfterFetch(), "not fetched again when stale")
 		})
 	}

@@ -60,6 +60,26 @@ func (s *Store) DeleteIdempotencyRecords(ctx context.Context, before time.Time) 
 	return nil
 }
 
+// AdoptSecrets implements [application.Store].
+func (s *Store) AdoptSecrets(ctx context.Context, c domain.Client) error {
+	secrets, err := document.EncodeSecrets(c)
+	if err != nil {
+		return err
+	}
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	clients, id := s.tenant(c.Identity().TenantID).clients, c.Identity().ClientID
+	stored := clients[id]
+	if stored.row.Revision != c.Revision() {
+		return application.ErrConflict
+	}
+	stored.row.Secrets = secrets
+	clients[id] = stored
+	return nil
+}
+
 // NoteSecretUses implements [application.Store].
 func (s *Store) NoteSecretUses(ctx context.Context, uses []application.SecretUse) error {
 	if err := s.lock(ctx); err != nil {

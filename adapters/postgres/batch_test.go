@@ -23,7 +23,7 @@ func registered(t *testing.T, store *postgres.Store, n int) []domain.Client {
 	clients := make([]domain.Client, n)
 	for i := range clients {
 		identity := domain.Identity{ID: strconv.Itoa(i), TenantID: tenant, ClientID: domain.ClientID(fmt.Sprintf("app-%d", i))}
-		clients[i] = newBook(t).Register(identity, change).Decide(domain.KeysUnexamined(), now).Client
+		clients[i] = newBook(t).Register(identity, change).Decide(domain.Facts{}, now).Client
 		require.NoError(t, store.Commit(t.Context(), domain.Revision{Action: domain.ActionCreate, At: now, Client: clients[i]}))
 	}
 	return clients

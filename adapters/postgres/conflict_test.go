@@ -51,7 +51,7 @@ func awaitLocks(t *testing.T, conn *pgx.Conn, backends int) {
 func newRevision(t *testing.T, of domain.TenantID, id domain.ClientID) domain.Revision {
 	t.Helper()
 	change := domain.ChangeOf(domain.Settings{Name: "App", RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})
-	client := newBook(t).Register(domain.Identity{ID: string(id), TenantID: of, ClientID: id}, change).Decide(domain.KeysUnexamined(), now).Client
+	client := newBook(t).Register(domain.Identity{ID: string(id), TenantID: of, ClientID: id}, change).Decide(domain.Facts{}, now).Client
 	return domain.Revision{Action: domain.ActionCreate, At: now, Client: client}
 }
 

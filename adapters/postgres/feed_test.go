@@ -36,7 +36,7 @@ func revised(t *testing.T, c domain.Client, change domain.Change) domain.Client 
 	t.Helper()
 	draft, err := newBook(t).Revise(c, change)
 	require.NoError(t, err)
-	return draft.Decide(domain.KeysUnexamined(), now).Client
+	return draft.Decide(domain.Facts{}, now).Client
 }
 
 // newDatabase creates a migrated database, runs statements there, and returns its URL.
@@ -99,7 +99,7 @@ func TestTheFeedMissesNothingWhenCommitsFinishOutOfOrder(t *testing.T) {
 		writing.Go(func() {
 			change := domain.ChangeOf(domain.Settings{Name: "App", RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})
 			identity := domain.Identity{ID: strconv.Itoa(i), TenantID: tenant, ClientID: domain.ClientID(fmt.Sprintf("app-%d", i))}
-			client := book.Register(identity, change).Decide(domain.KeysUnexamined(), now).Client
+			client := book.Register(identity, change).Decide(domain.Facts{}, now).Client
 			action := domain.ActionCreate
 			for k := range each {
 				if err := store.Commit(t.Context(), domain.Revision{Action: action, At: now, Client: client}); err != nil {
@@ -166,7 +166,7 @@ func TestReplicasSignalCommitsToEachOther(t *testing.T) {
 	stop()
 	book := newBook(t)
 	outcome := book.Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"},
-		domain.ChangeOf(domain.Settings{Name: "App", RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})).Decide(domain.KeysUnexamined(), now)
+		domain.ChangeOf(domain.Settings{Name: "App", RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})).Decide(domain.Facts{}, now)
 	client := outcome.Client
 	require.False(t, outcome.Findings.HasViolations())
 	require.NoError(t, one.Commit(t.Context(), domain.Revision{Action: domain.ActionCreate, At: now, Client: client}))
@@ -268,7 +268,7 @@ func TestRestoredDumpRebasesFeed(t *testing.T) {
 	store := open(t, database)
 	book := newBook(t)
 	change := domain.ChangeOf(domain.Settings{Name: "App", RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})
-	client := book.Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"}, change).Decide(domain.KeysUnexamined(), now).Client
+	client := book.Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"}, change).Decide(domain.Facts{}, now).Client
 	commit := func(store *postgres.Store, action domain.Action) {
 		require.NoError(t, store.Commit(t.Context(), domain.Revision{Action: action, At: now, Client: client}))
 		client = revised(t, client, domain.ChangeOf(domain.Settings{Name: fmt.Sprint("name ", client.Revision())}))

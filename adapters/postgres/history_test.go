@@ -72,7 +72,7 @@ func (f *fork) named(t *testing.T, name string) {
 	action := domain.ActionUpdate
 	if f.client.Revision() == 0 {
 		change := domain.ChangeOf(domain.Settings{Name: name, RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})
-		f.client = newBook(t).Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"}, change).Decide(domain.KeysUnexamined(), now).Client
+		f.client = newBook(t).Register(domain.Identity{ID: "1", TenantID: tenant, ClientID: "app-1"}, change).Decide(domain.Facts{}, now).Client
 		action = domain.ActionCreate
 	} else {
 		f.client = revised(t, f.client, domain.ChangeOf(domain.Settings{Name: name}))

@@ -273,6 +273,23 @@ func (s *Store) NoteSecretUses(ctx context.Context, uses []application.SecretUse
 	}))
 }
 
+// AdoptSecrets implements [application.Store], in one round trip.
+func (s *Store) AdoptSecrets(ctx context.Context, c domain.Client) error {
+	const statement = `UPDATE clients SET secrets = $4 WHERE client_id = $1 AND tenant_id = $2 AND revision = $3`
+	secrets, err := document.EncodeSecrets(c)
+	if err != nil {
+		return err
+	}
+	identity := c.Identity()
+	return translate(retry(ctx, func() error {
+		tag, err := s.pool.Exec(ctx, statement, string(identity.ClientID), string(identity.TenantID), int64(c.Revision()), secrets)
+		if err == nil && tag.RowsAffected() == 0 {
+			err = application.ErrConflict
+		}
+		return err
+	}))
+}
+
 // SecretUses implements [application.Store].
 func (s *Store) SecretUses(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (map[string]time.Time, error) {
 	const query = `SELECT secret_id, last_used_at FROM secret_uses WHERE tenant_id = $1 AND client_id = $2`

@@ -13,8 +13,9 @@ func FieldsMarkdown(w io.Writer) error {
 	page.WriteString(`# The fields
 
 These are the fields of a client's configuration. ` + "`clientele fields`" + ` prints this page. Requests, responses, client files,
-stored documents and the history use the same names. The second column is the name in client metadata (RFC 7591 §2). Lists can
-be filtered by a field that has a filter. Operators are the callers that may write clients; the client itself is not one.
+stored documents and the history use the same names. The second column is the name in client metadata (RFC 7591 §2), which
+[metadata.md](metadata.md) describes. Lists can be filtered by a field that has a filter. Operators are the callers that may
+write clients; the client itself is not one.
 
 | field | client metadata | kind | filter | set by | description |
 |---|---|---|---|---|---|
@@ -33,6 +34,10 @@ func kindOf(f domain.Field) string {
 		return "boolean"
 	case domain.Texts:
 		return "list of strings"
+	case domain.Integer:
+		return "whole number"
+	case *domain.Map:
+		return "object of strings"
 	default:
 		return "string"
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -129,7 +130,20 @@ func isEmpty(value any) bool {
 }
 
 // format returns a value that is not a list as text.
-func format(value any) string { return Printable(fmt.Sprintf("%#v", value)) }
+func format(value any) string {
+	switch value := value.(type) {
+	case nil:
+		return "unset"
+	case map[string]string:
+		var texts []string
+		for _, name := range slices.Sorted(maps.Keys(value)) {
+			texts = append(texts, name+"="+value[name])
+		}
+		return Printable(fmt.Sprintf("%q", texts))
+	default:
+		return Printable(fmt.Sprintf("%#v", value))
+	}
+}
 
 func sameValues(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))

@@ -42,6 +42,8 @@ func RulesMarkdown(w io.Writer, rules []domain.Rule) error {
 These are the rules that every client is validated by, and their sources. ` + "`clientele rules --format markdown`" + ` prints
 this page. A *violation* rejects the request; a *warning* is only reported. A rule with profiles applies only to clients
 of these profiles; ` + "`none`" + ` means clients without a profile. The source ` + "`own`" + ` is a rule of this registry.
+Decisions where specifications leave room, or differ from what this page was written from, are in
+[architecture.md](architecture.md#interpretations).
 `)
 	subject := ""
 	for _, r := range rules {

@@ -46,15 +46,29 @@ func (a *admission) enter(ctx context.Context) error {
 	return errOverloaded
 }
 
+// await takes a slot like enter, but waits until the context ends: for work that has
+// begun, so that a rejection would waste what was done.
+func (a *admission) await(ctx context.Context) error {
+	select {
+	case a.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return errOverloaded
+	}
+}
+
 func (a *admission) leave() { <-a.slots }
 
 // admit limits the number of concurrent requests. It runs after the body is read,
 // so that slow senders do not block other callers, and before the body is checked.
-// A request that waits for changes does no work and has separate limits.
+// A request that waits for changes does no work and has separate limits, and so has a
+// snapshot, which takes a slot for each page. Requests without a token have slots of
+// their own, so that strangers cannot take those of callers.
 func (s *server) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if waits(r) {
-			x := requestStateOf(r.Context())
+		x := requestStateOf(r.Context())
+		switch {
+		case waits(r):
 			if err := s.following.enter(x.limitKey(), x.caller.Tenant); err != nil {
 				s.observer.RequestShed("readers")
 				s.writeError(w, r, err)
@@ -65,13 +79,27 @@ func (s *server) admit(next http.Handler) http.Handler {
 				s.following.leave(x.limitKey(), x.caller.Tenant)
 				s.observer.ReadersWaiting(-1)
 			}()
-		} else {
-			if err := s.working.enter(r.Context()); err != nil {
+		case r.URL.Path == snapshotPath:
+			if err := s.snapshots.enter(x.limitKey(), x.caller.Tenant); err != nil {
+				s.observer.RequestShed("snapshots")
+				if errors.Is(err, errTooManyReaders) {
+					err = errTooManySnapshots
+				}
+				s.writeError(w, r, err)
+				return
+			}
+			defer s.snapshots.leave(x.limitKey(), x.caller.Tenant)
+		default:
+			slots := s.working
+			if x.operation.public {
+				slots = s.strangers
+			}
+			if err := slots.enter(r.Context()); err != nil {
 				s.observer.RequestShed("load")
 				s.writeError(w, r, err)
 				return
 			}
-			defer s.working.leave()
+			defer slots.leave()
 		}
 		next.ServeHTTP(w, r)
 	})

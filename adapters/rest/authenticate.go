@@ -8,6 +8,19 @@ import (
 	"github.com/clientele-oauth/clientele/application"
 )
 
+// identifyCaller runs the checks that need the caller: authentication, permission and
+// rate limit. An operation without a token has no caller and only a rate limit.
+func (s *server) identifyCaller(next http.Handler) http.Handler {
+	known, unknown := s.authenticate(s.authorize(s.limitRate(next))), s.limitAddress(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if requestStateOf(r.Context()).operation.public {
+			unknown.ServeHTTP(w, r)
+			return
+		}
+		known.ServeHTTP(w, r)
+	})
+}
+
 // authenticate identifies the caller by its bearer token (RFC 6750 §2.1). The use
 // cases check what the caller may do.
 func (s *server) authenticate(next http.Handler) http.Handler {

@@ -12,7 +12,7 @@ import (
 
 // changed responds with the client after a change or, in a dry run, as it would be.
 //
-// A dry run has no ETag. The revision in its response does not exist; another
+// A dry run has neither an ETag nor a revision. The revision in its response does not exist; another
 // writer could create a different revision with that number, and an If-Match with
 // it would overwrite that revision. This also applies to a dry run that changes
 // nothing, so that callers need not distinguish the two cases.
@@ -25,7 +25,12 @@ func (s *server) changed(x *requestState, message string, revised application.Re
 	a := s.success(http.StatusOK, message, func(w *jsonobject.Writer) {
 		warnings := slices.Concat(revised.Warnings, revised.Client.SecretWarnings(now))
 		if x.caller.Has(application.PermissionRead) {
-			w.Object("data", func() { s.writeItem(w, &revised.Client, now) })
+			w.Object("data", func() {
+				s.writeItem(w, &revised.Client, now)
+				if !opts.DryRun {
+					w.Int("revision", int64(revised.Client.Revision()))
+				}
+			})
 		} else {
 			w.Object("data", func() { s.writeFields(w, &revised.Client, x.change.Named()) })
 			warnings = pointingInto(warnings, x.change.Named())

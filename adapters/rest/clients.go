@@ -18,7 +18,13 @@ import (
 func (s *server) CreateClient(ctx context.Context, r api.CreateClientRequestObject) (api.CreateClientResponseObject, error) {
 	x := requestStateOf(ctx)
 	opts := x.options(r.Params.DryRun, nil, nil, r.Params.IdempotencyKey)
-	registered, err := s.registry.Register(ctx, x.caller, x.clientID, x.change, opts)
+	var registered application.Registered
+	var err error
+	if x.secretHash != "" {
+		registered, err = s.registry.Import(ctx, x.caller, x.clientID, x.change, x.secretHash, opts)
+	} else {
+		registered, err = s.registry.Register(ctx, x.caller, x.clientID, x.change, opts)
+	}
 	if err = x.rejected(err); err != nil {
 		return nil, err
 	}
@@ -32,6 +38,9 @@ func (s *server) CreateClient(ctx context.Context, r api.CreateClientRequestObje
 	created := s.success(status, message, func(w *jsonobject.Writer) {
 		w.Object("data", func() {
 			s.writeItem(w, &registered.Client, s.clock.Now())
+			if !opts.DryRun {
+				w.Int("revision", int64(registered.Client.Revision()))
+			}
 			w.Text("jwks", registered.Client.Settings().Keys.Inline())
 			w.TextUnlessEmpty("client_secret", registered.Secret) // shown only once
 		})
@@ -63,6 +72,12 @@ func (s *server) ListClients(ctx context.Context, r api.ListClientsRequestObject
 		Profile:      domain.Profile(valueOr(p.FapiProfile, "")),
 		Scope:        domain.Scope(valueOr(p.Scope, "")),
 		RedirectHost: valueOr(p.RedirectHost, ""),
+
+		ApplicationType: domain.ApplicationType(valueOr(p.ApplicationType, "")),
+		SoftwareID:      valueOr(p.SoftwareID, ""),
+		Owner:           valueOr(p.Owner, ""),
+		Label:           valueOr(p.Label, ""),
+
 		UpdatedSince: valueOr(p.UpdatedSince, time.Time{}),
 		Offset:       int(page-1) * int(size),
 		Limit:        int(size),
@@ -77,8 +92,8 @@ func (s *server) ListClients(ctx context.Context, r api.ListClientsRequestObject
 	if err != nil {
 		return nil, err
 	}
-	now := s.clock.Now()
-	return &stream{s, "clients found", func(w *jsonobject.Writer, flush func() error) error {
+	now, form := s.clock.Now(), formOf(p.Format, p.Effective, p.Include != nil)
+	return &stream{s, "clients found", form, func(w *jsonobject.Writer, flush func() error) error {
 		w.Text("changes_cursor", string(found.Changes))
 		var last domain.ClientID
 		var unreadable []domain.ClientID
@@ -86,7 +101,7 @@ func (s *server) ListClients(ctx context.Context, r api.ListClientsRequestObject
 		w.Array("items", func() {
 			for shown := 0; ; {
 				for i := range found.Clients {
-					w.Object("", func() { s.writeItem(w, &found.Clients[i], now) })
+					w.Object("", func() { s.writeClient(w, &found.Clients[i], now, form) })
 					if err = flush(); err != nil {
 						return
 					}
@@ -186,6 +201,9 @@ func (s *server) GetClient(ctx context.Context, r api.GetClientRequestObject) (a
 	if err != nil {
 		return nil, err
 	}
+	if valueOr(r.Params.Active, false) && client.Settings().Status != domain.StatusActive {
+		return nil, application.ErrNotFound
+	}
 	tag := etag(client.Revision())
 	var preconditions application.Options
 	requestStateOf(ctx).conditions(&preconditions, r.Params.IfMatch, r.Params.IfNoneMatch)
@@ -195,7 +213,7 @@ func (s *server) GetClient(ctx context.Context, r api.GetClientRequestObject) (a
 	case preconditions.IfAbsent, slices.Contains(preconditions.IfNoneMatch, client.Revision()):
 		return api.GetClient304Response{Headers: api.GetClient304ResponseHeaders{ETag: &tag}}, nil
 	}
-	return s.detail("client found", client, nil), nil
+	return s.detail("client found", client, formOf(r.Params.Format, r.Params.Effective, r.Params.Include != nil)), nil
 }
 
 // UpdateClient implements PUT /admin/oauth/clients/{client_id}.
@@ -224,12 +242,16 @@ func (s *server) UpdateClient(ctx context.Context, r api.UpdateClientRequestObje
 	return s.changed(x, message, revised, opts), nil
 }
 
-// detail responds with a client. It adds the warnings about the client's secrets.
-func (s *server) detail(message string, c domain.Client, warnings domain.Findings) *response {
+// detail responds with a client. In the standard names it is the bare document, otherwise
+// the warnings about the client's secrets are added.
+func (s *server) detail(message string, c domain.Client, form clientForm) *response {
 	now := s.clock.Now()
-	warnings = slices.Concat(warnings, c.SecretWarnings(now))
+	if form.standard {
+		return s.bare(func(w *jsonobject.Writer) { s.writeClient(w, &c, now, form) }).
+			with("Content-Type", form.contentType()).with("ETag", etag(c.Revision()))
+	}
 	return s.success(http.StatusOK, message, func(w *jsonobject.Writer) {
-		w.Object("data", func() { s.writeItem(w, &c, now) })
-		writeWarnings(w, warnings)
+		w.Object("data", func() { s.writeClient(w, &c, now, form) })
+		writeWarnings(w, c.SecretWarnings(now))
 	}).with("ETag", etag(c.Revision()))
 }

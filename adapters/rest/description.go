@@ -34,6 +34,7 @@ type operation struct {
 	bodyRequired bool
 	configures   bool  // the body is a client's configuration
 	bodyLimit    int64 // bytes
+	public       bool  // needs no access token
 }
 
 // bodyLimitExtension is the extension of openapi.yaml for the maximum body size of
@@ -59,7 +60,7 @@ func newDescription(openAPI []byte) (*description, error) {
 }
 
 func newOperation(described *openapi3.Operation, parameters openapi3.Parameters) (*operation, error) {
-	op := &operation{id: described.OperationID}
+	op := &operation{id: described.OperationID, public: described.Security != nil && len(*described.Security) == 0}
 	for _, ref := range parameters {
 		p, err := newParameter(ref.Value)
 		if err != nil {
@@ -94,7 +95,7 @@ func configures(operation string, body *contract.Schema) (bool, error) {
 	case application.OpUpdateClient:
 		return true, body.CheckFields(nil)
 	case application.OpCreateClient, application.OpCheckCompliance: // a new client is always active, so its status cannot be set
-		return true, body.CheckFields([]string{"client_id"}, domain.FieldStatus)
+		return true, body.CheckFields([]string{"client_id", "secret_hash"}, domain.FieldStatus)
 	default:
 		return false, nil
 	}
@@ -193,6 +194,7 @@ func (x *requestState) readConfiguration(fields map[string]any, broken []string)
 	}
 	id, _ := fields["client_id"].(string)
 	x.clientID = domain.ClientID(id)
+	x.secretHash, _ = fields["secret_hash"].(string)
 	x.change = contract.ChangeOf(fields)
 }
 

@@ -170,8 +170,8 @@ func TestMessagesAboutBodiesArePlain(t *testing.T) {
 		require.Equal(t, 400, a.status, body)
 		assert.Contains(t, a.body["violations"].([]any)[0].(map[string]any)["message"], want, body)
 	}
-	a := s.do(t, call{method: "POST", path: clients, token: "admin", body: `{"client_id":"my app","name":"x","redirect_uris":["https://a.example/"]}`})
-	assert.Contains(t, a.text, "must consist of ASCII letters, digits and the characters - . _ ~")
+	a := s.do(t, call{method: "POST", path: clients, token: "admin", body: `{"client_id":"my#app","name":"x","redirect_uris":["https://a.example/"]}`})
+	assert.Contains(t, a.text, "must consist of ASCII letters, digits, spaces and the characters - . _ ~ : / @ +")
 }
 
 // Requests may contain all forms of times (RFC 3339) and numbers (RFC 8259).

@@ -27,6 +27,26 @@ type tags struct {
 	// from strong ones. They never match in If-Match, which uses strong
 	// comparison (§8.8.3.2).
 	weak []domain.RevisionNumber
+	// texts are the opaque texts of all tags, for resources whose validator is not a
+	// revision.
+	texts []opaqueTag
+}
+
+// opaqueTag is an entity tag (RFC 9110 §8.8.3).
+type opaqueTag struct {
+	text string // without the quotes
+	weak bool
+}
+
+// strongly reports whether a tag matches by strong comparison (RFC 9110 §8.8.3.2), as
+// If-Match requires.
+func (t tags) strongly(text string) bool {
+	return t.anything || slices.Contains(t.texts, opaqueTag{text: text})
+}
+
+// weakly reports whether a tag matches by weak comparison, as If-None-Match requires.
+func (t tags) weakly(text string) bool {
+	return t.strongly(text) || slices.Contains(t.texts, opaqueTag{text: text, weak: true})
 }
 
 // errEntityTag describes the syntax of an ETag.
@@ -58,6 +78,7 @@ func parseEntityTags(header string) (tags, error) {
 		if rest != "" && rest[0] != ',' {
 			return tags{}, errEntityTag
 		}
+		t.texts = append(t.texts, opaqueTag{opaque, list == &t.weak})
 		n, err := strconv.ParseInt(opaque, 10, 64)
 		if err == nil && strconv.FormatInt(n, 10) == opaque {
 			*list = append(*list, domain.RevisionNumber(n))

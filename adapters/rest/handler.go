@@ -53,6 +53,12 @@ type Config struct {
 	Notes []Note
 	// Callers limits the request rate of each caller; nil means no limit.
 	Callers application.Limiter
+	// PublicURL is the URL at which others reach the service, without a slash at the end.
+	// If it is set, the public keys of clients can be read without a token.
+	PublicURL string
+	// Addresses limits the rate of requests without a token, by the address that the
+	// connection comes from; nil means no limit.
+	Addresses application.Limiter
 	// Docs serves /docs and the paths below it; if nil, they return 404.
 	Docs http.Handler
 	// Observer receives events for metrics; optional.
@@ -68,8 +74,8 @@ type Observer interface {
 	RequestDone(operation string, status int, took time.Duration)
 	// RuleViolated reports a violation that caused a client to be rejected.
 	RuleViolated(rule string)
-	// RequestShed counts a rejected request; cause is "load", "rate" or
-	// "readers".
+	// RequestShed counts a rejected request; cause is "load", "rate", "readers" or
+	// "snapshots".
 	RequestShed(cause string)
 	// ReadersWaiting reports a change in the number of requests that wait for
 	// changes; more is negative if there are fewer.
@@ -102,13 +108,17 @@ type server struct {
 	description *description
 	observer    Observer
 	callers     application.Limiter
+	addresses   application.Limiter
+	publicURL   string
 	bodies      sync.Pool // buffers of sent responses, for reuse
 	alwaysShown domain.FieldSet
 
 	bodyBudget *bodyBudget
 
 	working   *admission
+	strangers *admission // requests without a token
 	following *following
+	snapshots *following
 }
 
 // unbounded is a limit that is never reached in practice.
@@ -118,7 +128,10 @@ func newServer(c Config) *server {
 	s := &server{
 		registry: c.Registry, tokens: c.Tokens, clock: c.Clock, log: c.Log, draining: c.Draining, deadline: c.Deadline,
 		observer: c.Observer, callers: c.Callers, bodyBudget: newBodyBudget(), alwaysShown: domain.AlwaysShown(),
-		working: newAdmission(cmp.Or(c.MaxConcurrent, unbounded)),
+		addresses: c.Addresses, publicURL: c.PublicURL,
+		working:   newAdmission(cmp.Or(c.MaxConcurrent, unbounded)),
+		strangers: newAdmission(max(cmp.Or(c.MaxConcurrent, unbounded)/4, 1)),
+		snapshots: newFollowing(maxSnapshots, maxSnapshotsPerCaller, maxSnapshotsPerTenant),
 		following: newFollowing(cmp.Or(c.MaxFollowing, unbounded), cmp.Or(c.MaxFollowingPerCaller, unbounded),
 			cmp.Or(c.MaxFollowingPerTenant, unbounded)),
 	}
@@ -143,9 +156,7 @@ func NewHandler(c Config) (http.Handler, error) {
 		r.Use(c.Trace)
 	}
 	r.Use(s.identify, s.logAccess, s.recoverPanic, forbidStoring, keepEncodedPath, middleware.GetHead)
-	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		s.writeProblem(w, r, problem{status: http.StatusNotFound, message: "no such endpoint"})
-	})
+	r.NotFound(s.writeNoEndpoint)
 	r.MethodNotAllowed(func(w http.ResponseWriter, req *http.Request) {
 		methods := strings.Join(allowed(r, req), ", ")
 		w.Header().Set("Allow", methods)
@@ -166,11 +177,16 @@ func NewHandler(c Config) (http.Handler, error) {
 	})
 	api.HandlerWithOptions(strict, api.ChiServerOptions{
 		BaseRouter: r.With(
-			s.findOperation, s.authenticate, s.authorize, s.limitRate, s.readBody, s.admit, s.checkContract, s.forbidConditions,
+			s.findOperation, s.identifyCaller, s.readBody, s.admit, s.checkContract, s.forbidConditions,
 		),
 		ErrorHandlerFunc: s.writeBindingError,
 	})
 	return r, nil
+}
+
+// writeNoEndpoint responds to a request for a path that the service does not have.
+func (s *server) writeNoEndpoint(w http.ResponseWriter, r *http.Request) {
+	s.writeProblem(w, r, problem{status: http.StatusNotFound, message: "no such endpoint"})
 }
 
 // allowed lists the methods that the path supports.

@@ -27,6 +27,7 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/postgres"
 	"github.com/clientele-oauth/clientele/adapters/postgres/pgtest"
 	"github.com/clientele-oauth/clientele/adapters/rest"
+	"github.com/clientele-oauth/clientele/adapters/secrethash"
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -116,17 +117,20 @@ func serviceOver(t testing.TB, store application.Store, adjust ...func(*setup)) 
 	book, err := domain.NewRulebook(domain.Policy{KeyPreflight: domain.PreflightOff})
 	require.NoError(t, err)
 	logs := &bytes.Buffer{}
+	resolver := jwks.NewResolver(jwks.Options{})
 	config := setup{Registry: application.Config{
-		Book: book, Store: store, Keys: jwks.NewResolver(jwks.Options{}), Clock: realTime{}, Random: random{},
+		Book: book, Store: store, Keys: resolver, Sectors: resolver, Clock: realTime{}, Random: random{},
+		Hashes: secrethash.New(2),
 	}}
 	config.Config = rest.Config{
 		Tokens: callersByToken{
-			"admin":        {Subject: "alice", Tenant: "tenant_a", Permissions: application.Permissions()},
+			"admin":        {Subject: "alice", Tenant: "tenant_a", Permissions: application.Permissions(), Administrator: true},
 			"other-tenant": {Subject: "eve", Tenant: "tenant_b", Permissions: application.Permissions()},
 			"unprivileged": {Subject: "noah", Tenant: "tenant_a"},
 			"platform":     {Subject: "root", Permissions: application.Permissions(), Platform: true},
 			"read":         {Subject: "rita", Tenant: "tenant_a", Permissions: []application.Permission{application.PermissionRead}},
 			"verify":       {Subject: "vera", Tenant: "tenant_a", Permissions: []application.Permission{application.PermissionVerify}},
+			"verifiers":    {Subject: "vito", Tenant: "tenant_a", Permissions: []application.Permission{application.PermissionVerifiers}},
 			"write":        {Subject: "will", Tenant: "tenant_a", Permissions: []application.Permission{application.PermissionWrite}},
 		},
 		Checks:   []rest.Check{{Name: "store", Run: store.Ping}},
@@ -179,7 +183,7 @@ func (s service) do(t *testing.T, c call) response {
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)
 	a := response{status: w.Code, header: w.Header(), text: w.Body.String()}
-	if strings.HasPrefix(a.header.Get("Content-Type"), "application/json") {
+	if kind := a.header.Get("Content-Type"); (kind == "application/json" || strings.HasSuffix(kind, "+json")) && a.text != "" {
 		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &a.body), "%s", a.text)
 	}
 	return a
@@ -248,7 +252,7 @@ func TestItemHasTheNamesAndTypesOfOpenAPI(t *testing.T) {
 		"scopes": []any{"openid", "profile"}, "client_auth_methods": `["client_secret_basic","client_secret_post"]`,
 		"fapi_profile": "", "jwks_uri": "https://b.example/jwks", "logo_url": "https://b.example/logo",
 		"website": "https://b.example/", "privacy_policy": "https://b.example/privacy", "terms_url": "https://b.example/terms",
-		"cors_origins": []any{"https://b.example"},
+		"cors_origins": []any{"https://b.example"}, "revision": 2.0,
 	}, data)
 	_, err := time.Parse("2006-01-02T15:04:05Z", a.body["timestamp"].(string))
 	require.NoError(t, err)
@@ -333,7 +337,9 @@ func TestBadRequestsAreRejectedAndChangeNothing(t *testing.T) {
 		"a status on creation":                   {call{method: "POST", path: clients, token: "admin", body: `{"name":"x","status":"active"}`}, 400, []string{"/status contract", "/redirect_uris grant-needs-redirect-uri"}},
 		"a long client_id":                       {at(clients + "/" + long), 400, []string{"{client_id} contract"}},
 		"NUL in the path":                        {at(clients + "/%00"), 400, []string{"{client_id} contract"}},
+		"a line break in the path":               {at(clients + "/%0a"), 400, []string{"{client_id} contract"}},
 		"a space in the path":                    {at(clients + "/%20"), 400, []string{"{client_id} contract"}},
+		"a space inside of the id":               {at(clients + "/a%20b"), 404, nil},
 		"not UTF-8 in the path":                  {at(clients + "/%ff"), 400, []string{"{client_id} contract"}},
 		"dot segments":                           {at(clients + "/../" + id), 404, nil},
 		"encoded dot segments":                   {at(clients + "/%2e%2e%2f" + id), 404, nil},
@@ -363,7 +369,7 @@ func TestBadRequestsAreRejectedAndChangeNothing(t *testing.T) {
 		"an Idempotency-Key with a space":        {call{method: "POST", path: clients, token: "admin", body: webApp, header: http.Header{"Idempotency-Key": {"a b"}}}, 400, []string{"Idempotency-Key contract"}},
 		"an empty Idempotency-Key":               {call{method: "POST", path: clients, token: "admin", body: webApp, header: http.Header{"Idempotency-Key": {""}}}, 400, []string{"Idempotency-Key contract"}},
 		"a change reason that is not UTF-8":      {call{method: "PUT", path: clients + "/" + id, token: "admin", body: `{"name":"x"}`, header: http.Header{"X-Change-Reason": {"\xff"}}}, 400, []string{"X-Change-Reason contract"}},
-		"a client_id with a slash":               {call{method: "POST", path: clients, token: "admin", body: `{"name":"x","client_id":"a/b"}`}, 400, []string{"/client_id contract", "/redirect_uris grant-needs-redirect-uri"}},
+		"a client_id with a backslash":           {call{method: "POST", path: clients, token: "admin", body: `{"name":"x","client_id":"a\\b"}`}, 400, []string{"/client_id contract", "/redirect_uris grant-needs-redirect-uri"}},
 		"restoring a client that is not deleted": {call{method: "POST", path: clients + "/" + id + "/restore", token: "admin"}, 409, nil},
 		"another tenant":                         {call{method: "GET", path: clients, token: "admin", header: http.Header{"X-Tenant-Id": {"tenant_b"}}}, 403, nil},
 		"a client_id encoded twice":              {at(clients + "/" + strings.Replace(id, "app", "%2561pp", 1)), 404, nil},

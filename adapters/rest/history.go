@@ -2,7 +2,9 @@ package rest
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -26,7 +28,7 @@ func (s *server) ListRevisions(ctx context.Context, r api.ListRevisionsRequestOb
 	if err != nil {
 		return nil, err
 	}
-	return &stream{s, "history found", func(w *jsonobject.Writer, flush func() error) error {
+	return &stream{s, "history found", clientForm{}, func(w *jsonobject.Writer, flush func() error) error {
 		w.Object("data", func() {
 			if more {
 				w.Int("next_before", int64(log[len(log)-1].Client.Revision()))
@@ -74,6 +76,12 @@ func valuesOf(value any) []string {
 		values = value
 	case bool:
 		values = []string{strconv.FormatBool(value)}
+	case int64:
+		values = []string{strconv.FormatInt(value, 10)}
+	case map[string]string:
+		for _, name := range slices.Sorted(maps.Keys(value)) {
+			values = append(values, name+"="+value[name])
+		}
 	case string:
 		if value != "" {
 			values = []string{value}
@@ -91,7 +99,7 @@ func (s *server) GetRevision(ctx context.Context, r api.GetRevisionRequestObject
 	return s.success(http.StatusOK, "revision found", func(w *jsonobject.Writer) {
 		w.Object("data", func() {
 			w.Int("number", int64(entry.Client.Revision()))
-			s.writeRevised(w, entry)
+			s.writeRevised(w, entry, clientForm{})
 		})
 	}), nil
 }
@@ -126,14 +134,16 @@ func (s *server) ListChanges(ctx context.Context, r api.ListChangesRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return &stream{s, "changes found", func(w *jsonobject.Writer, flush func() error) error {
+	form := formOf(r.Params.Format, r.Params.Effective, false)
+	form.revision = false // the entry has it
+	return &stream{s, "changes found", form, func(w *jsonobject.Writer, flush func() error) error {
 		w.Object("data", func() {
 			w.Array("changes", func() {
 				for _, entry := range found.Revisions {
 					w.Object("", func() {
 						w.Text("client_id", string(entry.Client.Identity().ClientID))
 						w.Int("revision", int64(entry.Client.Revision()))
-						s.writeRevised(w, entry)
+						s.writeRevised(w, entry, form)
 					})
 					if err = flush(); err != nil {
 						return

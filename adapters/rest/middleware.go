@@ -32,10 +32,13 @@ type requestState struct {
 	caller      application.Caller
 	tokenTenant domain.TenantID // the tenant of the caller's token
 	reason      string
+	head        bool              // the request is a HEAD, so the response has no body
+	extend      func()            // gives a snapshot more time; see [server.identify]
 	fingerprint [sha256.Size]byte // see [application.Idempotency]
 
 	body       []byte          // as received; nil after it is checked
 	clientID   domain.ClientID // in the body of a registration; empty if omitted
+	secretHash string          // in the body of a registration; empty if omitted
 	change     domain.Change   // the configuration in the body
 	unread     domain.FieldSet // fields of the body that violate the contract
 	violations violations      // of the contract; if there are any, nothing is changed
@@ -75,10 +78,38 @@ func (s *server) identify(next http.Handler) http.Handler {
 			x.requestID = uuid.NewString()
 		}
 		w.Header().Set(requestIDHeader, x.requestID)
-		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), requestStateKey{}, x), s.timeLimit(w, r))
-		defer cancel()
+		x.head = r.Method == http.MethodHead
+		ctx := context.WithValue(r.Context(), requestStateKey{}, x)
+		if r.URL.Path == snapshotPath {
+			var end func()
+			ctx, x.extend, end = s.extendable(ctx, w)
+			defer end()
+		} else {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, s.timeLimit(w, r))
+			defer cancel()
+		}
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// extendable returns a context that ends after the time limit of a request, as for every
+// other request. extend starts the time limit anew, for the context and for the
+// connection: a snapshot takes as long as it has pages, and each page has the time of a
+// request. end releases the timer.
+func (s *server) extendable(parent context.Context, w http.ResponseWriter) (ctx context.Context, extend, end func()) {
+	ctx, cancel := context.WithCancel(parent)
+	timer := time.AfterFunc(s.deadline, cancel)
+	extend = func() {
+		timer.Reset(2 * s.deadline)
+		// Setting the deadline fails for the recorders of tests, which have none.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * s.deadline))
+	}
+	end = func() {
+		timer.Stop()
+		cancel()
+	}
+	return ctx, extend, end
 }
 
 // changesPath is the path where requests may wait for changes.

@@ -62,19 +62,38 @@ func writeField(w *jsonobject.Writer, c *domain.Client, f domain.Field) {
 	}
 }
 
-// writeRevised writes an entry of the change log with the client after the change.
-func (s *server) writeRevised(w *jsonobject.Writer, r domain.Revision) {
+// writeRevised writes an entry of the change log with the client after the change. The
+// inline keys are beside the client, or in it in the standard names.
+func (s *server) writeRevised(w *jsonobject.Writer, r domain.Revision, form clientForm) {
 	w.Text("action", string(r.Action))
 	writeActor(w, r.Actor)
 	w.Time("at", r.At, time.RFC3339)
 	if r.Unreadable {
 		w.Bool("unreadable", true)
 	} else {
-		w.Object("client", func() { s.writeItem(w, &r.Client, r.At) }) // revisions contain no secrets
-		w.TextUnlessEmpty("jwks", r.Client.Settings().Keys.Inline())
+		w.Object("client", func() { s.writeClient(w, &r.Client, r.At, form) }) // revisions contain no secrets
+		if !form.standard {
+			w.TextUnlessEmpty("jwks", r.Client.Settings().Keys.Inline())
+		}
 	}
 	w.TextUnlessEmpty("reason", r.Reason)
 	w.TextUnlessEmpty("request_id", r.RequestID)
+}
+
+// writeSecretVerifiers writes the hashes of secrets, which [domain.Client.LiveSecrets]
+// returns. Only callers with [application.PermissionVerifiers] may see them.
+func writeSecretVerifiers(w *jsonobject.Writer, secrets []domain.Secret) {
+	w.Array("secret_verifiers", func() {
+		for i := range secrets {
+			w.Object("", func() {
+				w.Text("algorithm", secrets[i].Algorithm())
+				writeTime(w, "expires_at", secrets[i].ExpiresAt)
+				w.Text("hash", secrets[i].HashText())
+				w.TextUnlessEmpty("key_id", secrets[i].KeyID)
+				w.Text("secret_id", secrets[i].ID)
+			})
+		}
+	})
 }
 
 func writeActor(w *jsonobject.Writer, a domain.Actor) {

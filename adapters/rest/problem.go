@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -165,8 +166,18 @@ func problemOf(err error) (p problem, known bool) {
 			status: http.StatusTooManyRequests, retryAfter: 1,
 			message: "too many requests of this caller or tenant are waiting for changes; wait for their responses first",
 		}, true
+	case errors.Is(err, errTooManySnapshots):
+		return problem{
+			status: http.StatusTooManyRequests, retryAfter: 1,
+			message: "too many snapshots of this caller or tenant are in progress; wait for them to end",
+		}, true
 	case errors.Is(err, errOverloaded):
 		return problem{status: http.StatusServiceUnavailable, message: "the service is overloaded; retry shortly", retryAfter: 1}, true
+	case errors.Is(err, application.ErrTooManyVerifications):
+		return problem{
+			status: http.StatusServiceUnavailable, retryAfter: 1,
+			message: "too many secrets are being verified against hashes of other systems; retry shortly",
+		}, true
 	case errors.Is(err, application.ErrUnavailable):
 		return problem{status: http.StatusServiceUnavailable, message: "temporarily unavailable", retryAfter: 1}, true
 	default:
@@ -236,8 +247,15 @@ func explainForbidden(err error) (message, scope string) {
 	}
 	var missing []string
 	if p := string(forbidden.Permission); p != "" {
-		missing = append(missing, "administrator role required, or the scope "+p)
+		needed := "administrator role required, or the scope " + p
+		if !slices.Contains(application.AdministratorPermissions(), forbidden.Permission) {
+			needed = "the scope " + p + " is required"
+		}
+		missing = append(missing, needed)
 		scope = `, scope="` + p + `"`
+	}
+	if forbidden.NotAdministrator {
+		missing = append(missing, "administrator role required for secret_hash")
 	}
 	switch forbidden.Tenant {
 	case application.TenantOK:

@@ -18,6 +18,9 @@ type response struct {
 	server *server
 }
 
+// jsonType is the media type of responses, unless they are in another form.
+const jsonType = "application/json"
+
 // maxReusedBody is the maximum capacity of a buffer that is kept for reuse, in bytes:
 // that of a large page.
 const maxReusedBody = 256 << 10
@@ -34,13 +37,26 @@ func (s *server) respond(status, code int, message string, write func(w *jsonobj
 	return &response{status: status, header: map[string]string{}, body: s.envelope(code, message, write), server: s}
 }
 
-// envelope returns a buffer with the envelope of openapi.yaml, and what write adds to
-// it. The buffer may be a reused one, see [server.keep].
-func (s *server) envelope(code int, message string, write func(w *jsonobject.Writer)) *jsonobject.Writer {
-	w, ok := s.bodies.Get().(*jsonobject.Writer)
-	if !ok {
-		w = new(jsonobject.Writer)
+// bare returns a success response with an object that has no envelope; write adds its
+// fields.
+func (s *server) bare(write func(w *jsonobject.Writer)) *response {
+	w := s.buffer()
+	w.Object("", func() { write(w) })
+	return &response{status: http.StatusOK, header: map[string]string{}, body: w, server: s}
+}
+
+// buffer returns an empty buffer. It may be a reused one, see [server.keep].
+func (s *server) buffer() *jsonobject.Writer {
+	if w, ok := s.bodies.Get().(*jsonobject.Writer); ok {
+		return w
 	}
+	return new(jsonobject.Writer)
+}
+
+// envelope returns a buffer with the envelope of openapi.yaml, and what write adds to
+// it.
+func (s *server) envelope(code int, message string, write func(w *jsonobject.Writer)) *jsonobject.Writer {
+	w := s.buffer()
 	w.Object("", func() {
 		w.Int("code", int64(code))
 		w.Text("message", message)
@@ -83,10 +99,10 @@ func (r *response) with(name, value string) *response {
 // send sends the response, once.
 func (r *response) send(w http.ResponseWriter) error {
 	header := w.Header()
+	header.Set("Content-Type", jsonType)
 	for name, value := range r.header {
 		header.Set(name, value)
 	}
-	header.Set("Content-Type", "application/json")
 	*r.body = append(*r.body, '\n')
 	header.Set("Content-Length", strconv.Itoa(len(*r.body)))
 	w.WriteHeader(r.status)
@@ -136,6 +152,9 @@ func (r *response) VisitCreateSecretResponse(w http.ResponseWriter) error { retu
 
 // VisitRotateSecretResponse implements [api.RotateSecretResponseObject].
 func (r *response) VisitRotateSecretResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitListSecretVerifiersResponse implements [api.ListSecretVerifiersResponseObject].
+func (r *response) VisitListSecretVerifiersResponse(w http.ResponseWriter) error { return r.send(w) }
 
 // VisitVerifySecretResponse implements [api.VerifySecretResponseObject].
 func (r *response) VisitVerifySecretResponse(w http.ResponseWriter) error { return r.send(w) }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +19,33 @@ import (
 
 // fullState returns a client with a value in every field.
 func fullState() domain.State {
+	state := usualState()
+	for f := range domain.Fields() {
+		if value := f.Of(&state.Settings); value.IsEmpty() && f != domain.FieldJWKSURI {
+			fill(value)
+		}
+	}
+	return state
+}
+
+// fill sets a field to a value that is not empty.
+func fill(value domain.Value) {
+	switch v := value.(type) {
+	case *domain.Text:
+		*v = "x"
+	case *domain.Flag:
+		*v = true
+	case domain.Texts:
+		v.SetTexts([]string{"x"})
+	case domain.Integer:
+		v.SetInt(60)
+	case *domain.Map:
+		*v = domain.Map{"example.com/tier": "gold"}
+	}
+}
+
+// usualState returns a client with the fields of the given contract.
+func usualState() domain.State {
 	at := time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
 	return domain.State{
 		Identity: domain.Identity{ID: "client_abc123", TenantID: "tenant_a", ClientID: "app-123"},
@@ -40,6 +68,7 @@ func TestResponsesHaveTheFieldsOfOpenAPI(t *testing.T) {
 	doc, err := openapi3.NewLoader().LoadFromData(api.Document)
 	require.NoError(t, err)
 	active, deleted := fullState(), fullState()
+	active.Settings.Keys, deleted.Settings.Keys = domain.InlineKeys(keySet), domain.InlineKeys(keySet)
 	deleted.DeletedAt = deleted.UpdatedAt
 	withActive, withDeleted := serviceOver(t, fixedStore{client: domain.Restore(active)}), serviceOver(t, fixedStore{client: domain.Restore(deleted)})
 	tests := []struct {
@@ -49,19 +78,23 @@ func TestResponsesHaveTheFieldsOfOpenAPI(t *testing.T) {
 		schema  string // of the response
 		absent  []string
 	}{
-		{"a client", withActive, call{path: clients + "/app-123"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at"}},
-		{"a page", withActive, call{path: clients + "?page=2&page_size=1"}, "OAuthClientListResponse", []string{"/next", "/unreadable", "/items/deleted_at"}},
-		{"a page by cursor", withActive, call{path: clients + "?limit=1"}, "OAuthClientListResponse", []string{"/pagination", "/total", "/unreadable", "/items/deleted_at"}},
-		{"changes", withDeleted, call{path: "/admin/oauth/changes?limit=1"}, "ChangeListDetailResponse", []string{"/data/changes/unreadable"}},
+		{"a client", withActive, call{path: clients + "/app-123?include=jwks"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at", "/data/effective"}},
+		{"a client without its keys", withActive, call{path: clients + "/app-123"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at", "/data/jwks", "/data/effective"}},
+		{"a client with what a server is to apply", withActive, call{path: clients + "/app-123?effective=true&format=clientele"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at", "/data/jwks"}},
+		{"a document", withActive, call{path: clients + "/app-123?format=rfc7591"}, "ClientMetadata", []string{"/deleted_at", "/jwks_uri"}},
+		{"a document for a server", withActive, call{path: clients + "/app-123?format=rfc7591&effective=true&active=true"}, "ClientMetadata", []string{"/deleted_at", "/jwks_uri"}},
+		{"a page", withActive, call{path: clients + "?page=2&page_size=1&include=jwks"}, "OAuthClientListResponse", []string{"/next", "/unreadable", "/items/deleted_at", "/items/effective"}},
+		{"a page by cursor", withActive, call{path: clients + "?limit=1&effective=true"}, "OAuthClientListResponse", []string{"/pagination", "/total", "/unreadable", "/items/deleted_at", "/items/jwks"}},
+		{"a page of documents", withActive, call{path: clients + "?limit=1&format=rfc7591"}, "ClientMetadataListResponse", []string{"/pagination", "/total", "/unreadable", "/items/deleted_at", "/items/jwks_uri"}},
+		{"changes", withDeleted, call{path: "/admin/oauth/changes?limit=1"}, "ChangeListDetailResponse", []string{"/data/changes/unreadable", "/data/changes/client/effective", "/data/changes/client/jwks", "/data/changes/client/revision"}},
+		{"changes with what a server is to apply", withDeleted, call{path: "/admin/oauth/changes?effective=true&limit=1"}, "ChangeListDetailResponse", []string{"/data/changes/unreadable", "/data/changes/client/jwks", "/data/changes/client/revision"}},
+		{"changes with documents", withDeleted, call{path: "/admin/oauth/changes?format=rfc7591&limit=1"}, "ClientMetadataChangeListDetailResponse", []string{"/data/changes/unreadable", "/data/changes/client/jwks_uri"}},
 		{"a history", withDeleted, call{path: clients + "/app-123/revisions"}, "RevisionListDetailResponse", []string{"/data/revisions/unreadable"}},
-		{"a revision", withDeleted, call{path: clients + "/app-123/revisions/7"}, "RevisionDetailResponse", nil},
+		{"a revision", withDeleted, call{path: clients + "/app-123/revisions/7"}, "RevisionDetailResponse", []string{"/data/client/effective", "/data/client/jwks", "/data/client/revision"}},
 		{"a dry run", withActive, call{method: http.MethodPost, path: clients + "?dry_run=true", body: `{
 			"name": "App", "grant_types": ["client_credentials"], "scopes": ["openid"],
 			"client_auth_methods": ["tls_client_auth"], "tls_client_auth_san_dns": "app.example.com"
-		}`}, "CreateClientDetailResponse", []string{
-			"/data/client_id", "/data/id", "/data/client_secret", "/data/secret_last_four", "/data/tls_client_auth_san_email",
-			"/data/tls_client_auth_san_ip", "/data/tls_client_auth_san_uri", "/data/tls_client_auth_subject_dn",
-		}},
+		}`}, "CreateClientDetailResponse", absentFields("/data/client_id", "/data/id", "/data/revision", "/data/client_secret", "/data/secret_last_four")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -76,11 +109,37 @@ func TestResponsesHaveTheFieldsOfOpenAPI(t *testing.T) {
 			var body any
 			require.NoError(t, json.Unmarshal([]byte(got.text), &body))
 			require.NoError(t, schema.VisitJSON(body, openapi3.VisitAsResponse()))
+			operation := operationOf(t, doc, tt.call)
+			assert.Equal(t, "#/components/schemas/"+tt.schema, operation.Responses.Status(got.status).Value.Content[got.header.Get("Content-Type")].Schema.Ref)
 			var absent []string
 			compareFields(t, "", schema, body, &absent)
 			assert.ElementsMatch(t, tt.absent, absent)
 		})
 	}
+}
+
+// keySet is the text of a JWK Set with members that are not public.
+const keySet = `{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kid": "\u0031", "ext": true}], "issuer": "x"}`
+
+// operationOf returns the operation of openapi.yaml that a call is for.
+func operationOf(t *testing.T, doc *openapi3.T, c call) *openapi3.Operation {
+	t.Helper()
+	path, _, _ := strings.Cut(c.path, "?")
+	path = strings.NewReplacer("app-123", "{client_id}", "/7", "/{number}").Replace(path)
+	item := doc.Paths.Value(path)
+	require.NotNil(t, item, path)
+	return item.GetOperation(c.method)
+}
+
+// absentFields lists the fields of a configuration that a response omits if they are
+// unset, except the one that the test sets, and the given ones.
+func absentFields(more ...string) []string {
+	for f := range domain.Fields() {
+		if !domain.AlwaysShown().Has(f) && f != domain.FieldTLSSANDNS && f != domain.FieldJWKS {
+			more = append(more, "/data/"+f.String())
+		}
+	}
+	return more
 }
 
 // compareFields fails for fields that are not in the schema, and lists the fields of the
@@ -89,6 +148,9 @@ func compareFields(t *testing.T, at string, schema *openapi3.Schema, value any, 
 	t.Helper()
 	switch value := value.(type) {
 	case map[string]any:
+		if schema.AdditionalProperties.Schema != nil || schema.AdditionalProperties.Has != nil && *schema.AdditionalProperties.Has {
+			return // any names
+		}
 		for name, field := range value {
 			property, known := schema.Properties[name]
 			if assert.True(t, known, "%s/%s is not in openapi.yaml", at, name) {

@@ -106,6 +106,13 @@ func writeAssessment(w *jsonobject.Writer, a domain.Assessment) {
 			w.Object("", func() {
 				w.Text("demand", o.Demand)
 				w.Text("source", o.Source)
+				if len(o.Rules) > 0 {
+					w.Array("rules", func() {
+						for _, id := range o.Rules {
+							w.Text("", id)
+						}
+					})
+				}
 			})
 		}
 	})
@@ -140,7 +147,12 @@ func (s *server) GetClientKeys(ctx context.Context, r api.GetClientKeysRequestOb
 		return nil, err
 	}
 	return s.success(http.StatusOK, "keys found", func(w *jsonobject.Writer) {
-		w.Object("data", func() { writeKeys(w, inForce) })
+		w.Object("data", func() {
+			if _, seen := inForce.Keys.Set(); seen && s.publicURL != "" {
+				w.Text("public_url", s.publicKeysURL(requestStateOf(ctx).caller.Tenant, domain.ClientID(r.ClientID)))
+			}
+			writeKeys(w, inForce)
+		})
 	}), nil
 }
 

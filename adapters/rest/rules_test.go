@@ -88,6 +88,18 @@ func TestComplianceOfAnUnsavedConfiguration(t *testing.T) {
 	}
 	assert.Equal(t, []any{"redirect-uri-https", "jwks-signing-required"}, failed)
 
+	rules := map[any]any{}
+	for _, obligation := range list(t, report, "obligations") {
+		rules[obligation["demand"]] = obligation["rules"]
+	}
+	assert.Equal(t, []any{"request-object-undeclared"}, rules["require signed request objects"])
+	assert.Contains(t, rules, "require nonce in requests with the scope openid")
+	assert.Nil(t, rules["require nonce in requests with the scope openid"], "no registration shows it")
+	declared := post(`{"name":"App","redirect_uris":["https://a.example/"],"require_signed_request_object":true}`)
+	for _, obligation := range list(t, list(t, declared.body["data"], "reports")[0], "obligations") {
+		assert.NotEqual(t, "require signed request objects", obligation["demand"])
+	}
+
 	both := post(`{"name":"App","jwks":"{\"keys\":[]}","jwks_uri":"https://a.example/jwks"}`)
 	assert.Equal(t, 400, both.status)
 	assert.Equal(t, []string{"/jwks jwks-exclusive"}, both.violated())

@@ -51,7 +51,7 @@ func (s *server) CreateSecret(ctx context.Context, r api.CreateSecretRequestObje
 	x := requestStateOf(ctx)
 	var options application.SecretOptions
 	if r.Body != nil {
-		options = application.SecretOptions{Description: valueOr(r.Body.Description, ""), ExpiresAt: r.Body.ExpiresAt}
+		options = application.SecretOptions{Description: valueOr(r.Body.Description, ""), ExpiresAt: r.Body.ExpiresAt, Hash: valueOr(r.Body.SecretHash, "")}
 	}
 	issued, err := s.registry.CreateSecret(ctx, x.caller, domain.ClientID(r.ClientID), options,
 		x.options(nil, r.Params.IfMatch, r.Params.IfNoneMatch, r.Params.IdempotencyKey))
@@ -110,18 +110,33 @@ func (s *server) DeleteSecret(ctx context.Context, r api.DeleteSecretRequestObje
 
 // VerifySecret implements POST /admin/oauth/clients/{client_id}/verify-secret.
 func (s *server) VerifySecret(ctx context.Context, r api.VerifySecretRequestObject) (api.VerifySecretResponseObject, error) {
-	id, valid, err := s.registry.VerifySecret(ctx, requestStateOf(ctx).caller, domain.ClientID(r.ClientID), r.Body.Secret)
+	result, err := s.registry.VerifySecret(ctx, requestStateOf(ctx).caller, domain.ClientID(r.ClientID), r.Body.Secret)
 	if err != nil {
 		return nil, err
 	}
 	message := "the secret is not valid"
-	if valid {
+	if result.Valid {
 		message = "the secret is valid"
 	}
 	return s.success(http.StatusOK, message, func(w *jsonobject.Writer) {
 		w.Object("data", func() {
-			w.TextUnlessEmpty("secret_id", id)
-			w.Bool("valid", valid)
+			writeTime(w, "expires_at", result.ExpiresAt)
+			w.Int("max_age_seconds", int64(result.MaxAge/time.Second))
+			w.TextUnlessEmpty("secret_id", result.SecretID)
+			w.Bool("valid", result.Valid)
 		})
+	}), nil
+}
+
+// ListSecretVerifiers implements GET /admin/oauth/clients/{client_id}/secret-verifiers.
+func (s *server) ListSecretVerifiers(
+	ctx context.Context, r api.ListSecretVerifiersRequestObject,
+) (api.ListSecretVerifiersResponseObject, error) {
+	secrets, err := s.registry.SecretVerifiers(ctx, requestStateOf(ctx).caller, domain.ClientID(r.ClientID))
+	if err != nil {
+		return nil, err
+	}
+	return s.success(http.StatusOK, "secret verifiers found", func(w *jsonobject.Writer) {
+		w.Object("data", func() { writeSecretVerifiers(w, secrets) })
 	}), nil
 }

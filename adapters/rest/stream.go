@@ -17,6 +17,7 @@ const streamBytes = maxReusedBody / 2
 type stream struct {
 	server  *server
 	message string
+	form    clientForm
 	// write writes the fields of the operation. It calls flush between clients. An
 	// error before anything was sent becomes an error response. After that, the
 	// connection is closed, so that the caller can detect the incomplete response.
@@ -25,7 +26,7 @@ type stream struct {
 
 // send writes and sends the response.
 func (s *stream) send(to http.ResponseWriter) error {
-	to.Header().Set("Content-Type", "application/json")
+	to.Header().Set("Content-Type", s.form.contentType())
 	sent := false
 	var err error
 	w := s.server.envelope(0, s.message, func(w *jsonobject.Writer) {

@@ -56,7 +56,7 @@ func filled(b testing.TB, clients int) *sqlite.Store {
 		id := fmt.Sprintf("app-%08d", i)
 		outcome := book.Register(domain.Identity{ID: id, TenantID: "tenant_a", ClientID: domain.ClientID(id)}, domain.ChangeOf(domain.Settings{
 			Name: fmt.Sprintf("Application number %d", i), RedirectURIs: []domain.RedirectURI{domain.RedirectURI(fmt.Sprintf("https://h%d.example.com/cb", i/10))}, Scopes: []domain.Scope{"openid"},
-		})).Decide(domain.KeysUnexamined(), now)
+		})).Decide(domain.Facts{}, now)
 		require.False(b, outcome.Findings.HasViolations())
 		revisions = append(revisions, domain.Revision{Action: domain.ActionCreate, At: now, Client: outcome.Client})
 	}

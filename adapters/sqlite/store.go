@@ -324,6 +324,19 @@ func (s *Store) NoteSecretUses(ctx context.Context, uses []application.SecretUse
 	return translate(tx.Commit())
 }
 
+// AdoptSecrets implements [application.Store].
+func (s *Store) AdoptSecrets(ctx context.Context, c domain.Client) error {
+	const statement = `UPDATE clients SET secrets = ? WHERE client_id = ? AND tenant_id = ? AND revision = ?`
+	secrets, err := document.EncodeSecrets(c)
+	if err != nil {
+		return err
+	}
+	identity := c.Identity()
+	result, err := s.writer.ExecContext(ctx, statement,
+		string(secrets), string(identity.ClientID), string(identity.TenantID), int64(c.Revision()))
+	return translate(took(result, err, application.ErrConflict))
+}
+
 // SecretUses implements [application.Store].
 func (s *Store) SecretUses(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (map[string]time.Time, error) {
 	const query = `SELECT secret_id, last_used_at FROM secret_uses WHERE tenant_id = ? AND client_id = ?`

@@ -34,3 +34,31 @@ func (k timedKeys) Fetch(ctx context.Context, tenant domain.TenantID, uri string
 	k.m.fetchDuration.Observe(time.Since(began).Seconds())
 	return keys, at, err
 }
+
+// CountSectors returns the resolver with its fetches counted.
+func (m *Metrics) CountSectors(next application.SectorResolver) application.SectorResolver {
+	return countedSectors{m: m, SectorResolver: next}
+}
+
+type countedSectors struct {
+	m *Metrics
+	application.SectorResolver
+}
+
+// FetchSectorIdentifier implements [application.SectorResolver].
+func (s countedSectors) FetchSectorIdentifier(ctx context.Context, tenant domain.TenantID, uri string) (domain.SectorIdentifier, error) {
+	sector, err := s.SectorResolver.FetchSectorIdentifier(ctx, tenant, uri)
+	outcome := "unreachable"
+	_, malformed := sector.Malformed()
+	if err != nil {
+		outcome = "unavailable"
+	} else if _, seen := sector.URIs(); seen {
+		outcome = "seen"
+	} else if malformed {
+		outcome = "malformed"
+	} else if sector.Refused() {
+		outcome = "refused"
+	}
+	s.m.sectorFetches.WithLabelValues(outcome).Inc()
+	return sector, err
+}

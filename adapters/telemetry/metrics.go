@@ -26,6 +26,7 @@ type Metrics struct {
 	storeFailures   *prometheus.CounterVec
 	keyFetches      *prometheus.CounterVec
 	fetchDuration   prometheus.Histogram
+	sectorFetches   *prometheus.CounterVec
 	ignoredKeys     *prometheus.CounterVec
 	unreadable      *prometheus.CounterVec
 }
@@ -37,7 +38,7 @@ func NewMetrics(version string) *Metrics {
 		requests:        counter("requests_total", "Requests, by operation of openapi.yaml and HTTP status.", "operation", "status"),
 		requestDuration: histogram("request_duration_seconds", "Time to respond, by operation.", "operation"),
 		violations:      counter("rule_refusals_total", "Violations for which a client was rejected, by rule; see /docs/rules.", "rule"),
-		shed:            counter("requests_shed_total", "Requests rejected before processing, by the limit that was reached: concurrent requests (load), requests of one caller (rate) or requests that wait for changes (readers).", "cause"),
+		shed:            counter("requests_shed_total", "Requests rejected before processing, by the limit that was reached: concurrent requests (load), requests of one caller (rate), requests that wait for changes (readers) or snapshots in progress (snapshots).", "cause"),
 		readers: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Subsystem: "feed", Name: "readers_waiting", Help: "Requests that wait for changes.",
 		}),
@@ -48,8 +49,9 @@ func NewMetrics(version string) *Metrics {
 			Namespace: namespace, Name: "key_fetch_duration_seconds", Help: "Duration of fetches of the keys at a jwks_uri, including cached ones.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 7),
 		}),
-		ignoredKeys: counter("issuer_keys_ignored_total", "Keys of a token issuer that cannot be used, counted when a changed set is read.", "issuer", "reason"),
-		unreadable:  counter("unreadable_records_total", "Reads of a stored record that cannot be decoded, by part; see clientele doctor.", "part"),
+		sectorFetches: counter("sector_identifier_fetches_total", "Fetches of the document at a sector_identifier_uri, including cached ones, by outcome.", "outcome"),
+		ignoredKeys:   counter("issuer_keys_ignored_total", "Keys of a token issuer that cannot be used, counted when a changed set is read.", "issuer", "reason"),
+		unreadable:    counter("unreadable_records_total", "Reads of a stored record that cannot be decoded, by part; see clientele doctor.", "part"),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "build_info", Help: "Always 1; the version is in the label.",
@@ -57,7 +59,7 @@ func NewMetrics(version string) *Metrics {
 	})
 	build.Set(1)
 	m.registry.MustRegister(build, m.requests, m.requestDuration, m.violations, m.shed, m.readers, m.storeDuration, m.storeFailures,
-		m.keyFetches, m.fetchDuration, m.ignoredKeys, m.unreadable,
+		m.keyFetches, m.fetchDuration, m.sectorFetches, m.ignoredKeys, m.unreadable,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

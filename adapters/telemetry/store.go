@@ -91,6 +91,12 @@ func (s timedStore) NoteSecretUses(ctx context.Context, uses []application.Secre
 	return s.next.NoteSecretUses(ctx, uses)
 }
 
+// AdoptSecrets implements [application.Store].
+func (s timedStore) AdoptSecrets(ctx context.Context, c domain.Client) (err error) {
+	defer func(began time.Time) { s.done("AdoptSecrets", began, err) }(time.Now())
+	return s.next.AdoptSecrets(ctx, c)
+}
+
 // SecretUses implements [application.Store].
 func (s timedStore) SecretUses(
 	ctx context.Context, tenant domain.TenantID, id domain.ClientID,

@@ -312,7 +312,8 @@ func (r *IssuerRules) applyPermissions(m *mapped) {
 	for _, role := range m.roles {
 		m.caller.Platform = m.caller.Platform || slices.Contains(r.PlatformRoles, role)
 		if slices.Contains(r.PlatformRoles, role) || slices.Contains(r.AdministratorRoles, role) {
-			for _, permission := range application.Permissions() {
+			m.caller.Administrator = true
+			for _, permission := range application.AdministratorPermissions() {
 				grant(permission, "role "+excerpt(role))
 			}
 		}

@@ -65,7 +65,7 @@ func TestEachIssuerHasItsOwnRules(t *testing.T) {
 	assert.Equal(t, "https://first.example", caller.Issuer)
 	assert.Equal(t, domain.TenantID("tenant_a"), caller.Tenant)
 	assert.Equal(t, domain.ClientID("console"), caller.ClientID)
-	assert.Equal(t, application.Permissions(), caller.Permissions)
+	assert.Equal(t, application.AdministratorPermissions(), caller.Permissions)
 
 	caller, err = verifier.Verify(t.Context(), second.tokenOf("https://second.example", "https://registry.example", `,"roles":["admin","reader"]`))
 	require.NoError(t, err)
@@ -247,13 +247,13 @@ func TestRolesScopesTeamsAndPermissions(t *testing.T) {
 		platform    bool
 	}{
 		"no roles or scopes":                {`"x":1`, nil, false},
-		"an administrator":                  {`"realm_access":{"roles":["x","admin"]}`, application.Permissions(), false},
-		"an administrator, one string":      {`"realm_access":{"roles":"admin"}`, application.Permissions(), false},
+		"an administrator":                  {`"realm_access":{"roles":["x","admin"]}`, application.AdministratorPermissions(), false},
+		"an administrator, one string":      {`"realm_access":{"roles":"admin"}`, application.AdministratorPermissions(), false},
 		"two words are one role":            {`"realm_access":{"roles":"billing admin"}`, nil, false},
 		"two words in an array":             {`"realm_access":{"roles":["billing admin"]}`, nil, false},
-		"an administrator, by client":       {`"resource_access":{"my.client":{"roles":["admin"]}}`, application.Permissions(), false},
+		"an administrator, by client":       {`"resource_access":{"my.client":{"roles":["admin"]}}`, application.AdministratorPermissions(), false},
 		"an administrator of other clients": {`"resource_access":{"my":{"client":{"roles":["admin"]}},"other":{"roles":["admin"]}}`, nil, false},
-		"a platform administrator":          {`"realm_access":{"roles":["root"]}`, application.Permissions(), true},
+		"a platform administrator":          {`"realm_access":{"roles":["root"]}`, application.AdministratorPermissions(), true},
 		"a role in another case":            {`"realm_access":{"roles":["Admin"]}`, nil, false},
 		"a role with a permission":          {`"realm_access":{"roles":["registry-reader"]}`, []application.Permission{read}, false},
 		"a role is not a scope":             {`"realm_access":{"roles":["clients:write"]}`, nil, false},
@@ -265,6 +265,7 @@ func TestRolesScopesTeamsAndPermissions(t *testing.T) {
 		"both":                              {`"scope":"clients:read","scp":["clients:verify"]`, []application.Permission{read, verify}, false},
 		"a scope with a permission":         {`"scope":"https://example.com/verify"`, []application.Permission{verify}, false},
 		"an array of permissions":           {`"permissions":["clients:write"]`, []application.Permission{write}, false},
+		"the hashes of secrets":             {`"realm_access":{"roles":["admin"]},"scope":"clients:verifiers"`, application.Permissions(), false},
 		"an unknown permission":             {`"scope":"clients:everything clients:*"`, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -272,6 +273,7 @@ func TestRolesScopesTeamsAndPermissions(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, tt.permissions, caller.Permissions)
 			assert.Equal(t, tt.platform, caller.Platform)
+			assert.Equal(t, len(tt.permissions) >= len(application.AdministratorPermissions()), caller.Administrator)
 		})
 	}
 	caller, err := verifier.Verify(t.Context(), key.sign(edHeader, strings.Replace(edPayload, `"roles":["admin"]`, `"groups":["/a","b","a\nb",7,"b"]`, 1)))
@@ -312,5 +314,5 @@ func TestRolesCanBeReadFromScopes(t *testing.T) {
 	caller, err := verifierOf(t, r, key.source(), clock).Verify(t.Context(),
 		key.sign(edHeader, strings.Replace(edPayload, `"roles":["admin"]`, `"scope":"openid admin"`, 1)))
 	require.NoError(t, err)
-	assert.Equal(t, application.Permissions(), caller.Permissions)
+	assert.Equal(t, application.AdministratorPermissions(), caller.Permissions)
 }

@@ -5,12 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 
+	"github.com/clientele-oauth/clientele/adapters/internal/configured"
 	"github.com/clientele-oauth/clientele/adapters/internal/strictjson"
 )
 
@@ -38,53 +37,17 @@ func (l KeyLocation) Source(issuer string) KeySource {
 	}
 }
 
-// maxIssuerRedirects bounds the redirects of a request to an issuer.
-const maxIssuerRedirects = 3
-
-// issuerClient returns a client for requests to issuers. The operator configures their
-// URLs, so any address is allowed; but a redirect must not lead from https to http.
-func issuerClient() *http.Client {
-	return &http.Client{
-		Timeout: issuerFetchTimeout,
-		CheckRedirect: func(to *http.Request, via []*http.Request) error {
-			if len(via) > maxIssuerRedirects {
-				return fmt.Errorf("more than %d redirects", maxIssuerRedirects)
-			}
-			if via[0].URL.Scheme == "https" && to.URL.Scheme != "https" {
-				return errors.New("redirect from https to http")
-			}
-			return nil
-		},
-	}
-}
-
 // KeysFromURL returns a source that reads an http or https URL.
 func KeysFromURL(at string) KeySource {
-	client := issuerClient()
+	client := configured.NewClient(issuerFetchTimeout)
 	return func(ctx context.Context) ([]byte, error) { return getJSON(ctx, client, at) }
 }
 
 // getJSON fetches a document of bounded size.
 func getJSON(ctx context.Context, client *http.Client, at string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, http.NoBody)
+	text, err := configured.Get(ctx, client, at, "application/jwk-set+json, application/json", maxIssuerKeysBytes)
 	if err != nil {
 		return nil, fmt.Errorf("issuer keys: %w", err)
-	}
-	req.Header.Set("Accept", "application/jwk-set+json, application/json")
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("issuer keys: %w", err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("issuer keys: %s responds with %s", at, resp.Status)
-	}
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxIssuerKeysBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("issuer keys: %w", err)
-	}
-	if len(text) > maxIssuerKeysBytes {
-		return nil, fmt.Errorf("issuer keys: %s is larger than %d bytes", at, maxIssuerKeysBytes)
 	}
 	return text, nil
 }
@@ -92,12 +55,7 @@ func getJSON(ctx context.Context, client *http.Client, at string) ([]byte, error
 // KeysFromFile returns a source that reads a file.
 func KeysFromFile(path string) KeySource {
 	return func(context.Context) ([]byte, error) {
-		file, err := os.Open(path)
-		if err != nil {
-			return nil, fmt.Errorf("issuer keys: %w", err)
-		}
-		defer file.Close()
-		text, err := io.ReadAll(io.LimitReader(file, maxIssuerKeysBytes+1))
+		text, err := configured.ReadFile(path, maxIssuerKeysBytes)
 		if err != nil {
 			return nil, fmt.Errorf("issuer keys: %w", err)
 		}
@@ -110,7 +68,7 @@ func KeysFromFile(path string) KeySource {
 // Connect Discovery 1.0 §4.3); otherwise the keys of another issuer could be used for
 // its tokens.
 func KeysByDiscovery(issuer string) KeySource {
-	client := issuerClient()
+	client := configured.NewClient(issuerFetchTimeout)
 	return func(ctx context.Context) ([]byte, error) {
 		urls, err := metadataURLs(issuer)
 		if err != nil {

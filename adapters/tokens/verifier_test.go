@@ -122,25 +122,25 @@ func header() map[string]any { return map[string]any{"typ": "at+jwt", "kid": "k1
 func TestAcceptedTokens(t *testing.T) {
 	is := newIssuer(t)
 	verifier := verifierOf(t, rules(), is.source(t), clock)
-	all := application.Permissions()
+	all := application.AdministratorPermissions()
 	tests := map[string]struct {
 		alg    jwa.SignatureAlgorithm
 		header map[string]any
 		claims map[string]any
 		want   application.Caller
 	}{
-		"RS256":             {jwa.RS256, header(), claims(), application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all}},
-		"PS256":             {jwa.PS256, header(), claims(), application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all}},
-		"typ JWT":           {jwa.RS256, map[string]any{"typ": "JWT", "kid": "k1"}, claims(), application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all}},
-		"a full media type": {jwa.RS256, map[string]any{"typ": "application/AT+JWT", "kid": "k1"}, claims(), application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all}},
+		"RS256":             {jwa.RS256, header(), claims(), application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all, Administrator: true}},
+		"PS256":             {jwa.PS256, header(), claims(), application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all, Administrator: true}},
+		"typ JWT":           {jwa.RS256, map[string]any{"typ": "JWT", "kid": "k1"}, claims(), application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all, Administrator: true}},
+		"a full media type": {jwa.RS256, map[string]any{"typ": "application/AT+JWT", "kid": "k1"}, claims(), application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all, Administrator: true}},
 		"expired within the clock skew": {jwa.RS256, header(), edited(func(c map[string]any) {
 			c["exp"] = tokenNow.Add(-20 * time.Second).Unix()
 			c["nbf"] = c["exp"].(int64) - 60
-		}), application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all}},
+		}), application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all, Administrator: true}},
 		"no role":   {jwa.RS256, header(), edited(func(c map[string]any) { delete(c, "realm_access") }), application.Caller{Subject: "alice", Tenant: "tenant_a"}},
-		"no tenant": {jwa.RS256, header(), edited(func(c map[string]any) { delete(c, "tenant_id") }), application.Caller{Subject: "alice", Permissions: all}},
+		"no tenant": {jwa.RS256, header(), edited(func(c map[string]any) { delete(c, "tenant_id") }), application.Caller{Subject: "alice", Permissions: all, Administrator: true}},
 		"tenant is a number": {
-			jwa.RS256, header(), edited(func(c map[string]any) { c["tenant_id"] = 7 }), application.Caller{Subject: "alice", Tenant: "7", Permissions: all},
+			jwa.RS256, header(), edited(func(c map[string]any) { c["tenant_id"] = 7 }), application.Caller{Subject: "alice", Tenant: "7", Permissions: all, Administrator: true},
 		},
 		"scope": {
 			jwa.RS256, header(),
@@ -150,12 +150,12 @@ func TestAcceptedTokens(t *testing.T) {
 		"a claim named like the whole path": {
 			jwa.RS256, header(),
 			edited(func(c map[string]any) { delete(c, "realm_access"); c["realm_access.roles"] = "admin" }),
-			application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all},
+			application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all, Administrator: true},
 		},
 		"roles as the keys of an object": {
 			jwa.RS256, header(),
 			edited(func(c map[string]any) { c["realm_access"] = map[string]any{"roles": map[string]any{"admin": true}} }),
-			application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all},
+			application.Caller{Subject: "alice", Tenant: "tenant_a", Permissions: all, Administrator: true},
 		},
 		"role keys with empty values": {
 			jwa.RS256, header(),

@@ -50,6 +50,39 @@ func (e ProfileName) Valid() bool {
 	}
 }
 
+// Defines values for Format.
+const (
+	FormatClientele Format = "clientele"
+	FormatRfc7591   Format = "rfc7591"
+)
+
+// Valid indicates whether the value is a known member of the Format enum.
+func (e Format) Valid() bool {
+	switch e {
+	case FormatClientele:
+		return true
+	case FormatRfc7591:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Include.
+const (
+	IncludeJwks Include = "jwks"
+)
+
+// Valid indicates whether the value is a known member of the Include enum.
+func (e Include) Valid() bool {
+	switch e {
+	case IncludeJwks:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RestoredStatus.
 const (
 	RestoredStatusSuspended RestoredStatus = "suspended"
@@ -59,6 +92,24 @@ const (
 func (e RestoredStatus) Valid() bool {
 	switch e {
 	case RestoredStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SnapshotInclude.
+const (
+	SnapshotIncludeJwks            SnapshotInclude = "jwks"
+	SnapshotIncludeSecretVerifiers SnapshotInclude = "secret_verifiers"
+)
+
+// Valid indicates whether the value is a known member of the SnapshotInclude enum.
+func (e SnapshotInclude) Valid() bool {
+	switch e {
+	case SnapshotIncludeJwks:
+		return true
+	case SnapshotIncludeSecretVerifiers:
 		return true
 	default:
 		return false
@@ -83,6 +134,24 @@ func (e Status) Valid() bool {
 	}
 }
 
+// Defines values for ListChangesParamsFormat.
+const (
+	ListChangesParamsFormatClientele ListChangesParamsFormat = "clientele"
+	ListChangesParamsFormatRfc7591   ListChangesParamsFormat = "rfc7591"
+)
+
+// Valid indicates whether the value is a known member of the ListChangesParamsFormat enum.
+func (e ListChangesParamsFormat) Valid() bool {
+	switch e {
+	case ListChangesParamsFormatClientele:
+		return true
+	case ListChangesParamsFormatRfc7591:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListClientsParamsStatus.
 const (
 	ListClientsParamsStatusActive    ListClientsParamsStatus = "active"
@@ -101,6 +170,72 @@ func (e ListClientsParamsStatus) Valid() bool {
 	}
 }
 
+// Defines values for ListClientsParamsFormat.
+const (
+	ListClientsParamsFormatClientele ListClientsParamsFormat = "clientele"
+	ListClientsParamsFormatRfc7591   ListClientsParamsFormat = "rfc7591"
+)
+
+// Valid indicates whether the value is a known member of the ListClientsParamsFormat enum.
+func (e ListClientsParamsFormat) Valid() bool {
+	switch e {
+	case ListClientsParamsFormatClientele:
+		return true
+	case ListClientsParamsFormatRfc7591:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListClientsParamsInclude.
+const (
+	ListClientsParamsIncludeJwks ListClientsParamsInclude = "jwks"
+)
+
+// Valid indicates whether the value is a known member of the ListClientsParamsInclude enum.
+func (e ListClientsParamsInclude) Valid() bool {
+	switch e {
+	case ListClientsParamsIncludeJwks:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetClientParamsFormat.
+const (
+	GetClientParamsFormatClientele GetClientParamsFormat = "clientele"
+	GetClientParamsFormatRfc7591   GetClientParamsFormat = "rfc7591"
+)
+
+// Valid indicates whether the value is a known member of the GetClientParamsFormat enum.
+func (e GetClientParamsFormat) Valid() bool {
+	switch e {
+	case GetClientParamsFormatClientele:
+		return true
+	case GetClientParamsFormatRfc7591:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetClientParamsInclude.
+const (
+	GetClientParamsIncludeJwks GetClientParamsInclude = "jwks"
+)
+
+// Valid indicates whether the value is a known member of the GetClientParamsInclude enum.
+func (e GetClientParamsInclude) Valid() bool {
+	switch e {
+	case GetClientParamsIncludeJwks:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RestoreClientParamsStatus.
 const (
 	RestoreClientParamsStatusSuspended RestoreClientParamsStatus = "suspended"
@@ -110,6 +245,42 @@ const (
 func (e RestoreClientParamsStatus) Valid() bool {
 	switch e {
 	case RestoreClientParamsStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetSnapshotParamsFormat.
+const (
+	GetSnapshotParamsFormatClientele GetSnapshotParamsFormat = "clientele"
+	GetSnapshotParamsFormatRfc7591   GetSnapshotParamsFormat = "rfc7591"
+)
+
+// Valid indicates whether the value is a known member of the GetSnapshotParamsFormat enum.
+func (e GetSnapshotParamsFormat) Valid() bool {
+	switch e {
+	case GetSnapshotParamsFormatClientele:
+		return true
+	case GetSnapshotParamsFormatRfc7591:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetSnapshotParamsInclude.
+const (
+	GetSnapshotParamsIncludeJwks            GetSnapshotParamsInclude = "jwks"
+	GetSnapshotParamsIncludeSecretVerifiers GetSnapshotParamsInclude = "secret_verifiers"
+)
+
+// Valid indicates whether the value is a known member of the GetSnapshotParamsInclude enum.
+func (e GetSnapshotParamsInclude) Valid() bool {
+	switch e {
+	case GetSnapshotParamsIncludeJwks:
+		return true
+	case GetSnapshotParamsIncludeSecretVerifiers:
 		return true
 	default:
 		return false
@@ -291,6 +462,11 @@ type ClientKeys struct {
 	// Keys The keys, in the order of the key set.
 	Keys *[]ClientKey `json:"keys,omitempty"`
 
+	// PublicURL Where the keys can be read without a token; absent if the service has no public URL.
+	//
+	// Example: https://clientele.example.com/oauth/tenant_abc123/clients/app-123/jwks.json
+	PublicURL *string `json:"public_url,omitempty"`
+
 	// Source The source of the keys: `none`, `jwks` or `jwks_uri`.
 	//
 	// Example: jwks
@@ -327,6 +503,548 @@ type ClientKeysDetailResponse struct {
 	Timestamp *string `json:"timestamp,omitempty"`
 }
 
+// ClientMetadata A client in the standard names: client metadata as RFC 7591 §2, OpenID Connect Dynamic Client Registration §2 and
+// the specifications that extend them define it. Fields without a registered name have their own names. A field that
+// is unset is absent, except `status`, `is_confidential` and `grant_types`, which are always present. With
+// `effective=true` the fields have the values that an authorization server is to apply; then `response_types` is
+// always present as well, because RFC 7591 defines a default for an absent field. A document never has secrets.
+type ClientMetadata struct {
+	// AccessTokenLifetime The lifetime of access tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	AccessTokenLifetime *int32 `json:"access_token_lifetime,omitempty"`
+
+	// ApplicationType `web` or `native` (OpenID Connect Registration §2). If unset, `native` where all redirect URIs are loopback or private-use, otherwise `web`.
+	//
+	// Example: web
+	ApplicationType *string `json:"application_type,omitempty"`
+
+	// AuthorizationDetailsTypes The types of authorization details that the client may use (RFC 9396 §10).
+	//
+	// Example: ["payment_initiation"]
+	AuthorizationDetailsTypes *[]string `json:"authorization_details_types,omitempty"`
+
+	// AuthorizationEncryptedResponseAlg The JWE `alg` that encrypts authorization responses for the client (JARM §3). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	AuthorizationEncryptedResponseAlg *string `json:"authorization_encrypted_response_alg,omitempty"`
+
+	// AuthorizationEncryptedResponseEnc The JWE `enc` that encrypts authorization responses for the client (JARM §3). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	AuthorizationEncryptedResponseEnc *string `json:"authorization_encrypted_response_enc,omitempty"`
+
+	// AuthorizationSignedResponseAlg The JWS algorithm that signs authorization responses for the client (JARM §3).
+	//
+	// Example: PS256
+	AuthorizationSignedResponseAlg *string `json:"authorization_signed_response_alg,omitempty"`
+
+	// BackchannelAuthenticationRequestSigningAlg The JWS algorithm that must sign CIBA authentication requests (CIBA Core §4).
+	//
+	// Example: ES256
+	BackchannelAuthenticationRequestSigningAlg *string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+
+	// BackchannelClientNotificationEndpoint Where the server notifies the client in the delivery modes ping and push (CIBA Core §4).
+	//
+	// Example: https://app.example.com/ciba
+	BackchannelClientNotificationEndpoint *string `json:"backchannel_client_notification_endpoint,omitempty"`
+
+	// BackchannelLogoutSessionRequired Whether the report of a logout by the back channel must name the session (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: true
+	BackchannelLogoutSessionRequired *bool `json:"backchannel_logout_session_required,omitempty"`
+
+	// BackchannelLogoutURI Where the authorization server reports a logout by the back channel (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: https://app.example.com/backchannel-logout
+	BackchannelLogoutURI *string `json:"backchannel_logout_uri,omitempty"`
+
+	// BackchannelTokenDeliveryMode How CIBA delivers tokens: `poll`, `ping` or `push` (CIBA Core §4).
+	//
+	// Example: poll
+	BackchannelTokenDeliveryMode *string `json:"backchannel_token_delivery_mode,omitempty"`
+
+	// BackchannelUserCodeParameter Whether the client supports the parameter `user_code` (CIBA Core §4).
+	//
+	// Example: true
+	BackchannelUserCodeParameter *bool `json:"backchannel_user_code_parameter,omitempty"`
+
+	// ClientAuthMethods All authentication methods that the client may use. RFC 7591 has a name for only one of them.
+	//
+	// Example: ["client_secret_basic","private_key_jwt"]
+	ClientAuthMethods *[]string `json:"client_auth_methods,omitempty"`
+
+	// ClientID The OAuth client identifier (RFC 6749 §2.2).
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
+
+	// ClientIDIssuedAt When the client was registered, in seconds since 1970-01-01T00:00:00Z (RFC 7591 §3.2.1).
+	//
+	// Example: 1776249000
+	ClientIDIssuedAt *int64 `json:"client_id_issued_at,omitempty"`
+
+	// ClientName The human-readable name of the client.
+	//
+	// Example: My App
+	ClientName *string `json:"client_name,omitempty"`
+
+	// ClientURI The URL of the client's home page (RFC 7591 §2, `client_uri`).
+	//
+	// Example: https://app.example.com
+	ClientURI *string `json:"client_uri,omitempty"`
+
+	// Contacts The e-mail addresses of the people responsible for the client (RFC 7591 §2).
+	//
+	// Example: ["oauth@example.com"]
+	Contacts *[]string `json:"contacts,omitempty"`
+
+	// CorsOrigins The web origins that may call the authorization server for this client (RFC 6454 §6.2).
+	//
+	// Example: ["https://app.example.com"]
+	CorsOrigins *[]string `json:"cors_origins,omitempty"`
+
+	// DefaultAcrValues The authentication context class references, in order of preference, if a request names none (OpenID Connect Registration §2).
+	//
+	// Example: ["urn:mace:incommon:iap:silver"]
+	DefaultAcrValues *[]string `json:"default_acr_values,omitempty"`
+
+	// DefaultMaxAge The maximum age of an authentication, in seconds; absent if it is unset.
+	//
+	// Example: 3600
+	DefaultMaxAge *int32 `json:"default_max_age,omitempty"`
+
+	// DeletedAt When the client was deleted, RFC 3339 in UTC; empty while it exists.
+	//
+	// Example:
+	DeletedAt *string `json:"deleted_at,omitempty"`
+
+	// Description What the client is for, in plain text (OpenID Federation §5.2.2).
+	//
+	// Example: The customer portal
+	Description *string `json:"description,omitempty"`
+
+	// DpopBoundAccessTokens Whether access tokens must be bound to a DPoP key (RFC 9449 §5.2).
+	//
+	// Example: true
+	DpopBoundAccessTokens *bool `json:"dpop_bound_access_tokens,omitempty"`
+
+	// FapiProfile The FAPI profile that the client must comply with: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are stored as sent and mean `fapi1-baseline` and `fapi2-security`.
+	//
+	// Example: fapi2-security
+	FapiProfile *string `json:"fapi_profile,omitempty"`
+
+	// FrontchannelLogoutSessionRequired Whether the report of a logout by the front channel must name the session (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: true
+	FrontchannelLogoutSessionRequired *bool `json:"frontchannel_logout_session_required,omitempty"`
+
+	// FrontchannelLogoutURI Where the authorization server reports a logout by the front channel (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: https://app.example.com/frontchannel-logout
+	FrontchannelLogoutURI *string `json:"frontchannel_logout_uri,omitempty"`
+
+	// GrantTypes The grant types that the client may use (RFC 7591 §2).
+	//
+	// Example: ["authorization_code"]
+	GrantTypes *[]string `json:"grant_types,omitempty"`
+
+	// IDTokenEncryptedResponseAlg The JWE `alg` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IDTokenEncryptedResponseAlg *string `json:"id_token_encrypted_response_alg,omitempty"`
+
+	// IDTokenEncryptedResponseEnc The JWE `enc` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IDTokenEncryptedResponseEnc *string `json:"id_token_encrypted_response_enc,omitempty"`
+
+	// IDTokenLifetime The lifetime of ID tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	IDTokenLifetime *int32 `json:"id_token_lifetime,omitempty"`
+
+	// IDTokenSignedResponseAlg The JWS algorithm that signs ID tokens for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	IDTokenSignedResponseAlg *string `json:"id_token_signed_response_alg,omitempty"`
+
+	// InitiateLoginURI The https URI at which a third party can start a login (OpenID Connect Core §4).
+	//
+	// Example: https://app.example.com/login
+	InitiateLoginURI *string `json:"initiate_login_uri,omitempty"`
+
+	// IntrospectionEncryptedResponseAlg The JWE `alg` that encrypts introspection responses for the client (RFC 9701 §6). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IntrospectionEncryptedResponseAlg *string `json:"introspection_encrypted_response_alg,omitempty"`
+
+	// IntrospectionEncryptedResponseEnc The JWE `enc` that encrypts introspection responses for the client (RFC 9701 §6). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IntrospectionEncryptedResponseEnc *string `json:"introspection_encrypted_response_enc,omitempty"`
+
+	// IntrospectionSignedResponseAlg The JWS algorithm that signs introspection responses for the client (RFC 9701 §6).
+	//
+	// Example: PS256
+	IntrospectionSignedResponseAlg *string `json:"introspection_signed_response_alg,omitempty"`
+
+	// IsConfidential Whether the client can keep a secret (RFC 6749 §2.1).
+	//
+	// Example: true
+	IsConfidential *bool `json:"is_confidential,omitempty"`
+
+	// Jwks A JWK Set (RFC 7517 §5).
+	Jwks *JwkSet `json:"jwks,omitempty"`
+
+	// JwksURI The location of the public keys: an https URI on a public host. Mutually exclusive with `jwks`; to switch, clear the other in the same request.
+	//
+	// Example: https://client.example.com/.well-known/jwks.json
+	JwksURI *string `json:"jwks_uri,omitempty"`
+
+	// Labels Names and values for your own use, at most 32. A name is a prefix and a name, such as `example.com/tier`, of at most 128 characters. An update replaces all labels.
+	//
+	// Example: {"example.com/tier":"gold"}
+	Labels *map[string]string `json:"labels,omitempty"`
+
+	// LogoURI The URL of the client's logo (RFC 7591 §2, `logo_uri`).
+	//
+	// Example: https://app.example.com/logo.png
+	LogoURI *string `json:"logo_uri,omitempty"`
+
+	// Owner The team or person that owns the client.
+	//
+	// Example: payments
+	Owner *string `json:"owner,omitempty"`
+
+	// PolicyURI The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
+	//
+	// Example: https://app.example.com/privacy
+	PolicyURI *string `json:"policy_uri,omitempty"`
+
+	// PostLogoutRedirectUris Where the user may be sent after a logout, matched exactly (OpenID Connect RP-Initiated Logout §3.1).
+	//
+	// Example: ["https://app.example.com/bye"]
+	PostLogoutRedirectUris *[]string `json:"post_logout_redirect_uris,omitempty"`
+
+	// RedirectUris The redirection endpoints, stored byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
+	//
+	// Example: ["https://app.example.com/callback"]
+	RedirectUris *[]string `json:"redirect_uris,omitempty"`
+
+	// RefreshTokenLifetime The lifetime of refresh tokens in seconds, from 300 to 157680000. 0 is unset: the default of the server.
+	//
+	// Example: 2592000
+	RefreshTokenLifetime *int32 `json:"refresh_token_lifetime,omitempty"`
+
+	// RefreshTokenRotation `rotate` if each use of a refresh token replaces it, `reuse` if not (RFC 9700 §2.2.2).
+	//
+	// Example: rotate
+	RefreshTokenRotation *string `json:"refresh_token_rotation,omitempty"`
+
+	// RequestObjectEncryptionAlg The JWE `alg` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: RSA-OAEP-256
+	RequestObjectEncryptionAlg *string `json:"request_object_encryption_alg,omitempty"`
+
+	// RequestObjectEncryptionEnc The JWE `enc` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: A256GCM
+	RequestObjectEncryptionEnc *string `json:"request_object_encryption_enc,omitempty"`
+
+	// RequestObjectSigningAlg The JWS algorithm that must sign the request objects of the client (OpenID Connect Registration §2). If unset, any that its keys can verify.
+	//
+	// Example: PS256
+	RequestObjectSigningAlg *string `json:"request_object_signing_alg,omitempty"`
+
+	// RequestUris The `request_uri` values that the client may use (OpenID Connect Registration §2).
+	//
+	// Example: ["https://app.example.com/request.jwt"]
+	RequestUris *[]string `json:"request_uris,omitempty"`
+
+	// RequireAuthTime Whether ID tokens must have `auth_time` (OpenID Connect Registration §2).
+	//
+	// Example: true
+	RequireAuthTime *bool `json:"require_auth_time,omitempty"`
+
+	// RequirePkce Whether every authorization request must use PKCE, with S256 (RFC 9700 §2.1.1).
+	//
+	// Example: true
+	RequirePkce *bool `json:"require_pkce,omitempty"`
+
+	// RequirePushedAuthorizationRequests Whether every authorization request must be pushed (RFC 9126 §6).
+	//
+	// Example: true
+	RequirePushedAuthorizationRequests *bool `json:"require_pushed_authorization_requests,omitempty"`
+
+	// RequireSignedRequestObject Whether every authorization request must be a signed request object (RFC 9101 §10.5).
+	//
+	// Example: true
+	RequireSignedRequestObject *bool `json:"require_signed_request_object,omitempty"`
+
+	// Resources What the parameter `resource` may name (RFC 8707 §2). If unset, anything.
+	//
+	// Example: ["https://api.example.com"]
+	Resources *[]string `json:"resources,omitempty"`
+
+	// ResponseModes The response modes that the client may request (FAPI 2.0 Message Signing §5.3.3). If unset, any.
+	//
+	// Example: ["query","form_post"]
+	ResponseModes *[]string `json:"response_modes,omitempty"`
+
+	// ResponseTypes The response types that the client may request (RFC 7591 §2); the order of the words in one does not matter. If unset, they follow from the grant types.
+	//
+	// Example: ["code"]
+	ResponseTypes *[]string `json:"response_types,omitempty"`
+
+	// Revision The number of the revision of the client, as in its `ETag`.
+	//
+	// Example: 7
+	Revision *int64 `json:"revision,omitempty"`
+
+	// Scope The scopes that the client may request, separated by single spaces (RFC 6749 §3.3).
+	//
+	// Example: openid profile
+	Scope *string `json:"scope,omitempty"`
+
+	// SectorIdentifierURI The https location of a JSON array with the redirect URIs that share pairwise subjects (OpenID Connect Registration §5).
+	//
+	// Example: https://example.com/sector.json
+	SectorIdentifierURI *string `json:"sector_identifier_uri,omitempty"`
+
+	// SkipConsent Whether users are not asked for consent, as for a first-party client.
+	//
+	// Example: true
+	SkipConsent *bool `json:"skip_consent,omitempty"`
+
+	// SoftwareID The identifier of the software, the same for all its instances (RFC 7591 §2).
+	//
+	// Example: 4NRB1-0XZABZI9E6-5SM3R
+	SoftwareID *string `json:"software_id,omitempty"`
+
+	// SoftwareVersion The version of the software (RFC 7591 §2).
+	//
+	// Example: 2.1.0
+	SoftwareVersion *string `json:"software_version,omitempty"`
+
+	// Status `active` or `suspended`. Authorization servers must not serve a suspended client.
+	//
+	// Example: active
+	Status *string `json:"status,omitempty"`
+
+	// SubjectType `public` or `pairwise`: which `sub` the client receives (OpenID Connect Registration §2). If unset, `public`.
+	//
+	// Example: pairwise
+	SubjectType *string `json:"subject_type,omitempty"`
+
+	// TenantID The tenant that the client belongs to.
+	//
+	// Example: tenant_abc123
+	TenantID *string `json:"tenant_id,omitempty"`
+
+	// TLSClientAuthSanDNS The expected DNS name in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: app.example.com
+	TLSClientAuthSanDNS *string `json:"tls_client_auth_san_dns,omitempty"`
+
+	// TLSClientAuthSanEmail The expected e-mail address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: app@example.com
+	TLSClientAuthSanEmail *string `json:"tls_client_auth_san_email,omitempty"`
+
+	// TLSClientAuthSanIP The expected IP address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: 192.0.2.1
+	TLSClientAuthSanIP *string `json:"tls_client_auth_san_ip,omitempty"`
+
+	// TLSClientAuthSanURI The expected URI in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: https://app.example.com
+	TLSClientAuthSanURI *string `json:"tls_client_auth_san_uri,omitempty"`
+
+	// TLSClientAuthSubjectDn The expected subject distinguished name of the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: CN=app,O=Example,C=DE
+	TLSClientAuthSubjectDn *string `json:"tls_client_auth_subject_dn,omitempty"`
+
+	// TLSClientCertificateBoundAccessTokens Whether access tokens must be bound to the certificate of the client (RFC 8705 §3.4).
+	//
+	// Example: true
+	TLSClientCertificateBoundAccessTokens *bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthMethod How the client authenticates: the first of `client_auth_methods`.
+	//
+	// Example: client_secret_basic
+	TokenEndpointAuthMethod *string `json:"token_endpoint_auth_method,omitempty"`
+
+	// TokenEndpointAuthSigningAlg The JWS algorithm that must sign the client assertions of `private_key_jwt` (OpenID Connect Registration §2). If unset, any that the keys of the client can verify.
+	//
+	// Example: ES256
+	TokenEndpointAuthSigningAlg *string `json:"token_endpoint_auth_signing_alg,omitempty"`
+
+	// TosURI The URL of the terms of service (RFC 7591 §2, `tos_uri`).
+	//
+	// Example: https://app.example.com/terms
+	TosURI *string `json:"tos_uri,omitempty"`
+
+	// UpdatedAt When the client was last changed, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	UpdatedAt *string `json:"updated_at,omitempty"`
+
+	// UseMtlsEndpointAliases Whether the client uses the `mtls_endpoint_aliases` of the server (FAPI 2.0 Security Profile §5.2.2.1.1).
+	//
+	// Example: true
+	UseMtlsEndpointAliases *bool `json:"use_mtls_endpoint_aliases,omitempty"`
+
+	// UserinfoEncryptedResponseAlg The JWE `alg` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	UserinfoEncryptedResponseAlg *string `json:"userinfo_encrypted_response_alg,omitempty"`
+
+	// UserinfoEncryptedResponseEnc The JWE `enc` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	UserinfoEncryptedResponseEnc *string `json:"userinfo_encrypted_response_enc,omitempty"`
+
+	// UserinfoSignedResponseAlg The JWS algorithm that signs userinfo responses for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	UserinfoSignedResponseAlg *string `json:"userinfo_signed_response_alg,omitempty"`
+}
+
+// ClientMetadataChange One change in the feed, with the client in the standard names.
+type ClientMetadataChange struct {
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	//
+	// Example: update
+	Action *string `json:"action,omitempty"`
+
+	// Actor Who made a change.
+	Actor *Actor `json:"actor,omitempty"`
+
+	// At When the change was made.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	At *string `json:"at,omitempty"`
+
+	// Client A client in the standard names: client metadata as RFC 7591 §2, OpenID Connect Dynamic Client Registration §2 and
+	// the specifications that extend them define it. Fields without a registered name have their own names. A field that
+	// is unset is absent, except `status`, `is_confidential` and `grant_types`, which are always present. With
+	// `effective=true` the fields have the values that an authorization server is to apply; then `response_types` is
+	// always present as well, because RFC 7591 defines a default for an absent field. A document never has secrets.
+	Client *ClientMetadata `json:"client,omitempty"`
+
+	// ClientID The client.
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
+
+	// Reason The value of `X-Change-Reason`.
+	//
+	// Example: ticket 4711
+	Reason *string `json:"reason,omitempty"`
+
+	// RequestID The id of the request, as in the logs.
+	//
+	// Example: 4d2f7a1e
+	RequestID *string `json:"request_id,omitempty"`
+
+	// Revision The revision of the client after the change.
+	//
+	// Example: 7
+	Revision *int64 `json:"revision,omitempty"`
+
+	// Unreadable True if the stored record of this change is damaged and cannot be read; `client` is then absent. Absent otherwise.
+	//
+	// Example: true
+	Unreadable *bool `json:"unreadable,omitempty"`
+}
+
+// ClientMetadataChangeList Some changes, with clients in the standard names.
+type ClientMetadataChangeList struct {
+	// Changes The changes, in the order of the feed.
+	Changes *[]ClientMetadataChange `json:"changes,omitempty"`
+
+	// HeldBackSeconds Age in seconds of the oldest committed change of the tenant that the feed does not return yet, because an older
+	// transaction is still open in the database server. Absent if no change is held back for a second or longer.
+	//
+	//
+	// Example: 12
+	HeldBackSeconds *int64 `json:"held_back_seconds,omitempty"`
+
+	// Next The `after` of the next request.
+	//
+	// Example: p1234.56.0f1e2d3c4b5a69788796
+	Next *string `json:"next,omitempty"`
+}
+
+// ClientMetadataChangeListDetailResponse The success envelope around changes with clients in the standard names.
+type ClientMetadataChangeListDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data Some changes, with clients in the standard names.
+	Data *ClientMetadataChangeList `json:"data,omitempty"`
+
+	// Message Human-readable summary.
+	//
+	// Example: changes found
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp The time of the response, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// ClientMetadataListResponse A page of clients in the standard names.
+type ClientMetadataListResponse struct {
+	// ChangesCursor Where to continue in the change feed: after the newest change that the list shows, or at the beginning.
+	//
+	//
+	// Example: p1234.56.0f1e2d3c4b5a69788796
+	ChangesCursor *string `json:"changes_cursor,omitempty"`
+
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Items The clients.
+	Items *[]ClientMetadata `json:"items,omitempty"`
+
+	// Message Human-readable summary.
+	//
+	// Example: clients found
+	Message *string `json:"message,omitempty"`
+
+	// Next When paging by cursor, the `after` of the next request; absent at the end.
+	//
+	// Example: app-123
+	Next *string `json:"next,omitempty"`
+
+	// Pagination The position of the page; absent when paging by cursor.
+	Pagination *Pagination `json:"pagination,omitempty"`
+
+	// Timestamp The time of the response, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+
+	// Total The number of all clients that match the filters; absent when paging by cursor.
+	//
+	// Example: 42
+	Total *int64 `json:"total,omitempty"`
+
+	// Unreadable The `client_id`s of clients on this page whose stored records are damaged and cannot be read. They are missing
+	// in `items`, but count towards the page size and `total`. Absent if there are none. The operator can find and
+	// repair them with `clientele doctor`.
+	Unreadable *[]string `json:"unreadable,omitempty"`
+}
+
 // Compliance The result of checking a configuration against profiles.
 type Compliance struct {
 	// Reports A report for each profile.
@@ -360,7 +1078,7 @@ type ComplianceReport struct {
 	// Failed The violated rules, and what to change.
 	Failed *[]RuleResult `json:"failed,omitempty"`
 
-	// Obligations What the profile requires at run time, which cannot be checked in a registration.
+	// Obligations What the profile requires at run time and the registration does not show.
 	Obligations *[]Obligation `json:"obligations,omitempty"`
 
 	// Passed The rules without findings.
@@ -401,30 +1119,165 @@ type CreateClientDetailResponse struct {
 
 // CreateClientRequest The configuration of a new client. The rules require a name, and a redirect URI if a grant type uses redirects.
 type CreateClientRequest struct {
+	// AccessTokenLifetime The lifetime of access tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	AccessTokenLifetime *int32 `json:"access_token_lifetime,omitempty"`
+
+	// ApplicationType `web` or `native` (OpenID Connect Registration §2). If unset, `native` where all redirect URIs are loopback or private-use, otherwise `web`.
+	//
+	// Example: web
+	ApplicationType *string `json:"application_type,omitempty"`
+
+	// AuthorizationDetailsTypes The types of authorization details that the client may use (RFC 9396 §10).
+	//
+	// Example: ["payment_initiation"]
+	AuthorizationDetailsTypes *[]string `json:"authorization_details_types,omitempty"`
+
+	// AuthorizationEncryptedResponseAlg The JWE `alg` that encrypts authorization responses for the client (JARM §3). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	AuthorizationEncryptedResponseAlg *string `json:"authorization_encrypted_response_alg,omitempty"`
+
+	// AuthorizationEncryptedResponseEnc The JWE `enc` that encrypts authorization responses for the client (JARM §3). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	AuthorizationEncryptedResponseEnc *string `json:"authorization_encrypted_response_enc,omitempty"`
+
+	// AuthorizationSignedResponseAlg The JWS algorithm that signs authorization responses for the client (JARM §3).
+	//
+	// Example: PS256
+	AuthorizationSignedResponseAlg *string `json:"authorization_signed_response_alg,omitempty"`
+
+	// BackchannelAuthenticationRequestSigningAlg The JWS algorithm that must sign CIBA authentication requests (CIBA Core §4).
+	//
+	// Example: ES256
+	BackchannelAuthenticationRequestSigningAlg *string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+
+	// BackchannelClientNotificationEndpoint Where the server notifies the client in the delivery modes ping and push (CIBA Core §4).
+	//
+	// Example: https://app.example.com/ciba
+	BackchannelClientNotificationEndpoint *string `json:"backchannel_client_notification_endpoint,omitempty"`
+
+	// BackchannelLogoutSessionRequired Whether the report of a logout by the back channel must name the session (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: true
+	BackchannelLogoutSessionRequired *bool `json:"backchannel_logout_session_required,omitempty"`
+
+	// BackchannelLogoutURI Where the authorization server reports a logout by the back channel (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: https://app.example.com/backchannel-logout
+	BackchannelLogoutURI *string `json:"backchannel_logout_uri,omitempty"`
+
+	// BackchannelTokenDeliveryMode How CIBA delivers tokens: `poll`, `ping` or `push` (CIBA Core §4).
+	//
+	// Example: poll
+	BackchannelTokenDeliveryMode *string `json:"backchannel_token_delivery_mode,omitempty"`
+
+	// BackchannelUserCodeParameter Whether the client supports the parameter `user_code` (CIBA Core §4).
+	//
+	// Example: true
+	BackchannelUserCodeParameter *bool `json:"backchannel_user_code_parameter,omitempty"`
+
 	// ClientAuthMethods How the client authenticates: `none`, `client_secret_basic`, `client_secret_post`, `private_key_jwt`, `tls_client_auth`, `self_signed_tls_client_auth`. An array here; in responses it is a string with the JSON text of the array.
 	//
 	// Example: ["client_secret_basic"]
 	ClientAuthMethods *[]string `json:"client_auth_methods,omitempty"`
 
-	// ClientID The identifier of the new client; generated if omitted. `.` and `..` are rejected with 400, because HTTP clients remove such path segments (RFC 3986 §5.2.4). An ID that is or ever was in use in the tenant is rejected with 409.
+	// ClientID The identifier of the new client; generated if omitted. These are rejected with 400: `.` and `..`, because HTTP clients remove such path segments (RFC 3986 §5.2.4); a space at the start or the end; and what begins with `http://` or `https://`, which is reserved for client ID metadata documents. An ID that is or ever was in use in the tenant is rejected with 409.
 	//
 	// Example: app-123
 	ClientID *string `json:"client_id,omitempty"`
+
+	// Contacts The e-mail addresses of the people responsible for the client (RFC 7591 §2).
+	//
+	// Example: ["oauth@example.com"]
+	Contacts *[]string `json:"contacts,omitempty"`
 
 	// CorsOrigins The web origins that may call the authorization server for this client (RFC 6454 §6.2).
 	//
 	// Example: ["https://app.example.com"]
 	CorsOrigins *[]string `json:"cors_origins,omitempty"`
 
+	// DefaultAcrValues The authentication context class references, in order of preference, if a request names none (OpenID Connect Registration §2).
+	//
+	// Example: ["urn:mace:incommon:iap:silver"]
+	DefaultAcrValues *[]string `json:"default_acr_values,omitempty"`
+
+	// DefaultMaxAge The maximum age of the authentication of the user, in seconds, from 0 to 31536000, if a request does not say (OpenID Connect Registration §2). -1 is unset, because 0 is a value.
+	//
+	// Example: 3600
+	DefaultMaxAge *int32 `json:"default_max_age,omitempty"`
+
+	// Description What the client is for, in plain text (OpenID Federation §5.2.2).
+	//
+	// Example: The customer portal
+	Description *string `json:"description,omitempty"`
+
+	// DpopBoundAccessTokens Whether access tokens must be bound to a DPoP key (RFC 9449 §5.2).
+	//
+	// Example: true
+	DpopBoundAccessTokens *bool `json:"dpop_bound_access_tokens,omitempty"`
+
 	// FapiProfile The FAPI profile that the client must comply with: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are stored as sent and mean `fapi1-baseline` and `fapi2-security`.
 	//
 	// Example: fapi2-security
 	FapiProfile *string `json:"fapi_profile,omitempty"`
 
+	// FrontchannelLogoutSessionRequired Whether the report of a logout by the front channel must name the session (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: true
+	FrontchannelLogoutSessionRequired *bool `json:"frontchannel_logout_session_required,omitempty"`
+
+	// FrontchannelLogoutURI Where the authorization server reports a logout by the front channel (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: https://app.example.com/frontchannel-logout
+	FrontchannelLogoutURI *string `json:"frontchannel_logout_uri,omitempty"`
+
 	// GrantTypes The grant types that the client may use (RFC 7591 §2).
 	//
 	// Example: ["authorization_code"]
 	GrantTypes *[]string `json:"grant_types,omitempty"`
+
+	// IDTokenEncryptedResponseAlg The JWE `alg` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IDTokenEncryptedResponseAlg *string `json:"id_token_encrypted_response_alg,omitempty"`
+
+	// IDTokenEncryptedResponseEnc The JWE `enc` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IDTokenEncryptedResponseEnc *string `json:"id_token_encrypted_response_enc,omitempty"`
+
+	// IDTokenLifetime The lifetime of ID tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	IDTokenLifetime *int32 `json:"id_token_lifetime,omitempty"`
+
+	// IDTokenSignedResponseAlg The JWS algorithm that signs ID tokens for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	IDTokenSignedResponseAlg *string `json:"id_token_signed_response_alg,omitempty"`
+
+	// InitiateLoginURI The https URI at which a third party can start a login (OpenID Connect Core §4).
+	//
+	// Example: https://app.example.com/login
+	InitiateLoginURI *string `json:"initiate_login_uri,omitempty"`
+
+	// IntrospectionEncryptedResponseAlg The JWE `alg` that encrypts introspection responses for the client (RFC 9701 §6). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IntrospectionEncryptedResponseAlg *string `json:"introspection_encrypted_response_alg,omitempty"`
+
+	// IntrospectionEncryptedResponseEnc The JWE `enc` that encrypts introspection responses for the client (RFC 9701 §6). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IntrospectionEncryptedResponseEnc *string `json:"introspection_encrypted_response_enc,omitempty"`
+
+	// IntrospectionSignedResponseAlg The JWS algorithm that signs introspection responses for the client (RFC 9701 §6).
+	//
+	// Example: PS256
+	IntrospectionSignedResponseAlg *string `json:"introspection_signed_response_alg,omitempty"`
 
 	// IsConfidential Whether the client can keep a secret (RFC 6749 §2.1).
 	//
@@ -441,6 +1294,11 @@ type CreateClientRequest struct {
 	// Example: https://client.example.com/.well-known/jwks.json
 	JwksURI *string `json:"jwks_uri,omitempty"`
 
+	// Labels Names and values for your own use, at most 32. A name is a prefix and a name, such as `example.com/tier`, of at most 128 characters. An update replaces all labels.
+	//
+	// Example: {"example.com/tier":"gold"}
+	Labels *map[string]string `json:"labels,omitempty"`
+
 	// LogoURL The URL of the client's logo (RFC 7591 §2, `logo_uri`).
 	//
 	// Example: https://app.example.com/logo.png
@@ -450,6 +1308,16 @@ type CreateClientRequest struct {
 	//
 	// Example: My App
 	Name *string `json:"name,omitempty"`
+
+	// Owner The team or person that owns the client.
+	//
+	// Example: payments
+	Owner *string `json:"owner,omitempty"`
+
+	// PostLogoutRedirectUris Where the user may be sent after a logout, matched exactly (OpenID Connect RP-Initiated Logout §3.1).
+	//
+	// Example: ["https://app.example.com/bye"]
+	PostLogoutRedirectUris *[]string `json:"post_logout_redirect_uris,omitempty"`
 
 	// PrivacyPolicy The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
 	//
@@ -461,10 +1329,105 @@ type CreateClientRequest struct {
 	// Example: ["https://app.example.com/callback"]
 	RedirectUris *[]string `json:"redirect_uris,omitempty"`
 
+	// RefreshTokenLifetime The lifetime of refresh tokens in seconds, from 300 to 157680000. 0 is unset: the default of the server.
+	//
+	// Example: 2592000
+	RefreshTokenLifetime *int32 `json:"refresh_token_lifetime,omitempty"`
+
+	// RefreshTokenRotation `rotate` if each use of a refresh token replaces it, `reuse` if not (RFC 9700 §2.2.2).
+	//
+	// Example: rotate
+	RefreshTokenRotation *string `json:"refresh_token_rotation,omitempty"`
+
+	// RequestObjectEncryptionAlg The JWE `alg` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: RSA-OAEP-256
+	RequestObjectEncryptionAlg *string `json:"request_object_encryption_alg,omitempty"`
+
+	// RequestObjectEncryptionEnc The JWE `enc` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: A256GCM
+	RequestObjectEncryptionEnc *string `json:"request_object_encryption_enc,omitempty"`
+
+	// RequestObjectSigningAlg The JWS algorithm that must sign the request objects of the client (OpenID Connect Registration §2). If unset, any that its keys can verify.
+	//
+	// Example: PS256
+	RequestObjectSigningAlg *string `json:"request_object_signing_alg,omitempty"`
+
+	// RequestUris The `request_uri` values that the client may use (OpenID Connect Registration §2).
+	//
+	// Example: ["https://app.example.com/request.jwt"]
+	RequestUris *[]string `json:"request_uris,omitempty"`
+
+	// RequireAuthTime Whether ID tokens must have `auth_time` (OpenID Connect Registration §2).
+	//
+	// Example: true
+	RequireAuthTime *bool `json:"require_auth_time,omitempty"`
+
+	// RequirePkce Whether every authorization request must use PKCE, with S256 (RFC 9700 §2.1.1).
+	//
+	// Example: true
+	RequirePkce *bool `json:"require_pkce,omitempty"`
+
+	// RequirePushedAuthorizationRequests Whether every authorization request must be pushed (RFC 9126 §6).
+	//
+	// Example: true
+	RequirePushedAuthorizationRequests *bool `json:"require_pushed_authorization_requests,omitempty"`
+
+	// RequireSignedRequestObject Whether every authorization request must be a signed request object (RFC 9101 §10.5).
+	//
+	// Example: true
+	RequireSignedRequestObject *bool `json:"require_signed_request_object,omitempty"`
+
+	// Resources What the parameter `resource` may name (RFC 8707 §2). If unset, anything.
+	//
+	// Example: ["https://api.example.com"]
+	Resources *[]string `json:"resources,omitempty"`
+
+	// ResponseModes The response modes that the client may request (FAPI 2.0 Message Signing §5.3.3). If unset, any.
+	//
+	// Example: ["query","form_post"]
+	ResponseModes *[]string `json:"response_modes,omitempty"`
+
+	// ResponseTypes The response types that the client may request (RFC 7591 §2); the order of the words in one does not matter. If unset, they follow from the grant types.
+	//
+	// Example: ["code"]
+	ResponseTypes *[]string `json:"response_types,omitempty"`
+
 	// Scopes The scopes that the client may request (RFC 6749 §3.3), one scope per element.
 	//
 	// Example: ["openid","profile"]
 	Scopes *[]string `json:"scopes,omitempty"`
+
+	// SecretHash Only for administrators: the hash of the secret that the client has in another system, and keeps: PHC strings of `argon2id`, `scrypt`, `pbkdf2-sha256` and `pbkdf2-sha512` (also as Ory Hydra and passlib write them), bcrypt, and SHA-256 without a salt in hexadecimal digits or base64, also after `{SHA-256}`. Parameters have bounds. Never send the secret itself. It is not checked by `POST /admin/oauth/compliance`.
+	//
+	// Example: $argon2id$v=19$m=65536,t=3,p=4$MDEyMzQ1Njc4OWFiY2RlZg$mC2bFkYvXhVYx7m0Zr1t5Q9zJ3nYk0yXwq2v8bN4s6A
+	SecretHash *string `json:"secret_hash,omitempty"`
+
+	// SectorIdentifierURI The https location of a JSON array with the redirect URIs that share pairwise subjects (OpenID Connect Registration §5).
+	//
+	// Example: https://example.com/sector.json
+	SectorIdentifierURI *string `json:"sector_identifier_uri,omitempty"`
+
+	// SkipConsent Whether users are not asked for consent, as for a first-party client.
+	//
+	// Example: true
+	SkipConsent *bool `json:"skip_consent,omitempty"`
+
+	// SoftwareID The identifier of the software, the same for all its instances (RFC 7591 §2).
+	//
+	// Example: 4NRB1-0XZABZI9E6-5SM3R
+	SoftwareID *string `json:"software_id,omitempty"`
+
+	// SoftwareVersion The version of the software (RFC 7591 §2).
+	//
+	// Example: 2.1.0
+	SoftwareVersion *string `json:"software_version,omitempty"`
+
+	// SubjectType `public` or `pairwise`: which `sub` the client receives (OpenID Connect Registration §2). If unset, `public`.
+	//
+	// Example: pairwise
+	SubjectType *string `json:"subject_type,omitempty"`
 
 	// TermsURL The URL of the terms of service (RFC 7591 §2, `tos_uri`).
 	//
@@ -496,6 +1459,36 @@ type CreateClientRequest struct {
 	// Example: CN=app,O=Example,C=DE
 	TLSClientAuthSubjectDn *string `json:"tls_client_auth_subject_dn,omitempty"`
 
+	// TLSClientCertificateBoundAccessTokens Whether access tokens must be bound to the certificate of the client (RFC 8705 §3.4).
+	//
+	// Example: true
+	TLSClientCertificateBoundAccessTokens *bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthSigningAlg The JWS algorithm that must sign the client assertions of `private_key_jwt` (OpenID Connect Registration §2). If unset, any that the keys of the client can verify.
+	//
+	// Example: ES256
+	TokenEndpointAuthSigningAlg *string `json:"token_endpoint_auth_signing_alg,omitempty"`
+
+	// UseMtlsEndpointAliases Whether the client uses the `mtls_endpoint_aliases` of the server (FAPI 2.0 Security Profile §5.2.2.1.1).
+	//
+	// Example: true
+	UseMtlsEndpointAliases *bool `json:"use_mtls_endpoint_aliases,omitempty"`
+
+	// UserinfoEncryptedResponseAlg The JWE `alg` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	UserinfoEncryptedResponseAlg *string `json:"userinfo_encrypted_response_alg,omitempty"`
+
+	// UserinfoEncryptedResponseEnc The JWE `enc` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	UserinfoEncryptedResponseEnc *string `json:"userinfo_encrypted_response_enc,omitempty"`
+
+	// UserinfoSignedResponseAlg The JWS algorithm that signs userinfo responses for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	UserinfoSignedResponseAlg *string `json:"userinfo_signed_response_alg,omitempty"`
+
 	// Website The URL of the client's home page (RFC 7591 §2, `client_uri`).
 	//
 	// Example: https://app.example.com
@@ -504,6 +1497,66 @@ type CreateClientRequest struct {
 
 // CreateClientResponse A client as it was registered.
 type CreateClientResponse struct {
+	// AccessTokenLifetime The lifetime of access tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	AccessTokenLifetime *int32 `json:"access_token_lifetime,omitempty"`
+
+	// ApplicationType `web` or `native` (OpenID Connect Registration §2). If unset, `native` where all redirect URIs are loopback or private-use, otherwise `web`.
+	//
+	// Example: web
+	ApplicationType *string `json:"application_type,omitempty"`
+
+	// AuthorizationDetailsTypes The types of authorization details that the client may use (RFC 9396 §10).
+	//
+	// Example: ["payment_initiation"]
+	AuthorizationDetailsTypes *[]string `json:"authorization_details_types,omitempty"`
+
+	// AuthorizationEncryptedResponseAlg The JWE `alg` that encrypts authorization responses for the client (JARM §3). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	AuthorizationEncryptedResponseAlg *string `json:"authorization_encrypted_response_alg,omitempty"`
+
+	// AuthorizationEncryptedResponseEnc The JWE `enc` that encrypts authorization responses for the client (JARM §3). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	AuthorizationEncryptedResponseEnc *string `json:"authorization_encrypted_response_enc,omitempty"`
+
+	// AuthorizationSignedResponseAlg The JWS algorithm that signs authorization responses for the client (JARM §3).
+	//
+	// Example: PS256
+	AuthorizationSignedResponseAlg *string `json:"authorization_signed_response_alg,omitempty"`
+
+	// BackchannelAuthenticationRequestSigningAlg The JWS algorithm that must sign CIBA authentication requests (CIBA Core §4).
+	//
+	// Example: ES256
+	BackchannelAuthenticationRequestSigningAlg *string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+
+	// BackchannelClientNotificationEndpoint Where the server notifies the client in the delivery modes ping and push (CIBA Core §4).
+	//
+	// Example: https://app.example.com/ciba
+	BackchannelClientNotificationEndpoint *string `json:"backchannel_client_notification_endpoint,omitempty"`
+
+	// BackchannelLogoutSessionRequired Whether the report of a logout by the back channel must name the session (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: true
+	BackchannelLogoutSessionRequired *bool `json:"backchannel_logout_session_required,omitempty"`
+
+	// BackchannelLogoutURI Where the authorization server reports a logout by the back channel (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: https://app.example.com/backchannel-logout
+	BackchannelLogoutURI *string `json:"backchannel_logout_uri,omitempty"`
+
+	// BackchannelTokenDeliveryMode How CIBA delivers tokens: `poll`, `ping` or `push` (CIBA Core §4).
+	//
+	// Example: poll
+	BackchannelTokenDeliveryMode *string `json:"backchannel_token_delivery_mode,omitempty"`
+
+	// BackchannelUserCodeParameter Whether the client supports the parameter `user_code` (CIBA Core §4).
+	//
+	// Example: true
+	BackchannelUserCodeParameter *bool `json:"backchannel_user_code_parameter,omitempty"`
+
 	// ClientAuthMethods How the client authenticates: a **string** with the JSON text of an array. In requests it is an array.
 	//
 	// Example: ["client_secret_basic","private_key_jwt"]
@@ -514,10 +1567,15 @@ type CreateClientResponse struct {
 	// Example: app-123
 	ClientID *string `json:"client_id,omitempty"`
 
-	// ClientSecret The client's first secret, shown only once; absent if no authentication method uses a secret.
+	// ClientSecret The client's first secret, shown only once; absent if no authentication method uses a secret, or if it was imported.
 	//
 	// Example: clientele_mFqZ0pR3vXc7N1sTq8bYw2LkHd5UeJ4oGi9fAaBzDxE0c1fbcde
 	ClientSecret *string `json:"client_secret,omitempty"`
+
+	// Contacts The e-mail addresses of the people responsible for the client (RFC 7591 §2).
+	//
+	// Example: ["oauth@example.com"]
+	Contacts *[]string `json:"contacts,omitempty"`
 
 	// CorsOrigins The web origins that may call the authorization server for this client (RFC 6454 §6.2).
 	//
@@ -529,10 +1587,40 @@ type CreateClientResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	CreatedAt *string `json:"created_at,omitempty"`
 
+	// DefaultAcrValues The authentication context class references, in order of preference, if a request names none (OpenID Connect Registration §2).
+	//
+	// Example: ["urn:mace:incommon:iap:silver"]
+	DefaultAcrValues *[]string `json:"default_acr_values,omitempty"`
+
+	// DefaultMaxAge The maximum age of the authentication of the user, in seconds, from 0 to 31536000, if a request does not say (OpenID Connect Registration §2). -1 is unset, because 0 is a value.
+	//
+	// Example: 3600
+	DefaultMaxAge *int32 `json:"default_max_age,omitempty"`
+
+	// Description What the client is for, in plain text (OpenID Federation §5.2.2).
+	//
+	// Example: The customer portal
+	Description *string `json:"description,omitempty"`
+
+	// DpopBoundAccessTokens Whether access tokens must be bound to a DPoP key (RFC 9449 §5.2).
+	//
+	// Example: true
+	DpopBoundAccessTokens *bool `json:"dpop_bound_access_tokens,omitempty"`
+
 	// FapiProfile The FAPI profile that the client must comply with: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are stored as sent and mean `fapi1-baseline` and `fapi2-security`.
 	//
 	// Example: fapi2-security
 	FapiProfile *string `json:"fapi_profile,omitempty"`
+
+	// FrontchannelLogoutSessionRequired Whether the report of a logout by the front channel must name the session (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: true
+	FrontchannelLogoutSessionRequired *bool `json:"frontchannel_logout_session_required,omitempty"`
+
+	// FrontchannelLogoutURI Where the authorization server reports a logout by the front channel (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: https://app.example.com/frontchannel-logout
+	FrontchannelLogoutURI *string `json:"frontchannel_logout_uri,omitempty"`
 
 	// GrantTypes The grant types that the client may use (RFC 7591 §2).
 	//
@@ -543,6 +1631,46 @@ type CreateClientResponse struct {
 	//
 	// Example: client_abc123
 	ID *string `json:"id,omitempty"`
+
+	// IDTokenEncryptedResponseAlg The JWE `alg` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IDTokenEncryptedResponseAlg *string `json:"id_token_encrypted_response_alg,omitempty"`
+
+	// IDTokenEncryptedResponseEnc The JWE `enc` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IDTokenEncryptedResponseEnc *string `json:"id_token_encrypted_response_enc,omitempty"`
+
+	// IDTokenLifetime The lifetime of ID tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	IDTokenLifetime *int32 `json:"id_token_lifetime,omitempty"`
+
+	// IDTokenSignedResponseAlg The JWS algorithm that signs ID tokens for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	IDTokenSignedResponseAlg *string `json:"id_token_signed_response_alg,omitempty"`
+
+	// InitiateLoginURI The https URI at which a third party can start a login (OpenID Connect Core §4).
+	//
+	// Example: https://app.example.com/login
+	InitiateLoginURI *string `json:"initiate_login_uri,omitempty"`
+
+	// IntrospectionEncryptedResponseAlg The JWE `alg` that encrypts introspection responses for the client (RFC 9701 §6). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IntrospectionEncryptedResponseAlg *string `json:"introspection_encrypted_response_alg,omitempty"`
+
+	// IntrospectionEncryptedResponseEnc The JWE `enc` that encrypts introspection responses for the client (RFC 9701 §6). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IntrospectionEncryptedResponseEnc *string `json:"introspection_encrypted_response_enc,omitempty"`
+
+	// IntrospectionSignedResponseAlg The JWS algorithm that signs introspection responses for the client (RFC 9701 §6).
+	//
+	// Example: PS256
+	IntrospectionSignedResponseAlg *string `json:"introspection_signed_response_alg,omitempty"`
 
 	// IsConfidential Whether the client can keep a secret (RFC 6749 §2.1).
 	//
@@ -559,6 +1687,11 @@ type CreateClientResponse struct {
 	// Example: https://client.example.com/.well-known/jwks.json
 	JwksURI *string `json:"jwks_uri,omitempty"`
 
+	// Labels Names and values for your own use, at most 32. A name is a prefix and a name, such as `example.com/tier`, of at most 128 characters. An update replaces all labels.
+	//
+	// Example: {"example.com/tier":"gold"}
+	Labels *map[string]string `json:"labels,omitempty"`
+
 	// LogoURL The URL of the client's logo (RFC 7591 §2, `logo_uri`).
 	//
 	// Example: https://app.example.com/logo.png
@@ -568,6 +1701,16 @@ type CreateClientResponse struct {
 	//
 	// Example: My App
 	Name *string `json:"name,omitempty"`
+
+	// Owner The team or person that owns the client.
+	//
+	// Example: payments
+	Owner *string `json:"owner,omitempty"`
+
+	// PostLogoutRedirectUris Where the user may be sent after a logout, matched exactly (OpenID Connect RP-Initiated Logout §3.1).
+	//
+	// Example: ["https://app.example.com/bye"]
+	PostLogoutRedirectUris *[]string `json:"post_logout_redirect_uris,omitempty"`
 
 	// PrivacyPolicy The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
 	//
@@ -579,20 +1722,115 @@ type CreateClientResponse struct {
 	// Example: ["https://app.example.com/callback"]
 	RedirectUris *[]string `json:"redirect_uris,omitempty"`
 
+	// RefreshTokenLifetime The lifetime of refresh tokens in seconds, from 300 to 157680000. 0 is unset: the default of the server.
+	//
+	// Example: 2592000
+	RefreshTokenLifetime *int32 `json:"refresh_token_lifetime,omitempty"`
+
+	// RefreshTokenRotation `rotate` if each use of a refresh token replaces it, `reuse` if not (RFC 9700 §2.2.2).
+	//
+	// Example: rotate
+	RefreshTokenRotation *string `json:"refresh_token_rotation,omitempty"`
+
+	// RequestObjectEncryptionAlg The JWE `alg` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: RSA-OAEP-256
+	RequestObjectEncryptionAlg *string `json:"request_object_encryption_alg,omitempty"`
+
+	// RequestObjectEncryptionEnc The JWE `enc` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: A256GCM
+	RequestObjectEncryptionEnc *string `json:"request_object_encryption_enc,omitempty"`
+
+	// RequestObjectSigningAlg The JWS algorithm that must sign the request objects of the client (OpenID Connect Registration §2). If unset, any that its keys can verify.
+	//
+	// Example: PS256
+	RequestObjectSigningAlg *string `json:"request_object_signing_alg,omitempty"`
+
+	// RequestUris The `request_uri` values that the client may use (OpenID Connect Registration §2).
+	//
+	// Example: ["https://app.example.com/request.jwt"]
+	RequestUris *[]string `json:"request_uris,omitempty"`
+
+	// RequireAuthTime Whether ID tokens must have `auth_time` (OpenID Connect Registration §2).
+	//
+	// Example: true
+	RequireAuthTime *bool `json:"require_auth_time,omitempty"`
+
+	// RequirePkce Whether every authorization request must use PKCE, with S256 (RFC 9700 §2.1.1).
+	//
+	// Example: true
+	RequirePkce *bool `json:"require_pkce,omitempty"`
+
+	// RequirePushedAuthorizationRequests Whether every authorization request must be pushed (RFC 9126 §6).
+	//
+	// Example: true
+	RequirePushedAuthorizationRequests *bool `json:"require_pushed_authorization_requests,omitempty"`
+
+	// RequireSignedRequestObject Whether every authorization request must be a signed request object (RFC 9101 §10.5).
+	//
+	// Example: true
+	RequireSignedRequestObject *bool `json:"require_signed_request_object,omitempty"`
+
+	// Resources What the parameter `resource` may name (RFC 8707 §2). If unset, anything.
+	//
+	// Example: ["https://api.example.com"]
+	Resources *[]string `json:"resources,omitempty"`
+
+	// ResponseModes The response modes that the client may request (FAPI 2.0 Message Signing §5.3.3). If unset, any.
+	//
+	// Example: ["query","form_post"]
+	ResponseModes *[]string `json:"response_modes,omitempty"`
+
+	// ResponseTypes The response types that the client may request (RFC 7591 §2); the order of the words in one does not matter. If unset, they follow from the grant types.
+	//
+	// Example: ["code"]
+	ResponseTypes *[]string `json:"response_types,omitempty"`
+
+	// Revision The number of the revision of the client, as in its `ETag`; absent in a dry run, which creates no revision.
+	//
+	// Example: 7
+	Revision *int64 `json:"revision,omitempty"`
+
 	// Scopes The scopes that the client may request (RFC 6749 §3.3), one scope per element.
 	//
 	// Example: ["openid","profile"]
 	Scopes *[]string `json:"scopes,omitempty"`
 
-	// SecretLastFour The last four characters of the newest secret that has not expired; absent if there is none.
+	// SecretLastFour The last four characters of the newest secret that has not expired; absent if there is none, or if they are not known.
 	//
 	// Example: bcde
 	SecretLastFour *string `json:"secret_last_four,omitempty"`
+
+	// SectorIdentifierURI The https location of a JSON array with the redirect URIs that share pairwise subjects (OpenID Connect Registration §5).
+	//
+	// Example: https://example.com/sector.json
+	SectorIdentifierURI *string `json:"sector_identifier_uri,omitempty"`
+
+	// SkipConsent Whether users are not asked for consent, as for a first-party client.
+	//
+	// Example: true
+	SkipConsent *bool `json:"skip_consent,omitempty"`
+
+	// SoftwareID The identifier of the software, the same for all its instances (RFC 7591 §2).
+	//
+	// Example: 4NRB1-0XZABZI9E6-5SM3R
+	SoftwareID *string `json:"software_id,omitempty"`
+
+	// SoftwareVersion The version of the software (RFC 7591 §2).
+	//
+	// Example: 2.1.0
+	SoftwareVersion *string `json:"software_version,omitempty"`
 
 	// Status `active` or `suspended`. Authorization servers must not serve a suspended client.
 	//
 	// Example: active
 	Status *string `json:"status,omitempty"`
+
+	// SubjectType `public` or `pairwise`: which `sub` the client receives (OpenID Connect Registration §2). If unset, `public`.
+	//
+	// Example: pairwise
+	SubjectType *string `json:"subject_type,omitempty"`
 
 	// TenantID The tenant that the client belongs to.
 	//
@@ -629,10 +1867,40 @@ type CreateClientResponse struct {
 	// Example: CN=app,O=Example,C=DE
 	TLSClientAuthSubjectDn *string `json:"tls_client_auth_subject_dn,omitempty"`
 
+	// TLSClientCertificateBoundAccessTokens Whether access tokens must be bound to the certificate of the client (RFC 8705 §3.4).
+	//
+	// Example: true
+	TLSClientCertificateBoundAccessTokens *bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthSigningAlg The JWS algorithm that must sign the client assertions of `private_key_jwt` (OpenID Connect Registration §2). If unset, any that the keys of the client can verify.
+	//
+	// Example: ES256
+	TokenEndpointAuthSigningAlg *string `json:"token_endpoint_auth_signing_alg,omitempty"`
+
 	// UpdatedAt When the client was last changed, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	UpdatedAt *string `json:"updated_at,omitempty"`
+
+	// UseMtlsEndpointAliases Whether the client uses the `mtls_endpoint_aliases` of the server (FAPI 2.0 Security Profile §5.2.2.1.1).
+	//
+	// Example: true
+	UseMtlsEndpointAliases *bool `json:"use_mtls_endpoint_aliases,omitempty"`
+
+	// UserinfoEncryptedResponseAlg The JWE `alg` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	UserinfoEncryptedResponseAlg *string `json:"userinfo_encrypted_response_alg,omitempty"`
+
+	// UserinfoEncryptedResponseEnc The JWE `enc` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	UserinfoEncryptedResponseEnc *string `json:"userinfo_encrypted_response_enc,omitempty"`
+
+	// UserinfoSignedResponseAlg The JWS algorithm that signs userinfo responses for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	UserinfoSignedResponseAlg *string `json:"userinfo_signed_response_alg,omitempty"`
 
 	// Website The URL of the client's home page (RFC 7591 §2, `client_uri`).
 	//
@@ -672,6 +1940,11 @@ type CreateSecretRequest struct {
 	//
 	// Example: 2027-04-15T10:30:00Z
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// SecretHash Only for administrators: the hash of a secret that the client has in another system: PHC strings of `argon2id`, `scrypt`, `pbkdf2-sha256` and `pbkdf2-sha512` (also as Ory Hydra and passlib write them), bcrypt, and SHA-256 without a salt in hexadecimal digits or base64, also after `{SHA-256}`. Parameters have bounds. Never send the secret itself.
+	//
+	// Example: $argon2id$v=19$m=65536,t=3,p=4$MDEyMzQ1Njc4OWFiY2RlZg$mC2bFkYvXhVYx7m0Zr1t5Q9zJ3nYk0yXwq2v8bN4s6A
+	SecretHash *string `json:"secret_hash,omitempty"`
 }
 
 // CreatedSecret A new secret.
@@ -696,7 +1969,7 @@ type CreatedSecret struct {
 	// Example: secret_abc123
 	SecretID *string `json:"secret_id,omitempty"`
 
-	// SecretValue The value of the secret, shown only once; absent if an earlier request created it.
+	// SecretValue The value of the secret, shown only once; absent if an earlier request created it, and for an imported secret.
 	//
 	// Example: clientele_…
 	SecretValue *string `json:"secret_value,omitempty"`
@@ -719,6 +1992,376 @@ type Difference struct {
 	//
 	// Example: /redirect_uris
 	Field *string `json:"field,omitempty"`
+}
+
+// EffectiveConfiguration What an authorization server is to apply for a client: its configuration, with the defaults of the specifications
+// and the minimum of its FAPI profile in the fields that are unset. It is computed for the response and never stored.
+// A field that is absent has no default. `response_types` is always present.
+type EffectiveConfiguration struct {
+	// AccessTokenLifetime The lifetime of access tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	AccessTokenLifetime *int32 `json:"access_token_lifetime,omitempty"`
+
+	// ApplicationType `web` or `native` (OpenID Connect Registration §2). If unset, `native` where all redirect URIs are loopback or private-use, otherwise `web`.
+	//
+	// Example: web
+	ApplicationType *string `json:"application_type,omitempty"`
+
+	// AuthorizationDetailsTypes The types of authorization details that the client may use (RFC 9396 §10).
+	//
+	// Example: ["payment_initiation"]
+	AuthorizationDetailsTypes *[]string `json:"authorization_details_types,omitempty"`
+
+	// AuthorizationEncryptedResponseAlg The JWE `alg` that encrypts authorization responses for the client (JARM §3). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	AuthorizationEncryptedResponseAlg *string `json:"authorization_encrypted_response_alg,omitempty"`
+
+	// AuthorizationEncryptedResponseEnc The JWE `enc` that encrypts authorization responses for the client (JARM §3). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	AuthorizationEncryptedResponseEnc *string `json:"authorization_encrypted_response_enc,omitempty"`
+
+	// AuthorizationSignedResponseAlg The JWS algorithm that signs authorization responses for the client (JARM §3).
+	//
+	// Example: PS256
+	AuthorizationSignedResponseAlg *string `json:"authorization_signed_response_alg,omitempty"`
+
+	// BackchannelAuthenticationRequestSigningAlg The JWS algorithm that must sign CIBA authentication requests (CIBA Core §4).
+	//
+	// Example: ES256
+	BackchannelAuthenticationRequestSigningAlg *string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+
+	// BackchannelClientNotificationEndpoint Where the server notifies the client in the delivery modes ping and push (CIBA Core §4).
+	//
+	// Example: https://app.example.com/ciba
+	BackchannelClientNotificationEndpoint *string `json:"backchannel_client_notification_endpoint,omitempty"`
+
+	// BackchannelLogoutSessionRequired Whether the report of a logout by the back channel must name the session (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: true
+	BackchannelLogoutSessionRequired *bool `json:"backchannel_logout_session_required,omitempty"`
+
+	// BackchannelLogoutURI Where the authorization server reports a logout by the back channel (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: https://app.example.com/backchannel-logout
+	BackchannelLogoutURI *string `json:"backchannel_logout_uri,omitempty"`
+
+	// BackchannelTokenDeliveryMode How CIBA delivers tokens: `poll`, `ping` or `push` (CIBA Core §4).
+	//
+	// Example: poll
+	BackchannelTokenDeliveryMode *string `json:"backchannel_token_delivery_mode,omitempty"`
+
+	// BackchannelUserCodeParameter Whether the client supports the parameter `user_code` (CIBA Core §4).
+	//
+	// Example: true
+	BackchannelUserCodeParameter *bool `json:"backchannel_user_code_parameter,omitempty"`
+
+	// ClientAuthMethods How the client authenticates: a **string** with the JSON text of an array. In requests it is an array.
+	//
+	// Example: ["client_secret_basic","private_key_jwt"]
+	ClientAuthMethods *string `json:"client_auth_methods,omitempty"`
+
+	// Contacts The e-mail addresses of the people responsible for the client (RFC 7591 §2).
+	//
+	// Example: ["oauth@example.com"]
+	Contacts *[]string `json:"contacts,omitempty"`
+
+	// CorsOrigins The web origins that may call the authorization server for this client (RFC 6454 §6.2).
+	//
+	// Example: ["https://app.example.com"]
+	CorsOrigins *[]string `json:"cors_origins,omitempty"`
+
+	// DefaultAcrValues The authentication context class references, in order of preference, if a request names none (OpenID Connect Registration §2).
+	//
+	// Example: ["urn:mace:incommon:iap:silver"]
+	DefaultAcrValues *[]string `json:"default_acr_values,omitempty"`
+
+	// DefaultMaxAge The maximum age of the authentication of the user, in seconds, from 0 to 31536000, if a request does not say (OpenID Connect Registration §2). -1 is unset, because 0 is a value.
+	//
+	// Example: 3600
+	DefaultMaxAge *int32 `json:"default_max_age,omitempty"`
+
+	// Description What the client is for, in plain text (OpenID Federation §5.2.2).
+	//
+	// Example: The customer portal
+	Description *string `json:"description,omitempty"`
+
+	// DpopBoundAccessTokens Whether access tokens must be bound to a DPoP key (RFC 9449 §5.2).
+	//
+	// Example: true
+	DpopBoundAccessTokens *bool `json:"dpop_bound_access_tokens,omitempty"`
+
+	// FapiProfile The FAPI profile that the client must comply with: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are stored as sent and mean `fapi1-baseline` and `fapi2-security`.
+	//
+	// Example: fapi2-security
+	FapiProfile *string `json:"fapi_profile,omitempty"`
+
+	// FrontchannelLogoutSessionRequired Whether the report of a logout by the front channel must name the session (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: true
+	FrontchannelLogoutSessionRequired *bool `json:"frontchannel_logout_session_required,omitempty"`
+
+	// FrontchannelLogoutURI Where the authorization server reports a logout by the front channel (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: https://app.example.com/frontchannel-logout
+	FrontchannelLogoutURI *string `json:"frontchannel_logout_uri,omitempty"`
+
+	// GrantTypes The grant types that the client may use (RFC 7591 §2).
+	//
+	// Example: ["authorization_code"]
+	GrantTypes *[]string `json:"grant_types,omitempty"`
+
+	// IDTokenEncryptedResponseAlg The JWE `alg` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IDTokenEncryptedResponseAlg *string `json:"id_token_encrypted_response_alg,omitempty"`
+
+	// IDTokenEncryptedResponseEnc The JWE `enc` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IDTokenEncryptedResponseEnc *string `json:"id_token_encrypted_response_enc,omitempty"`
+
+	// IDTokenLifetime The lifetime of ID tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	IDTokenLifetime *int32 `json:"id_token_lifetime,omitempty"`
+
+	// IDTokenSignedResponseAlg The JWS algorithm that signs ID tokens for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	IDTokenSignedResponseAlg *string `json:"id_token_signed_response_alg,omitempty"`
+
+	// InitiateLoginURI The https URI at which a third party can start a login (OpenID Connect Core §4).
+	//
+	// Example: https://app.example.com/login
+	InitiateLoginURI *string `json:"initiate_login_uri,omitempty"`
+
+	// IntrospectionEncryptedResponseAlg The JWE `alg` that encrypts introspection responses for the client (RFC 9701 §6). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IntrospectionEncryptedResponseAlg *string `json:"introspection_encrypted_response_alg,omitempty"`
+
+	// IntrospectionEncryptedResponseEnc The JWE `enc` that encrypts introspection responses for the client (RFC 9701 §6). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IntrospectionEncryptedResponseEnc *string `json:"introspection_encrypted_response_enc,omitempty"`
+
+	// IntrospectionSignedResponseAlg The JWS algorithm that signs introspection responses for the client (RFC 9701 §6).
+	//
+	// Example: PS256
+	IntrospectionSignedResponseAlg *string `json:"introspection_signed_response_alg,omitempty"`
+
+	// IsConfidential Whether the client can keep a secret (RFC 6749 §2.1).
+	//
+	// Example: true
+	IsConfidential *bool `json:"is_confidential,omitempty"`
+
+	// JwksURI The location of the public keys: an https URI on a public host. Mutually exclusive with `jwks`; to switch, clear the other in the same request.
+	//
+	// Example: https://client.example.com/.well-known/jwks.json
+	JwksURI *string `json:"jwks_uri,omitempty"`
+
+	// Labels Names and values for your own use, at most 32. A name is a prefix and a name, such as `example.com/tier`, of at most 128 characters. An update replaces all labels.
+	//
+	// Example: {"example.com/tier":"gold"}
+	Labels *map[string]string `json:"labels,omitempty"`
+
+	// LogoURL The URL of the client's logo (RFC 7591 §2, `logo_uri`).
+	//
+	// Example: https://app.example.com/logo.png
+	LogoURL *string `json:"logo_url,omitempty"`
+
+	// Name The human-readable name of the client.
+	//
+	// Example: My App
+	Name *string `json:"name,omitempty"`
+
+	// Owner The team or person that owns the client.
+	//
+	// Example: payments
+	Owner *string `json:"owner,omitempty"`
+
+	// PostLogoutRedirectUris Where the user may be sent after a logout, matched exactly (OpenID Connect RP-Initiated Logout §3.1).
+	//
+	// Example: ["https://app.example.com/bye"]
+	PostLogoutRedirectUris *[]string `json:"post_logout_redirect_uris,omitempty"`
+
+	// PrivacyPolicy The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
+	//
+	// Example: https://app.example.com/privacy
+	PrivacyPolicy *string `json:"privacy_policy,omitempty"`
+
+	// RedirectUris The redirection endpoints, stored byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
+	//
+	// Example: ["https://app.example.com/callback"]
+	RedirectUris *[]string `json:"redirect_uris,omitempty"`
+
+	// RefreshTokenLifetime The lifetime of refresh tokens in seconds, from 300 to 157680000. 0 is unset: the default of the server.
+	//
+	// Example: 2592000
+	RefreshTokenLifetime *int32 `json:"refresh_token_lifetime,omitempty"`
+
+	// RefreshTokenRotation `rotate` if each use of a refresh token replaces it, `reuse` if not (RFC 9700 §2.2.2).
+	//
+	// Example: rotate
+	RefreshTokenRotation *string `json:"refresh_token_rotation,omitempty"`
+
+	// RequestObjectEncryptionAlg The JWE `alg` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: RSA-OAEP-256
+	RequestObjectEncryptionAlg *string `json:"request_object_encryption_alg,omitempty"`
+
+	// RequestObjectEncryptionEnc The JWE `enc` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: A256GCM
+	RequestObjectEncryptionEnc *string `json:"request_object_encryption_enc,omitempty"`
+
+	// RequestObjectSigningAlg The JWS algorithm that must sign the request objects of the client (OpenID Connect Registration §2). If unset, any that its keys can verify.
+	//
+	// Example: PS256
+	RequestObjectSigningAlg *string `json:"request_object_signing_alg,omitempty"`
+
+	// RequestUris The `request_uri` values that the client may use (OpenID Connect Registration §2).
+	//
+	// Example: ["https://app.example.com/request.jwt"]
+	RequestUris *[]string `json:"request_uris,omitempty"`
+
+	// RequireAuthTime Whether ID tokens must have `auth_time` (OpenID Connect Registration §2).
+	//
+	// Example: true
+	RequireAuthTime *bool `json:"require_auth_time,omitempty"`
+
+	// RequirePkce Whether every authorization request must use PKCE, with S256 (RFC 9700 §2.1.1).
+	//
+	// Example: true
+	RequirePkce *bool `json:"require_pkce,omitempty"`
+
+	// RequirePushedAuthorizationRequests Whether every authorization request must be pushed (RFC 9126 §6).
+	//
+	// Example: true
+	RequirePushedAuthorizationRequests *bool `json:"require_pushed_authorization_requests,omitempty"`
+
+	// RequireSignedRequestObject Whether every authorization request must be a signed request object (RFC 9101 §10.5).
+	//
+	// Example: true
+	RequireSignedRequestObject *bool `json:"require_signed_request_object,omitempty"`
+
+	// Resources What the parameter `resource` may name (RFC 8707 §2). If unset, anything.
+	//
+	// Example: ["https://api.example.com"]
+	Resources *[]string `json:"resources,omitempty"`
+
+	// ResponseModes The response modes that the client may request (FAPI 2.0 Message Signing §5.3.3). If unset, any.
+	//
+	// Example: ["query","form_post"]
+	ResponseModes *[]string `json:"response_modes,omitempty"`
+
+	// ResponseTypes The response types that the client may request (RFC 7591 §2); the order of the words in one does not matter. If unset, they follow from the grant types.
+	//
+	// Example: ["code"]
+	ResponseTypes *[]string `json:"response_types,omitempty"`
+
+	// Scopes The scopes that the client may request (RFC 6749 §3.3), one scope per element.
+	//
+	// Example: ["openid","profile"]
+	Scopes *[]string `json:"scopes,omitempty"`
+
+	// SectorIdentifierURI The https location of a JSON array with the redirect URIs that share pairwise subjects (OpenID Connect Registration §5).
+	//
+	// Example: https://example.com/sector.json
+	SectorIdentifierURI *string `json:"sector_identifier_uri,omitempty"`
+
+	// SkipConsent Whether users are not asked for consent, as for a first-party client.
+	//
+	// Example: true
+	SkipConsent *bool `json:"skip_consent,omitempty"`
+
+	// SoftwareID The identifier of the software, the same for all its instances (RFC 7591 §2).
+	//
+	// Example: 4NRB1-0XZABZI9E6-5SM3R
+	SoftwareID *string `json:"software_id,omitempty"`
+
+	// SoftwareVersion The version of the software (RFC 7591 §2).
+	//
+	// Example: 2.1.0
+	SoftwareVersion *string `json:"software_version,omitempty"`
+
+	// Status `active` or `suspended`. Authorization servers must not serve a suspended client.
+	//
+	// Example: active
+	Status *string `json:"status,omitempty"`
+
+	// SubjectType `public` or `pairwise`: which `sub` the client receives (OpenID Connect Registration §2). If unset, `public`.
+	//
+	// Example: pairwise
+	SubjectType *string `json:"subject_type,omitempty"`
+
+	// TermsURL The URL of the terms of service (RFC 7591 §2, `tos_uri`).
+	//
+	// Example: https://app.example.com/terms
+	TermsURL *string `json:"terms_url,omitempty"`
+
+	// TLSClientAuthSanDNS The expected DNS name in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: app.example.com
+	TLSClientAuthSanDNS *string `json:"tls_client_auth_san_dns,omitempty"`
+
+	// TLSClientAuthSanEmail The expected e-mail address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: app@example.com
+	TLSClientAuthSanEmail *string `json:"tls_client_auth_san_email,omitempty"`
+
+	// TLSClientAuthSanIP The expected IP address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: 192.0.2.1
+	TLSClientAuthSanIP *string `json:"tls_client_auth_san_ip,omitempty"`
+
+	// TLSClientAuthSanURI The expected URI in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: https://app.example.com
+	TLSClientAuthSanURI *string `json:"tls_client_auth_san_uri,omitempty"`
+
+	// TLSClientAuthSubjectDn The expected subject distinguished name of the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: CN=app,O=Example,C=DE
+	TLSClientAuthSubjectDn *string `json:"tls_client_auth_subject_dn,omitempty"`
+
+	// TLSClientCertificateBoundAccessTokens Whether access tokens must be bound to the certificate of the client (RFC 8705 §3.4).
+	//
+	// Example: true
+	TLSClientCertificateBoundAccessTokens *bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthSigningAlg The JWS algorithm that must sign the client assertions of `private_key_jwt` (OpenID Connect Registration §2). If unset, any that the keys of the client can verify.
+	//
+	// Example: ES256
+	TokenEndpointAuthSigningAlg *string `json:"token_endpoint_auth_signing_alg,omitempty"`
+
+	// UseMtlsEndpointAliases Whether the client uses the `mtls_endpoint_aliases` of the server (FAPI 2.0 Security Profile §5.2.2.1.1).
+	//
+	// Example: true
+	UseMtlsEndpointAliases *bool `json:"use_mtls_endpoint_aliases,omitempty"`
+
+	// UserinfoEncryptedResponseAlg The JWE `alg` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	UserinfoEncryptedResponseAlg *string `json:"userinfo_encrypted_response_alg,omitempty"`
+
+	// UserinfoEncryptedResponseEnc The JWE `enc` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	UserinfoEncryptedResponseEnc *string `json:"userinfo_encrypted_response_enc,omitempty"`
+
+	// UserinfoSignedResponseAlg The JWS algorithm that signs userinfo responses for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	UserinfoSignedResponseAlg *string `json:"userinfo_signed_response_alg,omitempty"`
+
+	// Website The URL of the client's home page (RFC 7591 §2, `client_uri`).
+	//
+	// Example: https://app.example.com
+	Website *string `json:"website,omitempty"`
 }
 
 // Finding A violated rule, and where it is violated.
@@ -749,8 +2392,77 @@ type Finding struct {
 	Source *string `json:"source,omitempty"`
 }
 
+// Jwk A public key (RFC 7517 §4) with the parameters that the operation lists.
+type Jwk map[string]interface{}
+
+// JwkSet A JWK Set (RFC 7517 §5).
+type JwkSet struct {
+	// Keys The public keys, in the order of the registered set.
+	Keys *[]Jwk `json:"keys,omitempty"`
+}
+
 // OAuthClientItem A client as responses show it.
 type OAuthClientItem struct {
+	// AccessTokenLifetime The lifetime of access tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	AccessTokenLifetime *int32 `json:"access_token_lifetime,omitempty"`
+
+	// ApplicationType `web` or `native` (OpenID Connect Registration §2). If unset, `native` where all redirect URIs are loopback or private-use, otherwise `web`.
+	//
+	// Example: web
+	ApplicationType *string `json:"application_type,omitempty"`
+
+	// AuthorizationDetailsTypes The types of authorization details that the client may use (RFC 9396 §10).
+	//
+	// Example: ["payment_initiation"]
+	AuthorizationDetailsTypes *[]string `json:"authorization_details_types,omitempty"`
+
+	// AuthorizationEncryptedResponseAlg The JWE `alg` that encrypts authorization responses for the client (JARM §3). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	AuthorizationEncryptedResponseAlg *string `json:"authorization_encrypted_response_alg,omitempty"`
+
+	// AuthorizationEncryptedResponseEnc The JWE `enc` that encrypts authorization responses for the client (JARM §3). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	AuthorizationEncryptedResponseEnc *string `json:"authorization_encrypted_response_enc,omitempty"`
+
+	// AuthorizationSignedResponseAlg The JWS algorithm that signs authorization responses for the client (JARM §3).
+	//
+	// Example: PS256
+	AuthorizationSignedResponseAlg *string `json:"authorization_signed_response_alg,omitempty"`
+
+	// BackchannelAuthenticationRequestSigningAlg The JWS algorithm that must sign CIBA authentication requests (CIBA Core §4).
+	//
+	// Example: ES256
+	BackchannelAuthenticationRequestSigningAlg *string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+
+	// BackchannelClientNotificationEndpoint Where the server notifies the client in the delivery modes ping and push (CIBA Core §4).
+	//
+	// Example: https://app.example.com/ciba
+	BackchannelClientNotificationEndpoint *string `json:"backchannel_client_notification_endpoint,omitempty"`
+
+	// BackchannelLogoutSessionRequired Whether the report of a logout by the back channel must name the session (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: true
+	BackchannelLogoutSessionRequired *bool `json:"backchannel_logout_session_required,omitempty"`
+
+	// BackchannelLogoutURI Where the authorization server reports a logout by the back channel (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: https://app.example.com/backchannel-logout
+	BackchannelLogoutURI *string `json:"backchannel_logout_uri,omitempty"`
+
+	// BackchannelTokenDeliveryMode How CIBA delivers tokens: `poll`, `ping` or `push` (CIBA Core §4).
+	//
+	// Example: poll
+	BackchannelTokenDeliveryMode *string `json:"backchannel_token_delivery_mode,omitempty"`
+
+	// BackchannelUserCodeParameter Whether the client supports the parameter `user_code` (CIBA Core §4).
+	//
+	// Example: true
+	BackchannelUserCodeParameter *bool `json:"backchannel_user_code_parameter,omitempty"`
+
 	// ClientAuthMethods How the client authenticates: a **string** with the JSON text of an array. In requests it is an array.
 	//
 	// Example: ["client_secret_basic","private_key_jwt"]
@@ -760,6 +2472,11 @@ type OAuthClientItem struct {
 	//
 	// Example: app-123
 	ClientID *string `json:"client_id,omitempty"`
+
+	// Contacts The e-mail addresses of the people responsible for the client (RFC 7591 §2).
+	//
+	// Example: ["oauth@example.com"]
+	Contacts *[]string `json:"contacts,omitempty"`
 
 	// CorsOrigins The web origins that may call the authorization server for this client (RFC 6454 §6.2).
 	//
@@ -771,15 +2488,50 @@ type OAuthClientItem struct {
 	// Example: 2026-04-15T10:30:00Z
 	CreatedAt *string `json:"created_at,omitempty"`
 
+	// DefaultAcrValues The authentication context class references, in order of preference, if a request names none (OpenID Connect Registration §2).
+	//
+	// Example: ["urn:mace:incommon:iap:silver"]
+	DefaultAcrValues *[]string `json:"default_acr_values,omitempty"`
+
+	// DefaultMaxAge The maximum age of the authentication of the user, in seconds, from 0 to 31536000, if a request does not say (OpenID Connect Registration §2). -1 is unset, because 0 is a value.
+	//
+	// Example: 3600
+	DefaultMaxAge *int32 `json:"default_max_age,omitempty"`
+
 	// DeletedAt When the client was deleted, RFC 3339 in UTC; empty while it exists.
 	//
 	// Example:
 	DeletedAt *string `json:"deleted_at,omitempty"`
 
+	// Description What the client is for, in plain text (OpenID Federation §5.2.2).
+	//
+	// Example: The customer portal
+	Description *string `json:"description,omitempty"`
+
+	// DpopBoundAccessTokens Whether access tokens must be bound to a DPoP key (RFC 9449 §5.2).
+	//
+	// Example: true
+	DpopBoundAccessTokens *bool `json:"dpop_bound_access_tokens,omitempty"`
+
+	// Effective What an authorization server is to apply for a client: its configuration, with the defaults of the specifications
+	// and the minimum of its FAPI profile in the fields that are unset. It is computed for the response and never stored.
+	// A field that is absent has no default. `response_types` is always present.
+	Effective *EffectiveConfiguration `json:"effective,omitempty"`
+
 	// FapiProfile The FAPI profile that the client must comply with: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are stored as sent and mean `fapi1-baseline` and `fapi2-security`.
 	//
 	// Example: fapi2-security
 	FapiProfile *string `json:"fapi_profile,omitempty"`
+
+	// FrontchannelLogoutSessionRequired Whether the report of a logout by the front channel must name the session (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: true
+	FrontchannelLogoutSessionRequired *bool `json:"frontchannel_logout_session_required,omitempty"`
+
+	// FrontchannelLogoutURI Where the authorization server reports a logout by the front channel (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: https://app.example.com/frontchannel-logout
+	FrontchannelLogoutURI *string `json:"frontchannel_logout_uri,omitempty"`
 
 	// GrantTypes The grant types that the client may use (RFC 7591 §2).
 	//
@@ -791,15 +2543,65 @@ type OAuthClientItem struct {
 	// Example: client_abc123
 	ID *string `json:"id,omitempty"`
 
+	// IDTokenEncryptedResponseAlg The JWE `alg` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IDTokenEncryptedResponseAlg *string `json:"id_token_encrypted_response_alg,omitempty"`
+
+	// IDTokenEncryptedResponseEnc The JWE `enc` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IDTokenEncryptedResponseEnc *string `json:"id_token_encrypted_response_enc,omitempty"`
+
+	// IDTokenLifetime The lifetime of ID tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	IDTokenLifetime *int32 `json:"id_token_lifetime,omitempty"`
+
+	// IDTokenSignedResponseAlg The JWS algorithm that signs ID tokens for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	IDTokenSignedResponseAlg *string `json:"id_token_signed_response_alg,omitempty"`
+
+	// InitiateLoginURI The https URI at which a third party can start a login (OpenID Connect Core §4).
+	//
+	// Example: https://app.example.com/login
+	InitiateLoginURI *string `json:"initiate_login_uri,omitempty"`
+
+	// IntrospectionEncryptedResponseAlg The JWE `alg` that encrypts introspection responses for the client (RFC 9701 §6). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IntrospectionEncryptedResponseAlg *string `json:"introspection_encrypted_response_alg,omitempty"`
+
+	// IntrospectionEncryptedResponseEnc The JWE `enc` that encrypts introspection responses for the client (RFC 9701 §6). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IntrospectionEncryptedResponseEnc *string `json:"introspection_encrypted_response_enc,omitempty"`
+
+	// IntrospectionSignedResponseAlg The JWS algorithm that signs introspection responses for the client (RFC 9701 §6).
+	//
+	// Example: PS256
+	IntrospectionSignedResponseAlg *string `json:"introspection_signed_response_alg,omitempty"`
+
 	// IsConfidential Whether the client can keep a secret (RFC 6749 §2.1).
 	//
 	// Example: true
 	IsConfidential *bool `json:"is_confidential,omitempty"`
 
+	// Jwks The inline keys of the client, the JSON text of a JWK Set as it was registered (RFC 7517 §5); only with `include=jwks` and in a snapshot, and absent if the client has no inline keys.
+	//
+	// Example: {"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}
+	Jwks *string `json:"jwks,omitempty"`
+
 	// JwksURI The location of the public keys: an https URI on a public host. Mutually exclusive with `jwks`; to switch, clear the other in the same request.
 	//
 	// Example: https://client.example.com/.well-known/jwks.json
 	JwksURI *string `json:"jwks_uri,omitempty"`
+
+	// Labels Names and values for your own use, at most 32. A name is a prefix and a name, such as `example.com/tier`, of at most 128 characters. An update replaces all labels.
+	//
+	// Example: {"example.com/tier":"gold"}
+	Labels *map[string]string `json:"labels,omitempty"`
 
 	// LogoURL The URL of the client's logo (RFC 7591 §2, `logo_uri`).
 	//
@@ -811,6 +2613,16 @@ type OAuthClientItem struct {
 	// Example: My App
 	Name *string `json:"name,omitempty"`
 
+	// Owner The team or person that owns the client.
+	//
+	// Example: payments
+	Owner *string `json:"owner,omitempty"`
+
+	// PostLogoutRedirectUris Where the user may be sent after a logout, matched exactly (OpenID Connect RP-Initiated Logout §3.1).
+	//
+	// Example: ["https://app.example.com/bye"]
+	PostLogoutRedirectUris *[]string `json:"post_logout_redirect_uris,omitempty"`
+
 	// PrivacyPolicy The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
 	//
 	// Example: https://app.example.com/privacy
@@ -821,20 +2633,115 @@ type OAuthClientItem struct {
 	// Example: ["https://app.example.com/callback"]
 	RedirectUris *[]string `json:"redirect_uris,omitempty"`
 
+	// RefreshTokenLifetime The lifetime of refresh tokens in seconds, from 300 to 157680000. 0 is unset: the default of the server.
+	//
+	// Example: 2592000
+	RefreshTokenLifetime *int32 `json:"refresh_token_lifetime,omitempty"`
+
+	// RefreshTokenRotation `rotate` if each use of a refresh token replaces it, `reuse` if not (RFC 9700 §2.2.2).
+	//
+	// Example: rotate
+	RefreshTokenRotation *string `json:"refresh_token_rotation,omitempty"`
+
+	// RequestObjectEncryptionAlg The JWE `alg` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: RSA-OAEP-256
+	RequestObjectEncryptionAlg *string `json:"request_object_encryption_alg,omitempty"`
+
+	// RequestObjectEncryptionEnc The JWE `enc` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: A256GCM
+	RequestObjectEncryptionEnc *string `json:"request_object_encryption_enc,omitempty"`
+
+	// RequestObjectSigningAlg The JWS algorithm that must sign the request objects of the client (OpenID Connect Registration §2). If unset, any that its keys can verify.
+	//
+	// Example: PS256
+	RequestObjectSigningAlg *string `json:"request_object_signing_alg,omitempty"`
+
+	// RequestUris The `request_uri` values that the client may use (OpenID Connect Registration §2).
+	//
+	// Example: ["https://app.example.com/request.jwt"]
+	RequestUris *[]string `json:"request_uris,omitempty"`
+
+	// RequireAuthTime Whether ID tokens must have `auth_time` (OpenID Connect Registration §2).
+	//
+	// Example: true
+	RequireAuthTime *bool `json:"require_auth_time,omitempty"`
+
+	// RequirePkce Whether every authorization request must use PKCE, with S256 (RFC 9700 §2.1.1).
+	//
+	// Example: true
+	RequirePkce *bool `json:"require_pkce,omitempty"`
+
+	// RequirePushedAuthorizationRequests Whether every authorization request must be pushed (RFC 9126 §6).
+	//
+	// Example: true
+	RequirePushedAuthorizationRequests *bool `json:"require_pushed_authorization_requests,omitempty"`
+
+	// RequireSignedRequestObject Whether every authorization request must be a signed request object (RFC 9101 §10.5).
+	//
+	// Example: true
+	RequireSignedRequestObject *bool `json:"require_signed_request_object,omitempty"`
+
+	// Resources What the parameter `resource` may name (RFC 8707 §2). If unset, anything.
+	//
+	// Example: ["https://api.example.com"]
+	Resources *[]string `json:"resources,omitempty"`
+
+	// ResponseModes The response modes that the client may request (FAPI 2.0 Message Signing §5.3.3). If unset, any.
+	//
+	// Example: ["query","form_post"]
+	ResponseModes *[]string `json:"response_modes,omitempty"`
+
+	// ResponseTypes The response types that the client may request (RFC 7591 §2); the order of the words in one does not matter. If unset, they follow from the grant types.
+	//
+	// Example: ["code"]
+	ResponseTypes *[]string `json:"response_types,omitempty"`
+
+	// Revision The number of the revision of the client, as in its `ETag`; absent in a dry run, which creates no revision, and in the history and the feed, whose entries have the number.
+	//
+	// Example: 7
+	Revision *int64 `json:"revision,omitempty"`
+
 	// Scopes The scopes that the client may request (RFC 6749 §3.3), one scope per element.
 	//
 	// Example: ["openid","profile"]
 	Scopes *[]string `json:"scopes,omitempty"`
 
-	// SecretLastFour The last four characters of the newest secret that has not expired; absent if there is none.
+	// SecretLastFour The last four characters of the newest secret that has not expired; absent if there is none, or if they are not known.
 	//
 	// Example: bcde
 	SecretLastFour *string `json:"secret_last_four,omitempty"`
+
+	// SectorIdentifierURI The https location of a JSON array with the redirect URIs that share pairwise subjects (OpenID Connect Registration §5).
+	//
+	// Example: https://example.com/sector.json
+	SectorIdentifierURI *string `json:"sector_identifier_uri,omitempty"`
+
+	// SkipConsent Whether users are not asked for consent, as for a first-party client.
+	//
+	// Example: true
+	SkipConsent *bool `json:"skip_consent,omitempty"`
+
+	// SoftwareID The identifier of the software, the same for all its instances (RFC 7591 §2).
+	//
+	// Example: 4NRB1-0XZABZI9E6-5SM3R
+	SoftwareID *string `json:"software_id,omitempty"`
+
+	// SoftwareVersion The version of the software (RFC 7591 §2).
+	//
+	// Example: 2.1.0
+	SoftwareVersion *string `json:"software_version,omitempty"`
 
 	// Status `active` or `suspended`. Authorization servers must not serve a suspended client.
 	//
 	// Example: active
 	Status *string `json:"status,omitempty"`
+
+	// SubjectType `public` or `pairwise`: which `sub` the client receives (OpenID Connect Registration §2). If unset, `public`.
+	//
+	// Example: pairwise
+	SubjectType *string `json:"subject_type,omitempty"`
 
 	// TenantID The tenant that the client belongs to.
 	//
@@ -871,10 +2778,40 @@ type OAuthClientItem struct {
 	// Example: CN=app,O=Example,C=DE
 	TLSClientAuthSubjectDn *string `json:"tls_client_auth_subject_dn,omitempty"`
 
+	// TLSClientCertificateBoundAccessTokens Whether access tokens must be bound to the certificate of the client (RFC 8705 §3.4).
+	//
+	// Example: true
+	TLSClientCertificateBoundAccessTokens *bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthSigningAlg The JWS algorithm that must sign the client assertions of `private_key_jwt` (OpenID Connect Registration §2). If unset, any that the keys of the client can verify.
+	//
+	// Example: ES256
+	TokenEndpointAuthSigningAlg *string `json:"token_endpoint_auth_signing_alg,omitempty"`
+
 	// UpdatedAt When the client was last changed, RFC 3339 in UTC.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	UpdatedAt *string `json:"updated_at,omitempty"`
+
+	// UseMtlsEndpointAliases Whether the client uses the `mtls_endpoint_aliases` of the server (FAPI 2.0 Security Profile §5.2.2.1.1).
+	//
+	// Example: true
+	UseMtlsEndpointAliases *bool `json:"use_mtls_endpoint_aliases,omitempty"`
+
+	// UserinfoEncryptedResponseAlg The JWE `alg` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	UserinfoEncryptedResponseAlg *string `json:"userinfo_encrypted_response_alg,omitempty"`
+
+	// UserinfoEncryptedResponseEnc The JWE `enc` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	UserinfoEncryptedResponseEnc *string `json:"userinfo_encrypted_response_enc,omitempty"`
+
+	// UserinfoSignedResponseAlg The JWS algorithm that signs userinfo responses for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	UserinfoSignedResponseAlg *string `json:"userinfo_signed_response_alg,omitempty"`
 
 	// Website The URL of the client's home page (RFC 7591 §2, `client_uri`).
 	//
@@ -960,6 +2897,11 @@ type Obligation struct {
 	//
 	// Example: require PKCE with S256
 	Demand *string `json:"demand,omitempty"`
+
+	// Rules The rules by which a registration shows that the requirement is met; it is listed because one of them has findings. Absent if no registration can show it.
+	//
+	// Example: ["pkce-undeclared"]
+	Rules *[]string `json:"rules,omitempty"`
 
 	// Source The specification clause.
 	//
@@ -1277,7 +3219,7 @@ type Secret struct {
 	// Example: 2026-04-15T10:30:00Z
 	ExpiresAt *string `json:"expires_at,omitempty"`
 
-	// LastFour The last four characters of the secret.
+	// LastFour The last four characters of the secret; empty if they are not known or would reveal too much, as for an imported secret until it is verified.
 	//
 	// Example: bcde
 	LastFour *string `json:"last_four,omitempty"`
@@ -1330,6 +3272,61 @@ type SecretListDetailResponse struct {
 	Timestamp *string `json:"timestamp,omitempty"`
 }
 
+// SecretVerifier What is needed to verify a secret outside of the registry.
+type SecretVerifier struct {
+	// Algorithm `sha-256` or `hmac-sha-256`; for an imported secret that was not verified yet, or whose value could be guessed, also `argon2id`, `scrypt`, `pbkdf2-sha256`, `pbkdf2-sha512` or `bcrypt`.
+	//
+	// Example: sha-256
+	Algorithm *string `json:"algorithm,omitempty"`
+
+	// ExpiresAt When the secret expires; absent if it never does.
+	//
+	// Example: 2026-04-15T14:30:00Z
+	ExpiresAt *string `json:"expires_at,omitempty"`
+
+	// Hash For `sha-256` and `hmac-sha-256`, the hash of the UTF-8 bytes of the secret in 64 lower-case hexadecimal digits; otherwise the PHC string or bcrypt hash, as imported.
+	//
+	// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Hash *string `json:"hash,omitempty"`
+
+	// KeyID Only for `hmac-sha-256`: the id of the pepper, which is the key. It is the first 8 hexadecimal digits of the SHA-256 of `pepper id ` (with the space) and the pepper.
+	//
+	// Example: 5ad6f23d
+	KeyID *string `json:"key_id,omitempty"`
+
+	// SecretID The id of the secret.
+	//
+	// Example: secret_abc123
+	SecretID *string `json:"secret_id,omitempty"`
+}
+
+// SecretVerifierList The hashes of the secrets of a client.
+type SecretVerifierList struct {
+	// SecretVerifiers The secrets that are valid now, oldest first.
+	SecretVerifiers *[]SecretVerifier `json:"secret_verifiers,omitempty"`
+}
+
+// SecretVerifierListDetailResponse The success envelope around the hashes of secrets.
+type SecretVerifierListDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data The hashes of the secrets of a client.
+	Data *SecretVerifierList `json:"data,omitempty"`
+
+	// Message Human-readable summary.
+	//
+	// Example: secret verifiers found
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp The time of the response, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
 // SimpleResponse An error.
 type SimpleResponse struct {
 	// Code The HTTP status.
@@ -1347,7 +3344,7 @@ type SimpleResponse struct {
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
 
-	// Violations For a 400: all violations at once, at most the first 100.
+	// Violations For a 400: all violations at once, at most the first 100. In addition to the rules: `contract` for what does not match this description, and `secret-hash-syntax`, `secret-hash-bounds` and `secret-hash-unused` for a `secret_hash`.
 	Violations *[]Finding `json:"violations,omitempty"`
 
 	// ViolationsOmitted The number of violations that are not listed; absent if all are listed.
@@ -1358,25 +3355,160 @@ type SimpleResponse struct {
 
 // UpdateClientRequest The fields to change. Every field is optional, and an omitted one is left unchanged. `""` clears a string, `[]` an array; `null` is rejected.
 type UpdateClientRequest struct {
+	// AccessTokenLifetime The lifetime of access tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	AccessTokenLifetime *int32 `json:"access_token_lifetime,omitempty"`
+
+	// ApplicationType `web` or `native` (OpenID Connect Registration §2). If unset, `native` where all redirect URIs are loopback or private-use, otherwise `web`.
+	//
+	// Example: web
+	ApplicationType *string `json:"application_type,omitempty"`
+
+	// AuthorizationDetailsTypes The types of authorization details that the client may use (RFC 9396 §10).
+	//
+	// Example: ["payment_initiation"]
+	AuthorizationDetailsTypes *[]string `json:"authorization_details_types,omitempty"`
+
+	// AuthorizationEncryptedResponseAlg The JWE `alg` that encrypts authorization responses for the client (JARM §3). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	AuthorizationEncryptedResponseAlg *string `json:"authorization_encrypted_response_alg,omitempty"`
+
+	// AuthorizationEncryptedResponseEnc The JWE `enc` that encrypts authorization responses for the client (JARM §3). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	AuthorizationEncryptedResponseEnc *string `json:"authorization_encrypted_response_enc,omitempty"`
+
+	// AuthorizationSignedResponseAlg The JWS algorithm that signs authorization responses for the client (JARM §3).
+	//
+	// Example: PS256
+	AuthorizationSignedResponseAlg *string `json:"authorization_signed_response_alg,omitempty"`
+
+	// BackchannelAuthenticationRequestSigningAlg The JWS algorithm that must sign CIBA authentication requests (CIBA Core §4).
+	//
+	// Example: ES256
+	BackchannelAuthenticationRequestSigningAlg *string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+
+	// BackchannelClientNotificationEndpoint Where the server notifies the client in the delivery modes ping and push (CIBA Core §4).
+	//
+	// Example: https://app.example.com/ciba
+	BackchannelClientNotificationEndpoint *string `json:"backchannel_client_notification_endpoint,omitempty"`
+
+	// BackchannelLogoutSessionRequired Whether the report of a logout by the back channel must name the session (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: true
+	BackchannelLogoutSessionRequired *bool `json:"backchannel_logout_session_required,omitempty"`
+
+	// BackchannelLogoutURI Where the authorization server reports a logout by the back channel (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: https://app.example.com/backchannel-logout
+	BackchannelLogoutURI *string `json:"backchannel_logout_uri,omitempty"`
+
+	// BackchannelTokenDeliveryMode How CIBA delivers tokens: `poll`, `ping` or `push` (CIBA Core §4).
+	//
+	// Example: poll
+	BackchannelTokenDeliveryMode *string `json:"backchannel_token_delivery_mode,omitempty"`
+
+	// BackchannelUserCodeParameter Whether the client supports the parameter `user_code` (CIBA Core §4).
+	//
+	// Example: true
+	BackchannelUserCodeParameter *bool `json:"backchannel_user_code_parameter,omitempty"`
+
 	// ClientAuthMethods How the client authenticates: `none`, `client_secret_basic`, `client_secret_post`, `private_key_jwt`, `tls_client_auth`, `self_signed_tls_client_auth`. An array here; in responses it is a string with the JSON text of the array.
 	//
 	// Example: ["client_secret_basic"]
 	ClientAuthMethods *[]string `json:"client_auth_methods,omitempty"`
+
+	// Contacts The e-mail addresses of the people responsible for the client (RFC 7591 §2).
+	//
+	// Example: ["oauth@example.com"]
+	Contacts *[]string `json:"contacts,omitempty"`
 
 	// CorsOrigins The web origins that may call the authorization server for this client (RFC 6454 §6.2).
 	//
 	// Example: ["https://app.example.com"]
 	CorsOrigins *[]string `json:"cors_origins,omitempty"`
 
+	// DefaultAcrValues The authentication context class references, in order of preference, if a request names none (OpenID Connect Registration §2).
+	//
+	// Example: ["urn:mace:incommon:iap:silver"]
+	DefaultAcrValues *[]string `json:"default_acr_values,omitempty"`
+
+	// DefaultMaxAge The maximum age of the authentication of the user, in seconds, from 0 to 31536000, if a request does not say (OpenID Connect Registration §2). -1 is unset, because 0 is a value.
+	//
+	// Example: 3600
+	DefaultMaxAge *int32 `json:"default_max_age,omitempty"`
+
+	// Description What the client is for, in plain text (OpenID Federation §5.2.2).
+	//
+	// Example: The customer portal
+	Description *string `json:"description,omitempty"`
+
+	// DpopBoundAccessTokens Whether access tokens must be bound to a DPoP key (RFC 9449 §5.2).
+	//
+	// Example: true
+	DpopBoundAccessTokens *bool `json:"dpop_bound_access_tokens,omitempty"`
+
 	// FapiProfile The FAPI profile that the client must comply with: `fapi1-baseline`, `fapi1-advanced`, `fapi2-security`, `fapi2-message-signing`, or empty for none. `fapi1` and `fapi2` are stored as sent and mean `fapi1-baseline` and `fapi2-security`.
 	//
 	// Example: fapi2-security
 	FapiProfile *string `json:"fapi_profile,omitempty"`
 
+	// FrontchannelLogoutSessionRequired Whether the report of a logout by the front channel must name the session (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: true
+	FrontchannelLogoutSessionRequired *bool `json:"frontchannel_logout_session_required,omitempty"`
+
+	// FrontchannelLogoutURI Where the authorization server reports a logout by the front channel (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: https://app.example.com/frontchannel-logout
+	FrontchannelLogoutURI *string `json:"frontchannel_logout_uri,omitempty"`
+
 	// GrantTypes The grant types that the client may use (RFC 7591 §2).
 	//
 	// Example: ["authorization_code"]
 	GrantTypes *[]string `json:"grant_types,omitempty"`
+
+	// IDTokenEncryptedResponseAlg The JWE `alg` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IDTokenEncryptedResponseAlg *string `json:"id_token_encrypted_response_alg,omitempty"`
+
+	// IDTokenEncryptedResponseEnc The JWE `enc` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IDTokenEncryptedResponseEnc *string `json:"id_token_encrypted_response_enc,omitempty"`
+
+	// IDTokenLifetime The lifetime of ID tokens in seconds, from 60 to 2592000. 0 is unset: the default of the server.
+	//
+	// Example: 900
+	IDTokenLifetime *int32 `json:"id_token_lifetime,omitempty"`
+
+	// IDTokenSignedResponseAlg The JWS algorithm that signs ID tokens for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	IDTokenSignedResponseAlg *string `json:"id_token_signed_response_alg,omitempty"`
+
+	// InitiateLoginURI The https URI at which a third party can start a login (OpenID Connect Core §4).
+	//
+	// Example: https://app.example.com/login
+	InitiateLoginURI *string `json:"initiate_login_uri,omitempty"`
+
+	// IntrospectionEncryptedResponseAlg The JWE `alg` that encrypts introspection responses for the client (RFC 9701 §6). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IntrospectionEncryptedResponseAlg *string `json:"introspection_encrypted_response_alg,omitempty"`
+
+	// IntrospectionEncryptedResponseEnc The JWE `enc` that encrypts introspection responses for the client (RFC 9701 §6). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IntrospectionEncryptedResponseEnc *string `json:"introspection_encrypted_response_enc,omitempty"`
+
+	// IntrospectionSignedResponseAlg The JWS algorithm that signs introspection responses for the client (RFC 9701 §6).
+	//
+	// Example: PS256
+	IntrospectionSignedResponseAlg *string `json:"introspection_signed_response_alg,omitempty"`
 
 	// IsConfidential Whether the client can keep a secret (RFC 6749 §2.1).
 	//
@@ -1393,6 +3525,11 @@ type UpdateClientRequest struct {
 	// Example: https://client.example.com/.well-known/jwks.json
 	JwksURI *string `json:"jwks_uri,omitempty"`
 
+	// Labels Names and values for your own use, at most 32. A name is a prefix and a name, such as `example.com/tier`, of at most 128 characters. An update replaces all labels.
+	//
+	// Example: {"example.com/tier":"gold"}
+	Labels *map[string]string `json:"labels,omitempty"`
+
 	// LogoURL The URL of the client's logo (RFC 7591 §2, `logo_uri`).
 	//
 	// Example: https://app.example.com/logo.png
@@ -1402,6 +3539,16 @@ type UpdateClientRequest struct {
 	//
 	// Example: My App
 	Name *string `json:"name,omitempty"`
+
+	// Owner The team or person that owns the client.
+	//
+	// Example: payments
+	Owner *string `json:"owner,omitempty"`
+
+	// PostLogoutRedirectUris Where the user may be sent after a logout, matched exactly (OpenID Connect RP-Initiated Logout §3.1).
+	//
+	// Example: ["https://app.example.com/bye"]
+	PostLogoutRedirectUris *[]string `json:"post_logout_redirect_uris,omitempty"`
 
 	// PrivacyPolicy The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
 	//
@@ -1413,15 +3560,105 @@ type UpdateClientRequest struct {
 	// Example: ["https://app.example.com/callback"]
 	RedirectUris *[]string `json:"redirect_uris,omitempty"`
 
+	// RefreshTokenLifetime The lifetime of refresh tokens in seconds, from 300 to 157680000. 0 is unset: the default of the server.
+	//
+	// Example: 2592000
+	RefreshTokenLifetime *int32 `json:"refresh_token_lifetime,omitempty"`
+
+	// RefreshTokenRotation `rotate` if each use of a refresh token replaces it, `reuse` if not (RFC 9700 §2.2.2).
+	//
+	// Example: rotate
+	RefreshTokenRotation *string `json:"refresh_token_rotation,omitempty"`
+
+	// RequestObjectEncryptionAlg The JWE `alg` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: RSA-OAEP-256
+	RequestObjectEncryptionAlg *string `json:"request_object_encryption_alg,omitempty"`
+
+	// RequestObjectEncryptionEnc The JWE `enc` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: A256GCM
+	RequestObjectEncryptionEnc *string `json:"request_object_encryption_enc,omitempty"`
+
+	// RequestObjectSigningAlg The JWS algorithm that must sign the request objects of the client (OpenID Connect Registration §2). If unset, any that its keys can verify.
+	//
+	// Example: PS256
+	RequestObjectSigningAlg *string `json:"request_object_signing_alg,omitempty"`
+
+	// RequestUris The `request_uri` values that the client may use (OpenID Connect Registration §2).
+	//
+	// Example: ["https://app.example.com/request.jwt"]
+	RequestUris *[]string `json:"request_uris,omitempty"`
+
+	// RequireAuthTime Whether ID tokens must have `auth_time` (OpenID Connect Registration §2).
+	//
+	// Example: true
+	RequireAuthTime *bool `json:"require_auth_time,omitempty"`
+
+	// RequirePkce Whether every authorization request must use PKCE, with S256 (RFC 9700 §2.1.1).
+	//
+	// Example: true
+	RequirePkce *bool `json:"require_pkce,omitempty"`
+
+	// RequirePushedAuthorizationRequests Whether every authorization request must be pushed (RFC 9126 §6).
+	//
+	// Example: true
+	RequirePushedAuthorizationRequests *bool `json:"require_pushed_authorization_requests,omitempty"`
+
+	// RequireSignedRequestObject Whether every authorization request must be a signed request object (RFC 9101 §10.5).
+	//
+	// Example: true
+	RequireSignedRequestObject *bool `json:"require_signed_request_object,omitempty"`
+
+	// Resources What the parameter `resource` may name (RFC 8707 §2). If unset, anything.
+	//
+	// Example: ["https://api.example.com"]
+	Resources *[]string `json:"resources,omitempty"`
+
+	// ResponseModes The response modes that the client may request (FAPI 2.0 Message Signing §5.3.3). If unset, any.
+	//
+	// Example: ["query","form_post"]
+	ResponseModes *[]string `json:"response_modes,omitempty"`
+
+	// ResponseTypes The response types that the client may request (RFC 7591 §2); the order of the words in one does not matter. If unset, they follow from the grant types.
+	//
+	// Example: ["code"]
+	ResponseTypes *[]string `json:"response_types,omitempty"`
+
 	// Scopes The scopes that the client may request (RFC 6749 §3.3), one scope per element.
 	//
 	// Example: ["openid","profile"]
 	Scopes *[]string `json:"scopes,omitempty"`
 
+	// SectorIdentifierURI The https location of a JSON array with the redirect URIs that share pairwise subjects (OpenID Connect Registration §5).
+	//
+	// Example: https://example.com/sector.json
+	SectorIdentifierURI *string `json:"sector_identifier_uri,omitempty"`
+
+	// SkipConsent Whether users are not asked for consent, as for a first-party client.
+	//
+	// Example: true
+	SkipConsent *bool `json:"skip_consent,omitempty"`
+
+	// SoftwareID The identifier of the software, the same for all its instances (RFC 7591 §2).
+	//
+	// Example: 4NRB1-0XZABZI9E6-5SM3R
+	SoftwareID *string `json:"software_id,omitempty"`
+
+	// SoftwareVersion The version of the software (RFC 7591 §2).
+	//
+	// Example: 2.1.0
+	SoftwareVersion *string `json:"software_version,omitempty"`
+
 	// Status `active` or `suspended`. Authorization servers must not serve a suspended client.
 	//
 	// Example: active
 	Status *string `json:"status,omitempty"`
+
+	// SubjectType `public` or `pairwise`: which `sub` the client receives (OpenID Connect Registration §2). If unset, `public`.
+	//
+	// Example: pairwise
+	SubjectType *string `json:"subject_type,omitempty"`
 
 	// TermsURL The URL of the terms of service (RFC 7591 §2, `tos_uri`).
 	//
@@ -1453,6 +3690,36 @@ type UpdateClientRequest struct {
 	// Example: CN=app,O=Example,C=DE
 	TLSClientAuthSubjectDn *string `json:"tls_client_auth_subject_dn,omitempty"`
 
+	// TLSClientCertificateBoundAccessTokens Whether access tokens must be bound to the certificate of the client (RFC 8705 §3.4).
+	//
+	// Example: true
+	TLSClientCertificateBoundAccessTokens *bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthSigningAlg The JWS algorithm that must sign the client assertions of `private_key_jwt` (OpenID Connect Registration §2). If unset, any that the keys of the client can verify.
+	//
+	// Example: ES256
+	TokenEndpointAuthSigningAlg *string `json:"token_endpoint_auth_signing_alg,omitempty"`
+
+	// UseMtlsEndpointAliases Whether the client uses the `mtls_endpoint_aliases` of the server (FAPI 2.0 Security Profile §5.2.2.1.1).
+	//
+	// Example: true
+	UseMtlsEndpointAliases *bool `json:"use_mtls_endpoint_aliases,omitempty"`
+
+	// UserinfoEncryptedResponseAlg The JWE `alg` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	UserinfoEncryptedResponseAlg *string `json:"userinfo_encrypted_response_alg,omitempty"`
+
+	// UserinfoEncryptedResponseEnc The JWE `enc` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	UserinfoEncryptedResponseEnc *string `json:"userinfo_encrypted_response_enc,omitempty"`
+
+	// UserinfoSignedResponseAlg The JWS algorithm that signs userinfo responses for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	UserinfoSignedResponseAlg *string `json:"userinfo_signed_response_alg,omitempty"`
+
 	// Website The URL of the client's home page (RFC 7591 §2, `client_uri`).
 	//
 	// Example: https://app.example.com
@@ -1461,6 +3728,16 @@ type UpdateClientRequest struct {
 
 // Verification The result of a verification.
 type Verification struct {
+	// ExpiresAt When the matching secret expires; absent if it never does, and if there is none.
+	//
+	// Example: 2026-04-15T14:30:00Z
+	ExpiresAt *string `json:"expires_at,omitempty"`
+
+	// MaxAgeSeconds How long the result may be kept, in seconds; 0 for a negative result, which must not be kept.
+	//
+	// Example: 10
+	MaxAgeSeconds *int32 `json:"max_age_seconds,omitempty"`
+
 	// SecretID The id of the matching secret; absent if there is none.
 	//
 	// Example: secret_abc123
@@ -1501,8 +3778,14 @@ type VerifySecretRequest struct {
 	Secret string `json:"secret"`
 }
 
+// Active defines model for Active.
+type Active = bool
+
 // After defines model for After.
 type After = string
+
+// ApplicationType defines model for ApplicationType.
+type ApplicationType = string
 
 // AuthMethod defines model for AuthMethod.
 type AuthMethod = string
@@ -1525,8 +3808,14 @@ type ClientID = string
 // DryRun defines model for DryRun.
 type DryRun = bool
 
+// Effective defines model for Effective.
+type Effective = bool
+
 // FapiProfile defines model for FapiProfile.
 type FapiProfile = string
+
+// Format defines model for Format.
+type Format string
 
 // GrantType defines model for GrantType.
 type GrantType = string
@@ -1540,6 +3829,12 @@ type IfMatch = string
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
 
+// Include defines model for Include.
+type Include string
+
+// Label defines model for Label.
+type Label = string
+
 // Limit defines model for Limit.
 type Limit = int32
 
@@ -1548,6 +3843,9 @@ type Name = string
 
 // Number defines model for Number.
 type Number = int64
+
+// Owner defines model for Owner.
+type Owner = string
 
 // Page defines model for Page.
 type Page = int32
@@ -1573,8 +3871,17 @@ type Scope = string
 // SecretID defines model for SecretId.
 type SecretID = string
 
+// SnapshotInclude defines model for SnapshotInclude.
+type SnapshotInclude string
+
+// SoftwareID defines model for SoftwareId.
+type SoftwareID = string
+
 // Status defines model for Status.
 type Status string
+
+// Tenant defines model for Tenant.
+type Tenant = string
 
 // TenantID defines model for TenantId.
 type TenantID = string
@@ -1633,10 +3940,23 @@ type ListChangesParams struct {
 	// WaitSeconds Maximum time to wait, in seconds, if there is nothing new; default 0. For example `30`.
 	WaitSeconds *Wait `form:"wait_seconds,omitempty" json:"wait_seconds,omitempty"`
 
+	// Format The form of clients in the response. `clientele` is the form of all other operations. `rfc7591` is `ClientMetadata`:
+	// the standard names of RFC 7591, for authorization servers. Its media type is
+	// `application/vnd.clientele.rfc7591+json`.
+	Format *ListChangesParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Effective `true` adds what an authorization server is to apply for each client, with the defaults of the specifications and
+	// the minimum of its FAPI profile: as the object `effective`, or with `format=rfc7591` in the fields themselves. The
+	// defaults may change with a new version or configuration of the service, without a new revision of a client.
+	Effective *Effective `form:"effective,omitempty" json:"effective,omitempty"`
+
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
+
+// ListChangesParamsFormat defines parameters for ListChanges.
+type ListChangesParamsFormat string
 
 // ListClientsParams defines parameters for ListClients.
 type ListClientsParams struct {
@@ -1674,8 +3994,34 @@ type ListClientsParams struct {
 	// RedirectHost The complete host of one of the client's redirect URIs, case-insensitive. For example `app.example.com`.
 	RedirectHost *RedirectHost `form:"redirect_host,omitempty" json:"redirect_host,omitempty"`
 
+	// ApplicationType The declared application type. For example `native`.
+	ApplicationType *ApplicationType `form:"application_type,omitempty" json:"application_type,omitempty"`
+
+	// SoftwareID The `software_id`, exactly. For example `4NRB1-0XZABZI9E6-5SM3R`.
+	SoftwareID *SoftwareID `form:"software_id,omitempty" json:"software_id,omitempty"`
+
+	// Owner The owner, exactly. For example `payments`.
+	Owner *Owner `form:"owner,omitempty" json:"owner,omitempty"`
+
+	// Label The name of a label that the client has, or the name, `=` and the value. For example `example.com/tier=gold`.
+	Label *Label `form:"label,omitempty" json:"label,omitempty"`
+
+	// Format The form of clients in the response. `clientele` is the form of all other operations. `rfc7591` is `ClientMetadata`:
+	// the standard names of RFC 7591, for authorization servers. Its media type is
+	// `application/vnd.clientele.rfc7591+json`.
+	Format *ListClientsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Effective `true` adds what an authorization server is to apply for each client, with the defaults of the specifications and
+	// the minimum of its FAPI profile: as the object `effective`, or with `format=rfc7591` in the fields themselves. The
+	// defaults may change with a new version or configuration of the service, without a new revision of a client.
+	Effective *Effective `form:"effective,omitempty" json:"effective,omitempty"`
+
 	// UpdatedSince Return only clients that were changed at or after this time (RFC 3339). For example `2026-04-15T10:30:00Z`.
 	UpdatedSince *UpdatedSince `form:"updated_since,omitempty" json:"updated_since,omitempty"`
+
+	// Include `jwks` adds the inline keys of each client to the response, as the field `jwks`. Without it, items have no keys.
+	// For example `jwks`.
+	Include *ListClientsParamsInclude `form:"include,omitempty" json:"include,omitempty"`
 
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
@@ -1684,6 +4030,12 @@ type ListClientsParams struct {
 
 // ListClientsParamsStatus defines parameters for ListClients.
 type ListClientsParamsStatus string
+
+// ListClientsParamsFormat defines parameters for ListClients.
+type ListClientsParamsFormat string
+
+// ListClientsParamsInclude defines parameters for ListClients.
+type ListClientsParamsInclude string
 
 // CreateClientParams defines parameters for CreateClient.
 type CreateClientParams struct {
@@ -1729,6 +4081,24 @@ type DeleteClientParams struct {
 
 // GetClientParams defines parameters for GetClient.
 type GetClientParams struct {
+	// Format The form of clients in the response. `clientele` is the form of all other operations. `rfc7591` is `ClientMetadata`:
+	// the standard names of RFC 7591, for authorization servers. Its media type is
+	// `application/vnd.clientele.rfc7591+json`.
+	Format *GetClientParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Effective `true` adds what an authorization server is to apply for each client, with the defaults of the specifications and
+	// the minimum of its FAPI profile: as the object `effective`, or with `format=rfc7591` in the fields themselves. The
+	// defaults may change with a new version or configuration of the service, without a new revision of a client.
+	Effective *Effective `form:"effective,omitempty" json:"effective,omitempty"`
+
+	// Active `true` returns the client only if it is active. The response for a suspended client is then 404, as for one that
+	// does not exist.
+	Active *Active `form:"active,omitempty" json:"active,omitempty"`
+
+	// Include `jwks` adds the inline keys of each client to the response, as the field `jwks`. Without it, items have no keys.
+	// For example `jwks`.
+	Include *GetClientParamsInclude `form:"include,omitempty" json:"include,omitempty"`
+
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
@@ -1744,6 +4114,12 @@ type GetClientParams struct {
 	// example `"7"`.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
+
+// GetClientParamsFormat defines parameters for GetClient.
+type GetClientParamsFormat string
+
+// GetClientParamsInclude defines parameters for GetClient.
+type GetClientParamsInclude string
 
 // UpdateClientParams defines parameters for UpdateClient.
 type UpdateClientParams struct {
@@ -1892,6 +4268,13 @@ type RotateSecretParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListSecretVerifiersParams defines parameters for ListSecretVerifiers.
+type ListSecretVerifiersParams struct {
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
 // ListSecretsParams defines parameters for ListSecrets.
 type ListSecretsParams struct {
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
@@ -1971,6 +4354,45 @@ type ListRulesParams struct {
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// GetSnapshotParams defines parameters for GetSnapshot.
+type GetSnapshotParams struct {
+	// Format The form of clients in the response. `clientele` is the form of all other operations. `rfc7591` is `ClientMetadata`:
+	// the standard names of RFC 7591, for authorization servers. Its media type is
+	// `application/vnd.clientele.rfc7591+json`.
+	Format *GetSnapshotParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Effective `true` adds what an authorization server is to apply for each client, with the defaults of the specifications and
+	// the minimum of its FAPI profile: as the object `effective`, or with `format=rfc7591` in the fields themselves. The
+	// defaults may change with a new version or configuration of the service, without a new revision of a client.
+	Effective *Effective `form:"effective,omitempty" json:"effective,omitempty"`
+
+	// Include `secret_verifiers` adds the hashes of each client's valid secrets, as the field `secret_verifiers` with the items
+	// of `GET …/secret-verifiers`; it needs the scope `clients:verifiers`. The field is absent for a client whose stored
+	// secrets cannot be read. `jwks` changes nothing: a snapshot always has the inline keys. For example `secret_verifiers`.
+	Include *GetSnapshotParamsInclude `form:"include,omitempty" json:"include,omitempty"`
+
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// GetSnapshotParamsFormat defines parameters for GetSnapshot.
+type GetSnapshotParamsFormat string
+
+// GetSnapshotParamsInclude defines parameters for GetSnapshot.
+type GetSnapshotParamsInclude string
+
+// GetPublicKeysParams defines parameters for GetPublicKeys.
+type GetPublicKeysParams struct {
+	// IfMatch The `ETag` of the keys that you have: the request succeeds only if they are still the same, and is rejected
+	// with 412 otherwise (RFC 9110 §13.1.1). For example `"0f1e2d3c4b5a6978"`.
+	IfMatch *string `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the keys that you have: if they are still the same, the response is 304 without a body
+	// (RFC 9110 §13.1.2). For example `"0f1e2d3c4b5a6978"`.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
 // CreateClientJSONRequestBody defines body for CreateClient for application/json ContentType.
@@ -2069,13 +4491,17 @@ type ClientInterface interface {
 	//
 	// Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
 	// that continues from `next`. If there is nothing new, the response waits up to `wait_seconds`. Without `after` it
-	// starts at the oldest change. On a cold start, page through the list first and continue from its `changes_cursor`.
+	// starts at the oldest change. On a cold start, read `GET /admin/oauth/snapshot` first and continue from its
+	// `changes_cursor`, or page through the list and continue from the cursor of the first page.
 	// Changes of purged clients are left out, except the purge itself. A response ends with the change that reaches
 	// 2 MiB, so it may have fewer changes than `limit` although there are more.
 	//
 	// A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
-	// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from the
-	// list and its `changes_cursor`. Cursors of the first release have no digest and are rejected with 400 as well.
+	// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from a
+	// snapshot or the list. Cursors of the first release have no digest and are rejected with 400 as well.
+	//
+	// With `format=rfc7591` the `client` of each change is a `ClientMetadata`, which includes the inline keys. That of a
+	// purged client has no configuration.
 	//
 	// Waiting requests have separate limits: 429 if too many requests of the caller or its tenant are waiting already,
 	// 503 if too many are waiting in total.
@@ -2099,7 +4525,9 @@ type ClientInterface interface {
 	// page through by cursor.
 	//
 	// `changes_cursor` is where to continue in `GET /admin/oauth/changes`. To miss no change, page through the list and
-	// then follow the changes from the cursor of the *first* page.
+	// then follow the changes from the cursor of the *first* page. `GET /admin/oauth/snapshot` does this in one request.
+	//
+	// With `format=rfc7591` each item is a `ClientMetadata` instead of an `OAuthClientItem`; it includes the inline keys.
 	//
 	// Corresponds with GET /admin/oauth/clients (the `ListClients` operationId).
 	ListClients(ctx context.Context, params *ListClientsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2114,6 +4542,9 @@ type ClientInterface interface {
 	//
 	// If an authentication method uses a secret, the response has `client_secret`. It is shown only
 	// once: the registry stores only a hash of it.
+	//
+	// An administrator can move a client from another system with `secret_hash`: the client then keeps the secret that
+	// it has, and the response has no `client_secret`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2131,6 +4562,9 @@ type ClientInterface interface {
 	// If an authentication method uses a secret, the response has `client_secret`. It is shown only
 	// once: the registry stores only a hash of it.
 	//
+	// An administrator can move a client from another system with `secret_hash`: the client then keeps the secret that
+	// it has, and the response has no `client_secret`.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /admin/oauth/clients (the `CreateClient` operationId).
@@ -2147,6 +4581,10 @@ type ClientInterface interface {
 	// GetClient Read a client
 	//
 	// Returns the client. The response for a client of another tenant is the same as for one that does not exist.
+	//
+	// With `format=rfc7591` the response is a `ClientMetadata` without an envelope, so that an authorization server can use
+	// it as it is. It includes the inline keys of the client, but no warnings. With `active=true` the response for a
+	// suspended client is 404. The `ETag` is the same for all forms.
 	//
 	// Corresponds with GET /admin/oauth/clients/{client_id} (the `GetClient` operationId).
 	GetClient(ctx context.Context, clientID ClientID, params *GetClientParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2261,6 +4699,17 @@ type ClientInterface interface {
 	// Corresponds with POST /admin/oauth/clients/{client_id}/rotate-secret (the `RotateSecret` operationId).
 	RotateSecret(ctx context.Context, clientID ClientID, params *RotateSecretParams, body RotateSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListSecretVerifiers Get the hashes of the secrets
+	//
+	// For authorization servers that verify secrets themselves, so that they work while the registry is unavailable.
+	// Lists the secrets that are valid now, oldest first, with the hash of each. A suspended client has none.
+	//
+	// The scope `clients:verifiers` is needed; the role of an administrator is not enough, because hashes can be
+	// attacked offline. A hash under a pepper (`hmac-sha-256`) can only be verified by a server that has the pepper.
+	//
+	// Corresponds with GET /admin/oauth/clients/{client_id}/secret-verifiers (the `ListSecretVerifiers` operationId).
+	ListSecretVerifiers(ctx context.Context, clientID ClientID, params *ListSecretVerifiersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListSecrets List secrets
 	//
 	// Lists the client's secrets, oldest first, without their values. `active` and `retiring` secrets are valid; a
@@ -2275,6 +4724,9 @@ type ClientInterface interface {
 	// active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
 	// secrets.
 	//
+	// An administrator can add a secret that the client already has in another system, with `secret_hash`. The response
+	// then has no `secret_value`.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/secrets (the `CreateSecret` operationId).
@@ -2285,6 +4737,9 @@ type ClientInterface interface {
 	// Adds a secret to the client. Its value is shown only once; only a hash of it is stored. A client has at most two
 	// active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
 	// secrets.
+	//
+	// An administrator can add a secret that the client already has in another system, with `secret_hash`. The response
+	// then has no `secret_value`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2304,6 +4759,14 @@ type ClientInterface interface {
 	// For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
 	// taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
 	//
+	// A positive result may be kept for `max_age_seconds`, which ends no later than the secret. It does not end when the
+	// client is suspended, or when the secret is deleted or rotated without a grace period; to notice that at once,
+	// follow the change feed. A negative result must not be kept.
+	//
+	// An imported secret is verified against the hash of the other system, which can take up to a second and is limited:
+	// 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
+	// be guessed, the registry then replaces the hash by its own fast one.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
@@ -2313,6 +4776,14 @@ type ClientInterface interface {
 	//
 	// For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
 	// taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
+	//
+	// A positive result may be kept for `max_age_seconds`, which ends no later than the secret. It does not end when the
+	// client is suspended, or when the secret is deleted or rotated without a grace period; to notice that at once,
+	// follow the change feed. A negative result must not be kept.
+	//
+	// An imported secret is verified against the hash of the other system, which can take up to a second and is limited:
+	// 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
+	// be guessed, the registry then replaces the hash by its own fast one.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2345,19 +4816,70 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /admin/oauth/rules (the `ListRules` operationId).
 	ListRules(ctx context.Context, params *ListRulesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSnapshot Read all clients in one response
+	//
+	// Streams all clients of the tenant that are not deleted, suspended ones included, ordered by identifier. Each line
+	// of the response is one JSON object:
+	//
+	// 1. The first line is `{"changes_cursor": …}`. It is where to continue in `GET /admin/oauth/changes`.
+	// 2. Each of the following lines is a client, as `OAuthClientItem` describes it, with `revision` and, if the client
+	//    has inline keys, `jwks`; with `format=rfc7591`, as `ClientMetadata` describes it. A line `{"unreadable": […]}` has the `client_id`s of clients whose stored records are
+	//    damaged and cannot be read.
+	// 3. The last line is `{"clients": …}`, with the number of clients in the response.
+	//
+	// **A response without the last line is incomplete.** This happens if the service or the connection fails; start
+	// again from the beginning. The service then closes an HTTP/1.1 connection in the middle of a chunk, or resets
+	// the HTTP/2 stream.
+	//
+	// **Snapshot and feed.** Clients that change during the response may appear before or after the change, but every
+	// change that the response lacks is in the feed after `changes_cursor`. To keep a copy of the tenant, read the
+	// snapshot and then follow the changes from its cursor. Skip a change whose `revision` is not greater than that of
+	// your copy of the client.
+	//
+	// The response is read from the store in pages while it is sent, so it has no size limit, no `ETag`, and no
+	// `Content-Length`. A reader must take each page within the time limit of a request. Snapshots have separate limits:
+	// 429 if too many snapshots of the caller or its tenant are in progress, 503 if there are too many in total. A HEAD
+	// request gets the headers and reads only the first page.
+	//
+	// Corresponds with GET /admin/oauth/snapshot (the `GetSnapshot` operationId).
+	GetSnapshot(ctx context.Context, params *GetSnapshotParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPublicKeys Read the public keys of a client, without a token
+	//
+	// Returns the public keys of an active client as a JWK Set (RFC 7517 §5), for authorization servers that accept keys
+	// only by URL. The operation needs no access token. It is off unless the service has a public URL
+	// (`--public-url`); then every request gets 404.
+	//
+	// The keys are the client's inline keys. If the client has a `jwks_uri`, they are the keys that the registry fetched
+	// from it a short while ago: this operation fetches nothing. Each key has only public parameters, with the values
+	// that the client registered: `kty`, `use`, `key_ops`, `alg`, `kid`, `crv`, `x`, `y`, `n`, `e`, `x5c`, `x5t` and
+	// `x5t#S256`.
+	//
+	// The response is 404 for an unknown tenant, an unknown, deleted or suspended client, and a client without keys, so
+	// that a caller cannot distinguish them. Requests are limited by the address of the connection (429).
+	//
+	// Caches may store the keys for 60 seconds (`Cache-Control`).
+	//
+	// Corresponds with GET /oauth/{tenant}/clients/{client_id}/jwks.json (the `GetPublicKeys` operationId).
+	GetPublicKeys(ctx context.Context, tenant Tenant, clientID ClientID, params *GetPublicKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListChanges Follow changes
 //
 // Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
 // that continues from `next`. If there is nothing new, the response waits up to `wait_seconds`. Without `after` it
-// starts at the oldest change. On a cold start, page through the list first and continue from its `changes_cursor`.
+// starts at the oldest change. On a cold start, read `GET /admin/oauth/snapshot` first and continue from its
+// `changes_cursor`, or page through the list and continue from the cursor of the first page.
 // Changes of purged clients are left out, except the purge itself. A response ends with the change that reaches
 // 2 MiB, so it may have fewer changes than `limit` although there are more.
 //
 // A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
-// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from the
-// list and its `changes_cursor`. Cursors of the first release have no digest and are rejected with 400 as well.
+// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from a
+// snapshot or the list. Cursors of the first release have no digest and are rejected with 400 as well.
+//
+// With `format=rfc7591` the `client` of each change is a `ClientMetadata`, which includes the inline keys. That of a
+// purged client has no configuration.
 //
 // Waiting requests have separate limits: 429 if too many requests of the caller or its tenant are waiting already,
 // 503 if too many are waiting in total.
@@ -2391,7 +4913,9 @@ func (c *Client) ListChanges(ctx context.Context, params *ListChangesParams, req
 // page through by cursor.
 //
 // `changes_cursor` is where to continue in `GET /admin/oauth/changes`. To miss no change, page through the list and
-// then follow the changes from the cursor of the *first* page.
+// then follow the changes from the cursor of the *first* page. `GET /admin/oauth/snapshot` does this in one request.
+//
+// With `format=rfc7591` each item is a `ClientMetadata` instead of an `OAuthClientItem`; it includes the inline keys.
 //
 // Corresponds with GET /admin/oauth/clients (the `ListClients` operationId).
 func (c *Client) ListClients(ctx context.Context, params *ListClientsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2416,6 +4940,9 @@ func (c *Client) ListClients(ctx context.Context, params *ListClientsParams, req
 //
 // If an authentication method uses a secret, the response has `client_secret`. It is shown only
 // once: the registry stores only a hash of it.
+//
+// An administrator can move a client from another system with `secret_hash`: the client then keeps the secret that
+// it has, and the response has no `client_secret`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2442,6 +4969,9 @@ func (c *Client) CreateClientWithBody(ctx context.Context, params *CreateClientP
 //
 // If an authentication method uses a secret, the response has `client_secret`. It is shown only
 // once: the registry stores only a hash of it.
+//
+// An administrator can move a client from another system with `secret_hash`: the client then keeps the secret that
+// it has, and the response has no `client_secret`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2479,6 +5009,10 @@ func (c *Client) DeleteClient(ctx context.Context, clientID ClientID, params *De
 // GetClient Read a client
 //
 // Returns the client. The response for a client of another tenant is the same as for one that does not exist.
+//
+// With `format=rfc7591` the response is a `ClientMetadata` without an envelope, so that an authorization server can use
+// it as it is. It includes the inline keys of the client, but no warnings. With `active=true` the response for a
+// suspended client is 404. The `ETag` is the same for all forms.
 //
 // Corresponds with GET /admin/oauth/clients/{client_id} (the `GetClient` operationId).
 func (c *Client) GetClient(ctx context.Context, clientID ClientID, params *GetClientParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2703,6 +5237,27 @@ func (c *Client) RotateSecret(ctx context.Context, clientID ClientID, params *Ro
 	return c.Client.Do(req)
 }
 
+// ListSecretVerifiers Get the hashes of the secrets
+//
+// For authorization servers that verify secrets themselves, so that they work while the registry is unavailable.
+// Lists the secrets that are valid now, oldest first, with the hash of each. A suspended client has none.
+//
+// The scope `clients:verifiers` is needed; the role of an administrator is not enough, because hashes can be
+// attacked offline. A hash under a pepper (`hmac-sha-256`) can only be verified by a server that has the pepper.
+//
+// Corresponds with GET /admin/oauth/clients/{client_id}/secret-verifiers (the `ListSecretVerifiers` operationId).
+func (c *Client) ListSecretVerifiers(ctx context.Context, clientID ClientID, params *ListSecretVerifiersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSecretVerifiersRequest(c.Server, clientID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListSecrets List secrets
 //
 // Lists the client's secrets, oldest first, without their values. `active` and `retiring` secrets are valid; a
@@ -2727,6 +5282,9 @@ func (c *Client) ListSecrets(ctx context.Context, clientID ClientID, params *Lis
 // active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
 // secrets.
 //
+// An administrator can add a secret that the client already has in another system, with `secret_hash`. The response
+// then has no `secret_value`.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /admin/oauth/clients/{client_id}/secrets (the `CreateSecret` operationId).
@@ -2747,6 +5305,9 @@ func (c *Client) CreateSecretWithBody(ctx context.Context, clientID ClientID, pa
 // Adds a secret to the client. Its value is shown only once; only a hash of it is stored. A client has at most two
 // active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
 // secrets.
+//
+// An administrator can add a secret that the client already has in another system, with `secret_hash`. The response
+// then has no `secret_value`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2786,6 +5347,14 @@ func (c *Client) DeleteSecret(ctx context.Context, clientID ClientID, secretID S
 // For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
 // taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
 //
+// A positive result may be kept for `max_age_seconds`, which ends no later than the secret. It does not end when the
+// client is suspended, or when the secret is deleted or rotated without a grace period; to notice that at once,
+// follow the change feed. A negative result must not be kept.
+//
+// An imported secret is verified against the hash of the other system, which can take up to a second and is limited:
+// 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
+// be guessed, the registry then replaces the hash by its own fast one.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
@@ -2805,6 +5374,14 @@ func (c *Client) VerifySecretWithBody(ctx context.Context, clientID ClientID, pa
 //
 // For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
 // taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
+//
+// A positive result may be kept for `max_age_seconds`, which ends no later than the secret. It does not end when the
+// client is suspended, or when the secret is deleted or rotated without a grace period; to notice that at once,
+// follow the change feed. A negative result must not be kept.
+//
+// An imported secret is verified against the hash of the other system, which can take up to a second and is limited:
+// 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
+// be guessed, the registry then replaces the hash by its own fast one.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2878,6 +5455,73 @@ func (c *Client) ListRules(ctx context.Context, params *ListRulesParams, reqEdit
 	return c.Client.Do(req)
 }
 
+// GetSnapshot Read all clients in one response
+//
+// Streams all clients of the tenant that are not deleted, suspended ones included, ordered by identifier. Each line
+// of the response is one JSON object:
+//
+//  1. The first line is `{"changes_cursor": …}`. It is where to continue in `GET /admin/oauth/changes`.
+//  2. Each of the following lines is a client, as `OAuthClientItem` describes it, with `revision` and, if the client
+//     has inline keys, `jwks`; with `format=rfc7591`, as `ClientMetadata` describes it. A line `{"unreadable": […]}` has the `client_id`s of clients whose stored records are
+//     damaged and cannot be read.
+//  3. The last line is `{"clients": …}`, with the number of clients in the response.
+//
+// **A response without the last line is incomplete.** This happens if the service or the connection fails; start
+// again from the beginning. The service then closes an HTTP/1.1 connection in the middle of a chunk, or resets
+// the HTTP/2 stream.
+//
+// **Snapshot and feed.** Clients that change during the response may appear before or after the change, but every
+// change that the response lacks is in the feed after `changes_cursor`. To keep a copy of the tenant, read the
+// snapshot and then follow the changes from its cursor. Skip a change whose `revision` is not greater than that of
+// your copy of the client.
+//
+// The response is read from the store in pages while it is sent, so it has no size limit, no `ETag`, and no
+// `Content-Length`. A reader must take each page within the time limit of a request. Snapshots have separate limits:
+// 429 if too many snapshots of the caller or its tenant are in progress, 503 if there are too many in total. A HEAD
+// request gets the headers and reads only the first page.
+//
+// Corresponds with GET /admin/oauth/snapshot (the `GetSnapshot` operationId).
+func (c *Client) GetSnapshot(ctx context.Context, params *GetSnapshotParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSnapshotRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPublicKeys Read the public keys of a client, without a token
+//
+// Returns the public keys of an active client as a JWK Set (RFC 7517 §5), for authorization servers that accept keys
+// only by URL. The operation needs no access token. It is off unless the service has a public URL
+// (`--public-url`); then every request gets 404.
+//
+// The keys are the client's inline keys. If the client has a `jwks_uri`, they are the keys that the registry fetched
+// from it a short while ago: this operation fetches nothing. Each key has only public parameters, with the values
+// that the client registered: `kty`, `use`, `key_ops`, `alg`, `kid`, `crv`, `x`, `y`, `n`, `e`, `x5c`, `x5t` and
+// `x5t#S256`.
+//
+// The response is 404 for an unknown tenant, an unknown, deleted or suspended client, and a client without keys, so
+// that a caller cannot distinguish them. Requests are limited by the address of the connection (429).
+//
+// Caches may store the keys for 60 seconds (`Cache-Control`).
+//
+// Corresponds with GET /oauth/{tenant}/clients/{client_id}/jwks.json (the `GetPublicKeys` operationId).
+func (c *Client) GetPublicKeys(ctx context.Context, tenant Tenant, clientID ClientID, params *GetPublicKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPublicKeysRequest(c.Server, tenant, clientID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // NewListChangesRequest constructs an http.Request for the ListChanges method
 func NewListChangesRequest(server string, params *ListChangesParams) (*http.Request, error) {
 	var err error
@@ -2933,6 +5577,30 @@ func NewListChangesRequest(server string, params *ListChangesParams) (*http.Requ
 		if params.WaitSeconds != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "wait_seconds", *params.WaitSeconds, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Effective != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "effective", *params.Effective, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -3131,9 +5799,93 @@ func NewListClientsRequest(server string, params *ListClientsParams) (*http.Requ
 
 		}
 
+		if params.ApplicationType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "application_type", *params.ApplicationType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SoftwareID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "software_id", *params.SoftwareID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Owner != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "owner", *params.Owner, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Label != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "label", *params.Label, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Effective != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "effective", *params.Effective, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.UpdatedSince != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "updated_since", *params.UpdatedSince, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Include != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include", *params.Include, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -3382,6 +6134,69 @@ func NewGetClientRequest(server string, clientID ClientID, params *GetClientPara
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Effective != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "effective", *params.Effective, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Active != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "active", *params.Active, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Include != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include", *params.Include, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -4163,6 +6978,55 @@ func NewRotateSecretRequestWithBody(server string, clientID ClientID, params *Ro
 	return req, nil
 }
 
+// NewListSecretVerifiersRequest constructs an http.Request for the ListSecretVerifiers method
+func NewListSecretVerifiersRequest(server string, clientID ClientID, params *ListSecretVerifiersParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/clients/%s/secret-verifiers", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListSecretsRequest constructs an http.Request for the ListSecrets method
 func NewListSecretsRequest(server string, clientID ClientID, params *ListSecretsParams) (*http.Request, error) {
 	var err error
@@ -4593,6 +7457,166 @@ func NewListRulesRequest(server string, params *ListRulesParams) (*http.Request,
 	return req, nil
 }
 
+// NewGetSnapshotRequest constructs an http.Request for the GetSnapshot method
+func NewGetSnapshotRequest(server string, params *GetSnapshotParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/snapshot")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Effective != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "effective", *params.Effective, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Include != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include", *params.Include, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetPublicKeysRequest constructs an http.Request for the GetPublicKeys method
+func NewGetPublicKeysRequest(server string, tenant Tenant, clientID ClientID, params *GetPublicKeysParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/oauth/%s/clients/%s/jwks.json", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -4641,13 +7665,17 @@ type ClientWithResponsesInterface interface {
 	//
 	// Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
 	// that continues from `next`. If there is nothing new, the response waits up to `wait_seconds`. Without `after` it
-	// starts at the oldest change. On a cold start, page through the list first and continue from its `changes_cursor`.
+	// starts at the oldest change. On a cold start, read `GET /admin/oauth/snapshot` first and continue from its
+	// `changes_cursor`, or page through the list and continue from the cursor of the first page.
 	// Changes of purged clients are left out, except the purge itself. A response ends with the change that reaches
 	// 2 MiB, so it may have fewer changes than `limit` although there are more.
 	//
 	// A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
-	// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from the
-	// list and its `changes_cursor`. Cursors of the first release have no digest and are rejected with 400 as well.
+	// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from a
+	// snapshot or the list. Cursors of the first release have no digest and are rejected with 400 as well.
+	//
+	// With `format=rfc7591` the `client` of each change is a `ClientMetadata`, which includes the inline keys. That of a
+	// purged client has no configuration.
 	//
 	// Waiting requests have separate limits: 429 if too many requests of the caller or its tenant are waiting already,
 	// 503 if too many are waiting in total.
@@ -4673,7 +7701,9 @@ type ClientWithResponsesInterface interface {
 	// page through by cursor.
 	//
 	// `changes_cursor` is where to continue in `GET /admin/oauth/changes`. To miss no change, page through the list and
-	// then follow the changes from the cursor of the *first* page.
+	// then follow the changes from the cursor of the *first* page. `GET /admin/oauth/snapshot` does this in one request.
+	//
+	// With `format=rfc7591` each item is a `ClientMetadata` instead of an `OAuthClientItem`; it includes the inline keys.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4691,6 +7721,9 @@ type ClientWithResponsesInterface interface {
 	// If an authentication method uses a secret, the response has `client_secret`. It is shown only
 	// once: the registry stores only a hash of it.
 	//
+	// An administrator can move a client from another system with `secret_hash`: the client then keeps the secret that
+	// it has, and the response has no `client_secret`.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /admin/oauth/clients (the `CreateClient` operationId).
@@ -4706,6 +7739,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// If an authentication method uses a secret, the response has `client_secret`. It is shown only
 	// once: the registry stores only a hash of it.
+	//
+	// An administrator can move a client from another system with `secret_hash`: the client then keeps the secret that
+	// it has, and the response has no `client_secret`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4725,6 +7761,10 @@ type ClientWithResponsesInterface interface {
 	// GetClientWithResponse Read a client
 	//
 	// Returns the client. The response for a client of another tenant is the same as for one that does not exist.
+	//
+	// With `format=rfc7591` the response is a `ClientMetadata` without an envelope, so that an authorization server can use
+	// it as it is. It includes the inline keys of the client, but no warnings. With `active=true` the response for a
+	// suspended client is 404. The `ETag` is the same for all forms.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4853,6 +7893,19 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /admin/oauth/clients/{client_id}/rotate-secret (the `RotateSecret` operationId).
 	RotateSecretWithResponse(ctx context.Context, clientID ClientID, params *RotateSecretParams, body RotateSecretJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateSecretResult, error)
 
+	// ListSecretVerifiersWithResponse Get the hashes of the secrets
+	//
+	// For authorization servers that verify secrets themselves, so that they work while the registry is unavailable.
+	// Lists the secrets that are valid now, oldest first, with the hash of each. A suspended client has none.
+	//
+	// The scope `clients:verifiers` is needed; the role of an administrator is not enough, because hashes can be
+	// attacked offline. A hash under a pepper (`hmac-sha-256`) can only be verified by a server that has the pepper.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /admin/oauth/clients/{client_id}/secret-verifiers (the `ListSecretVerifiers` operationId).
+	ListSecretVerifiersWithResponse(ctx context.Context, clientID ClientID, params *ListSecretVerifiersParams, reqEditors ...RequestEditorFn) (*ListSecretVerifiersResult, error)
+
 	// ListSecretsWithResponse List secrets
 	//
 	// Lists the client's secrets, oldest first, without their values. `active` and `retiring` secrets are valid; a
@@ -4869,6 +7922,9 @@ type ClientWithResponsesInterface interface {
 	// active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
 	// secrets.
 	//
+	// An administrator can add a secret that the client already has in another system, with `secret_hash`. The response
+	// then has no `secret_value`.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/secrets (the `CreateSecret` operationId).
@@ -4879,6 +7935,9 @@ type ClientWithResponsesInterface interface {
 	// Adds a secret to the client. Its value is shown only once; only a hash of it is stored. A client has at most two
 	// active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
 	// secrets.
+	//
+	// An administrator can add a secret that the client already has in another system, with `secret_hash`. The response
+	// then has no `secret_value`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4900,6 +7959,14 @@ type ClientWithResponsesInterface interface {
 	// For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
 	// taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
 	//
+	// A positive result may be kept for `max_age_seconds`, which ends no later than the secret. It does not end when the
+	// client is suspended, or when the secret is deleted or rotated without a grace period; to notice that at once,
+	// follow the change feed. A negative result must not be kept.
+	//
+	// An imported secret is verified against the hash of the other system, which can take up to a second and is limited:
+	// 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
+	// be guessed, the registry then replaces the hash by its own fast one.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
@@ -4909,6 +7976,14 @@ type ClientWithResponsesInterface interface {
 	//
 	// For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
 	// taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
+	//
+	// A positive result may be kept for `max_age_seconds`, which ends no later than the secret. It does not end when the
+	// client is suspended, or when the secret is deleted or rotated without a grace period; to notice that at once,
+	// follow the change feed. A negative result must not be kept.
+	//
+	// An imported secret is verified against the hash of the other system, which can take up to a second and is limited:
+	// 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
+	// be guessed, the registry then replaces the hash by its own fast one.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4943,6 +8018,57 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /admin/oauth/rules (the `ListRules` operationId).
 	ListRulesWithResponse(ctx context.Context, params *ListRulesParams, reqEditors ...RequestEditorFn) (*ListRulesResult, error)
+
+	// GetSnapshotWithResponse Read all clients in one response
+	//
+	// Streams all clients of the tenant that are not deleted, suspended ones included, ordered by identifier. Each line
+	// of the response is one JSON object:
+	//
+	// 1. The first line is `{"changes_cursor": …}`. It is where to continue in `GET /admin/oauth/changes`.
+	// 2. Each of the following lines is a client, as `OAuthClientItem` describes it, with `revision` and, if the client
+	//    has inline keys, `jwks`; with `format=rfc7591`, as `ClientMetadata` describes it. A line `{"unreadable": […]}` has the `client_id`s of clients whose stored records are
+	//    damaged and cannot be read.
+	// 3. The last line is `{"clients": …}`, with the number of clients in the response.
+	//
+	// **A response without the last line is incomplete.** This happens if the service or the connection fails; start
+	// again from the beginning. The service then closes an HTTP/1.1 connection in the middle of a chunk, or resets
+	// the HTTP/2 stream.
+	//
+	// **Snapshot and feed.** Clients that change during the response may appear before or after the change, but every
+	// change that the response lacks is in the feed after `changes_cursor`. To keep a copy of the tenant, read the
+	// snapshot and then follow the changes from its cursor. Skip a change whose `revision` is not greater than that of
+	// your copy of the client.
+	//
+	// The response is read from the store in pages while it is sent, so it has no size limit, no `ETag`, and no
+	// `Content-Length`. A reader must take each page within the time limit of a request. Snapshots have separate limits:
+	// 429 if too many snapshots of the caller or its tenant are in progress, 503 if there are too many in total. A HEAD
+	// request gets the headers and reads only the first page.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /admin/oauth/snapshot (the `GetSnapshot` operationId).
+	GetSnapshotWithResponse(ctx context.Context, params *GetSnapshotParams, reqEditors ...RequestEditorFn) (*GetSnapshotResult, error)
+
+	// GetPublicKeysWithResponse Read the public keys of a client, without a token
+	//
+	// Returns the public keys of an active client as a JWK Set (RFC 7517 §5), for authorization servers that accept keys
+	// only by URL. The operation needs no access token. It is off unless the service has a public URL
+	// (`--public-url`); then every request gets 404.
+	//
+	// The keys are the client's inline keys. If the client has a `jwks_uri`, they are the keys that the registry fetched
+	// from it a short while ago: this operation fetches nothing. Each key has only public parameters, with the values
+	// that the client registered: `kty`, `use`, `key_ops`, `alg`, `kid`, `crv`, `x`, `y`, `n`, `e`, `x5c`, `x5t` and
+	// `x5t#S256`.
+	//
+	// The response is 404 for an unknown tenant, an unknown, deleted or suspended client, and a client without keys, so
+	// that a caller cannot distinguish them. Requests are limited by the address of the connection (429).
+	//
+	// Caches may store the keys for 60 seconds (`Cache-Control`).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /oauth/{tenant}/clients/{client_id}/jwks.json (the `GetPublicKeys` operationId).
+	GetPublicKeysWithResponse(ctx context.Context, tenant Tenant, clientID ClientID, params *GetPublicKeysParams, reqEditors ...RequestEditorFn) (*GetPublicKeysResult, error)
 }
 
 // ListChangesResult401Headers the declared response headers of an HTTP 401 response for ListChanges
@@ -4970,6 +8096,8 @@ type ListChangesResult struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *ChangeListDetailResponse
+	// ApplicationVndClienteleRfc7591JSON200 the response for an HTTP 200 `application/vnd.clientele.rfc7591+json` response
+	ApplicationVndClienteleRfc7591JSON200 *ClientMetadataChangeListDetailResponse
 	// JSON400 the response for an HTTP 400 `application/json` response
 	JSON400 *BadRequest
 	// JSON401 the response for an HTTP 401 `application/json` response
@@ -4997,6 +8125,11 @@ type ListChangesResult struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListChangesResult) GetJSON200() *ChangeListDetailResponse {
 	return r.JSON200
+}
+
+// GetApplicationVndClienteleRfc7591JSON200 returns the response for an HTTP 200 `application/vnd.clientele.rfc7591+json` response
+func (r ListChangesResult) GetApplicationVndClienteleRfc7591JSON200() *ClientMetadataChangeListDetailResponse {
+	return r.ApplicationVndClienteleRfc7591JSON200
 }
 
 // GetJSON400 returns the response for an HTTP 400 `application/json` response
@@ -5088,6 +8221,8 @@ type ListClientsResult struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *OAuthClientListResponse
+	// ApplicationVndClienteleRfc7591JSON200 the response for an HTTP 200 `application/vnd.clientele.rfc7591+json` response
+	ApplicationVndClienteleRfc7591JSON200 *ClientMetadataListResponse
 	// JSON400 the response for an HTTP 400 `application/json` response
 	JSON400 *BadRequest
 	// JSON401 the response for an HTTP 401 `application/json` response
@@ -5115,6 +8250,11 @@ type ListClientsResult struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListClientsResult) GetJSON200() *OAuthClientListResponse {
 	return r.JSON200
+}
+
+// GetApplicationVndClienteleRfc7591JSON200 returns the response for an HTTP 200 `application/vnd.clientele.rfc7591+json` response
+func (r ListClientsResult) GetApplicationVndClienteleRfc7591JSON200() *ClientMetadataListResponse {
+	return r.ApplicationVndClienteleRfc7591JSON200
 }
 
 // GetJSON400 returns the response for an HTTP 400 `application/json` response
@@ -5503,6 +8643,8 @@ type GetClientResult struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *OAuthClientItemDetailResponse
+	// ApplicationVndClienteleRfc7591JSON200 the response for an HTTP 200 `application/vnd.clientele.rfc7591+json` response
+	ApplicationVndClienteleRfc7591JSON200 *ClientMetadata
 	// JSON400 the response for an HTTP 400 `application/json` response
 	JSON400 *BadRequest
 	// JSON401 the response for an HTTP 401 `application/json` response
@@ -5536,6 +8678,11 @@ type GetClientResult struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetClientResult) GetJSON200() *OAuthClientItemDetailResponse {
 	return r.JSON200
+}
+
+// GetApplicationVndClienteleRfc7591JSON200 returns the response for an HTTP 200 `application/vnd.clientele.rfc7591+json` response
+func (r GetClientResult) GetApplicationVndClienteleRfc7591JSON200() *ClientMetadata {
+	return r.ApplicationVndClienteleRfc7591JSON200
 }
 
 // GetJSON400 returns the response for an HTTP 400 `application/json` response
@@ -6705,6 +9852,131 @@ func (r RotateSecretResult) ContentType() string {
 	return ""
 }
 
+// ListSecretVerifiersResult401Headers the declared response headers of an HTTP 401 response for ListSecretVerifiers
+type ListSecretVerifiersResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListSecretVerifiersResult403Headers the declared response headers of an HTTP 403 response for ListSecretVerifiers
+type ListSecretVerifiersResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListSecretVerifiersResult429Headers the declared response headers of an HTTP 429 response for ListSecretVerifiers
+type ListSecretVerifiersResult429Headers struct {
+	RetryAfter *int
+}
+
+// ListSecretVerifiersResult503Headers the declared response headers of an HTTP 503 response for ListSecretVerifiers
+type ListSecretVerifiersResult503Headers struct {
+	RetryAfter *int
+}
+
+type ListSecretVerifiersResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SecretVerifierListDetailResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListSecretVerifiersResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *ListSecretVerifiersResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListSecretVerifiersResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListSecretVerifiersResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSecretVerifiersResult) GetJSON200() *SecretVerifierListDetailResponse {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ListSecretVerifiersResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListSecretVerifiersResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListSecretVerifiersResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ListSecretVerifiersResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r ListSecretVerifiersResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListSecretVerifiersResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListSecretVerifiersResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListSecretVerifiersResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSecretVerifiersResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSecretVerifiersResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSecretVerifiersResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSecretVerifiersResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListSecretsResult401Headers the declared response headers of an HTTP 401 response for ListSecrets
 type ListSecretsResult401Headers struct {
 	WWWAuthenticate *string
@@ -7532,17 +10804,245 @@ func (r ListRulesResult) ContentType() string {
 	return ""
 }
 
+// GetSnapshotResult401Headers the declared response headers of an HTTP 401 response for GetSnapshot
+type GetSnapshotResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetSnapshotResult403Headers the declared response headers of an HTTP 403 response for GetSnapshot
+type GetSnapshotResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetSnapshotResult429Headers the declared response headers of an HTTP 429 response for GetSnapshot
+type GetSnapshotResult429Headers struct {
+	RetryAfter *int
+}
+
+// GetSnapshotResult503Headers the declared response headers of an HTTP 503 response for GetSnapshot
+type GetSnapshotResult503Headers struct {
+	RetryAfter *int
+}
+
+type GetSnapshotResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetSnapshotResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *GetSnapshotResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetSnapshotResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetSnapshotResult503Headers
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetSnapshotResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetSnapshotResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetSnapshotResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r GetSnapshotResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetSnapshotResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetSnapshotResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetSnapshotResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSnapshotResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSnapshotResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSnapshotResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSnapshotResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetPublicKeysResult200Headers the declared response headers of an HTTP 200 response for GetPublicKeys
+type GetPublicKeysResult200Headers struct {
+	CacheControl *string
+	ETag         *string
+}
+
+// GetPublicKeysResult304Headers the declared response headers of an HTTP 304 response for GetPublicKeys
+type GetPublicKeysResult304Headers struct {
+	CacheControl *string
+	ETag         *string
+}
+
+// GetPublicKeysResult429Headers the declared response headers of an HTTP 429 response for GetPublicKeys
+type GetPublicKeysResult429Headers struct {
+	RetryAfter *int
+}
+
+// GetPublicKeysResult503Headers the declared response headers of an HTTP 503 response for GetPublicKeys
+type GetPublicKeysResult503Headers struct {
+	RetryAfter *int
+}
+
+type GetPublicKeysResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationJwkSetJSON200 the response for an HTTP 200 `application/jwk-set+json` response
+	ApplicationJwkSetJSON200 *JwkSet
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetPublicKeysResult200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetPublicKeysResult304Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetPublicKeysResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetPublicKeysResult503Headers
+}
+
+// GetApplicationJwkSetJSON200 returns the response for an HTTP 200 `application/jwk-set+json` response
+func (r GetPublicKeysResult) GetApplicationJwkSetJSON200() *JwkSet {
+	return r.ApplicationJwkSetJSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetPublicKeysResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetPublicKeysResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r GetPublicKeysResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetPublicKeysResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetPublicKeysResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetPublicKeysResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPublicKeysResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPublicKeysResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPublicKeysResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPublicKeysResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListChangesWithResponse Follow changes
 //
 // Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
 // that continues from `next`. If there is nothing new, the response waits up to `wait_seconds`. Without `after` it
-// starts at the oldest change. On a cold start, page through the list first and continue from its `changes_cursor`.
+// starts at the oldest change. On a cold start, read `GET /admin/oauth/snapshot` first and continue from its
+// `changes_cursor`, or page through the list and continue from the cursor of the first page.
 // Changes of purged clients are left out, except the purge itself. A response ends with the change that reaches
 // 2 MiB, so it may have fewer changes than `limit` although there are more.
 //
 // A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
-// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from the
-// list and its `changes_cursor`. Cursors of the first release have no digest and are rejected with 400 as well.
+// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from a
+// snapshot or the list. Cursors of the first release have no digest and are rejected with 400 as well.
+//
+// With `format=rfc7591` the `client` of each change is a `ClientMetadata`, which includes the inline keys. That of a
+// purged client has no configuration.
 //
 // Waiting requests have separate limits: 429 if too many requests of the caller or its tenant are waiting already,
 // 503 if too many are waiting in total.
@@ -7574,7 +11074,9 @@ func (c *ClientWithResponses) ListChangesWithResponse(ctx context.Context, param
 // page through by cursor.
 //
 // `changes_cursor` is where to continue in `GET /admin/oauth/changes`. To miss no change, page through the list and
-// then follow the changes from the cursor of the *first* page.
+// then follow the changes from the cursor of the *first* page. `GET /admin/oauth/snapshot` does this in one request.
+//
+// With `format=rfc7591` each item is a `ClientMetadata` instead of an `OAuthClientItem`; it includes the inline keys.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7598,6 +11100,9 @@ func (c *ClientWithResponses) ListClientsWithResponse(ctx context.Context, param
 // If an authentication method uses a secret, the response has `client_secret`. It is shown only
 // once: the registry stores only a hash of it.
 //
+// An administrator can move a client from another system with `secret_hash`: the client then keeps the secret that
+// it has, and the response has no `client_secret`.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /admin/oauth/clients (the `CreateClient` operationId).
@@ -7619,6 +11124,9 @@ func (c *ClientWithResponses) CreateClientWithBodyWithResponse(ctx context.Conte
 //
 // If an authentication method uses a secret, the response has `client_secret`. It is shown only
 // once: the registry stores only a hash of it.
+//
+// An administrator can move a client from another system with `secret_hash`: the client then keeps the secret that
+// it has, and the response has no `client_secret`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7650,6 +11158,10 @@ func (c *ClientWithResponses) DeleteClientWithResponse(ctx context.Context, clie
 // GetClientWithResponse Read a client
 //
 // Returns the client. The response for a client of another tenant is the same as for one that does not exist.
+//
+// With `format=rfc7591` the response is a `ClientMetadata` without an envelope, so that an authorization server can use
+// it as it is. It includes the inline keys of the client, but no warnings. With `active=true` the response for a
+// suspended client is 404. The `ETag` is the same for all forms.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -7844,6 +11356,25 @@ func (c *ClientWithResponses) RotateSecretWithResponse(ctx context.Context, clie
 	return ParseRotateSecretResult(rsp)
 }
 
+// ListSecretVerifiersWithResponse Get the hashes of the secrets
+//
+// For authorization servers that verify secrets themselves, so that they work while the registry is unavailable.
+// Lists the secrets that are valid now, oldest first, with the hash of each. A suspended client has none.
+//
+// The scope `clients:verifiers` is needed; the role of an administrator is not enough, because hashes can be
+// attacked offline. A hash under a pepper (`hmac-sha-256`) can only be verified by a server that has the pepper.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /admin/oauth/clients/{client_id}/secret-verifiers (the `ListSecretVerifiers` operationId).
+func (c *ClientWithResponses) ListSecretVerifiersWithResponse(ctx context.Context, clientID ClientID, params *ListSecretVerifiersParams, reqEditors ...RequestEditorFn) (*ListSecretVerifiersResult, error) {
+	rsp, err := c.ListSecretVerifiers(ctx, clientID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSecretVerifiersResult(rsp)
+}
+
 // ListSecretsWithResponse List secrets
 //
 // Lists the client's secrets, oldest first, without their values. `active` and `retiring` secrets are valid; a
@@ -7866,6 +11397,9 @@ func (c *ClientWithResponses) ListSecretsWithResponse(ctx context.Context, clien
 // active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
 // secrets.
 //
+// An administrator can add a secret that the client already has in another system, with `secret_hash`. The response
+// then has no `secret_value`.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /admin/oauth/clients/{client_id}/secrets (the `CreateSecret` operationId).
@@ -7882,6 +11416,9 @@ func (c *ClientWithResponses) CreateSecretWithBodyWithResponse(ctx context.Conte
 // Adds a secret to the client. Its value is shown only once; only a hash of it is stored. A client has at most two
 // active secrets: a third is rejected with 409, and any is rejected with 400 if no authentication method uses
 // secrets.
+//
+// An administrator can add a secret that the client already has in another system, with `secret_hash`. The response
+// then has no `secret_value`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7915,6 +11452,14 @@ func (c *ClientWithResponses) DeleteSecretWithResponse(ctx context.Context, clie
 // For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
 // taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
 //
+// A positive result may be kept for `max_age_seconds`, which ends no later than the secret. It does not end when the
+// client is suspended, or when the secret is deleted or rotated without a grace period; to notice that at once,
+// follow the change feed. A negative result must not be kept.
+//
+// An imported secret is verified against the hash of the other system, which can take up to a second and is limited:
+// 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
+// be guessed, the registry then replaces the hash by its own fast one.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
@@ -7930,6 +11475,14 @@ func (c *ClientWithResponses) VerifySecretWithBodyWithResponse(ctx context.Conte
 //
 // For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
 // taken does not depend on the result. A suspended client has no valid secret; a deleted one is not found.
+//
+// A positive result may be kept for `max_age_seconds`, which ends no later than the secret. It does not end when the
+// client is suspended, or when the secret is deleted or rotated without a grace period; to notice that at once,
+// follow the change feed. A negative result must not be kept.
+//
+// An imported secret is verified against the hash of the other system, which can take up to a second and is limited:
+// 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
+// be guessed, the registry then replaces the hash by its own fast one.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7989,6 +11542,69 @@ func (c *ClientWithResponses) ListRulesWithResponse(ctx context.Context, params 
 	return ParseListRulesResult(rsp)
 }
 
+// GetSnapshotWithResponse Read all clients in one response
+//
+// Streams all clients of the tenant that are not deleted, suspended ones included, ordered by identifier. Each line
+// of the response is one JSON object:
+//
+//  1. The first line is `{"changes_cursor": …}`. It is where to continue in `GET /admin/oauth/changes`.
+//  2. Each of the following lines is a client, as `OAuthClientItem` describes it, with `revision` and, if the client
+//     has inline keys, `jwks`; with `format=rfc7591`, as `ClientMetadata` describes it. A line `{"unreadable": […]}` has the `client_id`s of clients whose stored records are
+//     damaged and cannot be read.
+//  3. The last line is `{"clients": …}`, with the number of clients in the response.
+//
+// **A response without the last line is incomplete.** This happens if the service or the connection fails; start
+// again from the beginning. The service then closes an HTTP/1.1 connection in the middle of a chunk, or resets
+// the HTTP/2 stream.
+//
+// **Snapshot and feed.** Clients that change during the response may appear before or after the change, but every
+// change that the response lacks is in the feed after `changes_cursor`. To keep a copy of the tenant, read the
+// snapshot and then follow the changes from its cursor. Skip a change whose `revision` is not greater than that of
+// your copy of the client.
+//
+// The response is read from the store in pages while it is sent, so it has no size limit, no `ETag`, and no
+// `Content-Length`. A reader must take each page within the time limit of a request. Snapshots have separate limits:
+// 429 if too many snapshots of the caller or its tenant are in progress, 503 if there are too many in total. A HEAD
+// request gets the headers and reads only the first page.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /admin/oauth/snapshot (the `GetSnapshot` operationId).
+func (c *ClientWithResponses) GetSnapshotWithResponse(ctx context.Context, params *GetSnapshotParams, reqEditors ...RequestEditorFn) (*GetSnapshotResult, error) {
+	rsp, err := c.GetSnapshot(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSnapshotResult(rsp)
+}
+
+// GetPublicKeysWithResponse Read the public keys of a client, without a token
+//
+// Returns the public keys of an active client as a JWK Set (RFC 7517 §5), for authorization servers that accept keys
+// only by URL. The operation needs no access token. It is off unless the service has a public URL
+// (`--public-url`); then every request gets 404.
+//
+// The keys are the client's inline keys. If the client has a `jwks_uri`, they are the keys that the registry fetched
+// from it a short while ago: this operation fetches nothing. Each key has only public parameters, with the values
+// that the client registered: `kty`, `use`, `key_ops`, `alg`, `kid`, `crv`, `x`, `y`, `n`, `e`, `x5c`, `x5t` and
+// `x5t#S256`.
+//
+// The response is 404 for an unknown tenant, an unknown, deleted or suspended client, and a client without keys, so
+// that a caller cannot distinguish them. Requests are limited by the address of the connection (429).
+//
+// Caches may store the keys for 60 seconds (`Cache-Control`).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /oauth/{tenant}/clients/{client_id}/jwks.json (the `GetPublicKeys` operationId).
+func (c *ClientWithResponses) GetPublicKeysWithResponse(ctx context.Context, tenant Tenant, clientID ClientID, params *GetPublicKeysParams, reqEditors ...RequestEditorFn) (*GetPublicKeysResult, error) {
+	rsp, err := c.GetPublicKeys(ctx, tenant, clientID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPublicKeysResult(rsp)
+}
+
 // ParseListChangesResult parses an HTTP response from a ListChangesWithResponse call
 func ParseListChangesResult(rsp *http.Response) (*ListChangesResult, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -8003,12 +11619,19 @@ func ParseListChangesResult(rsp *http.Response) (*ListChangesResult, error) {
 	}
 
 	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+	case rsp.Header.Get("Content-Type") == "application/json" && rsp.StatusCode == 200:
 		var dest ChangeListDetailResponse
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case rsp.Header.Get("Content-Type") == "application/vnd.clientele.rfc7591+json" && rsp.StatusCode == 200:
+		var dest ClientMetadataChangeListDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationVndClienteleRfc7591JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
@@ -8121,12 +11744,19 @@ func ParseListClientsResult(rsp *http.Response) (*ListClientsResult, error) {
 	}
 
 	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+	case rsp.Header.Get("Content-Type") == "application/json" && rsp.StatusCode == 200:
 		var dest OAuthClientListResponse
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case rsp.Header.Get("Content-Type") == "application/vnd.clientele.rfc7591+json" && rsp.StatusCode == 200:
+		var dest ClientMetadataListResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationVndClienteleRfc7591JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
@@ -8547,12 +12177,19 @@ func ParseGetClientResult(rsp *http.Response) (*GetClientResult, error) {
 	}
 
 	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+	case rsp.Header.Get("Content-Type") == "application/json" && rsp.StatusCode == 200:
 		var dest OAuthClientItemDetailResponse
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case rsp.Header.Get("Content-Type") == "application/vnd.clientele.rfc7591+json" && rsp.StatusCode == 200:
+		var dest ClientMetadata
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationVndClienteleRfc7591JSON200 = &dest
 
 	case rsp.StatusCode == 304:
 		break // No content-type
@@ -9797,6 +13434,131 @@ func ParseRotateSecretResult(rsp *http.Response) (*RotateSecretResult, error) {
 	return response, nil
 }
 
+// ParseListSecretVerifiersResult parses an HTTP response from a ListSecretVerifiersWithResponse call
+func ParseListSecretVerifiersResult(rsp *http.Response) (*ListSecretVerifiersResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSecretVerifiersResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SecretVerifierListDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListSecretVerifiersResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers ListSecretVerifiersResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListSecretVerifiersResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListSecretVerifiersResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListSecretsResult parses an HTTP response from a ListSecretsWithResponse call
 func ParseListSecretsResult(rsp *http.Response) (*ListSecretsResult, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -10626,6 +14388,245 @@ func ParseListRulesResult(rsp *http.Response) (*ListRulesResult, error) {
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ListRulesResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetSnapshotResult parses an HTTP response from a GetSnapshotWithResponse call
+func ParseGetSnapshotResult(rsp *http.Response) (*GetSnapshotResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSnapshotResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetSnapshotResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers GetSnapshotResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetSnapshotResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetSnapshotResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetPublicKeysResult parses an HTTP response from a GetPublicKeysWithResponse call
+func ParseGetPublicKeysResult(rsp *http.Response) (*GetPublicKeysResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPublicKeysResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest JwkSet
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationJwkSetJSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetPublicKeysResult200Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetPublicKeysResult304Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetPublicKeysResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetPublicKeysResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

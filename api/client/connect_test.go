@@ -181,3 +181,25 @@ func TestTokenSource(t *testing.T) {
 	require.ErrorAs(t, err, &problem)
 	assert.Equal(t, http.StatusForbidden, problem.Status, "the request names the tenant")
 }
+
+// A proxy may add a charset to the media type.
+func TestMediaTypesWithParameters(t *testing.T) {
+	target, err := url.Parse(serviceURL)
+	require.NoError(t, err)
+	through := httputil.NewSingleHostReverseProxy(target)
+	through.ModifyResponse = func(r *http.Response) error {
+		r.Header.Set("Content-Type", r.Header.Get("Content-Type")+" ; charset=utf-8")
+		return nil
+	}
+	proxy := httptest.NewServer(through)
+	t.Cleanup(proxy.Close)
+	c := connect(t, proxy.URL, client.Settings{})
+	plain, err := c.ListClientsWithResponse(t.Context(), nil)
+	require.NoError(t, err)
+	require.NotNil(t, plain.JSON200)
+	assert.NotNil(t, plain.JSON200.Items)
+	standard, err := c.ListClientsWithResponse(t.Context(), &client.ListClientsParams{Format: new(client.ListClientsParamsFormatRfc7591)})
+	require.NoError(t, err)
+	require.NotNil(t, standard.ApplicationVndClienteleRfc7591JSON200)
+	assert.NotNil(t, standard.ApplicationVndClienteleRfc7591JSON200.Items)
+}

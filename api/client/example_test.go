@@ -2,8 +2,10 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"testing"
@@ -118,4 +120,47 @@ func Example_walk() {
 	// walk-0
 	// walk-1
 	// walk-2
+}
+
+// Read all clients in one response, and then follow the changes.
+func ExampleClientWithResponses_Snapshot() {
+	ctx := context.Background()
+	registry, err := client.Connect(serviceURL, client.Settings{Token: client.StaticToken(token)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	snapshot, err := registry.Snapshot(ctx, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = snapshot.Close() }()
+	revisions := map[string]int64{} // a copy of the tenant
+	for {
+		line, err := snapshot.Next()
+		if errors.Is(err, io.EOF) {
+			break // complete
+		}
+		var item client.OAuthClientItem
+		if err == nil {
+			err = json.Unmarshal(line, &item)
+		}
+		if err != nil {
+			log.Print(err) // begin again
+			return
+		}
+		revisions[*item.ClientID] = *item.Revision
+	}
+	changes, err := registry.ListChangesWithResponse(ctx, &client.ListChangesParams{After: &snapshot.ChangesCursor})
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	for _, change := range *changes.JSON200.Data.Changes {
+		if *change.Revision > revisions[*change.ClientID] { // otherwise the copy is newer
+			revisions[*change.ClientID] = *change.Revision
+		}
+	}
+	fmt.Println("changes since the snapshot:", len(*changes.JSON200.Data.Changes))
+	// Output:
+	// changes since the snapshot: 0
 }

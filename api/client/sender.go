@@ -42,6 +42,7 @@ func (s *sender) Do(r *http.Request) (*http.Response, error) {
 	for attempt := 1; ; attempt++ {
 		response, err := s.send(r)
 		if err == nil && response.StatusCode < http.StatusBadRequest {
+			dropParameters(response.Header)
 			return response, nil
 		}
 		var problem *ProblemError
@@ -72,7 +73,20 @@ func (s *sender) send(r *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("access token: %w", err)
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
+	if isSnapshot(r) {
+		return stream(s.http, r)
+	}
 	return s.http.Do(r)
+}
+
+// dropParameters removes the parameters of the media type, such as the charset that some
+// proxies add: the generated client distinguishes the forms of a response by the type
+// alone.
+func dropParameters(header http.Header) {
+	kind, _, found := strings.Cut(header.Get("Content-Type"), ";")
+	if found {
+		header.Set("Content-Type", strings.TrimSpace(kind))
+	}
 }
 
 // acceptsKey reports whether the service supports an Idempotency-Key on the request:

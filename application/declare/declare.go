@@ -32,9 +32,15 @@ type Registry interface {
 	// cannot be read, the error at the end wraps [application.ErrUnreadable] and names
 	// them.
 	Walk(ctx context.Context, visit func(domain.ClientID) error) error
-	// Register registers a client or, in a dry run, only validates it. The secret is
-	// returned only once; it is empty if there is none.
-	Register(ctx context.Context, id domain.ClientID, change domain.Change, dryRun bool) (secret string, warnings domain.Findings, err error)
+	// All calls visit with every client that can be read, with its keys and without
+	// warnings. If there are others, the error at the end wraps
+	// [application.ErrUnreadable] and names them. If it has another error, some clients
+	// were not visited.
+	All(ctx context.Context, visit func(Registered) error) error
+	// Register registers the declared client or, in a dry run, only validates it. The
+	// secret is returned only once; it is empty if there is none, or if the declaration
+	// has its hash.
+	Register(ctx context.Context, d Declaration, dryRun bool) (secret string, warnings domain.Findings, err error)
 	// Revise changes a client that is at that revision or, in a dry run, only
 	// validates the change.
 	Revise(ctx context.Context, at Registered, change domain.Change, dryRun bool) (warnings domain.Findings, err error)
@@ -55,6 +61,10 @@ type Registry interface {
 type Declaration struct {
 	ID     domain.ClientID
 	Change domain.Change
+	// SecretHash is the hash of the secret that the client has in another system, for
+	// a client that is registered; existing clients keep their secrets. It is never
+	// shown. Empty for a new secret.
+	SecretHash string
 }
 
 // Kind is the kind of a step.
@@ -84,8 +94,15 @@ type Step struct {
 	// from before the deletion, if they are still valid.
 	SecretsReturn bool
 
-	change domain.Change
-	before Registered
+	change     domain.Change
+	before     Registered
+	secretHash string
+}
+
+// registration returns what a step of the kind [Create] registers, which is an active
+// client.
+func (s Step) registration() Declaration {
+	return Declaration{ID: s.ID, Change: s.change.Without(domain.FieldStatus), SecretHash: s.secretHash}
 }
 
 // Plan contains the steps in the order of the declarations, deletions last.
@@ -121,7 +138,8 @@ func (p Plan) Rejected() int {
 // concurrency is the number of clients that are processed at once.
 const concurrency = 8
 
-// Progress is called with the number of processed clients and the total.
+// Progress is called with the number of processed clients and the total, which is 0 if it
+// is unknown.
 type Progress func(done, of int)
 
 // NewPlan compares the declarations with the registry, which validates the differences.
@@ -164,9 +182,9 @@ func compare(ctx context.Context, r Registry, index int, d Declaration) (Step, e
 	found, err := r.Find(ctx, d.ID, d.Change.Names(domain.FieldJWKS))
 	switch {
 	case errors.Is(err, application.ErrNotFound):
-		step.Kind, step.change = Create, d.Change
+		step.Kind, step.change, step.secretHash = Create, d.Change, d.SecretHash
 		step.Differences = declared(d.Change)
-		_, step.Warnings, err = r.Register(ctx, d.ID, withoutStatus(d.Change), true)
+		_, step.Warnings, err = r.Register(ctx, step.registration(), true)
 		switch {
 		case errors.Is(err, application.ErrTaken):
 			return compareDeleted(ctx, r, step, d)
@@ -202,9 +220,6 @@ func (s Step) validated(err error) (Step, error) {
 	}
 	return s, nil
 }
-
-// withoutStatus returns the change for a registration, which creates an active client.
-func withoutStatus(change domain.Change) domain.Change { return change.Without(domain.FieldStatus) }
 
 // neededOf is like [domain.Change.Needed], but compares inline keys as JSON values.
 func neededOf(change domain.Change, s domain.Settings) (domain.Change, []domain.Difference) {
@@ -258,7 +273,7 @@ func Apply(ctx context.Context, r Registry, p Plan, keep func(Secret) error, pro
 func execute(ctx context.Context, r Registry, step Step) (secret string, err error) {
 	switch step.Kind {
 	case Create:
-		if secret, _, err = r.Register(ctx, step.ID, withoutStatus(step.change), false); err != nil {
+		if secret, _, err = r.Register(ctx, step.registration(), false); err != nil {
 			return "", err
 		}
 		if status := step.change.Values().Status; step.change.Names(domain.FieldStatus) && status != domain.StatusActive {
@@ -278,35 +293,21 @@ func execute(ctx context.Context, r Registry, step Step) (secret string, err err
 	}
 }
 
-// Export calls write for every client, including its keys, and returns the number of
-// clients. Calls of write may overlap. A client that is deleted in the meantime is
-// omitted. If the registry cannot read some clients, all others are written, and the
+// Export calls write for every client, including its keys, one after the other, and
+// returns the number of clients. The total is unknown until the end, so progress is called
+// with 0 for it. If the registry cannot read some clients, all others are written, and the
 // error names the missing ones; it wraps [application.ErrUnreadable].
 func Export(ctx context.Context, r Registry, progress Progress, write func(Registered) error) (n int, err error) {
-	var ids []domain.ClientID
-	err = r.Walk(ctx, func(id domain.ClientID) error {
-		ids = append(ids, id)
+	err = r.All(ctx, func(found Registered) error {
+		if err := write(found); err != nil {
+			return err
+		}
+		if n++; progress != nil {
+			progress(n, 0)
+		}
 		return nil
 	})
-	var unreadable error
-	if errors.Is(err, application.ErrUnreadable) {
-		unreadable, err = err, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	err = each(ctx, len(ids), progress, func(ctx context.Context, i int) error {
-		found, err := r.Find(ctx, ids[i], true)
-		switch {
-		case errors.Is(err, application.ErrNotFound):
-			return nil
-		case err != nil:
-			return about(ids[i], err)
-		default:
-			return write(found)
-		}
-	})
-	return len(ids), errors.Join(err, unreadable)
+	return n, err
 }
 
 // each calls do for the numbers below n, several at once, until a call fails.

@@ -66,7 +66,7 @@ func compareDeleted(ctx context.Context, r Registry, step Step, d Declaration) (
 	}
 	// The update cannot be validated while the client is deleted, but a
 	// registration with the resulting configuration can.
-	_, step.Warnings, err = r.Register(ctx, "", withoutStatus(domain.ChangeTo(whole)), true)
+	_, step.Warnings, err = r.Register(ctx, Declaration{Change: domain.ChangeTo(whole).Without(domain.FieldStatus)}, true)
 	if whole.Status != domain.StatusActive {
 		err = step.tolerate(err)
 	}

@@ -25,7 +25,7 @@ func register(t *testing.T, of domain.TenantID, id domain.ClientID) domain.Clien
 		Name: "My App – Größe 😀", RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb?a=1&b=%22"}, Scopes: []domain.Scope{"openid", "profile"}, Keys: domain.KeysAt("https://app.example.com/jwks"),
 	})
 	identity := domain.Identity{ID: "client_" + string(id), TenantID: of, ClientID: id}
-	outcome := book(t).Register(identity, change).Decide(domain.KeysUnexamined(), now)
+	outcome := book(t).Register(identity, change).Decide(domain.Facts{}, now)
 	client, findings := outcome.Client, outcome.Findings
 	require.False(t, findings.HasViolations(), "%v", findings)
 	secret, _ := domain.NewSecret("secret_1", [domain.SecretEntropy]byte{1, 2, 3}, domain.Pepper{ID: "k", Key: []byte("pepper")}, now)
@@ -65,7 +65,7 @@ func commitNew(t *testing.T, store application.Store, of domain.TenantID, id dom
 			change = change.With(f, defaults)
 		}
 	}
-	outcome := book(t).Register(domain.Identity{ID: "client_" + string(id), TenantID: of, ClientID: id}, change).Decide(domain.KeysUnexamined(), now)
+	outcome := book(t).Register(domain.Identity{ID: "client_" + string(id), TenantID: of, ClientID: id}, change).Decide(domain.Facts{}, now)
 	client, findings := outcome.Client, outcome.Findings
 	require.False(t, findings.HasViolations(), "%v", findings)
 	require.NoError(t, store.Commit(t.Context(), created(client)))

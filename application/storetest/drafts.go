@@ -14,7 +14,7 @@ func revise(t *testing.T, c domain.Client, change domain.Change, at time.Time) (
 	t.Helper()
 	draft, err := book(t).Revise(c, change)
 	require.NoError(t, err)
-	outcome := draft.Decide(domain.KeysUnexamined(), at)
+	outcome := draft.Decide(domain.Facts{}, at)
 	return outcome.Client, outcome.Findings
 }
 
@@ -23,7 +23,7 @@ func restore(t *testing.T, c domain.Client, at time.Time) (domain.Client, domain
 	t.Helper()
 	draft, err := book(t).Restore(c)
 	require.NoError(t, err)
-	outcome := draft.Decide(domain.KeysUnexamined(), at)
+	outcome := draft.Decide(domain.Facts{}, at)
 	return outcome.Client, outcome.Findings
 }
 

@@ -37,6 +37,7 @@ func endedContext(t *testing.T, store application.Store) {
 		"Revisions":                func() error { _, err := store.Revisions(ctx, tenant, "app-1", 0, 1); return err },
 		"Changes":                  func() error { _, err := store.Changes(ctx, tenant, "", 1); return err },
 		"SecretUses":               func() error { _, err := store.SecretUses(ctx, tenant, "app-1"); return err },
+		"AdoptSecrets":             func() error { return store.AdoptSecrets(ctx, register(t, tenant, "app-1")) },
 		"NoteSecretUses":           func() error { return store.NoteSecretUses(ctx, []application.SecretUse{{TenantID: tenant, At: now}}) },
 		"Purgeable":                func() error { _, _, err := store.Purgeable(ctx, now, 1); return err },
 		"DeleteIdempotencyRecords": func() error { return store.DeleteIdempotencyRecords(ctx, now) },

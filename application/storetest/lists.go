@@ -98,6 +98,7 @@ func listFilters(t *testing.T, store application.Store) {
 	}, domain.FieldRedirectURIs))
 	commitNew(t, store, tenant, "keyed", domain.ChangeOf(domain.Settings{
 		AuthMethods: []domain.AuthMethod{domain.AuthPrivateKeyJWT}, Profile: domain.ProfileFAPI2Security, Keys: domain.KeysAt("https://keys.example.com/jwks"), RedirectURIs: []domain.RedirectURI{"https://Bank.example.com/cb"},
+		ApplicationType: domain.ApplicationWeb, SoftwareID: "4NRB1", Owner: "payments", Labels: map[string]string{"example.com/tier": "gold"},
 	}))
 	late := commitNew(t, store, tenant, "suspended", domain.Change{})
 	commitChange(t, store, late, domain.ChangeOf(domain.Settings{Status: domain.StatusSuspended}))
@@ -115,6 +116,13 @@ func listFilters(t *testing.T, store application.Store) {
 		{"profile", application.Query{Profile: domain.ProfileFAPI2Security}, []string{"keyed"}},
 		{"scope", application.Query{Scope: "openid"}, []string{"scoped"}},
 		{"redirect host", application.Query{RedirectHost: "bank.EXAMPLE.com"}, []string{"keyed"}},
+		{"application type", application.Query{ApplicationType: domain.ApplicationWeb}, []string{"keyed"}},
+		{"software", application.Query{SoftwareID: "4NRB1"}, []string{"keyed"}},
+		{"owner", application.Query{Owner: "payments"}, []string{"keyed"}},
+		{"another owner", application.Query{Owner: "payment"}, []string{}},
+		{"label", application.Query{Label: "example.com/tier"}, []string{"keyed"}},
+		{"label with its value", application.Query{Label: "example.com/tier=gold"}, []string{"keyed"}},
+		{"label with another value", application.Query{Label: "example.com/tier=silver"}, []string{}},
 		{"updated since", application.Query{UpdatedSince: now.Add(time.Second)}, []string{"suspended"}},
 		{"updated since an earlier time", application.Query{UpdatedSince: now}, []string{"keyed", "machine", "plain", "scoped", "suspended"}},
 		{"several filters", application.Query{Status: domain.StatusActive, GrantType: domain.GrantAuthorizationCode, Scope: "profile"}, []string{"scoped"}},

@@ -54,13 +54,14 @@ func onBothStores(t *testing.T, test func(t *testing.T, url, token string)) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			data := t.TempDir()
-			args := append(flags(t), "--dev", "--data", data, "--verify-rate", "1000000")
+			args := append(flags(t), "--dev", "--data", data, "--verify-rate", "1000000", "--public-url", "https://clientele.example.com")
 			p, err := servicetest.Start(context.WithoutCancel(t.Context()), binary, servicetest.Options{Quiet: true}, args...)
 			require.NoError(t, err)
 			t.Cleanup(p.Kill)
-			token, err := servicetest.Token(data)
+			// An administrator, who also needs a scope for the hashes of secrets.
+			token, err := exec.CommandContext(t.Context(), binary, "token", "--data", data, "--scope", "clients:verifiers").Output()
 			require.NoError(t, err)
-			test(t, p.URL, token)
+			test(t, p.URL, strings.TrimSpace(string(token)))
 		})
 	}
 }

@@ -21,6 +21,7 @@ const (
 // wantOutput is the output of the program in every language.
 const wantOutput = `created "1"
 updated "2" https://app.example.com/logo.png
+record [code] 900 gold
 rejected /redirect_uris/0 redirect-uri-fragment
 rejected /grant_types/1 grant-type-unknown
 listed 4

@@ -66,6 +66,7 @@ type bench struct {
 	binary   string
 	results  map[string][]float64
 	costs    map[string]costs
+	peaks    map[string]int64 // the peak memory of the service, in bytes
 	// responses counts the responses to readers of the change feed during a measurement,
 	// in the last round.
 	responses map[string]int64
@@ -77,7 +78,7 @@ func run(ctx context.Context, opts options) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{opts: opts, results: map[string][]float64{}, costs: map[string]costs{}, responses: map[string]int64{}}
+	b := &bench{opts: opts, results: map[string][]float64{}, costs: map[string]costs{}, peaks: map[string]int64{}, responses: map[string]int64{}}
 	if b.database, err = pgtest.Start(ctx); err != nil { // with all durability settings on
 		return err
 	}
@@ -124,7 +125,11 @@ func run(ctx context.Context, opts options) (err error) {
 	}
 	if len(opts.Only) > 0 {
 		for _, m := range measurements {
-			fmt.Printf("%s: %.0f/s, %s\n", m.name, b.results[m.name], b.costs[m.name])
+			fmt.Printf("%s: %.0f/s, %s", m.name, b.results[m.name], b.costs[m.name])
+			if peak := b.peaks[m.name]; peak > 0 {
+				fmt.Printf(", %.0f MiB at most, %.0f MiB at rest", float64(peak)/mib, float64(b.postgres.idleMemory)/mib)
+			}
+			fmt.Println()
 		}
 		if opts.Hold {
 			fmt.Printf("service %s, process %d; database %s\n", b.postgres.URL, b.postgres.Command.Process.Pid, url)
@@ -162,7 +167,7 @@ func (b *bench) measurements(ctx context.Context, url, dir string, tokens *issue
 		b.overHTTP("verify a secret", b.load, b.load.tokens, b.load.verify),
 		b.overHTTP("update of the name", b.load, b.load.tokens, b.load.rename),
 	}
-	if b.selected("page") || b.selected("walk") || b.selected("search") || b.selected("filter") || b.selected("feed") {
+	if b.selected("page") || b.selected("walk") || b.selected("search") || b.selected("filter") || b.selected("feed") || b.selected("snapshot") {
 		tenants, err := newTenants(ctx, b.postgres, url, b.opts.Small, b.opts.Large)
 		if err != nil {
 			return nil, err
@@ -175,6 +180,7 @@ func (b *bench) measurements(ctx context.Context, url, dir string, tokens *issue
 				b.overHTTP("filter by host of "+t.name, b.load, t.tokens, t.filter(b.load)),
 				b.overHTTP("feed, nothing new of "+t.name, b.load, t.tokens, t.poll(b.load)),
 				b.overHTTP("feed, 100 changes of "+t.name, b.load, t.tokens, t.feed(b.load)),
+				b.snapshot(t),
 			)
 		}
 	}

@@ -113,6 +113,9 @@ func (b *bench) report(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, peak := range b.peaks { // measuring them resets the one of the process
+		peakMemory = max(peakMemory, peak)
+	}
 	binary, err := os.Stat(b.binary)
 	if err != nil {
 		return err
@@ -151,6 +154,7 @@ func (b *bench) report(ctx context.Context) error {
 		}
 		fmt.Fprintf(table, "%s\t%.0f\t%.0f\t%.3f\t%s\t\t\t\t\n", name, b.median(name+large), b.median(name+small), ratio(name+large, name+small), target)
 	}
+	b.reportSnapshots(table, &f)
 	b.reportGrown(table, &f)
 	fmt.Fprintln(table, "\t\t\t\t\t\t\t\t\n\tSQLite /s\t\t\t\tservice µs\t\tload µs\t")
 	for _, name := range []string{

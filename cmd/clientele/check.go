@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"time"
 
 	"github.com/clientele-oauth/clientele/adapters/clientfile"
 	"github.com/clientele-oauth/clientele/adapters/report"
+	"github.com/clientele-oauth/clientele/adapters/secrethash"
+	"github.com/clientele-oauth/clientele/adapters/servermetadata"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -37,22 +41,25 @@ func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e))
 // Exit statuses of check.
 const (
 	errRejected = exitError(1) // a client violates a rule
-	errUnread   = exitError(2) // a file could not be read
+	errUnread   = exitError(2) // a file, or the metadata of the server, could not be read
 )
 
 type checkCommand struct {
 	Files     []string `arg:"" name:"file" help:"JSON or YAML files with client configurations, or folders of such files; - is standard input."`
 	Format    string   `default:"text" enum:"text,json,sarif" help:"text, json or sarif (${default})."`
 	Profile   string   `enum:",${profiles}" default:"" placeholder:"NAME" help:"Validate every client as if it claimed this profile: ${profiles}."`
-	FetchKeys bool     `help:"Also fetch and check the keys at jwks_uri; nothing else uses the network."`
+	Dev       bool     `help:"Validate as a service in development mode, which allows loopback addresses for back-channel logout and CIBA notification."`
+	FetchKeys bool     `help:"Also fetch and check the keys at jwks_uri and the document at sector_identifier_uri; nothing else uses the network, except for a URL of --server-metadata."`
 	ruleFlags `embed:"" group:"Rules"`
 	keyFlags  `embed:"" group:"Keys at a jwks_uri, with --fetch-keys"`
+
+	ServerMetadata string `group:"Rules" placeholder:"LOCATION" help:"URL or file of the authorization server's metadata (OpenID Connect Discovery, RFC 8414): clients are also validated against what it supports."`
 }
 
 // Run validates the files. The exit status is 0 if every client is valid, 1 if one is
-// rejected, and 2 if a file could not be read.
+// rejected, and 2 if a file, or the metadata of the server, could not be read.
 func (c *checkCommand) Run(ctx context.Context) error {
-	policy := rulePolicy(c.ruleFlags, c.keyFlags, string(domain.PreflightWarn))
+	policy := rulePolicy(c.ruleFlags, c.keyFlags, string(domain.PreflightWarn), c.Dev)
 	book, err := domain.NewRulebook(policy)
 	if err != nil {
 		return err
@@ -61,11 +68,16 @@ func (c *checkCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	servers, err := c.servers(ctx)
+	if err != nil {
+		printError(err)
+		return errUnread
+	}
 	reader, err := clientfile.NewReader()
 	if err != nil {
 		return err
 	}
-	inspector := &application.Inspector{Book: book, Keys: resolver, Clock: systemClock{}, FetchKeys: c.FetchKeys}
+	inspector := &application.Inspector{Book: book, Keys: resolver, Sectors: resolver, Servers: servers, Clock: systemClock{}, FetchKeys: c.FetchKeys}
 	var files []report.File
 	declared := &clientfile.Identifiers{}
 	for _, in := range inputs(ctx, c.Files) {
@@ -95,8 +107,34 @@ func (c *checkCommand) Run(ctx context.Context) error {
 	}
 }
 
+// servers returns the authorization server that the flag names, if any. Its metadata must
+// be readable.
+func (c *checkCommand) servers(ctx context.Context) (*servermetadata.Servers, error) {
+	var locations []servermetadata.Location
+	if c.ServerMetadata != "" {
+		locations = append(locations, servermetadata.Location{At: c.ServerMetadata})
+	}
+	servers, err := servermetadata.New(locations, slog.New(slog.DiscardHandler), time.Now)
+	if err == nil {
+		err = servers.Load(ctx)
+	}
+	return servers, err
+}
+
 // maxFindings is the maximum number of findings that are kept for one file.
 const maxFindings = 10_000
+
+// secretHashFindings returns what is wrong with the hash of a secret, if there is one.
+func secretHashFindings(hash string) domain.Findings {
+	if hash == "" {
+		return nil
+	}
+	_, err := secrethash.New(1).Parse(hash)
+	if invalid, ok := errors.AsType[*application.InvalidError](err); ok {
+		return invalid.Findings
+	}
+	return nil
+}
 
 // check validates one file, and adds the identifiers in it to declared.
 func (c *checkCommand) check(
@@ -120,9 +158,12 @@ func (c *checkCommand) check(
 		if len(d.Breaches) == 0 {
 			findings = append(findings, inspector.Inspect(ctx, d.Change)...)
 		}
+		findings = append(findings, secretHashFindings(d.SecretHash)...)
 		client := report.Client{Line: d.Line(""), ClientID: d.ClientID}
 		for _, f := range findings {
-			client.Findings = append(client.Findings, report.Finding{Finding: f, Line: d.Line(f.Pointer)})
+			line := d.Line(f.Pointer)
+			f.Pointer = d.Place(f.Pointer)
+			client.Findings = append(client.Findings, report.Finding{Finding: f, Line: line})
 		}
 		file.Clients = append(file.Clients, client)
 		if found += len(findings); found > maxFindings {

@@ -33,7 +33,9 @@ func clientele(t *testing.T, dir, input string, args ...string) (output string, 
 const (
 	validClient    = `{"name": "Shop", "redirect_uris": ["https://shop.example.com/callback"]}`
 	rejectedClient = "name: Shop\nredirect_uris:\n  - https://shop.example.com/callback#\n"
-	warnedClient   = `{"name": "Shop", "is_confidential": false, "redirect_uris": ["http://localhost/callback"]}`
+	fapiClient     = `{"name": "Shop", "redirect_uris": ["https://shop.example.com/callback"], "client_auth_methods": ["tls_client_auth"],
+		"tls_client_auth_san_dns": "shop.example.com", "fapi_profile": "fapi2-security"}`
+	warnedClient = `{"name": "Shop", "is_confidential": false, "redirect_uris": ["http://localhost/callback"]}`
 )
 
 func TestCheckExitStatus(t *testing.T) {
@@ -61,6 +63,9 @@ func TestCheckExitStatus(t *testing.T) {
 		{"a profile", validClient, []string{"-", "--profile", "fapi2-security"}, 1, "auth-method-fapi"},
 		{"an unknown profile", validClient, []string{"-", "--profile", "fapi3"}, 2, ""},
 		{"no file", "", nil, 2, ""},
+		{"declarations", fapiClient, []string{"-"}, 0, "warning at /require_pkce: "},
+		{"required declarations", fapiClient, []string{"-", "--declarations", "require"}, 1, "violation at /require_pkce: "},
+		{"an unknown policy for declarations", fapiClient, []string{"-", "--declarations", "maybe"}, 2, ""},
 		{"an extension grant", `{"name": "Shop", "grant_types": ["urn:example:grant"]}`, []string{"-", "--grant-type", "urn:example:grant"}, 0, ""},
 	}
 	for _, tt := range tests {

@@ -13,8 +13,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/term"
@@ -152,6 +152,10 @@ func progress(done string) declare.Progress {
 	return func(n, of int) {
 		if time.Since(last) >= progressEvery {
 			last = time.Now()
+			if of == 0 {
+				fmt.Fprintf(os.Stderr, "%s %d\n", done, n)
+				return
+			}
 			fmt.Fprintf(os.Stderr, "%s %d of %d\n", done, n, of)
 		}
 	}
@@ -187,7 +191,9 @@ func readDeclarations(
 				case d.ClientID == "":
 					addProblem("%s:%d: apply needs a client_id for each client", in.name, d.Line(""))
 				default:
-					declarations = append(declarations, declare.Declaration{ID: domain.ClientID(d.ClientID), Change: d.Change})
+					declarations = append(declarations, declare.Declaration{
+						ID: domain.ClientID(d.ClientID), Change: d.Change, SecretHash: d.SecretHash,
+					})
 					origins = append(origins, report.Origin{File: in.name, Line: d.Line})
 				}
 				if wrong > maxFindings {
@@ -268,11 +274,11 @@ func (c *exportCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var kept atomic.Int64
+	kept := 0
 	n, err := declare.Export(ctx, registry, progress("exported"), func(r declare.Registered) error {
 		err := writeClient(files, r.ID, domain.ChangeTo(r.Settings))
 		if errors.Is(err, errKept) {
-			kept.Add(1)
+			kept++
 			note("%s", err)
 			return nil
 		}
@@ -281,9 +287,8 @@ func (c *exportCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n -= int(kept.Load())
-	fmt.Fprintf(os.Stderr, "clients exported: %d\n", n)
-	if kept.Load() > 0 {
+	fmt.Fprintf(os.Stderr, "clients exported: %d\n", n-kept)
+	if kept > 0 {
 		return errNotApplied
 	}
 	return nil
@@ -299,19 +304,29 @@ func writeClient(files writer, id domain.ClientID, change domain.Change) error {
 }
 
 // fileName returns the file name for a client. Characters of the identifier that are
-// special in file names are percent-encoded. A hash is appended if the name had to be
-// cut, or if it has uppercase letters, because some file systems ignore case.
+// special in file names or on a command line are percent-encoded; so is the first one
+// of names that Windows reserves for devices. So that two clients never have the same
+// name, also on file systems that ignore case, a hash is appended if the name had to be
+// cut, if it has uppercase letters, or if it ends like one with a hash. The file
+// contains the identifier itself.
 func fileName(id domain.ClientID) string {
 	name := strings.NewReplacer("*", "%2A", ":", "%3A", "$", "%24", "&", "%26", "=", "%3D", "+", "%2B").Replace(url.PathEscape(string(id)))
-	if strings.HasPrefix(name, ".") {
-		name = "%2E" + name[1:]
+	if specialFileName.MatchString(name) {
+		name = fmt.Sprintf("%%%02X", name[0]) + name[1:]
 	}
-	if len(name) > maxFileName || strings.ToLower(name) != name {
+	if len(name) > maxFileName || strings.ToLower(name) != name || endsLikeHash.MatchString(name) {
 		sum := sha256.Sum256([]byte(id))
 		name = name[:min(len(name), maxFileName)] + "-" + hex.EncodeToString(sum[:8])
 	}
 	return name + ".yaml"
 }
+
+var (
+	// specialFileName matches hidden files, options of commands, home directories, and
+	// devices of Windows.
+	specialFileName = regexp.MustCompile(`(?i)^([.~-]|(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$))`)
+	endsLikeHash    = regexp.MustCompile(`-[0-9a-f]{16}$`)
+)
 
 // maxFileName is the maximum length of a file name in bytes, without the hash and the
 // extension. Most file systems allow 255 bytes in total.

@@ -292,7 +292,15 @@ func TestInvalidArgumentsAreRejected(t *testing.T) {
 		"an invalid extension grant": {
 			[]string{"serve", "--dev", "--data", t.TempDir(), "--grant-type", "magic"}, "magic",
 		},
-		"a short pepper":        {[]string{"serve", "--dev", "--data", t.TempDir(), "--pepper-file", keys}, "32"},
+		"a private scheme of the web": {
+			[]string{"serve", "--dev", "--data", t.TempDir(), "--private-schemes", "cursor,https"}, `"https"`,
+		},
+		"a short pepper":                {[]string{"serve", "--dev", "--data", t.TempDir(), "--pepper-file", keys}, "32"},
+		"a public URL without a scheme": {[]string{"serve", "--dev", "--public-url", "clientele.example.com"}, "--public-url must begin with"},
+		"a public URL with a query":     {[]string{"serve", "--dev", "--public-url", "https://clientele.example.com/?a"}, "--public-url must not have"},
+		"a public URL with a user":      {[]string{"serve", "--dev", "--public-url", "https://a@clientele.example.com"}, "--public-url must not have"},
+		"a public rate of nothing":      {[]string{"serve", "--dev", "--public-rate", "0"}, "--public-rate must be at least 1"},
+
 		"an unknown flag":       {[]string{"serve", "--verbose"}, "--verbose"},
 		"a token without a key": {[]string{"token", "--data", t.TempDir()}, "--dev"},
 		"a lifetime of zero":    {[]string{"token", "--ttl", "0s"}, "--ttl must be positive"},

@@ -75,7 +75,11 @@ func (c *importCommand) write(ctx context.Context, clients []importer.Client) (k
 			note("%s: not converted: %s", string(name), what)
 		}
 		lost += len(client.Lost)
-		text, err := clientfile.Write(client.ID, client.Change)
+		hash, err := client.SecretHash()
+		if err != nil {
+			return kept, lost, fmt.Errorf("%s: %w", name, err)
+		}
+		text, err := clientfile.WriteImported(client.ID, client.Change, hash)
 		if err != nil {
 			return kept, lost, fmt.Errorf("%s: %w", name, err)
 		}

@@ -22,13 +22,14 @@ func TestClientIDProblemsHaveFileAndLine(t *testing.T) {
 	p := start(t, "--dev", "--data", data)
 	registry := pipeline{p.URL, adminToken(t, data)}
 	for id, want := range map[string]string{
-		"my client":              "client_id has a character other than A-Z a-z 0-9 - . _ ~",
-		"urn:app:1":              "client_id has a character other than A-Z a-z 0-9 - . _ ~",
-		strings.Repeat("a", 200): "client_id is longer than 128 characters",
+		"my#client":              "client_id has a character other than A-Z a-z 0-9 - . _ ~ : / @ + and space",
+		strings.Repeat("a ", 2):  "client_id must not begin or end with a space",
+		"HTTPS://app.example":    "client_id must not begin with http:// or https://",
+		strings.Repeat("a", 256): "client_id is longer than 255 characters",
 		"":                       "client_id is empty",
 		".":                      "client_id must not be . or ..",
 		"..":                     "client_id must not be . or ..",
-		"büro":                   "client_id has a character other than A-Z a-z 0-9 - . _ ~",
+		"büro":                   "client_id has a character other than A-Z a-z 0-9 - . _ ~ : / @ + and space",
 	} {
 		file := filepath.Join(data, "file.yaml")
 		require.NoError(t, os.WriteFile(file, []byte("name: App\ngrant_types: [client_credentials]\nclient_id: '"+id+"'\n"), 0o600))

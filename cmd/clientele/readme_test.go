@@ -50,6 +50,8 @@ var volatile = []struct {
 	{regexp.MustCompile(`"(s\d+)\.[0-9a-f]{20}"`), `"$1.DIGEST"`}, // a cursor of the change feed
 	{regexp.MustCompile(`("secret_last_four": ?)"[0-9a-f]{4}"`), `$1"LAST"`},
 	{regexp.MustCompile(`("(?:changes_cursor|next)": ?)"[^"]*"`), `$1"CURSOR"`},
+	{regexp.MustCompile(`("client_id_issued_at": ?)\d+`), "${1}0"},
+	{regexp.MustCompile(`("hash": ?)"[0-9a-f]{64}"`), `$1"HASH"`},
 	{regexp.MustCompile(`clients exported: \d+`), "clients exported: N"}, // counts all clients of the tenant
 }
 
@@ -69,8 +71,10 @@ var sections = []struct {
 	{"README.md", "Install", 0},
 	{"README.md", "The first update", 3},
 	{"docs/tutorial.md", "Ten minutes", 12},
-	{"docs/using.md", "Walkthrough", 6},
+	{"docs/using.md", "Walkthrough", 8},
+	{"docs/using.md", "Reading everything: snapshot and feed", 1},
 	{"docs/using.md", "In a pipeline", 3},
+	{"docs/using.md", "In an authorization server", 1},
 }
 
 // The commands of each section work on a new service.

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/ratelimit"
 	"github.com/clientele-oauth/clientele/adapters/rest"
 	"github.com/clientele-oauth/clientele/adapters/rest/docs"
+	"github.com/clientele-oauth/clientele/adapters/secrethash"
 	"github.com/clientele-oauth/clientele/adapters/telemetry"
 	"github.com/clientele-oauth/clientele/adapters/tokens"
 	"github.com/clientele-oauth/clientele/application"
@@ -35,27 +37,40 @@ const (
 	maxHeaderBytes    = 32 << 10
 )
 
+// maxVerifyMaxAge is the maximum of --verify-max-age, and of max_age_seconds in
+// openapi.yaml.
+const maxVerifyMaxAge = time.Hour
+
+// slowVerifications returns how many secrets are verified against slow hashes at once:
+// half of the processors, so that the service has the other half, and at most 4, because
+// each can take 128 MiB of memory.
+func slowVerifications() int { return min(max(runtime.GOMAXPROCS(0)/2, 1), 4) }
+
 // minPepperBytes is the minimum length of a pepper: the length of the hash.
 const minPepperBytes = sha256.Size
 
 type serveCommand struct {
 	Listen     string `default:"127.0.0.1:8080" env:"CLIENTELE_LISTEN" placeholder:"ADDR" help:"Address to listen on (${default})."`
-	Dev        bool   `env:"CLIENTELE_DEV" help:"Development mode: generate a signing key and write an administrator token to the data directory."`
+	Dev        bool   `env:"CLIENTELE_DEV" help:"Development mode: generate a signing key, write an administrator token to the data directory, and allow loopback addresses for back-channel logout and CIBA notification."`
 	storeFlags `embed:""`
 	tokenFlags `embed:"" group:"Access tokens"`
 
 	ruleFlags       `embed:"" group:"Rules"`
+	serverFlags     `embed:"" group:"Rules"`
 	keyFlags        `embed:"" group:"Keys at a jwks_uri"`
-	KeyPreflight    string        `default:"warn" enum:"off,warn,require" env:"CLIENTELE_KEY_PREFLIGHT" group:"Keys at a jwks_uri" help:"What to do when a client is changed and its keys cannot be fetched: off, warn, require (${default})."`
+	KeyPreflight    string        `default:"warn" enum:"off,warn,require" env:"CLIENTELE_KEY_PREFLIGHT" group:"Keys at a jwks_uri" help:"What to do when a client is changed and its keys cannot be fetched: off, warn, require (${default}). off fetches nothing, also no sector identifier; otherwise a client whose sector identifier cannot be fetched is rejected."`
+	FAPISigningAlg  string        `name:"fapi-signing-alg" default:"PS256" enum:"PS256,ES256" env:"CLIENTELE_FAPI_SIGNING_ALG" group:"Rules" help:"Algorithm with which the authorization server signs for clients of a FAPI profile that do not declare one, as shown in their effective settings: PS256, ES256 (${default})."`
 	PepperFile      []string      `env:"CLIENTELE_PEPPER_FILE" group:"Secrets" type:"existingfile" placeholder:"FILE" help:"Files with keys of at least 32 bytes for hashing client secrets. The first key hashes new secrets; all of them verify."`
 	MissingPepper   bool          `name:"allow-missing-pepper" env:"CLIENTELE_ALLOW_MISSING_PEPPER" group:"Secrets" help:"Start even if stored secrets are hashed under a pepper that is not configured. These secrets are then invalid."`
 	SecretGrace     time.Duration `default:"4h" env:"CLIENTELE_SECRET_GRACE" group:"Secrets" help:"How long a secret stays valid after a rotation replaced it (${default}); 0 revokes it immediately."`
 	VerifyRate      int           `default:"100" env:"CLIENTELE_VERIFY_RATE" group:"Secrets" placeholder:"N" help:"Secret verifications per second, per client and process (${default})."`
+	VerifyMaxAge    time.Duration `default:"10s" env:"CLIENTELE_VERIFY_MAX_AGE" group:"Secrets" help:"How long callers may keep a positive result of a verification (max_age_seconds in the response), at most 1h (${default}); 0 does not allow it."`
 	TLSCertFile     string        `name:"tls-cert-file" env:"CLIENTELE_TLS_CERT_FILE" group:"Network" type:"existingfile" placeholder:"FILE" help:"Certificate, with its chain, in PEM, to serve HTTPS. It is reloaded when it changes."`
 	TLSKeyFile      string        `name:"tls-key-file" env:"CLIENTELE_TLS_KEY_FILE" group:"Network" type:"existingfile" placeholder:"FILE" help:"Private key of the certificate, in PEM."`
 	AdminListen     string        `env:"CLIENTELE_ADMIN_LISTEN" group:"Network" placeholder:"ADDR" help:"Address of the admin listener for operators: /metrics, /healthz, /readyz and /debug/pprof; disabled if unset."`
-	MaxConcurrent   int           `default:"256" env:"CLIENTELE_MAX_CONCURRENT" group:"Limits" placeholder:"N" help:"Maximum concurrent requests; as many again may queue for one second, the rest get 503 (${default})."`
-	MaxFollowing    int           `default:"1024" env:"CLIENTELE_MAX_FOLLOWING" group:"Limits" placeholder:"N" help:"Maximum requests that wait for changes at the same time (${default})."`
+	publicFlags     `embed:"" group:"Public keys"`
+	MaxConcurrent   int `default:"256" env:"CLIENTELE_MAX_CONCURRENT" group:"Limits" placeholder:"N" help:"Maximum concurrent requests; as many again may queue for one second, the rest get 503 (${default})."`
+	MaxFollowing    int `default:"1024" env:"CLIENTELE_MAX_FOLLOWING" group:"Limits" placeholder:"N" help:"Maximum requests that wait for changes at the same time (${default})."`
 	readerFlags     `embed:"" group:"Limits"`
 	CallerRate      int           `env:"CLIENTELE_CALLER_RATE" group:"Limits" placeholder:"N" help:"Rate limit per caller and process, in requests per second; no limit if unset."`
 	ListTimeout     time.Duration `default:"5s" env:"CLIENTELE_LIST_TIMEOUT" group:"Limits" help:"Maximum time for a list of clients in the store; a slower list gets 503 (${default})."`
@@ -71,6 +86,9 @@ func (c *serveCommand) Validate(kctx *kong.Context) error {
 	if err := c.validate(c.Dev, givenFlags(kctx)); err != nil {
 		return err
 	}
+	if err := c.checkPublic(); err != nil {
+		return err
+	}
 	switch {
 	case c.RequestTimeout <= 0 || c.ShutdownTimeout <= 0 || c.KeyTimeout <= 0:
 		return errors.New("--request-timeout, --shutdown-timeout and --key-timeout must be greater than zero")
@@ -78,6 +96,8 @@ func (c *serveCommand) Validate(kctx *kong.Context) error {
 		return fmt.Errorf("--secret-grace must be between 0 and %s", domain.MaxGrace)
 	case c.VerifyRate <= 0:
 		return errors.New("--verify-rate must be at least 1")
+	case c.VerifyMaxAge < 0 || c.VerifyMaxAge > maxVerifyMaxAge:
+		return fmt.Errorf("--verify-max-age must be between 0 and %s", maxVerifyMaxAge)
 	case (c.TLSCertFile == "") != (c.TLSKeyFile == ""):
 		return errors.New("--tls-cert-file and --tls-key-file must be set together")
 	case c.MaxConcurrent <= 0 || c.MaxFollowing <= 0:
@@ -157,7 +177,8 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	policy := rulePolicy(c.ruleFlags, c.keyFlags, c.KeyPreflight)
+	policy := rulePolicy(c.ruleFlags, c.keyFlags, c.KeyPreflight, c.Dev)
+	policy.ProfileSigningAlg = c.FAPISigningAlg
 	book, err := domain.NewRulebook(policy)
 	if err != nil {
 		return err
@@ -166,6 +187,12 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	servers, err := c.servers(log)
+	if err != nil {
+		return err
+	}
+	_ = servers.Load(ctx) // failures are logged, and the service works without the metadata
+	servers.Ages(metrics.WatchServerMetadata)
 	peppers, err := readPeppers(c.PepperFile)
 	if err != nil {
 		return err
@@ -178,13 +205,19 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		Book:          book,
 		Store:         metrics.TimeStore(metrics.ReportUnreadable(db, log)),
 		Keys:          metrics.TimeKeys(resolver),
+		Sectors:       metrics.CountSectors(resolver),
+		Servers:       servers,
 		Clock:         systemClock{},
 		Random:        systemRandom{},
 		Peppers:       peppers,
 		Grace:         c.SecretGrace,
 		Verifications: ratelimit.PerSecond(c.VerifyRate, time.Now),
-		ListTime:      c.ListTimeout,
-		MaxClients:    c.MaxClients,
+
+		VerificationAge: c.VerifyMaxAge,
+		Hashes:          secrethash.New(slowVerifications()),
+
+		ListTime:   c.ListTimeout,
+		MaxClients: c.MaxClients,
 	})
 	draining, drain := context.WithCancel(context.WithoutCancel(ctx))
 	defer drain()
@@ -220,11 +253,15 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		Observer:      metrics,
 		Trace:         traces.Requests,
 	}
+	surface.PublicURL, surface.Addresses = c.publicBase(), ratelimit.PerSecond(c.PublicRate, time.Now)
 	if c.CallerRate > 0 {
 		surface.Callers = ratelimit.PerSecond(c.CallerRate, time.Now)
 	}
 	surface.MaxFollowingPerCaller, surface.MaxFollowingPerTenant = c.MaxFollowingPerCaller, c.MaxFollowingPerTenant
-	surface.Notes = []rest.Note{{Name: "change feed", Read: feedNote(db.feedLag)}}
+	surface.Notes = []rest.Note{
+		{Name: "change feed", Read: feedNote(db.feedLag)},
+		{Name: "server metadata", Read: servers.Note},
+	}
 	handler, err := rest.NewHandler(surface)
 	if err != nil {
 		return err

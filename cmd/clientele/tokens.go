@@ -157,7 +157,7 @@ type tokenIssueCommand struct {
 	Subject string        `default:"${devSubject}" help:"Subject of the token (${default})."`
 	Tenant  string        `default:"${devTenant}" help:"Tenant, empty for none (${default})."`
 	Role    string        `default:"${devRole}" help:"Role, empty for none (${default} makes an administrator)."`
-	Scope   string        `help:"Scopes, space-separated: clients:read, clients:verify, clients:write."`
+	Scope   string        `help:"Scopes, space-separated: clients:read, clients:verify, clients:write, clients:verifiers."`
 	TTL     time.Duration `name:"ttl" default:"1h" help:"How long the token is valid (${default})."`
 }
 

@@ -1,6 +1,11 @@
 package importer
 
-import "slices"
+import (
+	"maps"
+	"slices"
+
+	"github.com/clientele-oauth/clientele/domain"
+)
 
 // IgnoredFields lists the fields that can be ignored without loss, each with the
 // reason. Attributes of Keycloak have the prefix "attributes.".
@@ -23,3 +28,10 @@ func IgnoredFields(from System) map[string]string {
 
 // IsBuiltIn reports whether the client is a built-in client of Keycloak.
 func IsBuiltIn(id string) bool { return slices.Contains(builtIn(), id) }
+
+// MappedAttributes lists the attributes of Keycloak that set a field of the same form.
+func MappedAttributes() map[string]domain.Field {
+	list := attributeTexts()
+	maps.Copy(list, attributeFlags())
+	return list
+}

@@ -31,6 +31,8 @@ type Client struct {
 	Change domain.Change
 	// Lost are the settings that could not be converted, one line per field.
 	Lost []string
+
+	secret string // as exported: a plain value or a hash; empty for none
 }
 
 // System is a source system of exports.
@@ -62,6 +64,7 @@ func Read(from System, text []byte) (Export, error) {
 	unnamed := 0
 	for _, r := range list {
 		c, skipped := read(&object{members: r.members})
+		c.reportInvalidID()
 		switch {
 		case skipped == withoutID:
 			unnamed++
@@ -81,6 +84,18 @@ func Read(from System, text []byte) (Export, error) {
 		return Export{}, fmt.Errorf("%w: the file has no OAuth client", ErrFormat)
 	}
 	return export, nil
+}
+
+// reportInvalidID reports a client_id that Clientele rejects. It is converted
+// nevertheless: only the operator can choose another one.
+func (c *Client) reportInvalidID() {
+	if c.ID == "" {
+		return
+	}
+	for _, f := range domain.CheckClientID(c.ID) {
+		c.Lost = append(c.Lost, "client_id: is rejected by Clientele: "+f.Message)
+	}
+	slices.Sort(c.Lost)
 }
 
 // object is an exported client. Converting a field removes it. The fields that
@@ -152,6 +167,11 @@ func setFlag(c *domain.Change, f domain.Field, value bool) {
 	*c.Set(f).(*domain.Flag) = domain.Flag(value)
 }
 
+// setNumber sets a field of the change to a number.
+func setNumber(c *domain.Change, f domain.Field, value int64) {
+	c.Set(f).(domain.Integer).SetInt(value)
+}
+
 // flag removes a boolean field and returns it.
 func (o *object) flag(name string) bool {
 	value, _ := take[bool](o, name)
@@ -188,6 +208,9 @@ func (o *object) unmapped(why map[string]string) []string {
 			continue
 		}
 		reason, known := why[name]
+		if field, _, tagged := strings.Cut(name, "#"); tagged && !known {
+			reason, known = "values for one language are not supported by Clientele; "+field+" is for all", true
+		}
 		if !known {
 			reason = unsupported
 		}

@@ -2,6 +2,7 @@ package importer_test
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -27,12 +28,12 @@ func TestReadRFC7591(t *testing.T) {
 	assert.Equal(t, domain.ClientID("s6BhdRkqt3"), clients[0].ID)
 	assert.Equal(t, domain.ChangeOf(domain.Settings{
 		Name: "My Example Client", Confidential: true, RedirectURIs: []domain.RedirectURI{"https://client.example.org/callback", "https://client.example.org/callback2"}, GrantTypes: []domain.GrantType{"authorization_code", "refresh_token"}, Scopes: []domain.Scope{"openid", "profile"}, AuthMethods: []domain.AuthMethod{"client_secret_basic"}, Keys: domain.InlineKeys(`{"keys":[{"crv":"P-256","kid":"1","kty":"EC","use":"sig","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`), Website: domain.Link("https://client.example.org/"), LogoURL: domain.Link("https://client.example.org/logo.png"), PrivacyPolicy: domain.Link("https://client.example.org/privacy"), TermsURL: domain.Link("https://client.example.org/terms"),
+		ResponseTypes: []domain.ResponseType{"code"}, Contacts: []string{"ops@client.example.org"},
 	}), clients[0].Change)
 	assert.Equal(t, []string{
-		"client_name#fr: is not supported by Clientele",
-		"client_secret: secrets are not imported; create one, and give it to the client",
-		"client_secret_expires_at: secrets and their expiry times are not imported",
-		"contacts: is not supported by Clientele",
+		"client_name#fr: values for one language are not supported by Clientele; client_name is for all",
+		"client_secret: expires; create a new secret, and give it to the client",
+		"client_secret_expires_at: expiry times of secrets are not imported",
 		"software_statement: is not verified",
 	}, clients[0].Lost)
 	assert.Empty(t, clients[1].ID)
@@ -46,16 +47,13 @@ func TestReadHydra(t *testing.T) {
 	require.Len(t, clients, 2)
 	assert.Equal(t, domain.ChangeOf(domain.Settings{
 		Name: "Auth Code Client", Confidential: true, RedirectURIs: []domain.RedirectURI{"https://app.example.com/callback"}, GrantTypes: []domain.GrantType{"authorization_code", "refresh_token"}, Scopes: []domain.Scope{"openid", "offline"}, AuthMethods: []domain.AuthMethod{"private_key_jwt"}, Keys: domain.KeysAt("https://app.example.com/jwks.json"), CORSOrigins: []domain.Origin{"https://app.example.com"},
+		ResponseTypes: []domain.ResponseType{"code"}, SubjectType: domain.SubjectPublic, AuthSigningAlg: "ES256",
+		PostLogoutRedirectURIs: []domain.RedirectURI{"https://app.example.com/bye"}, UserInfo: domain.Algorithms{Signing: "none"},
+		Resources: []string{"https://api.example.com"}, Owner: "team-a", SkipConsent: true,
 	}), clients[0].Change)
 	assert.Equal(t, []string{
-		"audience: is not supported by Clientele",
-		"metadata: is not supported by Clientele",
-		"owner: is not supported by Clientele",
-		"post_logout_redirect_uris: is not supported by Clientele",
-		"response_types: do not match the grant types (RFC 7591 §2.1)",
-		"skip_consent: is not supported by Clientele",
-		"subject_type: is not supported by Clientele",
-		"token_endpoint_auth_signing_alg: is not supported by Clientele",
+		"metadata.team: cannot be a label: the name of a label is a prefix and a name, such as example.com/tier",
+		"response_types: id_token needs the grant type implicit, which the client does not have",
 	}, clients[0].Lost)
 	assert.Equal(t, "machine", clients[1].Change.Values().Name)
 	assert.Contains(t, clients[1].Lost, "client_name: is absent; the client_id is the name")
@@ -68,14 +66,13 @@ func TestReadKeycloak(t *testing.T) {
 		ID: "shop",
 		Change: domain.ChangeOf(domain.Settings{
 			Name: "Shop", Confidential: true, RedirectURIs: []domain.RedirectURI{"https://shop.example.com/callback", "https://other.example.com/cb"}, GrantTypes: []domain.GrantType{"authorization_code", "client_credentials", "refresh_token"}, Scopes: []domain.Scope{"openid", "profile", "email", "offline_access"}, AuthMethods: []domain.AuthMethod{"private_key_jwt"}, Keys: domain.KeysAt("https://shop.example.com/jwks.json"), CORSOrigins: []domain.Origin{"https://shop.example.com", "https://other.example.com"}, LogoURL: domain.Link("https://shop.example.com/logo.png"), Website: domain.Link("https://shop.example.com/"),
+			Description: "Where things are sold", RequirePKCE: true, SkipConsent: true,
+			PostLogoutRedirectURIs: []domain.RedirectURI{"https://shop.example.com/callback", "https://other.example.com/cb"},
 		}),
 		Lost: []string{
-			"attributes.backchannel.logout.session.required: is not supported by Clientele",
-			"attributes.pkce.code.challenge.method: is not supported by Clientele",
-			"description: is not supported by Clientele",
 			"protocolMappers: claims are configured in the authorization server",
 			"redirectUris: https://shop.example.com/* is a pattern; name each redirect URI",
-			"secret: secrets are not imported; create one, and give it to the client",
+			"secret: is ignored: the client does not authenticate with a secret",
 			"webOrigins: + is converted to the origins of the redirect URIs",
 		},
 	}, clients[0])
@@ -97,8 +94,10 @@ func TestReadRejectsOtherFormats(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	for _, name := range []string{"hydra.json", "keycloak.json", "rfc7591.json"} {
-		text, err := os.ReadFile("testdata/" + name)
+	files, err := filepath.Glob("testdata/*.json")
+	require.NoError(f, err)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
 		require.NoError(f, err)
 		f.Add(text)
 	}

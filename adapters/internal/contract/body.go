@@ -62,6 +62,8 @@ func (s *Schema) InspectBody(b *Body) Verdict {
 func (b *Body) read(dec *jsontext.Decoder, c *shape) (any, error) {
 	kind := dec.PeekKind()
 	switch {
+	case kind == '{' && c.values != nil:
+		return b.readValues(dec, c)
 	case kind == '{' && c.kind == openapi3.TypeObject:
 		return b.readFields(dec, c)
 	case kind == '[' && c.kind == openapi3.TypeArray:
@@ -126,6 +128,33 @@ func (b *Body) readFields(dec *jsontext.Decoder, c *shape) (any, error) {
 	}
 	_, err := dec.ReadToken()
 	return fields, err
+}
+
+// readValues reads an object with any names. It keeps one value more than allowed, so
+// that the check can detect an object that is too large.
+func (b *Body) readValues(dec *jsontext.Decoder, c *shape) (any, error) {
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, err
+	}
+	values := map[string]any{}
+	for dec.PeekKind() != '}' {
+		token, err := dec.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		if len(values) > c.maxFields {
+			if err := dec.SkipValue(); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		name := token.String()
+		if values[name], err = b.read(dec, c.values); err != nil {
+			return nil, err
+		}
+	}
+	_, err := dec.ReadToken()
+	return values, err
 }
 
 // readItems reads an array. It keeps one element more than allowed, so that the check

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -56,6 +57,20 @@ func set(field domain.Value, value any) (ok bool) {
 			texts[i], ok = text, ok && isText
 		}
 		f.SetTexts(texts)
+	case domain.Integer:
+		var number float64
+		number, ok = value.(float64)
+		ok = ok && number == math.Trunc(number) && math.Abs(number) < 1<<53
+		f.SetInt(int64(number))
+	case *domain.Map:
+		var members map[string]any
+		members, ok = value.(map[string]any)
+		texts := make(domain.Map, len(members))
+		for name, member := range members {
+			text, isText := member.(string)
+			texts[name], ok = text, ok && isText
+		}
+		*f = texts
 	}
 	return ok
 }
@@ -67,8 +82,8 @@ func WriteChange(w *jsonobject.Writer, c domain.Change) {
 	}
 }
 
-// SettingsOf reads the configuration of a client in a response. Keys are included
-// only as a jwks_uri, because responses omit keys that the registry stores. The error
+// SettingsOf reads the configuration of a client in a response. Inline keys are included
+// if the response has them, which a caller must ask for (include=jwks). The error
 // is for text that is not a JSON object, or that has a field of another form.
 func SettingsOf(client []byte) (domain.Settings, error) {
 	var object map[string]any
@@ -126,6 +141,10 @@ func (c *shape) accepts(field domain.Value) bool {
 		return c.kind == openapi3.TypeString
 	case *domain.Flag:
 		return c.kind == openapi3.TypeBoolean
+	case domain.Integer:
+		return c.kind == openapi3.TypeInteger
+	case *domain.Map:
+		return c.kind == openapi3.TypeObject && c.values != nil && c.values.kind == openapi3.TypeString
 	default:
 		return c.kind == openapi3.TypeArray && c.items.kind == openapi3.TypeString
 	}

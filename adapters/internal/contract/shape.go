@@ -35,6 +35,9 @@ type shape struct {
 
 	fields   map[string]*shape
 	required []string
+
+	values    *shape // of an object with any names; nil for an object with fields
+	maxFields int
 }
 
 // compile converts a schema.
@@ -43,7 +46,7 @@ func compile(s *openapi3.Schema) (*shape, error) {
 		return nil, fmt.Errorf("a schema needs one type: %q", s.Description)
 	}
 	unknown := s.Nullable || s.UniqueItems || s.MinItems != 0 || s.ExclusiveMin.IsSet() || s.ExclusiveMax.IsSet() || s.MultipleOf != nil ||
-		len(s.OneOf)+len(s.AnyOf)+len(s.AllOf) > 0 || s.Not != nil || s.MinProps != 0 || s.MaxProps != nil || s.AdditionalProperties.Schema != nil
+		len(s.OneOf)+len(s.AnyOf)+len(s.AllOf) > 0 || s.Not != nil || s.MinProps != 0
 	if unknown {
 		return nil, fmt.Errorf("a schema has a keyword that requests are not checked for: %q", s.Description)
 	}
@@ -67,6 +70,9 @@ func compile(s *openapi3.Schema) (*shape, error) {
 		c.maxItems = int(min(*s.MaxItems, math.MaxInt32))
 		c.items, err = compile(s.Items.Value)
 	case openapi3.TypeObject:
+		if values := s.AdditionalProperties.Schema; values != nil {
+			return c, c.compileValues(s, values.Value)
+		}
 		if s.AdditionalProperties.Has == nil || *s.AdditionalProperties.Has {
 			return nil, fmt.Errorf("an object needs additionalProperties: false: %q", s.Description)
 		}
@@ -81,6 +87,17 @@ func compile(s *openapi3.Schema) (*shape, error) {
 		err = fmt.Errorf("a schema has the type %s, which requests are not checked for", c.kind)
 	}
 	return c, err
+}
+
+// compileValues converts the schema of an object with any names.
+func (c *shape) compileValues(s, values *openapi3.Schema) error {
+	if s.MaxProps == nil || len(s.Properties) > 0 {
+		return fmt.Errorf("an object with any names needs maxProperties and no properties: %q", s.Description)
+	}
+	c.maxFields = int(min(*s.MaxProps, math.MaxInt32))
+	var err error
+	c.values, err = compile(values)
+	return err
 }
 
 func (c *shape) compileString(s *openapi3.Schema) error {
@@ -150,7 +167,11 @@ func (c *shape) check(v *Verdict, at []string, value any) any {
 			return value
 		}
 	case map[string]any:
-		if c.kind == openapi3.TypeObject {
+		switch {
+		case c.values != nil:
+			c.checkValues(v, at, value)
+			return value
+		case c.kind == openapi3.TypeObject:
 			c.checkFields(v, at, value)
 			return value
 		}
@@ -203,6 +224,17 @@ func (c *shape) checkFields(v *Verdict, at []string, fields map[string]any) {
 		if _, exists := fields[name]; !exists {
 			v.add(append(at, name), constant("this field is required"))
 		}
+	}
+}
+
+// checkValues checks the values of an object with any names, unless there are too many.
+func (c *shape) checkValues(v *Verdict, at []string, values map[string]any) {
+	if len(values) > c.maxFields {
+		v.add(at, func() string { return "must have at most " + CountOf(c.maxFields, "field") })
+		return
+	}
+	for _, name := range sortedNames(values) {
+		values[name] = c.values.check(v, slices.Concat(at, []string{name}), values[name])
 	}
 }
 

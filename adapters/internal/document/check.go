@@ -82,6 +82,11 @@ func check(client *domain.Client) error {
 			for i := range v.Len() {
 				c.text(f.String(), v.Text(i))
 			}
+		case *domain.Map:
+			for name, text := range *v {
+				c.text(f.String(), name)
+				c.text(f.String(), text)
+			}
 		}
 	}
 	if s.Settings.Keys.Inline() != "" && s.Settings.Keys.URI() != "" {
@@ -94,6 +99,7 @@ func check(client *domain.Client) error {
 		c.text("secrets id", secret.ID)
 		c.text("secrets description", secret.Description)
 		c.text("secrets key_id", secret.KeyID)
+		c.text("secrets slow_hash", secret.SlowHash)
 		c.text("secrets last_four", secret.LastFour)
 		c.time("secrets created_at", secret.CreatedAt)
 		c.time("secrets updated_at", secret.UpdatedAt)

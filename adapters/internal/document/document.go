@@ -48,6 +48,16 @@ func Encode(c domain.Client) (doc, secrets []byte, err error) {
 	return w, encodeSecrets(state.Secrets), nil
 }
 
+// EncodeSecrets returns the secrets of the client as [Encode] does. The error wraps
+// [application.ErrUnstorable] if [Decode] would not return them.
+func EncodeSecrets(c domain.Client) ([]byte, error) {
+	_, secrets, err := Encode(c)
+	if err == nil && secrets == nil {
+		err = fmt.Errorf("%w: secrets that cannot be read", application.ErrUnstorable)
+	}
+	return secrets, err
+}
+
 // usualBytes is the initial buffer size, in bytes; most documents are smaller.
 const usualBytes = 1 << 10
 
@@ -61,6 +71,7 @@ func encodeSecrets(list []domain.Secret) []byte {
 				w.TextUnlessEmpty("description", s.Description)
 				w.Text("hash", base64.StdEncoding.EncodeToString(s.Hash))
 				w.TextUnlessEmpty("key_id", s.KeyID)
+				w.TextUnlessEmpty("slow_hash", s.SlowHash)
 				w.Text("last_four", s.LastFour)
 				w.Time("created_at", s.CreatedAt, time.RFC3339Nano)
 				writeTime(&w, "updated_at", s.UpdatedAt)
@@ -179,6 +190,19 @@ func (r *reader) readValue(value domain.Value) {
 		*v = domain.Flag(r.Bool())
 	case domain.Texts:
 		r.readTexts(v)
+	case domain.Integer:
+		v.SetInt(r.Int64())
+	case *domain.Map:
+		texts := domain.Map{}
+		for r.Delim('{'); !r.IsDelim('}'); r.WantComma() {
+			name := r.UnsafeFieldName(false)
+			r.WantColon()
+			texts[name] = r.UnsafeString()
+		}
+		r.Delim('}')
+		if r.Ok() && len(texts) > 0 {
+			*v = texts
+		}
 	}
 }
 
@@ -200,6 +224,8 @@ func readSecrets(in *jlexer.Lexer) (list []domain.Secret) {
 				}
 			case "key_id":
 				readText(in, &s.KeyID)
+			case "slow_hash":
+				readText(in, &s.SlowHash)
 			case "last_four":
 				readText(in, &s.LastFour)
 			case "created_at":

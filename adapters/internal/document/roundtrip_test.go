@@ -65,6 +65,9 @@ func fill(t *rapid.T, v reflect.Value, name string) {
 		}
 		v.Set(reflect.ValueOf(source))
 		return
+	case domain.MaxAge:
+		v.Set(reflect.ValueOf(domain.MaxAgeOf(rapid.Int64Range(-1, 1<<40).Draw(t, name))))
+		return
 	}
 	switch v.Kind() {
 	case reflect.String:
@@ -81,6 +84,10 @@ func fill(t *rapid.T, v reflect.Value, name string) {
 			element := reflect.New(v.Type().Elem()).Elem()
 			fill(t, element, name)
 			v.Set(reflect.Append(v, element))
+		}
+	case reflect.Map: // an empty map is nil
+		if texts := rapid.MapOfN(texts(), texts(), 0, 3).Draw(t, name); len(texts) > 0 {
+			v.Set(reflect.ValueOf(texts))
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
@@ -148,8 +155,17 @@ func clean(v reflect.Value) {
 		for i := range v.Len() {
 			clean(v.Index(i))
 		}
+	case reflect.Map:
+		if v.IsNil() {
+			return
+		}
+		texts := map[string]string{}
+		for name, text := range v.Interface().(map[string]string) {
+			texts[cleanText(name)] = cleanText(text)
+		}
+		v.Set(reflect.ValueOf(texts))
 	case reflect.Struct:
-		if v.Type() == reflect.TypeFor[domain.KeySource]() {
+		if v.Type() == reflect.TypeFor[domain.KeySource]() || v.Type() == reflect.TypeFor[domain.MaxAge]() {
 			return
 		}
 		for _, field := range v.Fields() {
@@ -246,6 +262,8 @@ func wrongValues(leaf string) []any {
 		return []any{domain.InlineKeys("\xff"), domain.InlineKeys("\x00")}
 	case "uri":
 		return []any{domain.KeysAt("\xff"), domain.KeysAt("\x00")}
+	case "map":
+		return []any{map[string]string{"\xff": "a"}, map[string]string{"a": "\xff"}, map[string]string{"\x00": "\x00"}, map[string]string{"": ""}}
 	case "string":
 		return []any{"\xff", "a\xed\xa0\x80", "\x00", "", `"\`}
 	default:
@@ -268,6 +286,10 @@ func eachLeaf(v reflect.Value, name string, yield func(string, reflect.Value) bo
 			return yield(name+" uri", v)
 		}
 		return yield(name+" inline", v)
+	case domain.MaxAge:
+		return true
+	case map[string]string:
+		return yield(name+" map", v)
 	}
 	switch v.Kind() {
 	case reflect.String:

@@ -34,6 +34,11 @@ func SearchOf(c domain.Client) Search {
 			for i := range v.Len() {
 				found.add(f, v.Text(i))
 			}
+		case *domain.Map: // found by the name, and by the name with its text
+			for _, name := range v.Names() {
+				found.add(f, name)
+				found.add(f, name+"="+(*v)[name])
+			}
 		}
 	}
 	return found
@@ -61,6 +66,10 @@ func Facets(q application.Query) []string {
 	}{
 		{domain.FieldRedirectURIs, strings.ToLower(q.RedirectHost)},
 		{domain.FieldScopes, string(q.Scope)},
+		{domain.FieldSoftwareID, q.SoftwareID},
+		{domain.FieldOwner, q.Owner},
+		{domain.FieldLabels, q.Label},
+		{domain.FieldApplicationType, string(q.ApplicationType)},
 		{domain.FieldProfile, string(q.Profile)},
 		{domain.FieldAuthMethods, string(q.AuthMethod)},
 		{domain.FieldGrantTypes, string(q.GrantType)},

@@ -32,7 +32,7 @@ func (w *Writer) Flush(to io.Writer) error {
 
 // begin writes the separator and the name before a value.
 func (w *Writer) begin(name string) {
-	if n := len(*w); n > 0 && (*w)[n-1] != '{' && (*w)[n-1] != '[' {
+	if n := len(*w); n > 0 && (*w)[n-1] != '{' && (*w)[n-1] != '[' && (*w)[n-1] != '\n' {
 		*w = append(*w, ',')
 	}
 	if name != "" {
@@ -41,6 +41,10 @@ func (w *Writer) begin(name string) {
 		*w = append(*w, '"', ':')
 	}
 }
+
+// EndLine ends a line. The next value begins a JSON text of its own: a response with
+// one JSON text per line is NDJSON (https://github.com/ndjson/ndjson-spec).
+func (w *Writer) EndLine() { *w = append(*w, '\n') }
 
 // Object writes an object; write writes its fields.
 func (w *Writer) Object(name string, write func()) {
@@ -95,6 +99,17 @@ func Value(w *Writer, name string, value domain.Value) {
 			w.Text("", v.Text(i))
 		}
 		*w = append(*w, ']')
+	case domain.Integer:
+		w.Int(name, v.Int())
+	case *domain.Map:
+		w.Object(name, func() {
+			for _, key := range v.Names() {
+				w.begin("")
+				*w, _ = jsontext.AppendQuote(*w, key)
+				*w = append(*w, ':')
+				*w, _ = jsontext.AppendQuote(*w, (*v)[key])
+			}
+		})
 	}
 }
 

@@ -79,3 +79,15 @@ func TestFlushDoesNotChangeTheOutput(t *testing.T) {
 	assert.JSONEq(t, string(whole), pieces.String())
 	assert.Equal(t, string(whole), pieces.String())
 }
+
+func TestLinesAreSeparateTexts(t *testing.T) {
+	var w jsonobject.Writer
+	for i := range 2 {
+		w.Object("", func() {
+			w.Int("n", int64(i))
+			w.Text("text", "a\nb")
+		})
+		w.EndLine()
+	}
+	assert.Equal(t, `{"n":0,"text":"a\nb"}`+"\n"+`{"n":1,"text":"a\nb"}`+"\n", string(w)) //nolint:testifylint // two texts
+}

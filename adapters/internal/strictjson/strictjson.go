@@ -49,20 +49,29 @@ func Object(text []byte) (map[string]jsontext.Value, error) {
 		}
 		members[name] = value.Clone()
 	}
-	if _, err := dec.ReadToken(); err != nil {
+	if err := readEnd(dec); err != nil {
 		return nil, err
-	}
-	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, errors.Join(err, ErrTrailingData)
 	}
 	return members, nil
 }
 
-// Array returns the elements of a JSON array.
-func Array(value jsontext.Value) ([]jsontext.Value, error) {
-	dec := jsontext.NewDecoder(bytes.NewReader(value))
+// readEnd reads the end of the object or array, which must be the end of the text.
+func readEnd(dec *jsontext.Decoder) error {
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
+		return errors.Join(err, ErrTrailingData)
+	}
+	return nil
+}
+
+// Array returns the elements of the JSON array that text consists of.
+func Array(text []byte) ([]jsontext.Value, error) {
+	dec := jsontext.NewDecoder(bytes.NewReader(text))
 	if dec.PeekKind() != jsontext.KindBeginArray {
-		return nil, ErrType
+		_, err := dec.ReadValue()
+		return nil, errors.Join(err, ErrType)
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return nil, err
@@ -75,6 +84,9 @@ func Array(value jsontext.Value) ([]jsontext.Value, error) {
 		}
 		elements = append(elements, element.Clone())
 	}
+	if err := readEnd(dec); err != nil {
+		return nil, err
+	}
 	return elements, nil
 }
 
@@ -86,4 +98,22 @@ func String(value jsontext.Value) (string, bool) {
 	}
 	decoded, err := jsontext.AppendUnquote(nil, value)
 	return string(decoded), err == nil
+}
+
+// Strings decodes a JSON array of strings. It returns false for any other value, and for
+// none.
+func Strings(value jsontext.Value) ([]string, bool) {
+	elements, err := Array(value)
+	if err != nil {
+		return nil, false
+	}
+	decoded := make([]string, len(elements))
+	for i, element := range elements {
+		text, ok := String(element)
+		if !ok {
+			return nil, false
+		}
+		decoded[i] = text
+	}
+	return decoded, true
 }

@@ -18,16 +18,21 @@ func main() {
 	check(err)
 
 	created, err := api.CreateClientWithResponse(ctx, nil, client.CreateClientRequest{
-		Name: new("Go"), RedirectUris: &[]string{"https://app.example.com/callback"},
+		ClientID: new("urn:example:a/../b app+1@example.com"), Name: new("Go"), RedirectUris: &[]string{"https://app.example.com/callback"},
 	})
 	check(err)
 	clientID, revision := *created.JSON201.Data.ClientID, created.HTTPResponse.Header.Get("ETag")
 	fmt.Println("created", revision)
 
 	updated, err := api.UpdateClientWithResponse(ctx, clientID, &client.UpdateClientParams{IfMatch: &revision},
-		client.UpdateClientRequest{LogoURL: new("https://app.example.com/logo.png")})
+		client.UpdateClientRequest{
+			LogoURL: new("https://app.example.com/logo.png"), ResponseTypes: &[]string{"code"},
+			AccessTokenLifetime: new(int32(900)), Labels: &map[string]string{"example.com/tier": "gold"},
+		})
 	check(err)
-	fmt.Println("updated", updated.HTTPResponse.Header.Get("ETag"), *updated.JSON200.Data.LogoURL)
+	data := updated.JSON200.Data
+	fmt.Println("updated", updated.HTTPResponse.Header.Get("ETag"), *data.LogoURL)
+	fmt.Println("record", *data.ResponseTypes, *data.AccessTokenLifetime, (*data.Labels)["example.com/tier"])
 
 	_, err = api.UpdateClientWithResponse(ctx, clientID, nil, client.UpdateClientRequest{
 		RedirectUris: &[]string{"https://app.example.com/callback#top"}, GrantTypes: &[]string{"authorization_code", "magic"},

@@ -11,12 +11,16 @@ from clientele_client.models import (
     OAuthClientListResponse,
     SimpleResponse,
     UpdateClientRequest,
+    UpdateClientRequestLabels,
 )
 
 api = AuthenticatedClient(base_url=os.environ["CLIENTELE_URL"], token=os.environ["CLIENTELE_TOKEN"])
 
 created = create_client.sync_detailed(
-    client=api, body=CreateClientRequest(name="Python", redirect_uris=["https://app.example.com/callback"])
+    client=api,
+    body=CreateClientRequest(
+        client_id="urn:example:a/../b app+1@example.com", name="Python", redirect_uris=["https://app.example.com/callback"]
+    ),
 )
 assert isinstance(created.parsed, CreateClientDetailResponse) and created.parsed.data
 client_id = created.parsed.data.client_id
@@ -27,10 +31,18 @@ updated = update_client.sync_detailed(
     client_id,
     client=api,
     if_match=created.headers["ETag"],
-    body=UpdateClientRequest(logo_url="https://app.example.com/logo.png"),
+    body=UpdateClientRequest(
+        logo_url="https://app.example.com/logo.png",
+        response_types=["code"],
+        access_token_lifetime=900,
+        labels=UpdateClientRequestLabels.from_dict({"example.com/tier": "gold"}),
+    ),
 )
 assert isinstance(updated.parsed, OAuthClientItemDetailResponse) and updated.parsed.data
-print("updated", updated.headers["ETag"], updated.parsed.data.logo_url)
+record = updated.parsed.data
+print("updated", updated.headers["ETag"], record.logo_url)
+assert record.response_types and record.labels
+print(f"record [{','.join(record.response_types)}]", record.access_token_lifetime, record.labels["example.com/tier"])
 
 rejected = update_client.sync(
     client_id,

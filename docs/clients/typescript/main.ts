@@ -8,7 +8,7 @@ const api = createClient<paths>({
 });
 
 const created = await api.POST("/admin/oauth/clients", {
-  body: { name: "TypeScript", redirect_uris: ["https://app.example.com/callback"] },
+  body: { client_id: "urn:example:a/../b app+1@example.com", name: "TypeScript", redirect_uris: ["https://app.example.com/callback"] },
 });
 const client_id = created.data?.data?.client_id;
 if (!client_id) throw new Error(created.error?.message);
@@ -16,9 +16,16 @@ console.log("created", created.response.headers.get("ETag"));
 
 const updated = await api.PUT("/admin/oauth/clients/{client_id}", {
   params: { path: { client_id }, header: { "If-Match": created.response.headers.get("ETag")! } },
-  body: { logo_url: "https://app.example.com/logo.png" },
+  body: {
+    logo_url: "https://app.example.com/logo.png",
+    response_types: ["code"],
+    access_token_lifetime: 900,
+    labels: { "example.com/tier": "gold" },
+  },
 });
 console.log("updated", updated.response.headers.get("ETag"), updated.data?.data?.logo_url);
+const record = updated.data?.data;
+console.log(`record [${record?.response_types}]`, record?.access_token_lifetime, record?.labels?.["example.com/tier"]);
 
 const rejected = await api.PUT("/admin/oauth/clients/{client_id}", {
   params: { path: { client_id } },

@@ -5,6 +5,7 @@ import com.example.clientele.model.CreateClientRequest;
 import com.example.clientele.model.SimpleResponse;
 import com.example.clientele.model.UpdateClientRequest;
 import java.util.List;
+import java.util.Map;
 
 /** Registers clients, updates one, reads why an update is rejected, and pages through the list. */
 class Main {
@@ -16,7 +17,8 @@ class Main {
     var api = new ClientsApi(connection);
 
     var created = api.createClientWithHttpInfo(ClientsApi.APICreateClientRequest.newBuilder()
-        .createClientRequest(new CreateClientRequest().name("Java").redirectUris(List.of("https://app.example.com/callback")))
+        .createClientRequest(new CreateClientRequest().clientId("urn:example:a/../b app+1@example.com").name("Java")
+            .redirectUris(List.of("https://app.example.com/callback")))
         .build());
     var clientId = created.getData().getData().getClientId();
     var revision = created.getHeaders().get("etag").get(0);
@@ -24,9 +26,13 @@ class Main {
 
     var updated = api.updateClientWithHttpInfo(ClientsApi.APIUpdateClientRequest.newBuilder()
         .clientId(clientId).ifMatch(revision)
-        .updateClientRequest(new UpdateClientRequest().logoUrl("https://app.example.com/logo.png"))
+        .updateClientRequest(new UpdateClientRequest().logoUrl("https://app.example.com/logo.png")
+            .responseTypes(List.of("code")).accessTokenLifetime(900).labels(Map.of("example.com/tier", "gold")))
         .build());
-    System.out.println("updated " + updated.getHeaders().get("etag").get(0) + " " + updated.getData().getData().getLogoUrl());
+    var record = updated.getData().getData();
+    System.out.println("updated " + updated.getHeaders().get("etag").get(0) + " " + record.getLogoUrl());
+    System.out.println("record " + record.getResponseTypes() + " " + record.getAccessTokenLifetime() + " "
+        + record.getLabels().get("example.com/tier"));
 
     try {
       api.updateClient(ClientsApi.APIUpdateClientRequest.newBuilder()
