@@ -2463,8 +2463,8 @@ type OAuthClientItemDetailResponse struct {
 
 	// Warnings Accepted settings that the specifications advise against, and violations that existed before the change; at
 	// most the first 100. In addition to the rules: `secret-none-live` for an active confidential client that has a
-	// method that uses a secret and no secret that is valid now, and `secrets-unreadable` if its stored secrets are
-	// damaged.
+	// method that uses a secret and no secret that is valid now, `secrets-unreadable` if its stored secrets are
+	// damaged, and `pairwise-subjects-change` for a change after which every user has another `sub`.
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 

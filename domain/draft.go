@@ -189,6 +189,7 @@ func (d *Draft) Decide(facts Facts, now time.Time) Outcome {
 	if findings.HasViolations() && !d.requiresAll() {
 		d.markPreexisting(findings, facts, now)
 	}
+	findings = append(findings, d.subjectWarnings()...)
 	if findings.HasViolations() || d.kind == revision && d.changed.IsEmpty() {
 		return Outcome{Client: d.before, Findings: findings}
 	}

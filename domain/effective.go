@@ -14,7 +14,8 @@ const (
 // client's FAPI profile requires at least. It is for reading only; stored settings and
 // rules do not use it, except where a rule says so.
 //
-// A value that is set is never changed: one below the minimum of the profile is a
+// A value that is set is not changed, except a userinfo_signed_response_alg of none, which
+// becomes unset: both mean plain JSON, but not all servers accept none. A value below the minimum of the profile is a
 // violation of a rule, which is reported and not hidden here. For truth values false is
 // unset, so a profile sets them to true:
 //
@@ -38,6 +39,9 @@ func (b *Rulebook) Effective(settings Settings) Settings {
 	fill(&e.SubjectType, SubjectPublic)
 	e.ResponseTypes = e.effectiveResponseTypes()
 
+	if e.UserInfo.Signing == algNone {
+		e.UserInfo.Signing = ""
+	}
 	signing := defaultSigningAlg
 	if in(inAdvanced | inFAPI2) {
 		signing = b.policy.ProfileSigningAlg

@@ -219,7 +219,7 @@ func algorithmRules() []Rule {
 				}
 				for _, f := range algorithmFields() {
 					if f.kind == keyManagement && j.algorithm(f.field) == "RSA1_5" {
-						r.alone(level, f.field, []Field{FieldProfile}, "RSA1_5 lets attackers decrypt by trial (Bleichenbacher); use RSA-OAEP-256 or ECDH-ES")
+						r.alone(level, f.field, []Field{FieldProfile}, "RSA1_5 is open to padding oracle attacks; use RSA-OAEP-256 or ECDH-ES")
 					}
 				}
 			},
@@ -232,8 +232,8 @@ func algorithmRules() []Rule {
 				allowed := profileAlgorithms(j.profile)
 				for _, f := range algorithmFields() {
 					alg := j.algorithm(f.field)
-					if f.kind == signature && isSignatureAlgorithm(alg) && !slices.Contains(allowed, alg) {
-						r.alone(Violation, f.field, []Field{FieldProfile}, "%s is not one of the profile's signature algorithms; use one of %s", alg, strings.Join(allowed, ", "))
+					if f.kind == signature && alg != "" && alg != algNone && !f.kind.isSymmetric(alg) && !slices.Contains(allowed, alg) {
+						r.alone(Violation, f.field, []Field{FieldProfile}, "%s is not one of the profile's signature algorithms; use one of %s", quoted(alg), strings.Join(allowed, ", "))
 					}
 				}
 			},

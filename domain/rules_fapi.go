@@ -110,7 +110,7 @@ func fapiRules() []Rule {
 		},
 		{
 			ID: ruleResponseModeJARM, Level: Violation, Source: "FAPI 1.0 Part 2 §5.2.2-2", in: inAdvanced,
-			needs:   append([]Field{FieldResponseModes}, responses...),
+			needs:   []Field{FieldResponseModes, FieldGrantTypes, FieldResponseTypes, FieldProfile},
 			Summary: "response modes are set without a jwt mode, and the client may use the response type code but not code id_token",
 			check: func(j *candidate, r *report) {
 				if j.needsJARM() && !j.allowsJARM() {
@@ -126,7 +126,7 @@ func fapiRules() []Rule {
 			check: declaration(FieldProfile, func(j *candidate) string {
 				signsResponses := j.Authorization.Signing != "" && j.allowsJARM()
 				return when(!j.RequireSignedRequestObject && !signsResponses && j.Introspection.Signing == "",
-					"the client signs nothing; set require_signed_request_object, authorization_signed_response_alg or introspection_signed_response_alg, or use the profile fapi2-security")
+					"no message is declared as signed; set require_signed_request_object, authorization_signed_response_alg or introspection_signed_response_alg, or use the profile fapi2-security")
 			}),
 		},
 	}

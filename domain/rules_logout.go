@@ -89,10 +89,10 @@ func logoutRules() []Rule {
 			Summary: "backchannel_logout_session_required or frontchannel_logout_session_required is true without the URI",
 			check: func(j *candidate, r *report) {
 				if j.BackchannelLogout.SessionRequired && j.BackchannelLogout.URI == "" {
-					r.on(FieldBackchannelLogoutSession, "it has no effect without backchannel_logout_uri; set the URI, or clear the field")
+					r.alone(Warning, FieldBackchannelLogoutSession, []Field{FieldBackchannelLogoutURI}, "it has no effect without backchannel_logout_uri; set the URI, or clear the field")
 				}
 				if j.FrontchannelLogout.SessionRequired && j.FrontchannelLogout.URI == "" {
-					r.on(FieldFrontchannelLogoutSession, "it has no effect without frontchannel_logout_uri; set the URI, or clear the field")
+					r.alone(Warning, FieldFrontchannelLogoutSession, []Field{FieldFrontchannelLogoutURI}, "it has no effect without frontchannel_logout_uri; set the URI, or clear the field")
 				}
 			},
 		},

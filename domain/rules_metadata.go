@@ -46,7 +46,7 @@ func metadataRules() []Rule {
 			ID: "link-address", Level: Warning, Source: "own", needs: links(),
 			Summary: linkNames() + " is at localhost or an IP address that is not public",
 			check: eachURIOf(links(), func(_ *candidate, u *uri) string {
-				return when(u.isWeb() && u.reach() != reachPublic, "this address is a different machine on every network, or the server that opens the link; use a public host")
+				return when(u.isWeb() && u.reach() != reachPublic, "this address is a different machine on every network, or the server itself that opens the link; use a public host")
 			}),
 		},
 		{

@@ -57,22 +57,16 @@ func (t ResponseType) returnsIDToken() bool { return wordsOf(t).has(wordIDToken)
 
 func (m ResponseMode) known() bool {
 	switch m {
-	case modeQuery, modeFragment, modeFormPost:
-		return true
-	default:
-		return m.signed()
-	}
-}
-
-// signed reports whether the mode returns a JWT (JARM §2.3).
-func (m ResponseMode) signed() bool {
-	switch m {
-	case modeJWT, modeQueryJWT, modeFragmentJWT, modeFormPostJWT:
+	case modeQuery, modeFragment, modeFormPost, modeJWT, modeQueryJWT, modeFragmentJWT, modeFormPostJWT:
 		return true
 	default:
 		return false
 	}
 }
+
+// signed reports whether the mode returns a JWT (JARM §2.3): jwt, or a mode with .jwt,
+// also one that only the authorization server knows.
+func (m ResponseMode) signed() bool { return m == modeJWT || strings.HasSuffix(string(m), ".jwt") }
 
 // The rows on response types, response modes and the application type: RFC 7591 §2 and
 // §2.1, OIDC Registration §2, JARM §2.3, RFC 9700 §2.1.2, RFC 8252, FAPI.

@@ -15,7 +15,7 @@ const MaxClientBytes = 128 << 10
 func sizeRules() []Rule {
 	return []Rule{{
 		ID: "client-size", Level: Violation, Source: "own", needs: slices.Collect(Fields()),
-		Summary: "the values of all fields together exceed 131072 bytes; a client that was larger before may still be changed as long as it does not grow",
+		Summary: "the values of all fields except the status together exceed 131072 bytes; a client that was larger before may still be changed as long as it does not grow",
 		check: func(j *candidate, r *report) {
 			size := j.bytes()
 			if size <= MaxClientBytes {
@@ -29,17 +29,21 @@ func sizeRules() []Rule {
 }
 
 // Bytes returns the size of the configuration: the total size of the values of all
-// fields in UTF-8.
+// fields in UTF-8, except the status, because a client of any size can be suspended.
 func (c Client) Bytes() (size int) {
 	for f := range c.filled.All() {
-		size += f.Of(&c.state.Settings).Bytes()
+		if f != FieldStatus {
+			size += f.Of(&c.state.Settings).Bytes()
+		}
 	}
 	return size
 }
 
 func (s *Settings) bytes() (size int) {
 	for f := range Fields() {
-		size += f.Of(s).Bytes()
+		if f != FieldStatus {
+			size += f.Of(s).Bytes()
+		}
 	}
 	return size
 }

@@ -170,7 +170,7 @@ func tokenRules() []Rule {
 			Summary: "skip_consent is true, and device_code or CIBA is used: the user does not see which device is authorized",
 			check: func(j *candidate, r *report) {
 				if j.SkipConsent && (j.hasGrant(GrantDeviceCode) || j.usesCIBA()) {
-					r.on(FieldSkipConsent, "a user who is tricked into a request of another device is not warned without consent; ask for consent")
+					r.on(FieldSkipConsent, "without consent, nothing warns a user who was tricked into approving another device; ask for consent")
 				}
 			},
 		},

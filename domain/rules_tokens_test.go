@@ -176,6 +176,15 @@ func acceptedRecords() map[string]example {
 			setting(FieldIDTokenLifetime, 36_000),
 			setting(FieldInitiateLoginURI, "https://app.example.com/login"),
 		)},
+		"Okta's web application": {edit: all(
+			redirect("https://app.example.com/authorization-code/callback"),
+			func(s *Settings) {
+				s.GrantTypes = []GrantType{GrantAuthorizationCode, GrantRefreshToken, GrantClientCredentials}
+			},
+			setting(FieldApplicationType, "web"), setting(FieldResponseTypes, []string{"code", "none"}),
+			setting(FieldInitiateLoginURI, "https://app.example.com/login"), uris(FieldPostLogoutRedirectURIs, "https://app.example.com/"),
+			setting(FieldRefreshTokenRotation, "rotate"), setting(FieldDPoPBound, true), setting(FieldRequestObjectSigningAlg, "ES256"),
+		)},
 		"a Persian name and owner": {edit: all(
 			nameOf("می\u200cخواهم"), setting(FieldOwner, "کتاب\u200cها"),
 			setting(FieldDescription, "می\u200cخواهم\n\tکتاب\u200cها"), setting(FieldLabels, map[string]string{"example.com/team": "خانه\u200cها"}),

@@ -76,7 +76,7 @@ func TestPython(t *testing.T) {
 	bin := python(t, programs+"/python/requirements.txt")
 	dir := project(t, "python")
 	env := []string{"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"), "PYTHONPATH=" + filepath.Join(dir, "generated"), "MYPYPATH=" + filepath.Join(dir, "generated")}
-	assertNoComplaint(t, execute(t, dir, env, filepath.Join(bin, "openapi-python-client"), "generate", "--path", "openapi.yaml", "--output-path", "generated"))
+	assertNoComplaint(t, execute(t, dir, env, filepath.Join(bin, "openapi-python-client"), "generate", "--config", "config.yaml", "--path", "openapi.yaml", "--output-path", "generated"))
 	execute(t, dir, env, filepath.Join(bin, "mypy"), "--strict", "main.py")
 	t.Setenv("PYTHONPATH", filepath.Join(dir, "generated"))
 	checkOutput(t, dir, filepath.Join(bin, "python"), "main.py")
