@@ -236,3 +236,35 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// A number or a boolean that JSON cannot express must not become another one: 0 clears a
+// lifetime.
+func TestYAMLValuesAreNeverChanged(t *testing.T) {
+	for _, text := range []string{
+		"0x258", "0X10", "-0x1", "0b101", "0o17", "1__0", "1_000", "010", "0x7fffffffffffffff", ".inf", "-.inf", "+.inf", ".nan", "!!int abc", "1e-400", "+5",
+	} {
+		read, err := newReader(t).Read("app.yaml", []byte("name: N\naccess_token_lifetime: "+text+"\n"))
+		if err != nil {
+			continue
+		}
+		require.Len(t, read[0].Breaches, 1, text)
+		assert.Equal(t, "/access_token_lifetime", read[0].Breaches[0].Pointer, text)
+	}
+	for _, text := range []string{"!!bool yes", "!!bool on", "yes", "1"} {
+		read, err := newReader(t).Read("app.yaml", []byte("name: N\nrequire_pkce: "+text+"\n"))
+		require.NoError(t, err)
+		require.Len(t, read[0].Breaches, 1, text)
+	}
+	for text, want := range map[string]int64{"600": 600, "6e2": 600, "600.0": 600} {
+		read, err := newReader(t).Read("app.yaml", []byte("name: N\naccess_token_lifetime: "+text+"\n"))
+		require.NoError(t, err)
+		require.Empty(t, read[0].Breaches, text)
+		assert.Equal(t, want, read[0].Change.Values().AccessTokenLifetime, text)
+	}
+	for text, want := range map[string]bool{"true": true, "True": true, "FALSE": false} {
+		read, err := newReader(t).Read("app.yaml", []byte("name: N\nrequire_pkce: "+text+"\n"))
+		require.NoError(t, err)
+		require.Empty(t, read[0].Breaches, text)
+		assert.Equal(t, want, read[0].Change.Values().RequirePKCE, text)
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -229,23 +231,36 @@ func (d *yamlDecoder) merge(into map[string]any, n *yaml.Node, pointer string, d
 	return nil
 }
 
-// scalar returns a string, number, boolean or null. Types that JSON lacks, such as
-// dates, are returned as strings in their original spelling.
+// scalar returns a string, number, boolean or null. Types that JSON lacks, such as dates,
+// and yes for true, are returned as strings in their original spelling. A number that JSON
+// cannot express, such as 0x10 or .inf, is NaN, which no field accepts: no value is changed
+// silently.
 func scalar(n *yaml.Node) any {
 	switch n.ShortTag() {
 	case "!!null":
 		return nil
 	case "!!bool":
-		return strings.EqualFold(n.Value, "true")
+		switch strings.ToLower(n.Value) {
+		case "true":
+			return true
+		case "false":
+			return false
+		}
 	case "!!int", "!!float":
-		if number, err := strconv.ParseFloat(n.Value, 64); err == nil {
+		if number, err := strconv.ParseFloat(n.Value, 64); err == nil && decimal.MatchString(n.Value) && (number != 0 || !nonzero.MatchString(n.Value)) {
 			return number
 		}
-		return 0.0
-	default:
-		return n.Value
+		return math.NaN()
 	}
+	return n.Value
 }
+
+var (
+	// decimal matches numbers as JSON writes them (RFC 8259 §6).
+	decimal = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
+	// nonzero matches numbers that are not zero, however small they are.
+	nonzero = regexp.MustCompile(`^-?[0.]*[1-9]`)
+)
 
 // escaped returns a name as a token of a JSON Pointer (RFC 6901 §3).
 func escaped(name string) string {

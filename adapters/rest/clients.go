@@ -33,7 +33,10 @@ func (s *server) CreateClient(ctx context.Context, r api.CreateClientRequestObje
 	case opts.DryRun:
 		status, message = http.StatusOK, "dry run: the client would be created"
 	case registered.Repeated:
-		message = "an earlier request with this Idempotency-Key created the client; " + secretNotStored
+		message = "an earlier request with this Idempotency-Key created the client"
+		if x.secretHash == "" {
+			message += "; " + secretNotStored
+		}
 	}
 	created := s.success(status, message, func(w *jsonobject.Writer) {
 		w.Object("data", func() {

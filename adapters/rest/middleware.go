@@ -133,28 +133,31 @@ func (s *server) logAccess(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
 		recorder := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		defer func() { s.logRequest(r, recorder, time.Since(started)) }() // also for a response that is aborted
 		next.ServeHTTP(recorder, r)
-		took := time.Since(started)
-		x := requestStateOf(r.Context())
-		operation := "other"
-		if x.operation == nil { // rejected before findOperation
-			x.operation, _ = s.description.operation(r)
-		}
-		if x.operation != nil {
-			operation = x.operation.id
-		}
-		s.observer.RequestDone(operation, recorder.Status(), took)
-		s.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
-			slog.String("request_id", x.requestID),
-			slog.String("method", r.Method),
-			slog.String("route", chi.RouteContext(r.Context()).RoutePattern()),
-			slog.Int("status", recorder.Status()),
-			slog.Int("bytes", recorder.BytesWritten()),
-			slog.Int64("took_us", took.Microseconds()),
-			slog.String("subject", x.caller.Subject),
-			slog.String("tenant", string(x.caller.Tenant)),
-		)
 	})
+}
+
+func (s *server) logRequest(r *http.Request, recorder middleware.WrapResponseWriter, took time.Duration) {
+	x := requestStateOf(r.Context())
+	operation := "other"
+	if x.operation == nil { // rejected before findOperation
+		x.operation, _ = s.description.operation(r)
+	}
+	if x.operation != nil {
+		operation = x.operation.id
+	}
+	s.observer.RequestDone(operation, recorder.Status(), took)
+	s.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+		slog.String("request_id", x.requestID),
+		slog.String("method", r.Method),
+		slog.String("route", chi.RouteContext(r.Context()).RoutePattern()),
+		slog.Int("status", recorder.Status()),
+		slog.Int("bytes", recorder.BytesWritten()),
+		slog.Int64("took_us", took.Microseconds()),
+		slog.String("subject", x.caller.Subject),
+		slog.String("tenant", string(x.caller.Tenant)),
+	)
 }
 
 // recoverPanic limits the effect of a panic to one failed request.

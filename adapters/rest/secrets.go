@@ -60,8 +60,10 @@ func (s *server) CreateSecret(ctx context.Context, r api.CreateSecretRequestObje
 	}
 	message := "secret created"
 	if issued.Repeated {
-		message = "an earlier request with this Idempotency-Key created the secret; its value is not stored: " +
-			"delete the secret and create another one if you did not receive the value"
+		message = "an earlier request with this Idempotency-Key created the secret"
+		if options.Hash == "" {
+			message += "; its value is not stored: delete the secret and create another one if you did not receive the value"
+		}
 	}
 	return s.success(http.StatusCreated, message, func(w *jsonobject.Writer) {
 		w.Object("data", func() {

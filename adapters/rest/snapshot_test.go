@@ -244,6 +244,7 @@ func TestIncompleteSnapshotIsDetectable(t *testing.T) {
 		assert.NotContains(t, last, `{"clients":`)
 		server.Close()
 		assert.Contains(t, s.logs.String(), "response aborted")
+		assert.Contains(t, s.logs.String(), `"route":"`+snapshotPath+`"`, "an aborted request is in the access log")
 	}
 	// A failure before anything was sent is an error response, also after the first page.
 	small := domain.Restore(domain.State{Identity: domain.Identity{ClientID: "app"}})

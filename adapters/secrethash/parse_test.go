@@ -141,6 +141,18 @@ func TestBcryptMatchesNoLongValue(t *testing.T) {
 	assert.False(t, matches(hash, value+"y"))
 }
 
+// HMAC pads keys with U+0000, and bcrypt repeats its key after U+0000: without the check,
+// another value than the secret would match.
+func TestAValueWithANULMatchesNothing(t *testing.T) {
+	const pbkdf2Hash = "$pbkdf2-sha256$i=25000,l=32$MDEyMzQ1Njc4OWFiY2RlZg$C6eHolnrFtsYqUHk3B7SPcjLRMf60suLh8GZNOz48lE"
+	const secret = "Zk3vQ9xT7mB2nL5pR8wYcD4f"
+	assert.True(t, matches(pbkdf2Hash, secret))
+	assert.False(t, matches(pbkdf2Hash, secret+"\x00"))
+	hash := bcryptOf(t, "abcd")
+	assert.True(t, matches(hash, "abcd"))
+	assert.False(t, matches(hash, "abcd\x00abcd"))
+}
+
 // Whatever is accepted is read again as the same hash, and has bounded parameters.
 func FuzzParse(f *testing.F) {
 	for _, v := range vectors {

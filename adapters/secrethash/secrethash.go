@@ -134,9 +134,17 @@ func (h *Hashes) forget(client clientKey) {
 // Ory Hydra and newer versions of other systems reject it, too.
 const maxBcryptBytes = 72
 
+// ambiguous reports whether a value can have the hash of another one: HMAC, which PBKDF2
+// and scrypt use, pads keys with U+0000, and bcrypt repeats its key after U+0000. Such a
+// value would become the secret when the hash is replaced.
+func ambiguous(value string) bool { return strings.Contains(value, "\x00") }
+
 // matches computes the hash of the value. It takes the same time whether it is the right
 // one or not. A hash that [Hashes.Parse] would reject matches nothing.
 func matches(hash, value string) bool {
+	if ambiguous(value) {
+		return false
+	}
 	if strings.HasPrefix(hash, "$2") {
 		if checkBcrypt(hash) != nil {
 			return false

@@ -82,5 +82,5 @@ func (s *Servers) Note(context.Context) string {
 	if failing == 0 {
 		return ""
 	}
-	return fmt.Sprintf("cannot be read for %d of %d authorization servers; the last metadata stays in use", failing, len(s.sources))
+	return fmt.Sprintf("cannot be read for %d of %d authorization servers; what was read last, if anything, stays in use", failing, len(s.sources))
 }

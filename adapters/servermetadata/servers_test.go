@@ -101,7 +101,7 @@ func TestAFileIsReadAgainWhenItChanges(t *testing.T) {
 	servers, logs := newServers(t, time.Now, path)
 	require.Error(t, servers.Load(t.Context()), "the file is missing")
 	assert.Equal(t, domain.ServerMetadata{}, servers.Server(t.Context(), "acme"))
-	assert.Equal(t, "cannot be read for 1 of 1 authorization servers; the last metadata stays in use", servers.Note(t.Context()))
+	assert.Equal(t, "cannot be read for 1 of 1 authorization servers; what was read last, if anything, stays in use", servers.Note(t.Context()))
 	assert.Equal(t, 1, logs.count("cannot be read"))
 
 	write := func(text string) { require.NoError(t, os.WriteFile(path, []byte(text), 0o600)) }

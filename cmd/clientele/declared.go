@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -184,7 +185,7 @@ func readDeclarations(
 			err = reader.Each(ctx, in.name, text, func(d clientfile.Document) error {
 				problems := declared.Problems(d, in.name)
 				for _, p := range problems {
-					addProblem("%s:%d: at %s: %s", in.name, d.Line(p.Pointer), p.Pointer, p.Message)
+					addProblem("%s:%d: at %s: %s", in.name, d.Line(p.Pointer), cmp.Or(p.Pointer, "/"), p.Message)
 				}
 				switch {
 				case len(problems) > 0:

@@ -167,11 +167,12 @@ func keycloak(o *object) (c Client, skipped string) {
 	setTexts(&c.Change, domain.FieldScopes, keycloakScopes(o))
 	setTexts(&c.Change, domain.FieldCORSOrigins, keycloakOrigins(o, root, redirects))
 	setText(&c.Change, domain.FieldWebsite, keycloakWebsite(o, root))
-	enabled, given := take[bool](o, "enabled")
+	stated := o.members["enabled"] != nil
+	enabled, _ := take[bool](o, "enabled")
 	if grants == nil { // unset grants would mean authorization_code
 		o.report("standardFlowEnabled", "no flow is enabled; grant_types is unset and the client suspended")
 	}
-	if given && !enabled || grants == nil {
+	if stated && !enabled || grants == nil { // also with a value that is not a boolean
 		setText(&c.Change, domain.FieldStatus, new(domain.StatusSuspended))
 	}
 	if asked, given := take[bool](o, "consentRequired"); given {

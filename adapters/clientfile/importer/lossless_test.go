@@ -238,6 +238,36 @@ func TestHydraValuesThatDifferFromTheDefaults(t *testing.T) {
 	assert.True(t, c.Change.Values().SkipConsent)
 }
 
+func TestElementsThatAreNotObjectsAreReported(t *testing.T) {
+	for from, text := range map[importer.System]string{
+		importer.Hydra:    `[{"client_id": "a", "client_name": "A"}, null]`,
+		importer.RFC7591:  `{"clients": [{"client_id": "a", "client_name": "A"}, 5]}`,
+		importer.Keycloak: `{"realm": "r", "clients": [{"clientId": "a", "name": "A"}, "b"]}`,
+	} {
+		export := read(t, from, text)
+		assert.Len(t, export.Clients, 1, from)
+		assert.Equal(t, []string{"element 2 of a list is not converted: a client must be an object"}, export.Problems, from)
+	}
+}
+
+func TestKeycloakClientsThatMayBeDisabledAreSuspended(t *testing.T) {
+	for value, want := range map[string]domain.Status{`true`: "", `null`: "", `false`: domain.StatusSuspended, `"false"`: domain.StatusSuspended, `0`: domain.StatusSuspended} {
+		c := read(t, importer.Keycloak, `{"clientId": "a", "name": "A", "enabled": `+value+`}`).Clients[0]
+		assert.Equal(t, want, c.Change.Values().Status, value)
+	}
+}
+
+// A secret that can never be verified is reported.
+func TestSecretsThatCannotBeVerifiedAreReported(t *testing.T) {
+	for _, secret := range []string{strings.Repeat("x", 513), `a\u0000b`} {
+		c := read(t, importer.Keycloak, `{"clientId": "a", "name": "A", "secret": "`+secret+`"}`).Clients[0]
+		hash, err := c.SecretHash()
+		require.NoError(t, err)
+		assert.Empty(t, hash)
+		assert.Contains(t, strings.Join(c.Lost, "\n"), "secret: cannot be verified")
+	}
+}
+
 func TestReadLimitsExports(t *testing.T) {
 	for message, text := range map[string]string{
 		"more than 2000000 values": "[" + strings.Repeat("1,", 2_000_000) + "1]",

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -74,15 +75,13 @@ func records(text []byte) (found []record, problems []string, err error) {
 		if !ok {
 			list = []any{content}
 		}
-		for _, element := range list {
+		for i, element := range list {
 			o, ok := element.(map[string]any)
 			if !ok {
-				return nil, nil, fmt.Errorf("%w: a client must be an object", ErrFormat)
+				problems = append(problems, notAnObject(i))
+				continue
 			}
-			more, warnings, err := unwrapped(o, len(list) > 1)
-			if err != nil {
-				return nil, nil, err
-			}
+			more, warnings := unwrapped(o, len(list) > 1)
 			found, problems = append(found, more...), append(problems, warnings...)
 			if len(found) > maxRecords {
 				return nil, nil, fmt.Errorf("%w: more than %d clients", ErrFormat, maxRecords)
@@ -93,7 +92,7 @@ func records(text []byte) (found []record, problems []string, err error) {
 
 // unwrapped returns the records in an object if it is a page or a realm, and otherwise
 // the object itself as a record.
-func unwrapped(o map[string]any, several bool) (found []record, problems []string, err error) {
+func unwrapped(o map[string]any, several bool) (found []record, problems []string) {
 	realm, _ := o["realm"].(string)
 	if !several {
 		realm = ""
@@ -105,21 +104,27 @@ func unwrapped(o map[string]any, several bool) (found []record, problems []strin
 			continue
 		}
 		wrapper = true
-		for _, element := range list {
+		for i, element := range list {
 			members, ok := element.(map[string]any)
 			if !ok {
-				return nil, nil, fmt.Errorf("%w: a client must be an object", ErrFormat)
+				problems = append(problems, notAnObject(i))
+				continue
 			}
 			found = append(found, record{members, realm})
 		}
 	}
 	if !wrapper {
-		return []record{{members: o}}, nil, nil
+		return []record{{members: o}}, nil
 	}
 	if sign := furtherPages(o, len(found)); sign != "" {
 		problems = append(problems, "this is one page of several ("+sign+"); export the other pages as well")
 	}
-	return found, problems, nil
+	return found, problems
+}
+
+// notAnObject is the problem of an element of a list, counted from 1.
+func notAnObject(i int) string {
+	return "element " + strconv.Itoa(i+1) + " of a list is not converted: a client must be an object"
 }
 
 // furtherPages returns the field of a page that indicates further pages before or

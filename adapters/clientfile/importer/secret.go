@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // Parameters of the hashes that are made of plain secrets. The number of iterations is
@@ -59,9 +60,15 @@ func (c *Client) setSecret(o *object, name string, expires bool) {
 		o.report(name, "is masked; create a new secret, and give it to the client")
 	case strings.HasPrefix(secret, "${"):
 		o.report(name, "is a placeholder; create a new secret, and give it to the client")
+	case utf8.RuneCountInString(secret) > maxSecretLength || strings.Contains(secret, "\x00"):
+		o.report(name, "cannot be verified: it is longer than 512 characters or has U+0000; create a new secret, and give it to the client")
 	case expires: // it must not become valid for ever
 		o.report(name, "expires; create a new secret, and give it to the client")
 	default:
 		c.secret = secret
 	}
 }
+
+// maxSecretLength is the maximum length of a secret that can be verified, in characters
+// (VerifySecretRequest in openapi.yaml).
+const maxSecretLength = 512
