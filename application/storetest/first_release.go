@@ -105,14 +105,27 @@ func changeAll(t *testing.T, store application.Store) {
 			require.NoError(t, store.Commit(t.Context(), changed), c.Identity())
 			want = append(want, entry(changed))
 		}
-		changes, err := store.Changes(t.Context(), tenant, page.Changes, 100)
-		require.NoError(t, err)
+		changes := releasedChanges(t, store, tenant, page.Changes)
 		var got []string
 		for _, r := range changes.Revisions {
 			got = append(got, entry(r))
 		}
 		assert.Equal(t, want, got, tenant)
 	}
+}
+
+// releasedChanges returns the changes after the cursor when none is held back any more.
+// PostgreSQL holds changes back while another transaction is open, for example one of
+// autovacuum in a database of another test.
+func releasedChanges(t *testing.T, store application.Store, tenant domain.TenantID, after application.Cursor) (changes application.Changes) {
+	t.Helper()
+	var err error
+	require.Eventually(t, func() bool {
+		changes, err = store.Changes(t.Context(), tenant, after, 100)
+		return err != nil || changes.HeldBack == 0
+	}, time.Minute, 10*time.Millisecond)
+	require.NoError(t, err)
+	return changes
 }
 
 // everything is all data of a tenant in a store.
@@ -178,8 +191,7 @@ func readTenant(t *testing.T, store application.Store, tenant domain.TenantID) e
 		e.found["name "+c.Settings().Name] = ids(list(application.Query{Name: c.Settings().Name}).Clients)
 		e.found["since "+string(c.Identity().ClientID)] = ids(list(application.Query{UpdatedSince: c.UpdatedAt()}).Clients)
 	}
-	changes, err := store.Changes(ctx, tenant, "", 100)
-	require.NoError(t, err)
+	changes := releasedChanges(t, store, tenant, "")
 	e.changes = revisions(changes.Revisions)
 	for _, r := range changes.Revisions {
 		id := r.Client.Identity().ClientID
