@@ -24,7 +24,7 @@ type Budget struct {
 func NewBudget(bytes int) Budget { return Budget{max: bytes} }
 
 // Take counts a client.
-func (b *Budget) Take(c domain.Client) { b.taken += c.Bytes() }
+func (b *Budget) Take(c *domain.Client) { b.taken += c.Bytes() }
 
 // Spent reports whether the page is full.
 func (b *Budget) Spent() bool {

@@ -62,7 +62,7 @@ func RestoreFilled(s State, filled FieldSet) Client { return Client{s, filled} }
 func (c Client) State() State { return c.state }
 
 // Identity returns the identifiers of the client.
-func (c Client) Identity() Identity { return c.state.Identity }
+func (c *Client) Identity() Identity { return c.state.Identity }
 
 // Settings returns the configuration. Its lists are shared with the client and must
 // not be changed.
@@ -73,25 +73,25 @@ func (c Client) Settings() Settings { return c.state.Settings }
 func (c *Client) Value(f Field) Value { return f.Of(&c.state.Settings) }
 
 // Filled returns the fields of the configuration that are set.
-func (c Client) Filled() FieldSet { return c.filled }
+func (c *Client) Filled() FieldSet { return c.filled }
 
 // Revision returns the number of changes of the client, including its creation.
-func (c Client) Revision() RevisionNumber { return c.state.Revision }
+func (c *Client) Revision() RevisionNumber { return c.state.Revision }
 
 // CreatedAt returns when the client was registered.
-func (c Client) CreatedAt() time.Time { return c.state.CreatedAt }
+func (c *Client) CreatedAt() time.Time { return c.state.CreatedAt }
 
 // UpdatedAt returns when the client was last changed.
-func (c Client) UpdatedAt() time.Time { return c.state.UpdatedAt }
+func (c *Client) UpdatedAt() time.Time { return c.state.UpdatedAt }
 
 // Deleted reports whether the client was deleted and not restored afterwards.
-func (c Client) Deleted() bool { return !c.state.DeletedAt.IsZero() }
+func (c *Client) Deleted() bool { return !c.state.DeletedAt.IsZero() }
 
 // DeletedAt returns when the client was deleted; zero if it is not deleted.
-func (c Client) DeletedAt() time.Time { return c.state.DeletedAt }
+func (c *Client) DeletedAt() time.Time { return c.state.DeletedAt }
 
 // Purged reports whether only the tombstone of the client is left.
-func (c Client) Purged() bool { return !c.state.PurgedAt.IsZero() }
+func (c *Client) Purged() bool { return !c.state.PurgedAt.IsZero() }
 
 // Errors of changes that the state of a client does not allow.
 var (
@@ -138,7 +138,7 @@ func (c Client) next(now time.Time) Client {
 
 // UsesSecret reports whether an authentication method of the client uses a client
 // secret, of which the registry stores the hash.
-func (c Client) UsesSecret() bool { return c.state.Settings.UsesSecret() }
+func (c *Client) UsesSecret() bool { return c.state.Settings.UsesSecret() }
 
 // Action is the kind of change that a revision made.
 type Action string

@@ -30,7 +30,7 @@ func sizeRules() []Rule {
 
 // Bytes returns the size of the configuration: the total size of the values of all
 // fields in UTF-8, except the status, because a client of any size can be suspended.
-func (c Client) Bytes() (size int) {
+func (c *Client) Bytes() (size int) {
 	for f := range c.filled.All() {
 		if f != FieldStatus {
 			size += f.Of(&c.state.Settings).Bytes()

@@ -54,7 +54,8 @@ func TestEveryFieldCountsForTheSizeOfAClient(t *testing.T) {
 			continue
 		}
 		assert.Equal(t, 5, s.bytes(), name)
-		assert.Equal(t, 5, Restore(State{Settings: s}).Bytes(), name)
+		client := Restore(State{Settings: s})
+		assert.Equal(t, 5, client.Bytes(), name)
 	}
 }
 

@@ -119,7 +119,7 @@ func (p Pepper) hash(value string) []byte {
 
 // SecretLastFour returns the last four characters of the newest secret that has
 // not expired, or an empty string if there is none or they are not known.
-func (c Client) SecretLastFour(now time.Time) string {
+func (c *Client) SecretLastFour(now time.Time) string {
 	for _, s := range slices.Backward(c.state.Secrets) {
 		if s.Status(now) != SecretExpired {
 			return s.LastFour
@@ -130,7 +130,7 @@ func (c Client) SecretLastFour(now time.Time) string {
 
 // Secrets returns the records of the client's secrets, oldest first. They must not be
 // changed.
-func (c Client) Secrets() []Secret { return c.state.Secrets }
+func (c *Client) Secrets() []Secret { return c.state.Secrets }
 
 // WithFirstSecret returns a new client with its first secret, at the same revision.
 func (c Client) WithFirstSecret(s Secret) Client {
@@ -213,7 +213,7 @@ func (c Client) DeleteSecret(id string, now time.Time) (Client, error) {
 // with one of the peppers or without one. It takes the same time whether and which
 // secret matches. A suspended client has no valid secret. Secrets with hashes of other
 // systems are left out, see [Client.SlowSecrets].
-func (c Client) VerifySecret(value string, peppers []Pepper, now time.Time) (id string, ok bool) {
+func (c *Client) VerifySecret(value string, peppers []Pepper, now time.Time) (id string, ok bool) {
 	hashes := map[string][]byte{"": Pepper{}.hash(value)}
 	for _, pepper := range peppers {
 		hashes[pepper.ID] = pepper.hash(value)

@@ -86,7 +86,7 @@ func (s Secret) HashText() string {
 
 // LiveSecrets returns the secrets that verify now, oldest first. A client that is
 // suspended or deleted has none.
-func (c Client) LiveSecrets(now time.Time) []Secret {
+func (c *Client) LiveSecrets(now time.Time) []Secret {
 	if c.Deleted() || c.state.Settings.Status != StatusActive {
 		return nil
 	}
@@ -95,12 +95,12 @@ func (c Client) LiveSecrets(now time.Time) []Secret {
 
 // SlowSecrets returns the live secrets that [Client.VerifySecret] cannot verify, because
 // their hashes are slow ones of other systems.
-func (c Client) SlowSecrets(now time.Time) []Secret {
+func (c *Client) SlowSecrets(now time.Time) []Secret {
 	return slices.DeleteFunc(c.LiveSecrets(now), func(s Secret) bool { return s.SlowHash == "" })
 }
 
 // Secret returns what is kept of the secret with that id.
-func (c Client) Secret(id string) (s Secret, ok bool) {
+func (c *Client) Secret(id string) (s Secret, ok bool) {
 	i := slices.IndexFunc(c.state.Secrets, func(s Secret) bool { return s.ID == id })
 	if i < 0 {
 		return Secret{}, false

@@ -17,7 +17,7 @@ const (
 // client without a secret that verifies cannot authenticate with the methods that
 // use one (RFC 6749 §2.3.1). This happens when its secrets expire, when a client or
 // an earlier revision is restored, and when a secret method is added.
-func (c Client) SecretWarnings(now time.Time) Findings {
+func (c *Client) SecretWarnings(now time.Time) Findings {
 	warning := Finding{Level: Warning, Pointer: FieldAuthMethods.pointer(), KeyIndex: NoKey}
 	switch {
 	case !c.UsesSecret() || c.state.Settings.Status != StatusActive || c.Deleted():
@@ -40,7 +40,7 @@ func (c Client) SecretsUnreadable() bool { return c.state.SecretsUnreadable }
 // HasLiveSecretUnder reports whether the client has a secret that has not expired and
 // is hashed with the pepper with that id. It returns true if the store cannot read the
 // secrets.
-func (c Client) HasLiveSecretUnder(keyID string, now time.Time) bool {
+func (c *Client) HasLiveSecretUnder(keyID string, now time.Time) bool {
 	if c.state.SecretsUnreadable {
 		return true
 	}

@@ -97,7 +97,7 @@ func (s *Store) Changes(
 			break
 		}
 		r := e.read()
-		budget.Take(r.Client)
+		budget.Take(&r.Client)
 		changes.Revisions = append(changes.Revisions, r)
 		changes.After = append(changes.After, e.cursor)
 		changes.Next = e.cursor
@@ -123,7 +123,7 @@ func (s *Store) Revisions(
 			break
 		}
 		r := e.read()
-		budget.Take(r.Client)
+		budget.Take(&r.Client)
 		revisions = append(revisions, r)
 	}
 	return revisions, nil

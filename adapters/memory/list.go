@@ -55,7 +55,7 @@ func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.
 			page.Unreadable = append(page.Unreadable, unreadable)
 			continue
 		}
-		budget.Take(found)
+		budget.Take(&found)
 		page.Clients = append(page.Clients, found)
 	}
 	return page, nil

@@ -198,7 +198,7 @@ func (p *page) collect(rows pgx.Rows) error {
 		if at.xid, err = strconv.ParseUint(xid, 10, 64); err != nil {
 			return err
 		}
-		budget.Take(revision.Client)
+		budget.Take(&revision.Client)
 		p.revisions = append(p.revisions, revision)
 		p.positions = append(p.positions, at)
 	}

@@ -31,7 +31,7 @@ func (s *Store) Revisions(
 	statements.Queue(inOrder)
 	statements.Queue(query, string(id), string(tenant), int64(before), limit).Query(func(rows pgx.Rows) (err error) {
 		revisions, err = collectPage(rows, func(row pgx.CollectableRow) (domain.Revision, error) { return readRevision(row) },
-			func(r domain.Revision) domain.Client { return r.Client })
+			func(r *domain.Revision) *domain.Client { return &r.Client })
 		return err
 	})
 	err := s.pool.SendBatch(ctx, &statements).Close()
@@ -42,23 +42,24 @@ func (s *Store) Revisions(
 // that cannot be decoded has [domain.Revision.Unreadable].
 func readRevision(row pgx.CollectableRow, more ...any) (domain.Revision, error) {
 	var (
-		r             domain.Revision
-		action, actor string
-		actorClient   string
-		stored        document.Row
-		at            pgtype.Timestamptz
+		action, actor     string
+		actorClient       string
+		requestID, reason string
+		stored            document.Row
+		at                pgtype.Timestamptz
 	)
-	if err := row.Scan(append(more, &at, &action, &actor, &actorClient, &r.RequestID, &r.Reason,
+	if err := row.Scan(append(more, &at, &action, &actor, &actorClient, &requestID, &reason,
 		&stored.TenantID, &stored.ClientID, &stored.Revision, &stored.Document)...); err != nil {
 		return domain.Revision{}, err
 	}
-	client, err := stored.Decode()
-	if err != nil || !readable(at) {
-		client, r.Unreadable = stored.Tombstone(), true
+	r := domain.Revision{
+		At: at.Time.UTC(), Action: domain.Action(action), Actor: domain.Actor{Subject: actor, ClientID: domain.ClientID(actorClient)},
+		RequestID: requestID, Reason: reason,
 	}
-	r.At = at.Time.UTC()
-	r.Action, r.Client = domain.Action(action), client
-	r.Actor = domain.Actor{Subject: actor, ClientID: domain.ClientID(actorClient)}
+	var err error
+	if r.Client, err = stored.Decode(); err != nil || !readable(at) {
+		r.Client, r.Unreadable = stored.Tombstone(), true
+	}
 	return r, nil
 }
 

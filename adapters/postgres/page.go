@@ -9,7 +9,7 @@ import (
 
 // collectPage reads rows up to the size of a page, [application.PageBytes], but at least
 // two. The server sends the others as well; they are dropped.
-func collectPage[T any](rows pgx.Rows, read pgx.RowToFunc[T], client func(T) domain.Client) ([]T, error) {
+func collectPage[T any](rows pgx.Rows, read pgx.RowToFunc[T], client func(*T) *domain.Client) ([]T, error) {
 	defer rows.Close()
 	var page []T
 	var budget application.Budget
@@ -22,7 +22,7 @@ func collectPage[T any](rows pgx.Rows, read pgx.RowToFunc[T], client func(T) dom
 			return nil, err
 		}
 		page = append(page, row)
-		budget.Take(client(row))
+		budget.Take(client(&page[len(page)-1]))
 	}
 	rows.Close()
 	return page, rows.Err()

@@ -292,7 +292,7 @@ func (s *Store) listBy(
 				page.Unreadable = append(page.Unreadable, unreadable)
 				return nil
 			}
-			budget.Take(client)
+			budget.Take(&client)
 			page.Clients = append(page.Clients, client)
 			return err
 		})

@@ -34,8 +34,8 @@ func (s *server) ListRevisions(ctx context.Context, r api.ListRevisionsRequestOb
 				w.Int("next_before", int64(log[len(log)-1].Client.Revision()))
 			}
 			w.Array("revisions", func() {
-				for _, entry := range log {
-					w.Object("", func() { writeLogged(w, entry) })
+				for i := range log {
+					w.Object("", func() { writeLogged(w, &log[i]) })
 					if err = flush(); err != nil {
 						return
 					}
@@ -47,7 +47,7 @@ func (s *server) ListRevisions(ctx context.Context, r api.ListRevisionsRequestOb
 }
 
 // writeLogged writes the fields of a history entry.
-func writeLogged(w *jsonobject.Writer, entry application.LoggedRevision) {
+func writeLogged(w *jsonobject.Writer, entry *application.LoggedRevision) {
 	w.Text("action", string(entry.Action))
 	writeActor(w, entry.Actor)
 	w.Time("at", entry.At, time.RFC3339)
@@ -99,7 +99,7 @@ func (s *server) GetRevision(ctx context.Context, r api.GetRevisionRequestObject
 	return s.success(http.StatusOK, "revision found", func(w *jsonobject.Writer) {
 		w.Object("data", func() {
 			w.Int("number", int64(entry.Client.Revision()))
-			s.writeRevised(w, entry, clientForm{})
+			s.writeRevised(w, &entry, clientForm{})
 		})
 	}), nil
 }
@@ -139,7 +139,8 @@ func (s *server) ListChanges(ctx context.Context, r api.ListChangesRequestObject
 	return &stream{s, "changes found", form, func(w *jsonobject.Writer, flush func() error) error {
 		w.Object("data", func() {
 			w.Array("changes", func() {
-				for _, entry := range found.Revisions {
+				for i := range found.Revisions {
+					entry := &found.Revisions[i] // a revision is large
 					w.Object("", func() {
 						w.Text("client_id", string(entry.Client.Identity().ClientID))
 						w.Int("revision", int64(entry.Client.Revision()))

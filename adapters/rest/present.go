@@ -64,7 +64,7 @@ func writeField(w *jsonobject.Writer, c *domain.Client, f domain.Field) {
 
 // writeRevised writes an entry of the change log with the client after the change. The
 // inline keys are beside the client, or in it in the standard names.
-func (s *server) writeRevised(w *jsonobject.Writer, r domain.Revision, form clientForm) {
+func (s *server) writeRevised(w *jsonobject.Writer, r *domain.Revision, form clientForm) {
 	w.Text("action", string(r.Action))
 	writeActor(w, r.Actor)
 	w.Time("at", r.At, time.RFC3339)
@@ -73,7 +73,9 @@ func (s *server) writeRevised(w *jsonobject.Writer, r domain.Revision, form clie
 	} else {
 		w.Object("client", func() { s.writeClient(w, &r.Client, r.At, form) }) // revisions contain no secrets
 		if !form.standard {
-			w.TextUnlessEmpty("jwks", r.Client.Settings().Keys.Inline())
+			if r.Client.Filled().Has(domain.FieldJWKS) {
+				jsonobject.Value(w, domain.FieldJWKS.String(), r.Client.Value(domain.FieldJWKS))
+			}
 		}
 	}
 	w.TextUnlessEmpty("reason", r.Reason)

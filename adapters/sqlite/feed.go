@@ -125,7 +125,7 @@ func (s *Store) Changes(
 		}
 		var e logEntry
 		r, err := readRevision(rows, e.scan()...)
-		budget.Take(r.Client)
+		budget.Take(&r.Client)
 		changes.Revisions = append(changes.Revisions, r)
 		changes.Next = e.position().cursor()
 		changes.After = append(changes.After, changes.Next)

@@ -33,7 +33,7 @@ func (s *Store) Revisions(
 		}
 		r, err := readRevision(rows)
 		revisions = append(revisions, r)
-		budget.Take(r.Client)
+		budget.Take(&r.Client)
 		return err
 	})
 	return revisions, unlessSpent(err)
@@ -43,15 +43,17 @@ func (s *Store) Revisions(
 // that cannot be decoded has [domain.Revision.Unreadable].
 func readRevision(rows *sql.Rows, more ...any) (domain.Revision, error) {
 	var (
-		r                              domain.Revision
-		at, action, actor, actorClient string
-		row                            document.Row
+		at, action, actor, actorClient, requestID, reason string
+		row                                               document.Row
 	)
-	if err := rows.Scan(append(more, &at, &action, &actor, &actorClient, &r.RequestID, &r.Reason,
+	if err := rows.Scan(append(more, &at, &action, &actor, &actorClient, &requestID, &reason,
 		&row.TenantID, &row.ClientID, &row.Revision, &row.Document)...); err != nil {
 		return domain.Revision{}, err
 	}
-	r.Action, r.Actor = domain.Action(action), domain.Actor{Subject: actor, ClientID: domain.ClientID(actorClient)}
+	r := domain.Revision{
+		Action: domain.Action(action), Actor: domain.Actor{Subject: actor, ClientID: domain.ClientID(actorClient)},
+		RequestID: requestID, Reason: reason,
+	}
 	var unreadable, badTime error
 	r.Client, unreadable = row.Decode()
 	r.At, badTime = textTime(at)
@@ -91,7 +93,7 @@ func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.
 			page.Unreadable = append(page.Unreadable, unreadable)
 			return nil
 		}
-		budget.Take(client)
+		budget.Take(&client)
 		page.Clients = append(page.Clients, client)
 		return err
 	})

@@ -171,8 +171,9 @@ func damagedSecrets(t *testing.T, store Damageable) {
 	restored, findings := restore(t, find(), now)
 	require.False(t, findings.HasViolations())
 	require.NoError(t, store.CommitOnce(t.Context(), revisionOf(domain.ActionRestore, restored), attemptOf(restored, "k")))
-	assert.Equal(t, domain.RevisionNumber(4), find().Revision())
-	assert.Equal(t, domain.StatusSuspended, find().Settings().Status)
+	found := find()
+	assert.Equal(t, domain.RevisionNumber(4), found.Revision())
+	assert.Equal(t, domain.StatusSuspended, found.Settings().Status)
 
 	examination, err := store.Examine(t.Context(), application.ClientRecords, "", 10)
 	require.NoError(t, err)
