@@ -170,7 +170,6 @@ func TestDifferencesToOIDCProvider(t *testing.T) {
 		{"private scheme and https", map[string]any{"redirect_uris": []string{"https://a.example.com/cb", "com.example.app:/cb"}}, "redirect_uris must only contain web uris"},
 		{"https on localhost", map[string]any{"redirect_uris": []string{"https://localhost/cb"}}, "must not be using localhost as hostname"},
 		{"userinfo encryption", map[string]any{"userinfo_encrypted_response_alg": "RSA-OAEP", "jwks": jwks}, "userinfo_signed_response_alg is mandatory"},
-		{"none", map[string]any{"userinfo_signed_response_alg": "none"}, "userinfo_signed_response_alg must be"},
 		{"RSA1_5", map[string]any{"id_token_encrypted_response_alg": "RSA1_5", "jwks": jwks}, "id_token_encrypted_response_alg must be"},
 		{"CIBA push", map[string]any{
 			"grant_types": []string{"urn:openid:params:grant-type:ciba"}, "redirect_uris": []string{}, "scopes": []string{"openid"},
