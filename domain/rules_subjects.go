@@ -28,14 +28,14 @@ func subjectRules() []Rule {
 		{
 			ID: "sector-identifier-syntax", Level: Violation, Source: "OIDC Registration §2, §5; RFC 3986 §6.2.2.3", needs: location,
 			Summary: "it is not an absolute https URI with a host, has user information or a fragment, or violates redirect-uri-host, redirect-uri-wildcard or redirect-uri-path-tricks",
-			check: eachSectorIdentifierURI(func(_ *candidate, u *uri) string {
+			check: eachURIOf([]Field{FieldSectorIdentifierURI}, func(_ *candidate, u *uri) string {
 				return sectorIdentifierURIFault(u)
 			}),
 		},
 		{
 			ID: "sector-identifier-address", Level: Violation, Source: "own", needs: location,
 			Summary: "the host is localhost or an IP address that is not public; a name that resolves to such an address is reported by sector-identifier-unreachable, like a name that does not exist",
-			check: eachSectorIdentifierURI(func(j *candidate, u *uri) string {
+			check: eachURIOf([]Field{FieldSectorIdentifierURI}, func(j *candidate, u *uri) string {
 				return when(j.sector.Refused() || !j.policy.allowsFetchHost(u),
 					"the host is not public, and the document is fetched only from public hosts; publish it on a public host")
 			}),
@@ -142,20 +142,6 @@ func subjectRules() []Rule {
 				}
 			},
 		},
-	}
-}
-
-// eachSectorIdentifierURI makes a check of a candidate from one of its
-// sector_identifier_uri, for clients that have one.
-func eachSectorIdentifierURI(check func(*candidate, *uri) string) func(*candidate, *report) {
-	return func(j *candidate, r *report) {
-		if j.SectorIdentifierURI == "" {
-			return
-		}
-		u := parseURI(j.SectorIdentifierURI)
-		if message := check(j, &u); message != "" {
-			r.on(FieldSectorIdentifierURI, "%s", message)
-		}
 	}
 }
 

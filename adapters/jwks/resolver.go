@@ -84,7 +84,7 @@ func NewResolver(options Options) *Resolver {
 		sectors: newSource(options, limits, documentKind[domain.SectorIdentifier]{
 			types:    []string{"application/json"},
 			maxBytes: domain.MaxSectorIdentifierBytes,
-			// A redirect could lead to a document of somebody else (OIDC Registration §5
+			// A redirect could lead to a document of another owner (OIDC Registration §5
 			// does not mention redirects).
 			maxRedirects: 0,
 			seen:         ParseSectorIdentifier,

@@ -62,7 +62,7 @@ func newSource(location Location, log *slog.Logger, now func() time.Time) *sourc
 	return s
 }
 
-// readFile reads a regular file: a FIFO could block for ever.
+// readFile reads a regular file: a FIFO could block permanently.
 func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -138,7 +138,7 @@ func (s *source) load(ctx context.Context) error {
 	}
 }
 
-// refresh reads the metadata once for all callers that ask for it meanwhile.
+// refresh reads the metadata once for all callers that need it at the same time.
 func (s *source) refresh() <-chan singleflight.Result { return s.flight.DoChan("", s.readOnce) }
 
 // readOnce reads the metadata. It has its own deadline, so that the end of one caller's

@@ -18,7 +18,7 @@ import (
 func snapshotName(t string) string { return "snapshot of " + t }
 
 // snapshot is a measurement of complete snapshots of a tenant, one after the other, in
-// clients per second. It notes the peak memory of the service meanwhile.
+// clients per second. It also records the peak memory of the service.
 func (b *bench) snapshot(t tenant) measurement {
 	name := snapshotName(t.name)
 	return measurement{name, func(ctx context.Context) (float64, error) {

@@ -62,7 +62,7 @@ func (c *Client) setSecret(o *object, name string, expires bool) {
 		o.report(name, "is a placeholder; create a new secret, and give it to the client")
 	case utf8.RuneCountInString(secret) > maxSecretLength || strings.Contains(secret, "\x00"):
 		o.report(name, "cannot be verified: it is longer than 512 characters or has U+0000; create a new secret, and give it to the client")
-	case expires: // it must not become valid for ever
+	case expires: // importing it would make it valid permanently
 		o.report(name, "expires; create a new secret, and give it to the client")
 	default:
 		c.secret = secret
