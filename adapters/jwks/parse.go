@@ -55,10 +55,6 @@ func detail(err error) string {
 	}
 }
 
-// privateMembers must not be published for a key of any type (RFC 7518 §6.2.2 and
-// §6.3.2; RFC 9964 for "priv").
-func privateMembers() []string { return []string{"d", "p", "q", "dp", "dq", "qi", "oth", "priv"} }
-
 // parseKey reads one JWK. It first checks for members that must not be there, and
 // reads nothing more from a key that has one.
 func parseKey(text jsontext.Value) domain.Key {
@@ -73,7 +69,7 @@ func parseKey(text jsontext.Value) domain.Key {
 		Use:       reader.Text("use"),
 		Algorithm: reader.Text("alg"),
 	}
-	for _, name := range privateMembers() {
+	for _, name := range jwk.PrivateMembers() {
 		_, present := members[name]
 		key.Private = key.Private || present
 	}

@@ -41,8 +41,8 @@ func (f clientForm) contentType() string {
 	return jsonType
 }
 
-// writeClient writes the fields of a client. Reads, lists, snapshots and the feed use it, so that a
-// client has one form in all of them. now determines which secrets have expired.
+// writeClient writes the fields of a client. Reads, lists, snapshots and the feed use it, so
+// that a client has one form in all of them. now determines which secrets have expired.
 func (s *server) writeClient(w *jsonobject.Writer, c *domain.Client, now time.Time, form clientForm) {
 	switch {
 	case form.standard && form.effective:

@@ -57,21 +57,9 @@ func newSource(location Location, log *slog.Logger, now func() time.Time) *sourc
 			return configured.Get(ctx, client, location.At, "application/json", maxBytes)
 		}
 	} else {
-		s.read = func(context.Context) ([]byte, error) { return readFile(location.At) }
+		s.read = func(context.Context) ([]byte, error) { return configured.ReadFile(location.At, maxBytes) }
 	}
 	return s
-}
-
-// readFile reads a regular file: a FIFO could block permanently.
-func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	return configured.ReadFile(path, maxBytes)
 }
 
 // current returns the metadata that is known, and has it read again if it is due.

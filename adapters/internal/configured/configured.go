@@ -50,8 +50,16 @@ func Get(ctx context.Context, client *http.Client, at, accept string, maxBytes i
 	return readAll(resp.Body, at, maxBytes)
 }
 
-// ReadFile returns the content of a file of at most maxBytes bytes.
+// ReadFile returns the content of a regular file of at most maxBytes bytes. Other files,
+// such as a FIFO, are rejected, because reading them can block permanently.
 func ReadFile(path string, maxBytes int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -15,11 +15,9 @@ func publicMembers() []string {
 	return []string{"kty", "use", "key_ops", "alg", "kid", "crv", "x", "y", "n", "e", "x5c", "x5t", "x5t#S256"}
 }
 
-// secretMembers are the private parameters of asymmetric keys (RFC 7518 §6.2.2, §6.3.2;
-// RFC 9964 for "priv"), and the value of a symmetric key (RFC 7518 §6.4).
-func secretMembers() []string {
-	return []string{"d", "p", "q", "dp", "dq", "qi", "oth", "priv", "k"}
-}
+// PrivateMembers are the private parameters of asymmetric keys (RFC 7518 §6.2.2, §6.3.2;
+// RFC 9964 for "priv").
+func PrivateMembers() []string { return []string{"d", "p", "q", "dp", "dq", "qi", "oth", "priv"} }
 
 // PublicSet returns the part of a JWK Set that may be published: of each key only the
 // public members, each with exactly the JSON text that it has in the set, so that no
@@ -59,7 +57,7 @@ func PublicSet(text string) (set []byte, ok bool) {
 
 // publishable reports whether a key is a valid public key.
 func publishable(members map[string]jsontext.Value) bool {
-	for _, name := range secretMembers() {
+	for _, name := range append(PrivateMembers(), "k") { // "k" is a symmetric key (RFC 7518 §6.4)
 		if _, present := members[name]; present {
 			return false
 		}
