@@ -22,6 +22,8 @@ import (
 var (
 	server *pgtest.Server
 	binary string // the real program
+
+	measured measurements // of authorization servers
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -37,7 +39,9 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return pgtest.Main(m, &server)
+	code := pgtest.Main(m, &server)
+	fmt.Print(&measured)
+	return code
 }
 
 // onBothStores runs a test with a service on SQLite and with one on PostgreSQL.

@@ -1,0 +1,64 @@
+//go:build acceptance
+
+package acceptance_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A server that has no file yet reads all clients before it can serve the last one. The
+// time is printed, and not limited, because it depends on the machine.
+func TestTenThousandClientsFromCold(t *testing.T) {
+	const clients = 10_000
+	o := newOrigin(t)
+	o.fill(t, clients)
+	last := relyingParty{id: fmt.Sprintf("app-%05d", clients-1), method: methodNone, redirectURI: callback, scope: "openid"}
+	for _, server := range []authorizationServer{oidcProviderServer(), zitadelServer(), fositeServer()} {
+		t.Run(server.name, func(t *testing.T) {
+			listen := freeAddress(t)
+			deployed := server.deploy(t, deployment{o, listen, "http://" + listen, t.TempDir()})
+			deployed.server.killAfter(t)
+			began := time.Now()
+			deployed.server.start(t)
+			c := &conformance{server: server, origin: o, running: deployed, endpoints: discover(t, deployed.issuer)}
+			look := c.logIn(last, enforced)
+			took := c.await(t, "the last of 10,000 clients", began, time.Minute, look)
+			t.Logf("%s serves the last of %d clients %d ms after its start", server.name, clients, took.Milliseconds())
+			measured.add(server.name, map[string]string{"start with 10,000 clients": fmt.Sprint(took.Milliseconds())})
+		})
+	}
+}
+
+// fill creates public clients app-00000, app-00001, …
+func (o *origin) fill(t *testing.T, clients int) {
+	t.Helper()
+	const callers = 16
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	failures := make(chan string, callers)
+	for caller := range callers {
+		go func() {
+			for n := caller; n < clients && ctx.Err() == nil; n += callers {
+				status, _, text := o.do(t, http.MethodPost, "", map[string]any{
+					"client_id": fmt.Sprintf("app-%05d", n), "name": fmt.Sprintf("App %d", n), "is_confidential": false,
+					"client_auth_methods": []string{methodNone}, "redirect_uris": []string{callback, fmt.Sprintf("https://app-%d.example.com/callback", n)},
+					"scopes": []string{"openid", "profile"},
+				})
+				if status != http.StatusCreated {
+					failures <- text
+					return
+				}
+			}
+			failures <- ""
+		}()
+	}
+	for range callers {
+		require.Empty(t, <-failures)
+	}
+}
