@@ -3,13 +3,16 @@
 GO ?= go
 TOOL = $(GO) tool -modfile=tools.mod
 ACCEPTANCE = $(GO) test -tags acceptance -timeout 40m ./cmd/acceptance
+INTEGRATIONS = $(GO) test -tags acceptance,integrations -timeout 40m ./cmd/acceptance
+# Go modules of their own, for libraries that the program must not depend on.
+MODULES = adapters/integrations/go
 GENERATED = api/api.gen.go api/openapi.gen.yaml api/client/client.gen.go docs/rules.md docs/configuration.md
 
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Where "make run" listens and keeps its data: make run LISTEN=127.0.0.1:9000
 LISTEN ?= 127.0.0.1:8080
@@ -27,35 +30,52 @@ build: ## Build the program dist/clientele
 	CGO_ENABLED=0 $(GO) build -trimpath -o dist/clientele ./cmd/clientele
 
 .PHONY: release
-release: ## Build the release for every target into dist/release, with checksums and bills of materials
+release: ## Build the release for every target into dist/release, with the npm package, the jars, checksums and bills of materials
 	@deploy/release
 
 .PHONY: test
-test: ## Run all checks: generated code, lint, tests with the race detector, contract, clients
+test: ## Run all checks: generated code, lint, tests with the race detector, contract, clients, authorization servers
 	@$(MAKE) --no-print-directory machine
-	@echo "[1/6] downloading the Go modules of the program and of the tools (a minute or two, the first time)"
+	@echo "[1/7] downloading the Go modules of the program, of the tools and of the integrations (a minute or two, the first time)"
 	@$(GO) mod download && $(GO) mod download -modfile=tools.mod
-	@echo "[2/6] checking that generated code is fresh and go.mod tidy (compiles the generator, the first time)"
+	@for module in $(MODULES); do (cd $$module && $(GO) mod download) || exit 1; done
+	@echo "[2/7] checking that generated code is fresh and go.mod tidy (compiles the generator, the first time)"
 	@$(MAKE) --no-print-directory fresh tidy
-	@echo "[3/6] checking that openapi.yaml is compatible with the last release (compiles oasdiff, the first time)"
+	@echo "[3/7] checking that openapi.yaml is compatible with the last release (compiles oasdiff, the first time)"
 	@$(MAKE) --no-print-directory compatible
-	@echo "[4/6] go vet and the linters (compiles golangci-lint, the first time: some minutes on 2 cores)"
+	@echo "[4/7] go vet and the linters (compiles golangci-lint, the first time: some minutes on 2 cores)"
 	@$(MAKE) --no-print-directory lint
-	@echo "[5/6] all tests with the race detector, one line per package as it finishes"
+	@echo "[5/7] all tests with the race detector, one line per package as it finishes"
 	@echo "      (compiles everything for the race detector before the first line: about eight minutes on 2 cores, the first time)"
 	$(GO) test -race -shuffle=on ./...
 	$(GO) test -race -shuffle=on -tags acceptance ./application # the use cases on SQLite and PostgreSQL, too
-	@echo "[6/6] acceptance: Schemathesis, and generated clients in Go, TypeScript, Python and Java on both stores (some minutes)"
+	@echo "[6/7] the packages for authorization servers in Go and for Node.js"
+	@for module in $(MODULES); do (cd $$module && $(GO) test -race -shuffle=on ./...) || exit 1; done
+	cd adapters/integrations/node && npm ci --ignore-scripts --no-audit --no-fund --silent && npm test --silent
+	@echo "[7/7] acceptance: Schemathesis, generated clients in Go, TypeScript, Python and Java on both stores, and authorization servers"
+	@echo "      (node-oidc-provider, zitadel/oidc, fosite; some minutes)"
 	$(ACCEPTANCE) -v
 	@echo "all checks passed"
+
+.PHONY: integrations
+integrations: ## Test Spring Authorization Server, Ory Hydra and Keycloak on the service (downloads and builds them)
+	@$(MAKE) --no-print-directory machine
+	@echo "[1/2] the Maven artifacts with their tests (downloads Spring Boot and Keycloak, the first time)"
+	mvn -B -q -f adapters/integrations/spring verify
+	mvn -B -q -f adapters/integrations/keycloak/authenticator verify
+	@echo "[2/2] the conformance script against each server (builds Hydra and prepares Keycloak, the first time: some minutes)"
+	$(INTEGRATIONS) -count=1 -v -run 'TestServer(Spring|Hydra|Keycloak)|TestJars'
+	@echo "all integrations passed"
 
 .PHONY: machine
 machine: ## List the system packages that the tests need and the machine does not have
 	@missing=; need() { command -v $$1 >/dev/null || missing="$$missing $$2"; }; \
-	need cc gcc; need curl curl; need git git; need npm npm; need mvn maven; need javac default-jdk-headless; need xz xz-utils; \
+	atLeast() { [ "$$("$$@" 2>&1 | sed -n '1s/^[a-z ]*\([0-9]*\).*/\1/p')" -ge "$$version" ] 2>/dev/null || missing="$$missing $$package"; }; \
+	need cc gcc; need curl curl; need git git; need npm npm; need mvn maven; need xz xz-utils; need flock util-linux; \
+	version=20 package=nodejs; atLeast node --version; version=17 package=default-jdk-headless; atLeast javac -version; \
 	need chromium chromium; [ -x /usr/sbin/pgbouncer ] || need pgbouncer pgbouncer; python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
 	[ -n "$$TEST_DATABASE_URL$$PG_BIN" ] || command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
-	[ -z "$$missing" ] || { echo "the tests need packages that are missing on this machine; on Debian: apt-get install$$missing" >&2; exit 1; }
+	[ -z "$$missing" ] || { echo "the tests need packages that are missing on this machine, or older than needed (nodejs 20, JDK 17); on Debian: apt-get install$$missing" >&2; exit 1; }
 
 .PHONY: generate
 generate: ## Regenerate code from openapi.yaml
@@ -79,13 +99,16 @@ clients: ## Generate clients in Go, TypeScript, Python and Java, and run the exa
 	$(ACCEPTANCE) -count=1 -v -run 'Go|TypeScript|Python|Java'
 
 .PHONY: tidy
-tidy: ## Fail if go.mod or go.sum is not tidy
+tidy: ## Fail if a go.mod or go.sum is not tidy
 	$(GO) mod tidy -diff
+	@for module in $(MODULES); do (cd $$module && $(GO) mod tidy -diff) || exit 1; done
 
 .PHONY: lint
 lint: ## Run go vet and the linters
-	$(GO) vet -tags acceptance ./...
+	$(GO) vet -tags acceptance,integrations ./...
 	$(TOOL) golangci-lint run ./...
+	@for module in $(MODULES); do echo "$$module"; (cd $$module && $(GO) vet ./... && \
+	$(GO) tool -modfile=$(CURDIR)/tools.mod golangci-lint run ./...) || exit 1; done
 
 SWAGGER_UI = 5.35.0
 

@@ -41,5 +41,5 @@ func TestMakeTestAnnouncesEachStage(t *testing.T) {
 			}
 		}
 	}
-	assert.Len(t, seen, 5, "each stage after the download prints its own line")
+	assert.Len(t, seen, 6, "each stage after the download prints its own line")
 }
