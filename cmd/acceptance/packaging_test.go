@@ -48,20 +48,10 @@ func TestTheKubernetesManifestsAreValid(t *testing.T) {
 // Two builds of the same source in different folders have the same bytes, and the binary is
 // static.
 func TestTheReleaseIsReproducible(t *testing.T) {
-	sums := make([]string, 2)
-	var release string
-	for i := range sums {
-		source := filepath.Join(t.TempDir(), strings.Repeat("deep/", i), "source")
-		execute(t, ".", nil, "git", "clone", "--quiet", "--depth", "1", "file://"+root(t), source)
-		release = filepath.Join(source, "dist", "release")
-		execute(t, source, []string{"VERSION=1.2.3", "TARGETS=linux/amd64"}, "deploy/release")
-		text, err := os.ReadFile(filepath.Join(release, "SHA256SUMS"))
-		require.NoError(t, err)
-		sums[i] = string(text)
-	}
-	assert.Equal(t, sums[0], sums[1])
-	assert.Contains(t, sums[0], "  clientele_1.2.3_linux_amd64.tar.gz\n")
-	assert.Contains(t, sums[0], "  clientele_1.2.3_linux_amd64.cdx.json\n")
+	release, sums := reproducibleRelease(t, "TARGETS=linux/amd64", "PACKAGES=npm")
+	assert.Contains(t, sums, "  clientele_1.2.3_linux_amd64.tar.gz\n")
+	assert.Contains(t, sums, "  clientele_1.2.3_linux_amd64.cdx.json\n")
+	assert.Contains(t, sums, "  clientele-oidc-provider-1.2.3.tgz\n")
 
 	program := extract(t, filepath.Join(release, "clientele_1.2.3_linux_amd64.tar.gz"), "clientele_1.2.3_linux_amd64/clientele")
 	file, err := elf.Open(program)
@@ -71,6 +61,23 @@ func TestTheReleaseIsReproducible(t *testing.T) {
 		assert.NotEqual(t, elf.PT_INTERP, part.Type, "it is linked dynamically")
 	}
 	assert.Equal(t, "clientele 1.2.3\n", execute(t, ".", nil, program, "version"))
+}
+
+// reproducibleRelease builds the release 1.2.3 twice, and returns its folder and checksums.
+func reproducibleRelease(t *testing.T, env ...string) (dir, sums string) {
+	t.Helper()
+	all := make([]string, 2)
+	for i := range all {
+		source := filepath.Join(t.TempDir(), strings.Repeat("deep/", i), "source")
+		execute(t, ".", nil, "git", "clone", "--quiet", "--depth", "1", "file://"+root(t), source)
+		dir = filepath.Join(source, "dist", "release")
+		execute(t, source, append([]string{"VERSION=1.2.3"}, env...), "deploy/release")
+		text, err := os.ReadFile(filepath.Join(dir, "SHA256SUMS"))
+		require.NoError(t, err)
+		all[i] = string(text)
+	}
+	require.Equal(t, all[0], all[1])
+	return dir, all[1]
 }
 
 func root(t *testing.T) string {
