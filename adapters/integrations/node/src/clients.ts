@@ -1,0 +1,141 @@
+import { ProtocolError } from './errors.js';
+import { isObject } from './transport.js';
+
+/** A client in the names of RFC 7591, as the registry sends it. */
+export interface ClientMetadata {
+  client_id: string;
+  client_name?: string;
+  status: string;
+  revision: number;
+  token_endpoint_auth_method?: string;
+  jwks_uri?: string;
+  cors_origins?: string[];
+  [field: string]: unknown;
+}
+
+/** A client in the copy. It is kept as text: small, and nobody can change it by accident. */
+interface Entry {
+  readonly revision: number;
+  readonly active: boolean;
+  readonly text: string;
+}
+
+/** Limits of a copy. */
+export interface Limits {
+  readonly maxClients: number;
+  readonly maxBytes: number;
+}
+
+/** The copy of the clients, of limited size. */
+export class Clients {
+  readonly #entries = new Map<string, Entry>();
+
+  #bytes = 0;
+
+  constructor(private readonly limits: Limits) {}
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  has(id: string): boolean {
+    return this.#entries.has(id);
+  }
+
+  revision(id: string): number | undefined {
+    return this.#entries.get(id)?.revision;
+  }
+
+  /** Returns the client if it is active. */
+  active(id: string): ClientMetadata | undefined {
+    const entry = this.#entries.get(id);
+    return entry?.active ? (JSON.parse(entry.text) as ClientMetadata) : undefined;
+  }
+
+  isActive(id: string): boolean {
+    return this.#entries.get(id)?.active === true;
+  }
+
+  ids(): string[] {
+    return [...this.#entries.keys()];
+  }
+
+  /** Returns the JSON texts of all clients. */
+  texts(): string[] {
+    return Array.from(this.#entries.values(), (entry) => entry.text);
+  }
+
+  set(client: ClientMetadata, text: string): void {
+    const id = client.client_id;
+    const bytes = this.#bytes + text.length - (this.#entries.get(id)?.text.length ?? 0);
+    if (!this.#entries.has(id) && this.#entries.size >= this.limits.maxClients) {
+      throw new ProtocolError(`there are more than ${this.limits.maxClients} clients (maxClients)`);
+    }
+    if (bytes > this.limits.maxBytes) throw new ProtocolError(`the clients are larger than ${this.limits.maxBytes} bytes (maxBytes)`);
+    this.#bytes = bytes;
+    this.#entries.set(id, { revision: client.revision, active: client.status === 'active', text });
+  }
+
+  delete(id: string): boolean {
+    this.#bytes -= this.#entries.get(id)?.text.length ?? 0;
+    return this.#entries.delete(id);
+  }
+}
+
+const MAX_ID_LENGTH = 1024;
+
+/** Checks what the copy relies on. The authorization server checks the rest when it uses the client. */
+export function asClient(value: unknown): ClientMetadata {
+  if (!isObject(value)) throw new ProtocolError('a client is not a JSON object');
+  if (!isId(value['client_id'])) throw new ProtocolError('a client has no client_id');
+  if (!isRevision(value['revision'])) throw new ProtocolError(`the client ${quote(value['client_id'])} has no revision`);
+  if (typeof value['status'] !== 'string') throw new ProtocolError(`the client ${quote(value['client_id'])} has no status`);
+  return value as ClientMetadata;
+}
+
+export function isId(value: unknown): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= MAX_ID_LENGTH;
+}
+
+export function isRevision(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+export function isCursor(value: unknown): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= 512;
+}
+
+/** Quotes a name for a message, so that it cannot forge a line in a log. */
+export function quote(id: string): string {
+  return JSON.stringify(id.length > 200 ? `${id.slice(0, 200)}…` : id);
+}
+
+/** A change in the feed. */
+export interface Change {
+  readonly clientId: string;
+  readonly revision: number;
+  readonly action: string;
+  /** The client after the change; absent if it is deleted. */
+  readonly client?: ClientMetadata;
+  /** Whether the change removes the client from the copy. */
+  readonly removes: boolean;
+  /** Whether the record of the change is damaged, so that the client has to be read again. */
+  readonly unreadable: boolean;
+}
+
+/** Checks a change of the feed. */
+export function asChange(value: unknown): Change {
+  if (!isObject(value) || !isId(value['client_id']) || !isRevision(value['revision']) || typeof value['action'] !== 'string') {
+    throw new ProtocolError('a change has no client_id, revision or action');
+  }
+  const { client_id: clientId, revision, action } = value;
+  const change = { clientId, revision, action };
+  if (value['unreadable'] === true) return { ...change, removes: false, unreadable: true };
+  const document = value['client'];
+  const removes = action === 'delete' || action === 'purge' || (isObject(document) && document['deleted_at'] !== undefined);
+  if (removes || document === undefined) return { ...change, removes, unreadable: false };
+  if (!isObject(document)) throw new ProtocolError('the client of a change is not a JSON object');
+  const client = asClient({ ...document, revision });
+  if (client.client_id !== clientId) throw new ProtocolError(`a change of ${quote(clientId)} has another client`);
+  return { ...change, client, removes, unreadable: false };
+}
