@@ -13,9 +13,8 @@ import java.time.Instant;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.Executors;
-import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
@@ -82,8 +81,8 @@ public final class ClienteleMirror implements AutoCloseable {
 
 	private final Semaphore verifications = new Semaphore(MAX_VERIFICATIONS);
 
-	private final ScheduledExecutorService timer = Executors
-		.newSingleThreadScheduledExecutor((task) -> daemon(task, "clientele-file"));
+	private final ScheduledThreadPoolExecutor timer = new ScheduledThreadPoolExecutor(1,
+			(task) -> daemon(task, "clientele-file"));
 
 	private final Thread follower = daemon(this::follow, "clientele-mirror");
 
@@ -120,6 +119,7 @@ public final class ClienteleMirror implements AutoCloseable {
 		this.requestTimeout = builder.requestTimeout;
 		this.resyncInterval = builder.resyncInterval;
 		this.clock = builder.clock;
+		this.timer.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
 	}
 
 	/**
@@ -175,7 +175,7 @@ public final class ClienteleMirror implements AutoCloseable {
 	public void close() {
 		this.closed = true;
 		this.follower.interrupt();
-		this.timer.shutdownNow();
+		this.timer.shutdown(); // without an interrupt, which would spoil a file that is being written
 		try {
 			this.follower.join(5000);
 			this.timer.awaitTermination(5, TimeUnit.SECONDS);
