@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/clientele-oauth/clientele/adapters/credentials"
 	"github.com/clientele-oauth/clientele/adapters/jwks"
 	"github.com/clientele-oauth/clientele/adapters/memory"
 	"github.com/clientele-oauth/clientele/adapters/postgres"
@@ -120,7 +121,7 @@ func serviceOver(t testing.TB, store application.Store, adjust ...func(*setup)) 
 	resolver := jwks.NewResolver(jwks.Options{})
 	config := setup{Registry: application.Config{
 		Book: book, Store: store, Keys: resolver, Sectors: resolver, Clock: realTime{}, Random: random{},
-		Hashes: secrethash.New(2),
+		Hashes: secrethash.New(2), Credentials: credentials.Reader{},
 	}}
 	config.Config = rest.Config{
 		Tokens: callersByToken{
