@@ -115,8 +115,14 @@ func Machine() domain.Settings {
 	}
 }
 
-// Client returns a client with these settings, and a secret if it uses one.
+// Client returns a client with these settings and the defaults for those that are unset,
+// and a secret if it uses one.
 func Client(id domain.ClientID, s domain.Settings) push.Client {
+	book, err := domain.NewRulebook(domain.Policy{})
+	if err != nil {
+		panic(err) // the empty policy is valid
+	}
+	s = book.Effective(s)
 	at := time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
 	c := push.Client{
 		Client: domain.Restore(domain.State{
