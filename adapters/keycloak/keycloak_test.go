@@ -308,55 +308,82 @@ func TestConfigurationsThatCannotBeUsed(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	tests := []struct {
-		name          string
-		change        func(*domain.Settings)
-		authenticator bool
-		rule, pointer string
-		level         domain.Level
-	}{
-		{name: "a redirect URI of 256 characters", rule: "keycloak-length", pointer: "/redirect_uris/1", level: domain.Violation, change: func(s *domain.Settings) {
-			s.RedirectURIs = []domain.RedirectURI{domain.RedirectURI("https://a.example.com/" + strings.Repeat("ä", 233)), domain.RedirectURI("https://a.example.com/" + strings.Repeat("x", 234))}
-		}},
-		{name: "a long name", rule: "keycloak-length", pointer: "/name", level: domain.Violation, change: func(s *domain.Settings) { s.Name = strings.Repeat("x", 256) }},
-		{name: "a long website", rule: "keycloak-length", pointer: "/website", level: domain.Violation, change: func(s *domain.Settings) { s.Website = domain.Link("https://" + strings.Repeat("x", 250)) }},
-		{name: "a long origin", rule: "keycloak-length", pointer: "/cors_origins/0", level: domain.Violation, change: func(s *domain.Settings) {
-			s.CORSOrigins = []domain.Origin{domain.Origin("https://" + strings.Repeat("x", 250))}
-		}},
-		{name: "a pattern", rule: "keycloak-redirect-uri-pattern", pointer: "/redirect_uris/0", level: domain.Violation, change: func(s *domain.Settings) { s.RedirectURIs = []domain.RedirectURI{"https://a.example.com/*"} }},
-		{name: "a separator", rule: "keycloak-separator", pointer: "/default_acr_values/0", level: domain.Violation, change: func(s *domain.Settings) { s.DefaultACRValues = []string{"a##b"} }},
-		{name: "SAML", rule: "keycloak-grant", pointer: "/grant_types/1", level: domain.Violation, change: func(s *domain.Settings) {
-			s.GrantTypes = []domain.GrantType{domain.GrantAuthorizationCode, domain.GrantSAML2Bearer}
-		}},
-		{name: "a self-signed certificate", rule: "keycloak-certificate", pointer: "/client_auth_methods/0", level: domain.Violation, change: func(s *domain.Settings) {
-			s.Confidential, s.AuthMethods = true, []domain.AuthMethod{domain.AuthSelfSignedTLS}
-		}},
-		{name: "a certificate without a subject", rule: "keycloak-certificate", pointer: "/client_auth_methods", level: domain.Violation, change: func(s *domain.Settings) {
-			s.Confidential, s.AuthMethods = true, []domain.AuthMethod{domain.AuthTLS}
-		}},
-		{name: "client_secret_jwt", rule: "keycloak-secret-jwt", pointer: "/client_auth_methods/0", level: domain.Violation, authenticator: true, change: func(s *domain.Settings) {
-			s.Confidential, s.AuthMethods = true, []domain.AuthMethod{domain.AuthSecretJWT}
-		}},
-		{name: "two methods", rule: "keycloak-one-method", pointer: "/client_auth_methods/2", level: domain.Warning, change: func(s *domain.Settings) {
-			s.Confidential, s.AuthMethods = true, []domain.AuthMethod{domain.AuthSecretBasic, domain.AuthSecretPost, domain.AuthPrivateKeyJWT}
-		}},
-		{name: "jwt-bearer", rule: "keycloak-jwt-bearer", pointer: "/grant_types/0", level: domain.Warning, change: func(s *domain.Settings) { s.GrantTypes = []domain.GrantType{domain.GrantJWTBearer} }},
-		{name: "pairwise subjects", rule: "keycloak-pairwise", pointer: "/subject_type", level: domain.Warning, change: func(s *domain.Settings) { s.SubjectType = domain.SubjectPairwise }},
-		{name: "rotation of refresh tokens", rule: "keycloak-refresh-rotation", pointer: "/refresh_token_rotation", level: domain.Warning, change: func(s *domain.Settings) { s.RefreshTokenRotation = domain.RefreshRotate }},
-		{name: "what is ignored", rule: "keycloak-ignored", pointer: "/id_token_lifetime", level: domain.Warning, change: func(s *domain.Settings) { s.IDTokenLifetime = 300 }},
+	settings := pushtest.Kinds()["public"]
+	settings.RedirectURIs = []domain.RedirectURI{"https://a.example.com/*", domain.RedirectURI("https://a.example.com/" + strings.Repeat("x", 234))}
+	settings.DefaultACRValues = []string{"a", "b##c"}
+	s := newStandIn(t)
+	own, registry := connect(t, s.URL, nil), connect(t, s.URL, func(c *keycloak.Config) { c.Authenticator = true })
+	rules := map[string]string{}
+	for _, finding := range own.Check(pushtest.Client("checked", settings)).Violations() {
+		rules[finding.Rule] = finding.Pointer
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			settings := pushtest.Kinds()["public"]
-			assert.Empty(t, keycloak.Check(pushtest.Client("checked", settings), tt.authenticator))
-			tt.change(&settings)
-			findings := keycloak.Check(pushtest.Client("checked", settings), tt.authenticator)
-			require.Len(t, findings, 1, "%v", findings)
-			assert.Equal(t, tt.rule, findings[0].Rule)
-			assert.Equal(t, tt.pointer, findings[0].Pointer)
-			assert.Equal(t, tt.level, findings[0].Level)
-		})
+	assert.Equal(t, map[string]string{
+		"keycloak-pattern": "/redirect_uris/0", "keycloak-redirect-uri-length": "/redirect_uris/1", "keycloak-separator": "/default_acr_values/1",
+	}, rules)
+
+	signing := pushtest.Machine()
+	signing.AuthMethods = []domain.AuthMethod{domain.AuthSecretJWT}
+	assert.Empty(t, own.Check(pushtest.Client("checked", signing)).Violations())
+	found := registry.Check(pushtest.Client("checked", signing)).Violations()
+	require.Len(t, found, 1)
+	assert.Equal(t, "/client_auth_methods", found[0].Pointer)
+}
+
+// Each setting that Keycloak has is written where it expects it.
+func TestSettings(t *testing.T) {
+	s := newStandIn(t)
+	target := connect(t, s.URL, nil)
+	full := domain.Settings{
+		Name: "Full", Description: "all that Keycloak has", Status: domain.StatusSuspended, Confidential: true, SkipConsent: false,
+		RedirectURIs: []domain.RedirectURI{"https://a.example.com/cb"}, CORSOrigins: []domain.Origin{"https://a.example.com"}, Website: "https://a.example.com",
+		GrantTypes: []domain.GrantType{
+			domain.GrantAuthorizationCode, domain.GrantImplicit, domain.GrantDeviceCode, domain.GrantCIBA, domain.GrantTokenExchange,
+			domain.GrantJWTBearer, domain.GrantClientCredentials, domain.GrantPassword,
+		},
+		AuthMethods: []domain.AuthMethod{domain.AuthTLS}, TLSSubject: domain.TLSSubject{DN: "CN=a"}, Keys: domain.KeysAt("https://a.example.com/jwks"),
+		LogoURL: "https://a.example.com/logo", PrivacyPolicy: "https://a.example.com/policy", TermsURL: "https://a.example.com/terms",
+		IDToken: domain.Algorithms{Signing: "1", KeyManagement: "2", Content: "3"}, UserInfo: domain.Algorithms{Signing: "4", KeyManagement: "5", Content: "6"},
+		Authorization: domain.Algorithms{Signing: "7", KeyManagement: "8", Content: "9"}, RequestObject: domain.Algorithms{Signing: "10", KeyManagement: "11", Content: "12"},
+		AuthSigningAlg: "13", DefaultACRValues: []string{"a", "b"}, RequestURIs: []domain.RequestURI{"https://a.example.com/r1", "https://a.example.com/r2"},
+		PostLogoutRedirectURIs: []domain.RedirectURI{"https://a.example.com/bye", "https://a.example.com/out"},
+		BackchannelLogout:      domain.Logout{URI: "https://a.example.com/back", SessionRequired: true}, FrontchannelLogout: domain.Logout{URI: "https://a.example.com/front"},
+		CIBA:                       domain.CIBA{DeliveryMode: domain.DeliveryPing, NotificationEndpoint: "https://a.example.com/ciba", RequestSigningAlg: "14"},
+		RequireSignedRequestObject: true, RequirePAR: true, RequirePKCE: true, DPoPBound: true, CertificateBound: true, AccessTokenLifetime: 600,
 	}
+	put(t, target, pushtest.Client("full", full), nil)
+	client := s.client(t, "full")
+	attributes := client["attributes"].(map[string]any)
+	delete(attributes, "realm_client")
+	delete(attributes, "clientele.tenant")
+	delete(attributes, "clientele.revision")
+	assert.Equal(t, map[string]any{
+		"oauth2.device.authorization.grant.enabled": "true", "oidc.ciba.grant.enabled": "true", "standard.token.exchange.enabled": "true",
+		"oauth2.jwt.authorization.grant.enabled": "true", "use.refresh.tokens": "false",
+		"post.logout.redirect.uris": "https://a.example.com/bye##https://a.example.com/out",
+		"backchannel.logout.url":    "https://a.example.com/back", "backchannel.logout.session.required": "true",
+		"frontchannel.logout.url": "https://a.example.com/front", "frontchannel.logout.session.required": "false",
+		"pkce.code.challenge.method": "S256", "require.pushed.authorization.requests": "true", "dpop.bound.access.tokens": "true",
+		"tls.client.certificate.bound.access.tokens": "true", "access.token.lifespan": "600", "use.jwks.url": "true",
+		"jwks.url": "https://a.example.com/jwks", "use.jwks.string": "false", "token.endpoint.auth.signing.alg": "13",
+		"x509.subjectdn": "CN=a", "x509.allow.regex.pattern.comparison": "false",
+		"id.token.signed.response.alg": "1", "id.token.encrypted.response.alg": "2", "id.token.encrypted.response.enc": "3",
+		"user.info.response.signature.alg": "4", "user.info.encrypted.response.alg": "5", "user.info.encrypted.response.enc": "6",
+		"authorization.signed.response.alg": "7", "authorization.encrypted.response.alg": "8", "authorization.encrypted.response.enc": "9",
+		"request.object.signature.alg": "10", "request.object.encryption.alg": "11", "request.object.encryption.enc": "12",
+		"request.object.required": "request or request_uri", "request.uris": "https://a.example.com/r1##https://a.example.com/r2",
+		"default.acr.values": "a##b", "ciba.backchannel.token.delivery.mode": "ping",
+		"ciba.backchannel.client.notification.endpoint": "https://a.example.com/ciba", "ciba.backchannel.auth.request.signing.alg": "14",
+		"logoUri": "https://a.example.com/logo", "policyUri": "https://a.example.com/policy", "tosUri": "https://a.example.com/terms",
+	}, attributes)
+	for _, name := range []string{"id", "attributes", "defaultClientScopes", "optionalClientScopes", "secret"} {
+		delete(client, name)
+	}
+	assert.Equal(t, map[string]any{
+		"clientId": "full", "name": "Full", "description": "all that Keycloak has", "enabled": false, "protocol": "openid-connect", "bearerOnly": false,
+		"publicClient": false, "clientAuthenticatorType": "client-x509", "redirectUris": []any{"https://a.example.com/cb"},
+		"webOrigins": []any{"https://a.example.com"}, "baseUrl": "https://a.example.com", "standardFlowEnabled": true, "implicitFlowEnabled": true,
+		"directAccessGrantsEnabled": true, "serviceAccountsEnabled": true, "consentRequired": true, "frontchannelLogout": true,
+	}, client)
 }
 
 func TestListEndsWithTheContext(t *testing.T) {

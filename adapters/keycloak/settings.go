@@ -121,7 +121,7 @@ func authenticatorType(s *domain.Settings, authenticator bool) any {
 	switch method(s) {
 	case domain.AuthPrivateKeyJWT:
 		return authenticatorJWT
-	case domain.AuthTLS, domain.AuthSelfSignedTLS:
+	case domain.AuthTLS:
 		return authenticatorX509
 	case domain.AuthSecretJWT:
 		return authenticatorSecretJWT
@@ -135,16 +135,17 @@ func authenticatorType(s *domain.Settings, authenticator bool) any {
 	}
 }
 
-// method returns the one method that Keycloak uses.
+// method returns the one method that Keycloak uses: the first one that it has.
 func method(s *domain.Settings) domain.AuthMethod {
-	switch {
-	case !s.Confidential:
+	if !s.Confidential {
 		return domain.AuthNone
-	case len(s.AuthMethods) == 0:
-		return domain.AuthSecretBasic
-	default:
-		return s.AuthMethods[0]
 	}
+	for _, m := range s.AuthMethods {
+		if m != domain.AuthSelfSignedTLS && m != domain.AuthNone {
+			return m
+		}
+	}
+	return domain.AuthSecretBasic
 }
 
 // asksForConsent reports whether users are asked. Keycloak rejects the grant password for a

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/clientele-oauth/clientele/adapters/internal/serverlimits"
 	"github.com/clientele-oauth/clientele/application/push"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -40,6 +41,21 @@ func (t *Target) Name() string { return "keycloak" }
 // Traits describes the realm.
 func (t *Target) Traits() push.Traits {
 	return push.Traits{VerifiesSecrets: t.server.config.Authenticator, Concurrency: concurrency}
+}
+
+// Check returns what Keycloak does not take: the limits in package serverlimits, and what
+// the authenticator cannot do.
+func (t *Target) Check(want push.Client) domain.Findings {
+	s := want.Settings()
+	findings := serverlimits.Check(serverlimits.Keycloak, s)
+	if t.server.config.Authenticator && method(&s) == domain.AuthSecretJWT {
+		findings = append(findings, domain.Finding{
+			Rule: "keycloak-secret-jwt", Level: domain.Violation, Pointer: "/" + domain.FieldAuthMethods.String(), KeyIndex: domain.NoKey,
+			Message: "the authenticator " + authenticatorID + " verifies secrets that are sent, not what is signed with them; use private_key_jwt",
+			Source:  "adapters/integrations/keycloak",
+		})
+	}
+	return findings
 }
 
 // List returns all clients of the realm.

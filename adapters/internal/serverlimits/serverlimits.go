@@ -105,6 +105,15 @@ func (c *candidate) report(refused bool, pointer, format string, args ...any) {
 	})
 }
 
+// each calls visit for each value of a field that has several.
+func (c *candidate) each(f domain.Field, visit func(i int, value string)) {
+	if list, ok := f.Of(&c.s).(domain.Texts); ok {
+		for i := range list.Len() {
+			visit(i, list.Text(i))
+		}
+	}
+}
+
 // has reports whether a method is one of the client's.
 func (c *candidate) has(m domain.AuthMethod) bool { return slices.Contains(c.s.AuthMethods, m) }
 

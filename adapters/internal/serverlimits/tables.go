@@ -50,7 +50,26 @@ func keycloak() []Limit {
 			domain.GrantRefreshToken, domain.GrantDeviceCode, domain.GrantTokenExchange, domain.GrantCIBA),
 		ignores("keycloak-ignored", version, "settings that it has for a realm only, or not at all",
 			domain.FieldAuthorizationDetailsTypes, domain.FieldResources, domain.FieldInitiateLoginURI, domain.FieldResponseModes,
-			domain.FieldSectorIdentifierURI, domain.FieldRefreshTokenRotation, domain.FieldRequireAuthTime),
+			domain.FieldSectorIdentifierURI, domain.FieldRefreshTokenRotation, domain.FieldRequireAuthTime, domain.FieldDefaultMaxAge,
+			domain.FieldIDTokenLifetime, domain.FieldRefreshTokenLifetime, domain.FieldCIBAUserCode),
+		{ID: "keycloak-pattern", Refused: true, Source: version + ", org.keycloak.protocol.oidc.utils.RedirectUtils", Summary: "a redirect URI that ends with *, and one that is + or -, which it takes for patterns", check: func(c *candidate) {
+			for _, f := range []domain.Field{domain.FieldRedirectURIs, domain.FieldPostLogoutRedirectURIs, domain.FieldCORSOrigins} {
+				c.each(f, func(i int, value string) {
+					if strings.HasSuffix(value, "*") || value == "+" || value == "-" {
+						c.at(f, i, "the server takes this value for a pattern, and would accept others")
+					}
+				})
+			}
+		}},
+		{ID: "keycloak-separator", Refused: true, Source: version + ", org.keycloak.models.Constants", Summary: "## in values of which it keeps several in one attribute", check: func(c *candidate) {
+			for _, f := range []domain.Field{domain.FieldPostLogoutRedirectURIs, domain.FieldRequestURIs, domain.FieldDefaultACRValues} {
+				c.each(f, func(i int, value string) {
+					if strings.Contains(value, "##") {
+						c.at(f, i, "the server separates values by ##, and would take this one for two")
+					}
+				})
+			}
+		}},
 		{ID: "keycloak-subject-type", Source: version, Summary: "pairwise subjects, which need a protocol mapper", check: func(c *candidate) {
 			if c.s.SubjectType == domain.SubjectPairwise {
 				c.on(domain.FieldSubjectType, "the server needs a protocol mapper for pairwise subjects; without it, they are public")
