@@ -12,7 +12,7 @@ import (
 
 // flowName is the client authentication flow that Prepare makes. Flows of Keycloak itself
 // cannot be changed.
-const flowName = "clients with clientele"
+const flowName = "clients-with-clientele"
 
 // alternative is the requirement of an authenticator in a client authentication flow.
 const alternative = "ALTERNATIVE"

@@ -263,7 +263,7 @@ func TestPrepareSetsUpTheFlow(t *testing.T) {
 	done, err := with(true).Prepare(t.Context(), false)
 	require.NoError(t, err)
 	assert.Equal(t, planned, done)
-	assert.Equal(t, "clients with clientele", s.flow)
+	assert.Equal(t, "clients-with-clientele", s.flow)
 	before := len(s.requests)
 	for _, setUp := range []bool{false, true} {
 		done, err = with(setUp).Prepare(t.Context(), false)
@@ -275,7 +275,7 @@ func TestPrepareSetsUpTheFlow(t *testing.T) {
 	s.flow = "clients" // as after an interrupted run
 	_, err = with(true).Prepare(t.Context(), false)
 	require.NoError(t, err)
-	assert.Equal(t, "clients with clientele", s.flow)
+	assert.Equal(t, "clients-with-clientele", s.flow)
 
 	s.provided = nil
 	_, err = with(true).Prepare(t.Context(), false)

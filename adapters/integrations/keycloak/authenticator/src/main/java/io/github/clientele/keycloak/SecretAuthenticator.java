@@ -125,7 +125,6 @@ final class SecretAuthenticator implements ClientAuthenticator {
   private static Response.ResponseBuilder error(int status, String error, String description) {
     return Response.status(status)
         .type(MediaType.APPLICATION_JSON_TYPE)
-        .header(HttpHeaders.CACHE_CONTROL, "no-store")
         .entity(Map.of("error", error, "error_description", description));
   }
 

@@ -50,8 +50,8 @@ class RealRegistryTest {
             .start();
     long deadline = System.nanoTime() + Duration.ofMinutes(1).toNanos();
     while (!isReady()) {
-      assertTrue(process.isAlive() && System.nanoTime() < deadline, () -> "the registry does not start: " + log());
-      Thread.onSpinWait();
+      assertTrue(process.isAlive() && System.nanoTime() < deadline, () -> "the registry does not start:\n" + log());
+      Thread.sleep(20);
     }
     registry = new Registry(new Configuration(url, folder.resolve("data/admin.token"), null, null, Duration.ofSeconds(10), 10));
   }
@@ -66,7 +66,7 @@ class RealRegistryTest {
 
   private static boolean isReady() throws InterruptedException {
     try {
-      HttpRequest request = HttpRequest.newBuilder(URI.create(url + "/health/ready")).timeout(Duration.ofSeconds(5)).build();
+      HttpRequest request = HttpRequest.newBuilder(URI.create(url + "/readyz")).timeout(Duration.ofSeconds(5)).build();
       return HTTP.send(request, HttpResponse.BodyHandlers.discarding()).statusCode() == 200;
     } catch (java.io.IOException e) {
       return false;
