@@ -78,6 +78,7 @@ type syncCommand struct {
 	SecretsFile      string   `env:"CLIENTELE_SYNC_SECRETS_FILE" group:"Secrets" placeholder:"FILE" help:"JSON or YAML file with the secret of each client_id, or the file of apply --secrets-file. Only its owner may be able to read it. It is read again when it changes."`
 	KeepEndedSecrets bool     `env:"CLIENTELE_SYNC_KEEP_ENDED_SECRETS" group:"Secrets" help:"Leave a secret at the server that is no longer valid in the registry, if its successor is not in the secrets file. Otherwise it is replaced by a random one."`
 	PepperFile       []string `env:"CLIENTELE_PEPPER_FILE" group:"Secrets" type:"existingfile" placeholder:"FILE" help:"Files with the keys for hashing client secrets, as for serve."`
+	MissingPepper    bool     `name:"allow-missing-pepper" env:"CLIENTELE_ALLOW_MISSING_PEPPER" group:"Secrets" help:"As for serve: secrets that are hashed under a pepper that is not configured are invalid."`
 	FAPISigningAlg   string   `name:"fapi-signing-alg" default:"PS256" enum:"PS256,ES256" env:"CLIENTELE_FAPI_SIGNING_ALG" group:"Rules" help:"As for serve (${default})."`
 
 	AdminListen string     `env:"CLIENTELE_ADMIN_LISTEN" placeholder:"ADDR" help:"Address of the admin listener for operators: /metrics, /healthz and /readyz; disabled if unset."`
@@ -208,7 +209,7 @@ func (c *syncCommand) worker(ctx context.Context, db database, log *slog.Logger)
 	}
 	secrets := &secretsfile.File{}
 	if c.SecretsFile != "" {
-		required := &requiredPeppers{keys: db.keys, configured: peppers, log: log}
+		required := &requiredPeppers{keys: db.keys, configured: peppers, allowMissing: c.MissingPepper, log: log}
 		if err := required.checkAtStart(ctx, c.AutoMigrate); err != nil {
 			return nil, err
 		}
