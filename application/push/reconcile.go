@@ -34,7 +34,7 @@ func (t *term) reconcileRegularly(ctx context.Context) {
 func (t *term) reconcileOnce(ctx context.Context) error {
 	t.reconciling.Store(true)
 	defer t.reconciling.Store(false)
-	c := t.unfinished
+	c, began := t.unfinished, t.config.Clock.Now()
 	start := func(at application.Cursor) {
 		select {
 		case <-t.cursorSet: // the feed is read already
@@ -61,11 +61,11 @@ func (t *term) reconcileOnce(ctx context.Context) error {
 	for id := range t.copyProblems() { // also those that the server refused
 		t.queue.mark(id, c, time.Time{}, false)
 	}
+	t.mu.Lock()
+	t.compared = began
+	t.mu.Unlock()
 	t.queue.close(c)
 	t.unfinished = nil
-	t.mu.Lock()
-	t.reconciled = t.config.Clock.Now()
-	t.mu.Unlock()
 	return nil
 }
 
@@ -100,6 +100,12 @@ func (w *Worker) compare(ctx context.Context, start func(application.Cursor), di
 	if err != nil {
 		return err
 	}
+	owned := 0
+	for _, at := range held {
+		if w.owns(&at) {
+			owned++
+		}
+	}
 	for {
 		for _, client := range page.Clients {
 			id := client.Identity().ClientID
@@ -128,22 +134,47 @@ func (w *Worker) compare(ctx context.Context, start func(application.Cursor), di
 			return fmt.Errorf("read the registry: %w", err)
 		}
 	}
+	return w.compareRest(ctx, held, owned, func(id domain.ClientID) { differs(id, false) })
+}
+
+// Limits of the clients that are disabled because the registry does not know them.
+const (
+	unknownAlways = 10  // as many are always disabled
+	unknownShare  = 0.2 // of the managed clients
+)
+
+// ErrUnknownClients reports that the registry has never had many of the clients that the
+// worker manages at the server. So it may be the wrong database, and nothing is disabled.
+var ErrUnknownClients = errors.New("the registry has never had these clients")
+
+// compareRest compares what the server holds of clients that the registry does not list:
+// they are deleted or were purged, or the registry has never had them.
+func (w *Worker) compareRest(ctx context.Context, held map[domain.ClientID]Held, owned int, differs func(domain.ClientID)) error {
+	unknown := []domain.ClientID{}
 	for id, at := range held {
 		if !w.owns(&at) {
 			continue
 		}
-		if at.Enabled {
-			differs(id, false)
-			continue
+		client, deleted, purged, err := w.lookup(ctx, id)
+		switch {
+		case errors.Is(err, application.ErrUnreadable):
+			differs(id)
+		case err != nil:
+			return fmt.Errorf("read the registry: %w", err)
+		case deleted && client.Revision() == 0:
+			if at.Enabled {
+				unknown = append(unknown, id)
+			}
+		case at.Enabled || purged || !deleted:
+			differs(id)
 		}
-		// It is disabled, as a deleted client is. It may have been purged meanwhile.
-		_, deleted, purged, err := w.lookup(ctx, id)
-		if err != nil && !errors.Is(err, application.ErrUnreadable) {
-			return err
-		}
-		if purged || !deleted {
-			differs(id, false)
-		}
+	}
+	if many := len(unknown) > unknownAlways && float64(len(unknown)) > unknownShare*float64(owned); many && !w.config.DisableUnknown {
+		return fmt.Errorf("%w: %d of %d clients that are managed at the server, such as %q; if it is the right database, --disable-unknown disables them",
+			ErrUnknownClients, len(unknown), owned, unknown[0])
+	}
+	for _, id := range unknown {
+		differs(id)
 	}
 	return nil
 }

@@ -41,6 +41,9 @@ type Config struct {
 	// KeepEndedSecrets leaves a secret at the server that is no longer valid in the
 	// registry, if its successor is not known.
 	KeepEndedSecrets bool
+	// DisableUnknown lets a reconciliation disable any number of clients that the
+	// registry has never had, see [ErrUnknownClients].
+	DisableUnknown bool
 	// Reconcile is the time between reconciliations.
 	Reconcile time.Duration
 	// Concurrency limits the clients that are pushed at the same time; 0 means that of
@@ -86,7 +89,8 @@ type Worker struct {
 	identified map[domain.ClientID]identified
 	term       *term
 	problems   map[domain.ClientID]Problem // as they are stored, or will be
-	reconciled time.Time                   // the end of the last reconciliation; zero if unknown
+	reconciled time.Time                   // up to when clients were at the server; zero if unknown
+	compared   time.Time                   // when the last comparison began
 
 	pushed, drift atomic.Int64
 }
@@ -380,6 +384,11 @@ func (t *term) save(ctx context.Context) error {
 	}
 	err := t.config.Ledger.SaveProgress(ctx, t.lease, p)
 	if err == nil {
+		if reconciled {
+			t.mu.Lock()
+			t.reconciled = t.compared
+			t.mu.Unlock()
+		}
 		return nil
 	}
 	t.queue.unreach(cursor, reconciled)
