@@ -19,6 +19,7 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/internal/document"
 	"github.com/clientele-oauth/clientele/adapters/internal/notify"
 	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/application/push"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -29,6 +30,7 @@ type Store struct {
 
 	mu      sync.Mutex
 	tenants map[domain.TenantID]*tenant
+	pushed  map[push.Key]*pushed
 }
 
 // tenant contains all data of one tenant. Tenants share nothing.
@@ -52,7 +54,9 @@ type client struct {
 }
 
 // New returns an empty store.
-func New() *Store { return &Store{tenants: map[domain.TenantID]*tenant{}} }
+func New() *Store {
+	return &Store{tenants: map[domain.TenantID]*tenant{}, pushed: map[push.Key]*pushed{}}
+}
 
 // lock takes the lock for one call. If the context has ended, it returns
 // [application.ErrUnavailable] instead, like a store with a database.

@@ -10,9 +10,15 @@ import (
 
 	"github.com/clientele-oauth/clientele/adapters/memory"
 	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/application/push"
+	"github.com/clientele-oauth/clientele/application/push/pushtest"
 	"github.com/clientele-oauth/clientele/application/storetest"
 	"github.com/clientele-oauth/clientele/domain"
 )
+
+func TestLedger(t *testing.T) {
+	pushtest.RunLedger(t, func(t *testing.T) push.Ledger { return memory.New() })
+}
 
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(*testing.T) application.Store { return memory.New() })

@@ -15,6 +15,8 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/postgres"
 	"github.com/clientele-oauth/clientele/adapters/postgres/pgtest"
 	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/application/push"
+	"github.com/clientele-oauth/clientele/application/push/pushtest"
 	"github.com/clientele-oauth/clientele/application/storetest"
 )
 
@@ -38,6 +40,10 @@ func migrated(t *testing.T) *postgres.Store {
 	_, err = store.Migrate(t.Context())
 	require.NoError(t, err)
 	return store
+}
+
+func TestLedger(t *testing.T) {
+	pushtest.RunLedger(t, func(t *testing.T) push.Ledger { return migrated(t) })
 }
 
 func TestStore(t *testing.T) {

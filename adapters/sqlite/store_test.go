@@ -15,6 +15,8 @@ import (
 
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
 	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/application/push"
+	"github.com/clientele-oauth/clientele/application/push/pushtest"
 	"github.com/clientele-oauth/clientele/application/storetest"
 )
 
@@ -34,6 +36,10 @@ func migrated(t *testing.T) *sqlite.Store {
 	_, err = store.Migrate(t.Context())
 	require.NoError(t, err)
 	return store
+}
+
+func TestLedger(t *testing.T) {
+	pushtest.RunLedger(t, func(t *testing.T) push.Ledger { return migrated(t) })
 }
 
 func TestStore(t *testing.T) {

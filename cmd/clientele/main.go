@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/clientele-oauth/clientele/adapters/servertargets"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -37,6 +38,7 @@ type commands struct {
 	Import    importCommand    `cmd:"" help:"Convert exports of other systems into client files."`
 	Apply     applyCommand     `cmd:"" help:"Make a registry match the files."`
 	Export    exportCommand    `cmd:"" help:"Write the clients of a registry to files that apply can read."`
+	Sync      syncCommand      `cmd:"" help:"Push the clients of a tenant to an authorization server that cannot read them."`
 	Health    healthCommand    `cmd:"" help:"Check whether the service on this machine is ready; for container health checks."`
 	Reference referenceCommand `cmd:"" hidden:"" help:"Print the reference of commands and flags in Markdown."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
@@ -54,7 +56,7 @@ func main() {
 	parsed := parse(&cli,
 		kong.Name("clientele"),
 		kong.Description("An OAuth client registry. No call can leave a client in a state that the OAuth, OpenID Connect or FAPI specifications forbid."),
-		kong.Vars{"devSubject": devSubject, "devTenant": devTenant, "devRole": devRole, "profiles": profileNames()},
+		kong.Vars{"devSubject": devSubject, "devTenant": devTenant, "devRole": devRole, "profiles": profileNames(), "pushTargets": pushTargetNames(), "serverTargets": strings.Join(servertargets.Names(), ",")},
 		kong.Exit(func(status int) { os.Exit(min(status, exitUsage)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)

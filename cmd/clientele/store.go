@@ -14,6 +14,7 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/sqlite"
 	"github.com/clientele-oauth/clientele/adapters/telemetry"
 	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/application/push"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -37,6 +38,7 @@ type database struct {
 
 	examiner application.Examiner
 	keys     application.SecretKeys
+	ledger   push.Ledger
 }
 
 // open opens the store that the flags configure; traces may be nil.
@@ -66,7 +68,7 @@ func (f storeFlags) openLogging(ctx context.Context, traces *telemetry.Tracing, 
 			return database{}, err
 		}
 		return database{
-			Store: store, migrate: store.Migrate, feedLag: store.FeedLag, examiner: store, keys: store,
+			Store: store, migrate: store.Migrate, feedLag: store.FeedLag, examiner: store, keys: store, ledger: store,
 			close: func() error { store.Close(); return nil },
 			watch: func(m *telemetry.Metrics) {
 				m.WatchFeed(store.FeedLag)
@@ -88,7 +90,7 @@ func (f storeFlags) openLogging(ctx context.Context, traces *telemetry.Tracing, 
 		return database{}, err
 	}
 	return database{
-		Store: store, migrate: store.Migrate, close: store.Close, examiner: store, keys: store,
+		Store: store, migrate: store.Migrate, close: store.Close, examiner: store, keys: store, ledger: store,
 		// SQLite never holds back changes.
 		watch: func(m *telemetry.Metrics) {
 			m.WatchFeed(func(context.Context) (time.Duration, error) { return 0, nil })

@@ -1,0 +1,405 @@
+package keycloak_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/adapters/keycloak"
+	"github.com/clientele-oauth/clientele/application/push"
+	"github.com/clientele-oauth/clientele/application/push/pushtest"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+func connect(t *testing.T, url string, change func(*keycloak.Config)) *keycloak.Target {
+	t.Helper()
+	config := keycloak.Config{
+		URL: url, Realm: "test", ClientID: "sync", ClientSecret: func() (string, error) { return "sync secret/", nil },
+	}
+	if change != nil {
+		change(&config)
+	}
+	target, err := keycloak.New(config)
+	require.NoError(t, err)
+	return target
+}
+
+func TestTarget(t *testing.T) {
+	for name, authenticator := range map[string]bool{"secrets at the server": false, "secrets at the registry": true} {
+		t.Run(name, func(t *testing.T) {
+			pushtest.Run(t, func(t *testing.T) pushtest.Server { return serve(t, authenticator) })
+		})
+	}
+}
+
+func serve(t *testing.T, authenticator bool) pushtest.Server {
+	t.Helper()
+	s := newStandIn(t)
+	server := pushtest.Server{
+		Target: connect(t, s.URL+"/", func(c *keycloak.Config) { c.Authenticator = authenticator }),
+		Plant: func(t *testing.T, id domain.ClientID) {
+			s.plant(t, map[string]any{"clientId": string(id), "enabled": true})
+		},
+		Tamper: func(t *testing.T, id domain.ClientID) {
+			s.client(t, id)["redirectUris"] = []any{"https://attacker.example.com/*"}
+		},
+		Extend: func(t *testing.T, id domain.ClientID) {
+			client := s.client(t, id)
+			client["attributes"].(map[string]any)["client.session.idle.timeout"] = "77"
+			client["protocolMappers"] = []any{"mapper"}
+		},
+		Extended: func(t *testing.T, id domain.ClientID) bool {
+			client := s.client(t, id)
+			return client["attributes"].(map[string]any)["client.session.idle.timeout"] == "77" && client["protocolMappers"] != nil
+		},
+		Refusable: func() domain.Settings {
+			settings := pushtest.Kinds()["public"]
+			settings.RedirectURIs = []domain.RedirectURI{"javascript:alert(1)"}
+			return settings
+		},
+		Fail: func(*testing.T) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.fails = true
+		},
+	}
+	if !authenticator {
+		server.Accepts = func(t *testing.T, id domain.ClientID, secret string) bool {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/realms/test/protocol/openid-connect/token", http.NoBody)
+			require.NoError(t, err)
+			req.SetBasicAuth(string(id), secret)
+			resp, err := http.DefaultClient.Do(req)
+			require.NoError(t, err)
+			defer resp.Body.Close()
+			return resp.StatusCode == http.StatusOK
+		}
+	}
+	return server
+}
+
+// put puts a client and returns what the server holds then.
+func put(t *testing.T, target *keycloak.Target, want push.Client, held *push.Held) push.Held {
+	t.Helper()
+	require.NoError(t, target.Put(t.Context(), want, held))
+	found, err := target.Find(t.Context(), want.Identity().ClientID)
+	require.NoError(t, err)
+	return found
+}
+
+func scoped(scopes ...domain.Scope) push.Client {
+	settings := pushtest.Machine()
+	settings.Scopes = scopes
+	return pushtest.Client("scoped", settings)
+}
+
+func TestScopes(t *testing.T) {
+	s := newStandIn(t)
+	target := connect(t, s.URL, nil)
+	differences := func(want push.Client, held push.Held) []push.Difference {
+		list, err := target.Differences(t.Context(), want, held)
+		require.NoError(t, err)
+		return list
+	}
+	want := scoped("openid", "email", "payments")
+	held := put(t, target, want, nil)
+	assert.Equal(t, []any{"basic", "email"}, s.client(t, "scoped")["defaultClientScopes"], "hidden scopes stay, and default ones that are wanted")
+	assert.Equal(t, []any{"payments"}, s.client(t, "scoped")["optionalClientScopes"])
+
+	want = scoped("openid", "profile", "phone")
+	assert.Equal(t, []push.Difference{{Attribute: "clientScopes", Held: `["email","payments"]`, Want: `["phone","profile"]`}}, differences(want, held))
+	held = put(t, target, want, &held)
+	assert.Empty(t, differences(want, held))
+	assert.Equal(t, []any{"basic"}, s.client(t, "scoped")["defaultClientScopes"])
+	assert.Equal(t, []any{"profile", "phone"}, s.client(t, "scoped")["optionalClientScopes"])
+
+	assert.Empty(t, differences(scoped(), held), "a client without scopes has those of the server")
+	held = put(t, target, scoped(), &held)
+	assert.Equal(t, []any{"profile", "phone"}, s.client(t, "scoped")["optionalClientScopes"])
+
+	before := len(s.requests)
+	assert.Equal(t, push.Refused(`the realm has no client scope "a", "b"`), target.Put(t.Context(), scoped("openid", "a", "phone", "b"), &held))
+	assert.Len(t, s.requests, before, "nothing is written")
+	assert.Len(t, differences(scoped("a"), held), 1)
+}
+
+func TestA500IsARefusalIfTheServerWorksOtherwise(t *testing.T) {
+	s := newStandIn(t)
+	target := connect(t, s.URL, nil)
+	settings := pushtest.Kinds()["public"]
+	held := put(t, target, pushtest.Client("long", settings), nil)
+	settings.RedirectURIs = []domain.RedirectURI{domain.RedirectURI("https://app.example.com/" + strings.Repeat("x", 232))}
+	refused := push.Refused("status 500: unknown_error: For more on this error consult the server log.")
+	assert.Equal(t, refused, target.Put(t.Context(), pushtest.Client("long", settings), &held))
+	assert.Equal(t, refused, target.Put(t.Context(), pushtest.Client("other", settings), nil))
+
+	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/token") {
+			answer(w, 200, map[string]any{"access_token": "x", "expires_in": 60})
+			return
+		}
+		answer(w, 500, nil)
+	}))
+	defer broken.Close()
+	err := connect(t, broken.URL, nil).Put(t.Context(), pushtest.Client("other", pushtest.Kinds()["public"]), nil)
+	require.Error(t, err)
+	_, isRefusal := errors.AsType[*push.RefusedError](err)
+	assert.False(t, isRefusal)
+}
+
+func TestAuthorizationSettingsAreKept(t *testing.T) {
+	s := newStandIn(t)
+	target := connect(t, s.URL, nil)
+	held := put(t, target, pushtest.Client("authorizing", pushtest.Machine()), nil)
+	client := s.client(t, held.ClientID)
+	client["authorizationServicesEnabled"], client["authorizationSettings"] = true, "policies"
+	held = put(t, target, pushtest.Client("authorizing", pushtest.Machine()), reread(t, target, held.ClientID))
+	assert.Equal(t, "policies", client["authorizationSettings"])
+	require.NoError(t, target.Disable(t.Context(), held, held.Mark))
+	assert.Equal(t, "policies", client["authorizationSettings"])
+}
+
+// reread returns what the server holds.
+func reread(t *testing.T, target *keycloak.Target, id domain.ClientID) *push.Held {
+	t.Helper()
+	held, err := target.Find(t.Context(), id)
+	require.NoError(t, err)
+	return &held
+}
+
+func TestDisablingGivesNoOrigins(t *testing.T) {
+	s := newStandIn(t)
+	target := connect(t, s.URL, nil)
+	held := put(t, target, pushtest.Client("web", pushtest.Kinds()["web"]), nil)
+	require.NoError(t, target.Disable(t.Context(), held, held.Mark))
+	assert.Empty(t, s.client(t, "web")["webOrigins"])
+}
+
+func TestTheAccessTokenIsKeptAndRenewed(t *testing.T) {
+	s := newStandIn(t)
+	target := connect(t, s.URL, nil)
+	for range 3 {
+		_, err := target.Find(t.Context(), "nobody")
+		require.ErrorIs(t, err, push.ErrNotHeld)
+	}
+	assert.Equal(t, 1, s.tokens)
+	s.token = "of another start"
+	_, err := target.Find(t.Context(), "nobody")
+	require.ErrorContains(t, err, "status 401")
+	require.NotErrorIs(t, err, push.ErrNotHeld)
+	_, err = target.Find(t.Context(), "nobody")
+	require.ErrorIs(t, err, push.ErrNotHeld)
+	assert.Equal(t, 2, s.tokens)
+	s.expires = 5
+	s.token = "again"
+	_, _ = target.Find(t.Context(), "nobody")
+	for range 2 {
+		_, err = target.Find(t.Context(), "nobody")
+		require.ErrorIs(t, err, push.ErrNotHeld)
+	}
+	assert.Equal(t, 4, s.tokens, "a token that is about to end is not used")
+}
+
+func TestErrorsDoNotRevealTheSecret(t *testing.T) {
+	s := newStandIn(t)
+	target := connect(t, s.URL, func(c *keycloak.Config) {
+		c.ClientSecret = func() (string, error) { return "wrong-value", nil }
+	})
+	_, err := target.Find(t.Context(), "nobody")
+	require.ErrorContains(t, err, "invalid_client")
+	assert.NotContains(t, err.Error(), "wrong-value")
+}
+
+func TestResponsesAreBounded(t *testing.T) {
+	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/token") {
+			answer(w, 200, map[string]any{"access_token": "x", "expires_in": 60})
+			return
+		}
+		_, _ = io.WriteString(w, `[{"name":"`)
+		for range 17 {
+			if _, err := io.WriteString(w, strings.Repeat("x", 1<<20)); err != nil {
+				return
+			}
+		}
+	}))
+	defer endless.Close()
+	_, err := connect(t, endless.URL, nil).Find(t.Context(), "nobody")
+	require.ErrorContains(t, err, "larger than")
+}
+
+func TestATokenIsSentToNoOtherAddress(t *testing.T) {
+	asked := false
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	defer other.Close()
+	redirecting := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
+	defer redirecting.Close()
+	_, err := connect(t, redirecting.URL, nil).Find(t.Context(), "nobody")
+	require.ErrorContains(t, err, "status 307")
+	assert.False(t, asked)
+}
+
+func TestPrepareSetsUpTheFlow(t *testing.T) {
+	s := newStandIn(t)
+	with := func(setUp bool) *keycloak.Target {
+		return connect(t, s.URL, func(c *keycloak.Config) { c.Authenticator, c.SetUpFlow = true, setUp })
+	}
+	_, err := with(false).Prepare(t.Context(), false)
+	require.ErrorContains(t, err, "no alternative clientele-secret")
+	assert.Empty(t, s.requests)
+
+	planned, err := with(true).Prepare(t.Context(), true)
+	require.NoError(t, err)
+	assert.Equal(t, []push.Difference{{Attribute: "clientAuthenticationFlow", Held: "clients without clientele-secret", Want: "a flow with clientele-secret"}}, planned)
+	assert.Empty(t, s.requests)
+
+	done, err := with(true).Prepare(t.Context(), false)
+	require.NoError(t, err)
+	assert.Equal(t, planned, done)
+	assert.Equal(t, "clients-with-clientele", s.flow)
+	before := len(s.requests)
+	for _, setUp := range []bool{false, true} {
+		done, err = with(setUp).Prepare(t.Context(), false)
+		require.NoError(t, err)
+		assert.Empty(t, done)
+	}
+	assert.Len(t, s.requests, before)
+
+	s.flow = "clients" // as after an interrupted run
+	_, err = with(true).Prepare(t.Context(), false)
+	require.NoError(t, err)
+	assert.Equal(t, "clients-with-clientele", s.flow)
+
+	s.provided = nil
+	_, err = with(true).Prepare(t.Context(), false)
+	require.ErrorContains(t, err, "install")
+	without, err := connect(t, s.URL, nil).Prepare(t.Context(), false)
+	require.NoError(t, err)
+	assert.Empty(t, without)
+}
+
+func TestConfigurationsThatCannotBeUsed(t *testing.T) {
+	good := keycloak.Config{URL: "https://login.example.com", Realm: "r", ClientID: "sync", ClientSecret: func() (string, error) { return "", nil }}
+	_, err := keycloak.New(good)
+	require.NoError(t, err)
+	for name, change := range map[string]func(*keycloak.Config){
+		"a URL without a host": func(c *keycloak.Config) { c.URL = "https://" },
+		"another scheme":       func(c *keycloak.Config) { c.URL = "ftp://login.example.com" },
+		"a URL with a user":    func(c *keycloak.Config) { c.URL = "https://a:b@login.example.com" },
+		"no URL":               func(c *keycloak.Config) { c.URL = ":" },
+		"no realm":             func(c *keycloak.Config) { c.Realm = "" },
+		"no client":            func(c *keycloak.Config) { c.ClientID = "" },
+		"no secret":            func(c *keycloak.Config) { c.ClientSecret = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := good
+			change(&config)
+			_, err := keycloak.New(config)
+			require.Error(t, err)
+		})
+	}
+}
+
+func TestCheck(t *testing.T) {
+	settings := pushtest.Kinds()["public"]
+	settings.RedirectURIs = []domain.RedirectURI{"https://a.example.com/*", domain.RedirectURI("https://a.example.com/" + strings.Repeat("x", 234))}
+	settings.DefaultACRValues = []string{"a", "b##c"}
+	s := newStandIn(t)
+	own, registry := connect(t, s.URL, nil), connect(t, s.URL, func(c *keycloak.Config) { c.Authenticator = true })
+	rules := map[string]string{}
+	for _, finding := range own.Check(pushtest.Client("checked", settings)).Violations() {
+		rules[finding.Rule] = finding.Pointer
+	}
+	assert.Equal(t, map[string]string{
+		"keycloak-pattern": "/redirect_uris/0", "keycloak-redirect-uri-length": "/redirect_uris/1", "keycloak-separator": "/default_acr_values/1",
+	}, rules)
+
+	signing := pushtest.Machine()
+	signing.AuthMethods = []domain.AuthMethod{domain.AuthSecretJWT}
+	assert.Empty(t, own.Check(pushtest.Client("checked", signing)).Violations())
+	found := registry.Check(pushtest.Client("checked", signing)).Violations()
+	require.Len(t, found, 1)
+	assert.Equal(t, "/client_auth_methods", found[0].Pointer)
+}
+
+// Each setting that Keycloak has is written where it expects it.
+func TestSettings(t *testing.T) {
+	s := newStandIn(t)
+	target := connect(t, s.URL, nil)
+	full := domain.Settings{
+		Name: "Full", Description: "all that Keycloak has", Status: domain.StatusSuspended, Confidential: true, SkipConsent: false,
+		RedirectURIs: []domain.RedirectURI{"https://a.example.com/cb"}, CORSOrigins: []domain.Origin{"https://a.example.com"}, Website: "https://a.example.com",
+		GrantTypes: []domain.GrantType{
+			domain.GrantAuthorizationCode, domain.GrantImplicit, domain.GrantDeviceCode, domain.GrantCIBA, domain.GrantTokenExchange,
+			domain.GrantJWTBearer, domain.GrantClientCredentials, domain.GrantPassword,
+		},
+		AuthMethods: []domain.AuthMethod{domain.AuthTLS}, TLSSubject: domain.TLSSubject{DN: "CN=a"}, Keys: domain.KeysAt("https://a.example.com/jwks"),
+		LogoURL: "https://a.example.com/logo", PrivacyPolicy: "https://a.example.com/policy", TermsURL: "https://a.example.com/terms",
+		IDToken: domain.Algorithms{Signing: "1", KeyManagement: "2", Content: "3"}, UserInfo: domain.Algorithms{Signing: "4", KeyManagement: "5", Content: "6"},
+		Authorization: domain.Algorithms{Signing: "7", KeyManagement: "8", Content: "9"}, RequestObject: domain.Algorithms{Signing: "10", KeyManagement: "11", Content: "12"},
+		AuthSigningAlg: "13", DefaultACRValues: []string{"a", "b"}, RequestURIs: []domain.RequestURI{"https://a.example.com/r1", "https://a.example.com/r2"},
+		PostLogoutRedirectURIs: []domain.RedirectURI{"https://a.example.com/bye", "https://a.example.com/out"},
+		BackchannelLogout:      domain.Logout{URI: "https://a.example.com/back", SessionRequired: true}, FrontchannelLogout: domain.Logout{URI: "https://a.example.com/front"},
+		CIBA:                       domain.CIBA{DeliveryMode: domain.DeliveryPing, NotificationEndpoint: "https://a.example.com/ciba", RequestSigningAlg: "14"},
+		RequireSignedRequestObject: true, RequirePAR: true, RequirePKCE: true, DPoPBound: true, CertificateBound: true, AccessTokenLifetime: 600,
+	}
+	put(t, target, pushtest.Client("full", full), nil)
+	client := s.client(t, "full")
+	attributes := client["attributes"].(map[string]any)
+	delete(attributes, "realm_client")
+	delete(attributes, "clientele.tenant")
+	delete(attributes, "clientele.revision")
+	assert.Equal(t, map[string]any{
+		"oauth2.device.authorization.grant.enabled": "true", "oidc.ciba.grant.enabled": "true", "standard.token.exchange.enabled": "true",
+		"oauth2.jwt.authorization.grant.enabled": "true", "use.refresh.tokens": "false",
+		"post.logout.redirect.uris": "https://a.example.com/bye##https://a.example.com/out",
+		"backchannel.logout.url":    "https://a.example.com/back", "backchannel.logout.session.required": "true",
+		"frontchannel.logout.url": "https://a.example.com/front", "frontchannel.logout.session.required": "false",
+		"pkce.code.challenge.method": "S256", "require.pushed.authorization.requests": "true", "dpop.bound.access.tokens": "true",
+		"tls.client.certificate.bound.access.tokens": "true", "access.token.lifespan": "600", "use.jwks.url": "true",
+		"jwks.url": "https://a.example.com/jwks", "use.jwks.string": "false", "token.endpoint.auth.signing.alg": "13",
+		"x509.subjectdn": "CN=a", "x509.allow.regex.pattern.comparison": "false",
+		"id.token.signed.response.alg": "1", "id.token.encrypted.response.alg": "2", "id.token.encrypted.response.enc": "3",
+		"user.info.response.signature.alg": "4", "user.info.encrypted.response.alg": "5", "user.info.encrypted.response.enc": "6",
+		"authorization.signed.response.alg": "7", "authorization.encrypted.response.alg": "8", "authorization.encrypted.response.enc": "9",
+		"request.object.signature.alg": "10", "request.object.encryption.alg": "11", "request.object.encryption.enc": "12",
+		"request.object.required": "request or request_uri", "request.uris": "https://a.example.com/r1##https://a.example.com/r2",
+		"default.acr.values": "a##b", "ciba.backchannel.token.delivery.mode": "ping",
+		"ciba.backchannel.client.notification.endpoint": "https://a.example.com/ciba", "ciba.backchannel.auth.request.signing.alg": "14",
+		"logoUri": "https://a.example.com/logo", "policyUri": "https://a.example.com/policy", "tosUri": "https://a.example.com/terms",
+	}, attributes)
+	for _, name := range []string{"id", "attributes", "defaultClientScopes", "optionalClientScopes", "secret"} {
+		delete(client, name)
+	}
+	assert.Equal(t, map[string]any{
+		"clientId": "full", "name": "Full", "description": "all that Keycloak has", "enabled": false, "protocol": "openid-connect", "bearerOnly": false,
+		"publicClient": false, "clientAuthenticatorType": "client-x509", "redirectUris": []any{"https://a.example.com/cb"},
+		"webOrigins": []any{"https://a.example.com"}, "baseUrl": "https://a.example.com", "standardFlowEnabled": true, "implicitFlowEnabled": true,
+		"directAccessGrantsEnabled": true, "serviceAccountsEnabled": true, "consentRequired": true, "frontchannelLogout": true,
+	}, client)
+}
+
+func TestListEndsWithTheContext(t *testing.T) {
+	s := newStandIn(t)
+	target := connect(t, s.URL, nil)
+	for i := range 120 {
+		require.NoError(t, target.Put(t.Context(), pushtest.Client(domain.ClientID(fmt.Sprintf("c-%d", i)), pushtest.Kinds()["public"]), nil))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	count := 0
+	var last error
+	for _, err := range target.List(ctx) {
+		count++
+		last = err
+		cancel()
+	}
+	require.ErrorIs(t, last, context.Canceled)
+	assert.Equal(t, 51, count, "one page, and the error")
+}
