@@ -12,8 +12,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -145,17 +145,27 @@ func (a loginApp) call(ctx context.Context, method, path string, body any) (map[
 
 func TestServerHydra(t *testing.T) { conform(t, hydraServer()) }
 
+// hydraServer holds the secrets that the script hands over in the file with secrets of
+// clientele sync.
 func hydraServer() authorizationServer {
 	return authorizationServer{
-		name: "Hydra", limit: 5 * time.Second, holdsSecrets: true, alsoRefuses: []string{"unauthorized_client"},
+		name: "Hydra", limit: 5 * time.Second, alsoRefuses: []string{"unauthorized_client"},
 		deploy: func(t *testing.T, d deployment) *running {
 			t.Helper()
 			h := newHydra(t, d)
-			companion := d.process("clientele sync", "", 0, nil, binary, "sync", "--to", "hydra", "--target", "http://"+h.admin,
-				"--tenant", "tenant_dev", "--data", d.origin.data)
-			return &running{issuer: d.issuer, server: h.process(d), companion: companion, reported: func(client string) bool {
-				return strings.Contains(companion.log.String(), client) && strings.Contains(companion.log.String(), "secret")
-			}}
+			file := filepath.Join(d.dir, "secrets.json")
+			known := map[string]string{}
+			handOver := func(t *testing.T, client, secret string) {
+				t.Helper()
+				known[client] = secret
+				text, err := json.Marshal(known)
+				require.NoError(t, err)
+				require.NoError(t, os.WriteFile(file+".new", text, 0o600))
+				require.NoError(t, os.Rename(file+".new", file))
+			}
+			handOver(t, "none", "yet")
+			companion := d.sync(t, "--to", "hydra", "--target", "http://"+h.admin, "--secrets-file", file)
+			return &running{issuer: d.issuer, server: h.process(d), companion: companion, handOver: handOver}
 		},
 	}
 }

@@ -35,8 +35,7 @@ func keycloakServer() authorizationServer {
 				"KC_PORT=" + port, "KC_MANAGEMENT_PORT=" + managementPort, "KC_DATA=" + d.dir, "KC_SYNC_SECRET_FILE=" + secret,
 				"CLIENTELE_URL=" + d.origin.root, "CLIENTELE_TOKEN_FILE=" + d.origin.readers,
 			}, run)
-			companion := d.process("clientele sync", "", 0, nil, binary, "sync", "--to", "keycloak", "--target", d.issuer+"/realms/test",
-				"--target-secret-file", secret, "--tenant", "tenant_dev", "--data", d.origin.data)
+			companion := d.sync(t, "--to", "keycloak", "--target", d.issuer+"/realms/test", "--target-secret-file", secret)
 			return &running{issuer: d.issuer + "/realms/test", server: server, companion: companion}
 		},
 	}

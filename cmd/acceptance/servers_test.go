@@ -5,6 +5,7 @@ package acceptance_test
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"maps"
 	"net/http"
@@ -33,9 +34,6 @@ type authorizationServer struct {
 
 	// withoutKeyCredentials: private_key_jwt is for codes only, not for client_credentials.
 	withoutKeyCredentials bool
-	// holdsSecrets: the server verifies secrets itself, also while the registry is away. Then
-	// a rotation is not enforced, and the companion must report it.
-	holdsSecrets bool
 	// alsoRefuses are error codes other than invalid_client with which the server rejects
 	// wrong credentials and clients that are suspended or deleted.
 	alsoRefuses []string
@@ -57,9 +55,24 @@ type running struct {
 	server *process
 	// companion pushes changes to the server; nil if the server reads them.
 	companion *process
-	// reported returns whether the companion has reported that it cannot push the secret of
-	// a client.
-	reported func(client string) bool
+	// handOver gives the secret of a client to a companion of a server that does not ask the
+	// registry: it holds one secret of each client, which the registry does not know. nil if
+	// the server asks the registry.
+	handOver func(t *testing.T, client, secret string)
+}
+
+// holdsSecrets reports whether the server verifies secrets itself, also while the registry
+// is away.
+func (r *running) holdsSecrets() bool { return r.handOver != nil }
+
+// reported is what the companion must say of a client whose secret it does not have.
+func (r *running) reported(client string) bool {
+	for line := range strings.Lines(r.companion.log.String()) {
+		if strings.Contains(line, client) && strings.Contains(line, "secret") {
+			return true
+		}
+	}
+	return false
 }
 
 // example returns the process of an example server: the contract that all of them follow.
@@ -144,8 +157,19 @@ func (c *conformance) create(t *testing.T, party relyingParty, grants []string, 
 	}
 	maps.Copy(body, more)
 	party.secret, _ = c.change(t, http.MethodPost, "", body)["client_secret"].(string)
+	c.handOver(t, party)
 	c.enforced(t, "created", c.acceptance(party))
 	return party
+}
+
+// handOver gives a secret to a server that holds secrets, as whoever creates or rotates
+// it must.
+func (c *conformance) handOver(t *testing.T, party relyingParty) {
+	t.Helper()
+	if c.running.holdsSecrets() && party.secret != "" {
+		c.running.handOver(t, party.id, party.secret)
+		c.changed = time.Now()
+	}
 }
 
 // public creates a client without credentials.
@@ -167,7 +191,9 @@ func (c *conformance) keyed(t *testing.T, id string) relyingParty {
 	t.Helper()
 	key := newSigningKey(t, id+"-1")
 	party := relyingParty{id: id, method: methodKey, redirectURI: callback, scope: "openid payments", key: key}
-	return c.create(t, party, []string{"authorization_code", "client_credentials"}, map[string]any{"jwks": key.jwks(t)})
+	return c.create(t, party, []string{"authorization_code", "client_credentials"}, map[string]any{
+		"jwks": key.jwks(t), "token_endpoint_auth_signing_alg": "ES256", // some servers have a default: RS256
+	})
 }
 
 // change makes a change in the registry, and starts the clock.
@@ -272,7 +298,7 @@ func (c *conformance) refusal(party relyingParty) probe {
 func (c *conformance) logIn(party relyingParty, accepts verdict) probe {
 	return func(ctx context.Context, t *testing.T) (verdict, string) {
 		t.Helper()
-		shown, err := newBrowser(t).open(ctx, http.MethodGet, party.authorizationURL(c.endpoints, newProof(), "state"), nil, party.redirectURI)
+		shown, err := newBrowser(t).open(ctx, http.MethodGet, party.authorizationURL(c.endpoints, newProof(), rand.Text()), nil, party.redirectURI)
 		switch {
 		case err != nil:
 			return wrong, err.Error()
@@ -422,10 +448,7 @@ func (c *conformance) rotate(t *testing.T, party relyingParty, grace int) relyin
 func (c *conformance) rotated(t *testing.T) {
 	before := c.confidential(t, "shop-rotated")
 	after := c.rotate(t, before, 0)
-	if c.server.holdsSecrets {
-		c.assertReported(t, before)
-		return
-	}
+	c.handOver(t, after)
 	c.enforced(t, "rotated: old refused", c.refusal(before))
 	c.enforced(t, "rotated: new accepted", c.acceptance(after))
 	c.holds(t, c.refusal(before)) // also when the new one is known
@@ -436,16 +459,17 @@ func (c *conformance) rotatedWithGrace(t *testing.T) {
 	before := c.confidential(t, "shop-grace")
 	began := time.Now()
 	after := c.rotate(t, before, int(grace.Seconds()))
-	if c.server.holdsSecrets {
-		c.assertReported(t, before)
-		return
+	if c.running.holdsSecrets() { // and nobody hands the new one over: never silently
+		c.enforced(t, "rotated: reported", c.report(before))
+	} else {
+		c.enforced(t, "rotated with grace: new accepted", c.acceptance(after))
 	}
-	c.enforced(t, "rotated with grace: new accepted", c.acceptance(after))
 	c.holds(t, c.acceptance(before))
 	ended := c.await(t, "end of the grace period", began, grace+c.server.limit, c.refusal(before))
 	assert.GreaterOrEqual(t, ended, grace, "the grace period ended too early")
 	c.record("grace of 3000 ms ended", ended)
-	c.holds(t, c.acceptance(after))
+	c.handOver(t, after)
+	c.enforced(t, "rotated: new accepted", c.acceptance(after))
 }
 
 // holds requires that the probe finds what it wants at once.
@@ -455,16 +479,15 @@ func (c *conformance) holds(t *testing.T, look probe) {
 	require.Equal(t, enforced, v, seen)
 }
 
-// assertReported requires that the companion reports that a secret does not reach the
-// server.
-func (c *conformance) assertReported(t *testing.T, party relyingParty) {
-	t.Helper()
-	c.enforced(t, "rotated: reported", func(context.Context, *testing.T) (verdict, string) {
+// report looks whether the companion has reported that the server has not the secret of a
+// client.
+func (c *conformance) report(party relyingParty) probe {
+	return func(context.Context, *testing.T) (verdict, string) {
 		if c.running.reported(party.id) {
 			return enforced, ""
 		}
-		return notYet, "the companion has not reported that the secret of " + party.id + " is not the server's"
-	})
+		return notYet, "the companion does not report that the server has not the secret of " + party.id
+	}
 }
 
 func (c *conformance) deleted(t *testing.T) {
@@ -497,6 +520,9 @@ func (c *conformance) outage(t *testing.T) {
 		"redirect_uris": []string{callback}, "scopes": []string{"openid"}, "client_auth_methods": []string{methodBasic},
 	})["client_secret"].(string)
 	c.enforced(t, "created: authorize", c.logIn(unverified, enforced))
+	if c.handOver(t, unverified); c.running.holdsSecrets() {
+		c.enforced(t, "created", c.acceptance(unverified))
+	}
 
 	c.origin.process.Kill()
 	if c.running.companion != nil {
@@ -523,9 +549,9 @@ func (c *conformance) outage(t *testing.T) {
 			require.NoError(t, err, name)
 			c.figures[phase+": "+name] = fmt.Sprint(o.status, " ", o.code)
 			switch {
-			case c.server.holdsSecrets && name == "a wrong secret":
+			case c.running.holdsSecrets() && name == "a wrong secret":
 				assert.True(t, c.refused(o), "%s: %s", name, o)
-			case c.server.holdsSecrets:
+			case c.running.holdsSecrets():
 				assert.True(t, o.granted(), "%s: %s", name, o)
 			case name == "a secret that was verified before" && o.granted(): // from the cache
 			default:
