@@ -86,7 +86,7 @@ const MAX_CHANGES_BYTES = 32 * 1024 * 1024;
 const MAX_CATCH_UP = 1_000;
 const MIN_BACKOFF = 100;
 /** A connection costs little, so that the registry is found soon after it is back. */
-const MAX_BACKOFF = 2_000;
+const MAX_BACKOFF = 500;
 /** A snapshot costs much, and a registry that breaks its contract does not stop at once. */
 const MAX_EXPENSIVE_BACKOFF = 30_000;
 /** A registry that loses its history again and again is not read at once again. */

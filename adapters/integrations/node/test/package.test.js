@@ -43,7 +43,7 @@ test('the code in the README works', async (t) => {
   const registry = await TestRegistry.start(t);
   const { client_secret: secret } = await registry.create({ client_id: 'web', name: 'Web', grant_types: ['client_credentials'], scopes: ['payments'] });
   // In the package, so that its name is found.
-  const directory = `${root}dist/readme-${process.pid}`;
+  const directory = `${root}.readme-${process.pid}`;
   await mkdir(directory, { recursive: true });
   t.after(() => rm(directory, { recursive: true, force: true }));
   for (const file of ['settings.js', 'memory.js']) await copyFile(`${root}example/${file}`, `${directory}/${file}`);

@@ -4,6 +4,7 @@ import { chmod, readFile, readdir, stat, utimes, writeFile } from 'node:fs/promi
 import { test } from 'node:test';
 import { join } from 'node:path';
 import { RegistryUnavailableError, StaleError, openRegistry } from '../dist/index.js';
+import { lines } from '../dist/snapshot.js';
 import { FakeRegistry, change, client, failure, snapshot } from './fake.js';
 import { eventually, temporaryDirectory } from './support.js';
 
@@ -33,22 +34,34 @@ test('a snapshot that is not complete and right is not used', { concurrency: tru
     'an error': failure(500),
     'a wrong token': failure(401, 'the token is not valid'),
   };
-  for (const [name, response] of Object.entries(cases)) {
-    void t.test(name, async (t) => {
-      const fake = await FakeRegistry.start(t);
-      const bounds = { maxClients: 10, maxBytes: 1_000_000, startTimeout: 0.2 };
-      fake.snapshot = () => response;
-      await assert.rejects(fake.open(bounds), RegistryUnavailableError);
+  await Promise.all(Object.entries(cases).map(([name, response]) => t.test(name, async (t) => {
+    const fake = await FakeRegistry.start(t);
+    const bounds = { maxClients: 10, maxBytes: 1_000_000, startTimeout: 0.2 };
+    fake.snapshot = () => response;
+    await assert.rejects(fake.open(bounds), RegistryUnavailableError);
 
-      fake.snapshot = () => complete;
-      const registry = await fake.open(bounds);
-      fake.snapshot = () => response;
-      fake.answer(failure(400, 'lost', { violations: [{ field: '?after' }] }));
-      await eventually('the error is reported', () => registry.health().error !== undefined);
-      assert.equal(registry.get('b').revision, 1);
-      assert.equal(registry.health().state, 'disconnected');
-    });
-  }
+    fake.snapshot = () => complete;
+    const registry = await fake.open(bounds);
+    fake.snapshot = () => response;
+    fake.answer(failure(400, 'lost', { violations: [{ field: '?after' }] }));
+    await eventually('the error is reported', () => registry.health().error !== undefined);
+    assert.equal(registry.get('b').revision, 1);
+    assert.equal(registry.health().state, 'disconnected');
+  })));
+});
+
+test('lines come out whole, whatever the chunks, and are not kept if they are too long', async () => {
+  const split = async (text, size, limit) => {
+    const parts = async function* parts() {
+      for (let i = 0; i < text.length; i += size) yield Buffer.from(text.slice(i, i + size));
+    };
+    const result = [];
+    for await (const line of lines(parts(), limit)) result.push(line.toString());
+    return result;
+  };
+  for (const size of [1, 2, 3, 5, 100]) assert.deepEqual(await split('ab\n\ncdef\n', size, 4), ['ab', '', 'cdef']);
+  await assert.rejects(split('ab\ncdefg\n', 3, 4), /longer than 4 bytes/);
+  await assert.rejects(split('ab\ncd', 3, 4), /incomplete/);
 });
 
 test('a connection that breaks off in a snapshot', async (t) => {
@@ -108,18 +121,16 @@ test('a feed that breaks the contract is followed by a snapshot', { concurrency:
     'a damaged record': { data: { changes: [{ client_id: 'a', revision: 2, action: 'update', unreadable: true }], next: 'c9' } },
     'a cursor of another history': failure(400, 'unknown cursor', { violations: [{ field: '?after' }] }),
   };
-  for (const [name, response] of Object.entries(wrong)) {
-    void t.test(name, async (t) => {
-      const fake = await FakeRegistry.start(t);
-      const registry = await fake.open();
-      fake.snapshot = () => snapshot(client('a', 1, { client_name: 'after' }), client('new'));
-      fake.answer(response);
-      await eventually('the snapshot is read', () => registry.get('new'));
-      // Revisions of another history are not compared.
-      assert.equal(registry.get('a').client_name, 'after');
-      assert.equal(registry.health().state, 'current');
-    });
-  }
+  await Promise.all(Object.entries(wrong).map(([name, response]) => t.test(name, async (t) => {
+    const fake = await FakeRegistry.start(t);
+    const registry = await fake.open();
+    fake.snapshot = () => snapshot(client('a', 1, { client_name: 'after' }), client('new'));
+    fake.answer(response);
+    await eventually('the snapshot is read', () => registry.get('new'));
+    // Revisions of another history are not compared.
+    assert.equal(registry.get('a').client_name, 'after');
+    assert.equal(registry.health().state, 'current');
+  })));
 });
 
 test('a damaged record is neither served nor unknown', async (t) => {

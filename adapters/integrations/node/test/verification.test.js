@@ -141,7 +141,7 @@ test('a client that the registry deleted has no secret', async (t) => {
 });
 
 test('what is not a result is never a wrong secret', { concurrency: true }, async (t) => {
-  for (const [name, response] of Object.entries({
+  const responses = {
     'a 404 of a proxy': [404, '<html>not found</html>'],
     'a 404 of another service': [404, { error: 'not found' }],
     '400': failure(400),
@@ -155,26 +155,23 @@ test('what is not a result is never a wrong secret', { concurrency: true }, asyn
     'no data': [200, {}],
     'another type': [200, { data: { valid: 'true' } }],
     'a huge response': [200, 'x'.repeat(100_000)],
-  })) {
-    void t.test(name, async (t) => {
-      const { fake, registry } = await start(t, { verifyTimeout: 0.5 });
-      fake.verify = () => response;
-      await assert.rejects(registry.verify('a', 'secret'), RegistryUnavailableError);
-      assert.equal(registry.health().verifications.kept, 0);
-    });
-  }
-  void t.test('no response', async (t) => {
+  };
+  await Promise.all(Object.entries(responses).map(([name, response]) => t.test(name, async (t) => {
     const { fake, registry } = await start(t, { verifyTimeout: 0.5 });
-    fake.verify = () => new Promise(() => {});
-    const began = performance.now();
+    fake.verify = () => response;
     await assert.rejects(registry.verify('a', 'secret'), RegistryUnavailableError);
-    assert.ok(performance.now() - began < 1_000);
-  });
-  void t.test('no registry', async (t) => {
-    const { fake, registry } = await start(t);
-    await fake.stop();
-    await assert.rejects(registry.verify('a', 'secret'), RegistryUnavailableError);
-  });
+    assert.equal(registry.health().verifications.kept, 0);
+  })));
+});
+
+test('a registry that does not respond', async (t) => {
+  const { fake, registry } = await start(t, { verifyTimeout: 0.5 });
+  fake.verify = () => new Promise(() => {});
+  const began = performance.now();
+  await assert.rejects(registry.verify('a', 'secret'), RegistryUnavailableError);
+  assert.ok(performance.now() - began < 1_500);
+  await fake.stop();
+  await assert.rejects(registry.verify('a', 'secret'), RegistryUnavailableError);
 });
 
 test('a failure that may pass is tried again', async (t) => {
