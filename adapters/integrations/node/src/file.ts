@@ -61,7 +61,6 @@ export class MirrorFile {
     const file = await open(temporary, 'wx', 0o600);
     try {
       try {
-        await file.chmod(0o600);
         await file.appendFile(`${JSON.stringify({ format: FORMAT, ...header })}\n`);
         for (let i = 0; i < texts.length; i += LINES_AT_ONCE) {
           await file.appendFile(`${texts.slice(i, i + LINES_AT_ONCE).join('\n')}\n`);
