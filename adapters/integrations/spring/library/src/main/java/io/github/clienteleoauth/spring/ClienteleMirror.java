@@ -58,7 +58,7 @@ public final class ClienteleMirror implements AutoCloseable {
 
 	private static final Duration FIRST_RETRY = Duration.ofMillis(50);
 
-	private static final Duration MAX_RETRY = Duration.ofSeconds(1);
+	private static final Duration MAX_RETRY = Duration.ofMillis(500);
 
 	private static final Duration WRITE_INTERVAL = Duration.ofSeconds(1);
 
