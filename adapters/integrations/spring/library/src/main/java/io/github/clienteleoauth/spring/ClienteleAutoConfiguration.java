@@ -65,6 +65,7 @@ public class ClienteleAutoConfiguration {
 		return ClienteleMirror.builder(properties.getUrl(), tokens)
 			.tenant(StringUtils.hasText(properties.getTenant()) ? properties.getTenant() : null)
 			.file(StringUtils.hasText(properties.getFile()) ? Path.of(properties.getFile()) : null)
+			.localVerification(properties.isLocalVerification())
 			.maxStaleness(properties.getMaxStaleness())
 			.startupTimeout(properties.getStartupTimeout())
 			.requestTimeout(properties.getRequestTimeout())

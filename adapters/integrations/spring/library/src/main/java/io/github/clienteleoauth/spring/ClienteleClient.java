@@ -2,12 +2,14 @@ package io.github.clienteleoauth.spring;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.time.Instant;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 
 /**
  * One revision of a client in the registry. What is derived from it, such as its keys and
@@ -45,7 +47,7 @@ public final class ClienteleClient {
 		JsonNode clientId = node.path("client_id");
 		JsonNode revision = node.path("revision");
 		JsonNode status = node.path("status");
-		if (!clientId.isTextual() || clientId.textValue().isEmpty() || !revision.isIntegralNumber()
+		if (!node.isObject() || !clientId.isTextual() || clientId.textValue().isEmpty() || !revision.isIntegralNumber()
 				|| !revision.canConvertToLong() || !status.isTextual()) {
 			throw new IOException("a client has no client_id, revision or status");
 		}
@@ -56,6 +58,24 @@ public final class ClienteleClient {
 	/** Returns the same client without anything derived. */
 	ClienteleClient fresh() {
 		return new ClienteleClient(this.clientId, this.revision, this.active, this.json);
+	}
+
+	/** Returns the same client with other hashes of its secrets, or null for unknown ones. */
+	ClienteleClient with(JsonNode verifiers) throws IOException {
+		ObjectNode node = (ObjectNode) JSON.readTree(this.json);
+		if (verifiers != null) {
+			node.set(SecretVerifiers.FIELD, verifiers);
+		}
+		else {
+			node.remove(SecretVerifiers.FIELD);
+		}
+		return new ClienteleClient(this.clientId, this.revision, this.active, JSON.writeValueAsBytes(node));
+	}
+
+	/** Reports whether the value is a valid secret, as far as the hashes that are here can tell. */
+	boolean hasSecret(String secret, Instant now) {
+		SecretVerifiers verifiers = derive(SecretVerifiers.class, (client) -> SecretVerifiers.of(client.all()));
+		return verifiers != null && verifiers.match(secret, now);
 	}
 
 	byte[] json() {
@@ -105,8 +125,14 @@ public final class ClienteleClient {
 	 * @return the document
 	 */
 	public JsonNode document() {
+		ObjectNode document = all();
+		document.remove(SecretVerifiers.FIELD);
+		return document;
+	}
+
+	private ObjectNode all() {
 		try {
-			return JSON.readTree(this.json);
+			return (ObjectNode) JSON.readTree(this.json);
 		}
 		catch (IOException ex) { // it was parsed when it arrived
 			throw new UncheckedIOException(ex);

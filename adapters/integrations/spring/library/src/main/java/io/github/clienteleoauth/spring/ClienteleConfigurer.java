@@ -19,9 +19,6 @@ import org.springframework.security.web.context.SecurityContextHolderFilter;
  * chain needs no line for it, and it changes only the providers that authenticate clients: a
  * {@code PasswordEncoder} bean would serve the passwords of users as well. What the
  * application sets with {@code clientAuthentication(…)} remains.
- * <p>
- * {@code http.with(new ClienteleConfigurer(), (clientele) -> clientele.disable())} turns it off
- * for one chain.
  */
 public final class ClienteleConfigurer extends AbstractHttpConfigurer<ClienteleConfigurer, HttpSecurity> {
 

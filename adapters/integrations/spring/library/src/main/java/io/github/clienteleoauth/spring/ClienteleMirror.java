@@ -10,8 +10,11 @@ import java.time.Clock;
 import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Iterator;
+import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
@@ -69,6 +72,8 @@ public final class ClienteleMirror implements AutoCloseable {
 
 	private final MirrorFile file;
 
+	private final boolean localVerification;
+
 	private final Duration maxStaleness;
 
 	private final Duration startupTimeout;
@@ -102,6 +107,9 @@ public final class ClienteleMirror implements AutoCloseable {
 
 	// Those below belong to the thread of the mirror.
 
+	/** Clients whose hashes of secrets are to be read. */
+	private final Set<String> withoutVerifiers = new LinkedHashSet<>();
+
 	private Instant resyncAt = Instant.EPOCH;
 
 	private Instant confirmedInFile = Instant.EPOCH;
@@ -113,7 +121,10 @@ public final class ClienteleMirror implements AutoCloseable {
 		this.http = new RegistryHttp(url, builder.tenant, Objects.requireNonNull(builder.tokens, "tokens"),
 				builder.ssl);
 		this.file = (builder.file != null)
-				? new MirrorFile(builder.file, url + "|" + ((builder.tenant != null) ? builder.tenant : "")) : null;
+				? new MirrorFile(builder.file, url + "|" + ((builder.tenant != null) ? builder.tenant : "")
+						+ (builder.localVerification ? "|verifiers" : ""))
+				: null;
+		this.localVerification = builder.localVerification;
 		this.maxStaleness = builder.maxStaleness;
 		this.startupTimeout = builder.startupTimeout;
 		this.requestTimeout = builder.requestTimeout;
@@ -233,7 +244,8 @@ public final class ClienteleMirror implements AutoCloseable {
 		String digest = VerifiedSecrets.digest(secret);
 		// The results belong to this object. If a change arrives before the response does, the
 		// mirror has another one by then, and this result is forgotten with this object.
-		if (client.verifiedSecrets.contains(digest, this.clock.instant())) {
+		Instant now = this.clock.instant();
+		if (client.verifiedSecrets.contains(digest, now) || this.localVerification && client.hasSecret(secret, now)) {
 			return true;
 		}
 		if (!this.verifications.tryAcquire()) {
@@ -404,6 +416,7 @@ public final class ClienteleMirror implements AutoCloseable {
 
 	/** Reads all clients into a new copy, which replaces the old one when it is complete and current. */
 	private void resync() throws IOException, InterruptedException {
+		this.withoutVerifiers.clear();
 		Copy next = snapshot();
 		// The snapshot may lack a client that was deleted meanwhile, and the feed may have an
 		// earlier change of it. So the copy is right only at the end of the feed.
@@ -425,7 +438,8 @@ public final class ClienteleMirror implements AutoCloseable {
 	}
 
 	private Copy snapshot() throws IOException, InterruptedException {
-		InputStream in = this.http.stream("/snapshot?" + FORM, SLOW_RESPONSE);
+		InputStream in = this.http.stream(
+				"/snapshot?" + FORM + (this.localVerification ? "&include=secret_verifiers" : ""), SLOW_RESPONSE);
 		AtomicLong progress = new AtomicLong(System.nanoTime());
 		ScheduledFuture<?> watchdog = this.timer.scheduleWithFixedDelay(() -> {
 			if (System.nanoTime() - progress.get() > SLOW_RESPONSE.toNanos()) {
@@ -480,7 +494,32 @@ public final class ClienteleMirror implements AutoCloseable {
 			this.dirty.set(true);
 		}
 		current.confirmedAt = this.clock.instant();
+		if (this.localVerification) {
+			readVerifiers(current);
+		}
 		scheduleWrite(current);
+	}
+
+	/** Reads the hashes of the secrets of changed clients. Until then the registry verifies their secrets. */
+	private void readVerifiers(Copy current) throws IOException, InterruptedException {
+		for (Iterator<String> i = this.withoutVerifiers.iterator(); i.hasNext();) {
+			ClienteleClient client = current.get(i.next());
+			if (client != null) {
+				try {
+					JsonNode data = this.http.get("/clients/" + RegistryHttp.segment(client.clientId()) + "/secret-verifiers",
+							MAX_VERIFICATION_BYTES, SLOW_RESPONSE)
+						.path("data");
+					current.put(client.with(data.path(SecretVerifiers.FIELD)));
+					this.dirty.set(true);
+				}
+				catch (RegistryHttp.ProblemException ex) {
+					if (ex.status() != 404) { // it was deleted a moment ago
+						throw ex;
+					}
+				}
+			}
+			i.remove();
+		}
 	}
 
 	private JsonNode changes(String cursor, long waitSeconds) throws IOException, InterruptedException {
@@ -502,23 +541,30 @@ public final class ClienteleMirror implements AutoCloseable {
 	}
 
 	/** Applies changes to a copy, and returns their number. */
-	private static int apply(Copy copy, JsonNode data) throws IOException {
+	private int apply(Copy copy, JsonNode data) throws IOException {
 		JsonNode changes = data.path("changes");
 		for (JsonNode change : changes) {
 			apply(copy, change, change.path("client_id").asText());
+		}
+		if (!this.localVerification) {
+			this.withoutVerifiers.clear();
 		}
 		copy.cursor = data.path("next").textValue();
 		return changes.size();
 	}
 
-	private static void apply(Copy copy, JsonNode change, String clientId) throws IOException {
+	private void apply(Copy copy, JsonNode change, String clientId) throws IOException {
 		ClienteleClient old = copy.get(clientId);
 		long revision = change.path("revision").asLong();
 		JsonNode node = change.path("client");
-		if (old != null && revision <= old.revision()) {
-			// Also an event without a new revision, such as the end of a secret, ends the results
-			// of verifications.
-			copy.put(old.fresh());
+		if (old != null && revision < old.revision()) {
+			return;
+		}
+		this.withoutVerifiers.add(clientId);
+		if (old != null && revision == old.revision()) {
+			// An event without a new revision, such as the end of a secret, ends the results of
+			// verifications as well.
+			copy.put(this.localVerification ? old.with(null) : old.fresh());
 			return;
 		}
 		String action = change.path("action").asText();
@@ -586,6 +632,8 @@ public final class ClienteleMirror implements AutoCloseable {
 
 		private Path file;
 
+		private boolean localVerification;
+
 		private Duration maxStaleness = Duration.ofHours(24);
 
 		private Duration startupTimeout = Duration.ofSeconds(10);
@@ -621,6 +669,17 @@ public final class ClienteleMirror implements AutoCloseable {
 		 */
 		public Builder file(Path file) {
 			this.file = file;
+			return this;
+		}
+
+		/**
+		 * Sets whether the hashes of secrets are kept, so that secrets are verified without the
+		 * registry. The token then needs the scope {@code clients:verifiers} as well.
+		 * @param localVerification whether they are; default false
+		 * @return this
+		 */
+		public Builder localVerification(boolean localVerification) {
+			this.localVerification = localVerification;
 			return this;
 		}
 

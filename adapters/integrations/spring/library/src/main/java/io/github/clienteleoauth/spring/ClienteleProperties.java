@@ -50,6 +50,12 @@ public class ClienteleProperties {
 	private String file;
 
 	/**
+	 * Whether to keep the hashes of secrets, so that clients with secrets keep working while
+	 * the registry is away. The token then needs the scope clients:verifiers as well.
+	 */
+	private boolean localVerification;
+
+	/**
 	 * How long the server works without a response of the registry. Negative for no limit.
 	 */
 	private Duration maxStaleness = Duration.ofHours(24);
@@ -163,6 +169,22 @@ public class ClienteleProperties {
 	 */
 	public void setFile(String file) {
 		this.file = file;
+	}
+
+	/**
+	 * Returns {@code clientele.local-verification}.
+	 * @return the value
+	 */
+	public boolean isLocalVerification() {
+		return this.localVerification;
+	}
+
+	/**
+	 * Sets {@code clientele.local-verification}.
+	 * @param localVerification the value
+	 */
+	public void setLocalVerification(boolean localVerification) {
+		this.localVerification = localVerification;
 	}
 
 	/**

@@ -289,6 +289,63 @@ class ClienteleMirrorTests {
 	}
 
 	@Test
+	void verifiesSecretsWithHashesWhileTheRegistryIsAway() throws IOException {
+		this.registry.put(FakeRegistry.client("a"));
+		this.registry.secrets.add("a:one");
+		ClienteleMirror mirror = started(builder().localVerification(true));
+		assertThat(mirror.verifySecret("a", "one")).isTrue();
+		assertThat(mirror.find("a").document().has("secret_verifiers")).isFalse();
+		assertThat(this.registry.verifications).hasValue(0);
+		assertThat(mirror.verifySecret("a", "two")).isFalse(); // as the registry says
+		assertThat(this.registry.verifications).hasValue(1);
+
+		this.registry.secrets.clear();
+		this.registry.secrets.add("a:two");
+		this.registry.put(FakeRegistry.client("a"));
+		until(() -> this.registry.verifierReads.get() == 1 && mirror.verifySecret("a", "two"));
+		assertThat(mirror.verifySecret("a", "one")).isFalse();
+
+		this.registry.secrets.clear();
+		this.registry.event("a", "expire_secret");
+		until(() -> !mirror.verifySecret("a", "two"));
+
+		this.registry.secrets.add("a:three");
+		this.registry.expires = this.clock.instant().plusSeconds(60).toString();
+		this.registry.put(FakeRegistry.client("a"));
+		until(() -> this.registry.verifierReads.get() == 3 && mirror.verifySecret("a", "three"));
+		mirror.close();
+		this.registry.stop();
+		ClienteleMirror second = started(builder().localVerification(true));
+		assertThat(second.verifySecret("a", "three")).isTrue();
+		assertThatExceptionOfType(ClienteleUnavailableException.class).isThrownBy(() -> second.verifySecret("a", "x"));
+		this.clock.forward(Duration.ofSeconds(60));
+		assertThatExceptionOfType(ClienteleUnavailableException.class)
+			.isThrownBy(() -> second.verifySecret("a", "three"));
+	}
+
+	@Test
+	void leavesHashesOfOtherAlgorithmsToTheRegistry() {
+		this.registry.put(FakeRegistry.client("a"));
+		this.registry.secrets.add("a:one");
+		this.registry.algorithm = "hmac-sha-256";
+		ClienteleMirror mirror = started(builder().localVerification(true));
+		assertThat(mirror.verifySecret("a", "one")).isTrue();
+		assertThat(this.registry.verifications).hasValue(1);
+	}
+
+	@Test
+	void keepsNoHashesUnlessAsked() throws IOException {
+		this.registry.put(FakeRegistry.client("a"));
+		this.registry.secrets.add("a:one");
+		ClienteleMirror mirror = started(builder());
+		this.registry.put(FakeRegistry.client("a"));
+		until(() -> revision(mirror, "a") == 2);
+		mirror.close();
+		assertThat(this.registry.verifierReads).hasValue(0);
+		assertThat(this.directory.resolve("mirror.ndjson")).content().doesNotContain("secret_verifiers");
+	}
+
+	@Test
 	void aValueThatCannotBeASecretIsWrong() {
 		this.registry.put(FakeRegistry.client("a"));
 		this.registry.put(FakeRegistry.client("s").put("status", "suspended"));

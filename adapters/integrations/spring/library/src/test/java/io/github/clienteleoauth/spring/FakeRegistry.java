@@ -6,7 +6,10 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -22,6 +25,7 @@ import java.util.function.UnaryOperator;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
@@ -42,6 +46,13 @@ final class FakeRegistry implements AutoCloseable {
 	final Set<String> secrets = ConcurrentHashMap.newKeySet();
 
 	final AtomicInteger verifications = new AtomicInteger();
+
+	final AtomicInteger verifierReads = new AtomicInteger();
+
+	volatile String algorithm = "sha-256";
+
+	/** End of all secrets, if not null. */
+	volatile String expires;
 
 	final AtomicInteger snapshots = new AtomicInteger();
 
@@ -183,7 +194,8 @@ final class FakeRegistry implements AutoCloseable {
 		String path = exchange.getRequestURI().getRawPath();
 		if (path.equals("/admin/oauth/snapshot")) {
 			this.snapshots.incrementAndGet();
-			return new Response(200, this.snapshotText.apply(snapshot()));
+			boolean verifiers = exchange.getRequestURI().getQuery().contains("include=secret_verifiers");
+			return new Response(200, this.snapshotText.apply(snapshot(verifiers)));
 		}
 		if (path.equals("/admin/oauth/changes")) {
 			Map<String, String> query = new LinkedHashMap<>();
@@ -193,6 +205,12 @@ final class FakeRegistry implements AutoCloseable {
 			return changes(query.get("after"), Integer.parseInt(query.get("wait_seconds")));
 		}
 		String[] parts = path.split("/");
+		if (path.endsWith("/secret-verifiers")) {
+			this.verifierReads.incrementAndGet();
+			ObjectNode data = JSON.createObjectNode();
+			data.set("secret_verifiers", verifiers(parts[4]));
+			return new Response(200, JSON.createObjectNode().set("data", data).toString());
+		}
 		this.verifications.incrementAndGet();
 		this.verificationArrived.countDown();
 		String clientId = java.net.URLDecoder.decode(parts[4], StandardCharsets.UTF_8);
@@ -211,11 +229,41 @@ final class FakeRegistry implements AutoCloseable {
 		return new Response(200, "{\"data\":{\"valid\":" + valid + (valid ? ",\"max_age_seconds\":10" : "") + "}}");
 	}
 
-	private synchronized String snapshot() {
+	private ArrayNode verifiers(String clientId) {
+		ArrayNode verifiers = JSON.createArrayNode();
+		for (String secret : this.secrets) {
+			if (secret.startsWith(clientId + ":")) {
+				ObjectNode verifier = verifiers.addObject().put("algorithm", this.algorithm);
+				verifier.put("hash", sha256(secret.substring(clientId.length() + 1)));
+				if (this.expires != null) {
+					verifier.put("expires_at", this.expires);
+				}
+			}
+		}
+		return verifiers;
+	}
+
+	private static String sha256(String text) {
+		try {
+			return HexFormat.of()
+				.formatHex(MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8)));
+		}
+		catch (NoSuchAlgorithmException ex) {
+			throw new IllegalStateException(ex);
+		}
+	}
+
+	private synchronized String snapshot(boolean verifiers) {
 		StringBuilder text = new StringBuilder();
 		text.append("{\"changes_cursor\":\"").append(cursor(this.snapshotFromStart ? 0 : this.changes.size()));
 		text.append("\"}\n");
-		this.clients.values().forEach((client) -> text.append(client).append('\n'));
+		for (ObjectNode client : this.clients.values()) {
+			ObjectNode line = client.deepCopy();
+			if (verifiers) {
+				line.set("secret_verifiers", verifiers(client.path("client_id").asText()));
+			}
+			text.append(line).append('\n');
+		}
 		return text.append("{\"clients\":").append(this.clients.size()).append("}\n").toString();
 	}
 
