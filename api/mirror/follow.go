@@ -112,8 +112,8 @@ func (m *Mirror) resync(ctx context.Context) error {
 
 // poll waits for changes and applies them. It reports idle as step does.
 func (m *Mirror) poll(ctx context.Context) (idle bool, err error) {
-	started := m.now()
-	p, err := m.registry.changes(ctx, m.state.cursor, m.wait())
+	started, wait := m.now(), m.wait()
+	p, err := m.registry.changes(ctx, m.state.cursor, wait)
 	if err != nil {
 		return false, err
 	}
@@ -131,12 +131,16 @@ func (m *Mirror) poll(ctx context.Context) (idle bool, err error) {
 	for _, c := range applied {
 		m.report(c)
 	}
-	return len(p.changes) == 0 && since(started, m.now()) < tooSoon, nil
+	return wait > 0 && len(p.changes) == 0 && since(started, m.now()) < tooSoon, nil
 }
 
 // wait returns how long the registry may wait for a change: shorter if the copy may only
-// be a little old, or if the follower has other work soon.
+// be a little old, or if the follower has other work soon. The first request after a start
+// or a failure does not wait, so that the contact is known at once.
 func (m *Mirror) wait() time.Duration {
+	if m.fromFile || m.failure != nil {
+		return 0
+	}
 	wait := maxWait
 	if m.config.MaxStaleness > 0 {
 		wait = min(wait, m.config.MaxStaleness/3)

@@ -20,6 +20,7 @@ import (
 )
 
 func TestAClientHasWhatAServerIsToApply(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	r.register("all", func(c *client.CreateClientRequest) {
 		c.GrantTypes = &[]string{"authorization_code", "refresh_token"}
@@ -64,6 +65,7 @@ func TestAClientHasWhatAServerIsToApply(t *testing.T) {
 
 // Every field of a client has a name that the registry uses, so that none is always empty.
 func TestFieldsHaveTheNamesOfTheRegistry(t *testing.T) {
+	t.Parallel()
 	names := map[string]bool{}
 	for f := range fields(reflect.TypeFor[client.ClientMetadata]()) {
 		names[f] = true
@@ -87,6 +89,7 @@ func fields(t reflect.Type) func(func(string) bool) {
 }
 
 func TestEachChangeArrives(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	r.register("app", func(c *client.CreateClientRequest) {
 		c.GrantTypes = &[]string{"authorization_code"}
@@ -131,6 +134,7 @@ func TestEachChangeArrives(t *testing.T) {
 }
 
 func TestARegistryThatIsKilledAndBack(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	r.register("app", nil)
 	r.register("doomed", nil)
@@ -163,6 +167,7 @@ func TestARegistryThatIsKilledAndBack(t *testing.T) {
 }
 
 func TestStaleness(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	r.register("app", nil)
 	var clock shiftedClock
@@ -190,6 +195,7 @@ func TestStaleness(t *testing.T) {
 }
 
 func TestNoLimitOfStaleness(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	r.register("app", nil)
 	var clock shiftedClock
@@ -220,6 +226,7 @@ func (c *shiftedClock) shift(d time.Duration) {
 }
 
 func TestOpenWithoutARegistryAndAFileFails(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	_, err := mirror.Open(ctx, mirror.Config{Client: connect(t, "http://127.0.0.1:1", "x")})
@@ -230,6 +237,7 @@ func TestOpenWithoutARegistryAndAFileFails(t *testing.T) {
 }
 
 func TestAPeriodicSnapshotFindsWhatTheFeedDoesNotSay(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	r.register("app", nil)
 	var seen changes

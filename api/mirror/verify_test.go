@@ -40,6 +40,7 @@ func refused(t testing.TB, m *mirror.Mirror, id, value string) {
 }
 
 func TestVerifySecret(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	secret := r.register("app", nil)
 	p := newProxy(t, r.url)
@@ -79,6 +80,7 @@ func TestVerifySecret(t *testing.T) {
 }
 
 func TestASecretInGraceIsNotKeptBeyondIt(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	old := r.register("app", nil)
 	var clock shiftedClock
@@ -95,6 +97,7 @@ func TestASecretInGraceIsNotKeptBeyondIt(t *testing.T) {
 }
 
 func TestVerificationInAnOutage(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	secret := r.register("app", nil)
 	p := newProxy(t, r.url)
@@ -189,6 +192,7 @@ func (w *gated) WriteHeader(status int) {
 
 // A verification that the registry made before a change must not be kept after it.
 func TestAResultFromBeforeAChangeIsNotKept(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	secret := r.register("app", nil)
 	p := newProxy(t, r.url)
@@ -210,6 +214,7 @@ func TestAResultFromBeforeAChangeIsNotKept(t *testing.T) {
 }
 
 func TestConcurrentVerificationsOfAValueAreOne(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	secret := r.register("app", nil)
 	p := newProxy(t, r.url)
@@ -238,6 +243,7 @@ func TestConcurrentVerificationsOfAValueAreOne(t *testing.T) {
 }
 
 func TestAVerificationEndsWithItsLastCaller(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	secret := r.register("app", nil)
 	p := newProxy(t, r.url)
@@ -257,6 +263,7 @@ func TestAVerificationEndsWithItsLastCaller(t *testing.T) {
 }
 
 func TestCloseEndsVerifications(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	secret := r.register("app", nil)
 	p := newProxy(t, r.url)
@@ -282,6 +289,7 @@ func TestCloseEndsVerifications(t *testing.T) {
 }
 
 func TestTheCacheIsBounded(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	r.register("app", nil)
 	p := newProxy(t, r.url)
@@ -296,6 +304,7 @@ func TestTheCacheIsBounded(t *testing.T) {
 }
 
 func TestSecretsAreVerifiedLocally(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	old := r.register("app", nil)
 	p := newProxy(t, r.url)
@@ -339,6 +348,7 @@ func TestSecretsAreVerifiedLocally(t *testing.T) {
 }
 
 func TestAHashEndsWithItsSecret(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	old := r.register("app", nil)
 	r.rotate("app", 3600)
@@ -354,6 +364,7 @@ func TestAHashEndsWithItsSecret(t *testing.T) {
 }
 
 func TestHashesThatFailAreReadAgain(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	r.register("app", nil)
 	p := newProxy(t, r.url)
