@@ -59,8 +59,8 @@ type Client struct {
 	// TokenEndpointAuthSigningAlg is the algorithm of client assertions; empty permits any
 	// that the keys of the client can verify.
 	TokenEndpointAuthSigningAlg string `json:"token_endpoint_auth_signing_alg"`
-	// JWKS is the inline JWK Set, or nil. JWKSURI is where the keys are instead; the mirror
-	// does not fetch them.
+	// JWKS is the inline JWK Set, or nil. JWKSURI is where the keys are instead;
+	// [Mirror.Keys] has both.
 	JWKS    json.RawMessage `json:"jwks"`
 	JWKSURI string          `json:"jwks_uri"`
 	// The subject of the client's certificate for tls_client_auth (RFC 8705 §2.1.2): at

@@ -1,8 +1,9 @@
 // Package mirror keeps a copy of the clients of a registry in the memory of an
 // authorization server. [Open] reads a snapshot, and a goroutine then follows the change
-// feed, so that a change is in the copy within milliseconds. [Mirror.Get] and
-// [Mirror.Keys] read the copy and send nothing. [Mirror.VerifySecret] asks the registry
-// and keeps positive results for as long as the registry permits.
+// feed, so that a change is in the copy within milliseconds. [Mirror.Get]
+// reads the copy and sends nothing. [Mirror.VerifySecret] asks the registry and keeps
+// positive results for as long as the registry permits. [Mirror.Keys] has inline keys in the
+// copy, and reads those at a jwks_uri through the registry.
 //
 // While the registry is unavailable, the copy remains in use until it is older than
 // [Config].MaxStaleness. With [Config].File the copy survives a restart of the server, and
@@ -22,6 +23,5 @@
 // # What is not in the mirror
 //
 // A mirror has the clients of one tenant: that of the access token, or
-// client.Settings.Tenant. It has no history, and deleted clients are not in it. Keys behind
-// a jwks_uri are fetched by the server itself; see [Client].JWKSURI.
+// client.Settings.Tenant. It has no history, and deleted clients are not in it.
 package mirror

@@ -204,16 +204,6 @@ func (m *Mirror) Get(id string) (*Client, error) {
 	return e.client, nil
 }
 
-// Keys returns the inline JWK Set of the client; the error is as that of Get. The keys are
-// nil for a client that has none or a jwks_uri: see [Client].JWKSURI.
-func (m *Mirror) Keys(id string) ([]byte, error) {
-	e, err := m.find(id)
-	if err != nil {
-		return nil, err
-	}
-	return e.client.JWKS, nil
-}
-
 // find returns the entry of an active client.
 func (m *Mirror) find(id string) (*entry, error) {
 	m.mu.RLock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -56,7 +57,7 @@ func TestAClientHasWhatAServerIsToApply(t *testing.T) {
 	assert.False(t, c.RequirePAR || c.DPoPBoundAccessTokens)
 	assert.True(t, c.HasGrantType("refresh_token") && c.HasScope("payments") && c.HasAuthMethod("private_key_jwt") && c.HasRedirectURI("https://app.example.com/callback"))
 	assert.False(t, c.HasGrantType("implicit") || c.HasScope("open") || c.HasAuthMethod("none") || c.HasRedirectURI("https://app.example.com/callback/") || c.HasSecrets())
-	keys, err := m.Keys("all")
+	keys, err := m.Keys(t.Context(), "all")
 	require.NoError(t, err)
 	assert.Contains(t, string(keys), "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0")
 	assert.True(t, json.Valid(c.Document))
@@ -111,7 +112,7 @@ func TestEachChangeArrives(t *testing.T) {
 
 	r.update("app", client.UpdateClientRequest{Status: new("suspended")})
 	requireNotFound(t, m, "app")
-	_, err = m.Keys("app")
+	_, err = m.Keys(t.Context(), "app")
 	require.ErrorIs(t, err, mirror.ErrNotFound)
 
 	r.update("app", client.UpdateClientRequest{Status: new("active")})
@@ -131,6 +132,43 @@ func TestEachChangeArrives(t *testing.T) {
 	assert.NotNil(t, seen.all[4].Client)
 	assert.Equal(t, "app", seen.all[5].ClientID)
 	assert.Nil(t, seen.all[5].Client, "deleted")
+}
+
+func TestKeysAtAURI(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	r.register("app", func(c *client.CreateClientRequest) {
+		c.ClientAuthMethods = &[]string{"private_key_jwt"}
+		c.JwksURI = new("https://keys.example.com/jwks.json")
+	})
+	p := newProxy(t, r.url)
+	var clock shiftedClock
+	m, err := tryOpenAt(t, mirror.Config{Client: connect(t, p.URL, r.token()), MaxStaleness: time.Hour}, clock.now)
+	require.NoError(t, err)
+	p.set(only("keys", respond(`{"data":{"state":"unreachable","detail":"no such host"}}`)))
+	_, err = m.Keys(t.Context(), "app")
+	require.ErrorIs(t, err, mirror.ErrUnavailable)
+	require.ErrorContains(t, err, "no such host")
+
+	// The registry has fetched them.
+	seen := `{"data":{"state":"seen","keys":[{"kty":"EC","crv":"P-256","kid":"k","use":"sig","public_key":{"x":"eA","y":"eQ"}}]}}`
+	p.set(only("keys", respond(seen)))
+	clock.shift(2 * time.Second)
+	for range 3 {
+		keys, err := m.Keys(t.Context(), "app")
+		require.NoError(t, err)
+		assert.JSONEq(t, `{"keys":[{"kty":"EC","crv":"P-256","kid":"k","use":"sig","x":"eA","y":"eQ"}]}`, string(keys))
+	}
+	assert.Equal(t, 2, p.seen("keys"))
+	p.set(only("keys", status(http.StatusServiceUnavailable)))
+	clock.shift(time.Minute)
+	keys, err := m.Keys(t.Context(), "app")
+	require.NoError(t, err)
+	assert.NotEmpty(t, keys, "the last ones remain in use")
+
+	p.set(only("keys", respond(seen)))
+	r.update("app", client.UpdateClientRequest{Jwks: new(`{"keys":[{"kty":"EC","crv":"P-256","kid":"inline","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`), JwksURI: new("")})
+	soon(t, func() bool { keys, _ := m.Keys(t.Context(), "app"); return strings.Contains(string(keys), `"inline"`) }, "changed")
 }
 
 func TestARegistryThatIsKilledAndBack(t *testing.T) {

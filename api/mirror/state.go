@@ -19,8 +19,8 @@ type state struct {
 
 func newState() *state { return &state{clients: map[string]*entry{}} }
 
-// entry is a client in the copy. All fields are constant, except for the cache: a change
-// of the client replaces the entry and so drops the cache, and a verification that began
+// entry is a client in the copy. All fields are constant, except for the caches: a change
+// of the client replaces the entry and so drops them, and a verification that began
 // before the change can only write to the old one.
 type entry struct {
 	client    *Client // nil if the registry cannot read its record
@@ -28,6 +28,7 @@ type entry struct {
 	verifiers []verifier // usable ones; nil if they are not known
 	hashes    json.RawMessage
 	cache     cache
+	keys      fetchedKeys
 }
 
 // size is what an entry counts for [Config].MaxBytes.
