@@ -66,6 +66,15 @@ func TestAdaptersDoNotImportEachOther(t *testing.T) {
 	}
 }
 
+// Authorization servers import the mirror, so it brings nothing with it but the client.
+func TestTheMirrorImportsOnlyTheClient(t *testing.T) {
+	for _, pkg := range imports(t, "/api/mirror")["/api/mirror"] {
+		if pkg != module+"/api/client" {
+			assert.Equal(t, []string{pkg}, list(t, "-f", "{{if .Standard}}{{.ImportPath}}{{end}}", pkg), "the mirror imports %s", pkg)
+		}
+	}
+}
+
 func TestLibrariesAreUsedOnlyByTheirPackages(t *testing.T) {
 	users := map[string][]string{
 		"github.com/lestrrat-go/jwx":      {"/adapters/tokens"},
@@ -76,7 +85,7 @@ func TestLibrariesAreUsedOnlyByTheirPackages(t *testing.T) {
 		"go.opentelemetry.io":             {"/adapters/telemetry"},
 		"github.com/getkin/kin-openapi":   {"/adapters/rest", "/adapters/internal/contract", "/api"},
 		module + "/api":                   {"/adapters/rest", "/adapters/clientfile", "/adapters/apiclient", "/adapters/report", "/adapters/internal/contract"},
-		module + "/api/client":            {"/adapters/apiclient", "/cmd/", "/docs/clients/"},
+		module + "/api/client":            {"/adapters/apiclient", "/api/mirror", "/cmd/", "/docs/clients/"},
 		"github.com/alecthomas/kong":      {"/cmd/"},
 		"github.com/pressly/goose":        {"/adapters/postgres", "/adapters/sqlite"},
 		"github.com/oapi-codegen/runtime": {"/api"},
