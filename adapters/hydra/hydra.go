@@ -28,16 +28,15 @@ import (
 
 // Limits of requests and responses.
 const (
-	pageSize         = 250
-	maxPages         = 100_000
-	maxClientBytes   = 1 << 20
-	maxPageBytes     = 64 << 20
-	defaultTimeout   = 10 * time.Second
-	pushedAtOnce     = 8
-	maxIdle          = 2 * pushedAtOnce
-	jsonType         = "application/json"
-	clientsPath      = "admin/clients"
-	unusableIDReason = "the server cannot address a client whose client_id has a slash"
+	pageSize       = 250
+	maxPages       = 100_000
+	maxClientBytes = 1 << 20
+	maxPageBytes   = 64 << 20
+	defaultTimeout = 10 * time.Second
+	pushedAtOnce   = 8
+	maxIdle        = 2 * pushedAtOnce
+	jsonType       = "application/json"
+	clientsPath    = "admin/clients"
 )
 
 // Config is where the admin API is, and how to use it.
@@ -87,14 +86,7 @@ func (*Target) Traits() push.Traits { return push.Traits{Concurrency: pushedAtOn
 
 // Check implements [push.Target].
 func (*Target) Check(want push.Client) domain.Findings {
-	findings := serverlimits.Check(serverlimits.Hydra, want.Settings())
-	if strings.Contains(string(want.Identity().ClientID), "/") {
-		findings = append(findings, domain.Finding{
-			Rule: "hydra-client-id", Level: domain.Violation, Pointer: "/client_id", Message: unusableIDReason,
-			Source: "Hydra 2.3.0, measured", KeyIndex: domain.NoKey,
-		})
-	}
-	return findings
+	return serverlimits.CheckClient(serverlimits.Hydra, want.Identity().ClientID, want.Settings())
 }
 
 // List implements [push.Target].

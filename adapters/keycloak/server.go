@@ -2,6 +2,7 @@ package keycloak
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,8 +22,8 @@ const (
 	maxResponse = 16 << 20
 	// maxError limits what is read of a response that reports an error.
 	maxError = 16 << 10
-	// requestTimeout is the maximum time of one request.
-	requestTimeout = 30 * time.Second
+	// defaultTimeout is the maximum time of one request.
+	defaultTimeout = 10 * time.Second
 	// tokenMargin is how long before its end an access token is not used any more.
 	tokenMargin = 10 * time.Second
 )
@@ -34,8 +35,8 @@ type Config struct {
 	URL string
 	// Realm is the realm that gets the clients.
 	Realm string
-	// AuthRealm is the realm of ClientID; empty for Realm.
-	AuthRealm string
+	// ClientRealm is the realm of ClientID; empty for Realm.
+	ClientRealm string
 	// ClientID is a client with a service account that has the role manage-clients of
 	// the realm, and view-realm or manage-realm.
 	ClientID string
@@ -48,8 +49,8 @@ type Config struct {
 	// SetUpFlow has Prepare add the authenticator to the client authentication flow of
 	// the realm, which needs the role manage-realm.
 	SetUpFlow bool
-	// Transport sends the requests; nil for the default one.
-	Transport http.RoundTripper
+	// Timeout is the maximum time of one request; 0 for the default, 10 s.
+	Timeout time.Duration
 }
 
 // server sends requests to a realm.
@@ -76,17 +77,19 @@ func newServer(config Config) (*server, error) {
 	case config.ClientID == "" || config.ClientSecret == nil:
 		return nil, errors.New("the client for the Admin REST API, or its secret, is missing")
 	}
-	if config.AuthRealm == "" {
-		config.AuthRealm = config.Realm
+	if config.ClientRealm == "" {
+		config.ClientRealm = config.Realm
 	}
 	root := strings.TrimRight(config.URL, "/")
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = concurrency
 	return &server{
 		config: config,
 		admin:  root + "/admin/realms/" + url.PathEscape(config.Realm),
-		tokens: root + "/realms/" + url.PathEscape(config.AuthRealm) + "/protocol/openid-connect/token",
+		tokens: root + "/realms/" + url.PathEscape(config.ClientRealm) + "/protocol/openid-connect/token",
 		http: &http.Client{
-			Timeout:   requestTimeout,
-			Transport: config.Transport,
+			Timeout:   cmp.Or(config.Timeout, defaultTimeout),
+			Transport: transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error {
 				return http.ErrUseLastResponse // a token is sent to no other address
 			},

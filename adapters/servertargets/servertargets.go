@@ -16,16 +16,26 @@ func Names() []string {
 	return names
 }
 
-// Check returns what a server does not take of a configuration with effective settings. A
-// violation means that the server refuses the client, or that the client could not be used
-// as it is meant; a warning means that the server ignores a setting. It finds nothing for a
-// server that is not in [Names].
-func Check(server string, effective domain.Settings) domain.Findings {
-	return serverlimits.Check(serverlimits.Product(server), effective)
+// Check returns what a server does not take of a client, whose identifier may be empty, with
+// effective settings. A violation means that the server refuses the client, or that the
+// client could not be used as it is meant; a warning means that the server ignores a
+// setting. It finds nothing for a server that is not in [Names].
+func Check(server string, id domain.ClientID, effective domain.Settings) domain.Findings {
+	return serverlimits.CheckClient(serverlimits.Product(server), id, effective)
 }
 
-// Limit is one thing that a server does not take, for documentation.
-type Limit = serverlimits.Limit
-
-// Limits returns everything that a server does not take.
-func Limits(server string) []Limit { return serverlimits.Limits(serverlimits.Product(server)) }
+// Rules returns everything that a server does not take, in the form of rules.
+func Rules(server string) []domain.Rule {
+	var rules []domain.Rule
+	for _, l := range serverlimits.Limits(serverlimits.Product(server)) {
+		rule := domain.Rule{
+			ID: l.ID, Source: l.Source, Level: domain.Warning, Softens: l.Softens,
+			Summary: "the client has something that " + server + " does not take: " + l.Summary, Subject: server,
+		}
+		if l.Refused {
+			rule.Level = domain.Violation
+		}
+		rules = append(rules, rule)
+	}
+	return rules
+}

@@ -51,7 +51,7 @@ func (t *term) reconcileOnce(ctx context.Context) error {
 			close(t.cursorSet)
 		}
 	}
-	err := t.compare(ctx, start, func(id domain.ClientID, absent bool) { t.queue.mark(id, c, time.Time{}, absent) })
+	err := t.compare(ctx, start, func(id domain.ClientID, absent bool, since time.Time) { t.queue.mark(id, c, since, absent) })
 	if err != nil {
 		if c != nil && c != t.unfinished {
 			t.queue.drop(c)
@@ -81,9 +81,10 @@ func sortedProblems(problems map[domain.ClientID]Problem) []Problem {
 }
 
 // compare lists the clients at the server and in the registry, and calls differs for each
-// one that differs, or may differ. start is called with the position in the feed from which
+// one that differs, or may differ; since is when it was changed, if the server does not have
+// that change yet. start is called with the position in the feed from which
 // nothing is missed.
-func (w *Worker) compare(ctx context.Context, start func(application.Cursor), differs func(id domain.ClientID, absent bool)) error {
+func (w *Worker) compare(ctx context.Context, start func(application.Cursor), differs func(id domain.ClientID, absent bool, since time.Time)) error {
 	// The position is read first: a client that is registered after the listing of the
 	// server is in the feed, or in the page and then pushed for nothing.
 	page, err := w.config.Registry.Snapshot(ctx, w.caller(), "", false)
@@ -112,12 +113,16 @@ func (w *Worker) compare(ctx context.Context, start func(application.Cursor), di
 			at, isHeld := held[id]
 			delete(held, id)
 			if !isHeld {
-				differs(id, true)
+				differs(id, true, client.UpdatedAt())
 				continue
 			}
 			d, err := w.decideFor(ctx, client, &at)
 			if err != nil || d.Step != StepNone || d.recheck > 0 || d.Secret != "" {
-				differs(id, false) // the attempt reports an error
+				since := time.Time{}
+				if at.Mark.Revision != client.Revision() {
+					since = client.UpdatedAt()
+				}
+				differs(id, false, since) // the attempt reports an error
 			}
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -125,7 +130,7 @@ func (w *Worker) compare(ctx context.Context, start func(application.Cursor), di
 		}
 		for _, unreadable := range page.Unreadable {
 			delete(held, unreadable.ClientID)
-			differs(unreadable.ClientID, false)
+			differs(unreadable.ClientID, false, time.Time{})
 		}
 		if !page.More {
 			break
@@ -134,7 +139,7 @@ func (w *Worker) compare(ctx context.Context, start func(application.Cursor), di
 			return fmt.Errorf("read the registry: %w", err)
 		}
 	}
-	return w.compareRest(ctx, held, owned, func(id domain.ClientID) { differs(id, false) })
+	return w.compareRest(ctx, held, owned, func(id domain.ClientID) { differs(id, false, time.Time{}) })
 }
 
 // Limits of the clients that are disabled because the registry does not know them.

@@ -19,7 +19,7 @@ type Secrets interface {
 	// Secret returns the value that a client uses, if it is known.
 	Secret(id domain.ClientID) (value string, ok bool)
 	// Changed returns the clients whose values have changed since the last call. It is
-	// called every second.
+	// called about every second.
 	Changed() []domain.ClientID
 }
 
@@ -61,6 +61,7 @@ type Timing struct {
 	Lease    time.Duration // default 5 s
 	Save     time.Duration // between writes to the ledger; default 200 ms
 	Probe    time.Duration // between attempts while the server does not respond; default 1 s
+	Secrets  time.Duration // between calls of [Secrets.Changed]; default 1 s
 }
 
 // outageAfter is how many attempts fail in a row until the server counts as unavailable.
@@ -108,6 +109,7 @@ func NewWorker(c Config) *Worker {
 	setDefault(&c.Timing.Lease, 5*time.Second)
 	setDefault(&c.Timing.Save, 200*time.Millisecond)
 	setDefault(&c.Timing.Probe, time.Second)
+	setDefault(&c.Timing.Secrets, time.Second)
 	if c.Concurrency == 0 {
 		c.Concurrency = max(c.Target.Traits().Concurrency, 1)
 	}
@@ -578,7 +580,7 @@ func (t *term) watchSecrets(ctx context.Context) {
 		for _, id := range t.config.Secrets.Changed() {
 			t.queue.mark(id, nil, t.config.Clock.Now(), false)
 		}
-		sleep(ctx, time.Second)
+		sleep(ctx, t.config.Timing.Secrets)
 	}
 }
 

@@ -40,14 +40,20 @@ func TestTheDomainImportsOnlyTheStandardLibrary(t *testing.T) {
 }
 
 func TestTheApplicationImportsOnlyTheDomain(t *testing.T) {
-	outside := list(t, "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", module+"/application", module+"/application/declare")
-	assert.ElementsMatch(t, []string{module + "/application", module + "/application/declare", module + "/domain"}, outside)
-	for _, pkg := range imports(t, "/application/storetest")["/application/storetest"] {
-		if ours, ok := strings.CutPrefix(pkg, module); ok {
-			assert.Contains(t, []string{"/application", "/domain"}, ours, "the conformance suite uses only the ports")
+	outside := list(t, "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", module+"/application", module+"/application/declare", module+"/application/push")
+	assert.ElementsMatch(t, []string{module + "/application", module + "/application/declare", module + "/application/push", module + "/domain"}, outside)
+	for suite, ports := range map[string][]string{
+		"/application/storetest": {"/application", "/domain"}, "/application/push/pushtest": {"/application", "/application/push", "/domain"},
+	} {
+		for _, pkg := range imports(t, suite)[suite] {
+			if ours, ok := strings.CutPrefix(pkg, module); ok {
+				assert.Contains(t, ports, ours, "the conformance suite uses only the ports")
+			}
 		}
 	}
-	assert.NotContains(t, imports(t, "/application")["/application"], module+"/application/declare", "declare depends on application, not the reverse")
+	for _, user := range []string{"/application/declare", "/application/push"} {
+		assert.NotContains(t, imports(t, "/application")["/application"], module+user, "it depends on application, not the reverse")
+	}
 }
 
 // An adapter may import the application, the domain, the code that adapters share
@@ -89,12 +95,12 @@ func TestLibrariesAreUsedOnlyByTheirPackages(t *testing.T) {
 		"github.com/alecthomas/kong":      {"/cmd/"},
 		"github.com/pressly/goose":        {"/adapters/postgres", "/adapters/sqlite"},
 		"github.com/oapi-codegen/runtime": {"/api"},
-		"github.com/stretchr/testify":     {"/application/storetest"},
+		"github.com/stretchr/testify":     {"/application/storetest", "/application/push/pushtest"},
 		"github.com/go-json-experiment/json": {
 			"/adapters/internal/", "/adapters/credentials", "/adapters/jwks", "/adapters/tokens", "/adapters/rest", "/adapters/clientfile",
 		},
 		"github.com/mailru/easyjson": {"/adapters/internal/document"},
-		"go.yaml.in/yaml":            {"/adapters/clientfile", "/adapters/tokens"},
+		"go.yaml.in/yaml":            {"/adapters/clientfile", "/adapters/secretsfile", "/adapters/tokens"},
 	}
 	for pkg, imported := range imports(t, "/...") {
 		for _, path := range imported {
@@ -117,6 +123,8 @@ func TestTheProgramContainsNoTestCode(t *testing.T) {
 		assert.NotEqual(t, "testing", pkg)
 		assert.NotContains(t, pkg, "testify")
 		assert.NotContains(t, pkg, "storetest")
+		assert.NotContains(t, pkg, "pushtest")
+		assert.NotContains(t, pkg, "hydratest")
 		assert.NotContains(t, pkg, "adapters/memory")
 		assert.NotContains(t, pkg, "pgtest")
 		assert.NotContains(t, pkg, "cmd/servicetest")

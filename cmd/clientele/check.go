@@ -12,6 +12,7 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/report"
 	"github.com/clientele-oauth/clientele/adapters/secrethash"
 	"github.com/clientele-oauth/clientele/adapters/servermetadata"
+	"github.com/clientele-oauth/clientele/adapters/servertargets"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -53,6 +54,8 @@ type checkCommand struct {
 	ruleFlags `embed:"" group:"Rules"`
 	keyFlags  `embed:"" group:"Keys at a jwks_uri, with --fetch-keys"`
 
+	Target []string `group:"Rules" enum:"${serverTargets}" placeholder:"SERVER" help:"Also report what an authorization server refuses (violations) or ignores (warnings): ${serverTargets}; may be repeated."`
+
 	ServerMetadata string `group:"Rules" placeholder:"LOCATION" help:"URL or file of the authorization server's metadata (OpenID Connect Discovery, RFC 8414): clients are also validated against what it supports."`
 }
 
@@ -90,7 +93,11 @@ func (c *checkCommand) Run(ctx context.Context) error {
 	case "json":
 		err = report.CheckJSON(os.Stdout, files)
 	case "sarif":
-		err = report.CheckSARIF(os.Stdout, files, domain.Rules(), buildVersion())
+		rules := domain.Rules()
+		for _, server := range c.Target {
+			rules = append(rules, servertargets.Rules(server)...)
+		}
+		err = report.CheckSARIF(os.Stdout, files, rules, buildVersion())
 	default:
 		err = report.CheckText(os.Stdout, files)
 	}
@@ -157,6 +164,10 @@ func (c *checkCommand) check(
 		findings := declared.Problems(d, in.name)
 		if len(d.Breaches) == 0 {
 			findings = append(findings, inspector.Inspect(ctx, d.Change)...)
+			effective := inspector.Book.Effective(inspector.Book.Register(domain.Identity{}, d.Change).Settings())
+			for _, server := range c.Target {
+				findings = append(findings, servertargets.Check(server, domain.ClientID(d.ClientID), effective)...)
+			}
 		}
 		findings = append(findings, secretHashFindings(d.SecretHash)...)
 		client := report.Client{Line: d.Line(""), ClientID: d.ClientID}

@@ -41,6 +41,7 @@ func pushTargets() []pushTarget {
 		{"hydra", func(c *syncCommand) (push.Target, error) {
 			return hydra.New(hydra.Config{URL: c.Target, Authorize: c.authorization, Timeout: c.TargetTimeout})
 		}},
+		{"keycloak", openKeycloak},
 	}
 }
 
@@ -70,6 +71,8 @@ type syncCommand struct {
 	BasicFile     string        `env:"CLIENTELE_SYNC_BASIC_FILE" group:"Authorization server" type:"existingfile" placeholder:"FILE" help:"File with a name, a colon and a password for the admin API, instead of a token."`
 	TargetTimeout time.Duration `default:"10s" env:"CLIENTELE_SYNC_TARGET_TIMEOUT" group:"Authorization server" help:"Timeout of a request to the admin API (${default})."`
 	Concurrency   int           `env:"CLIENTELE_SYNC_CONCURRENCY" group:"Authorization server" placeholder:"N" help:"Clients that are pushed at the same time; default: what the server is known to serve well."`
+
+	Keycloak keycloakFlags `embed:"" group:"Keycloak"`
 
 	Reconcile      time.Duration `default:"10m" env:"CLIENTELE_SYNC_RECONCILE" help:"Time between complete comparisons of the server with the registry, which also repair what was changed at the server (${default})."`
 	Adopt          bool          `env:"CLIENTELE_SYNC_ADOPT" help:"Take over clients at the server that have the identifier of a client in the registry and are not managed. Otherwise they are refused."`
@@ -101,12 +104,19 @@ func (c *syncCommand) Validate(*kong.Context) error {
 		return nil
 	case !slices.ContainsFunc(pushTargets(), func(t pushTarget) bool { return t.name == c.To }):
 		return fmt.Errorf("--to must be one of %s", pushTargetNames())
+	case c.To == "keycloak" && (c.TokenFile != "" || c.BasicFile != ""):
+		return errors.New("--token-file and --basic-file are not for Keycloak; use --keycloak-secret-file")
 	case c.TokenFile != "" && c.BasicFile != "":
 		return errors.New("--token-file and --basic-file exclude each other")
 	case c.Reconcile <= 0 || c.TargetTimeout <= 0:
 		return errors.New("--reconcile and --target-timeout must be greater than zero")
 	case c.Concurrency < 0:
 		return errors.New("--concurrency must not be negative")
+	}
+	if c.To == "keycloak" {
+		if err := c.Keycloak.validate(); err != nil {
+			return err
+		}
 	}
 	return checkTargetURL(c.Target, c.AllowHTTP)
 }
@@ -146,7 +156,11 @@ func (c *syncCommand) authorization() (string, error) {
 
 // key identifies the target in the database.
 func (c *syncCommand) key() push.Key {
-	return push.Key{Tenant: domain.TenantID(c.Tenant), Target: c.To + " " + strings.TrimRight(c.Target, "/")}
+	target := c.To + " " + strings.TrimRight(c.Target, "/")
+	if c.To == "keycloak" {
+		target += "/realms/" + c.Keycloak.Realm
+	}
+	return push.Key{Tenant: domain.TenantID(c.Tenant), Target: target}
 }
 
 // Run pushes until the context ends. With --once, the exit status is 1 if a client could

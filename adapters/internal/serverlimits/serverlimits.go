@@ -65,7 +65,12 @@ func Limits(p Product) []Limit {
 // a violation if it refuses the client, or the client could not be used as it is meant, and
 // a warning if it ignores a setting.
 func Check(p Product, effective domain.Settings) domain.Findings {
-	c := candidate{s: effective}
+	return CheckClient(p, "", effective)
+}
+
+// CheckClient is [Check] for a client with an identifier.
+func CheckClient(p Product, id domain.ClientID, effective domain.Settings) domain.Findings {
+	c := candidate{id: id, s: effective}
 	for _, limit := range Limits(p) {
 		c.limit = limit
 		limit.check(&c)
@@ -75,6 +80,7 @@ func Check(p Product, effective domain.Settings) domain.Findings {
 
 // candidate is a configuration that is checked.
 type candidate struct {
+	id       domain.ClientID // may be empty
 	s        domain.Settings
 	limit    Limit
 	findings domain.Findings

@@ -83,6 +83,11 @@ func hydra() []Limit {
 	const version = "Hydra 2.3.0"
 	const validator = version + ", client/validator.go"
 	return []Limit{
+		{ID: "hydra-client-id", Refused: true, Source: version + ", measured", Summary: "a client_id with a slash", check: func(c *candidate) {
+			if strings.Contains(string(c.id), "/") {
+				c.report(true, "/client_id", "the server cannot address a client whose client_id has a slash")
+			}
+		}},
 		oneMethod("hydra-auth-method", version, domain.AuthNone, domain.AuthSecretBasic, domain.AuthSecretPost, domain.AuthPrivateKeyJWT),
 		{ID: "hydra-auth-signing-alg", Refused: true, Source: validator, Summary: "another algorithm of client assertions than RS, PS and ES with 256, 384 or 512", check: func(c *candidate) {
 			const supported = " RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 "
@@ -141,12 +146,9 @@ func oidcProvider() []Limit {
 			domain.GrantAuthorizationCode, domain.GrantImplicit, domain.GrantClientCredentials, domain.GrantRefreshToken, domain.GrantDeviceCode, domain.GrantCIBA),
 		oneMethod("oidc-provider-auth-method", version, domain.AuthNone, domain.AuthSecretBasic, domain.AuthSecretPost, domain.AuthSecretJWT,
 			domain.AuthPrivateKeyJWT, domain.AuthTLS, domain.AuthSelfSignedTLS),
-		{ID: "oidc-provider-ciba-delivery", Refused: true, Source: schema, Summary: "CIBA without a delivery mode, or with push", check: func(c *candidate) {
-			switch {
-			case c.s.CIBA.DeliveryMode == domain.DeliveryPush:
+		{ID: "oidc-provider-ciba-delivery", Refused: true, Source: schema, Summary: "CIBA with the delivery mode push", check: func(c *candidate) {
+			if c.s.CIBA.DeliveryMode == domain.DeliveryPush {
 				c.on(domain.FieldCIBADeliveryMode, "the server supports only poll and ping")
-			case c.grants(domain.GrantCIBA) && c.s.CIBA.DeliveryMode == "":
-				c.on(domain.FieldGrantTypes, "the server refuses a client with CIBA and without backchannel_token_delivery_mode; set it, or let the server read effective settings")
 			}
 		}},
 		{ID: "oidc-provider-native", Refused: true, Source: schema, Summary: "a private-use scheme beside an https redirect URI in a web client, and https at a loopback address in a native one", check: func(c *candidate) {
