@@ -149,7 +149,7 @@ func TestServerHydra(t *testing.T) { conform(t, hydraServer()) }
 // clientele sync.
 func hydraServer() authorizationServer {
 	return authorizationServer{
-		name: "Hydra", limit: 5 * time.Second, alsoRefuses: []string{"unauthorized_client"},
+		name: "Hydra", limit: 5 * time.Second, alsoRefuses: []string{"unauthorized_client"}, refusesKeysWith: "invalid_request",
 		deploy: func(t *testing.T, d deployment) *running {
 			t.Helper()
 			h := newHydra(t, d)

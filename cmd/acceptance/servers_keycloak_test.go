@@ -35,7 +35,8 @@ func keycloakServer() authorizationServer {
 				"KC_PORT=" + port, "KC_MANAGEMENT_PORT=" + managementPort, "KC_DATA=" + d.dir, "KC_SYNC_SECRET_FILE=" + secret,
 				"CLIENTELE_URL=" + d.origin.root, "CLIENTELE_TOKEN_FILE=" + d.origin.readers,
 			}, run)
-			companion := d.sync(t, "--to", "keycloak", "--target", d.issuer+"/realms/test", "--target-secret-file", secret)
+			companion := d.sync(t, "--to", "keycloak", "--target", d.issuer, "--realm", "test", "--keycloak-secret-file", secret,
+				"--keycloak-authenticator", "--keycloak-set-up-flow")
 			return &running{issuer: d.issuer + "/realms/test", server: server, companion: companion}
 		},
 	}

@@ -37,6 +37,9 @@ type authorizationServer struct {
 	// alsoRefuses are error codes other than invalid_client with which the server rejects
 	// wrong credentials and clients that are suspended or deleted.
 	alsoRefuses []string
+	// refusesKeysWith is the error code for a key that is not the client's, if it is not
+	// invalid_client.
+	refusesKeysWith string
 	// endsRefreshTokens: a suspension ends refresh tokens for good.
 	endsRefreshTokens bool
 }
@@ -290,7 +293,11 @@ func (c *conformance) acceptance(party relyingParty) probe {
 
 // refusal looks whether the credentials of the client are rejected.
 func (c *conformance) refusal(party relyingParty) probe {
-	return atToken(func(ctx context.Context) (*outcome, error) { return c.ask(ctx, party) }, c.refused, accepted)
+	refused := c.refused
+	if party.method == methodKey && c.server.refusesKeysWith != "" {
+		refused = func(o *outcome) bool { return c.refused(o) || o.refused(c.server.refusesKeysWith) }
+	}
+	return atToken(func(ctx context.Context) (*outcome, error) { return c.ask(ctx, party) }, refused, accepted)
 }
 
 // logIn looks whether the server accepts an authorization request of the client.
