@@ -56,7 +56,7 @@ func (p *process) start(t *testing.T) time.Duration {
 // await waits until the process is ready.
 func (p *process) await(t *testing.T, began time.Time) {
 	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
+	tick := time.NewTicker(max(10*time.Millisecond, p.patience/1000)) // slow servers log each look
 	defer tick.Stop()
 	for p.ready != "" {
 		select {
