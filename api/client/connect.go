@@ -2,7 +2,11 @@ package client
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
+	"os"
+	"strings"
 	"time"
 )
 
@@ -15,6 +19,30 @@ type TokenSource func(ctx context.Context) (string, error)
 // the token.
 func StaticToken(token string) TokenSource {
 	return func(context.Context) (string, error) { return token, nil }
+}
+
+// maxTokenBytes is the maximum size of a file with a token.
+const maxTokenBytes = 64 << 10
+
+// FileToken returns a source that reads the token from a file for each request, so that
+// whatever renews the file needs to tell nobody. Space around the token is ignored.
+func FileToken(path string) TokenSource {
+	return func(context.Context) (string, error) {
+		file, err := os.Open(path)
+		if err != nil {
+			return "", err
+		}
+		defer file.Close()
+		text, err := io.ReadAll(io.LimitReader(file, maxTokenBytes))
+		if err != nil {
+			return "", err
+		}
+		token := strings.TrimSpace(string(text))
+		if token == "" {
+			return "", errors.New("the file has no token")
+		}
+		return token, nil
+	}
 }
 
 // Settings configure a client of the service.

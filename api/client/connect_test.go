@@ -8,6 +8,9 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -202,4 +205,20 @@ func TestMediaTypesWithParameters(t *testing.T) {
 	require.NoError(t, err)
 	require.NotNil(t, standard.ApplicationVndClienteleRfc7591JSON200)
 	assert.NotNil(t, standard.ApplicationVndClienteleRfc7591JSON200.Items)
+}
+
+func TestATokenIsReadFromItsFileForEachRequest(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token")
+	source := client.FileToken(path)
+	_, err := source(t.Context())
+	require.ErrorIs(t, err, os.ErrNotExist)
+	for _, text := range []string{"first", " second\n"} {
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		got, err := source(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, strings.TrimSpace(text), got)
+	}
+	require.NoError(t, os.WriteFile(path, []byte("\n"), 0o600))
+	_, err = source(t.Context())
+	require.Error(t, err)
 }

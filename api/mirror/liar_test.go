@@ -295,10 +295,7 @@ func TestARenewedToken(t *testing.T) {
 	r.register("app", nil)
 	file := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(file, []byte("expired"), 0o600))
-	c := connectWith(t, r.url, func(context.Context) (string, error) {
-		text, err := os.ReadFile(file)
-		return strings.TrimSpace(string(text)), err
-	})
+	c := connectWith(t, r.url, client.FileToken(file))
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	_, err := mirror.Open(ctx, mirror.Config{Client: c})
