@@ -72,7 +72,7 @@ func Example() {
 		log.Print(err)
 		return
 	}
-	defer clients.Close()
+	defer func() { _ = clients.Close() }()
 
 	mux := http.NewServeMux()
 	mux.Handle("/authorize", authorizationEndpoint(clients))
@@ -121,7 +121,7 @@ func exampleRegistry() (dir string, stop func()) {
 	}
 	return dir, func() {
 		service.Kill()
-		http.DefaultTransport.(*http.Transport).CloseIdleConnections() //nolint:forcetypeassert,errcheck // it is one
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 		_ = os.RemoveAll(dir)
 	}
 }

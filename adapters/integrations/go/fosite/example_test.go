@@ -57,6 +57,6 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	defer m.Close()
+	defer func() { _ = m.Close() }()
 	_ = provider // your endpoints call it
 }

@@ -33,7 +33,7 @@ func serve(ctx context.Context, address, issuer string, config *op.Config, rest 
 	if err != nil {
 		return err
 	}
-	defer m.Close()
+	defer func() { _ = m.Close() }()
 	clients := zitadel.New(m, zitadel.Options{
 		LoginURL: func(id string) string { return "/login?id=" + id },
 	})
