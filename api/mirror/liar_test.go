@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -131,7 +132,7 @@ func TestLiesInTheSnapshot(t *testing.T) {
 		"endless clients": func(w http.ResponseWriter, _ *http.Request) {
 			write(w, first)
 			for i := 0; ; i++ {
-				if _, err := w.Write([]byte(documentOf(fmt.Sprint(i), 1) + "\n")); err != nil {
+				if _, err := w.Write([]byte(documentOf(strconv.Itoa(i), 1) + "\n")); err != nil {
 					return
 				}
 			}
@@ -197,19 +198,21 @@ func TestChangesDuringTheSnapshot(t *testing.T) {
 	r.register("a", nil)
 	r.register("deleted", nil)
 	r.register("z", nil)
+	change := func() {
+		r.update("a", client.UpdateClientRequest{Scopes: &[]string{"during"}})
+		r.update("deleted", client.UpdateClientRequest{Scopes: &[]string{"during"}})
+		_, err := r.admin.DeleteClientWithResponse(t.Context(), "deleted", nil)
+		assert.NoError(t, err)
+		r.update("z", client.UpdateClientRequest{Status: new("suspended")})
+	}
+	create := func() { r.register("created", nil) }
 	p := newProxy(t, r.url)
 	p.set(only("snapshot", func(w http.ResponseWriter, req *http.Request) {
 		// The first line is from before the changes, the others from after them.
-		before := fetch(t, r, req)
-		r.update("a", client.UpdateClientRequest{Scopes: &[]string{"during"}})
-		r.update("deleted", client.UpdateClientRequest{Scopes: &[]string{"during"}})
-		_, err := r.admin.DeleteClientWithResponse(context.Background(), "deleted", nil)
-		assert.NoError(t, err)
-		r.update("z", client.UpdateClientRequest{Status: new("suspended")})
-		after := fetch(t, r, req)
-		first, _, _ := strings.Cut(before, "\n")
-		_, rest, _ := strings.Cut(after, "\n")
-		r.register("created", nil)
+		first, _, _ := strings.Cut(fetch(t, r, req), "\n")
+		change()
+		_, rest, _ := strings.Cut(fetch(t, r, req), "\n")
+		create()
 		w.Header().Set("Content-Type", "application/x-ndjson")
 		_, _ = w.Write([]byte(first + "\n" + rest))
 	}))

@@ -136,7 +136,7 @@ func open(ctx context.Context, config Config, now func() time.Time) (*Mirror, er
 	}
 	loaded := m.load()
 	m.context, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	go m.follow(m.context)
+	go m.follow(m.context) //nolint:contextcheck // it outlives Open
 	wait := ctx
 	if loaded {
 		var stop context.CancelFunc

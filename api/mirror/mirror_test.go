@@ -80,8 +80,8 @@ func TestFieldsHaveTheNamesOfTheRegistry(t *testing.T) {
 
 func fields(t reflect.Type) func(func(string) bool) {
 	return func(yield func(string) bool) {
-		for f := range t.NumField() {
-			name, _, _ := strings.Cut(t.Field(f).Tag.Get("json"), ",")
+		for f := range t.Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if !yield(name) {
 				return
 			}
@@ -269,7 +269,7 @@ func TestOpenWithoutARegistryAndAFileFails(t *testing.T) {
 	defer cancel()
 	_, err := mirror.Open(ctx, mirror.Config{Client: connect(t, "http://127.0.0.1:1", "x")})
 	require.ErrorIs(t, err, mirror.ErrUnavailable)
-	assert.ErrorContains(t, err, "connection refused", "the reason is in it")
+	require.ErrorContains(t, err, "connection refused", "the reason is in it")
 	_, err = mirror.Open(ctx, mirror.Config{})
 	assert.ErrorContains(t, err, "Config.Client")
 }

@@ -95,7 +95,7 @@ func (r registry) snapshot(ctx context.Context, limit int64) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer snapshot.Close()
+	defer func() { _ = snapshot.Close() }()
 	s := newState()
 	s.cursor = snapshot.ChangesCursor
 	if s.cursor == "" {

@@ -76,7 +76,7 @@ func (m *Mirror) VerifySecret(ctx context.Context, id, value string) (Verificati
 		return v, nil
 	}
 	key := m.digest(value)
-	f, kept, err := m.join(e, key, now, id, value)
+	f, kept, err := m.join(e, key, now, id, value) //nolint:contextcheck // others may wait for it, too
 	if f == nil {
 		return kept, err
 	}
@@ -140,12 +140,10 @@ func (m *Mirror) join(e *entry, key digest, now time.Time, id, value string) (*f
 		c.flights = map[digest]*flight{}
 	}
 	c.flights[key] = f
-	m.flights.Add(1)
-	go func() {
-		defer m.flights.Done()
+	m.flights.Go(func() {
 		defer cancel()
 		m.fly(ctx, e, key, f, id, value)
-	}()
+	})
 	return f, Verification{}, nil
 }
 

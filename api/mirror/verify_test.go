@@ -221,6 +221,7 @@ func TestConcurrentVerificationsOfAValueAreOne(t *testing.T) {
 	m := open(t, mirror.Config{Client: connect(t, p.URL, r.token())})
 	g := newGate()
 	p.set(g.lie("verify-secret"))
+	patient := t.Context()
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	for i := range 50 {
@@ -230,7 +231,7 @@ func TestConcurrentVerificationsOfAValueAreOne(t *testing.T) {
 				assert.ErrorIs(t, err, mirror.ErrUnavailable, "its context ended")
 				return
 			}
-			_, err := m.VerifySecret(t.Context(), "app", secret)
+			_, err := m.VerifySecret(patient, "app", secret)
 			assert.NoError(t, err)
 		})
 	}

@@ -237,7 +237,9 @@ func (c client) AccessTokenType() op.AccessTokenType {
 // ApplicationType implements [op.Client]. The library refuses private-use schemes of clients that are not
 // native, and ignores ports of loopback addresses of those that are (RFC 8252 §7.3).
 func (c client) ApplicationType() op.ApplicationType {
-	private := func(uri string) bool { return !strings.HasPrefix(uri, "https://") && !strings.HasPrefix(uri, "http://") }
+	private := func(uri string) bool {
+		return !strings.HasPrefix(uri, "https://") && !strings.HasPrefix(uri, "http://")
+	}
 	if c.client.ApplicationType == "native" || slices.ContainsFunc(c.client.RedirectURIs, private) {
 		return op.ApplicationTypeNative
 	}

@@ -56,6 +56,16 @@ func (s *server) callback(w http.ResponseWriter, r *http.Request) {
 	op.AuthorizeCallback(w, r, s.Provider())
 }
 
+// VerifyAuthRequest implements [op.Server]. The library takes an outage for another error
+// where it verifies a request object, and loses its status.
+func (s *server) VerifyAuthRequest(ctx context.Context, r *op.Request[oidc.AuthRequest]) (*op.ClientRequest[oidc.AuthRequest], error) {
+	request, err := s.LegacyServer.VerifyAuthRequest(ctx, r)
+	if errors.Is(err, mirror.ErrUnavailable) {
+		err = failure(err)
+	}
+	return request, err
+}
+
 // Authorize implements [op.Server].
 func (s *server) Authorize(ctx context.Context, r *op.ClientRequest[oidc.AuthRequest]) (*op.Redirect, error) {
 	if err := s.clients.CheckAuthRequest(ctx, r.Data); err != nil {
