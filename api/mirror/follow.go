@@ -16,7 +16,7 @@ import (
 // maxRetryAfter.
 const (
 	firstPause    = 100 * time.Millisecond
-	maxPause      = 2 * time.Second
+	maxPause      = 500 * time.Millisecond
 	maxRetryAfter = time.Minute
 )
 
