@@ -47,7 +47,7 @@ export class FakeRegistry {
   /** Opens a copy that ends with the test. Messages are in fake.messages. */
   async open(options = {}) {
     this.messages = [];
-    const registry = await openRegistry({ url: this.url, token: 'token', startTimeout: 3, log: (message) => this.messages.push(message), ...options });
+    const registry = await openRegistry({ url: this.url, token: 'token', startTimeout: 30, log: (message) => this.messages.push(message), ...options });
     this.t.after(() => registry.close());
     return registry;
   }
