@@ -17,6 +17,11 @@ export interface RegistryOptions {
   readonly tenant?: string | undefined;
   /** A file that keeps the clients, so that the server can start while the registry is away. */
   readonly file?: string | undefined;
+  /**
+   * Whether to keep the hashes of secrets, in the file as well, so that secrets are verified
+   * without the registry. The token then needs the scope `clients:verifiers`, too. Default: false.
+   */
+  readonly verifiers?: boolean | undefined;
   /** Seconds for which the copy is used while the registry is away. Default: 86400. Negative: without limit. */
   readonly maxStaleness?: number | undefined;
   /** Seconds within which {@link openRegistry} must have the clients. Default: 30. */
@@ -66,6 +71,8 @@ export interface Health {
   readonly unreadable: readonly string[];
   /** Results of verifications that are kept, and requests for further ones. */
   readonly verifications: { readonly kept: number; readonly running: number };
+  /** With `verifiers`: the number of clients whose hashes of secrets are still to be read. */
+  readonly missingVerifiers: number;
 }
 
 interface Events {
@@ -83,6 +90,7 @@ const WAIT_SECONDS = 25;
 const RESPONSE_TIME = 10_000;
 const CHANGES_LIMIT = 500;
 const MAX_CHANGES_BYTES = 32 * 1024 * 1024;
+const MAX_VERIFIERS_BYTES = 64 * 1024;
 const MAX_CATCH_UP = 1_000;
 const MIN_BACKOFF = 100;
 /** A connection costs little, so that the registry is found soon after it is back. */
@@ -156,6 +164,15 @@ export class Registry extends EventEmitter<Events> {
 
   readonly #ignored = new Map<string, Refusal>();
 
+  readonly #verifiers: boolean;
+
+  /** Clients whose hashes of secrets are to be read. */
+  readonly #missingVerifiers = new Set<string>();
+
+  #readingVerifiers: Promise<void> | undefined;
+
+  #verifiersError: string | undefined;
+
   #closed = false;
 
   #endSleep: (() => void) | undefined;
@@ -171,6 +188,7 @@ export class Registry extends EventEmitter<Events> {
     this.#maxStaleness = maxStaleness < 0 ? Number.POSITIVE_INFINITY : maxStaleness * 1000;
     // The copy must not become stale while a request waits for changes.
     this.#waitSeconds = Math.min(WAIT_SECONDS, Math.floor(this.#maxStaleness / 3000));
+    this.#verifiers = options.verifiers ?? false;
     this.#transport = new Transport(url, token, tenant);
     this.#verifications = new Verifications(this.#transport, positive(options, 'verifyTimeout', 5) * 1000);
     this.#source = `${new URL(url).href} ${tenant ?? ''}`;
@@ -193,7 +211,9 @@ export class Registry extends EventEmitter<Events> {
    */
   async verify(id: string, secret: string): Promise<boolean> {
     // RFC 6749 appendix A.2 allows only these characters, and the registry at most 512.
-    if (!this.#usable().isActive(id) || !/^[\x20-\x7e]{1,512}$/.test(secret)) return false;
+    const clients = this.#usable();
+    if (!clients.isActive(id) || !/^[\x20-\x7e]{1,512}$/.test(secret)) return false;
+    if (clients.matches(id, secret)) return true;
     const valid = await this.#verifications.verify(id, secret);
     return valid && this.#usable().isActive(id);
   }
@@ -214,6 +234,7 @@ export class Registry extends EventEmitter<Events> {
       unreadableCount: this.#unreadable.size,
       unreadable: first(this.#unreadable, SHOWN),
       verifications: { kept: this.#verifications.cached, running: this.#verifications.asking },
+      missingVerifiers: this.#missingVerifiers.size,
     };
   }
 
@@ -224,6 +245,7 @@ export class Registry extends EventEmitter<Events> {
     this.#transport.close();
     this.#endSleep?.();
     await this.#following;
+    await this.#readingVerifiers;
     if (this.#fileTimer) {
       clearTimeout(this.#fileTimer);
       this.#writeFile();
@@ -294,7 +316,7 @@ export class Registry extends EventEmitter<Events> {
   /** Reads all clients and the changes since. The copy is replaced when it is complete. */
   async #readAll(): Promise<void> {
     this.#readAllAt = performance.now();
-    const request = { query: FORM, timeout: SNAPSHOT_TIMEOUT };
+    const request = { query: this.#verifiers ? { ...FORM, include: 'secret_verifiers' } : FORM, timeout: SNAPSHOT_TIMEOUT };
     const read = (response: Response): ReturnType<typeof readSnapshot> => readSnapshot(chunks(response, 2 * this.#limits.maxBytes), this.#limits);
     const { clients, unreadable, cursor } = await this.#transport.send('/snapshot', request, read);
     let after = cursor;
@@ -318,6 +340,8 @@ export class Registry extends EventEmitter<Events> {
     this.#cursor = after;
     this.#caughtUp = true;
     this.#heard(heldBack);
+    this.#findMissingVerifiers();
+    this.#readVerifiers();
     // What was known of secrets may be older than what the snapshot has.
     this.#verifications.dropAll();
     this.#writeSoon();
@@ -340,6 +364,7 @@ export class Registry extends EventEmitter<Events> {
       this.#unreadable.delete(clientId);
       if (!changed) continue;
       applied += 1;
+      if (this.#verifiers && clients.lacksVerifiers(clientId)) this.#missingVerifiers.add(clientId);
       this.#checkOne(clientId);
       this.#tell('change', { clientId, action, revision });
     }
@@ -347,7 +372,46 @@ export class Registry extends EventEmitter<Events> {
     this.#cursor = next;
     this.#heard(heldBack);
     if (changes.length) this.#writeSoon();
+    this.#readVerifiers();
     if (!applied) await this.#sleep(Math.max(0, IDLE_PAUSE - (performance.now() - began)));
+  }
+
+  #findMissingVerifiers(): void {
+    this.#missingVerifiers.clear();
+    const clients = this.#clients;
+    if (!this.#verifiers || !clients) return;
+    for (const id of clients.ids()) if (clients.lacksVerifiers(id)) this.#missingVerifiers.add(id);
+  }
+
+  /** Reads hashes of secrets that changed. Until then, and if it fails, the registry is asked for each verification. */
+  #readVerifiers(): void {
+    if (!this.#missingVerifiers.size || this.#readingVerifiers) return;
+    this.#readingVerifiers = (async () => {
+      try {
+        for (const id of this.#missingVerifiers) {
+          const clients = this.#clients;
+          const revision = clients?.revision(id);
+          if (!clients || revision === undefined || !clients.lacksVerifiers(id)) {
+            this.#missingVerifiers.delete(id);
+            continue;
+          }
+          const path = `/clients/${encodeURIComponent(id)}/secret-verifiers`;
+          const { data } = await this.#transport.send(path, { timeout: RESPONSE_TIME }, (response) => readObject(response, MAX_VERIFIERS_BYTES));
+          if (!isObject(data) || data['secret_verifiers'] === undefined) throw new ProtocolError('the registry sent no hashes of secrets');
+          clients.setVerifiers(id, revision, data['secret_verifiers']);
+          // A client that changed meanwhile goes behind the others.
+          this.#missingVerifiers.delete(id);
+          if (this.#clients?.lacksVerifiers(id)) this.#missingVerifiers.add(id);
+          this.#writeSoon();
+        }
+        this.#verifiersError = undefined;
+      } catch (error) {
+        const message = `the hashes of secrets cannot be read: ${describe(error)}`;
+        if (!this.#closed && this.#verifiersError !== message) this.#log(message);
+        this.#verifiersError = message;
+      }
+      this.#readingVerifiers = undefined;
+    })();
   }
 
   /** Calls the listeners. Their errors are not failures of the registry. */
@@ -405,7 +469,7 @@ export class Registry extends EventEmitter<Events> {
 
   async #readFile(): Promise<boolean> {
     try {
-      const stored = await this.#file?.read(this.#source);
+      const stored = await this.#file?.read(this.#source, this.#verifiers);
       await this.#file?.clean();
       if (!stored) return false;
       this.#clients = stored.clients;
@@ -413,6 +477,7 @@ export class Registry extends EventEmitter<Events> {
       this.#cursor = stored.cursor;
       this.#contact = { clock: stored.contact, timer: performance.now() - (Date.now() - stored.contact) };
       this.#fileWritten = stored.contact;
+      this.#findMissingVerifiers();
       return true;
     } catch (error) {
       this.#fileFailed('read', error);
@@ -431,7 +496,7 @@ export class Registry extends EventEmitter<Events> {
     this.#fileTimer = undefined;
     this.#writing = this.#writing.then(async () => {
       if (!this.#file || !this.#clients || !this.#contact || this.#cursor === undefined) return;
-      const header = { source: this.#source, cursor: this.#cursor, contact: Math.round(this.#contact.clock), unreadable: [...this.#unreadable] };
+      const header = { source: this.#source, cursor: this.#cursor, contact: Math.round(this.#contact.clock), unreadable: [...this.#unreadable], verifiers: this.#verifiers };
       const began = performance.now();
       try {
         await this.#file.write(header, this.#clients);
@@ -510,7 +575,7 @@ function apply(clients: Clients, change: Change): boolean {
   if (known !== undefined && change.revision <= known && change.action !== 'purge') return false;
   if (change.removes) return clients.delete(change.clientId);
   if (!change.client) return false;
-  clients.set(change.client, JSON.stringify(change.client));
+  clients.change(change.client, change.action);
   return true;
 }
 
