@@ -256,6 +256,9 @@ function rotation(base: Configuration['rotateRefreshToken']): Configuration['rot
 export function configuration(registry: Registry, base: Configuration, options: AdapterOptions = {}): Configuration {
   if (!base.adapter) throw new TypeError('adapter must be set: the registry keeps the clients, but no sessions, grants and tokens');
   if (base.features?.registration?.enabled) throw new TypeError('features.registration cannot be used: clients are registered in the registry');
+  if (base.features?.clientIdMetadataDocument?.enabled) {
+    throw new TypeError('features.clientIdMetadataDocument cannot be used: a client that is suspended or deleted in the registry would be read from its URL');
+  }
   const { clientBasedCORS, pkce, extraClientMetadata: extra } = base;
   return {
     ...base,

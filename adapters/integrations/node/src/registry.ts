@@ -257,13 +257,19 @@ export class Registry extends EventEmitter<Events> {
   /**
    * Checks every client, now and after each change, and reports those that are refused.
    * The result does not decide who is served: the authorization server does.
+   *
+   * @internal
    */
   async checkWith(check: Check): Promise<void> {
     this.#check = check;
     await this.#checkAll();
   }
 
-  /** Starts, and returns when there is a copy. See {@link openRegistry}. */
+  /**
+   * Starts, and returns when there is a copy. See {@link openRegistry}.
+   *
+   * @internal
+   */
   async start(timeout: number): Promise<void> {
     const stored = await this.#readFile();
     await new Promise<void>((resolve) => {

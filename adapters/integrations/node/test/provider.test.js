@@ -76,6 +76,7 @@ test('what the configuration must have', async (t) => {
   const registry = await fake.open();
   assert.throws(() => configuration(registry, { ...settings, adapter: undefined }), /adapter must be set/);
   assert.throws(() => configuration(registry, { ...settings, features: { registration: { enabled: true } } }), /registered in the registry/);
+  assert.throws(() => configuration(registry, { ...settings, features: { clientIdMetadataDocument: { enabled: true } } }), /read from its URL/);
   assert.throws(() => configuration(registry, settings, { jwksUriMaxAge: 0 }), /jwksUriMaxAge/);
 });
 
