@@ -16,7 +16,7 @@ export interface Header {
   /** The URL and the tenant that the clients are from. */
   readonly source: string;
   readonly cursor: string;
-  /** When the registry was last heard, in milliseconds since 1970. */
+  /** When the registry last responded, in milliseconds since 1970. */
   readonly contact: number;
   /** Clients whose records in the registry are damaged. */
   readonly unreadable: readonly string[];

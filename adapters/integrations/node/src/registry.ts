@@ -15,14 +15,14 @@ export interface RegistryOptions {
   readonly token: Token;
   /** The tenant, if the token has the platform role. */
   readonly tenant?: string | undefined;
-  /** A file that keeps the clients, so that the server can start while the registry is away. */
+  /** A file that keeps the clients, so that the server can start while the registry is unavailable. */
   readonly file?: string | undefined;
   /**
    * Whether to keep the hashes of secrets, in the file as well, so that secrets are verified
    * without the registry. The token then needs the scope `clients:verifiers`, too. Default: false.
    */
   readonly verifiers?: boolean | undefined;
-  /** Seconds for which the copy is used while the registry is away. Default: 86400. Negative: without limit. */
+  /** Seconds for which the copy is used while the registry is unavailable. Default: 86400. Negative: without limit. */
   readonly maxStaleness?: number | undefined;
   /** Seconds within which {@link openRegistry} must have the clients. Default: 30. */
   readonly startTimeout?: number | undefined;
@@ -37,7 +37,7 @@ export interface RegistryOptions {
 }
 
 /** A client that the authorization server does not accept, or not in every respect. */
-export interface Refusal {
+export interface ClientProblem {
   readonly clientId: string;
   readonly revision: number;
   /** The words of the authorization server, or the fields that it ignores. */
@@ -47,12 +47,12 @@ export interface Refusal {
 /** The state of the copy, for health checks and metrics. */
 export interface Health {
   /**
-   * `current`: it follows the registry; `disconnected`: the registry is away, and the copy
+   * `current`: it follows the registry; `disconnected`: the registry is unavailable, and the copy
    * is used; `stale`: there is no copy, or it is too old to be used; `closed`.
    */
   readonly state: 'current' | 'disconnected' | 'stale' | 'closed';
   readonly clients: number;
-  /** When the registry was last heard. */
+  /** When the registry last responded. */
   readonly contact: Date | undefined;
   /** Seconds since then, and for how long the registry held changes back before. */
   readonly age: number | undefined;
@@ -60,12 +60,12 @@ export interface Health {
   readonly error: string | undefined;
   /** Why the file could not be read or written, if so. */
   readonly fileError: string | undefined;
-  /** The number of clients that the authorization server refuses, and the first 100 of them. */
-  readonly refusedCount: number;
-  readonly refused: readonly Refusal[];
-  /** The number of clients with demands that the authorization server ignores, and the first 100 of them. */
+  /** The number of clients that the authorization server rejects, and the first 100 of them. */
+  readonly rejectedCount: number;
+  readonly rejected: readonly ClientProblem[];
+  /** The number of clients with requirements that the authorization server ignores, and the first 100 of them. */
   readonly ignoredCount: number;
-  readonly ignored: readonly Refusal[];
+  readonly ignored: readonly ClientProblem[];
   /** The number of clients whose records in the registry are damaged, and the first 100 of them. */
   readonly unreadableCount: number;
   readonly unreadable: readonly string[];
@@ -82,8 +82,8 @@ interface Events {
   synchronized: [{ clients: number }];
 }
 
-/** Returns why the authorization server refuses a client, and what it ignores of a client that it accepts. */
-type Check = (client: ClientMetadata) => { readonly refused?: string | undefined; readonly ignored?: string | undefined };
+/** Returns why the authorization server rejects a client, and what it ignores of a client that it accepts. */
+type Check = (client: ClientMetadata) => { readonly rejected?: string | undefined; readonly ignored?: string | undefined };
 
 const SNAPSHOT_TIMEOUT = 10 * 60 * 1000;
 const WAIT_SECONDS = 25;
@@ -160,9 +160,9 @@ export class Registry extends EventEmitter<Events> {
 
   #check: Check | undefined;
 
-  readonly #refused = new Map<string, Refusal>();
+  readonly #rejected = new Map<string, ClientProblem>();
 
-  readonly #ignored = new Map<string, Refusal>();
+  readonly #ignored = new Map<string, ClientProblem>();
 
   readonly #verifiers: boolean;
 
@@ -227,8 +227,8 @@ export class Registry extends EventEmitter<Events> {
       age: age === undefined ? undefined : age / 1000,
       error: this.#error,
       fileError: this.#fileError,
-      refusedCount: this.#refused.size,
-      refused: first(this.#refused.values(), SHOWN),
+      rejectedCount: this.#rejected.size,
+      rejected: first(this.#rejected.values(), SHOWN),
       ignoredCount: this.#ignored.size,
       ignored: first(this.#ignored.values(), SHOWN),
       unreadableCount: this.#unreadable.size,
@@ -255,7 +255,7 @@ export class Registry extends EventEmitter<Events> {
   }
 
   /**
-   * Checks every client, now and after each change, and reports those that are refused.
+   * Checks every client, now and after each change, and reports those that are rejected.
    * The result does not decide who is served: the authorization server does.
    *
    * @internal
@@ -285,7 +285,7 @@ export class Registry extends EventEmitter<Events> {
     throw new RegistryUnavailableError(`the clients could not be read: ${error}`);
   }
 
-  /** Follows the registry until the copy is closed. started is called once it is complete, or usable from the file and the registry away. */
+  /** Follows the registry until the copy is closed. started is called once it is complete, or usable from the file and the registry unavailable. */
   async #follow(started: () => void): Promise<void> {
     let failures = 0;
     while (!this.#closed) {
@@ -311,7 +311,7 @@ export class Registry extends EventEmitter<Events> {
         if (this.#error !== message) this.#log(message);
         this.#error = message;
         failures += 1;
-        // The copy from a file is used if the registry is away.
+        // The copy from a file is used if the registry is unavailable.
         if (this.#clients) started();
         await this.#sleep(backoff(failures, error, this.#cursor === undefined));
       }
@@ -345,7 +345,7 @@ export class Registry extends EventEmitter<Events> {
     this.#unreadable = unreadable;
     this.#cursor = after;
     this.#caughtUp = true;
-    this.#heard(heldBack);
+    this.#contacted(heldBack);
     this.#findMissingVerifiers();
     this.#readVerifiers();
     // What was known of secrets may be older than what the snapshot has.
@@ -376,7 +376,7 @@ export class Registry extends EventEmitter<Events> {
     }
     this.#caughtUp ||= !changes.length;
     this.#cursor = next;
-    this.#heard(heldBack);
+    this.#contacted(heldBack);
     if (changes.length) this.#writeSoon();
     this.#readVerifiers();
     if (!applied) await this.#sleep(Math.max(0, IDLE_PAUSE - (performance.now() - began)));
@@ -457,7 +457,7 @@ export class Registry extends EventEmitter<Events> {
   #staleness(): string | undefined {
     const age = this.#age();
     if (age === undefined) return `there are no clients yet: ${this.#error ?? 'the registry was not read'}`;
-    return age > this.#maxStaleness ? `the registry was not heard for ${Math.round(age / 1000)} s: ${this.#error ?? ''}` : undefined;
+    return age > this.#maxStaleness ? `the registry has not responded for ${Math.round(age / 1000)} s: ${this.#error ?? ''}` : undefined;
   }
 
   /** Returns the age of the copy in milliseconds. A clock that is set makes it older, never younger. */
@@ -467,7 +467,7 @@ export class Registry extends EventEmitter<Events> {
   }
 
   /** Notes that the copy is complete now, but for changes that the registry holds back. */
-  #heard(heldBack: number): void {
+  #contacted(heldBack: number): void {
     this.#contact = { clock: Date.now() - heldBack * 1000, timer: performance.now() - heldBack * 1000 };
     const refresh = Math.min(FILE_REFRESH, Math.max(1_000, this.#maxStaleness / 10));
     if (Date.now() - this.#fileWritten > refresh) this.#writeSoon();
@@ -524,13 +524,13 @@ export class Registry extends EventEmitter<Events> {
 
   #checkOne(id: string): void {
     const client = this.#clients?.active(id);
-    const { refused, ignored } = (client && this.#check?.(client)) ?? {};
-    this.#note(this.#refused, client, id, refused, 'the authorization server refuses the client');
+    const { rejected, ignored } = (client && this.#check?.(client)) ?? {};
+    this.#note(this.#rejected, client, id, rejected, 'the authorization server rejects the client');
     this.#note(this.#ignored, client, id, ignored, 'the authorization server ignores fields of the client');
   }
 
   /** Notes what was found of a client, and logs it once. */
-  #note(notes: Map<string, Refusal>, client: ClientMetadata | undefined, id: string, reason: string | undefined, message: string): void {
+  #note(notes: Map<string, ClientProblem>, client: ClientMetadata | undefined, id: string, reason: string | undefined, message: string): void {
     if (!client || reason === undefined) {
       notes.delete(id);
       return;
@@ -542,7 +542,7 @@ export class Registry extends EventEmitter<Events> {
   async #checkAll(): Promise<void> {
     const clients = this.#clients;
     if (!clients || !this.#check) return;
-    for (const notes of [this.#refused, this.#ignored]) for (const id of notes.keys()) if (!clients.has(id)) notes.delete(id);
+    for (const notes of [this.#rejected, this.#ignored]) for (const id of notes.keys()) if (!clients.has(id)) notes.delete(id);
     const ids = clients.ids();
     for (let i = 0; i < ids.length && this.#clients === clients && !this.#closed; i += CHECKS_AT_ONCE) {
       for (const id of ids.slice(i, i + CHECKS_AT_ONCE)) this.#checkOne(id);

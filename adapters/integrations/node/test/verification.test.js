@@ -272,7 +272,7 @@ test('hashes that are not what they should be', async (t) => {
   }
 });
 
-test('secrets of the real registry work while it is away, also after a restart', async (t) => {
+test('secrets of the real registry work while it is unavailable, also after a restart', async (t) => {
   const real = await TestRegistry.start(t);
   const { client_secret: secret } = await real.create({ client_id: 'web', name: 'Web', grant_types: ['client_credentials'], scopes: ['payments'] });
   const file = join(await temporaryDirectory(t), 'mirror');
