@@ -1,5 +1,5 @@
 /**
- * The registry cannot answer, so that something is unknown: whether a secret is right, or
+ * The registry is unavailable, so that something is unknown: whether a secret is right, or
  * what a client looks like. It never means that a secret is wrong or a client unknown.
  */
 export class RegistryUnavailableError extends Error {
@@ -45,7 +45,7 @@ export class ResponseError extends RegistryUnavailableError {
 /** Returns the text of an error, with the reason of a failed fetch, which is its cause. */
 export function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const cause = error.cause instanceof Error ? error.cause : undefined;
-  const reason = cause && (cause.message || (cause as NodeJS.ErrnoException).code);
-  return reason ? `${error.message}: ${reason}` : error.message;
+  const { cause } = error;
+  const reason = cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code : undefined;
+  return reason && !error.message.includes(reason) ? `${error.message}: ${reason}` : error.message;
 }

@@ -16,10 +16,12 @@ export interface Header {
   /** The URL and the tenant that the clients are from. */
   readonly source: string;
   readonly cursor: string;
-  /** When the registry was last heard, in milliseconds since 1970. */
+  /** When the registry last responded, in milliseconds since 1970. */
   readonly contact: number;
   /** Clients whose records in the registry are damaged. */
   readonly unreadable: readonly string[];
+  /** Whether it has the hashes of secrets. */
+  readonly verifiers: boolean;
 }
 
 /** A copy of the clients in a file: the header, one line for each client, and their number. */
@@ -27,7 +29,7 @@ export class MirrorFile {
   constructor(readonly path: string, private readonly limits: Limits) {}
 
   /** Reads the file; undefined if there is none. A file that is damaged or from elsewhere is an error. */
-  async read(source: string): Promise<(Header & { clients: Clients }) | undefined> {
+  async read(source: string, verifiers: boolean): Promise<(Header & { clients: Clients }) | undefined> {
     const info = await stat(this.path).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
       throw error;
@@ -49,9 +51,10 @@ export class MirrorFile {
     const { format, source: origin, cursor, contact, unreadable } = header ?? {};
     if (format !== FORMAT) throw new ProtocolError('it has another format');
     if (origin !== source) throw new ProtocolError('it is from another registry or tenant');
+    if (header?.['verifiers'] !== verifiers) throw new ProtocolError(verifiers ? 'it has no hashes of secrets' : 'it has hashes of secrets, which are not wanted any more');
     if (!isCursor(cursor) || typeof contact !== 'number' || !Array.isArray(unreadable) || count !== clients.size) throw new ProtocolError('it is incomplete');
     // A clock that was set back would make the copy young.
-    return { source, cursor, contact: Math.min(contact, Date.now()), unreadable: unreadable.filter(isId), clients };
+    return { source, cursor, contact: Math.min(contact, Date.now()), unreadable: unreadable.filter(isId), verifiers, clients };
   }
 
   /** Replaces the file, so that a reader sees the old one or the new one, and only its owner can read it. */

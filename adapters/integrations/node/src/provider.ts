@@ -21,7 +21,7 @@ export interface AdapterOptions {
   readonly jwksUriMaxAge?: number;
 }
 
-/** What oidc-provider answers while the registry is away: 503, and never a redirect. */
+/** The response of oidc-provider while the registry is unavailable: 503, and never a redirect. */
 class TemporarilyUnavailable extends Error {
   override name = 'TemporarilyUnavailable';
 
@@ -256,6 +256,9 @@ function rotation(base: Configuration['rotateRefreshToken']): Configuration['rot
 export function configuration(registry: Registry, base: Configuration, options: AdapterOptions = {}): Configuration {
   if (!base.adapter) throw new TypeError('adapter must be set: the registry keeps the clients, but no sessions, grants and tokens');
   if (base.features?.registration?.enabled) throw new TypeError('features.registration cannot be used: clients are registered in the registry');
+  if (base.features?.clientIdMetadataDocument?.enabled) {
+    throw new TypeError('features.clientIdMetadataDocument cannot be used: a client that is suspended or deleted in the registry would be read from its URL');
+  }
   const { clientBasedCORS, pkce, extraClientMetadata: extra } = base;
   return {
     ...base,
@@ -279,7 +282,7 @@ export function configuration(registry: Registry, base: Configuration, options: 
 }
 
 /** Fields that a client asks to be protected by, which oidc-provider ignores if their feature is off. */
-const demands: Readonly<Record<string, string>> = {
+const requirements: Readonly<Record<string, string>> = {
   dpop_bound_access_tokens: 'dPoP',
   tls_client_certificate_bound_access_tokens: 'mTLS.certificateBoundAccessTokens',
   require_pushed_authorization_requests: 'pushedAuthorizationRequests',
@@ -292,7 +295,7 @@ const demands: Readonly<Record<string, string>> = {
 };
 
 /**
- * Lets the provider verify secrets with the registry, and checks which clients it refuses.
+ * Lets the provider verify secrets with the registry, and checks which clients it rejects.
  * It returns when all clients were checked; the provider can be used before.
  */
 export async function install(registry: Registry, provider: Provider): Promise<void> {
@@ -312,11 +315,11 @@ export async function install(registry: Registry, provider: Provider): Promise<v
   await registry.checkWith((client) => {
     try {
       const metadata = new ProviderClient(forProvider(client, 1)).metadata() as Record<string, unknown>;
-      const ignored = Object.keys(demands).filter((field) => client[field] && metadata[field] === undefined);
-      return { ignored: ignored.map((field) => `${field} (features.${demands[field]})`).join(', ') || undefined };
+      const ignored = Object.keys(requirements).filter((field) => client[field] && metadata[field] === undefined);
+      return { ignored: ignored.map((field) => `${field} (features.${requirements[field]})`).join(', ') || undefined };
     } catch (error) {
       const { error_description: description } = error as { error_description?: unknown };
-      return { refused: typeof description === 'string' ? description : describe(error) };
+      return { rejected: typeof description === 'string' ? description : describe(error) };
     }
   });
 }

@@ -15,9 +15,14 @@ export interface RegistryOptions {
   readonly token: Token;
   /** The tenant, if the token has the platform role. */
   readonly tenant?: string | undefined;
-  /** A file that keeps the clients, so that the server can start while the registry is away. */
+  /** A file that keeps the clients, so that the server can start while the registry is unavailable. */
   readonly file?: string | undefined;
-  /** Seconds for which the copy is used while the registry is away. Default: 86400. Negative: without limit. */
+  /**
+   * Whether to keep the hashes of secrets, in the file as well, so that secrets are verified
+   * without the registry. The token then needs the scope `clients:verifiers`, too. Default: false.
+   */
+  readonly verifiers?: boolean | undefined;
+  /** Seconds for which the copy is used while the registry is unavailable. Default: 86400. Negative: without limit. */
   readonly maxStaleness?: number | undefined;
   /** Seconds within which {@link openRegistry} must have the clients. Default: 30. */
   readonly startTimeout?: number | undefined;
@@ -32,7 +37,7 @@ export interface RegistryOptions {
 }
 
 /** A client that the authorization server does not accept, or not in every respect. */
-export interface Refusal {
+export interface ClientProblem {
   readonly clientId: string;
   readonly revision: number;
   /** The words of the authorization server, or the fields that it ignores. */
@@ -42,12 +47,12 @@ export interface Refusal {
 /** The state of the copy, for health checks and metrics. */
 export interface Health {
   /**
-   * `current`: it follows the registry; `disconnected`: the registry is away, and the copy
+   * `current`: it follows the registry; `disconnected`: the registry is unavailable, and the copy
    * is used; `stale`: there is no copy, or it is too old to be used; `closed`.
    */
   readonly state: 'current' | 'disconnected' | 'stale' | 'closed';
   readonly clients: number;
-  /** When the registry was last heard. */
+  /** When the registry last responded. */
   readonly contact: Date | undefined;
   /** Seconds since then, and for how long the registry held changes back before. */
   readonly age: number | undefined;
@@ -55,17 +60,19 @@ export interface Health {
   readonly error: string | undefined;
   /** Why the file could not be read or written, if so. */
   readonly fileError: string | undefined;
-  /** The number of clients that the authorization server refuses, and the first 100 of them. */
-  readonly refusedCount: number;
-  readonly refused: readonly Refusal[];
-  /** The number of clients with demands that the authorization server ignores, and the first 100 of them. */
+  /** The number of clients that the authorization server rejects, and the first 100 of them. */
+  readonly rejectedCount: number;
+  readonly rejected: readonly ClientProblem[];
+  /** The number of clients with requirements that the authorization server ignores, and the first 100 of them. */
   readonly ignoredCount: number;
-  readonly ignored: readonly Refusal[];
+  readonly ignored: readonly ClientProblem[];
   /** The number of clients whose records in the registry are damaged, and the first 100 of them. */
   readonly unreadableCount: number;
   readonly unreadable: readonly string[];
   /** Results of verifications that are kept, and requests for further ones. */
   readonly verifications: { readonly kept: number; readonly running: number };
+  /** With `verifiers`: the number of clients whose hashes of secrets are still to be read. */
+  readonly missingVerifiers: number;
 }
 
 interface Events {
@@ -75,14 +82,15 @@ interface Events {
   synchronized: [{ clients: number }];
 }
 
-/** Returns why the authorization server refuses a client, and what it ignores of a client that it accepts. */
-type Check = (client: ClientMetadata) => { readonly refused?: string | undefined; readonly ignored?: string | undefined };
+/** Returns why the authorization server rejects a client, and what it ignores of a client that it accepts. */
+type Check = (client: ClientMetadata) => { readonly rejected?: string | undefined; readonly ignored?: string | undefined };
 
 const SNAPSHOT_TIMEOUT = 10 * 60 * 1000;
 const WAIT_SECONDS = 25;
 const RESPONSE_TIME = 10_000;
 const CHANGES_LIMIT = 500;
 const MAX_CHANGES_BYTES = 32 * 1024 * 1024;
+const MAX_VERIFIERS_BYTES = 64 * 1024;
 const MAX_CATCH_UP = 1_000;
 const MIN_BACKOFF = 100;
 /** A connection costs little, so that the registry is found soon after it is back. */
@@ -152,9 +160,18 @@ export class Registry extends EventEmitter<Events> {
 
   #check: Check | undefined;
 
-  readonly #refused = new Map<string, Refusal>();
+  readonly #rejected = new Map<string, ClientProblem>();
 
-  readonly #ignored = new Map<string, Refusal>();
+  readonly #ignored = new Map<string, ClientProblem>();
+
+  readonly #verifiers: boolean;
+
+  /** Clients whose hashes of secrets are to be read. */
+  readonly #missingVerifiers = new Set<string>();
+
+  #readingVerifiers: Promise<void> | undefined;
+
+  #verifiersError: string | undefined;
 
   #closed = false;
 
@@ -171,6 +188,7 @@ export class Registry extends EventEmitter<Events> {
     this.#maxStaleness = maxStaleness < 0 ? Number.POSITIVE_INFINITY : maxStaleness * 1000;
     // The copy must not become stale while a request waits for changes.
     this.#waitSeconds = Math.min(WAIT_SECONDS, Math.floor(this.#maxStaleness / 3000));
+    this.#verifiers = options.verifiers ?? false;
     this.#transport = new Transport(url, token, tenant);
     this.#verifications = new Verifications(this.#transport, positive(options, 'verifyTimeout', 5) * 1000);
     this.#source = `${new URL(url).href} ${tenant ?? ''}`;
@@ -193,7 +211,9 @@ export class Registry extends EventEmitter<Events> {
    */
   async verify(id: string, secret: string): Promise<boolean> {
     // RFC 6749 appendix A.2 allows only these characters, and the registry at most 512.
-    if (!this.#usable().isActive(id) || !/^[\x20-\x7e]{1,512}$/.test(secret)) return false;
+    const clients = this.#usable();
+    if (!clients.isActive(id) || !/^[\x20-\x7e]{1,512}$/.test(secret)) return false;
+    if (clients.matches(id, secret)) return true;
     const valid = await this.#verifications.verify(id, secret);
     return valid && this.#usable().isActive(id);
   }
@@ -207,13 +227,14 @@ export class Registry extends EventEmitter<Events> {
       age: age === undefined ? undefined : age / 1000,
       error: this.#error,
       fileError: this.#fileError,
-      refusedCount: this.#refused.size,
-      refused: first(this.#refused.values(), SHOWN),
+      rejectedCount: this.#rejected.size,
+      rejected: first(this.#rejected.values(), SHOWN),
       ignoredCount: this.#ignored.size,
       ignored: first(this.#ignored.values(), SHOWN),
       unreadableCount: this.#unreadable.size,
       unreadable: first(this.#unreadable, SHOWN),
       verifications: { kept: this.#verifications.cached, running: this.#verifications.asking },
+      missingVerifiers: this.#missingVerifiers.size,
     };
   }
 
@@ -224,6 +245,7 @@ export class Registry extends EventEmitter<Events> {
     this.#transport.close();
     this.#endSleep?.();
     await this.#following;
+    await this.#readingVerifiers;
     if (this.#fileTimer) {
       clearTimeout(this.#fileTimer);
       this.#writeFile();
@@ -233,15 +255,21 @@ export class Registry extends EventEmitter<Events> {
   }
 
   /**
-   * Checks every client, now and after each change, and reports those that are refused.
+   * Checks every client, now and after each change, and reports those that are rejected.
    * The result does not decide who is served: the authorization server does.
+   *
+   * @internal
    */
   async checkWith(check: Check): Promise<void> {
     this.#check = check;
     await this.#checkAll();
   }
 
-  /** Starts, and returns when there is a copy. See {@link openRegistry}. */
+  /**
+   * Starts, and returns when there is a copy. See {@link openRegistry}.
+   *
+   * @internal
+   */
   async start(timeout: number): Promise<void> {
     const stored = await this.#readFile();
     await new Promise<void>((resolve) => {
@@ -257,7 +285,7 @@ export class Registry extends EventEmitter<Events> {
     throw new RegistryUnavailableError(`the clients could not be read: ${error}`);
   }
 
-  /** Follows the registry until the copy is closed. started is called once it is complete, or usable from the file and the registry away. */
+  /** Follows the registry until the copy is closed. started is called once it is complete, or usable from the file and the registry unavailable. */
   async #follow(started: () => void): Promise<void> {
     let failures = 0;
     while (!this.#closed) {
@@ -283,7 +311,7 @@ export class Registry extends EventEmitter<Events> {
         if (this.#error !== message) this.#log(message);
         this.#error = message;
         failures += 1;
-        // The copy from a file is used if the registry is away.
+        // The copy from a file is used if the registry is unavailable.
         if (this.#clients) started();
         await this.#sleep(backoff(failures, error, this.#cursor === undefined));
       }
@@ -294,7 +322,7 @@ export class Registry extends EventEmitter<Events> {
   /** Reads all clients and the changes since. The copy is replaced when it is complete. */
   async #readAll(): Promise<void> {
     this.#readAllAt = performance.now();
-    const request = { query: FORM, timeout: SNAPSHOT_TIMEOUT };
+    const request = { query: this.#verifiers ? { ...FORM, include: 'secret_verifiers' } : FORM, timeout: SNAPSHOT_TIMEOUT };
     const read = (response: Response): ReturnType<typeof readSnapshot> => readSnapshot(chunks(response, 2 * this.#limits.maxBytes), this.#limits);
     const { clients, unreadable, cursor } = await this.#transport.send('/snapshot', request, read);
     let after = cursor;
@@ -317,7 +345,9 @@ export class Registry extends EventEmitter<Events> {
     this.#unreadable = unreadable;
     this.#cursor = after;
     this.#caughtUp = true;
-    this.#heard(heldBack);
+    this.#contacted(heldBack);
+    this.#findMissingVerifiers();
+    this.#readVerifiers();
     // What was known of secrets may be older than what the snapshot has.
     this.#verifications.dropAll();
     this.#writeSoon();
@@ -340,14 +370,54 @@ export class Registry extends EventEmitter<Events> {
       this.#unreadable.delete(clientId);
       if (!changed) continue;
       applied += 1;
+      if (this.#verifiers && clients.lacksVerifiers(clientId)) this.#missingVerifiers.add(clientId);
       this.#checkOne(clientId);
       this.#tell('change', { clientId, action, revision });
     }
     this.#caughtUp ||= !changes.length;
     this.#cursor = next;
-    this.#heard(heldBack);
+    this.#contacted(heldBack);
     if (changes.length) this.#writeSoon();
+    this.#readVerifiers();
     if (!applied) await this.#sleep(Math.max(0, IDLE_PAUSE - (performance.now() - began)));
+  }
+
+  #findMissingVerifiers(): void {
+    this.#missingVerifiers.clear();
+    const clients = this.#clients;
+    if (!this.#verifiers || !clients) return;
+    for (const id of clients.ids()) if (clients.lacksVerifiers(id)) this.#missingVerifiers.add(id);
+  }
+
+  /** Reads hashes of secrets that changed. Until then, and if it fails, the registry is asked for each verification. */
+  #readVerifiers(): void {
+    if (!this.#missingVerifiers.size || this.#readingVerifiers) return;
+    this.#readingVerifiers = (async () => {
+      try {
+        for (const id of this.#missingVerifiers) {
+          const clients = this.#clients;
+          const revision = clients?.revision(id);
+          if (!clients || revision === undefined || !clients.lacksVerifiers(id)) {
+            this.#missingVerifiers.delete(id);
+            continue;
+          }
+          const path = `/clients/${encodeURIComponent(id)}/secret-verifiers`;
+          const { data } = await this.#transport.send(path, { timeout: RESPONSE_TIME }, (response) => readObject(response, MAX_VERIFIERS_BYTES));
+          if (!isObject(data) || data['secret_verifiers'] === undefined) throw new ProtocolError('the registry sent no hashes of secrets');
+          clients.setVerifiers(id, revision, data['secret_verifiers']);
+          // A client that changed meanwhile goes behind the others.
+          this.#missingVerifiers.delete(id);
+          if (this.#clients?.lacksVerifiers(id)) this.#missingVerifiers.add(id);
+          this.#writeSoon();
+        }
+        this.#verifiersError = undefined;
+      } catch (error) {
+        const message = `the hashes of secrets cannot be read: ${describe(error)}`;
+        if (!this.#closed && this.#verifiersError !== message) this.#log(message);
+        this.#verifiersError = message;
+      }
+      this.#readingVerifiers = undefined;
+    })();
   }
 
   /** Calls the listeners. Their errors are not failures of the registry. */
@@ -387,7 +457,7 @@ export class Registry extends EventEmitter<Events> {
   #staleness(): string | undefined {
     const age = this.#age();
     if (age === undefined) return `there are no clients yet: ${this.#error ?? 'the registry was not read'}`;
-    return age > this.#maxStaleness ? `the registry was not heard for ${Math.round(age / 1000)} s: ${this.#error ?? ''}` : undefined;
+    return age > this.#maxStaleness ? `the registry has not responded for ${Math.round(age / 1000)} s: ${this.#error ?? ''}` : undefined;
   }
 
   /** Returns the age of the copy in milliseconds. A clock that is set makes it older, never younger. */
@@ -397,7 +467,7 @@ export class Registry extends EventEmitter<Events> {
   }
 
   /** Notes that the copy is complete now, but for changes that the registry holds back. */
-  #heard(heldBack: number): void {
+  #contacted(heldBack: number): void {
     this.#contact = { clock: Date.now() - heldBack * 1000, timer: performance.now() - heldBack * 1000 };
     const refresh = Math.min(FILE_REFRESH, Math.max(1_000, this.#maxStaleness / 10));
     if (Date.now() - this.#fileWritten > refresh) this.#writeSoon();
@@ -405,7 +475,7 @@ export class Registry extends EventEmitter<Events> {
 
   async #readFile(): Promise<boolean> {
     try {
-      const stored = await this.#file?.read(this.#source);
+      const stored = await this.#file?.read(this.#source, this.#verifiers);
       await this.#file?.clean();
       if (!stored) return false;
       this.#clients = stored.clients;
@@ -413,6 +483,7 @@ export class Registry extends EventEmitter<Events> {
       this.#cursor = stored.cursor;
       this.#contact = { clock: stored.contact, timer: performance.now() - (Date.now() - stored.contact) };
       this.#fileWritten = stored.contact;
+      this.#findMissingVerifiers();
       return true;
     } catch (error) {
       this.#fileFailed('read', error);
@@ -431,7 +502,7 @@ export class Registry extends EventEmitter<Events> {
     this.#fileTimer = undefined;
     this.#writing = this.#writing.then(async () => {
       if (!this.#file || !this.#clients || !this.#contact || this.#cursor === undefined) return;
-      const header = { source: this.#source, cursor: this.#cursor, contact: Math.round(this.#contact.clock), unreadable: [...this.#unreadable] };
+      const header = { source: this.#source, cursor: this.#cursor, contact: Math.round(this.#contact.clock), unreadable: [...this.#unreadable], verifiers: this.#verifiers };
       const began = performance.now();
       try {
         await this.#file.write(header, this.#clients);
@@ -453,13 +524,13 @@ export class Registry extends EventEmitter<Events> {
 
   #checkOne(id: string): void {
     const client = this.#clients?.active(id);
-    const { refused, ignored } = (client && this.#check?.(client)) ?? {};
-    this.#note(this.#refused, client, id, refused, 'the authorization server refuses the client');
+    const { rejected, ignored } = (client && this.#check?.(client)) ?? {};
+    this.#note(this.#rejected, client, id, rejected, 'the authorization server rejects the client');
     this.#note(this.#ignored, client, id, ignored, 'the authorization server ignores fields of the client');
   }
 
   /** Notes what was found of a client, and logs it once. */
-  #note(notes: Map<string, Refusal>, client: ClientMetadata | undefined, id: string, reason: string | undefined, message: string): void {
+  #note(notes: Map<string, ClientProblem>, client: ClientMetadata | undefined, id: string, reason: string | undefined, message: string): void {
     if (!client || reason === undefined) {
       notes.delete(id);
       return;
@@ -471,7 +542,7 @@ export class Registry extends EventEmitter<Events> {
   async #checkAll(): Promise<void> {
     const clients = this.#clients;
     if (!clients || !this.#check) return;
-    for (const notes of [this.#refused, this.#ignored]) for (const id of notes.keys()) if (!clients.has(id)) notes.delete(id);
+    for (const notes of [this.#rejected, this.#ignored]) for (const id of notes.keys()) if (!clients.has(id)) notes.delete(id);
     const ids = clients.ids();
     for (let i = 0; i < ids.length && this.#clients === clients && !this.#closed; i += CHECKS_AT_ONCE) {
       for (const id of ids.slice(i, i + CHECKS_AT_ONCE)) this.#checkOne(id);
@@ -510,7 +581,7 @@ function apply(clients: Clients, change: Change): boolean {
   if (known !== undefined && change.revision <= known && change.action !== 'purge') return false;
   if (change.removes) return clients.delete(change.clientId);
   if (!change.client) return false;
-  clients.set(change.client, JSON.stringify(change.client));
+  clients.change(change.client, change.action);
   return true;
 }
 

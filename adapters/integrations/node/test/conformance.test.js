@@ -114,15 +114,15 @@ test('a server obeys the registry', async (t) => {
 
   await t.test('a client that the server refuses is reported and disturbs nobody', async () => {
     await registry.create({ client_id: 'foreign', name: 'Foreign', grant_types: ['client_credentials'], scopes: ['unknown'] });
-    await eventually('it is reported', async () => (await health()).refusedCount === 1, limit);
-    const [refusal] = (await health()).refused;
+    await eventually('it is reported', async () => (await health()).rejectedCount === 1, limit);
+    const [refusal] = (await health()).rejected;
     assert.equal(refusal.clientId, 'foreign');
     assert.equal(refusal.reason, 'scope must only contain Authorization Server supported scope values');
-    assert.equal(program.output.split('refuses the client "foreign"').length, 2, program.output);
+    assert.equal(program.output.split('rejects the client "foreign"').length, 2, program.output);
     assert.equal((await clientCredentials(issuer, 'web', secret)).status, 200);
     assert.equal((await clientCredentials(issuer, 'foreign', 'wrong')).body.error, 'invalid_client_metadata');
     await registry.update('foreign', { scopes: ['payments'] });
-    await eventually('it is served', async () => (await health()).refusedCount === 0, limit);
+    await eventually('it is served', async () => (await health()).rejectedCount === 0, limit);
   });
 
   await t.test('400 token requests of one client at 200 a second', async () => {
@@ -136,7 +136,7 @@ test('a server obeys the registry', async (t) => {
   });
 });
 
-test('a server works while the registry is away', async (t) => {
+test('a server works while the registry is unavailable', async (t) => {
   const registry = await TestRegistry.start(t);
   const { secret, key } = await clients(registry);
   const file = join(await temporaryDirectory(t), 'mirror.ndjson');

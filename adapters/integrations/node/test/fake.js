@@ -17,6 +17,8 @@ export class FakeRegistry {
 
   verify = () => ({ valid: false, max_age_seconds: 0 });
 
+  verifiers = () => failure(404);
+
   requests = [];
 
   #changes = [];
@@ -47,7 +49,7 @@ export class FakeRegistry {
   /** Opens a copy that ends with the test. Messages are in fake.messages. */
   async open(options = {}) {
     this.messages = [];
-    const registry = await openRegistry({ url: this.url, token: 'token', startTimeout: 3, log: (message) => this.messages.push(message), ...options });
+    const registry = await openRegistry({ url: this.url, token: 'token', startTimeout: 30, log: (message) => this.messages.push(message), ...options });
     this.t.after(() => registry.close());
     return registry;
   }
@@ -76,7 +78,8 @@ export class FakeRegistry {
     const guarded = this.authorize?.(request.headers.authorization);
     const result = guarded ?? (url.pathname.endsWith('/snapshot') ? await this.snapshot(response)
       : url.pathname.endsWith('/changes') ? await this.#follow(url)
-        : await this.#verification(JSON.parse(text), url));
+        : url.pathname.endsWith('/secret-verifiers') ? await this.verifiers(decodeURIComponent(url.pathname.split('/').at(-2)))
+          : await this.#verification(JSON.parse(text), url));
     if (result === undefined) return; // the function responded by itself
     const [status, body, headers] = Array.isArray(result) ? result : [200, result, {}];
     response.writeHead(status, headers).end(typeof body === 'string' ? body : JSON.stringify(body));

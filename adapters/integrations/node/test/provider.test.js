@@ -66,7 +66,7 @@ test('a client that needs the value of its secret is refused, whatever the confi
   const features = { ...settings.features, encryption: { enabled: true } };
   const provider = new Provider('http://127.0.0.1', { ...settings, features, adapter: clienteleAdapter(registry, MemoryAdapter) });
   await install(registry, provider);
-  assert.deepEqual(registry.health().refused.map(({ clientId }) => clientId), ['signs', 'encrypts', 'asserts']);
+  assert.deepEqual(registry.health().rejected.map(({ clientId }) => clientId), ['signs', 'encrypts', 'asserts']);
   for (const { client_id: id } of clients.slice(0, 3)) await assert.rejects(provider.Client.find(id), { error_description: /needs the value of the secret/ });
   assert.ok(await provider.Client.find('good'));
 });
@@ -76,6 +76,7 @@ test('what the configuration must have', async (t) => {
   const registry = await fake.open();
   assert.throws(() => configuration(registry, { ...settings, adapter: undefined }), /adapter must be set/);
   assert.throws(() => configuration(registry, { ...settings, features: { registration: { enabled: true } } }), /registered in the registry/);
+  assert.throws(() => configuration(registry, { ...settings, features: { clientIdMetadataDocument: { enabled: true } } }), /read from its URL/);
   assert.throws(() => configuration(registry, settings, { jwksUriMaxAge: 0 }), /jwksUriMaxAge/);
 });
 
@@ -180,7 +181,7 @@ test('further fields of the registry are properties of clients', async (t) => {
   assert.deepEqual([found.owner, found.labels, found.skip_consent], ['team', { tier: 'gold' }, true]);
 });
 
-test('demands that the server ignores are reported', async (t) => {
+test('requirements that the server ignores are reported', async (t) => {
   const { fake, registry } = await start(t, [client('a', 1, { dpop_bound_access_tokens: true, require_signed_request_object: false })], { features: { ...settings.features, dPoP: { enabled: false } } });
   assert.deepEqual(registry.health().ignored, [{ clientId: 'a', revision: 1, reason: 'dpop_bound_access_tokens (features.dPoP)' }]);
   assert.deepEqual(fake.messages, ['the authorization server ignores fields of the client "a": dpop_bound_access_tokens (features.dPoP)']);

@@ -1,12 +1,13 @@
 // The real registry, the example server, and a user with a browser.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createHash, createPrivateKey, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 export const example = fileURLToPath(new URL('../example/server.js', import.meta.url));
 
@@ -87,6 +88,12 @@ export class TestRegistry {
 
   async kill() {
     await this.program.kill();
+  }
+
+  /** Issues a token with the scopes. */
+  async issue(scope) {
+    const { stdout } = await promisify(execFile)(this.binary, ['token', 'issue', '--data', this.directory, '--scope', scope]);
+    return stdout.trim();
   }
 
   async call(method, path, body) {

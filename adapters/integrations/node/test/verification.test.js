@@ -1,9 +1,12 @@
 // Verification of secrets: what is kept, what is asked again, and what cannot be known.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
 import { test } from 'node:test';
-import { RegistryUnavailableError } from '../dist/index.js';
+import { join } from 'node:path';
+import { RegistryUnavailableError, openRegistry } from '../dist/index.js';
 import { FakeRegistry, change, client, failure, snapshot } from './fake.js';
-import { eventually } from './support.js';
+import { TestRegistry, eventually, temporaryDirectory } from './support.js';
 
 const valid = (seconds = 60) => ({ valid: true, max_age_seconds: seconds });
 const invalid = { valid: false, max_age_seconds: 0 };
@@ -193,4 +196,102 @@ test('a long Retry-After is passed on', async (t) => {
   const began = performance.now();
   await assert.rejects(registry.verify('a', 'secret'), (error) => error.retryAfter === 30);
   assert.ok(performance.now() - began < 1_000);
+});
+
+const hashOf = (secret, more = {}) => ({ secret_id: secret, algorithm: 'sha-256', hash: createHash('sha256').update(secret).digest('hex'), ...more });
+const future = () => new Date(Date.now() + 60_000).toISOString();
+
+test('with the hashes of secrets the registry is asked only about values that match none', async (t) => {
+  const fake = await FakeRegistry.start(t);
+  const secrets = [hashOf('one', { expires_at: future() }), hashOf('two'), hashOf('past', { expires_at: '2020-01-01T00:00:00Z' }), hashOf('other', { algorithm: 'hmac-sha-256' })];
+  fake.snapshot = () => snapshot(client('a', 1, { secret_verifiers: secrets }), client('b', 1, { secret_verifiers: [] }));
+  const registry = await fake.open({ verifiers: true });
+  assert.ok(fake.requests[0].url.includes('include=secret_verifiers'));
+  assert.equal(registry.get('a').secret_verifiers, undefined);
+  assert.equal(await registry.verify('a', 'one'), true);
+  assert.equal(await registry.verify('a', 'two'), true);
+  assert.equal(fake.asked('verify-secret'), 0);
+  for (const [id, value] of [['a', 'past'], ['a', 'other'], ['a', 'wrong'], ['b', 'one']]) assert.equal(await registry.verify(id, value), false);
+  assert.equal(fake.asked('verify-secret'), 4);
+  await fake.stop();
+  assert.equal(await registry.verify('a', 'two'), true);
+  await assert.rejects(registry.verify('a', 'wrong'), RegistryUnavailableError);
+});
+
+test('hashes are read again after a change that can affect them', async (t) => {
+  const fake = await FakeRegistry.start(t);
+  fake.snapshot = () => snapshot(client('a', 1, { secret_verifiers: [hashOf('old')] }), client('keys', 1, { token_endpoint_auth_method: 'private_key_jwt' }));
+  fake.verifiers = () => ({ data: { secret_verifiers: [hashOf('new')] } });
+  const registry = await fake.open({ verifiers: true });
+  fake.change(change('a', 2, { client_name: 'A' }));
+  await eventually('the change is applied', () => registry.get('a').revision === 2);
+  assert.equal(await registry.verify('a', 'old'), true);
+  assert.equal(fake.asked('secret-verifiers'), 0);
+
+  fake.change(change('a', 3, {}, 'rotate_secret'));
+  await eventually('the change is applied', () => registry.get('a').revision === 3);
+  assert.equal(await registry.verify('a', 'old'), false);
+  await eventually('the hashes are read', () => registry.health().missingVerifiers === 0);
+  const before = fake.asked('verify-secret');
+  assert.equal(await registry.verify('a', 'new'), true);
+  assert.equal(fake.asked('verify-secret'), before);
+  assert.equal(fake.asked('secret-verifiers'), 1);
+
+  // Methods end secrets, and so does a suspension for as long as it lasts.
+  fake.verifiers = () => failure(500);
+  fake.change(change('a', 4, { token_endpoint_auth_method: 'client_secret_post' }));
+  await eventually('it fails', () => fake.messages.some((message) => message.includes('hashes of secrets cannot be read')));
+  assert.equal(await registry.verify('a', 'new'), false);
+  fake.verifiers = () => ({ data: { secret_verifiers: [hashOf('again')] } });
+  fake.change(change('a', 5, { token_endpoint_auth_method: 'client_secret_post' }));
+  await eventually('they are read', () => registry.health().missingVerifiers === 0);
+  assert.equal(await registry.verify('a', 'again'), true);
+});
+
+test('hashes that were read before a change are not used after it', async (t) => {
+  const fake = await FakeRegistry.start(t);
+  const waiting = [];
+  fake.verifiers = () => new Promise((resolve) => { waiting.push((secret) => resolve({ data: { secret_verifiers: [hashOf(secret)] } })); });
+  const registry = await fake.open({ verifiers: true });
+  await eventually('they are asked for', () => waiting.length === 1);
+  fake.change(change('a', 2, {}, 'rotate_secret'));
+  await eventually('the change is applied', () => registry.get('a').revision === 2);
+  waiting[0]('old');
+  await eventually('they are asked for again', () => waiting.length === 2);
+  assert.equal(await registry.verify('a', 'old'), false);
+  waiting[1]('new');
+  await eventually('they are there', () => registry.health().missingVerifiers === 0);
+  assert.equal(await registry.verify('a', 'new'), true);
+});
+
+test('hashes that are not what they should be', async (t) => {
+  const fake = await FakeRegistry.start(t);
+  for (const wrong of ['text', {}, [1], [hashOf('x', { hash: 'x' })], [hashOf('x', { hash: 7 })], [hashOf('x', { expires_at: 'never' })], [hashOf('x', { expires_at: 7 })], Array.from({ length: 17 }, () => hashOf('x'))]) {
+    fake.snapshot = () => snapshot(client('a', 1, { secret_verifiers: wrong }));
+    await assert.rejects(fake.open({ verifiers: true, startTimeout: 0.2 }), RegistryUnavailableError, JSON.stringify(wrong));
+  }
+});
+
+test('secrets of the real registry work while it is unavailable, also after a restart', async (t) => {
+  const real = await TestRegistry.start(t);
+  const { client_secret: secret } = await real.create({ client_id: 'web', name: 'Web', grant_types: ['client_credentials'], scopes: ['payments'] });
+  const file = join(await temporaryDirectory(t), 'mirror');
+  const options = { url: real.url, token: await real.issue('clients:read clients:verify clients:verifiers'), file, verifiers: true, log: () => {} };
+  const registry = await openRegistry(options);
+  t.after(() => registry.close());
+  const rotated = await real.rotate('web', 0);
+  await eventually('the rotation is seen', async () => !await registry.verify('web', secret));
+  await eventually('the hashes are read', () => registry.health().missingVerifiers === 0);
+  await real.kill();
+  assert.equal(await registry.verify('web', rotated), true);
+  await assert.rejects(registry.verify('web', secret), RegistryUnavailableError);
+  await registry.close();
+  assert.equal((await stat(file)).mode & 0o777, 0o600);
+  assert.ok(!(await readFile(file, 'utf8')).includes(rotated));
+
+  const restarted = await openRegistry(options);
+  t.after(() => restarted.close());
+  assert.equal(await restarted.verify('web', rotated), true);
+  // Without the option, hashes are not used, and do not stay in the file.
+  await assert.rejects(openRegistry({ ...options, verifiers: false, startTimeout: 1 }), RegistryUnavailableError);
 });
