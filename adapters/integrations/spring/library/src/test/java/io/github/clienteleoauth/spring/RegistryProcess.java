@@ -10,6 +10,8 @@ import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -30,10 +32,23 @@ final class RegistryProcess implements AutoCloseable {
 
 	RegistryProcess(Path directory) throws IOException {
 		this.directory = directory;
+		this.address = "127.0.0.1:" + freePort();
+	}
+
+	static int freePort() throws IOException {
 		try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-			this.address = "127.0.0.1:" + socket.getLocalPort();
+			return socket.getLocalPort();
 		}
-		start();
+	}
+
+	/** Starts the registry with further flags. */
+	void run(String... flags) throws IOException {
+		List<String> command = new ArrayList<>(List.of(System.getenv("CLIENTELE_BINARY"), "serve", "--listen", this.address,
+				"--data", this.directory.resolve("data").toString()));
+		command.addAll(List.of(flags));
+		this.process = new ProcessBuilder(command).redirectErrorStream(true)
+			.redirectOutput(this.directory.resolve("registry.log").toFile())
+			.start();
 	}
 
 	String url() {
@@ -45,11 +60,7 @@ final class RegistryProcess implements AutoCloseable {
 	}
 
 	void start() throws IOException {
-		this.process = new ProcessBuilder(System.getenv("CLIENTELE_BINARY"), "serve", "--dev", "--listen", this.address,
-				"--data", this.directory.resolve("data").toString())
-			.redirectErrorStream(true)
-			.redirectOutput(this.directory.resolve("registry.log").toFile())
-			.start();
+		run("--dev");
 		await().pollInterval(Duration.ofMillis(10)).atMost(Duration.ofSeconds(60)).ignoreExceptions().until(() -> {
 			assertThat(this.process.isAlive()).isTrue();
 			return request("GET", "/clients?limit=1", null).statusCode() == 200;

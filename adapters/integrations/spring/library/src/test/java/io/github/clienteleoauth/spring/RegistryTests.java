@@ -1,8 +1,6 @@
 package io.github.clienteleoauth.spring;
 
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -64,9 +62,8 @@ class RegistryTests {
 	@BeforeAll
 	static void start() throws IOException {
 		registry = new RegistryProcess(directory);
-		try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-			issuer = "http://127.0.0.1:" + socket.getLocalPort();
-		}
+		registry.start();
+		issuer = "http://127.0.0.1:" + RegistryProcess.freePort();
 		startServer();
 	}
 
@@ -254,6 +251,25 @@ class RegistryTests {
 		assertThat(tokenByKey(first)).isEqualTo(200);
 		registry.update("key", "{'jwks':'" + keys(second) + "'}");
 		within1s("key revoked", () -> tokenByKey(first) == 401 && tokenByKey(second) == 200);
+	}
+
+	@Test
+	void theServerAsIssuerOfTheTokens(@TempDir Path other) throws IOException {
+		String server = "http://127.0.0.1:" + RegistryProcess.freePort();
+		try (RegistryProcess registryOfIssuer = new RegistryProcess(other)) {
+			registryOfIssuer.run("--issuer", server, "--issuer-keys", server + "/oauth2/jwks");
+			try (ConfigurableApplicationContext issuerContext = new SpringApplicationBuilder(
+					ReadmeSnippets.OwnTokens.class)
+				.properties("server.port=" + server.substring(server.lastIndexOf(':') + 1), "server.address=127.0.0.1",
+						"spring.security.oauth2.authorizationserver.issuer=" + server, "spring.main.banner-mode=off",
+						"clientele.url=" + registryOfIssuer.url(), "clientele.startup-timeout=0s")
+				.run()) {
+				ClienteleMirror mirror = issuerContext.getBean(ClienteleMirror.class);
+				await().atMost(Duration.ofSeconds(30))
+					.untilAsserted(() -> assertThat(mirror.health().lastError()).isNull());
+				assertThat(mirror.health().usable()).isTrue();
+			}
+		}
 	}
 
 	@Test

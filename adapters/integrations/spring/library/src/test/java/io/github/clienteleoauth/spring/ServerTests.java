@@ -348,6 +348,15 @@ class ServerTests {
 	}
 
 	@Test
+	void aCustomizerChangesAClient() {
+		this.registry.put(FakeRegistry.client("ours").put("owner", "platform"));
+		start(ReadmeSnippets.Customized.class);
+		RegisteredClientRepository clients = this.context.getBean(RegisteredClientRepository.class);
+		assertThat(clients.findByClientId("ours").getClientSettings().isRequireAuthorizationConsent()).isFalse();
+		assertThat(clients.findByClientId("a").getClientSettings().isRequireAuthorizationConsent()).isTrue();
+	}
+
+	@Test
 	void clientsCannotBeSavedHere() {
 		start(Defaults.class);
 		RegisteredClientRepository clients = this.context.getBean(RegisteredClientRepository.class);
