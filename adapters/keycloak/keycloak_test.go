@@ -54,18 +54,18 @@ func serve(t *testing.T, authenticator bool) pushtest.Server {
 	s := start(t)
 	server := pushtest.Server{
 		Target: connect(t, s.URL+"/", func(c *keycloak.Config) { c.Authenticator = authenticator }),
-		Plant: func(t *testing.T, id domain.ClientID) {
+		Plant: func(_ *testing.T, id domain.ClientID) {
 			s.Plant(string(id))
 		},
-		Tamper: func(t *testing.T, id domain.ClientID) {
+		Tamper: func(_ *testing.T, id domain.ClientID) {
 			s.Change(string(id), func(members, _ map[string]any) { members["redirectUris"] = []any{"https://attacker.example.com/*"} })
 		},
-		Extend: func(t *testing.T, id domain.ClientID) {
+		Extend: func(_ *testing.T, id domain.ClientID) {
 			s.Change(string(id), func(members, attributes map[string]any) {
 				attributes["client.session.idle.timeout"], members["protocolMappers"] = "77", []any{"mapper"}
 			})
 		},
-		Extended: func(t *testing.T, id domain.ClientID) bool {
+		Extended: func(_ *testing.T, id domain.ClientID) bool {
 			client := s.Client(string(id))
 			return client["attributes"].(map[string]any)["client.session.idle.timeout"] == "77" && client["protocolMappers"] != nil
 		},
@@ -374,8 +374,8 @@ func TestSettings(t *testing.T) {
 		"post.logout.redirect.uris": "https://a.example.com/bye##https://a.example.com/out",
 		"backchannel.logout.url":    "https://a.example.com/back", "backchannel.logout.session.required": "true",
 		"frontchannel.logout.url": "https://a.example.com/front", "frontchannel.logout.session.required": "false",
-		"pkce.code.challenge.method": "S256", "require.pushed.authorization.requests": "true", "dpop.bound.access.Tokens()": "true",
-		"tls.client.certificate.bound.access.Tokens()": "true", "access.token.lifespan": "600", "use.jwks.url": "true",
+		"pkce.code.challenge.method": "S256", "require.pushed.authorization.requests": "true", "dpop.bound.access.tokens": "true",
+		"tls.client.certificate.bound.access.tokens": "true", "access.token.lifespan": "600", "use.jwks.url": "true",
 		"jwks.url": "https://a.example.com/jwks", "use.jwks.string": "false", "token.endpoint.auth.signing.alg": "13",
 		"x509.subjectdn": "CN=a", "x509.allow.regex.pattern.comparison": "false",
 		"id.token.signed.response.alg": "1", "id.token.encrypted.response.alg": "2", "id.token.encrypted.response.enc": "3",

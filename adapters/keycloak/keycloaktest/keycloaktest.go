@@ -153,7 +153,9 @@ func scopesOf(kind, name string) []map[string]any {
 	for _, scope := range []struct{ name, kind, inToken string }{
 		{"basic", "default", "false"},
 		{"profile", "default", "true"},
-		{"email", "default", ""}, {"phone", "optional", "true"}, {"payments", "none", "true"},
+		{"email", "default", ""},
+		{"phone", "optional", "true"},
+		{"payments", "none", "true"},
 	} {
 		if (kind == "" || kind == scope.kind) && (name == "" || name == scope.name) {
 			attributes := map[string]string{}
