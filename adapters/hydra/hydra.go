@@ -111,7 +111,8 @@ func (t *Target) List(ctx context.Context) iter.Seq2[push.Held, error] {
 				}
 			}
 			next := nextToken(header)
-			if next == "" {
+			// Hydra names a next page also after an empty one.
+			if next == "" || len(page) == 0 || next == query.Get("page_token") {
 				return
 			}
 			query.Set("page_token", next)
