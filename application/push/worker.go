@@ -284,6 +284,7 @@ type term struct {
 	reading     atomic.Bool // whether the feed is behind or cannot be read
 	lastRead    atomic.Pointer[time.Time]
 
+	reported atomic.Int32              // clients that were logged since the last reconciliation
 	failures atomic.Int32              // in a row
 	probe    atomic.Pointer[time.Time] // when the next client is tried during an outage
 
