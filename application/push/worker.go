@@ -449,10 +449,11 @@ func (t *term) push(ctx context.Context) {
 			return
 		}
 		t.note(j.id, problem)
-		t.queue.done(j, err != nil, d.recheck, t.pause)
 		if err != nil {
 			t.failures.Add(1)
-		} else if t.failures.Swap(0) >= outageAfter {
+		}
+		t.queue.done(j, err != nil, d.recheck, t.retryPause)
+		if err == nil && t.failures.Swap(0) >= outageAfter {
 			t.queue.wakeRetries()
 		}
 	}
@@ -524,6 +525,16 @@ func attributesOf(d Decision) []string {
 		names = append(names, difference.Attribute)
 	}
 	return names
+}
+
+// retryPause returns the time before the next attempt to push a client. During an outage
+// [term.awaitServer] limits the attempts of all clients together. If the pauses of single
+// clients grew meanwhile, none would be tried soon after the return of the server.
+func (t *term) retryPause(attempts int) time.Duration {
+	if t.failures.Load() >= outageAfter {
+		return t.config.Timing.Probe
+	}
+	return t.pause(attempts)
 }
 
 // pause returns the time before the next attempt: it doubles with each, and varies.
