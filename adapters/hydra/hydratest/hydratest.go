@@ -188,7 +188,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	for i := from; i < min(from+size, len(ids)); i++ {
 		page = append(page, clone(s.clients[ids[i]]))
 	}
-	more := from+size < len(ids)
+	more := from+size < len(ids) || len(ids) == 0 // as Hydra does
 	s.mu.Unlock()
 	link := func(offset int, rel string) string {
 		token := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"offset":"%d","v":2}`, offset))
