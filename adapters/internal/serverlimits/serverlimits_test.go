@@ -52,6 +52,14 @@ func TestLimits(t *testing.T) {
 		{"keycloak-redirect-uri-length", func(s *domain.Settings) {
 			s.RedirectURIs = []domain.RedirectURI{"https://a.example/", domain.RedirectURI(strings.Repeat("ü", 255)), domain.RedirectURI(long)}
 		}, []string{refused + "/redirect_uris/2"}},
+		{"keycloak-pattern", func(s *domain.Settings) {
+			s.RedirectURIs = []domain.RedirectURI{"https://a.example/*/b", "https://a.example/*", "+"}
+			s.PostLogoutRedirectURIs = []domain.RedirectURI{"-"}
+		}, []string{refused + "/redirect_uris/1", refused + "/redirect_uris/2", refused + "/post_logout_redirect_uris/0"}},
+		{"keycloak-separator", func(s *domain.Settings) {
+			s.PostLogoutRedirectURIs, s.DefaultACRValues = []domain.RedirectURI{"https://a.example/##"}, []string{"a#b", "a##b"}
+			s.RequestURIs = []domain.RequestURI{"https://a.example/r##x"}
+		}, []string{refused + "/post_logout_redirect_uris/0", refused + "/request_uris/0", refused + "/default_acr_values/1"}},
 		{"keycloak-text-length", func(s *domain.Settings) {
 			s.Name, s.Website, s.Description, s.CORSOrigins = long, domain.Link(long), long, []domain.Origin{domain.Origin(long)}
 		}, []string{refused + "/name", refused + "/website", refused + "/description", refused + "/cors_origins/0"}},
