@@ -48,7 +48,7 @@ func (t *Target) Prepare(ctx context.Context, dryRun bool) ([]push.Difference, e
 		return nil, err
 	}
 	if !t.server.config.SetUpFlow {
-		return nil, errors.New("keycloak: the client authentication flow of the realm has no alternative " + authenticatorID + "; add it, or have the flow set up")
+		return nil, errors.New("keycloak: the client authentication flow of the realm has no alternative " + authenticatorID + "; add it, or set up the flow with --keycloak-set-up-flow")
 	}
 	if !dryRun {
 		if err := t.setUp(ctx, bound); err != nil {

@@ -2,6 +2,7 @@ package keycloak_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,15 +15,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-oauth/clientele/adapters/keycloak"
+	"github.com/clientele-oauth/clientele/adapters/keycloak/keycloaktest"
 	"github.com/clientele-oauth/clientele/application/push"
 	"github.com/clientele-oauth/clientele/application/push/pushtest"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
+func start(t *testing.T) *keycloaktest.Server {
+	t.Helper()
+	server := keycloaktest.Start()
+	t.Cleanup(server.Close)
+	return server
+}
+
 func connect(t *testing.T, url string, change func(*keycloak.Config)) *keycloak.Target {
 	t.Helper()
 	config := keycloak.Config{
-		URL: url, Realm: "test", ClientID: "sync", ClientSecret: func() (string, error) { return "sync secret/", nil },
+		URL: url, Realm: "test", ClientID: keycloaktest.ClientID, ClientSecret: func() (string, error) { return keycloaktest.Secret, nil },
 	}
 	if change != nil {
 		change(&config)
@@ -42,22 +51,22 @@ func TestTarget(t *testing.T) {
 
 func serve(t *testing.T, authenticator bool) pushtest.Server {
 	t.Helper()
-	s := newStandIn(t)
+	s := start(t)
 	server := pushtest.Server{
 		Target: connect(t, s.URL+"/", func(c *keycloak.Config) { c.Authenticator = authenticator }),
-		Plant: func(t *testing.T, id domain.ClientID) {
-			s.plant(t, map[string]any{"clientId": string(id), "enabled": true})
+		Plant: func(_ *testing.T, id domain.ClientID) {
+			s.Plant(string(id))
 		},
-		Tamper: func(t *testing.T, id domain.ClientID) {
-			s.client(t, id)["redirectUris"] = []any{"https://attacker.example.com/*"}
+		Tamper: func(_ *testing.T, id domain.ClientID) {
+			s.Change(string(id), func(members, _ map[string]any) { members["redirectUris"] = []any{"https://attacker.example.com/*"} })
 		},
-		Extend: func(t *testing.T, id domain.ClientID) {
-			client := s.client(t, id)
-			client["attributes"].(map[string]any)["client.session.idle.timeout"] = "77"
-			client["protocolMappers"] = []any{"mapper"}
+		Extend: func(_ *testing.T, id domain.ClientID) {
+			s.Change(string(id), func(members, attributes map[string]any) {
+				attributes["client.session.idle.timeout"], members["protocolMappers"] = "77", []any{"mapper"}
+			})
 		},
-		Extended: func(t *testing.T, id domain.ClientID) bool {
-			client := s.client(t, id)
+		Extended: func(_ *testing.T, id domain.ClientID) bool {
+			client := s.Client(string(id))
 			return client["attributes"].(map[string]any)["client.session.idle.timeout"] == "77" && client["protocolMappers"] != nil
 		},
 		Refusable: func() domain.Settings {
@@ -66,9 +75,7 @@ func serve(t *testing.T, authenticator bool) pushtest.Server {
 			return settings
 		},
 		Fail: func(*testing.T) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.fails = true
+			s.Fail()
 		},
 	}
 	if !authenticator {
@@ -101,7 +108,7 @@ func scoped(scopes ...domain.Scope) push.Client {
 }
 
 func TestScopes(t *testing.T) {
-	s := newStandIn(t)
+	s := start(t)
 	target := connect(t, s.URL, nil)
 	differences := func(want push.Client, held push.Held) []push.Difference {
 		list, err := target.Differences(t.Context(), want, held)
@@ -110,28 +117,28 @@ func TestScopes(t *testing.T) {
 	}
 	want := scoped("openid", "email", "payments")
 	held := put(t, target, want, nil)
-	assert.Equal(t, []any{"basic", "email"}, s.client(t, "scoped")["defaultClientScopes"], "hidden scopes stay, and default ones that are wanted")
-	assert.Equal(t, []any{"payments"}, s.client(t, "scoped")["optionalClientScopes"])
+	assert.Equal(t, []any{"basic", "email"}, s.Client("scoped")["defaultClientScopes"], "hidden scopes stay, and default ones that are wanted")
+	assert.Equal(t, []any{"payments"}, s.Client("scoped")["optionalClientScopes"])
 
 	want = scoped("openid", "profile", "phone")
 	assert.Equal(t, []push.Difference{{Attribute: "clientScopes", Held: `["email","payments"]`, Want: `["phone","profile"]`}}, differences(want, held))
 	held = put(t, target, want, &held)
 	assert.Empty(t, differences(want, held))
-	assert.Equal(t, []any{"basic"}, s.client(t, "scoped")["defaultClientScopes"])
-	assert.Equal(t, []any{"profile", "phone"}, s.client(t, "scoped")["optionalClientScopes"])
+	assert.Equal(t, []any{"basic"}, s.Client("scoped")["defaultClientScopes"])
+	assert.Equal(t, []any{"profile", "phone"}, s.Client("scoped")["optionalClientScopes"])
 
 	assert.Empty(t, differences(scoped(), held), "a client without scopes has those of the server")
 	held = put(t, target, scoped(), &held)
-	assert.Equal(t, []any{"profile", "phone"}, s.client(t, "scoped")["optionalClientScopes"])
+	assert.Equal(t, []any{"profile", "phone"}, s.Client("scoped")["optionalClientScopes"])
 
-	before := len(s.requests)
+	before := s.Writes()
 	assert.Equal(t, push.Refused(`the realm has no client scope "a", "b"`), target.Put(t.Context(), scoped("openid", "a", "phone", "b"), &held))
-	assert.Len(t, s.requests, before, "nothing is written")
+	assert.Equal(t, before, s.Writes(), "nothing is written")
 	assert.Len(t, differences(scoped("a"), held), 1)
 }
 
 func TestA500IsARefusalIfTheServerWorksOtherwise(t *testing.T) {
-	s := newStandIn(t)
+	s := start(t)
 	target := connect(t, s.URL, nil)
 	settings := pushtest.Kinds()["public"]
 	held := put(t, target, pushtest.Client("long", settings), nil)
@@ -142,10 +149,10 @@ func TestA500IsARefusalIfTheServerWorksOtherwise(t *testing.T) {
 
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/token") {
-			answer(w, 200, map[string]any{"access_token": "x", "expires_in": 60})
+			respond(w, 200, map[string]any{"access_token": "x", "expires_in": 60})
 			return
 		}
-		answer(w, 500, nil)
+		respond(w, 500, nil)
 	}))
 	defer broken.Close()
 	err := connect(t, broken.URL, nil).Put(t.Context(), pushtest.Client("other", pushtest.Kinds()["public"]), nil)
@@ -155,15 +162,16 @@ func TestA500IsARefusalIfTheServerWorksOtherwise(t *testing.T) {
 }
 
 func TestAuthorizationSettingsAreKept(t *testing.T) {
-	s := newStandIn(t)
+	s := start(t)
 	target := connect(t, s.URL, nil)
 	held := put(t, target, pushtest.Client("authorizing", pushtest.Machine()), nil)
-	client := s.client(t, held.ClientID)
-	client["authorizationServicesEnabled"], client["authorizationSettings"] = true, "policies"
+	s.Change("authorizing", func(members, _ map[string]any) {
+		members["authorizationServicesEnabled"], members["authorizationSettings"] = true, "policies"
+	})
 	held = put(t, target, pushtest.Client("authorizing", pushtest.Machine()), reread(t, target, held.ClientID))
-	assert.Equal(t, "policies", client["authorizationSettings"])
+	assert.Equal(t, "policies", s.Client("authorizing")["authorizationSettings"])
 	require.NoError(t, target.Disable(t.Context(), held, held.Mark))
-	assert.Equal(t, "policies", client["authorizationSettings"])
+	assert.Equal(t, "policies", s.Client("authorizing")["authorizationSettings"])
 }
 
 // reread returns what the server holds.
@@ -175,40 +183,44 @@ func reread(t *testing.T, target *keycloak.Target, id domain.ClientID) *push.Hel
 }
 
 func TestDisablingGivesNoOrigins(t *testing.T) {
-	s := newStandIn(t)
+	s := start(t)
 	target := connect(t, s.URL, nil)
 	held := put(t, target, pushtest.Client("web", pushtest.Kinds()["web"]), nil)
 	require.NoError(t, target.Disable(t.Context(), held, held.Mark))
-	assert.Empty(t, s.client(t, "web")["webOrigins"])
+	assert.Empty(t, s.Client("web")["webOrigins"])
 }
 
 func TestTheAccessTokenIsKeptAndRenewed(t *testing.T) {
-	s := newStandIn(t)
+	s := start(t)
 	target := connect(t, s.URL, nil)
 	for range 3 {
 		_, err := target.Find(t.Context(), "nobody")
 		require.ErrorIs(t, err, push.ErrNotHeld)
 	}
-	assert.Equal(t, 1, s.tokens)
-	s.token = "of another start"
+	assert.Equal(t, 1, s.Tokens())
+	s.Revoke(60)
 	_, err := target.Find(t.Context(), "nobody")
 	require.ErrorContains(t, err, "status 401")
 	require.NotErrorIs(t, err, push.ErrNotHeld)
 	_, err = target.Find(t.Context(), "nobody")
 	require.ErrorIs(t, err, push.ErrNotHeld)
-	assert.Equal(t, 2, s.tokens)
-	s.expires = 5
-	s.token = "again"
+	assert.Equal(t, 2, s.Tokens())
+	s.Revoke(5)
 	_, _ = target.Find(t.Context(), "nobody")
 	for range 2 {
 		_, err = target.Find(t.Context(), "nobody")
 		require.ErrorIs(t, err, push.ErrNotHeld)
 	}
-	assert.Equal(t, 4, s.tokens, "a token that is about to end is not used")
+	assert.Equal(t, 4, s.Tokens(), "a token that is about to end is not used")
+}
+
+func respond(w http.ResponseWriter, status int, body any) {
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
 }
 
 func TestErrorsDoNotRevealTheSecret(t *testing.T) {
-	s := newStandIn(t)
+	s := start(t)
 	target := connect(t, s.URL, func(c *keycloak.Config) {
 		c.ClientSecret = func() (string, error) { return "wrong-value", nil }
 	})
@@ -220,7 +232,7 @@ func TestErrorsDoNotRevealTheSecret(t *testing.T) {
 func TestResponsesAreBounded(t *testing.T) {
 	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/token") {
-			answer(w, 200, map[string]any{"access_token": "x", "expires_in": 60})
+			respond(w, 200, map[string]any{"access_token": "x", "expires_in": 60})
 			return
 		}
 		_, _ = io.WriteString(w, `[{"name":"`)
@@ -247,37 +259,37 @@ func TestATokenIsSentToNoOtherAddress(t *testing.T) {
 }
 
 func TestPrepareSetsUpTheFlow(t *testing.T) {
-	s := newStandIn(t)
+	s := start(t)
 	with := func(setUp bool) *keycloak.Target {
 		return connect(t, s.URL, func(c *keycloak.Config) { c.Authenticator, c.SetUpFlow = true, setUp })
 	}
 	_, err := with(false).Prepare(t.Context(), false)
 	require.ErrorContains(t, err, "no alternative clientele-secret")
-	assert.Empty(t, s.requests)
+	assert.Zero(t, s.Writes())
 
 	planned, err := with(true).Prepare(t.Context(), true)
 	require.NoError(t, err)
 	assert.Equal(t, []push.Difference{{Attribute: "clientAuthenticationFlow", Held: "clients without clientele-secret", Want: "a flow with clientele-secret"}}, planned)
-	assert.Empty(t, s.requests)
+	assert.Zero(t, s.Writes())
 
 	done, err := with(true).Prepare(t.Context(), false)
 	require.NoError(t, err)
 	assert.Equal(t, planned, done)
-	assert.Equal(t, "clients-with-clientele", s.flow)
-	before := len(s.requests)
+	assert.Equal(t, "clients-with-clientele", s.Flow())
+	before := s.Writes()
 	for _, setUp := range []bool{false, true} {
 		done, err = with(setUp).Prepare(t.Context(), false)
 		require.NoError(t, err)
 		assert.Empty(t, done)
 	}
-	assert.Len(t, s.requests, before)
+	assert.Equal(t, before, s.Writes())
 
-	s.flow = "clients" // as after an interrupted run
+	s.SetFlow("clients") // as after an interrupted run
 	_, err = with(true).Prepare(t.Context(), false)
 	require.NoError(t, err)
-	assert.Equal(t, "clients-with-clientele", s.flow)
+	assert.Equal(t, "clients-with-clientele", s.Flow())
 
-	s.provided = nil
+	s.Uninstall()
 	_, err = with(true).Prepare(t.Context(), false)
 	require.ErrorContains(t, err, "install")
 	without, err := connect(t, s.URL, nil).Prepare(t.Context(), false)
@@ -311,7 +323,7 @@ func TestCheck(t *testing.T) {
 	settings := pushtest.Kinds()["public"]
 	settings.RedirectURIs = []domain.RedirectURI{"https://a.example.com/*", domain.RedirectURI("https://a.example.com/" + strings.Repeat("x", 234))}
 	settings.DefaultACRValues = []string{"a", "b##c"}
-	s := newStandIn(t)
+	s := start(t)
 	own, registry := connect(t, s.URL, nil), connect(t, s.URL, func(c *keycloak.Config) { c.Authenticator = true })
 	rules := map[string]string{}
 	for _, finding := range own.Check(pushtest.Client("checked", settings)).Violations() {
@@ -331,7 +343,7 @@ func TestCheck(t *testing.T) {
 
 // Each setting that Keycloak has is written where it expects it.
 func TestSettings(t *testing.T) {
-	s := newStandIn(t)
+	s := start(t)
 	target := connect(t, s.URL, nil)
 	full := domain.Settings{
 		Name: "Full", Description: "all that Keycloak has", Status: domain.StatusSuspended, Confidential: true, SkipConsent: false,
@@ -351,7 +363,7 @@ func TestSettings(t *testing.T) {
 		RequireSignedRequestObject: true, RequirePAR: true, RequirePKCE: true, DPoPBound: true, CertificateBound: true, AccessTokenLifetime: 600,
 	}
 	put(t, target, pushtest.Client("full", full), nil)
-	client := s.client(t, "full")
+	client := s.Client("full")
 	attributes := client["attributes"].(map[string]any)
 	delete(attributes, "realm_client")
 	delete(attributes, "clientele.tenant")
@@ -387,12 +399,13 @@ func TestSettings(t *testing.T) {
 }
 
 func TestListEndsWithTheContext(t *testing.T) {
-	s := newStandIn(t)
+	s := start(t)
 	target := connect(t, s.URL, nil)
 	for i := range 120 {
 		require.NoError(t, target.Put(t.Context(), pushtest.Client(domain.ClientID(fmt.Sprintf("c-%d", i)), pushtest.Kinds()["public"]), nil))
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	count := 0
 	var last error
 	for _, err := range target.List(ctx) {

@@ -33,6 +33,7 @@ func (t *term) reconcileRegularly(ctx context.Context) {
 // first comparison began, and no cursor is stored before one has ended.
 func (t *term) reconcileOnce(ctx context.Context) error {
 	t.reconciling.Store(true)
+	t.reported.Store(0)
 	defer t.reconciling.Store(false)
 	c, began := t.unfinished, t.config.Clock.Now()
 	start := func(at application.Cursor) {

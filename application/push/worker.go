@@ -68,6 +68,10 @@ type Timing struct {
 // Then one client is tried at a time, and when it succeeds all others are.
 const outageAfter = 5
 
+// maxReported limits the clients that are logged one by one between two reconciliations: a
+// server that has lost its data has lost all clients.
+const maxReported = 100
+
 // maxBehind limits the pages of the feed that are read before the clients in them are
 // pushed.
 const maxBehind = 64
@@ -280,6 +284,7 @@ type term struct {
 	reading     atomic.Bool // whether the feed is behind or cannot be read
 	lastRead    atomic.Pointer[time.Time]
 
+	reported atomic.Int32              // clients that were logged since the last reconciliation
 	failures atomic.Int32              // in a row
 	probe    atomic.Pointer[time.Time] // when the next client is tried during an outage
 
@@ -421,7 +426,7 @@ func (t *term) note(id domain.ClientID, problem *Problem) {
 	}
 	t.outcomes[id] = problem
 	if problem != nil {
-		level := slog.LevelWarn
+		level := t.level()
 		if problem.Kind == ProblemPending { // during an outage, of every client
 			level = slog.LevelDebug
 		}
@@ -444,10 +449,11 @@ func (t *term) push(ctx context.Context) {
 			return
 		}
 		t.note(j.id, problem)
-		t.queue.done(j, err != nil, d.recheck, t.pause)
 		if err != nil {
 			t.failures.Add(1)
-		} else if t.failures.Swap(0) >= outageAfter {
+		}
+		t.queue.done(j, err != nil, d.recheck, t.retryPause)
+		if err == nil && t.failures.Swap(0) >= outageAfter {
 			t.queue.wakeRetries()
 		}
 	}
@@ -488,8 +494,8 @@ func (t *term) attempt(ctx context.Context, id domain.ClientID, absent bool) (d 
 		t.pushed.Add(1)
 		if d.Drift {
 			t.drift.Add(1)
-			t.config.Log.WarnContext(ctx, "client was changed at the server; repaired",
-				"client_id", id, "attributes", attributesOf(d.Differences), "target", t.config.Key.Target)
+			t.config.Log.Log(ctx, t.level(), "client was changed at the server; repaired",
+				"client_id", id, "attributes", attributesOf(d), "target", t.config.Key.Target)
 		}
 	}
 	if d.Secret != "" {
@@ -498,13 +504,37 @@ func (t *term) attempt(ctx context.Context, id domain.ClientID, absent bool) (d 
 	return d, nil, nil
 }
 
-// attributesOf returns the names of the attributes.
-func attributesOf(differences []Difference) []string {
+// level returns the level at which one client is logged.
+func (t *term) level() slog.Level {
+	switch n := t.reported.Add(1); {
+	case n < maxReported:
+		return slog.LevelWarn
+	case n == maxReported:
+		t.config.Log.Warn("many clients are not at the server as they should be; the next ones are logged at the level debug until the next reconciliation")
+	}
+	return slog.LevelDebug
+}
+
+// attributesOf returns the names of the attributes that differ.
+func attributesOf(d Decision) []string {
+	if d.Step == StepCreate {
+		return []string{"the whole client"}
+	}
 	var names []string
-	for _, d := range differences {
-		names = append(names, d.Attribute)
+	for _, difference := range d.Differences {
+		names = append(names, difference.Attribute)
 	}
 	return names
+}
+
+// retryPause returns the time before the next attempt to push a client. During an outage
+// [term.awaitServer] limits the attempts of all clients together. If the pauses of single
+// clients grew meanwhile, none would be tried soon after the return of the server.
+func (t *term) retryPause(attempts int) time.Duration {
+	if t.failures.Load() >= outageAfter {
+		return t.config.Timing.Probe
+	}
+	return t.pause(attempts)
 }
 
 // pause returns the time before the next attempt: it doubles with each, and varies.

@@ -749,6 +749,19 @@ func TestAnOutageOfTheServerEndsForAllClientsAtOnce(t *testing.T) {
 	})
 }
 
+// A server that was away for long is not left alone for as long again, although no other
+// client changes.
+func TestOneClientIsTriedRegularlyDuringAnOutage(t *testing.T) {
+	f := newFixture(t, memory.New())
+	f.run(f.worker(func(c *push.Config) { c.Timing.MinPause, c.Timing.MaxPause = 20*time.Millisecond, time.Hour }))
+	f.eventually(func() bool { return !f.state().ReconciledAt.IsZero() }, "reconciled")
+	f.server.setDown(true)
+	f.registerPublic("app")
+	f.eventually(func() bool { return f.server.called() > 100 }, "tried again and again")
+	f.server.setDown(false)
+	f.named("app", "App", true)
+}
+
 // deadLedger is the ledger of a process that has lost the connection to the database, or
 // is killed.
 type deadLedger struct {

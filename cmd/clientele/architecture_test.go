@@ -125,6 +125,7 @@ func TestTheProgramContainsNoTestCode(t *testing.T) {
 		assert.NotContains(t, pkg, "storetest")
 		assert.NotContains(t, pkg, "pushtest")
 		assert.NotContains(t, pkg, "hydratest")
+		assert.NotContains(t, pkg, "keycloaktest")
 		assert.NotContains(t, pkg, "adapters/memory")
 		assert.NotContains(t, pkg, "pgtest")
 		assert.NotContains(t, pkg, "cmd/servicetest")

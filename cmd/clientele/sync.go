@@ -167,11 +167,8 @@ func (c *syncCommand) key() push.Key {
 // not be pushed as it should be; with --dry-run it is 3 if anything differs.
 func (c *syncCommand) Run(ctx context.Context) (err error) {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
-	if c.DatabaseURL == "" {
-		// An empty registry would disable every client at the server.
-		if _, err := os.Stat(c.sqliteFile()); err != nil {
-			return fmt.Errorf("no registry in the data directory: %w", err)
-		}
+	if err := c.requireData(); err != nil { // the server's clients would be unknown to an empty registry
+		return err
 	}
 	db, err := c.openLogging(ctx, nil, log)
 	if err != nil {

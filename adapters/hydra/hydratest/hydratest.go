@@ -27,7 +27,7 @@ type Server struct {
 	clients  map[string]map[string]any
 	secrets  map[string][sha256.Size]byte
 	failing  int
-	delay    map[string]time.Duration
+	delay    time.Duration
 	requests map[string]int // by method
 	password string
 }
@@ -35,8 +35,7 @@ type Server struct {
 // Start starts a stand-in without clients.
 func Start() *Server {
 	s := &Server{
-		clients: map[string]map[string]any{}, secrets: map[string][sha256.Size]byte{},
-		delay: map[string]time.Duration{}, requests: map[string]int{},
+		clients: map[string]map[string]any{}, secrets: map[string][sha256.Size]byte{}, requests: map[string]int{},
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /admin/clients", s.list)
@@ -48,10 +47,9 @@ func Start() *Server {
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.requests[r.Method]++
-		failing, password := s.failing, s.password
-		delay := s.delay[r.URL.Path]
+		failing, password, delay := s.failing, s.password, s.delay
 		s.mu.Unlock()
-		if delay > 0 {
+		if delay > 0 && r.Method == http.MethodPost {
 			select {
 			case <-time.After(delay):
 			case <-r.Context().Done():
@@ -77,11 +75,11 @@ func (s *Server) Fail(status int) {
 	s.failing = status
 }
 
-// Delay makes the server take its time for requests about a client.
-func (s *Server) Delay(id string, d time.Duration) {
+// DelayCreation makes the server take its time to create a client.
+func (s *Server) DelayCreation(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.delay["/admin/clients/"+id] = d
+	s.delay = d
 }
 
 // Require makes the admin API accept only requests with this header Authorization.
@@ -190,7 +188,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	for i := from; i < min(from+size, len(ids)); i++ {
 		page = append(page, clone(s.clients[ids[i]]))
 	}
-	more := from+size < len(ids)
+	more := from+size < len(ids) || len(ids) == 0 // as Hydra does
 	s.mu.Unlock()
 	link := func(offset int, rel string) string {
 		token := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"offset":"%d","v":2}`, offset))

@@ -1,26 +1,32 @@
-package keycloak_test
+// Package keycloaktest is a small stand-in for Keycloak: its Admin REST API for clients and
+// flows, and the token endpoint with client_credentials. It behaves as Keycloak 26.7.3 was
+// seen to: how it merges, what it ignores, and what it answers with 500. Tests use it,
+// because the real one takes a minute to start; the suite runs against both.
+package keycloaktest
 
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"testing"
 	"unicode/utf8"
-
-	"github.com/stretchr/testify/require"
-
-	"github.com/clientele-oauth/clientele/domain"
 )
 
-// standIn answers as Keycloak 26.7.3 does, as far as the target uses it: with its ways to
-// merge, to ignore names of scopes, and to answer 500. The same suite runs against the
-// real server, see real_test.go.
-type standIn struct {
+// The service account that the stand-in knows; its secret has to be encoded in a header.
+const (
+	ClientID = "sync"
+	Secret   = "sync secret/"
+)
+
+// Server is a stand-in for Keycloak with the realm "test". Its methods are safe for
+// concurrent use.
+type Server struct {
 	*httptest.Server
 
 	mu       sync.Mutex
@@ -34,14 +40,14 @@ type standIn struct {
 	flow     string // that is bound
 	executed map[string][]map[string]any
 	provided []string
-	requests []string // those that write
+	writes   int
 }
 
 const realmPath = "/admin/realms/test"
 
-func newStandIn(t *testing.T) *standIn {
-	t.Helper()
-	s := &standIn{
+// Start starts a stand-in without clients.
+func Start() *Server {
+	s := &Server{
 		clients: map[string]map[string]any{}, token: "token-0", expires: 60,
 		flow: "clients", executed: map[string][]map[string]any{"clients": {{"id": "e0", "providerId": "client-secret", "requirement": "ALTERNATIVE"}}},
 		provided: []string{"client-secret", "clientele-secret"},
@@ -57,12 +63,12 @@ func newStandIn(t *testing.T) *standIn {
 		"PUT /clients/{id}/optional-client-scopes/{scope}":    s.linkScope,
 		"DELETE /clients/{id}/optional-client-scopes/{scope}": s.linkScope,
 		"DELETE /clients/{id}/default-client-scopes/{scope}":  s.linkScope,
-		"GET /client-scopes": func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, scopesOf("", "")) },
+		"GET /client-scopes": func(w http.ResponseWriter, _ *http.Request) { respond(w, 200, scopesOf("", "")) },
 		"GET /default-default-client-scopes": func(w http.ResponseWriter, _ *http.Request) {
-			answer(w, 200, scopesOf("default", ""))
+			respond(w, 200, scopesOf("default", ""))
 		},
 		"GET /default-optional-client-scopes": func(w http.ResponseWriter, _ *http.Request) {
-			answer(w, 200, scopesOf("optional", ""))
+			respond(w, 200, scopesOf("optional", ""))
 		},
 		"GET /authentication/client-authenticator-providers": s.providers,
 		"GET /authentication/flows": func(w http.ResponseWriter, _ *http.Request) {
@@ -70,14 +76,14 @@ func newStandIn(t *testing.T) *standIn {
 			for alias := range s.executed {
 				list = append(list, map[string]any{"alias": alias, "builtIn": alias == "clients"})
 			}
-			answer(w, 200, list)
+			respond(w, 200, list)
 		},
 		"POST /authentication/flows/{alias}/copy":                 s.copyFlow,
 		"GET /authentication/flows/{alias}/executions":            s.listExecutions,
 		"PUT /authentication/flows/{alias}/executions":            s.updateExecution,
 		"POST /authentication/flows/{alias}/executions/execution": s.addExecution,
 		"GET ": func(w http.ResponseWriter, _ *http.Request) {
-			answer(w, 200, map[string]any{"realm": "test", "clientAuthenticationFlow": s.flow})
+			respond(w, 200, map[string]any{"realm": "test", "clientAuthenticationFlow": s.flow})
 		},
 		"PUT ": s.bind,
 	}
@@ -86,11 +92,10 @@ func newStandIn(t *testing.T) *standIn {
 		routes.HandleFunc(method+" "+realmPath+path, s.guarded(handle))
 	}
 	s.Server = httptest.NewServer(routes)
-	t.Cleanup(s.Close)
 	return s
 }
 
-func answer(w http.ResponseWriter, status int, body any) {
+func respond(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	if body != nil {
@@ -99,46 +104,46 @@ func answer(w http.ResponseWriter, status int, body any) {
 }
 
 // guarded checks the access token, and keeps calls apart.
-func (s *standIn) guarded(handle http.HandlerFunc) http.HandlerFunc {
+func (s *Server) guarded(handle http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		switch {
 		case s.fails:
-			answer(w, http.StatusServiceUnavailable, nil)
+			respond(w, http.StatusServiceUnavailable, nil)
 		case r.Header.Get("Authorization") != "Bearer "+s.token:
-			answer(w, http.StatusUnauthorized, map[string]string{"error": "HTTP 401 Unauthorized"})
+			respond(w, http.StatusUnauthorized, map[string]string{"error": "HTTP 401 Unauthorized"})
 		default:
 			if r.Method != http.MethodGet {
-				s.requests = append(s.requests, r.Method+" "+r.URL.Path)
+				s.writes++
 			}
 			handle(w, r)
 		}
 	}
 }
 
-// issue issues a token to the service account, or says whether a secret is right.
-func (s *standIn) issue(w http.ResponseWriter, r *http.Request) {
+// issue issues a token to the service account, and to clients of the realm.
+func (s *Server) issue(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id, secret, _ := r.BasicAuth()
 	switch {
 	case s.fails:
-		answer(w, http.StatusServiceUnavailable, nil)
+		respond(w, http.StatusServiceUnavailable, nil)
 		return
-	case id == "sync" && secret == "sync+secret%2F":
+	case id == url.QueryEscape(ClientID) && secret == url.QueryEscape(Secret):
 		s.tokens++
 		s.token = fmt.Sprintf("token-%d", s.tokens)
-		answer(w, 200, map[string]any{"access_token": s.token, "expires_in": s.expires})
+		respond(w, 200, map[string]any{"access_token": s.token, "expires_in": s.expires})
 		return
 	}
 	for _, client := range s.clients {
 		if client["clientId"] == id && client["enabled"] == true && client["secret"] == secret && client["serviceAccountsEnabled"] == true {
-			answer(w, 200, map[string]any{"access_token": "x"})
+			respond(w, 200, map[string]any{"access_token": "x"})
 			return
 		}
 	}
-	answer(w, 401, map[string]string{"error": "invalid_client", "error_description": "Invalid client or Invalid client credentials"})
+	respond(w, 401, map[string]string{"error": "invalid_client", "error_description": "Invalid client or Invalid client credentials"})
 }
 
 // scopesOf returns the client scopes of the realm that it gives to new clients in this way;
@@ -148,7 +153,9 @@ func scopesOf(kind, name string) []map[string]any {
 	for _, scope := range []struct{ name, kind, inToken string }{
 		{"basic", "default", "false"},
 		{"profile", "default", "true"},
-		{"email", "default", ""}, {"phone", "optional", "true"}, {"payments", "none", "true"},
+		{"email", "default", ""},
+		{"phone", "optional", "true"},
+		{"payments", "none", "true"},
 	} {
 		if (kind == "" || kind == scope.kind) && (name == "" || name == scope.name) {
 			attributes := map[string]string{}
@@ -174,7 +181,7 @@ func namesOf(kind string) []any {
 	return list
 }
 
-func (s *standIn) list(w http.ResponseWriter, r *http.Request) {
+func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	list := []any{}
 	first, _ := strconv.Atoi(r.URL.Query().Get("first"))
 	limit, _ := strconv.Atoi(r.URL.Query().Get("max"))
@@ -184,11 +191,11 @@ func (s *standIn) list(w http.ResponseWriter, r *http.Request) {
 			list = append(list, s.clients[key])
 		}
 	}
-	answer(w, 200, list)
+	respond(w, 200, list)
 }
 
-func (s *standIn) read(w http.ResponseWriter, r *http.Request) {
-	answer(w, 200, s.clients[r.PathValue("id")])
+func (s *Server) read(w http.ResponseWriter, r *http.Request) {
+	respond(w, 200, s.clients[r.PathValue("id")])
 }
 
 func body(r *http.Request) map[string]any {
@@ -204,22 +211,22 @@ func fault(w http.ResponseWriter, members map[string]any) bool {
 	for _, value := range slices.Concat(values, uris) {
 		text, _ := value.(string)
 		if strings.HasPrefix(text, "javascript:") {
-			answer(w, 400, map[string]string{"error": "invalid_input", "error_description": "A redirect URI uses an illegal scheme"})
+			respond(w, 400, map[string]string{"error": "invalid_input", "error_description": "A redirect URI uses an illegal scheme"})
 			return true
 		}
 		if utf8.RuneCountInString(text) > 255 {
-			answer(w, 500, map[string]string{"error": "unknown_error", "error_description": "For more on this error consult the server log."})
+			respond(w, 500, map[string]string{"error": "unknown_error", "error_description": "For more on this error consult the server log."})
 			return true
 		}
 	}
 	return false
 }
 
-func (s *standIn) create(w http.ResponseWriter, r *http.Request) {
+func (s *Server) create(w http.ResponseWriter, r *http.Request) {
 	members := body(r)
 	for _, client := range s.clients {
 		if client["clientId"] == members["clientId"] {
-			answer(w, 409, map[string]string{"errorMessage": fmt.Sprintf("Client %s already exists", members["clientId"])})
+			respond(w, 409, map[string]string{"errorMessage": fmt.Sprintf("Client %s already exists", members["clientId"])})
 			return
 		}
 	}
@@ -249,7 +256,7 @@ func (s *standIn) create(w http.ResponseWriter, r *http.Request) {
 	delete(members, "optionalClientScopes")
 	s.clients[id], s.order = client, append(s.order, id)
 	merge(client, members)
-	answer(w, 201, nil)
+	respond(w, 201, nil)
 }
 
 // merge replaces members; an attribute with an empty value is removed.
@@ -290,31 +297,31 @@ func merge(client, members map[string]any) {
 }
 
 // held returns the client of the path, or answers 404.
-func (s *standIn) held(w http.ResponseWriter, r *http.Request) map[string]any {
+func (s *Server) held(w http.ResponseWriter, r *http.Request) map[string]any {
 	client := s.clients[r.PathValue("id")]
 	if client == nil {
-		answer(w, 404, map[string]string{"error": "Could not find client"})
+		respond(w, 404, map[string]string{"error": "Could not find client"})
 	}
 	return client
 }
 
-func (s *standIn) update(w http.ResponseWriter, r *http.Request) {
+func (s *Server) update(w http.ResponseWriter, r *http.Request) {
 	members := body(r)
 	if client := s.held(w, r); client != nil && !fault(w, members) {
 		merge(client, members)
-		answer(w, 204, nil)
+		respond(w, 204, nil)
 	}
 }
 
-func (s *standIn) remove(w http.ResponseWriter, r *http.Request) {
+func (s *Server) remove(w http.ResponseWriter, r *http.Request) {
 	if s.held(w, r) != nil {
 		delete(s.clients, r.PathValue("id"))
 		s.order = slices.DeleteFunc(s.order, func(id string) bool { return id == r.PathValue("id") })
-		answer(w, 204, nil)
+		respond(w, 204, nil)
 	}
 }
 
-func (s *standIn) linkScope(w http.ResponseWriter, r *http.Request) {
+func (s *Server) linkScope(w http.ResponseWriter, r *http.Request) {
 	client := s.held(w, r)
 	if client == nil {
 		return
@@ -329,80 +336,138 @@ func (s *standIn) linkScope(w http.ResponseWriter, r *http.Request) {
 		list = append(list, name)
 	}
 	client[kind] = list
-	answer(w, 204, nil)
+	respond(w, 204, nil)
 }
 
-func (s *standIn) providers(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) providers(w http.ResponseWriter, _ *http.Request) {
 	list := []map[string]any{}
 	for _, id := range s.provided {
 		list = append(list, map[string]any{"id": id})
 	}
-	answer(w, 200, list)
+	respond(w, 200, list)
 }
 
-func (s *standIn) copyFlow(w http.ResponseWriter, r *http.Request) {
+func (s *Server) copyFlow(w http.ResponseWriter, r *http.Request) {
 	name := body(r)["newName"].(string)
 	if s.executed[name] != nil {
-		answer(w, 409, map[string]string{"errorMessage": "New flow alias name already exists"})
+		respond(w, 409, map[string]string{"errorMessage": "New flow alias name already exists"})
 		return
 	}
 	for _, execution := range s.executed[r.PathValue("alias")] {
 		s.executed[name] = append(s.executed[name], map[string]any{"id": execution["id"], "providerId": execution["providerId"], "requirement": execution["requirement"]})
 	}
-	answer(w, 201, nil)
+	respond(w, 201, nil)
 }
 
-func (s *standIn) listExecutions(w http.ResponseWriter, r *http.Request) {
-	answer(w, 200, s.executed[r.PathValue("alias")])
+func (s *Server) listExecutions(w http.ResponseWriter, r *http.Request) {
+	respond(w, 200, s.executed[r.PathValue("alias")])
 }
 
-func (s *standIn) addExecution(w http.ResponseWriter, r *http.Request) {
+func (s *Server) addExecution(w http.ResponseWriter, r *http.Request) {
 	alias := r.PathValue("alias")
 	if alias == "clients" {
-		answer(w, 400, map[string]string{"error": "It is illegal to add execution to a built in flow"})
+		respond(w, 400, map[string]string{"error": "It is illegal to add execution to a built in flow"})
 		return
 	}
 	s.next++
 	s.executed[alias] = append(s.executed[alias], map[string]any{"id": fmt.Sprintf("e%d", s.next), "providerId": body(r)["provider"], "requirement": "DISABLED"})
-	answer(w, 201, nil)
+	respond(w, 201, nil)
 }
 
-func (s *standIn) updateExecution(w http.ResponseWriter, r *http.Request) {
+func (s *Server) updateExecution(w http.ResponseWriter, r *http.Request) {
 	change := body(r)
 	for _, execution := range s.executed[r.PathValue("alias")] {
 		if execution["id"] == change["id"] {
 			execution["requirement"] = change["requirement"]
 		}
 	}
-	answer(w, 202, nil)
+	respond(w, 202, nil)
 }
 
-func (s *standIn) bind(w http.ResponseWriter, r *http.Request) {
+func (s *Server) bind(w http.ResponseWriter, r *http.Request) {
 	s.flow = body(r)["clientAuthenticationFlow"].(string)
-	answer(w, 204, nil)
+	respond(w, 204, nil)
 }
 
-// plant creates a client as an administrator does.
-func (s *standIn) plant(t *testing.T, members map[string]any) {
-	t.Helper()
+// Plant creates a client as an administrator does.
+func (s *Server) Plant(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.next++
-	id := fmt.Sprintf("id-%d", s.next)
-	members["id"], members["attributes"] = id, map[string]any{}
-	s.clients[id], s.order = members, append(s.order, id)
+	key := fmt.Sprintf("id-%d", s.next)
+	s.clients[key] = map[string]any{"id": key, "clientId": id, "enabled": true, "attributes": map[string]any{}}
+	s.order = append(s.order, key)
 }
 
-// client returns the members of a client.
-func (s *standIn) client(t *testing.T, id domain.ClientID) map[string]any {
-	t.Helper()
+// Client returns the members of a client; nil if there is none.
+func (s *Server) Client(id string) map[string]any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, client := range s.clients {
-		if client["clientId"] == string(id) {
-			return client
+		if client["clientId"] == id {
+			return maps.Clone(client)
 		}
 	}
-	require.Fail(t, "no client "+string(id))
 	return nil
+}
+
+// Change changes members of a client as an administrator does.
+func (s *Server) Change(id string, change func(members, attributes map[string]any)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, client := range s.clients {
+		if client["clientId"] == id {
+			change(client, client["attributes"].(map[string]any))
+		}
+	}
+}
+
+// Fail makes the server answer every request with 503 from now on.
+func (s *Server) Fail() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fails = true
+}
+
+// Revoke ends the access tokens that were issued, and has later ones end after so many
+// seconds.
+func (s *Server) Revoke(expires int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.token, s.expires = "revoked", expires
+}
+
+// Tokens returns how many access tokens were issued to the service account.
+func (s *Server) Tokens() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tokens
+}
+
+// Writes returns how many requests changed something, or tried to.
+func (s *Server) Writes() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writes
+}
+
+// Flow returns the client authentication flow of the realm.
+func (s *Server) Flow() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.flow
+}
+
+// SetFlow binds a client authentication flow.
+func (s *Server) SetFlow(alias string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flow = alias
+}
+
+// Uninstall removes the client authenticator of the registry.
+func (s *Server) Uninstall() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.provided = []string{"client-secret"}
 }
