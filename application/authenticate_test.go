@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -237,15 +238,14 @@ func TestFailuresAreLimitedByClient(t *testing.T) {
 	onEachStore(t, func(t *testing.T, r *registry) {
 		own, err := r.Register(t.Context(), admin, "own", validChange(), application.Options{})
 		require.NoError(t, err)
-		for _, id := range []domain.ClientID{"weak", "used", "strong"} {
-			hash := weakHash
-			if id == "strong" {
-				hash = importedHash
-			}
+		plain := sha256.Sum256([]byte(weakValue))
+		for id, hash := range map[domain.ClientID]string{
+			"weak": weakHash, "used": weakHash, "strong": importedHash, "plain": hex.EncodeToString(plain[:]),
+		} {
 			_, err = r.Import(t.Context(), admin, id, validChange(), hash, application.Options{})
 			require.NoError(t, err)
 		}
-		values := map[domain.ClientID]string{"own": own.Secret, "weak": weakValue, "used": weakValue, "strong": importedValue}
+		values := map[domain.ClientID]string{"own": own.Secret, "weak": weakValue, "used": weakValue, "strong": importedValue, "plain": weakValue}
 		assert.NotEmpty(t, verify(t, r, "strong", importedValue), "now it has a fast hash")
 		r.with(func(c *application.Config) { c.Failures = ratelimit.FailuresPerMinute(6, c.Clock.Now) })
 		assert.NotEmpty(t, verify(t, r, "used", weakValue))
@@ -263,13 +263,15 @@ func TestFailuresAreLimitedByClient(t *testing.T) {
 			}
 			return retry.After
 		}
-		for _, id := range []domain.ClientID{"own", "weak", "used", "strong", "nobody"} {
+		for _, id := range []domain.ClientID{"own", "weak", "used", "strong", "plain", "nobody"} {
 			for range 6 {
 				assert.Zero(t, limited(id, "wrong"), id)
 			}
 			assert.Equal(t, 10*time.Second, limited(id, "wrong"), id)
 		}
-		assert.Equal(t, 10*time.Second, limited("weak", weakValue), "it could be the lucky guess")
+		for _, id := range []domain.ClientID{"weak", "plain"} {
+			assert.Equal(t, 10*time.Second, limited(id, weakValue), "it could be the lucky guess")
+		}
 		for _, id := range []domain.ClientID{"own", "used", "strong"} {
 			for range 10 {
 				assert.NotEmpty(t, verify(t, r, id, values[id]), "nobody can lock out %s", id)

@@ -44,14 +44,14 @@ func assertionIsUsedOnce(t *testing.T, store application.Store) {
 
 func oneUseSucceeds(t *testing.T, store application.Store) {
 	const callers, rounds = 32, 8
-	for round := range rounds {
+	for round := range byte(rounds) {
 		errs := make([]error, callers)
 		begin := make(chan struct{})
 		var group sync.WaitGroup
 		for i := range callers {
 			group.Go(func() {
 				<-begin
-				errs[i] = store.UseAssertion(t.Context(), useOf(byte(round)))
+				errs[i] = store.UseAssertion(t.Context(), useOf(round))
 			})
 		}
 		close(begin)

@@ -28,7 +28,7 @@ func TestABusyClientIsNotLimitedAndWrongSecretsAre(t *testing.T) {
 		authenticate := func(secret string) *client.AuthenticateClientResult {
 			header := "Basic " + base64.StdEncoding.EncodeToString([]byte("busy:"+secret))
 			got, err := server.AuthenticateClientWithResponse(t.Context(), nil, client.AuthenticateClientRequest{Authorization: &header})
-			if !assert.NoError(t, err) { //nolint:testifylint // not the goroutine of the test
+			if !assert.NoError(t, err) {
 				return &client.AuthenticateClientResult{HTTPResponse: &http.Response{}}
 			}
 			return got

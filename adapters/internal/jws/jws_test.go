@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/base64"
 	"strings"
 	"testing"
@@ -57,6 +58,12 @@ func TestSignaturesOfAnotherLibrary(t *testing.T) {
 		assert.False(t, jws.Verify(payload, algorithm, key.Public()), "%s with another payload", algorithm)
 		assert.False(t, jws.Verify(text[:strings.LastIndexByte(text, '.')+1], algorithm, key.Public()), "%s without a signature", algorithm)
 	}
+	// A key on another curve than that of the algorithm (RFC 7518 §3.4).
+	digest := sha256.Sum256([]byte("e30.e30"))
+	r, s, err := ecdsa.Sign(rand.Reader, keys["ES384"].(*ecdsa.PrivateKey), digest[:])
+	require.NoError(t, err)
+	signature := append(r.FillBytes(make([]byte, 48)), s.FillBytes(make([]byte, 48))...)
+	assert.False(t, jws.Verify("e30.e30."+base64.RawURLEncoding.EncodeToString(signature), "ES256", keys["ES384"].Public()))
 	assert.False(t, jws.Verify("", "ES256", keys["ES256"].Public()))
 	assert.False(t, jws.Verify("x", "ES256", nil))
 }
@@ -91,6 +98,6 @@ func TestParsingIsStrict(t *testing.T) {
 		"too long":              valid + strings.Repeat("A", jws.MaxBytes),
 	} {
 		_, err := jws.Parse(text)
-		assert.Error(t, err, name) //nolint:testifylint // all texts are checked
+		assert.Error(t, err, name)
 	}
 }
