@@ -34,7 +34,8 @@ const (
 	FailureNoCredentials AuthFailure = "credentials_missing"
 	// FailureSecret: the value is not a secret of the client that is valid now.
 	FailureSecret AuthFailure = "secret_invalid"
-	// The failures of a client assertion, see [ClientAssertion.Check].
+	// FailureAssertionType and the following are about client assertions, see
+	// [ClientAssertion.Check].
 	FailureAssertionType      AuthFailure = "assertion_type_unknown"
 	FailureAssertionMalformed AuthFailure = "assertion_malformed"
 	FailureAssertionKind      AuthFailure = "assertion_typ"
@@ -48,7 +49,8 @@ const (
 	FailureAssertionKey       AuthFailure = "assertion_key_unknown"
 	FailureAssertionSignature AuthFailure = "assertion_signature"
 	FailureAssertionReplayed  AuthFailure = "assertion_replayed"
-	// The failures of a certificate, see [ClientCertificate.Check].
+	// FailureCertificateMalformed and the following are about certificates, see
+	// [ClientCertificate.Check].
 	FailureCertificateMalformed  AuthFailure = "certificate_malformed"
 	FailureCertificateExpired    AuthFailure = "certificate_expired"
 	FailureCertificateUnverified AuthFailure = "certificate_unverified"

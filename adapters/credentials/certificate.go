@@ -93,9 +93,8 @@ func readName(der []byte) ([]domain.RelativeName, bool) {
 }
 
 // textOf returns the value of a DirectoryString or IA5String; empty if it is of another
-// type, or not well-formed.
+// type, or not well-formed. crypto/x509 has rejected UniversalString.
 func textOf(value asn1.RawValue) string {
-	const universalString = 28
 	if value.Class != asn1.ClassUniversal || value.IsCompound {
 		return ""
 	}
@@ -117,16 +116,6 @@ func textOf(value asn1.RawValue) string {
 				units[i] = uint16(value.Bytes[2*i])<<8 | uint16(value.Bytes[2*i+1])
 			}
 			return string(utf16.Decode(units))
-		}
-	case universalString:
-		if len(value.Bytes)%4 == 0 {
-			var text strings.Builder
-			for i := 0; i < len(value.Bytes); i += 4 {
-				b := value.Bytes[i:]
-				r := rune(b[0])<<24 | rune(b[1])<<16 | rune(b[2])<<8 | rune(b[3])
-				text.WriteRune(r)
-			}
-			return text.String()
 		}
 	}
 	return ""

@@ -31,6 +31,7 @@ func (s *server) AuthenticateClient(
 		}
 	}
 	result, err := s.registry.Authenticate(ctx, requestStateOf(ctx).caller, request)
+	s.observer.ClientAuthenticated(resultOf(err))
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +46,19 @@ func (s *server) AuthenticateClient(
 			w.TextUnlessEmpty("secret_id", result.SecretID)
 		})
 	}), nil
+}
+
+// resultOf returns the result of an authentication for the metrics.
+func resultOf(err error) string {
+	failure, failed := errors.AsType[*application.AuthenticationError](err)
+	switch {
+	case failed:
+		return string(failure.Reason)
+	case err != nil:
+		return "undecided"
+	default:
+		return "authenticated"
+	}
 }
 
 // logUnauthenticated logs why a client was not authenticated. This is not a warning,

@@ -15,6 +15,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/url"
@@ -103,9 +104,7 @@ func publicJWK(t *testing.T, signer crypto.Signer, more map[string]any) map[stri
 	case ed25519.PublicKey:
 		key["kty"], key["crv"], key["x"] = "OKP", "Ed25519", base64url(public)
 	}
-	for name, value := range more {
-		key[name] = value
-	}
+	maps.Copy(key, more)
 	return key
 }
 
@@ -152,9 +151,7 @@ func (s service) authenticate(t *testing.T, request map[string]any, query ...str
 func (s service) registerClient(t *testing.T, id string, fields map[string]any) string {
 	t.Helper()
 	client := map[string]any{"client_id": id, "name": id, "redirect_uris": []string{"https://a.example/cb"}}
-	for name, value := range fields {
-		client[name] = value
-	}
+	maps.Copy(client, fields)
 	body, err := json.Marshal(client)
 	require.NoError(t, err)
 	a := s.do(t, call{method: "POST", path: clients, token: "admin", body: string(body)})
@@ -226,9 +223,7 @@ func testAuthentication(t *testing.T, s service) {
 	claims := func(members map[string]any) map[string]any { return signed(assertion{claims: members}) }
 	of := func(id string, header, more map[string]any, signer crypto.Signer) map[string]any {
 		members := map[string]any{"iss": id, "sub": id}
-		for name, value := range more {
-			members[name] = value
-		}
+		maps.Copy(members, more)
 		return signed(assertion{header: header, claims: members, signer: signer})
 	}
 	with := func(request map[string]any, name string, value any) map[string]any {

@@ -187,6 +187,10 @@ func (s service) do(t *testing.T, c call) response {
 	if kind := a.header.Get("Content-Type"); (kind == "application/json" || strings.HasSuffix(kind, "+json")) && a.text != "" {
 		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &a.body), "%s", a.text)
 	}
+	if a.status == http.StatusTooManyRequests { // wherever it comes from
+		require.NotEmpty(t, a.header.Get("Retry-After"))
+		require.Equal(t, a.header.Get("Retry-After"), fmt.Sprint(a.body["retry_after"]))
+	}
 	return a
 }
 

@@ -4648,7 +4648,7 @@ type ClientInterface interface {
 	// Clocks may differ by 30 seconds. The algorithm must be `token_endpoint_auth_signing_alg` if the client sets it, or
 	// else one that its profile allows. Keys at a `jwks_uri` are fetched, again if the assertion names one that is not
 	// known. Each assertion is accepted once, by all replicas together; one that is refused for another reason is not used
-	// up.
+	// up. After a 503, or without a response, it may be: do not repeat the request.
 	//
 	// **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
 	// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
@@ -4687,7 +4687,7 @@ type ClientInterface interface {
 	// Clocks may differ by 30 seconds. The algorithm must be `token_endpoint_auth_signing_alg` if the client sets it, or
 	// else one that its profile allows. Keys at a `jwks_uri` are fetched, again if the assertion names one that is not
 	// known. Each assertion is accepted once, by all replicas together; one that is refused for another reason is not used
-	// up.
+	// up. After a 503, or without a response, it may be: do not repeat the request.
 	//
 	// **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
 	// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
@@ -5110,7 +5110,7 @@ type ClientInterface interface {
 // Clocks may differ by 30 seconds. The algorithm must be `token_endpoint_auth_signing_alg` if the client sets it, or
 // else one that its profile allows. Keys at a `jwks_uri` are fetched, again if the assertion names one that is not
 // known. Each assertion is accepted once, by all replicas together; one that is refused for another reason is not used
-// up.
+// up. After a 503, or without a response, it may be: do not repeat the request.
 //
 // **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
 // client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
@@ -5159,7 +5159,7 @@ func (c *Client) AuthenticateClientWithBody(ctx context.Context, params *Authent
 // Clocks may differ by 30 seconds. The algorithm must be `token_endpoint_auth_signing_alg` if the client sets it, or
 // else one that its profile allows. Keys at a `jwks_uri` are fetched, again if the assertion names one that is not
 // known. Each assertion is accepted once, by all replicas together; one that is refused for another reason is not used
-// up.
+// up. After a 503, or without a response, it may be: do not repeat the request.
 //
 // **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
 // client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
@@ -8092,7 +8092,7 @@ type ClientWithResponsesInterface interface {
 	// Clocks may differ by 30 seconds. The algorithm must be `token_endpoint_auth_signing_alg` if the client sets it, or
 	// else one that its profile allows. Keys at a `jwks_uri` are fetched, again if the assertion names one that is not
 	// known. Each assertion is accepted once, by all replicas together; one that is refused for another reason is not used
-	// up.
+	// up. After a 503, or without a response, it may be: do not repeat the request.
 	//
 	// **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
 	// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
@@ -8131,7 +8131,7 @@ type ClientWithResponsesInterface interface {
 	// Clocks may differ by 30 seconds. The algorithm must be `token_endpoint_auth_signing_alg` if the client sets it, or
 	// else one that its profile allows. Keys at a `jwks_uri` are fetched, again if the assertion names one that is not
 	// known. Each assertion is accepted once, by all replicas together; one that is refused for another reason is not used
-	// up.
+	// up. After a 503, or without a response, it may be: do not repeat the request.
 	//
 	// **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
 	// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
@@ -11689,7 +11689,7 @@ func (r GetPublicKeysResult) ContentType() string {
 // Clocks may differ by 30 seconds. The algorithm must be `token_endpoint_auth_signing_alg` if the client sets it, or
 // else one that its profile allows. Keys at a `jwks_uri` are fetched, again if the assertion names one that is not
 // known. Each assertion is accepted once, by all replicas together; one that is refused for another reason is not used
-// up.
+// up. After a 503, or without a response, it may be: do not repeat the request.
 //
 // **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
 // client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
@@ -11734,7 +11734,7 @@ func (c *ClientWithResponses) AuthenticateClientWithBodyWithResponse(ctx context
 // Clocks may differ by 30 seconds. The algorithm must be `token_endpoint_auth_signing_alg` if the client sets it, or
 // else one that its profile allows. Keys at a `jwks_uri` are fetched, again if the assertion names one that is not
 // known. Each assertion is accepted once, by all replicas together; one that is refused for another reason is not used
-// up.
+// up. After a 503, or without a response, it may be: do not repeat the request.
 //
 // **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
 // client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
