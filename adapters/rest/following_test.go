@@ -115,7 +115,7 @@ func testCursorOfAnotherHistory(t *testing.T, s service) {
 	} {
 		a := s.do(t, c)
 		assert.Equal(t, http.StatusBadRequest, a.status, c.path)
-		assert.Equal(t, "unknown cursor; start again from the list and its changes_cursor", a.body["message"])
+		assert.Equal(t, "unknown cursor; start again from a snapshot or list and its changes_cursor", a.body["message"])
 	}
 	empty := s.do(t, call{method: "GET", path: clients, token: "other-tenant"})
 	cursor, _ = empty.body["changes_cursor"].(string)

@@ -134,6 +134,78 @@ func (e Status) Valid() bool {
 	}
 }
 
+// Defines values for Tenants.
+const (
+	TenantsAll Tenants = "all"
+)
+
+// Valid indicates whether the value is a known member of the Tenants enum.
+func (e Tenants) Valid() bool {
+	switch e {
+	case TenantsAll:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListChangesParamsActions.
+const (
+	ListChangesParamsActionsCreate       ListChangesParamsActions = "create"
+	ListChangesParamsActionsCreateSecret ListChangesParamsActions = "create_secret"
+	ListChangesParamsActionsDelete       ListChangesParamsActions = "delete"
+	ListChangesParamsActionsDeleteSecret ListChangesParamsActions = "delete_secret"
+	ListChangesParamsActionsExpireSecret ListChangesParamsActions = "expire_secret"
+	ListChangesParamsActionsPurge        ListChangesParamsActions = "purge"
+	ListChangesParamsActionsRestore      ListChangesParamsActions = "restore"
+	ListChangesParamsActionsRevert       ListChangesParamsActions = "revert"
+	ListChangesParamsActionsRotateSecret ListChangesParamsActions = "rotate_secret"
+	ListChangesParamsActionsUpdate       ListChangesParamsActions = "update"
+)
+
+// Valid indicates whether the value is a known member of the ListChangesParamsActions enum.
+func (e ListChangesParamsActions) Valid() bool {
+	switch e {
+	case ListChangesParamsActionsCreate:
+		return true
+	case ListChangesParamsActionsCreateSecret:
+		return true
+	case ListChangesParamsActionsDelete:
+		return true
+	case ListChangesParamsActionsDeleteSecret:
+		return true
+	case ListChangesParamsActionsExpireSecret:
+		return true
+	case ListChangesParamsActionsPurge:
+		return true
+	case ListChangesParamsActionsRestore:
+		return true
+	case ListChangesParamsActionsRevert:
+		return true
+	case ListChangesParamsActionsRotateSecret:
+		return true
+	case ListChangesParamsActionsUpdate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListChangesParamsTenants.
+const (
+	ListChangesParamsTenantsAll ListChangesParamsTenants = "all"
+)
+
+// Valid indicates whether the value is a known member of the ListChangesParamsTenants enum.
+func (e ListChangesParamsTenants) Valid() bool {
+	switch e {
+	case ListChangesParamsTenantsAll:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListChangesParamsFormat.
 const (
 	ListChangesParamsFormatClientele ListChangesParamsFormat = "clientele"
@@ -287,6 +359,21 @@ func (e GetSnapshotParamsInclude) Valid() bool {
 	}
 }
 
+// Defines values for GetSnapshotParamsTenants.
+const (
+	GetSnapshotParamsTenantsAll GetSnapshotParamsTenants = "all"
+)
+
+// Valid indicates whether the value is a known member of the GetSnapshotParamsTenants enum.
+func (e GetSnapshotParamsTenants) Valid() bool {
+	switch e {
+	case GetSnapshotParamsTenantsAll:
+		return true
+	default:
+		return false
+	}
+}
+
 // Actor Who made a change.
 type Actor struct {
 	// ClientID The client that the access token was issued to; absent if the token names none.
@@ -302,7 +389,7 @@ type Actor struct {
 
 // Change One change in the feed.
 type Change struct {
-	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret` or `expire_secret`.
 	//
 	// Example: update
 	Action *string `json:"action,omitempty"`
@@ -342,6 +429,11 @@ type Change struct {
 	//
 	// Example: 7
 	Revision *int64 `json:"revision,omitempty"`
+
+	// TenantID The tenant of the client; only with `tenants=all`.
+	//
+	// Example: tenant_abc123
+	TenantID *string `json:"tenant_id,omitempty"`
 
 	// Unreadable True if the stored record of this change is damaged and cannot be read; `client` and `jwks` are then absent. Absent otherwise.
 	//
@@ -915,7 +1007,7 @@ type ClientMetadata struct {
 
 // ClientMetadataChange One change in the feed, with the client in the standard names.
 type ClientMetadataChange struct {
-	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret` or `expire_secret`.
 	//
 	// Example: update
 	Action *string `json:"action,omitempty"`
@@ -954,6 +1046,11 @@ type ClientMetadataChange struct {
 	//
 	// Example: 7
 	Revision *int64 `json:"revision,omitempty"`
+
+	// TenantID The tenant of the client; only with `tenants=all`.
+	//
+	// Example: tenant_abc123
+	TenantID *string `json:"tenant_id,omitempty"`
 
 	// Unreadable True if the stored record of this change is damaged and cannot be read; `client` is then absent. Absent otherwise.
 	//
@@ -2947,7 +3044,7 @@ type ProfileName string
 
 // Revision One change of a client.
 type Revision struct {
-	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret` or `expire_secret`.
 	//
 	// Example: update
 	Action *string `json:"action,omitempty"`
@@ -2986,7 +3083,7 @@ type Revision struct {
 
 // RevisionDetail A client as it was after a revision.
 type RevisionDetail struct {
-	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret` or `expire_secret`.
 	//
 	// Example: update
 	Action *string `json:"action,omitempty"`
@@ -3778,6 +3875,9 @@ type VerifySecretRequest struct {
 	Secret string `json:"secret"`
 }
 
+// Actions defines model for Actions.
+type Actions = []string
+
 // Active defines model for Active.
 type Active = bool
 
@@ -3886,6 +3986,9 @@ type Tenant = string
 // TenantID defines model for TenantId.
 type TenantID = string
 
+// Tenants defines model for Tenants.
+type Tenants string
+
 // UpdatedSince defines model for UpdatedSince.
 type UpdatedSince = time.Time
 
@@ -3937,6 +4040,12 @@ type ListChangesParams struct {
 	// Limit Maximum number of changes in a response; default 100. For example `100`.
 	Limit *ChangesLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
+	// Actions Only changes with these actions, separated by commas; by default all. For example `create,update,delete,purge`.
+	Actions *Actions `form:"actions,omitempty" json:"actions,omitempty"`
+
+	// Tenants `all` reads all tenants instead of one. It needs the platform role, and cannot be combined with `X-Tenant-Id`.
+	Tenants *ListChangesParamsTenants `form:"tenants,omitempty" json:"tenants,omitempty"`
+
 	// WaitSeconds Maximum time to wait, in seconds, if there is nothing new; default 0. For example `30`.
 	WaitSeconds *Wait `form:"wait_seconds,omitempty" json:"wait_seconds,omitempty"`
 
@@ -3954,6 +4063,12 @@ type ListChangesParams struct {
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
+
+// ListChangesParamsActions defines parameters for ListChanges.
+type ListChangesParamsActions string
+
+// ListChangesParamsTenants defines parameters for ListChanges.
+type ListChangesParamsTenants string
 
 // ListChangesParamsFormat defines parameters for ListChanges.
 type ListChangesParamsFormat string
@@ -4373,6 +4488,9 @@ type GetSnapshotParams struct {
 	// secrets cannot be read. `jwks` changes nothing: a snapshot always has the inline keys. For example `secret_verifiers`.
 	Include *GetSnapshotParamsInclude `form:"include,omitempty" json:"include,omitempty"`
 
+	// Tenants `all` reads all tenants instead of one. It needs the platform role, and cannot be combined with `X-Tenant-Id`.
+	Tenants *GetSnapshotParamsTenants `form:"tenants,omitempty" json:"tenants,omitempty"`
+
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
@@ -4383,6 +4501,9 @@ type GetSnapshotParamsFormat string
 
 // GetSnapshotParamsInclude defines parameters for GetSnapshot.
 type GetSnapshotParamsInclude string
+
+// GetSnapshotParamsTenants defines parameters for GetSnapshot.
+type GetSnapshotParamsTenants string
 
 // GetPublicKeysParams defines parameters for GetPublicKeys.
 type GetPublicKeysParams struct {
@@ -4499,6 +4620,16 @@ type ClientInterface interface {
 	// A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
 	// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from a
 	// snapshot or the list. Cursors of the first release have no digest and are rejected with 400 as well.
+	//
+	// With `actions` the response has only the changes with these actions. `next` passes over the others, and a request
+	// passes over at most 2,000 of them, so a response may be empty although there are more: continue from `next`. A
+	// client that is deleted and purged before a reader sees the deletion has only the action `purge`.
+	//
+	// `expire_secret` is a change that the service makes itself, about a second after a secret has ended: after the
+	// grace period of a rotation, or at its expiry time. The revision and the `ETag` of the client change.
+	//
+	// With `tenants=all` a caller with the platform role follows the changes of all tenants; each has `tenant_id`. The
+	// cursors are of a kind of their own: that of a tenant is rejected with 400, and the other way round.
 	//
 	// With `format=rfc7591` the `client` of each change is a `ClientMetadata`, which includes the inline keys. That of a
 	// purged client has no configuration.
@@ -4837,6 +4968,10 @@ type ClientInterface interface {
 	// snapshot and then follow the changes from its cursor. Skip a change whose `revision` is not greater than that of
 	// your copy of the client.
 	//
+	// **All tenants.** With `tenants=all` a caller with the platform role reads the clients of all tenants, ordered by
+	// `tenant_id` and `client_id`, and continues in the feed with `tenants=all`. Each line `{"unreadable": […]}` then has
+	// the `tenant_id` of these clients.
+	//
 	// The response is read from the store in pages while it is sent, so it has no size limit, no `ETag`, and no
 	// `Content-Length`. A reader must take each page within the time limit of a request. Snapshots have separate limits:
 	// 429 if too many snapshots of the caller or its tenant are in progress, 503 if there are too many in total. A HEAD
@@ -4877,6 +5012,16 @@ type ClientInterface interface {
 // A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
 // the tenant, for example after the registry was restored from a backup, the response is a 400: start again from a
 // snapshot or the list. Cursors of the first release have no digest and are rejected with 400 as well.
+//
+// With `actions` the response has only the changes with these actions. `next` passes over the others, and a request
+// passes over at most 2,000 of them, so a response may be empty although there are more: continue from `next`. A
+// client that is deleted and purged before a reader sees the deletion has only the action `purge`.
+//
+// `expire_secret` is a change that the service makes itself, about a second after a secret has ended: after the
+// grace period of a rotation, or at its expiry time. The revision and the `ETag` of the client change.
+//
+// With `tenants=all` a caller with the platform role follows the changes of all tenants; each has `tenant_id`. The
+// cursors are of a kind of their own: that of a tenant is rejected with 400, and the other way round.
 //
 // With `format=rfc7591` the `client` of each change is a `ClientMetadata`, which includes the inline keys. That of a
 // purged client has no configuration.
@@ -5475,6 +5620,10 @@ func (c *Client) ListRules(ctx context.Context, params *ListRulesParams, reqEdit
 // snapshot and then follow the changes from its cursor. Skip a change whose `revision` is not greater than that of
 // your copy of the client.
 //
+// **All tenants.** With `tenants=all` a caller with the platform role reads the clients of all tenants, ordered by
+// `tenant_id` and `client_id`, and continues in the feed with `tenants=all`. Each line `{"unreadable": […]}` then has
+// the `tenant_id` of these clients.
+//
 // The response is read from the store in pages while it is sent, so it has no size limit, no `ETag`, and no
 // `Content-Length`. A reader must take each page within the time limit of a request. Snapshots have separate limits:
 // 429 if too many snapshots of the caller or its tenant are in progress, 503 if there are too many in total. A HEAD
@@ -5565,6 +5714,30 @@ func NewListChangesRequest(server string, params *ListChangesParams) (*http.Requ
 		if params.Limit != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Actions != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "actions", *params.Actions, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Tenants != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenants", *params.Tenants, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7521,6 +7694,18 @@ func NewGetSnapshotRequest(server string, params *GetSnapshotParams) (*http.Requ
 
 		}
 
+		if params.Tenants != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenants", *params.Tenants, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -7673,6 +7858,16 @@ type ClientWithResponsesInterface interface {
 	// A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
 	// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from a
 	// snapshot or the list. Cursors of the first release have no digest and are rejected with 400 as well.
+	//
+	// With `actions` the response has only the changes with these actions. `next` passes over the others, and a request
+	// passes over at most 2,000 of them, so a response may be empty although there are more: continue from `next`. A
+	// client that is deleted and purged before a reader sees the deletion has only the action `purge`.
+	//
+	// `expire_secret` is a change that the service makes itself, about a second after a secret has ended: after the
+	// grace period of a rotation, or at its expiry time. The revision and the `ETag` of the client change.
+	//
+	// With `tenants=all` a caller with the platform role follows the changes of all tenants; each has `tenant_id`. The
+	// cursors are of a kind of their own: that of a tenant is rejected with 400, and the other way round.
 	//
 	// With `format=rfc7591` the `client` of each change is a `ClientMetadata`, which includes the inline keys. That of a
 	// purged client has no configuration.
@@ -8038,6 +8233,10 @@ type ClientWithResponsesInterface interface {
 	// change that the response lacks is in the feed after `changes_cursor`. To keep a copy of the tenant, read the
 	// snapshot and then follow the changes from its cursor. Skip a change whose `revision` is not greater than that of
 	// your copy of the client.
+	//
+	// **All tenants.** With `tenants=all` a caller with the platform role reads the clients of all tenants, ordered by
+	// `tenant_id` and `client_id`, and continues in the feed with `tenants=all`. Each line `{"unreadable": […]}` then has
+	// the `tenant_id` of these clients.
 	//
 	// The response is read from the store in pages while it is sent, so it has no size limit, no `ETag`, and no
 	// `Content-Length`. A reader must take each page within the time limit of a request. Snapshots have separate limits:
@@ -11041,6 +11240,16 @@ func (r GetPublicKeysResult) ContentType() string {
 // the tenant, for example after the registry was restored from a backup, the response is a 400: start again from a
 // snapshot or the list. Cursors of the first release have no digest and are rejected with 400 as well.
 //
+// With `actions` the response has only the changes with these actions. `next` passes over the others, and a request
+// passes over at most 2,000 of them, so a response may be empty although there are more: continue from `next`. A
+// client that is deleted and purged before a reader sees the deletion has only the action `purge`.
+//
+// `expire_secret` is a change that the service makes itself, about a second after a secret has ended: after the
+// grace period of a rotation, or at its expiry time. The revision and the `ETag` of the client change.
+//
+// With `tenants=all` a caller with the platform role follows the changes of all tenants; each has `tenant_id`. The
+// cursors are of a kind of their own: that of a tenant is rejected with 400, and the other way round.
+//
 // With `format=rfc7591` the `client` of each change is a `ClientMetadata`, which includes the inline keys. That of a
 // purged client has no configuration.
 //
@@ -11561,6 +11770,10 @@ func (c *ClientWithResponses) ListRulesWithResponse(ctx context.Context, params 
 // change that the response lacks is in the feed after `changes_cursor`. To keep a copy of the tenant, read the
 // snapshot and then follow the changes from its cursor. Skip a change whose `revision` is not greater than that of
 // your copy of the client.
+//
+// **All tenants.** With `tenants=all` a caller with the platform role reads the clients of all tenants, ordered by
+// `tenant_id` and `client_id`, and continues in the feed with `tenants=all`. Each line `{"unreadable": […]}` then has
+// the `tenant_id` of these clients.
 //
 // The response is read from the store in pages while it is sent, so it has no size limit, no `ETag`, and no
 // `Content-Length`. A reader must take each page within the time limit of a request. Snapshots have separate limits:
