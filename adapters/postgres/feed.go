@@ -41,7 +41,8 @@ const entryDigest = `encode(substr(sha256(convert_to(concat_ws(E'\n', tenant_id,
 
 // newestPosition is the SQL expression of the cursor behind the newest entry of the
 // tenant $1 that the feed returns, and newestOfAll that of all tenants; see
-// Store.Changes.
+// Store.Changes. "seq > 0" is true for every entry; with it, a statement can use the index
+// of all tenants (migration 53).
 const (
 	newestPosition = `coalesce((
 			SELECT '` + string(ofTenant) + `' || revisions.xid || '.' || seq || '.' || ` + entryDigest + ` FROM revisions
@@ -50,7 +51,7 @@ const (
 		), '` + string(ofTenant) + `0')`
 	newestOfAll = `coalesce((
 			SELECT '` + string(ofAll) + `' || revisions.xid || '.' || seq || '.' || ` + entryDigest + ` FROM revisions
-			WHERE xid < pg_snapshot_xmin(pg_current_snapshot())
+			WHERE seq > 0 AND xid < pg_snapshot_xmin(pg_current_snapshot())
 			ORDER BY revisions.xid DESC, seq DESC LIMIT 1
 		), '` + string(ofAll) + `0')`
 )
@@ -181,7 +182,7 @@ const (
 			AND xid < pg_snapshot_xmin(pg_current_snapshot())
 		ORDER BY revisions.xid, seq LIMIT `
 	entriesOfAll = selectEntries + `
-		WHERE (xid, seq) > ((SELECT $1::text::xid8), (SELECT $2::bigint))
+		WHERE seq > 0 AND (xid, seq) > ((SELECT $1::text::xid8), (SELECT $2::bigint))
 			AND xid < pg_snapshot_xmin(pg_current_snapshot())
 		ORDER BY revisions.xid, seq LIMIT `
 )
@@ -330,7 +331,7 @@ const (
 	UNION ALL
 	SELECT n, (
 		SELECT extract(epoch FROM clock_timestamp() - revisions.at)::float8 FROM revisions
-		WHERE revisions.xid >= pg_snapshot_xmin(pg_current_snapshot())
+		WHERE revisions.seq > 0 AND revisions.xid >= pg_snapshot_xmin(pg_current_snapshot())
 		ORDER BY revisions.xid, revisions.seq LIMIT 1
 	) FROM (
 		SELECT xid::xid8, seq, digest, n
@@ -340,11 +341,11 @@ const (
 	) AS requested
 	WHERE digest = '' OR (
 		SELECT true FROM revisions
-		WHERE revisions.xid = requested.xid AND revisions.seq = requested.seq AND requested.digest = ` + entryDigest + `
+		WHERE revisions.seq > 0 AND revisions.xid = requested.xid AND revisions.seq = requested.seq AND requested.digest = ` + entryDigest + `
 		LIMIT 1
 	) OR (
 		SELECT true FROM purged_changes AS purged
-		WHERE purged.xid = requested.xid AND purged.seq = requested.seq AND purged.digest = requested.digest
+		WHERE purged.seq > 0 AND purged.xid = requested.xid AND purged.seq = requested.seq AND purged.digest = requested.digest
 		LIMIT 1
 	)`
 )

@@ -82,7 +82,7 @@ func (s *Store) rebaseFeed(ctx context.Context) error {
 		const feedEpoch = `
 			UPDATE feed_epoch SET server = system_identifier::text, epoch = epoch + 1
 			FROM pg_control_system() WHERE server <> system_identifier::text
-				OR EXISTS (SELECT FROM revisions WHERE xid >= pg_snapshot_xmax(pg_current_snapshot()))`
+				OR EXISTS (SELECT FROM revisions WHERE seq > 0 AND xid >= pg_snapshot_xmax(pg_current_snapshot()))`
 		tag, err := tx.Exec(ctx, feedEpoch)
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
