@@ -149,7 +149,7 @@ func TestPurgeKeepsRecentlyDeletedClients(t *testing.T) {
 		purged, err = application.Purge(t.Context(), r.Store, r.Clock, operator, time.Minute)
 		require.NoError(t, err)
 		assert.Equal(t, 1, purged)
-		changes, err := r.Changes(t.Context(), admin, application.FeedQuery{After: "", Limit: 100}, application.WaitOptions{})
+		changes, err := r.Changes(t.Context(), admin, application.FeedQuery{Limit: 100}, application.WaitOptions{})
 		require.NoError(t, err)
 		var seen []string
 		for _, entry := range changes.Revisions {
@@ -161,7 +161,7 @@ func TestPurgeKeepsRecentlyDeletedClients(t *testing.T) {
 
 func TestWaitForChanges(t *testing.T) {
 	onEachStore(t, func(t *testing.T, r *registry) {
-		nothing, err := r.Changes(t.Context(), admin, application.FeedQuery{After: "", Limit: 10}, application.WaitOptions{})
+		nothing, err := r.Changes(t.Context(), admin, application.FeedQuery{Limit: 10}, application.WaitOptions{})
 		require.NoError(t, err)
 		assert.Empty(t, nothing.Revisions)
 		_, err = r.Changes(t.Context(), admin, application.FeedQuery{After: "magic", Limit: 10}, application.WaitOptions{})

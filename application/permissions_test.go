@@ -78,7 +78,7 @@ func operationCalls(r *registry, id, fresh domain.ClientID) map[application.Oper
 			return err
 		},
 		application.OpListChanges: func(ctx context.Context, c application.Caller) error {
-			changes, err := r.Changes(ctx, c, application.FeedQuery{After: "", Limit: 1000}, application.WaitOptions{})
+			changes, err := r.Changes(ctx, c, application.FeedQuery{Limit: 1000}, application.WaitOptions{})
 			var clients []domain.Client
 			for _, revision := range changes.Revisions {
 				clients = append(clients, revision.Client)

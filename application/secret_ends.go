@@ -85,9 +85,9 @@ func (run *SecretEndsRun) settleAll(
 				case failed == nil:
 					settled++
 					run.Ended += ended
-				case errors.Is(failed, ErrConflict):
 				case errors.Is(failed, ErrUnavailable):
 					err = failed
+				case errors.Is(failed, ErrConflict):
 				default:
 					settled++
 					run.Failed++
@@ -104,33 +104,38 @@ func (run *SecretEndsRun) settleAll(
 // The error is [ErrConflict] if the client was changed in the meantime. For any other
 // error that is not [ErrUnavailable], the client is looked at again after secretEndRetry.
 func (e SecretEnd) settle(ctx context.Context, store Store, now time.Time, service domain.Actor) (ended int, err error) {
+	ended, err = e.record(ctx, store, now, service)
+	if err == nil || errors.Is(err, ErrConflict) || errors.Is(err, ErrUnavailable) {
+		return ended, err
+	}
+	key, revision := KeyOf(&e.Client), e.Client.Revision()
+	if e.Unreadable != nil {
+		key, revision = ClientKey{e.Unreadable.TenantID, e.Unreadable.ClientID}, e.Unreadable.Revision
+	}
+	return 0, errors.Join(err, store.ScheduleSecretEnd(ctx, key, revision, now.Add(secretEndRetry)))
+}
+
+// record commits the revision of one client, if it has a secret that has ended.
+func (e SecretEnd) record(ctx context.Context, store Store, now time.Time, service domain.Actor) (ended int, err error) {
 	defer func() {
 		if cause := recover(); cause != nil { // it would end the process: this goroutine does not belong to a request
 			err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
 		}
 	}()
 	if e.Unreadable != nil {
-		key := ClientKey{e.Unreadable.TenantID, e.Unreadable.ClientID}
-		return 0, errors.Join(e.Unreadable, store.ScheduleSecretEnd(ctx, key, e.Unreadable.Revision, now.Add(secretEndRetry)))
+		return 0, e.Unreadable
 	}
-	key, revision := KeyOf(&e.Client), e.Client.Revision()
 	var since time.Time
 	if !e.Known {
 		since = now.Add(-forgottenEnd)
 	}
-	if next := e.Client.NextSecretEnd(since); !e.Client.SecretsUnreadable() && (next.IsZero() || next.After(now)) {
-		return 0, store.ScheduleSecretEnd(ctx, key, revision, next)
+	next := e.Client.NextSecretEnd(since)
+	if !e.Client.SecretsUnreadable() && (next.IsZero() || next.After(now)) {
+		return 0, store.ScheduleSecretEnd(ctx, KeyOf(&e.Client), e.Client.Revision(), next)
 	}
 	after, ended, err := e.Client.EndSecrets(now)
-	if err == nil {
-		err = store.Commit(ctx, domain.Revision{Action: domain.ActionExpireSecret, Actor: service, At: now, Client: after})
-	}
-	switch {
-	case err == nil:
-		return ended, nil
-	case errors.Is(err, ErrConflict), errors.Is(err, ErrUnavailable):
+	if err != nil {
 		return 0, err
-	default:
-		return 0, errors.Join(err, store.ScheduleSecretEnd(ctx, key, revision, now.Add(secretEndRetry)))
 	}
+	return ended, store.Commit(ctx, domain.Revision{Action: domain.ActionExpireSecret, Actor: service, At: now, Client: after})
 }
