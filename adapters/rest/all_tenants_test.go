@@ -76,6 +76,7 @@ func testAllTenants(t *testing.T, s service) {
 		s.followUntil(t, changesPath+query+"&actions=delete,purge", "platform", all[3:])
 		s.followUntil(t, changesPath+query+"&actions=create&limit=1", "platform", all[:3])
 	}
+	s.followUntil(t, changesPath+"?%74enants=al%6c&actions=delete", "platform", []string{"tenant_a gone delete"})
 	s.followUntil(t, changesPath+"?actions=create", "admin", []string{"- app create", "- gone create"})
 
 	both := http.Header{"X-Tenant-Id": {"tenant_a"}}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -82,9 +83,14 @@ const (
 )
 
 // inAll reports whether the request selects all tenants. Only some operations have the
-// parameter; the others reject it, as unknown.
+// parameter; the others reject it, as unknown. The query is parsed only if it may have the
+// parameter, whose name can be percent-encoded, because every poll of the feed comes here.
 func (op *operation) inAll(r *http.Request) bool {
-	return slices.ContainsFunc(op.parameters, func(p parameter) bool { return p.name == tenantsParameter && p.in == "query" }) &&
+	query := r.URL.RawQuery
+	if !strings.Contains(query, tenantsParameter) && !strings.Contains(query, "%") {
+		return false
+	}
+	return slices.ContainsFunc(op.parameters, func(p parameter) bool { return p.name == tenantsParameter }) &&
 		slices.Contains(r.URL.Query()[tenantsParameter], allTenants)
 }
 
