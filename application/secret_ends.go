@@ -19,10 +19,6 @@ const (
 	// secretEndRetry is when a client is looked at again whose secret end could not be
 	// recorded, because its record is damaged.
 	secretEndRetry = time.Hour
-	// forgottenEnd is the age beyond which the end of a secret is not recorded if the
-	// store did not know it. It ended before the registry recorded ends, and readers have
-	// learned of it in another way.
-	forgottenEnd = 24 * time.Hour
 )
 
 // SecretEndsRun is the result of [RecordSecretEnds].
@@ -126,8 +122,8 @@ func (e SecretEnd) record(ctx context.Context, store Store, now time.Time, servi
 		return 0, e.Unreadable
 	}
 	var since time.Time
-	if !e.Known {
-		since = now.Add(-forgottenEnd)
+	if !e.Known { // what passed before an upgrade to the release that records ends is not recorded
+		since = now.Add(-domain.StaleSecretEnd)
 	}
 	next := e.Client.NextSecretEnd(since)
 	if !e.Client.SecretsUnreadable() && (next.IsZero() || next.After(now)) {

@@ -99,7 +99,7 @@ func TestSecretEndsOfSuspendedAndDeletedClients(t *testing.T) {
 		at := r.Clock.(*clock)
 		suspended, gone := register(t, r), register(t, r)
 		for _, id := range []domain.ClientID{suspended, gone} {
-			rotate(t, r, id, time.Hour)
+			rotate(t, r, id, time.Hour+55*time.Minute)
 		}
 		_, err := r.Revise(t.Context(), admin, suspended, domain.ChangeOf(domain.Settings{Status: domain.StatusSuspended}), application.Options{})
 		require.NoError(t, err)
@@ -114,7 +114,7 @@ func TestSecretEndsOfSuspendedAndDeletedClients(t *testing.T) {
 		again := register(t, r)
 		rotate(t, r, again, time.Hour)
 		require.NoError(t, r.Delete(t.Context(), admin, again, application.Options{}))
-		at.advance(26 * time.Hour)
+		at.advance(2 * time.Hour)
 		_, err = r.Restore(t.Context(), admin, again, application.Options{})
 		require.NoError(t, err)
 		assert.Zero(t, recordEnds(t, r), "a client that is restored long after the end")
@@ -290,8 +290,8 @@ func TestSecretEndsThatAreNotKnown(t *testing.T) {
 		store := endsOver(r)
 		old, recent := register(t, r), register(t, r)
 		rotate(t, r, old, time.Hour)
-		rotate(t, r, recent, 20*time.Hour)
-		at.advance(30 * time.Hour)
+		rotate(t, r, recent, time.Hour+time.Second)
+		at.advance(time.Hour + 10*time.Minute)
 		store.unknown = true
 		assert.Equal(t, application.SecretEndsRun{Ended: 1}, recordEnds(t, r))
 		assert.Equal(t, map[domain.ClientID]time.Time{old: {}}, store.scheduled, "it has no further end")

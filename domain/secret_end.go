@@ -8,11 +8,11 @@ import (
 // ErrNoSecretEnded: no secret of the client has an end to record.
 var ErrNoSecretEnded = errors.New("no secret of the client has ended since the last revision")
 
-// staleEnd is the age, at the time of the client's newest revision, beyond which the end of
-// a secret needs no revision of its own: readers have had a revision after it, at least
-// this long ago. Without this limit, secrets that ended before the registry recorded ends
-// would make a revision each.
-const staleEnd = 24 * time.Hour
+// StaleSecretEnd is the age, at the time of the client's newest revision, beyond which the
+// end of a secret needs no revision of its own: readers have learned of that revision.
+// Otherwise secrets that ended before the registry recorded ends, or while their client was
+// deleted, would make a revision each.
+const StaleSecretEnd = 10 * time.Minute
 
 // The end of a secret is recorded when the secret was updated at or after it. Every change
 // of a secret happens before its end, except [Client.EndSecrets].
@@ -22,7 +22,7 @@ func (s Secret) endRecorded() bool { return s.ExpiresAt.IsZero() || !s.UpdatedAt
 // by its expiry time or by the end of its grace period, and which [Client.EndSecrets] has
 // not recorded; zero if there is none. It may be in the past.
 func (c *Client) NextSecretEnd(since time.Time) time.Time {
-	if stale := c.state.UpdatedAt.Add(-staleEnd); stale.After(since) {
+	if stale := c.state.UpdatedAt.Add(-StaleSecretEnd); stale.After(since) {
 		since = stale
 	}
 	var next time.Time

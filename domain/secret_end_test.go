@@ -93,7 +93,7 @@ func TestWhichClientsHaveNoSecretEnd(t *testing.T) {
 	client := ending(func(*State) {})
 	assert.Zero(t, client.NextSecretEnd(end), "since the end")
 	assert.Equal(t, end, client.NextSecretEnd(end.Add(-time.Microsecond)))
-	for after, want := range map[time.Duration]time.Time{24*time.Hour - 1: end, 24 * time.Hour: {}} {
+	for after, want := range map[time.Duration]time.Time{StaleSecretEnd - 1: end, StaleSecretEnd: {}} {
 		client := ending(func(s *State) { s.UpdatedAt = end.Add(after) })
 		assert.Equal(t, want, client.NextSecretEnd(time.Time{}), "a revision %s after the end", after)
 	}
