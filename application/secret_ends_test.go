@@ -304,6 +304,20 @@ func TestSecretEndsThatAreNotKnown(t *testing.T) {
 	})
 }
 
+// A run ends although more clients than it reads at once change at the same moment.
+func TestARunEndsWhileAllClientsChange(t *testing.T) {
+	r := newRegistry(t)
+	store := endsOver(r)
+	for range 250 {
+		id := register(t, r)
+		rotate(t, r, id, time.Hour)
+		store.fail[id] = application.ErrConflict
+	}
+	r.Clock.(*clock).advance(time.Hour)
+	assert.Zero(t, recordEnds(t, r))
+	assert.Equal(t, 1, store.reads)
+}
+
 func TestManySecretEndsAreRecordedInOneRun(t *testing.T) {
 	r := newRegistry(t)
 	const clients = 450 // more than two batches

@@ -176,7 +176,10 @@ func secretEndsOfOthers(t *testing.T, store Damageable) {
 	unreadable, err := store.Find(t.Context(), tenant, "app-2")
 	require.NoError(t, err)
 	require.NoError(t, store.Commit(t.Context(), updated(rename(t, unreadable, "Another"))))
-	require.Len(t, find(), 1, "a client that keeps its damaged secrets also keeps when it is looked at")
+	require.Len(t, find(), 1)
+	all, err := store.SecretEnds(t.Context(), later, 10)
+	require.NoError(t, err)
+	require.Len(t, all, 3, "a client that keeps its damaged secrets also keeps when it is looked at")
 
 	// An earlier release: its statements do not have the column.
 	const written = `[{"id":"s","hash":"AQID","last_four":"","created_at":"2026-04-15T10:30:00Z","expires_at":"2026-04-15T11:00:00Z"}]`
