@@ -134,6 +134,78 @@ func (e Status) Valid() bool {
 	}
 }
 
+// Defines values for Tenants.
+const (
+	TenantsAll Tenants = "all"
+)
+
+// Valid indicates whether the value is a known member of the Tenants enum.
+func (e Tenants) Valid() bool {
+	switch e {
+	case TenantsAll:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListChangesParamsActions.
+const (
+	ListChangesParamsActionsCreate       ListChangesParamsActions = "create"
+	ListChangesParamsActionsCreateSecret ListChangesParamsActions = "create_secret"
+	ListChangesParamsActionsDelete       ListChangesParamsActions = "delete"
+	ListChangesParamsActionsDeleteSecret ListChangesParamsActions = "delete_secret"
+	ListChangesParamsActionsExpireSecret ListChangesParamsActions = "expire_secret"
+	ListChangesParamsActionsPurge        ListChangesParamsActions = "purge"
+	ListChangesParamsActionsRestore      ListChangesParamsActions = "restore"
+	ListChangesParamsActionsRevert       ListChangesParamsActions = "revert"
+	ListChangesParamsActionsRotateSecret ListChangesParamsActions = "rotate_secret"
+	ListChangesParamsActionsUpdate       ListChangesParamsActions = "update"
+)
+
+// Valid indicates whether the value is a known member of the ListChangesParamsActions enum.
+func (e ListChangesParamsActions) Valid() bool {
+	switch e {
+	case ListChangesParamsActionsCreate:
+		return true
+	case ListChangesParamsActionsCreateSecret:
+		return true
+	case ListChangesParamsActionsDelete:
+		return true
+	case ListChangesParamsActionsDeleteSecret:
+		return true
+	case ListChangesParamsActionsExpireSecret:
+		return true
+	case ListChangesParamsActionsPurge:
+		return true
+	case ListChangesParamsActionsRestore:
+		return true
+	case ListChangesParamsActionsRevert:
+		return true
+	case ListChangesParamsActionsRotateSecret:
+		return true
+	case ListChangesParamsActionsUpdate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListChangesParamsTenants.
+const (
+	ListChangesParamsTenantsAll ListChangesParamsTenants = "all"
+)
+
+// Valid indicates whether the value is a known member of the ListChangesParamsTenants enum.
+func (e ListChangesParamsTenants) Valid() bool {
+	switch e {
+	case ListChangesParamsTenantsAll:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListChangesParamsFormat.
 const (
 	ListChangesParamsFormatClientele ListChangesParamsFormat = "clientele"
@@ -287,6 +359,21 @@ func (e GetSnapshotParamsInclude) Valid() bool {
 	}
 }
 
+// Defines values for GetSnapshotParamsTenants.
+const (
+	GetSnapshotParamsTenantsAll GetSnapshotParamsTenants = "all"
+)
+
+// Valid indicates whether the value is a known member of the GetSnapshotParamsTenants enum.
+func (e GetSnapshotParamsTenants) Valid() bool {
+	switch e {
+	case GetSnapshotParamsTenantsAll:
+		return true
+	default:
+		return false
+	}
+}
+
 // Actor Who made a change.
 type Actor struct {
 	// ClientID The client that the access token was issued to; absent if the token names none.
@@ -374,7 +461,7 @@ type AuthenticationForm struct {
 
 // Change One change in the feed.
 type Change struct {
-	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret` or `expire_secret`.
 	//
 	// Example: update
 	Action *string `json:"action,omitempty"`
@@ -414,6 +501,11 @@ type Change struct {
 	//
 	// Example: 7
 	Revision *int64 `json:"revision,omitempty"`
+
+	// TenantID The tenant of the client; only with `tenants=all`.
+	//
+	// Example: tenant_abc123
+	TenantID *string `json:"tenant_id,omitempty"`
 
 	// Unreadable True if the stored record of this change is damaged and cannot be read; `client` and `jwks` are then absent. Absent otherwise.
 	//
@@ -1022,7 +1114,7 @@ type ClientMetadata struct {
 
 // ClientMetadataChange One change in the feed, with the client in the standard names.
 type ClientMetadataChange struct {
-	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret` or `expire_secret`.
 	//
 	// Example: update
 	Action *string `json:"action,omitempty"`
@@ -1061,6 +1153,11 @@ type ClientMetadataChange struct {
 	//
 	// Example: 7
 	Revision *int64 `json:"revision,omitempty"`
+
+	// TenantID The tenant of the client; only with `tenants=all`.
+	//
+	// Example: tenant_abc123
+	TenantID *string `json:"tenant_id,omitempty"`
 
 	// Unreadable True if the stored record of this change is damaged and cannot be read; `client` is then absent. Absent otherwise.
 	//
@@ -2676,7 +2773,7 @@ type ProfileName string
 
 // Revision One change of a client.
 type Revision struct {
-	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret` or `expire_secret`.
 	//
 	// Example: update
 	Action *string `json:"action,omitempty"`
@@ -2715,7 +2812,7 @@ type Revision struct {
 
 // RevisionDetail A client as it was after a revision.
 type RevisionDetail struct {
-	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret` or `expire_secret`.
 	//
 	// Example: update
 	Action *string `json:"action,omitempty"`
@@ -3149,6 +3246,9 @@ type VerifySecretRequest struct {
 	Secret string `json:"secret"`
 }
 
+// Actions defines model for Actions.
+type Actions = []string
+
 // Active defines model for Active.
 type Active = bool
 
@@ -3257,6 +3357,9 @@ type Tenant = string
 // TenantID defines model for TenantId.
 type TenantID = string
 
+// Tenants defines model for Tenants.
+type Tenants string
+
 // UpdatedSince defines model for UpdatedSince.
 type UpdatedSince = time.Time
 
@@ -3323,6 +3426,12 @@ type ListChangesParams struct {
 	// Limit Maximum number of changes in a response; default 100. For example `100`.
 	Limit *ChangesLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
+	// Actions Only changes with these actions, separated by commas; by default all. For example `create,update,delete,purge`.
+	Actions *Actions `form:"actions,omitempty" json:"actions,omitempty"`
+
+	// Tenants `all` reads all tenants instead of one. It needs the platform role, and cannot be combined with `X-Tenant-Id`.
+	Tenants *ListChangesParamsTenants `form:"tenants,omitempty" json:"tenants,omitempty"`
+
 	// WaitSeconds Maximum time to wait, in seconds, if there is nothing new; default 0. For example `30`.
 	WaitSeconds *Wait `form:"wait_seconds,omitempty" json:"wait_seconds,omitempty"`
 
@@ -3340,6 +3449,12 @@ type ListChangesParams struct {
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
+
+// ListChangesParamsActions defines parameters for ListChanges.
+type ListChangesParamsActions string
+
+// ListChangesParamsTenants defines parameters for ListChanges.
+type ListChangesParamsTenants string
 
 // ListChangesParamsFormat defines parameters for ListChanges.
 type ListChangesParamsFormat string
@@ -3759,6 +3874,9 @@ type GetSnapshotParams struct {
 	// secrets cannot be read. `jwks` changes nothing: a snapshot always has the inline keys. For example `secret_verifiers`.
 	Include *GetSnapshotParamsInclude `form:"include,omitempty" json:"include,omitempty"`
 
+	// Tenants `all` reads all tenants instead of one. It needs the platform role, and cannot be combined with `X-Tenant-Id`.
+	Tenants *GetSnapshotParamsTenants `form:"tenants,omitempty" json:"tenants,omitempty"`
+
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
@@ -3769,6 +3887,9 @@ type GetSnapshotParamsFormat string
 
 // GetSnapshotParamsInclude defines parameters for GetSnapshot.
 type GetSnapshotParamsInclude string
+
+// GetSnapshotParamsTenants defines parameters for GetSnapshot.
+type GetSnapshotParamsTenants string
 
 // GetPublicKeysParams defines parameters for GetPublicKeys.
 type GetPublicKeysParams struct {
@@ -4102,6 +4223,32 @@ func (siw *ServerInterfaceWrapper) ListChanges(w http.ResponseWriter, r *http.Re
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "actions" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "actions", r.URL.Query(), &params.Actions, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "actions"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "actions", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "tenants" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tenants", r.URL.Query(), &params.Tenants, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "tenants"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tenants", Err: err})
 		}
 		return
 	}
@@ -6091,6 +6238,19 @@ func (siw *ServerInterfaceWrapper) GetSnapshot(w http.ResponseWriter, r *http.Re
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "include"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "include", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "tenants" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tenants", r.URL.Query(), &params.Tenants, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "tenants"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tenants", Err: err})
 		}
 		return
 	}

@@ -89,6 +89,9 @@ type Caller struct {
 	Administrator bool
 	// Platform callers may choose the tenant to act in.
 	Platform bool
+	// All reports whether the caller acts in all tenants; see [Caller.InAll]. Tenant is
+	// then empty.
+	All bool
 
 	// Issuer is the issuer of the access token. Subject is already different for
 	// callers of different issuers.
@@ -126,6 +129,20 @@ func (c Caller) In(tenant domain.TenantID) (Caller, error) {
 	return c, nil
 }
 
+// InAll returns the caller with all tenants selected, for the operations that read them
+// together: [OpListChanges] and [OpGetSnapshot]. The error is a [*ForbiddenError] if the
+// caller is not a platform caller.
+func (c Caller) InAll() (Caller, error) {
+	if !c.Platform {
+		return Caller{}, &ForbiddenError{Tenant: TenantsForeign}
+	}
+	c.Tenant, c.All = "", true
+	return c, nil
+}
+
+// readsAll reports whether the operation can be run in all tenants together.
+func (o Operation) readsAll() bool { return o == OpListChanges || o == OpGetSnapshot }
+
 // May returns nil if the caller may run the operation in its tenant; otherwise a
 // [*ForbiddenError]. Each use case checks this; adapters call it as well, to reject
 // a request before they read its body.
@@ -139,7 +156,7 @@ func (c Caller) May(o Operation) error {
 		missing.Permission = needed
 	}
 	switch {
-	case c.Tenant != "":
+	case c.Tenant != "", c.All && o.readsAll():
 	case c.Platform:
 		missing.Tenant = TenantNotChosen
 	default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,30 +41,95 @@ type WaitOptions struct {
 	Stop <-chan struct{} // ends the wait when it is closed; nil never does
 }
 
-// Changes returns the changes in the caller's tenant after the cursor; see
-// [Store.Changes]. If there are none yet, it waits for them according to wait. The error
-// is [ErrForbidden], [ErrCursor] or that of the store. If the context ends while Changes
-// waits, the result is empty and the error is nil.
+// FeedQuery selects changes of the feed.
+type FeedQuery struct {
+	After Cursor
+	Limit int
+	// Actions are the actions of the changes to return; none means all.
+	Actions []domain.Action
+}
+
+// Limits of a request with [FeedQuery.Actions].
+const (
+	// filteredPage is the number of changes that are read at once to find those with the
+	// actions, or the limit of the request if it is greater.
+	filteredPage = 100
+	// maxFiltered is the number of changes that a request passes over at most.
+	maxFiltered = 2000
+)
+
+// Changes returns the changes in the caller's tenant after the cursor, or those in all
+// tenants for a caller of [Caller.InAll]; see [Store.Changes] and [Store.AllChanges]. If
+// there are none yet, it waits for them according to wait. The error is [ErrForbidden],
+// [ErrCursor] or that of the store. If the context ends while Changes waits, the result is
+// empty and the error is nil.
+//
+// With [FeedQuery.Actions] the result has only changes with these actions, but its cursor
+// passes over the others, so that a reader does not read them again. The result may be
+// empty although there are more changes, because a request passes over a limited number.
 //
 // Readers that wait at the same cursor are a group, and the store is read once for all
-// of them.
-func (r *Registry) Changes(
-	ctx context.Context, caller Caller, after Cursor, limit int, wait WaitOptions,
-) (Changes, error) {
+// of them, whatever their actions.
+func (r *Registry) Changes(ctx context.Context, caller Caller, q FeedQuery, wait WaitOptions) (Changes, error) {
 	if err := caller.May(OpListChanges); err != nil {
 		return Changes{}, err
 	}
-	var changes Changes
-	var err error
-	if wait.Max <= 0 {
-		changes, err = r.config.Store.Changes(ctx, caller.Tenant, after, limit)
-	} else {
-		changes, err = r.await(ctx, groupKey{caller.Tenant, after}, limit, wait)
-	}
+	changes, err := r.changes(ctx, feedScope{caller.Tenant, caller.All}, q, wait)
 	if err != nil {
 		return Changes{}, fmt.Errorf("read the change feed: %w", err)
 	}
 	return changes, nil
+}
+
+// changes reads the feed once or, with actions, until there is a change with one of them.
+func (r *Registry) changes(ctx context.Context, scope feedScope, q FeedQuery, wait WaitOptions) (Changes, error) {
+	if len(q.Actions) == 0 {
+		return r.readOrWait(ctx, scope, q.After, q.Limit, wait)
+	}
+	deadline := time.Now().Add(wait.Max)
+	for passed := 0; ; {
+		found, err := r.readOrWait(ctx, scope, q.After, max(q.Limit, filteredPage), wait)
+		read := len(found.Revisions)
+		found = found.only(q.Actions).first(q.Limit)
+		passed += read
+		if err != nil || read == 0 || len(found.Revisions) > 0 || passed >= maxFiltered || ctx.Err() != nil {
+			return found, err
+		}
+		q.After = found.Next
+		if wait.Max > 0 { // the remaining time; at least a moment, so that it stays a wait
+			wait.Max = max(time.Until(deadline), time.Nanosecond)
+		}
+	}
+}
+
+// readOrWait reads the feed, and waits if there is nothing new and the caller wants to
+// wait.
+func (r *Registry) readOrWait(ctx context.Context, scope feedScope, after Cursor, limit int, wait WaitOptions) (Changes, error) {
+	if wait.Max <= 0 {
+		return r.read(ctx, scope, after, limit)
+	}
+	return r.await(ctx, groupKey{scope, after}, limit, wait)
+}
+
+// read reads the feed once.
+func (r *Registry) read(ctx context.Context, scope feedScope, after Cursor, limit int) (Changes, error) {
+	if scope.all {
+		return r.config.Store.AllChanges(ctx, after, limit)
+	}
+	return r.config.Store.Changes(ctx, scope.tenant, after, limit)
+}
+
+// only returns the changes with one of the actions. Next is behind those that are left
+// out.
+func (c Changes) only(actions []domain.Action) Changes {
+	kept := Changes{Next: c.Next, HeldBack: c.HeldBack}
+	for i := range c.Revisions {
+		if slices.Contains(actions, c.Revisions[i].Action) {
+			kept.Revisions = append(kept.Revisions, c.Revisions[i])
+			kept.After = append(kept.After, c.After[i])
+		}
+	}
+	return kept
 }
 
 // first returns the first changes, up to limit.
@@ -79,13 +145,19 @@ func (c Changes) first(limit int) Changes {
 type followers struct {
 	mu     sync.Mutex
 	groups map[groupKey]*group
-	paces  map[domain.TenantID]pace
+	paces  map[feedScope]pace
+}
+
+// feedScope is the feed that a reader follows: that of a tenant, or of all tenants.
+type feedScope struct {
+	tenant domain.TenantID // empty if all is set
+	all    bool
 }
 
 // groupKey is what the readers of a group have in common.
 type groupKey struct {
-	tenant domain.TenantID
-	after  Cursor
+	scope feedScope
+	after Cursor
 }
 
 // group is the readers that wait for the same changes. It ends with the first
@@ -142,7 +214,7 @@ func (r *Registry) join(ctx context.Context, key groupKey, limit int) *group {
 	g := f.groups[key]
 	if g == nil {
 		if f.groups == nil {
-			f.groups, f.paces = map[groupKey]*group{}, map[domain.TenantID]pace{}
+			f.groups, f.paces = map[groupKey]*group{}, map[feedScope]pace{}
 		}
 		g = &group{key: key, polled: make(chan struct{}), done: make(chan struct{}), empty: Changes{Next: key.after}}
 		var following context.Context
@@ -187,7 +259,7 @@ func (r *Registry) follow(ctx context.Context, g *group, pause time.Duration) {
 		sleep(ctx, nil, pause)
 	}
 	for signalled, first := false, true; ctx.Err() == nil; {
-		committed, stop := r.config.Store.Watch(g.key.tenant) // before the read, so that later commits are signalled
+		committed, stop := r.watch(g.key.scope) // before the read, so that later commits are signalled
 		changes, err := r.poll(ctx, g)
 		if err != nil || len(changes.Revisions) > 0 {
 			stop()
@@ -216,7 +288,15 @@ func (r *Registry) poll(ctx context.Context, g *group) (Changes, error) {
 	r.followers.mu.Lock()
 	limit := g.limit
 	r.followers.mu.Unlock()
-	return r.config.Store.Changes(ctx, g.key.tenant, g.key.after, limit)
+	return r.read(ctx, g.key.scope, g.key.after, limit)
+}
+
+// watch signals the next commit that concerns the feed.
+func (r *Registry) watch(scope feedScope) (committed <-chan struct{}, stop func()) {
+	if scope.all {
+		return r.config.Store.WatchAll()
+	}
+	return r.config.Store.Watch(scope.tenant)
 }
 
 // keepEmpty stores the result of a read without changes, and returns the time until the
@@ -235,7 +315,7 @@ func (f *followers) end(g *group, changes Changes, err error) {
 	now := time.Now()
 	if err == nil && g.readers > 0 {
 		f.prune(now)
-		f.paces[g.key.tenant] = pace{changes.Next, now.Add(min(time.Duration(g.readers)*pacePerReader, maxPace))}
+		f.paces[g.key.scope] = pace{changes.Next, now.Add(min(time.Duration(g.readers)*pacePerReader, maxPace))}
 	}
 	g.changes, g.err = changes, err
 	f.remove(g)
@@ -246,7 +326,7 @@ func (f *followers) end(g *group, changes Changes, err error) {
 // newest cursor wait, if others just received changes up to it; a reader that is behind
 // does not wait. The caller holds the mutex.
 func (f *followers) pause(key groupKey, now time.Time) time.Duration {
-	if p := f.paces[key.tenant]; p.tip == key.after {
+	if p := f.paces[key.scope]; p.tip == key.after {
 		return p.until.Sub(now)
 	}
 	return 0
@@ -258,9 +338,9 @@ func (f *followers) prune(now time.Time) {
 	if len(f.paces) < many {
 		return
 	}
-	for tenant, p := range f.paces {
+	for scope, p := range f.paces {
 		if now.After(p.until) {
-			delete(f.paces, tenant)
+			delete(f.paces, scope)
 		}
 	}
 }

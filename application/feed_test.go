@@ -76,7 +76,7 @@ func (f *follower) read(ctx context.Context, r *registry, caller application.Cal
 		wait = application.WaitOptions{}
 	default:
 	}
-	changes, err := r.Changes(ctx, caller, f.after, limit, wait)
+	changes, err := r.Changes(ctx, caller, application.FeedQuery{After: f.after, Limit: limit}, wait)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func TestFeedReadsDoNotGrowWithReaders(t *testing.T) {
 		const readers, commits = 1000, 10
 		store := countReads(r)
 		id := register(t, r)
-		start, err := r.Changes(t.Context(), admin, "", 10, application.WaitOptions{})
+		start, err := r.Changes(t.Context(), admin, application.FeedQuery{Limit: 10}, application.WaitOptions{})
 		require.NoError(t, err)
 		end := make(chan struct{})
 		followers := make([]*follower, readers)
@@ -274,7 +274,7 @@ func TestFirstReadIsNotLimitedByTheWaitTime(t *testing.T) {
 	close(end)
 	returned := make(chan error, 1)
 	go func() {
-		_, err := r.Changes(t.Context(), admin, "", 10, application.WaitOptions{Max: time.Nanosecond, Stop: end})
+		_, err := r.Changes(t.Context(), admin, application.FeedQuery{Limit: 10}, application.WaitOptions{Max: time.Nanosecond, Stop: end})
 		returned <- err
 	}()
 	require.Eventually(t, func() bool { return store.readsOf(admin.Tenant) == 1 }, 20*time.Second, time.Millisecond)
@@ -282,7 +282,7 @@ func TestFirstReadIsNotLimitedByTheWaitTime(t *testing.T) {
 	close(slow)
 	require.ErrorIs(t, <-returned, errSlow)
 	store.failWith(nil)
-	changes, err := r.Changes(t.Context(), admin, "", 10, application.WaitOptions{Max: time.Nanosecond, Stop: end})
+	changes, err := r.Changes(t.Context(), admin, application.FeedQuery{Limit: 10}, application.WaitOptions{Max: time.Nanosecond, Stop: end})
 	require.NoError(t, err)
 	require.Len(t, changes.Revisions, 1)
 	assert.Equal(t, id, changes.Revisions[0].Client.Identity().ClientID)

@@ -16,6 +16,9 @@ const (
 	// TenantForeign: the caller selected a tenant other than that of its access token,
 	// which only platform callers may do.
 	TenantForeign
+	// TenantsForeign: the caller selected all tenants, which only platform callers may
+	// do.
+	TenantsForeign
 )
 
 // ForbiddenError describes what a caller lacks. It wraps [ErrForbidden].
@@ -40,6 +43,8 @@ func (e *ForbiddenError) Error() string {
 		missing = append(missing, "the platform caller did not select a tenant")
 	case TenantForeign:
 		missing = append(missing, "the selected tenant is not the tenant of the access token")
+	case TenantsForeign:
+		missing = append(missing, "only a platform caller may select all tenants")
 	}
 	if e.Permission != "" {
 		missing = append(missing, "the permission "+string(e.Permission)+" is missing")

@@ -149,7 +149,7 @@ func TestPurgeKeepsRecentlyDeletedClients(t *testing.T) {
 		purged, err = application.Purge(t.Context(), r.Store, r.Clock, operator, time.Minute)
 		require.NoError(t, err)
 		assert.Equal(t, 1, purged)
-		changes, err := r.Changes(t.Context(), admin, "", 100, application.WaitOptions{})
+		changes, err := r.Changes(t.Context(), admin, application.FeedQuery{Limit: 100}, application.WaitOptions{})
 		require.NoError(t, err)
 		var seen []string
 		for _, entry := range changes.Revisions {
@@ -161,16 +161,16 @@ func TestPurgeKeepsRecentlyDeletedClients(t *testing.T) {
 
 func TestWaitForChanges(t *testing.T) {
 	onEachStore(t, func(t *testing.T, r *registry) {
-		nothing, err := r.Changes(t.Context(), admin, "", 10, application.WaitOptions{})
+		nothing, err := r.Changes(t.Context(), admin, application.FeedQuery{Limit: 10}, application.WaitOptions{})
 		require.NoError(t, err)
 		assert.Empty(t, nothing.Revisions)
-		_, err = r.Changes(t.Context(), admin, "magic", 10, application.WaitOptions{})
+		_, err = r.Changes(t.Context(), admin, application.FeedQuery{After: "magic", Limit: 10}, application.WaitOptions{})
 		require.ErrorIs(t, err, application.ErrCursor)
 
 		// A waiting reader gets the next change of its tenant.
 		received := make(chan application.Changes, 1)
 		go func() {
-			changes, err := r.Changes(t.Context(), admin, nothing.Next, 10, application.WaitOptions{Max: application.MaxWait})
+			changes, err := r.Changes(t.Context(), admin, application.FeedQuery{After: nothing.Next, Limit: 10}, application.WaitOptions{Max: application.MaxWait})
 			if err != nil {
 				t.Errorf("changes: %v", err)
 			}
@@ -186,7 +186,7 @@ func TestWaitForChanges(t *testing.T) {
 		// A reader whose context ends gets no changes and no error.
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
-		rest, err := r.Changes(ctx, admin, changes.Next, 10, application.WaitOptions{Max: application.MaxWait})
+		rest, err := r.Changes(ctx, admin, application.FeedQuery{After: changes.Next, Limit: 10}, application.WaitOptions{Max: application.MaxWait})
 		if err == nil { // otherwise the context ended during the read
 			assert.Empty(t, rest.Revisions)
 			assert.Equal(t, changes.Next, rest.Next)

@@ -247,7 +247,7 @@ func (m *model) compareLog(t *rapid.T, r *registry, caller application.Caller) {
 	var after application.Cursor
 	var seen []string
 	for {
-		changes, err := r.Changes(t.Context(), caller, after, rapid.IntRange(1, 5).Draw(t, "limit"), application.WaitOptions{})
+		changes, err := r.Changes(t.Context(), caller, application.FeedQuery{After: after, Limit: rapid.IntRange(1, 5).Draw(t, "limit")}, application.WaitOptions{})
 		require.NoError(t, err)
 		if len(changes.Revisions) == 0 {
 			break

@@ -31,7 +31,7 @@ func operationCalls(r *registry, id, fresh domain.ClientID) map[application.Oper
 			return foundIn(page.Clients, id, err)
 		},
 		application.OpGetSnapshot: func(ctx context.Context, c application.Caller) error {
-			page, err := r.Snapshot(ctx, c, "", false)
+			page, err := r.Snapshot(ctx, c, application.ClientKey{}, false)
 			return foundIn(page.Clients, id, err)
 		},
 		application.OpUpdateClient: func(ctx context.Context, c application.Caller) error {
@@ -89,7 +89,7 @@ func operationCalls(r *registry, id, fresh domain.ClientID) map[application.Oper
 			return err
 		},
 		application.OpListChanges: func(ctx context.Context, c application.Caller) error {
-			changes, err := r.Changes(ctx, c, "", 1000, application.WaitOptions{})
+			changes, err := r.Changes(ctx, c, application.FeedQuery{Limit: 1000}, application.WaitOptions{})
 			var clients []domain.Client
 			for _, revision := range changes.Revisions {
 				clients = append(clients, revision.Client)

@@ -1,6 +1,7 @@
 package application
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -68,11 +69,40 @@ type Store interface {
 	// is from another history, for example from before a restore from a backup.
 	Changes(ctx context.Context, tenant domain.TenantID, after Cursor, limit int) (Changes, error)
 
+	// AllChanges is Changes for the clients of all tenants. Its order is that in which
+	// the revisions can be read: every revision comes after those that a reader has got
+	// already, and the revisions of each tenant are in the order of Changes. Its cursors
+	// are of a kind of their own: Changes rejects them, and AllChanges those of Changes,
+	// except for the empty one.
+	AllChanges(ctx context.Context, after Cursor, limit int) (Changes, error)
+
+	// ListAll returns the clients of all tenants that are not deleted, in the order of
+	// their tenants and identifiers, after the key: at most limit, and fewer if their
+	// total size reaches [PageBytes]. Everything else is as for List without filters;
+	// Page.Changes is a cursor of AllChanges.
+	ListAll(ctx context.Context, after ClientKey, limit int) (Page, error)
+
 	// Watch returns a channel that is closed after the next commit of the tenant in
 	// any process. Signals may be late or missing, and the channel may be closed
 	// without a commit. stop must be called once, when the channel is no longer
 	// needed.
 	Watch(tenant domain.TenantID) (news <-chan struct{}, stop func())
+
+	// WatchAll is Watch for the commits of all tenants.
+	WatchAll() (news <-chan struct{}, stop func())
+
+	// SecretEnds returns at most limit clients, of all tenants, that have a secret whose
+	// end has come by the time and is not recorded; see [domain.Client.EndSecrets]. It
+	// also returns clients of which the store does not know their next end. Deleted
+	// clients are left out. The clients whose end is not known come first, then those
+	// that ended first. A store with a clock of its own leaves ends out that have not
+	// come by this clock.
+	SecretEnds(ctx context.Context, now time.Time, limit int) ([]SecretEnd, error)
+
+	// ScheduleSecretEnd sets the time from which SecretEnds returns the client; zero
+	// means never. Nothing changes if the client is not at the revision. A commit of the
+	// client sets it to the end of its next secret.
+	ScheduleSecretEnd(ctx context.Context, client ClientKey, revision domain.RevisionNumber, at time.Time) error
 
 	// NoteSecretUses stores when secrets were last used. It does not replace a later
 	// time.
@@ -171,6 +201,47 @@ func (p Page) Last() domain.ClientID {
 	return last
 }
 
+// LastKey returns the key of the last client of the page, readable or not; the zero value
+// if the page has no clients.
+func (p Page) LastKey() ClientKey {
+	var last ClientKey
+	if n := len(p.Clients); n > 0 {
+		last = KeyOf(&p.Clients[n-1])
+	}
+	if n := len(p.Unreadable); n > 0 {
+		if key := (ClientKey{p.Unreadable[n-1].TenantID, p.Unreadable[n-1].ClientID}); key.compare(last) > 0 {
+			last = key
+		}
+	}
+	return last
+}
+
+// ClientKey identifies a client in the registry.
+type ClientKey struct {
+	TenantID domain.TenantID
+	ClientID domain.ClientID
+}
+
+// KeyOf returns the key of a client.
+func KeyOf(c *domain.Client) ClientKey {
+	identity := c.Identity()
+	return ClientKey{identity.TenantID, identity.ClientID}
+}
+
+func (k ClientKey) compare(other ClientKey) int {
+	return cmp.Or(cmp.Compare(k.TenantID, other.TenantID), cmp.Compare(k.ClientID, other.ClientID))
+}
+
+// SecretEnd is a client with a secret that may have ended.
+type SecretEnd struct {
+	Client domain.Client
+	// Unreadable is set instead of Client if the document of the client cannot be read.
+	Unreadable *UnreadableError
+	// Known reports whether the store knows that a secret has ended. It does not if an
+	// earlier release wrote the client.
+	Known bool
+}
+
 // Cursor is a position in the change feed. Only the store interprets it.
 type Cursor string
 
@@ -180,7 +251,7 @@ type Changes struct {
 	Next      Cursor            // where to continue; the cursor of the call if there are no revisions
 	// After contains, for each of the revisions, the cursor after it.
 	After []Cursor
-	// HeldBack is the age of the oldest committed revision of the tenant that is
+	// HeldBack is the age of the oldest committed revision that is
 	// not returned yet, because a transaction that began before it is still open; 0
 	// if there is none. Only a store that orders its feed by transactions holds
 	// revisions back.

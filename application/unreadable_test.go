@@ -83,7 +83,7 @@ func TestUnreadableRevision(t *testing.T) {
 	require.ErrorIs(t, err, application.ErrUnreadable)
 	_, err = r.RestoreRevision(t.Context(), admin, id, 1, application.Options{})
 	require.ErrorIs(t, err, application.ErrUnreadable)
-	changes, err := r.Changes(t.Context(), admin, "", 10, application.WaitOptions{})
+	changes, err := r.Changes(t.Context(), admin, application.FeedQuery{Limit: 10}, application.WaitOptions{})
 	require.NoError(t, err)
 	require.Len(t, changes.Revisions, 2)
 	assert.True(t, changes.Revisions[0].Unreadable)

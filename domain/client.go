@@ -154,7 +154,16 @@ const (
 	ActionCreateSecret Action = "create_secret"
 	ActionRotateSecret Action = "rotate_secret"
 	ActionDeleteSecret Action = "delete_secret"
+	ActionExpireSecret Action = "expire_secret" // its grace period or lifetime ended; made by the service
 )
+
+// Actions lists every action.
+func Actions() []Action {
+	return []Action{
+		ActionCreate, ActionUpdate, ActionDelete, ActionRestore, ActionRevert, ActionPurge,
+		ActionCreateSecret, ActionRotateSecret, ActionDeleteSecret, ActionExpireSecret,
+	}
+}
 
 // Actor identifies the caller that made a change.
 type Actor struct {

@@ -14,6 +14,7 @@ func (s *Store) Copy() *Store {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	other := New()
+	other.commits = s.commits
 	for id, t := range s.tenants {
 		uses := map[domain.ClientID]map[string]time.Time{}
 		for client, used := range t.secretUses {

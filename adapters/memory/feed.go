@@ -14,6 +14,13 @@ import (
 // beginning is the cursor before the first entry. Every history has it.
 const beginning application.Cursor = "m0"
 
+// The cursors of AllChanges: that of the beginning, and the prefix of the others, which is
+// followed by the cursor of an entry in the feed of its tenant.
+const (
+	beginningOfAll application.Cursor = "ma0"
+	prefixOfAll                       = "ma."
+)
+
 // entry is one revision in the log of a tenant.
 type entry struct {
 	// cursor is the position after the entry: a random text, generated when the entry
@@ -22,13 +29,14 @@ type entry struct {
 	cursor   application.Cursor
 	revision domain.Revision // without its client
 	row      document.Row    // without secrets
-	purged   bool            // only the cursor remains
+	purged   bool            // only the cursor and the number remain
+	number   int             // of the commit, see Store.commits
 }
 
 // append adds the revision to the log.
-func (t *tenant) append(r domain.Revision, row document.Row) {
+func (t *tenant) append(r domain.Revision, row document.Row, number int) {
 	r.At, r.Client, row.Secrets = stored(r.At), domain.Client{}, nil
-	t.log = append(t.log, entry{cursor: application.Cursor(strings.ToLower(rand.Text())), revision: r, row: row})
+	t.log = append(t.log, entry{cursor: application.Cursor(strings.ToLower(rand.Text())), revision: r, row: row, number: number})
 }
 
 // purge removes the log of a client and the last uses of its secrets. The cursors of the
@@ -36,7 +44,7 @@ func (t *tenant) append(r domain.Revision, row document.Row) {
 func (t *tenant) purge(id domain.ClientID) {
 	for i, e := range t.log {
 		if e.row.ClientID == id {
-			t.log[i] = entry{cursor: e.cursor, purged: true}
+			t.log[i] = entry{cursor: e.cursor, number: e.number, purged: true}
 		}
 	}
 	delete(t.secretUses, id)
@@ -87,9 +95,14 @@ func (s *Store) Changes(
 	if err != nil {
 		return application.Changes{}, err
 	}
+	return changesOf(t.log[from:], after, limit, ""), nil
+}
+
+// changesOf returns the first entries as a page of the feed after a cursor.
+func changesOf(log []entry, after application.Cursor, limit int, prefix application.Cursor) application.Changes {
 	changes := application.Changes{Next: after}
 	var budget application.Budget
-	for _, e := range t.log[from:] {
+	for _, e := range log {
 		if e.purged {
 			continue
 		}
@@ -99,10 +112,37 @@ func (s *Store) Changes(
 		r := e.read()
 		budget.Take(&r.Client)
 		changes.Revisions = append(changes.Revisions, r)
-		changes.After = append(changes.After, e.cursor)
-		changes.Next = e.cursor
+		changes.Next = prefix + e.cursor
+		changes.After = append(changes.After, changes.Next)
 	}
-	return changes, nil
+	return changes
+}
+
+// AllChanges implements [application.Store].
+func (s *Store) AllChanges(ctx context.Context, after application.Cursor, limit int) (application.Changes, error) {
+	if err := s.lock(ctx); err != nil {
+		return application.Changes{}, err
+	}
+	defer s.mu.Unlock()
+	log := s.log()
+	if after == "" || after == beginningOfAll {
+		return changesOf(log, after, limit, prefixOfAll), nil
+	}
+	i := slices.IndexFunc(log, func(e entry) bool { return prefixOfAll+e.cursor == after })
+	if i < 0 {
+		return application.Changes{}, application.ErrCursor
+	}
+	return changesOf(log[i+1:], after, limit, prefixOfAll), nil
+}
+
+// log returns the entries of all tenants in the order of the commits.
+func (s *Store) log() []entry {
+	var log []entry
+	for _, t := range s.tenants {
+		log = append(log, t.log...)
+	}
+	slices.SortFunc(log, func(a, b entry) int { return a.number - b.number })
+	return log
 }
 
 // Revisions implements [application.Store].

@@ -72,6 +72,96 @@ func (t *tenant) selected(condition func(client) bool) []domain.ClientID {
 	return ids
 }
 
+// ListAll implements [application.Store].
+func (s *Store) ListAll(ctx context.Context, after application.ClientKey, limit int) (application.Page, error) {
+	if err := s.lock(ctx); err != nil {
+		return application.Page{}, err
+	}
+	defer s.mu.Unlock()
+	page := application.Page{Clients: []domain.Client{}, Changes: beginningOfAll}
+	if log := s.log(); len(log) > 0 {
+		page.Changes = prefixOfAll + log[len(log)-1].cursor
+	}
+	budget := application.NewBudget(0)
+	for _, tenant := range slices.Sorted(maps.Keys(s.tenants)) {
+		t := s.tenants[tenant]
+		for _, id := range t.selected(func(c client) bool { return c.deletedAt.IsZero() }) {
+			if tenant < after.TenantID || tenant == after.TenantID && id <= after.ClientID {
+				continue
+			}
+			if len(page.Clients)+len(page.Unreadable) == limit || budget.Spent() {
+				page.More = true
+				return page, nil
+			}
+			found, err := t.clients[id].row.Decode()
+			if unreadable, ok := errors.AsType[*application.UnreadableError](err); ok {
+				page.Unreadable = append(page.Unreadable, unreadable)
+				continue
+			}
+			budget.Take(&found)
+			page.Clients = append(page.Clients, found)
+		}
+	}
+	return page, nil
+}
+
+// SecretEnds implements [application.Store].
+func (s *Store) SecretEnds(ctx context.Context, now time.Time, limit int) ([]application.SecretEnd, error) {
+	if err := s.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	var due []client
+	for _, t := range s.tenants {
+		for _, c := range t.clients {
+			if c.deletedAt.IsZero() && (c.unknown || !c.secretEnd.IsZero() && !c.secretEnd.After(now)) {
+				due = append(due, c)
+			}
+		}
+	}
+	slices.SortFunc(due, func(a, b client) int {
+		if a.unknown != b.unknown {
+			return cmp.Compare(b.rank(), a.rank())
+		}
+		return cmp.Or(a.secretEnd.Compare(b.secretEnd),
+			cmp.Compare(a.row.TenantID, b.row.TenantID), cmp.Compare(a.row.ClientID, b.row.ClientID))
+	})
+	var ends []application.SecretEnd
+	for _, c := range due[:min(limit, len(due))] {
+		end := application.SecretEnd{Known: !c.unknown}
+		found, err := c.row.Decode()
+		if unreadable, ok := errors.AsType[*application.UnreadableError](err); ok {
+			end.Unreadable = unreadable
+		} else {
+			end.Client = found
+		}
+		ends = append(ends, end)
+	}
+	return ends, nil
+}
+
+// rank is greater for a client whose next secret end is not known.
+func (c client) rank() int {
+	if c.unknown {
+		return 1
+	}
+	return 0
+}
+
+// ScheduleSecretEnd implements [application.Store].
+func (s *Store) ScheduleSecretEnd(ctx context.Context, key application.ClientKey, revision domain.RevisionNumber, at time.Time) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	clients := s.tenant(key.TenantID).clients
+	if c, ok := clients[key.ClientID]; ok && c.row.Revision == revision {
+		c.secretEnd, c.unknown = stored(at), false
+		clients[key.ClientID] = c
+	}
+	return nil
+}
+
 // Purgeable implements [application.Store]. The result is sorted by the time of deletion.
 func (s *Store) Purgeable(
 	ctx context.Context, before time.Time, limit int,

@@ -31,6 +31,7 @@ type Store struct {
 	mu      sync.Mutex
 	tenants map[domain.TenantID]*tenant
 	pushed  map[push.Key]*pushed
+	commits int // of all tenants; each entry of a log has the number of its commit
 }
 
 // tenant contains all data of one tenant. Tenants share nothing.
@@ -51,6 +52,8 @@ type client struct {
 	updatedAt time.Time // the latest time of all revisions, in any order
 	deletedAt time.Time // zero if the client is not deleted
 	purged    bool
+	secretEnd time.Time // when SecretEnds returns the client; zero if never
+	unknown   bool      // whether secretEnd is not known
 }
 
 // New returns an empty store.
@@ -101,6 +104,9 @@ func (s *Store) Watch(tenant domain.TenantID) (news <-chan struct{}, stop func()
 	return s.readers.Watch(tenant)
 }
 
+// WatchAll implements [application.Store].
+func (s *Store) WatchAll() (news <-chan struct{}, stop func()) { return s.readers.WatchAll() }
+
 // Find implements [application.Store].
 func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (domain.Client, error) {
 	if err := s.lock(ctx); err != nil {
@@ -146,6 +152,10 @@ func (s *Store) commit(r domain.Revision) error {
 		TenantID: identity.TenantID, ClientID: identity.ClientID, Revision: number, Document: text, Secrets: secrets,
 	}
 	next := client{row: row, search: document.SearchOf(r.Client), updatedAt: stored(r.At), purged: r.Client.Purged()}
+	next.secretEnd = stored(next.search.SecretEnd)
+	if r.Client.SecretsUnreadable() {
+		next.secretEnd, next.unknown = before.secretEnd, before.unknown
+	}
 	if before.updatedAt.After(next.updatedAt) {
 		next.updatedAt = before.updatedAt
 	}
@@ -156,7 +166,8 @@ func (s *Store) commit(r domain.Revision) error {
 	if r.Action == domain.ActionPurge {
 		t.purge(identity.ClientID)
 	}
-	t.append(r, row)
+	s.commits++
+	t.append(r, row, s.commits)
 	s.readers.Publish(identity.TenantID)
 	return nil
 }
@@ -184,6 +195,7 @@ func (s *Store) Overwrite(which application.UnreadableRecord, with []byte) error
 	}
 	if which.Part == application.PartSecrets {
 		found.row.Secrets = bytes.Clone(with)
+		found.unknown = true
 	} else {
 		found.row.Document = bytes.Clone(with)
 	}

@@ -21,14 +21,14 @@ import (
 const (
 	commitCreate = `
 		WITH moved AS (
-			INSERT INTO clients (client_id, tenant_id, revision, document, secrets, name, status, facets)
-			VALUES ($1, $2, $3, $4, $5, $12, $13, $14)
+			INSERT INTO clients (client_id, tenant_id, revision, document, secrets, name, status, facets, secret_end)
+			VALUES ($1, $2, $3, $4, $5, $12, $13, $14, $15)
 			ON CONFLICT (tenant_id, client_id) DO NOTHING
 			RETURNING client_id
 		)` + commitLog
 	commitUpdate = `
 		WITH moved AS (
-			UPDATE clients SET revision = $3, document = $4, secrets = $5, name = $12, status = $13, facets = $14
+			UPDATE clients SET revision = $3, document = $4, secrets = $5, name = $12, status = $13, facets = $14, secret_end = $15
 			WHERE client_id = $1 AND tenant_id = $2 AND revision = $3 - 1
 			RETURNING client_id
 		)` + commitLog
@@ -38,25 +38,25 @@ const (
 			SELECT ctid AS row_id FROM clients WHERE client_id = $1 AND tenant_id = $2 AND revision = $3 - 1
 			FOR UPDATE SKIP LOCKED
 		), moved AS (
-			UPDATE clients SET revision = $3, document = $4, secrets = $5, name = $12, status = $13, facets = $14
+			UPDATE clients SET revision = $3, document = $4, secrets = $5, name = $12, status = $13, facets = $14, secret_end = $15
 			FROM unlocked WHERE clients.ctid = row_id
 			RETURNING client_id
 		)` + commitLog
 	// Deletion, purge and restoration also change deleted_at and purged. A document
-	// without secrets keeps the stored ones.
+	// without secrets keeps the stored ones, and their end.
 	commitDeleteOrRestore = `
 		WITH moved AS (
 			UPDATE clients SET revision = $3, document = $4, secrets = coalesce($5::json, secrets), name = $12, status = $13,
-				facets = $14, deleted_at = $15, purged = $16
+				facets = $14, secret_end = CASE WHEN $5::json IS NULL THEN secret_end ELSE $15 END, deleted_at = $16, purged = $17
 			WHERE client_id = $1 AND tenant_id = $2 AND revision = $3 - 1
 			RETURNING client_id
 		), forgotten AS (
-			DELETE FROM revisions WHERE $16 AND tenant_id = $2 AND client_id = (SELECT client_id FROM moved)
+			DELETE FROM revisions WHERE $17 AND tenant_id = $2 AND client_id = (SELECT client_id FROM moved)
 			RETURNING tenant_id, xid, seq, ` + entryDigest + ` AS digest
 		), kept AS (
 			INSERT INTO purged_changes (tenant_id, xid, seq, digest) SELECT tenant_id, xid, seq, digest FROM forgotten
 		), unused AS (
-			DELETE FROM secret_uses WHERE $16 AND tenant_id = $2 AND client_id = (SELECT client_id FROM moved)
+			DELETE FROM secret_uses WHERE $17 AND tenant_id = $2 AND client_id = (SELECT client_id FROM moved)
 		)` + commitLog
 	commitLog = `
 		INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, document, actor_client, request_id, reason)
@@ -201,7 +201,7 @@ func (p *pendingRevision) args() []any {
 	return []any{
 		string(p.client.id), string(p.client.tenant), int64(p.Client.Revision()), p.doc, p.secrets,
 		p.At, string(p.Action), p.Actor.Subject, string(p.Actor.ClientID), p.RequestID, p.Reason,
-		p.search.Name, p.search.Status, p.search.Facets,
+		p.search.Name, p.search.Status, p.search.Facets, nullTime(p.search.SecretEnd),
 	}
 }
 

@@ -135,7 +135,7 @@ func (s *Store) Exec(ctx context.Context, statement string) error {
 // ExplainProofs returns the plans of the proof of a cursor and of the cursor of a list.
 // They are the same for all values.
 func (s *Store) ExplainProofs(ctx context.Context, tenant domain.TenantID, after application.Cursor) (string, error) {
-	from, err := parseCursor(after)
+	from, err := parseCursor(after, ofTenant)
 	if err != nil {
 		return "", err
 	}
@@ -144,8 +144,10 @@ func (s *Store) ExplainProofs(ctx context.Context, tenant domain.TenantID, after
 		statement string
 		args      []any
 	}{
-		{proofs, positionColumns([]feedRequest{{tenant, from, 10}})},
+		{proofs, feedOfTenant.positions([]feedRequest{{tenant, from, 10}})},
+		{proofsOfAll, feedOfAll.positions([]feedRequest{{from: from, limit: 10}})},
 		{`SELECT ` + newestPosition, []any{string(tenant)}},
+		{`SELECT ` + newestOfAll, nil},
 	} {
 		rows, err := s.pool.Query(ctx, "EXPLAIN (COSTS OFF) "+explained.statement, explained.args...)
 		if err != nil {

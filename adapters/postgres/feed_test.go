@@ -72,6 +72,24 @@ func withConnections(t *testing.T, database string, n int) string {
 // time after its last statement. Calls of readers are canceled at random, and the readers
 // continue from the last cursor that they got.
 func TestTheFeedMissesNothingWhenCommitsFinishOutOfOrder(t *testing.T) {
+	t.Run("of a tenant", func(t *testing.T) {
+		finishOutOfOrder(t, 1, func(ctx context.Context, s *postgres.Store, after application.Cursor) (application.Changes, error) {
+			return s.Changes(ctx, tenant, after, 7)
+		})
+	})
+	t.Run("of all tenants", func(t *testing.T) {
+		finishOutOfOrder(t, 5, func(ctx context.Context, s *postgres.Store, after application.Cursor) (application.Changes, error) {
+			return s.AllChanges(ctx, after, 7)
+		})
+	})
+}
+
+// reader reads a page of a feed.
+type reader func(ctx context.Context, s *postgres.Store, after application.Cursor) (application.Changes, error)
+
+// finishOutOfOrder commits in the tenants while readers read.
+func finishOutOfOrder(t *testing.T, tenants int, read reader) {
+	t.Helper()
 	const (
 		writers, each = 32, 12
 		readers       = 4
@@ -92,13 +110,17 @@ func TestTheFeedMissesNothingWhenCommitsFinishOutOfOrder(t *testing.T) {
 	var reading, writing sync.WaitGroup
 	for i := range readers {
 		seen[i] = map[string]int{}
-		reading.Go(func() { readUntil(t, replicas[i], done, seen[i]) })
+		reading.Go(func() { readUntil(t, replicas[i], read, done, seen[i]) })
 	}
 	for i := range writers {
 		store := replicas[i%len(replicas)]
 		writing.Go(func() {
 			change := domain.ChangeOf(domain.Settings{Name: "App", RedirectURIs: []domain.RedirectURI{"https://app.example.com/cb"}})
-			identity := domain.Identity{ID: strconv.Itoa(i), TenantID: tenant, ClientID: domain.ClientID(fmt.Sprintf("app-%d", i))}
+			of := tenant
+			if i%tenants > 0 {
+				of = domain.TenantID(fmt.Sprintf("tenant_%d", i%tenants))
+			}
+			identity := domain.Identity{ID: strconv.Itoa(i), TenantID: of, ClientID: domain.ClientID(fmt.Sprintf("app-%d", i))}
 			client := book.Register(identity, change).Decide(domain.Facts{}, now).Client
 			action := domain.ActionCreate
 			for k := range each {
@@ -124,12 +146,12 @@ func TestTheFeedMissesNothingWhenCommitsFinishOutOfOrder(t *testing.T) {
 
 // readUntil follows the feed until done is closed and the feed is at its end. It records
 // the newest revision of each client, and requires that revisions come without a gap.
-func readUntil(t *testing.T, store *postgres.Store, done <-chan struct{}, newest map[string]int) {
+func readUntil(t *testing.T, store *postgres.Store, read reader, done <-chan struct{}, newest map[string]int) {
 	var after application.Cursor
 	ending := false
 	for {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.Int64N(int64(20*time.Millisecond))))
-		page, err := store.Changes(ctx, tenant, after, 7)
+		page, err := read(ctx, store, after)
 		cancel()
 		if err != nil {
 			if t.Context().Err() != nil {
@@ -277,6 +299,9 @@ func TestRestoredDumpRebasesFeed(t *testing.T) {
 	commit(store, domain.ActionUpdate)
 	before, err := store.Changes(t.Context(), tenant, "", 10)
 	require.NoError(t, err)
+	beforeOfAll, err := store.AllChanges(t.Context(), "", 10)
+	require.NoError(t, err)
+	require.Len(t, beforeOfAll.Revisions, 2)
 
 	conn, err := pgx.Connect(t.Context(), database)
 	require.NoError(t, err)
@@ -291,6 +316,8 @@ func TestRestoredDumpRebasesFeed(t *testing.T) {
 	commit(there, domain.ActionUpdate)
 	_, err = there.Changes(t.Context(), tenant, before.Next, 10)
 	require.ErrorIs(t, err, application.ErrCursor, "the other server's cursor")
+	_, err = there.AllChanges(t.Context(), beforeOfAll.Next, 10)
+	require.ErrorIs(t, err, application.ErrCursor)
 	page, err := there.Changes(t.Context(), tenant, "", 10)
 	require.NoError(t, err)
 	var numbers []domain.RevisionNumber

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -62,8 +63,28 @@ func own(t *testing.T, settings ...string) *pgtest.Server {
 type fork struct {
 	store  *postgres.Store
 	client domain.Client
-	common application.Cursor // behind an entry of both histories
-	lost   application.Cursor // behind an entry that only one history has
+	common cursors // behind an entry of both histories
+	lost   cursors // behind an entry that only one history has
+}
+
+// cursors are those of a reader of the tenant's feed and of one of the feed of all tenants.
+type cursors struct{ tenant, all application.Cursor }
+
+// read reads both feeds.
+func (f *fork) read(t *testing.T, from cursors) (ofTenant, ofAll application.Changes, err error) {
+	t.Helper()
+	ofTenant, err = f.store.Changes(t.Context(), tenant, from.tenant, 100)
+	ofAll, errAll := f.store.AllChanges(t.Context(), from.all, 100)
+	require.Equal(t, err == nil, errAll == nil, "%v, %v", err, errAll)
+	require.Equal(t, errors.Is(err, application.ErrCursor), errors.Is(errAll, application.ErrCursor), "%v, %v", err, errAll)
+	return ofTenant, ofAll, err
+}
+
+// requireRejected requires that both cursors are rejected.
+func (f *fork) requireRejected(t *testing.T, lost cursors) {
+	t.Helper()
+	_, _, err := f.read(t, lost)
+	require.ErrorIs(t, err, application.ErrCursor)
 }
 
 // named commits a revision of the fork's client with that name.
@@ -83,13 +104,14 @@ func (f *fork) named(t *testing.T, name string) {
 	}, 30*time.Second, 10*time.Millisecond)
 }
 
-// end returns the cursor of a reader that has read everything.
-func (f *fork) end(t *testing.T) application.Cursor {
+// end returns the cursors of readers that have read everything.
+func (f *fork) end(t *testing.T) cursors {
 	t.Helper()
-	page, err := f.store.Changes(t.Context(), tenant, "", 100)
+	ofTenant, ofAll, err := f.read(t, cursors{})
 	require.NoError(t, err)
-	require.Len(t, page.Revisions, int(f.client.Revision()), "nothing is held back")
-	return page.Next
+	require.Len(t, ofTenant.Revisions, int(f.client.Revision()), "nothing is held back")
+	require.Len(t, ofAll.Revisions, int(f.client.Revision()))
+	return cursors{ofTenant.Next, ofAll.Next}
 }
 
 // before commits the part of both histories.
@@ -120,20 +142,25 @@ func (f *fork) requireProof(t *testing.T) {
 	f.client = domain.Restore(state)
 	for i := range 12 { // until it has passed every number of the lost part
 		f.named(t, fmt.Sprint("restored ", i))
-		_, err := f.store.Changes(t.Context(), tenant, f.lost, 100)
-		require.ErrorIs(t, err, application.ErrCursor)
+		f.requireRejected(t, f.lost)
 	}
-	page, err := f.store.Changes(t.Context(), tenant, f.common, 100)
+	ofTenant, ofAll, err := f.read(t, f.common)
 	require.NoError(t, err)
-	names := []string{}
-	for _, r := range page.Revisions {
-		names = append(names, r.RequestID)
-	}
 	want := []string{"second"}
 	for i := range 12 {
 		want = append(want, fmt.Sprint("restored ", i))
 	}
-	require.Equal(t, want, names)
+	require.Equal(t, want, namesIn(ofTenant))
+	require.Equal(t, want, namesIn(ofAll))
+}
+
+// namesIn returns the request IDs of changes.
+func namesIn(page application.Changes) []string {
+	names := []string{}
+	for _, r := range page.Revisions {
+		names = append(names, r.RequestID)
+	}
+	return names
 }
 
 func database(t *testing.T, s *pgtest.Server) string {
@@ -183,8 +210,7 @@ func TestACursorAfterAPhysicalCopyWasRestored(t *testing.T) {
 	f.store = open(t, on(t, url, restored))
 	_, err = f.store.Migrate(t.Context())
 	require.NoError(t, err)
-	_, err = f.store.Changes(t.Context(), tenant, f.lost, 100)
-	require.ErrorIs(t, err, application.ErrCursor, "also after a restart")
+	f.requireRejected(t, f.lost) // also after a restart
 }
 
 // A standby that replicates asynchronously is disconnected. Its primary continues and is
@@ -255,19 +281,16 @@ func TestACursorAfterADumpWasLoadedElsewhere(t *testing.T) {
 	elsewhere := database(t, other)
 	require.NoError(t, other.Tool(t.Context(), "pg_restore", "--no-owner", "--dbname", elsewhere, file))
 	f.store = open(t, elsewhere)
-	_, err := f.store.Changes(t.Context(), tenant, f.common, 10)
+	_, _, err := f.read(t, f.common)
 	require.ErrorIs(t, err, application.ErrUnavailable, "no request can be served before the migration")
 	require.ErrorContains(t, err, "clientele migrate")
 	_, err = f.store.Migrate(t.Context())
 	require.NoError(t, err)
-	for _, cursor := range []application.Cursor{f.common, f.lost} {
-		_, err = f.store.Changes(t.Context(), tenant, cursor, 10)
-		require.ErrorIs(t, err, application.ErrCursor)
-	}
-	f.common = ""
-	page, err := f.store.Changes(t.Context(), tenant, "", 1)
+	f.requireRejected(t, f.common)
+	f.requireRejected(t, f.lost)
+	ofTenant, ofAll, err := f.read(t, cursors{})
 	require.NoError(t, err)
-	f.common = page.Next
+	f.common = cursors{ofTenant.After[0], ofAll.After[0]}
 	f.requireProof(t)
 }
 
@@ -297,19 +320,16 @@ func TestACursorAfterADumpOfAnotherCopyOfTheServer(t *testing.T) {
 	_, err = f.store.Migrate(t.Context())
 	require.NoError(t, err)
 	require.Len(t, f.names(t), 7, "no entry is held back until the server has assigned its number")
-	_, err = f.store.Changes(t.Context(), tenant, f.lost, 10)
-	require.ErrorIs(t, err, application.ErrCursor)
+	f.requireRejected(t, f.lost)
 	f.named(t, "last")
 	require.Equal(t, "last", f.names(t)[7], "later entries follow")
 }
 
-// names returns the request IDs of the whole feed.
-func (f *fork) names(t *testing.T) (names []string) {
+// names returns the request IDs of the whole feed, which both feeds have.
+func (f *fork) names(t *testing.T) []string {
 	t.Helper()
-	page, err := f.store.Changes(t.Context(), tenant, "", 100)
+	ofTenant, ofAll, err := f.read(t, cursors{})
 	require.NoError(t, err)
-	for _, r := range page.Revisions {
-		names = append(names, r.RequestID)
-	}
-	return names
+	require.Equal(t, namesIn(ofTenant), namesIn(ofAll))
+	return namesIn(ofTenant)
 }

@@ -81,11 +81,8 @@ func (s *Store) rebaseFeed(ctx context.Context) error {
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		const feedEpoch = `
 			UPDATE feed_epoch SET server = system_identifier::text, epoch = epoch + 1
-			FROM pg_control_system() WHERE server <> system_identifier::text OR EXISTS (
-				SELECT FROM (SELECT DISTINCT tenant_id FROM client_counts) AS tenants, LATERAL (
-					SELECT xid FROM revisions WHERE tenant_id = tenants.tenant_id ORDER BY revisions.xid DESC, seq DESC LIMIT 1
-				) AS newest WHERE newest.xid >= pg_snapshot_xmax(pg_current_snapshot())
-			)`
+			FROM pg_control_system() WHERE server <> system_identifier::text
+				OR EXISTS (SELECT FROM revisions WHERE seq > 0 AND xid >= pg_snapshot_xmax(pg_current_snapshot()))`
 		tag, err := tx.Exec(ctx, feedEpoch)
 		if err != nil || tag.RowsAffected() == 0 {
 			return err

@@ -62,6 +62,12 @@ func (s *Store) Watch(tenant domain.TenantID) (changed <-chan struct{}, stop fun
 	return s.notifier.readers.Watch(tenant)
 }
 
+// WatchAll implements [application.Store], like Watch.
+func (s *Store) WatchAll() (changed <-chan struct{}, stop func()) {
+	s.notifier.listen.Do(func() { s.notifier.done.Go(s.notifier.listenOn) })
+	return s.notifier.readers.WatchAll()
+}
+
 // publish signals a commit of this process.
 func (n *notifier) publish(tenant domain.TenantID) {
 	n.readers.Publish(tenant)

@@ -78,11 +78,14 @@ func TestNotificationsSignalTheTenantsThatTheyList(t *testing.T) {
 	} {
 		reader, stopReader := store.Watch(tenant)
 		other, stopOther := store.Watch("tenant_b")
+		everyone, stopEveryone := store.WatchAll()
 		store.Receive(tt.payload)
 		assert.Equal(t, tt.signaled, isClosed(reader), name)
 		assert.Equal(t, tt.all, isClosed(other), name)
+		assert.Equal(t, name != "of this process", isClosed(everyone), name)
 		stopReader()
 		stopOther()
+		stopEveryone()
 	}
 }
 
@@ -119,27 +122,33 @@ func requireHeldBack(t *testing.T, s *pgtest.Server, begin, end string) {
 	_, err = elsewhere.Exec(t.Context(), begin, pgx.QueryExecModeSimpleProtocol)
 	require.NoError(t, err)
 	f.named(t, "second")
-	page, err := store.Changes(t.Context(), tenant, known, 10)
+	ofTenant, ofAll, err := f.read(t, known)
 	require.NoError(t, err)
-	assert.Empty(t, page.Revisions)
-	assert.Positive(t, page.HeldBack)
-	assert.Equal(t, known, page.Next)
+	for _, page := range []application.Changes{ofTenant, ofAll} {
+		assert.Empty(t, page.Revisions)
+		assert.Positive(t, page.HeldBack)
+	}
+	assert.Equal(t, known, cursors{ofTenant.Next, ofAll.Next})
 	lag, err := store.FeedLag(t.Context())
 	require.NoError(t, err)
 	assert.Positive(t, lag)
 	list, err := store.List(t.Context(), tenant, application.Query{Limit: 1})
 	require.NoError(t, err)
-	assert.Equal(t, known, list.Changes, "the cursor of the list is one that the feed has reached")
+	everything, err := store.ListAll(t.Context(), application.ClientKey{}, 1)
+	require.NoError(t, err)
+	assert.Equal(t, known, cursors{list.Changes, everything.Changes}, "the cursor of a list is one that the feed has reached")
 	other, err := store.Changes(t.Context(), "tenant_b", "", 10)
 	require.NoError(t, err)
 	assert.Zero(t, other.HeldBack, "nothing of this tenant is held back")
 
 	_, err = elsewhere.Exec(t.Context(), end, pgx.QueryExecModeSimpleProtocol)
 	require.NoError(t, err)
-	page, err = store.Changes(t.Context(), tenant, known, 10)
+	ofTenant, ofAll, err = f.read(t, known)
 	require.NoError(t, err)
-	assert.Len(t, page.Revisions, 1)
-	assert.Zero(t, page.HeldBack)
+	for _, page := range []application.Changes{ofTenant, ofAll} {
+		assert.Len(t, page.Revisions, 1)
+		assert.Zero(t, page.HeldBack)
+	}
 	lag, err = store.FeedLag(t.Context())
 	require.NoError(t, err)
 	assert.Zero(t, lag)

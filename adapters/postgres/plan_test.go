@@ -105,6 +105,26 @@ func reads() map[string]func(ctx context.Context, s *postgres.Store, of domain.T
 			found, err := s.Changes(ctx, of, page.Changes, 100)
 			return len(found.Revisions), err
 		},
+		"feed of all from the beginning": func(ctx context.Context, s *postgres.Store, _ domain.TenantID) (int, error) {
+			found, err := s.AllChanges(ctx, "", 100)
+			return len(found.Revisions), err
+		},
+		"feed of all after a list": func(ctx context.Context, s *postgres.Store, _ domain.TenantID) (int, error) {
+			page, err := s.ListAll(ctx, application.ClientKey{}, 1)
+			if err != nil {
+				return 0, err
+			}
+			found, err := s.AllChanges(ctx, page.Changes, 100)
+			return len(found.Revisions), err
+		},
+		"list of all": func(ctx context.Context, s *postgres.Store, of domain.TenantID) (int, error) {
+			page, err := s.ListAll(ctx, application.ClientKey{TenantID: of, ClientID: "app-0000300"}, 100)
+			return len(page.Clients), err
+		},
+		"secret ends": func(ctx context.Context, s *postgres.Store, _ domain.TenantID) (int, error) {
+			ends, err := s.SecretEnds(ctx, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), 100)
+			return len(ends), err
+		},
 		"lag of the feed": func(ctx context.Context, s *postgres.Store, _ domain.TenantID) (int, error) {
 			_, err := s.FeedLag(ctx)
 			return 0, err
@@ -244,6 +264,7 @@ func TestPlansDoNotDependOnStatistics(t *testing.T) {
 				"list: all": 300, "list: behind a cursor": 300, "list: with a total": 300, "list: status": 1100, "list: status behind a cursor": 1100,
 				"list: many matches": 1100, "list: half of all": 1100, "list: few matches": 300, "list: rare part of a name": 300,
 				"feed from the beginning": 300, "feed after a list": 300, "revisions": 300,
+				"feed of all from the beginning": 300, "feed of all after a list": 300, "list of all": 300, "secret ends": 300,
 			} {
 				assert.LessOrEqual(t, seen[name+" of tenant large"].visited, most, "%s: %s", name, seen[name+" of tenant large"].plan)
 			}

@@ -36,8 +36,9 @@ type Store struct {
 	finds    *batch.Group[key, row]
 	commits  *batch.Group[pendingRevision, struct{}]
 	changes  *batch.Group[feedRequest, page]
-	names    atomic.Int32  // see namesIndexed; 0 if unknown
-	listing  chan struct{} // a semaphore of lists, see maxLists
+	all      *batch.Group[feedRequest, page] // the feed of all tenants
+	names    atomic.Int32                    // see namesIndexed; 0 if unknown
+	listing  chan struct{}                   // a semaphore of lists, see maxLists
 	sizes    sizes
 }
 
@@ -88,7 +89,8 @@ func Open(ctx context.Context, url string, tracer pgx.QueryTracer, options ...Op
 	s.listing = make(chan struct{}, maxLists(config.MaxConns))
 	s.finds = batch.New(maxFindsInFlight, maxBatch, s.find)
 	s.commits = batch.New(maxCommitsInFlight, maxBatch, s.commitBatch)
-	s.changes = batch.New(maxFeedsInFlight, maxFeedBatch, s.findChanges)
+	s.changes = batch.New(maxFeedsInFlight, maxFeedBatch, s.findChanges(feedOfTenant))
+	s.all = batch.New(maxFeedsInFlight, maxFeedBatch, s.findChanges(feedOfAll))
 	return s, nil
 }
 

@@ -29,7 +29,8 @@ func (s *server) authenticate(next http.Handler) http.Handler {
 		if err == nil {
 			var caller application.Caller
 			if caller, err = s.tokens.Verify(r.Context(), token); err == nil {
-				err = requestStateOf(r.Context()).actIn(caller, r.Header.Get("X-Tenant-Id"))
+				x := requestStateOf(r.Context())
+				err = x.actIn(caller, r.Header.Get("X-Tenant-Id"), x.operation.inAll(r))
 			}
 		}
 		if err != nil {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -73,10 +75,47 @@ var errTenantName = func() error {
 	return found.err()
 }()
 
+// tenantsParameter is the query parameter with which a platform caller selects all
+// tenants, and allTenants its value.
+const (
+	tenantsParameter = "tenants"
+	allTenants       = "all"
+)
+
+// inAll reports whether the request selects all tenants. Only some operations have the
+// parameter; the others reject it, as unknown. The query is parsed only if it may have the
+// parameter, whose name can be percent-encoded, because every poll of the feed comes here.
+func (op *operation) inAll(r *http.Request) bool {
+	query := r.URL.RawQuery
+	if !strings.Contains(query, tenantsParameter) && !strings.Contains(query, "%") {
+		return false
+	}
+	return slices.ContainsFunc(op.parameters, func(p parameter) bool { return p.name == tenantsParameter }) &&
+		slices.Contains(r.URL.Query()[tenantsParameter], allTenants)
+}
+
+// errTenantAndAll rejects a request that selects one tenant and all of them.
+var errTenantAndAll = func() error {
+	found := violations{}
+	found.add(breach("X-Tenant-Id", "X-Tenant-Id selects one tenant and tenants=all all of them; send one of the two"))
+	return found.err()
+}()
+
 // actIn sets the caller of the request. If the request names a tenant, the caller
-// acts in that tenant.
-func (x *requestState) actIn(caller application.Caller, tenant string) error {
+// acts in that tenant; if it selects all tenants, in all.
+func (x *requestState) actIn(caller application.Caller, tenant string, all bool) error {
 	x.caller, x.tokenTenant = caller, caller.Tenant
+	if all {
+		inAll, err := caller.InAll()
+		switch {
+		case err != nil:
+			return err
+		case tenant != "":
+			return errTenantAndAll
+		}
+		x.caller = inAll
+		return nil
+	}
 	if tenant == "" {
 		return nil
 	}

@@ -52,6 +52,10 @@ func (s fixedStore) Changes(ctx context.Context, _ domain.TenantID, _ applicatio
 	return application.Changes{Revisions: log, Next: "p1.2.00112233445566778899", HeldBack: 12 * time.Second}, err
 }
 
+func (s fixedStore) AllChanges(ctx context.Context, after application.Cursor, limit int) (application.Changes, error) {
+	return s.Changes(ctx, "", after, limit)
+}
+
 func (fixedStore) Watch(domain.TenantID) (changed <-chan struct{}, stop func()) {
 	return nil, func() {}
 }

@@ -22,12 +22,19 @@ type poller struct {
 	group sync.WaitGroup
 }
 
+// everyTenant selects all tenants for a poll.
+const everyTenant = "*"
+
 func (p *poller) poll(ctx context.Context, token, tenant string) <-chan *httptest.ResponseRecorder {
 	responses := make(chan *httptest.ResponseRecorder, 1)
 	p.group.Go(func() {
 		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/admin/oauth/changes?wait_seconds=30", http.NoBody)
 		r.Header.Set("Authorization", "Bearer "+token)
-		if tenant != "" {
+		switch tenant {
+		case "":
+		case everyTenant:
+			r.URL.RawQuery += "&tenants=all"
+		default:
 			r.Header.Set("X-Tenant-Id", tenant)
 		}
 		recorder := httptest.NewRecorder()
@@ -101,6 +108,7 @@ func TestCursorOfAnotherHistoryIs400(t *testing.T) { onBothStores(t, testCursorO
 
 func testCursorOfAnotherHistory(t *testing.T, s service) {
 	s.create(t)
+	all := s.do(t, call{method: "GET", path: snapshotPath + "?tenants=all", token: "platform"}).lines(t)[0]["changes_cursor"].(string)
 	list := s.do(t, call{method: "GET", path: clients, token: "admin"})
 	cursor, _ := list.body["changes_cursor"].(string)
 	require.NotEmpty(t, cursor)
@@ -109,6 +117,8 @@ func testCursorOfAnotherHistory(t *testing.T, s service) {
 	assert.Equal(t, cursor, own.data("next"))
 	for _, c := range []call{
 		{method: "GET", path: "/admin/oauth/changes?after=" + cursor, token: "other-tenant"},
+		{method: "GET", path: "/admin/oauth/changes?after=" + all, token: "admin"},
+		{method: "GET", path: "/admin/oauth/changes?tenants=all&after=" + cursor, token: "platform"},
 		{method: "GET", path: "/admin/oauth/changes?after=p1.1.1", token: "admin"},
 		{method: "GET", path: "/admin/oauth/changes?after=s1", token: "admin"},
 		{method: "GET", path: "/admin/oauth/changes?after=s9223372036854775807.00112233445566778899", token: "admin"},
@@ -116,7 +126,8 @@ func testCursorOfAnotherHistory(t *testing.T, s service) {
 	} {
 		a := s.do(t, c)
 		assert.Equal(t, http.StatusBadRequest, a.status, c.path)
-		assert.Equal(t, "unknown cursor; start again from the list and its changes_cursor", a.body["message"])
+		assert.Equal(t, "unknown cursor; start again from a snapshot or list and its changes_cursor", a.body["message"])
+		assert.Equal(t, []string{"?after contract"}, a.violated(), "clients recognise it by the field")
 	}
 	empty := s.do(t, call{method: "GET", path: clients, token: "other-tenant"})
 	cursor, _ = empty.body["changes_cursor"].(string)

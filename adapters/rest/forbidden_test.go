@@ -41,10 +41,14 @@ func TestForbiddenResponseNamesWhatIsMissing(t *testing.T) {
 		"a platform caller without X-Tenant-Id": {call{method: "GET", token: "platform"}, "with the platform role, set the header X-Tenant-Id to the tenant to act in", ""},
 		"another tenant":                        {call{method: "GET", token: "admin", header: http.Header{"X-Tenant-Id": {"tenant_b"}}}, "X-Tenant-Id is not the tenant of the access token; only the platform role may act in another tenant", ""},
 		"another tenant, without an own one":    {call{method: "GET", token: "no-tenant", header: http.Header{"X-Tenant-Id": {"tenant_b"}}}, "X-Tenant-Id is not the tenant of the access token; only the platform role may act in another tenant", ""},
+		"changes of all tenants":                {call{method: "GET", path: "/admin/oauth/changes?tenants=all", token: "admin"}, "tenants=all needs the platform role", ""},
+		"a snapshot of all tenants":             {call{method: "GET", path: "/admin/oauth/snapshot?tenants=all", token: "no-tenant"}, "tenants=all needs the platform role", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s.logs.Reset()
-			tt.call.path = clients + "/app-123"
+			if tt.call.path == "" {
+				tt.call.path = clients + "/app-123"
+			}
 			a := s.do(t, tt.call)
 			assert.Equal(t, http.StatusForbidden, a.status)
 			assert.Equal(t, tt.message, a.body["message"])

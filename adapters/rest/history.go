@@ -129,8 +129,14 @@ func (s *server) ListChanges(ctx context.Context, r api.ListChangesRequestObject
 	wait := application.WaitOptions{
 		Max: time.Duration(valueOr(r.Params.WaitSeconds, 0)) * time.Second, Stop: s.draining,
 	}
-	found, err := s.registry.Changes(ctx, requestStateOf(ctx).caller, application.Cursor(valueOr(r.Params.After, "")),
-		int(valueOr(r.Params.Limit, defaultChanges)), wait)
+	x := requestStateOf(ctx)
+	q := application.FeedQuery{
+		After: application.Cursor(valueOr(r.Params.After, "")), Limit: int(valueOr(r.Params.Limit, defaultChanges)),
+	}
+	for _, action := range valueOr(r.Params.Actions, nil) {
+		q.Actions = append(q.Actions, domain.Action(action))
+	}
+	found, err := s.registry.Changes(ctx, x.caller, q, wait)
 	if err != nil {
 		return nil, err
 	}
@@ -144,6 +150,9 @@ func (s *server) ListChanges(ctx context.Context, r api.ListChangesRequestObject
 					w.Object("", func() {
 						w.Text("client_id", string(entry.Client.Identity().ClientID))
 						w.Int("revision", int64(entry.Client.Revision()))
+						if x.caller.All {
+							w.Text("tenant_id", string(entry.Client.Identity().TenantID))
+						}
 						s.writeRevised(w, entry, form)
 					})
 					if err = flush(); err != nil {

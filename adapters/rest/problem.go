@@ -150,8 +150,8 @@ func problemOf(err error) (p problem, known bool) {
 		}, true
 	case errors.Is(err, application.ErrCursor):
 		return problem{
-			status: http.StatusBadRequest, message: "unknown cursor; start again from the list and its changes_cursor",
-			violations: domain.Findings{breach("?after", "the query parameter after does not refer to a change in the history of this tenant")},
+			status: http.StatusBadRequest, message: "unknown cursor; start again from a snapshot or list and its changes_cursor",
+			violations: domain.Findings{breach("?after", "the query parameter after does not refer to a change in the history of this feed")},
 		}, true
 	case errors.Is(err, domain.ErrTooManySecrets):
 		return problem{status: http.StatusConflict, message: "the client has two active secrets; delete one, or rotate"}, true
@@ -303,6 +303,8 @@ func explainForbidden(err error) (message, scope string) {
 		missing = append(missing, "with the platform role, set the header X-Tenant-Id to the tenant to act in")
 	case application.TenantForeign:
 		missing = append(missing, "X-Tenant-Id is not the tenant of the access token; only the platform role may act in another tenant")
+	case application.TenantsForeign:
+		missing = append(missing, "tenants=all needs the platform role")
 	}
 	return strings.Join(missing, "; "), scope
 }

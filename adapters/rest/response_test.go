@@ -86,9 +86,11 @@ func TestResponsesHaveTheFieldsOfOpenAPI(t *testing.T) {
 		{"a page", withActive, call{path: clients + "?page=2&page_size=1&include=jwks"}, "OAuthClientListResponse", []string{"/next", "/unreadable", "/items/deleted_at", "/items/effective"}},
 		{"a page by cursor", withActive, call{path: clients + "?limit=1&effective=true"}, "OAuthClientListResponse", []string{"/pagination", "/total", "/unreadable", "/items/deleted_at", "/items/jwks"}},
 		{"a page of documents", withActive, call{path: clients + "?limit=1&format=rfc7591"}, "ClientMetadataListResponse", []string{"/pagination", "/total", "/unreadable", "/items/deleted_at", "/items/jwks_uri"}},
-		{"changes", withDeleted, call{path: "/admin/oauth/changes?limit=1"}, "ChangeListDetailResponse", []string{"/data/changes/unreadable", "/data/changes/client/effective", "/data/changes/client/jwks", "/data/changes/client/revision"}},
-		{"changes with what a server is to apply", withDeleted, call{path: "/admin/oauth/changes?effective=true&limit=1"}, "ChangeListDetailResponse", []string{"/data/changes/unreadable", "/data/changes/client/jwks", "/data/changes/client/revision"}},
-		{"changes with documents", withDeleted, call{path: "/admin/oauth/changes?format=rfc7591&limit=1"}, "ClientMetadataChangeListDetailResponse", []string{"/data/changes/unreadable", "/data/changes/client/jwks_uri"}},
+		{"changes", withDeleted, call{path: "/admin/oauth/changes?limit=1"}, "ChangeListDetailResponse", []string{"/data/changes/tenant_id", "/data/changes/unreadable", "/data/changes/client/effective", "/data/changes/client/jwks", "/data/changes/client/revision"}},
+		{"changes with what a server is to apply", withDeleted, call{path: "/admin/oauth/changes?effective=true&limit=1"}, "ChangeListDetailResponse", []string{"/data/changes/tenant_id", "/data/changes/unreadable", "/data/changes/client/jwks", "/data/changes/client/revision"}},
+		{"changes with documents", withDeleted, call{path: "/admin/oauth/changes?format=rfc7591&limit=1"}, "ClientMetadataChangeListDetailResponse", []string{"/data/changes/tenant_id", "/data/changes/unreadable", "/data/changes/client/jwks_uri"}},
+		{"changes of all tenants", withDeleted, call{path: "/admin/oauth/changes?tenants=all&limit=1", token: "platform"}, "ChangeListDetailResponse", []string{"/data/changes/unreadable", "/data/changes/client/effective", "/data/changes/client/jwks", "/data/changes/client/revision"}},
+		{"changes of all tenants with documents", withDeleted, call{path: "/admin/oauth/changes?tenants=all&format=rfc7591&limit=1", token: "platform"}, "ClientMetadataChangeListDetailResponse", []string{"/data/changes/unreadable", "/data/changes/client/jwks_uri"}},
 		{"a history", withDeleted, call{path: clients + "/app-123/revisions"}, "RevisionListDetailResponse", []string{"/data/revisions/unreadable"}},
 		{"a revision", withDeleted, call{path: clients + "/app-123/revisions/7"}, "RevisionDetailResponse", []string{"/data/client/effective", "/data/client/jwks", "/data/client/revision"}},
 		{"a dry run", withActive, call{method: http.MethodPost, path: clients + "?dry_run=true", body: `{
@@ -98,7 +100,9 @@ func TestResponsesHaveTheFieldsOfOpenAPI(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.call.token = "admin"
+			if tt.call.token == "" {
+				tt.call.token = "admin"
+			}
 			if tt.call.method == "" {
 				tt.call.method = http.MethodGet
 			}

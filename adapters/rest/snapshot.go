@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
-	"github.com/clientele-oauth/clientele/domain"
 )
 
 // includeVerifiers is the value of the parameter include for the hashes of secrets.
@@ -34,7 +34,8 @@ var errTooManySnapshots = errors.New("too many snapshots of the caller or its te
 // errDraining aborts a snapshot that takes too long after the service began to shut down.
 var errDraining = errors.New("the service is shutting down")
 
-// snapshot is a response with all clients of a tenant. The function sends it.
+// snapshot is a response with all clients of a tenant or of all tenants. The function
+// sends it.
 type snapshot func(to http.ResponseWriter) error
 
 // VisitGetSnapshotResponse implements [api.GetSnapshotResponseObject].
@@ -54,7 +55,7 @@ func (s *server) GetSnapshot(ctx context.Context, r api.GetSnapshotRequestObject
 	}
 	form := formOf(r.Params.Format, r.Params.Effective, true)
 	form.verifiers = valueOr(r.Params.Include, "") == includeVerifiers
-	first, err := s.registry.Snapshot(ctx, x.caller, "", form.verifiers)
+	first, err := s.registry.Snapshot(ctx, x.caller, application.ClientKey{}, form.verifiers)
 	s.working.leave()
 	if err != nil {
 		return nil, err
@@ -89,7 +90,7 @@ func (s *server) sendSnapshot(ctx context.Context, to *lines, page application.P
 				return err
 			}
 		}
-		if err := to.unreadable(page.Unreadable); err != nil {
+		if err := to.unreadable(page.Unreadable, requestStateOf(ctx).caller.All); err != nil {
 			return err
 		}
 		clients += len(page.Clients)
@@ -100,14 +101,14 @@ func (s *server) sendSnapshot(ctx context.Context, to *lines, page application.P
 			return to.end()
 		}
 		if stop, err = s.mayContinue(stop); err == nil {
-			page, err = s.nextPage(ctx, page.Last(), form.verifiers)
+			page, err = s.nextPage(ctx, page.LastKey(), form.verifiers)
 		}
 	}
 	return err
 }
 
 // nextPage reads a further page of a snapshot.
-func (s *server) nextPage(ctx context.Context, after domain.ClientID, verifiers bool) (application.Page, error) {
+func (s *server) nextPage(ctx context.Context, after application.ClientKey, verifiers bool) (application.Page, error) {
 	x := requestStateOf(ctx)
 	x.extend()
 	if err := s.working.await(ctx); err != nil {
@@ -162,18 +163,33 @@ func (l *lines) line(write func()) error {
 	return l.flush()
 }
 
-// unreadable adds a line with the clients whose records cannot be read, if there are any.
-func (l *lines) unreadable(records []*application.UnreadableError) error {
-	if len(records) == 0 {
-		return nil
-	}
-	return l.line(func() {
-		l.buffer.Array("unreadable", func() {
-			for _, r := range records {
-				l.buffer.Text("", string(r.ClientID))
+// unreadable adds a line with the clients whose records cannot be read, if there are any;
+// in a snapshot of all tenants, a line for each tenant.
+func (l *lines) unreadable(records []*application.UnreadableError, all bool) error {
+	for len(records) > 0 {
+		n := len(records)
+		if all { // they are in the order of their tenants
+			tenant := records[0].TenantID
+			if i := slices.IndexFunc(records, func(r *application.UnreadableError) bool { return r.TenantID != tenant }); i > 0 {
+				n = i
 			}
+		}
+		err := l.line(func() {
+			if all {
+				l.buffer.Text("tenant_id", string(records[0].TenantID))
+			}
+			l.buffer.Array("unreadable", func() {
+				for _, r := range records[:n] {
+					l.buffer.Text("", string(r.ClientID))
+				}
+			})
 		})
-	})
+		if err != nil {
+			return err
+		}
+		records = records[n:]
+	}
+	return nil
 }
 
 func (l *lines) flush() error {

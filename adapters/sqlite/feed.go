@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,8 +14,19 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// beginning is the cursor before the first entry. It is valid in every history.
-const beginning application.Cursor = "s0"
+// The prefixes of cursors: in the feed of a tenant, and in that of all tenants. A cursor of
+// one kind is not one of the other: its entry may be in both feeds, but what comes after it
+// differs.
+const (
+	ofTenant cursorKind = "s"
+	ofAll    cursorKind = "sa"
+)
+
+// cursorKind is a prefix of cursors.
+type cursorKind string
+
+// beginning returns the cursor before the first entry. It is valid in every history.
+func (k cursorKind) beginning() application.Cursor { return application.Cursor(k + "0") }
 
 // digestBytes is the length of an entry's digest in a cursor, in bytes.
 const digestBytes = 10
@@ -28,24 +40,24 @@ type feedPosition struct {
 	digest string
 }
 
-// cursor returns the position as text: "s<seq>.<digest>".
-func (p feedPosition) cursor() application.Cursor {
+// cursor returns the position as text: the kind, then "<seq>.<digest>".
+func (p feedPosition) cursor(kind cursorKind) application.Cursor {
 	if p.seq == 0 {
-		return beginning
+		return kind.beginning()
 	}
-	return application.Cursor("s" + strconv.FormatInt(p.seq, 10) + "." + p.digest)
+	return application.Cursor(string(kind) + strconv.FormatInt(p.seq, 10) + "." + p.digest)
 }
 
-// parseCursor parses what feedPosition.cursor returned. It rejects cursors of the first
-// release: without a digest they do not prove to which history they belong.
-func parseCursor(c application.Cursor) (feedPosition, error) {
-	if c == "" || c == beginning {
+// parseCursor parses what feedPosition.cursor returned for the kind. It rejects cursors
+// of the first release: without a digest they do not prove to which history they belong.
+func parseCursor(c application.Cursor, kind cursorKind) (feedPosition, error) {
+	if c == "" || c == kind.beginning() {
 		return feedPosition{}, nil
 	}
-	number, digest, _ := strings.Cut(strings.TrimPrefix(string(c), "s"), ".")
+	number, digest, _ := strings.Cut(strings.TrimPrefix(string(c), string(kind)), ".")
 	seq, err := strconv.ParseInt(number, 10, 64)
 	p := feedPosition{seq, digest}
-	if err != nil || seq <= 0 || len(digest) != 2*digestBytes || p.cursor() != c {
+	if err != nil || seq <= 0 || len(digest) != 2*digestBytes || p.cursor(kind) != c {
 		return feedPosition{}, application.ErrCursor
 	}
 	return p, nil
@@ -76,20 +88,52 @@ func (e *logEntry) position() feedPosition {
 	return feedPosition{e.seq, hex.EncodeToString(sum[:digestBytes])}
 }
 
-// prove returns nil if the entry of the position is in the log of the tenant or was purged
-// from it; otherwise [application.ErrCursor].
-func (s *Store) prove(ctx context.Context, tenant domain.TenantID, p feedPosition) error {
+// feed has the statements that read a feed. Those of the feed of a tenant have the tenant
+// as an argument; see scope.
+type feed struct {
+	kind                   cursorKind
+	entry, purged, entries string
+	newest                 string
+}
+
+var (
+	feedOfTenant = feed{
+		kind:    ofTenant,
+		entry:   `SELECT ` + entryColumns + ` FROM revisions WHERE seq = ? AND tenant_id = ?`,
+		purged:  `SELECT digest FROM purged_changes WHERE seq = ? AND tenant_id = ?`,
+		entries: `SELECT ` + entryColumns + `, ` + revisionColumns + ` FROM revisions WHERE seq > ? AND tenant_id = ? ORDER BY seq LIMIT ?`,
+		newest:  `SELECT ` + entryColumns + ` FROM revisions WHERE tenant_id = ? ORDER BY seq DESC LIMIT 1`,
+	}
+	feedOfAll = feed{
+		kind:    ofAll,
+		entry:   `SELECT ` + entryColumns + ` FROM revisions WHERE seq = ?`,
+		purged:  `SELECT digest FROM purged_changes WHERE seq = ?`,
+		entries: `SELECT ` + entryColumns + `, ` + revisionColumns + ` FROM revisions WHERE seq > ? ORDER BY seq LIMIT ?`,
+		newest:  `SELECT ` + entryColumns + ` FROM revisions ORDER BY seq DESC LIMIT 1`,
+	}
+)
+
+// scope is a feed and the arguments of its statements: its tenant, if it is that of one.
+type scope struct {
+	feed
+	arguments []any
+}
+
+func scopeOf(tenant domain.TenantID) scope { return scope{feedOfTenant, []any{string(tenant)}} }
+
+// prove returns nil if the entry of the position is in the feed or was purged from it;
+// otherwise [application.ErrCursor].
+func (s *Store) prove(ctx context.Context, of scope, p feedPosition) error {
 	if p.seq == 0 {
 		return nil
 	}
 	var e logEntry
-	err := s.reader.QueryRowContext(ctx, `SELECT `+entryColumns+` FROM revisions WHERE seq = ? AND tenant_id = ?`,
-		p.seq, string(tenant)).Scan(e.scan()...)
+	args := append([]any{p.seq}, of.arguments...)
+	err := s.reader.QueryRowContext(ctx, of.entry, args...).Scan(e.scan()...)
 	found := e.position()
 	if errors.Is(err, sql.ErrNoRows) {
 		found.seq = p.seq
-		err = s.reader.QueryRowContext(ctx, `SELECT digest FROM purged_changes WHERE seq = ? AND tenant_id = ?`,
-			p.seq, string(tenant)).Scan(&found.digest)
+		err = s.reader.QueryRowContext(ctx, of.purged, args...).Scan(&found.digest)
 	}
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -108,18 +152,26 @@ func (s *Store) prove(ctx context.Context, tenant domain.TenantID, p feedPositio
 func (s *Store) Changes(
 	ctx context.Context, tenant domain.TenantID, after application.Cursor, limit int,
 ) (application.Changes, error) {
-	const query = `
-		SELECT ` + entryColumns + `, ` + revisionColumns + ` FROM revisions WHERE tenant_id = ? AND seq > ? ORDER BY seq LIMIT ?`
-	from, err := parseCursor(after)
+	return s.readFeed(ctx, scopeOf(tenant), after, limit)
+}
+
+// AllChanges implements [application.Store], like Changes.
+func (s *Store) AllChanges(ctx context.Context, after application.Cursor, limit int) (application.Changes, error) {
+	return s.readFeed(ctx, scope{feed: feedOfAll}, after, limit)
+}
+
+func (s *Store) readFeed(ctx context.Context, of scope, after application.Cursor, limit int) (application.Changes, error) {
+	from, err := parseCursor(after, of.kind)
 	if err != nil {
 		return application.Changes{}, err
 	}
-	if err := s.prove(ctx, tenant, from); err != nil {
+	if err := s.prove(ctx, of, from); err != nil {
 		return application.Changes{}, err
 	}
 	changes := application.Changes{Next: after}
 	var budget application.Budget
-	err = s.each(ctx, s.reader, query, []any{string(tenant), from.seq, limit}, func(rows *sql.Rows) error {
+	args := slices.Concat([]any{from.seq}, of.arguments, []any{limit})
+	err = s.each(ctx, s.reader, of.entries, args, func(rows *sql.Rows) error {
 		if budget.Spent() && len(changes.Revisions) > 1 {
 			return errSpent
 		}
@@ -127,22 +179,21 @@ func (s *Store) Changes(
 		r, err := readRevision(rows, e.scan()...)
 		budget.Take(&r.Client)
 		changes.Revisions = append(changes.Revisions, r)
-		changes.Next = e.position().cursor()
+		changes.Next = e.position().cursor(of.kind)
 		changes.After = append(changes.After, changes.Next)
 		return err
 	})
 	return changes, unlessSpent(err)
 }
 
-// newest returns the position behind the newest entry of the tenant.
-func newest(ctx context.Context, tx *sql.Tx, tenant domain.TenantID) (feedPosition, error) {
+// newestIn returns the cursor behind the newest entry of a feed.
+func newestIn(ctx context.Context, tx *sql.Tx, of scope) (application.Cursor, error) {
 	var e logEntry
-	err := tx.QueryRowContext(ctx,
-		`SELECT `+entryColumns+` FROM revisions WHERE tenant_id = ? ORDER BY seq DESC LIMIT 1`, string(tenant)).Scan(e.scan()...)
+	err := tx.QueryRowContext(ctx, of.newest, of.arguments...).Scan(e.scan()...)
 	if errors.Is(err, sql.ErrNoRows) {
-		return feedPosition{}, nil
+		return of.kind.beginning(), nil
 	}
-	return e.position(), err
+	return e.position().cursor(of.kind), err
 }
 
 // purge removes the log of a client and the last uses of its secrets. It keeps the positions

@@ -71,19 +71,25 @@ func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.
 		return application.Page{}, translate(err)
 	}
 	defer func() { _ = tx.Rollback() }() // it only reads
-	last, err := newest(ctx, tx, tenant)
+	last, err := newestIn(ctx, tx, scopeOf(tenant))
 	if err != nil {
 		return application.Page{}, translate(err)
 	}
-	page = application.Page{Clients: make([]domain.Client, 0, q.Limit), Changes: last.cursor()}
+	page = application.Page{Clients: make([]domain.Client, 0, q.Limit), Changes: last}
 
 	query, args, total, err := rows(ctx, tx, tenant, q)
 	if err != nil {
 		return application.Page{}, err
 	}
 	page.Total = total
+	err = s.collect(ctx, tx, &page, q, query, args...)
+	return page, err
+}
+
+// collect adds the clients that a statement returns to a page, up to its limits.
+func (s *Store) collect(ctx context.Context, tx *sql.Tx, page *application.Page, q application.Query, query string, args ...any) error {
 	budget := application.NewBudget(q.MaxBytes)
-	err = s.each(ctx, tx, query, args, func(rows *sql.Rows) error {
+	return unlessSpent(s.each(ctx, tx, query, args, func(rows *sql.Rows) error {
 		if len(page.Clients)+len(page.Unreadable) == q.Limit || budget.Spent() {
 			page.More = true
 			return errSpent
@@ -96,8 +102,26 @@ func (s *Store) List(ctx context.Context, tenant domain.TenantID, q application.
 		budget.Take(&client)
 		page.Clients = append(page.Clients, client)
 		return err
-	})
-	return page, unlessSpent(err)
+	}))
+}
+
+// ListAll implements [application.Store]. One transaction reads a page, so it shows the
+// clients of one point in time.
+func (s *Store) ListAll(ctx context.Context, after application.ClientKey, limit int) (page application.Page, err error) {
+	const query = `
+		SELECT ` + clientColumns + ` FROM clients
+		WHERE deleted_at IS NULL AND (tenant_id, client_id) > (?, ?) ORDER BY tenant_id, client_id LIMIT ?`
+	tx, err := s.lists.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return application.Page{}, translate(err)
+	}
+	defer func() { _ = tx.Rollback() }() // it only reads
+	page.Clients = make([]domain.Client, 0, limit)
+	if page.Changes, err = newestIn(ctx, tx, scope{feed: feedOfAll}); err != nil {
+		return application.Page{}, translate(err)
+	}
+	err = s.collect(ctx, tx, &page, application.Query{Limit: limit}, query, string(after.TenantID), string(after.ClientID), limit+1)
+	return page, err
 }
 
 // errSpent stops the reading of a page that is complete.

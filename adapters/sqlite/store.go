@@ -93,6 +93,9 @@ func (s *Store) Watch(tenant domain.TenantID) (changed <-chan struct{}, stop fun
 	return s.readers.Watch(tenant)
 }
 
+// WatchAll implements [application.Store].
+func (s *Store) WatchAll() (changed <-chan struct{}, stop func()) { return s.readers.WatchAll() }
+
 // Close closes the file.
 func (s *Store) Close() error {
 	return errors.Join(s.lists.Close(), s.reader.Close(), s.writer.Close())
@@ -215,13 +218,13 @@ func took(result sql.Result, err, otherwise error) error {
 
 func (s *Store) commit(ctx context.Context, tx *sql.Tx, r domain.Revision) error {
 	const create = `
-		INSERT INTO clients (revision, document, secrets, name, status, facets, deleted_at, purged, updated_at, client_id, tenant_id)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		INSERT INTO clients (revision, document, secrets, name, status, facets, deleted_at, purged, secret_end, updated_at, client_id, tenant_id)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
 		ON CONFLICT (tenant_id, client_id) DO NOTHING`
 	const update = `
-		UPDATE clients SET revision = ?, document = ?, secrets = coalesce(?, secrets), name = ?, status = ?, facets = ?, deleted_at = ?, purged = ?,
-			updated_at = max(updated_at, ?)
-		WHERE client_id = ? AND tenant_id = ? AND revision = ?`
+		UPDATE clients SET revision = ?1, document = ?2, secrets = coalesce(?3, secrets), name = ?4, status = ?5, facets = ?6,
+			deleted_at = ?7, purged = ?8, secret_end = CASE WHEN ?3 IS NULL THEN secret_end ELSE ?9 END, updated_at = max(updated_at, ?10)
+		WHERE client_id = ?11 AND tenant_id = ?12 AND revision = ?13`
 	const log = `
 		INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, actor_client, request_id, reason, document)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -244,7 +247,8 @@ func (s *Store) commit(ctx context.Context, tx *sql.Tx, r domain.Revision) error
 		deletedAt = sql.NullString{String: timeText(r.Client.DeletedAt()), Valid: true}
 	}
 	statement := create
-	args := []any{number, string(doc), nullText(secrets), name, search.Status, facets, deletedAt, r.Client.Purged(), timeText(r.At), client, tenant}
+	args := []any{number, string(doc), nullText(secrets), name, search.Status, facets, deletedAt, r.Client.Purged(),
+		endText(search.SecretEnd), timeText(r.At), client, tenant}
 	if number > 1 {
 		statement, args = update, append(args, number-1)
 	}

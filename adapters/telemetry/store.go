@@ -80,6 +80,35 @@ func (s timedStore) Changes(
 	return s.next.Changes(ctx, tenant, after, limit)
 }
 
+// AllChanges implements [application.Store].
+func (s timedStore) AllChanges(ctx context.Context, after application.Cursor, limit int) (c application.Changes, err error) {
+	defer func(began time.Time) { s.done("AllChanges", began, err) }(time.Now())
+	return s.next.AllChanges(ctx, after, limit)
+}
+
+// ListAll implements [application.Store].
+func (s timedStore) ListAll(ctx context.Context, after application.ClientKey, limit int) (p application.Page, err error) {
+	defer func(began time.Time) { s.done("ListAll", began, err) }(time.Now())
+	return s.next.ListAll(ctx, after, limit)
+}
+
+// SecretEnds implements [application.Store].
+func (s timedStore) SecretEnds(ctx context.Context, now time.Time, limit int) (ends []application.SecretEnd, err error) {
+	defer func(began time.Time) { s.done("SecretEnds", began, err) }(time.Now())
+	return s.next.SecretEnds(ctx, now, limit)
+}
+
+// ScheduleSecretEnd implements [application.Store].
+func (s timedStore) ScheduleSecretEnd(
+	ctx context.Context, client application.ClientKey, revision domain.RevisionNumber, at time.Time,
+) (err error) {
+	defer func(began time.Time) { s.done("ScheduleSecretEnd", began, err) }(time.Now())
+	return s.next.ScheduleSecretEnd(ctx, client, revision, at)
+}
+
+// WatchAll implements [application.Store]. It is not timed, like Watch.
+func (s timedStore) WatchAll() (news <-chan struct{}, stop func()) { return s.next.WatchAll() }
+
 // Watch implements [application.Store]. It is not timed, because its purpose is to
 // wait.
 func (s timedStore) Watch(tenant domain.TenantID) (news <-chan struct{}, stop func()) {

@@ -88,6 +88,34 @@ func (s reportingStore) Changes(
 	return changes, err
 }
 
+// AllChanges implements [application.Store].
+func (s reportingStore) AllChanges(ctx context.Context, after application.Cursor, limit int) (application.Changes, error) {
+	changes, err := s.Store.AllChanges(ctx, after, limit)
+	s.reportRevisions(ctx, changes.Revisions)
+	return changes, err
+}
+
+// ListAll implements [application.Store].
+func (s reportingStore) ListAll(ctx context.Context, after application.ClientKey, limit int) (application.Page, error) {
+	page, err := s.Store.ListAll(ctx, after, limit)
+	s.reportAll(ctx, page.Unreadable)
+	s.reportClients(ctx, page.Clients...)
+	return page, err
+}
+
+// SecretEnds implements [application.Store].
+func (s reportingStore) SecretEnds(ctx context.Context, now time.Time, limit int) ([]application.SecretEnd, error) {
+	ends, err := s.Store.SecretEnds(ctx, now, limit)
+	for _, end := range ends {
+		if end.Unreadable != nil {
+			s.report(ctx, end.Unreadable)
+			continue
+		}
+		s.reportClients(ctx, end.Client)
+	}
+	return ends, err
+}
+
 // Purgeable implements [application.Store].
 func (s reportingStore) Purgeable(
 	ctx context.Context, before time.Time, limit int,

@@ -134,6 +134,78 @@ func (e Status) Valid() bool {
 	}
 }
 
+// Defines values for Tenants.
+const (
+	TenantsAll Tenants = "all"
+)
+
+// Valid indicates whether the value is a known member of the Tenants enum.
+func (e Tenants) Valid() bool {
+	switch e {
+	case TenantsAll:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListChangesParamsActions.
+const (
+	ListChangesParamsActionsCreate       ListChangesParamsActions = "create"
+	ListChangesParamsActionsCreateSecret ListChangesParamsActions = "create_secret"
+	ListChangesParamsActionsDelete       ListChangesParamsActions = "delete"
+	ListChangesParamsActionsDeleteSecret ListChangesParamsActions = "delete_secret"
+	ListChangesParamsActionsExpireSecret ListChangesParamsActions = "expire_secret"
+	ListChangesParamsActionsPurge        ListChangesParamsActions = "purge"
+	ListChangesParamsActionsRestore      ListChangesParamsActions = "restore"
+	ListChangesParamsActionsRevert       ListChangesParamsActions = "revert"
+	ListChangesParamsActionsRotateSecret ListChangesParamsActions = "rotate_secret"
+	ListChangesParamsActionsUpdate       ListChangesParamsActions = "update"
+)
+
+// Valid indicates whether the value is a known member of the ListChangesParamsActions enum.
+func (e ListChangesParamsActions) Valid() bool {
+	switch e {
+	case ListChangesParamsActionsCreate:
+		return true
+	case ListChangesParamsActionsCreateSecret:
+		return true
+	case ListChangesParamsActionsDelete:
+		return true
+	case ListChangesParamsActionsDeleteSecret:
+		return true
+	case ListChangesParamsActionsExpireSecret:
+		return true
+	case ListChangesParamsActionsPurge:
+		return true
+	case ListChangesParamsActionsRestore:
+		return true
+	case ListChangesParamsActionsRevert:
+		return true
+	case ListChangesParamsActionsRotateSecret:
+		return true
+	case ListChangesParamsActionsUpdate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListChangesParamsTenants.
+const (
+	ListChangesParamsTenantsAll ListChangesParamsTenants = "all"
+)
+
+// Valid indicates whether the value is a known member of the ListChangesParamsTenants enum.
+func (e ListChangesParamsTenants) Valid() bool {
+	switch e {
+	case ListChangesParamsTenantsAll:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListChangesParamsFormat.
 const (
 	ListChangesParamsFormatClientele ListChangesParamsFormat = "clientele"
@@ -287,6 +359,21 @@ func (e GetSnapshotParamsInclude) Valid() bool {
 	}
 }
 
+// Defines values for GetSnapshotParamsTenants.
+const (
+	GetSnapshotParamsTenantsAll GetSnapshotParamsTenants = "all"
+)
+
+// Valid indicates whether the value is a known member of the GetSnapshotParamsTenants enum.
+func (e GetSnapshotParamsTenants) Valid() bool {
+	switch e {
+	case GetSnapshotParamsTenantsAll:
+		return true
+	default:
+		return false
+	}
+}
+
 // Actor Who made a change.
 type Actor struct {
 	// ClientID The client that the access token was issued to; absent if the token names none.
@@ -374,7 +461,7 @@ type AuthenticationForm struct {
 
 // Change One change in the feed.
 type Change struct {
-	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret` or `expire_secret`.
 	//
 	// Example: update
 	Action *string `json:"action,omitempty"`
@@ -414,6 +501,11 @@ type Change struct {
 	//
 	// Example: 7
 	Revision *int64 `json:"revision,omitempty"`
+
+	// TenantID The tenant of the client; only with `tenants=all`.
+	//
+	// Example: tenant_abc123
+	TenantID *string `json:"tenant_id,omitempty"`
 
 	// Unreadable True if the stored record of this change is damaged and cannot be read; `client` and `jwks` are then absent. Absent otherwise.
 	//
@@ -1022,7 +1114,7 @@ type ClientMetadata struct {
 
 // ClientMetadataChange One change in the feed, with the client in the standard names.
 type ClientMetadataChange struct {
-	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret` or `expire_secret`.
 	//
 	// Example: update
 	Action *string `json:"action,omitempty"`
@@ -1061,6 +1153,11 @@ type ClientMetadataChange struct {
 	//
 	// Example: 7
 	Revision *int64 `json:"revision,omitempty"`
+
+	// TenantID The tenant of the client; only with `tenants=all`.
+	//
+	// Example: tenant_abc123
+	TenantID *string `json:"tenant_id,omitempty"`
 
 	// Unreadable True if the stored record of this change is damaged and cannot be read; `client` is then absent. Absent otherwise.
 	//
@@ -3054,7 +3151,7 @@ type ProfileName string
 
 // Revision One change of a client.
 type Revision struct {
-	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret` or `expire_secret`.
 	//
 	// Example: update
 	Action *string `json:"action,omitempty"`
@@ -3093,7 +3190,7 @@ type Revision struct {
 
 // RevisionDetail A client as it was after a revision.
 type RevisionDetail struct {
-	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret` or `expire_secret`.
 	//
 	// Example: update
 	Action *string `json:"action,omitempty"`
@@ -3900,6 +3997,9 @@ type VerifySecretRequest struct {
 	Secret string `json:"secret"`
 }
 
+// Actions defines model for Actions.
+type Actions = []string
+
 // Active defines model for Active.
 type Active = bool
 
@@ -4008,6 +4108,9 @@ type Tenant = string
 // TenantID defines model for TenantId.
 type TenantID = string
 
+// Tenants defines model for Tenants.
+type Tenants string
+
 // UpdatedSince defines model for UpdatedSince.
 type UpdatedSince = time.Time
 
@@ -4074,6 +4177,12 @@ type ListChangesParams struct {
 	// Limit Maximum number of changes in a response; default 100. For example `100`.
 	Limit *ChangesLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
+	// Actions Only changes with these actions, separated by commas; by default all. For example `create,update,delete,purge`.
+	Actions *Actions `form:"actions,omitempty" json:"actions,omitempty"`
+
+	// Tenants `all` reads all tenants instead of one. It needs the platform role, and cannot be combined with `X-Tenant-Id`.
+	Tenants *ListChangesParamsTenants `form:"tenants,omitempty" json:"tenants,omitempty"`
+
 	// WaitSeconds Maximum time to wait, in seconds, if there is nothing new; default 0. For example `30`.
 	WaitSeconds *Wait `form:"wait_seconds,omitempty" json:"wait_seconds,omitempty"`
 
@@ -4091,6 +4200,12 @@ type ListChangesParams struct {
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
 }
+
+// ListChangesParamsActions defines parameters for ListChanges.
+type ListChangesParamsActions string
+
+// ListChangesParamsTenants defines parameters for ListChanges.
+type ListChangesParamsTenants string
 
 // ListChangesParamsFormat defines parameters for ListChanges.
 type ListChangesParamsFormat string
@@ -4510,6 +4625,9 @@ type GetSnapshotParams struct {
 	// secrets cannot be read. `jwks` changes nothing: a snapshot always has the inline keys. For example `secret_verifiers`.
 	Include *GetSnapshotParamsInclude `form:"include,omitempty" json:"include,omitempty"`
 
+	// Tenants `all` reads all tenants instead of one. It needs the platform role, and cannot be combined with `X-Tenant-Id`.
+	Tenants *GetSnapshotParamsTenants `form:"tenants,omitempty" json:"tenants,omitempty"`
+
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
@@ -4520,6 +4638,9 @@ type GetSnapshotParamsFormat string
 
 // GetSnapshotParamsInclude defines parameters for GetSnapshot.
 type GetSnapshotParamsInclude string
+
+// GetSnapshotParamsTenants defines parameters for GetSnapshot.
+type GetSnapshotParamsTenants string
 
 // GetPublicKeysParams defines parameters for GetPublicKeys.
 type GetPublicKeysParams struct {
@@ -4717,6 +4838,16 @@ type ClientInterface interface {
 	// A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
 	// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from a
 	// snapshot or the list. Cursors of the first release have no digest and are rejected with 400 as well.
+	//
+	// With `actions` the response has only the changes with these actions. `next` passes over the others, and a request
+	// passes over at most 2,000 of them, so a response may be empty although there are more: continue from `next`. A
+	// client that is deleted and purged before a reader sees the deletion has only the action `purge`.
+	//
+	// `expire_secret` is a change that the service makes itself, about a second after a secret has ended: after the
+	// grace period of a rotation, or at its expiry time. The revision and the `ETag` of the client change.
+	//
+	// With `tenants=all` a caller with the platform role follows the changes of all tenants; each has `tenant_id`. The
+	// cursors are of a kind of their own: that of a tenant is rejected with 400, and the other way round.
 	//
 	// With `format=rfc7591` the `client` of each change is a `ClientMetadata`, which includes the inline keys. That of a
 	// purged client has no configuration.
@@ -5061,6 +5192,10 @@ type ClientInterface interface {
 	// snapshot and then follow the changes from its cursor. Skip a change whose `revision` is not greater than that of
 	// your copy of the client.
 	//
+	// **All tenants.** With `tenants=all` a caller with the platform role reads the clients of all tenants, ordered by
+	// `tenant_id` and `client_id`, and continues in the feed with `tenants=all`. Each line `{"unreadable": […]}` then has
+	// the `tenant_id` of these clients.
+	//
 	// The response is read from the store in pages while it is sent, so it has no size limit, no `ETag`, and no
 	// `Content-Length`. A reader must take each page within the time limit of a request. Snapshots have separate limits:
 	// 429 if too many snapshots of the caller or its tenant are in progress, 503 if there are too many in total. A HEAD
@@ -5199,6 +5334,16 @@ func (c *Client) AuthenticateClient(ctx context.Context, params *AuthenticateCli
 // A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
 // the tenant, for example after the registry was restored from a backup, the response is a 400: start again from a
 // snapshot or the list. Cursors of the first release have no digest and are rejected with 400 as well.
+//
+// With `actions` the response has only the changes with these actions. `next` passes over the others, and a request
+// passes over at most 2,000 of them, so a response may be empty although there are more: continue from `next`. A
+// client that is deleted and purged before a reader sees the deletion has only the action `purge`.
+//
+// `expire_secret` is a change that the service makes itself, about a second after a secret has ended: after the
+// grace period of a rotation, or at its expiry time. The revision and the `ETag` of the client change.
+//
+// With `tenants=all` a caller with the platform role follows the changes of all tenants; each has `tenant_id`. The
+// cursors are of a kind of their own: that of a tenant is rejected with 400, and the other way round.
 //
 // With `format=rfc7591` the `client` of each change is a `ClientMetadata`, which includes the inline keys. That of a
 // purged client has no configuration.
@@ -5803,6 +5948,10 @@ func (c *Client) ListRules(ctx context.Context, params *ListRulesParams, reqEdit
 // snapshot and then follow the changes from its cursor. Skip a change whose `revision` is not greater than that of
 // your copy of the client.
 //
+// **All tenants.** With `tenants=all` a caller with the platform role reads the clients of all tenants, ordered by
+// `tenant_id` and `client_id`, and continues in the feed with `tenants=all`. Each line `{"unreadable": […]}` then has
+// the `tenant_id` of these clients.
+//
 // The response is read from the store in pages while it is sent, so it has no size limit, no `ETag`, and no
 // `Content-Length`. A reader must take each page within the time limit of a request. Snapshots have separate limits:
 // 429 if too many snapshots of the caller or its tenant are in progress, 503 if there are too many in total. A HEAD
@@ -5975,6 +6124,30 @@ func NewListChangesRequest(server string, params *ListChangesParams) (*http.Requ
 		if params.Limit != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Actions != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "actions", *params.Actions, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Tenants != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenants", *params.Tenants, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7931,6 +8104,18 @@ func NewGetSnapshotRequest(server string, params *GetSnapshotParams) (*http.Requ
 
 		}
 
+		if params.Tenants != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenants", *params.Tenants, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -8161,6 +8346,16 @@ type ClientWithResponsesInterface interface {
 	// A cursor identifies the last change that it includes, with a digest. If this change is not in the history of
 	// the tenant, for example after the registry was restored from a backup, the response is a 400: start again from a
 	// snapshot or the list. Cursors of the first release have no digest and are rejected with 400 as well.
+	//
+	// With `actions` the response has only the changes with these actions. `next` passes over the others, and a request
+	// passes over at most 2,000 of them, so a response may be empty although there are more: continue from `next`. A
+	// client that is deleted and purged before a reader sees the deletion has only the action `purge`.
+	//
+	// `expire_secret` is a change that the service makes itself, about a second after a secret has ended: after the
+	// grace period of a rotation, or at its expiry time. The revision and the `ETag` of the client change.
+	//
+	// With `tenants=all` a caller with the platform role follows the changes of all tenants; each has `tenant_id`. The
+	// cursors are of a kind of their own: that of a tenant is rejected with 400, and the other way round.
 	//
 	// With `format=rfc7591` the `client` of each change is a `ClientMetadata`, which includes the inline keys. That of a
 	// purged client has no configuration.
@@ -8532,6 +8727,10 @@ type ClientWithResponsesInterface interface {
 	// change that the response lacks is in the feed after `changes_cursor`. To keep a copy of the tenant, read the
 	// snapshot and then follow the changes from its cursor. Skip a change whose `revision` is not greater than that of
 	// your copy of the client.
+	//
+	// **All tenants.** With `tenants=all` a caller with the platform role reads the clients of all tenants, ordered by
+	// `tenant_id` and `client_id`, and continues in the feed with `tenants=all`. Each line `{"unreadable": […]}` then has
+	// the `tenant_id` of these clients.
 	//
 	// The response is read from the store in pages while it is sent, so it has no size limit, no `ETag`, and no
 	// `Content-Length`. A reader must take each page within the time limit of a request. Snapshots have separate limits:
@@ -11771,6 +11970,16 @@ func (c *ClientWithResponses) AuthenticateClientWithResponse(ctx context.Context
 // the tenant, for example after the registry was restored from a backup, the response is a 400: start again from a
 // snapshot or the list. Cursors of the first release have no digest and are rejected with 400 as well.
 //
+// With `actions` the response has only the changes with these actions. `next` passes over the others, and a request
+// passes over at most 2,000 of them, so a response may be empty although there are more: continue from `next`. A
+// client that is deleted and purged before a reader sees the deletion has only the action `purge`.
+//
+// `expire_secret` is a change that the service makes itself, about a second after a secret has ended: after the
+// grace period of a rotation, or at its expiry time. The revision and the `ETag` of the client change.
+//
+// With `tenants=all` a caller with the platform role follows the changes of all tenants; each has `tenant_id`. The
+// cursors are of a kind of their own: that of a tenant is rejected with 400, and the other way round.
+//
 // With `format=rfc7591` the `client` of each change is a `ClientMetadata`, which includes the inline keys. That of a
 // purged client has no configuration.
 //
@@ -12297,6 +12506,10 @@ func (c *ClientWithResponses) ListRulesWithResponse(ctx context.Context, params 
 // change that the response lacks is in the feed after `changes_cursor`. To keep a copy of the tenant, read the
 // snapshot and then follow the changes from its cursor. Skip a change whose `revision` is not greater than that of
 // your copy of the client.
+//
+// **All tenants.** With `tenants=all` a caller with the platform role reads the clients of all tenants, ordered by
+// `tenant_id` and `client_id`, and continues in the feed with `tenants=all`. Each line `{"unreadable": […]}` then has
+// the `tenant_id` of these clients.
 //
 // The response is read from the store in pages while it is sent, so it has no size limit, no `ETag`, and no
 // `Content-Length`. A reader must take each page within the time limit of a request. Snapshots have separate limits:

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -28,9 +29,12 @@ var errSnapshotStalled = errors.New("no data arrived in time")
 type Snapshot struct {
 	// ChangesCursor is where to continue in the change feed.
 	ChangesCursor string
-	// Unreadable lists the clients that the service could not read. It is complete after
-	// Next has returned io.EOF.
+	// Unreadable lists the client_ids of the clients that the service could not read. It is
+	// complete after Next has returned io.EOF.
 	Unreadable []string
+	// UnreadableTenants lists the tenants of these clients, in the same order; they are
+	// empty unless the snapshot is of all tenants.
+	UnreadableTenants []string
 
 	body    io.Closer
 	scanner *bufio.Scanner
@@ -43,9 +47,11 @@ type snapshotLine struct {
 	ChangesCursor *string   `json:"changes_cursor"`
 	Clients       *int64    `json:"clients"`
 	Unreadable    *[]string `json:"unreadable"`
+	TenantID      string    `json:"tenant_id"`
 }
 
-// Snapshot requests a snapshot of all clients of the tenant. Connect's timeout per attempt
+// Snapshot requests a snapshot of all clients of the tenant or, with params.Tenants, of all
+// tenants. Connect's timeout per attempt
 // then bounds each wait for data, not the whole response. Rejections are a
 // [*ProblemError].
 func (c *ClientWithResponses) Snapshot(ctx context.Context, params *GetSnapshotParams) (*Snapshot, error) {
@@ -89,6 +95,7 @@ func (s *Snapshot) Next() (json.RawMessage, error) {
 		switch {
 		case line.Unreadable != nil:
 			s.Unreadable = append(s.Unreadable, *line.Unreadable...)
+			s.UnreadableTenants = append(s.UnreadableTenants, slices.Repeat([]string{line.TenantID}, len(*line.Unreadable))...)
 		case line.Clients != nil:
 			s.ended = io.EOF
 			if *line.Clients != s.clients {

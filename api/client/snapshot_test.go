@@ -64,6 +64,27 @@ func TestSnapshotOfTheService(t *testing.T) {
 	require.ErrorAs(t, err, &problem)
 }
 
+// A snapshot of all tenants names the tenants of clients that cannot be read.
+func TestUnreadableClientsOfASnapshotOfAllTenants(t *testing.T) {
+	const text = `{"changes_cursor":"c"}` + "\n" + `{"tenant_id":"t1","unreadable":["a","b"]}` + "\n" + `{"tenant_id":"t2","client_id":"a"}` + "\n" +
+		`{"tenant_id":"t2","unreadable":["c"]}` + "\n" + `{"clients":1}` + "\n"
+	var query string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		query = r.URL.RawQuery
+		_, _ = io.WriteString(w, text)
+	}))
+	defer server.Close()
+	all := client.GetSnapshotParamsTenantsAll
+	s, err := connect(t, server.URL, client.Settings{}).Snapshot(t.Context(), &client.GetSnapshotParams{Tenants: &all})
+	require.NoError(t, err)
+	ids, err := readSnapshot(t, s)
+	require.ErrorIs(t, err, io.EOF)
+	assert.Equal(t, "tenants=all", query)
+	assert.Equal(t, []string{"a"}, ids)
+	assert.Equal(t, []string{"a", "b", "c"}, s.Unreadable)
+	assert.Equal(t, []string{"t1", "t1", "t2"}, s.UnreadableTenants)
+}
+
 // Only a snapshot with its last line is complete.
 func TestIncompleteSnapshots(t *testing.T) {
 	const begin, one = `{"changes_cursor":"c"}` + "\n", `{"client_id":"a"}` + "\n"

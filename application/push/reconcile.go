@@ -88,7 +88,7 @@ func sortedProblems(problems map[domain.ClientID]Problem) []Problem {
 func (w *Worker) compare(ctx context.Context, start func(application.Cursor), differs func(id domain.ClientID, absent bool, since time.Time)) error {
 	// The position is read first: a client that is registered after the listing of the
 	// server is in the feed, or in the page and then pushed for nothing.
-	page, err := w.config.Registry.Snapshot(ctx, w.caller(), "", false)
+	page, err := w.config.Registry.Snapshot(ctx, w.caller(), application.ClientKey{}, false)
 	if err != nil {
 		return fmt.Errorf("read the registry: %w", err)
 	}
@@ -136,7 +136,7 @@ func (w *Worker) compare(ctx context.Context, start func(application.Cursor), di
 		if !page.More {
 			break
 		}
-		if page, err = w.config.Registry.Snapshot(ctx, w.caller(), page.Last(), false); err != nil {
+		if page, err = w.config.Registry.Snapshot(ctx, w.caller(), page.LastKey(), false); err != nil {
 			return fmt.Errorf("read the registry: %w", err)
 		}
 	}
@@ -234,7 +234,7 @@ func (w *Worker) Plan(ctx context.Context) (Plan, error) {
 	add := func(d Decision) {
 		plan.Decisions = append(plan.Decisions, d)
 	}
-	after := domain.ClientID("")
+	after := application.ClientKey{}
 	for {
 		page, err := w.config.Registry.Snapshot(ctx, w.caller(), after, false)
 		if err != nil {
@@ -265,7 +265,7 @@ func (w *Worker) Plan(ctx context.Context) (Plan, error) {
 		if !page.More {
 			break
 		}
-		after = page.Last()
+		after = page.LastKey()
 	}
 	for id, at := range held {
 		if !w.owns(&at) {

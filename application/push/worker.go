@@ -561,7 +561,7 @@ func (t *term) follow(ctx context.Context) {
 			continue
 		}
 		started := t.config.Clock.Now()
-		changes, err := t.config.Registry.Changes(ctx, t.caller(), cursor, feedPage, application.WaitOptions{Max: application.MaxWait})
+		changes, err := t.config.Registry.Changes(ctx, t.caller(), application.FeedQuery{After: cursor, Limit: feedPage}, application.WaitOptions{Max: application.MaxWait})
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -597,7 +597,7 @@ var errStartAgain = errors.New("the cursor is from another history")
 // forget stores that there is no position in the feed any more, so that the next term
 // begins with a reconciliation.
 func (t *term) forget(ctx context.Context) error {
-	page, err := t.config.Registry.Snapshot(ctx, t.caller(), "", false)
+	page, err := t.config.Registry.Snapshot(ctx, t.caller(), application.ClientKey{}, false)
 	if err == nil {
 		err = t.config.Ledger.SaveProgress(ctx, t.lease, Progress{Cursor: page.Changes})
 	}

@@ -66,8 +66,36 @@ type key struct {
 // logEntry is an entry of the log, identified by its request ID.
 type logEntry struct {
 	requestID string
-	client    domain.ClientID
+	client    key
 	purged    bool
+}
+
+// everywhere stands for the feed of all tenants where a test reads that of a tenant.
+const everywhere domain.TenantID = "*"
+
+// feeds are the feeds that a history reads.
+var feeds = []domain.TenantID{tenant, "tenant_b", everywhere}
+
+// changesIn reads the feed of a tenant, or of all tenants.
+func changesIn(
+	t *testing.T, store application.Store, of domain.TenantID, after application.Cursor, limit int,
+) (application.Changes, error) {
+	t.Helper()
+	if of == everywhere {
+		return store.AllChanges(t.Context(), after, limit)
+	}
+	return store.Changes(t.Context(), of, after, limit)
+}
+
+// newestIn returns the cursor of a list of the clients of a tenant, or of all tenants.
+func newestIn(t *testing.T, store application.Store, of domain.TenantID) application.Cursor {
+	t.Helper()
+	page, err := store.ListAll(t.Context(), application.ClientKey{}, 1)
+	if of != everywhere {
+		page, err = store.List(t.Context(), of, application.Query{Limit: 1})
+	}
+	require.NoError(t, err)
+	return page.Changes
 }
 
 // seenCursor is a cursor that a reader received, and the request ID of the entry that
@@ -107,9 +135,11 @@ func (h *history) steps(t *testing.T, n int) {
 		case client.Purged():
 		case client.Deleted() && choice < 4:
 			h.commit(t, k, revisionOf(domain.ActionPurge, purged(t, client, now)))
-			for i := range h.log[k.tenant] {
-				e := &h.log[k.tenant][i]
-				e.purged = e.purged || e.client == k.id && i < len(h.log[k.tenant])-1
+			for _, of := range []domain.TenantID{k.tenant, everywhere} {
+				for i := range h.log[of] {
+					e := &h.log[of][i]
+					e.purged = e.purged || e.client == k && i < len(h.log[of])-1
+				}
 			}
 		case client.Deleted():
 		case choice == 0:
@@ -130,16 +160,18 @@ func (h *history) commit(t *testing.T, k key, r domain.Revision) {
 	r.RequestID = fmt.Sprintf("%s-%d", h.name, h.serial)
 	require.NoError(t, h.store.Commit(t.Context(), r))
 	h.clients[k] = r.Client
-	h.log[k.tenant] = append(h.log[k.tenant], logEntry{requestID: r.RequestID, client: k.id})
+	for _, of := range []domain.TenantID{k.tenant, everywhere} {
+		h.log[of] = append(h.log[of], logEntry{requestID: r.RequestID, client: k})
+	}
 }
 
-// read reads the feed of each tenant from the beginning or from a known cursor, and
+// read reads each feed from the beginning or from a known cursor, and
 // keeps all cursors that it receives, and that of a list. It reads until the newest
 // entry, which may be delayed: transactions in other databases of the server hold it
 // back as well.
 func (h *history) read(t *testing.T) {
 	t.Helper()
-	for _, of := range []domain.TenantID{tenant, "tenant_b"} {
+	for _, of := range feeds {
 		seen := seenCursor{tenant: of, history: h.name}
 		if k := h.random.IntN(len(h.cursors) + 1); k < len(h.cursors) && h.cursors[k].tenant == of {
 			seen = h.cursors[k]
@@ -151,7 +183,7 @@ func (h *history) read(t *testing.T) {
 		limit := 1 + h.random.IntN(4)
 		for deadline := time.Now().Add(time.Minute); seen.follows != newest; {
 			require.True(t, time.Now().Before(deadline), "the feed does not contain its newest entry")
-			page, err := h.store.Changes(t.Context(), of, seen.cursor, limit)
+			page, err := changesIn(t, h.store, of, seen.cursor, limit)
 			require.NoError(t, err)
 			require.Len(t, page.After, len(page.Revisions))
 			if len(page.Revisions) == 0 {
@@ -163,9 +195,7 @@ func (h *history) read(t *testing.T) {
 			}
 			require.Equal(t, seen.cursor, page.Next)
 		}
-		list, err := h.store.List(t.Context(), of, application.Query{Limit: 1})
-		require.NoError(t, err)
-		h.cursors = append(h.cursors, seenCursor{of, list.Changes, newest, h.name})
+		h.cursors = append(h.cursors, seenCursor{of, newestIn(t, h.store, of), newest, h.name})
 	}
 }
 
@@ -173,7 +203,7 @@ func (h *history) read(t *testing.T) {
 func (h *history) check(t *testing.T, from seenCursor) {
 	t.Helper()
 	at := slices.IndexFunc(h.log[from.tenant], func(e logEntry) bool { return e.requestID == from.follows })
-	page, err := h.store.Changes(t.Context(), from.tenant, from.cursor, 1000)
+	page, err := changesIn(t, h.store, from.tenant, from.cursor, 1000)
 	if at < 0 && from.follows != "" {
 		require.ErrorIs(t, err, application.ErrCursor, "the cursor %s of history %q in %q", from.cursor, from.history, h.name)
 		return
@@ -189,12 +219,10 @@ func (h *history) check(t *testing.T, from seenCursor) {
 		got = append(got, r.RequestID)
 	}
 	require.Equal(t, want, got, "after the cursor %s of history %q in %q", from.cursor, from.history, h.name)
-	other := tenant
-	if from.tenant == tenant {
-		other = "tenant_b"
-	}
-	if from.follows != "" {
-		_, err = h.store.Changes(t.Context(), other, from.cursor, 10)
-		require.ErrorIs(t, err, application.ErrCursor, "a cursor of another tenant")
+	for _, other := range feeds {
+		if other != from.tenant && from.follows != "" {
+			_, err = changesIn(t, h.store, other, from.cursor, 10)
+			require.ErrorIs(t, err, application.ErrCursor, "a cursor of another feed")
+		}
 	}
 }

@@ -88,6 +88,13 @@ func unknownCursor(t *testing.T, store application.Store) {
 }
 
 func feedDuringCommits(t *testing.T, store application.Store) {
+	readDuringCommits(t, store, tenant, func(int) domain.TenantID { return tenant })
+}
+
+// readDuringCommits requires that concurrent readers of a feed get each of the revisions
+// that writers commit meanwhile in their tenants.
+func readDuringCommits(t *testing.T, store application.Store, of domain.TenantID, tenantOf func(writer int) domain.TenantID) {
+	t.Helper()
 	const writers, each, readers = 8, 12, 3
 	var writing, reading sync.WaitGroup
 	done := make(chan struct{})
@@ -96,7 +103,7 @@ func feedDuringCommits(t *testing.T, store application.Store) {
 		reading.Go(func() {
 			var after application.Cursor
 			for last := false; ; {
-				page, err := store.Changes(t.Context(), tenant, after, 5)
+				page, err := changesIn(t, store, of, after, 5)
 				if err != nil {
 					t.Errorf("changes: %v", err)
 					return
@@ -121,7 +128,7 @@ func feedDuringCommits(t *testing.T, store application.Store) {
 	}
 	for i := range writers {
 		writing.Go(func() {
-			client := commitNew(t, store, tenant, domain.ClientID(fmt.Sprintf("app-%d", i)), domain.Change{})
+			client := commitNew(t, store, tenantOf(i), domain.ClientID(fmt.Sprintf("app-%d", i)), domain.Change{})
 			for k := range each - 1 {
 				client = commitChange(t, store, client, domain.ChangeOf(domain.Settings{Name: fmt.Sprintf("name %d", k)}))
 			}

@@ -35,6 +35,8 @@ func RunUnreadable(t *testing.T, open func(t *testing.T) Damageable) {
 		{"a damaged revision does not affect others", damagedRevision},
 		{"a client with damaged secrets remains usable", damagedSecrets},
 		{"Purgeable skips damaged clients", purgeSkipsDamaged},
+		{"SecretEnds returns damaged clients and those of earlier releases", secretEndsOfOthers},
+		{"ListAll returns damaged clients separately", listAllDamaged},
 		{"values that could not be read again are not stored", unstorableValues},
 		{"a damaged time does not affect other records", damagedTimes},
 		{"every record is examined, and values of the first release are repaired", examineAndRepair},

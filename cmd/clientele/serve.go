@@ -205,9 +205,10 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	if err := required.checkAtStart(ctx, c.AutoMigrate); err != nil {
 		return err
 	}
+	store := metrics.TimeStore(metrics.ReportUnreadable(db, log))
 	registry := application.NewRegistry(application.Config{
 		Book:          book,
-		Store:         metrics.TimeStore(metrics.ReportUnreadable(db, log)),
+		Store:         store,
 		Keys:          metrics.TimeKeys(resolver),
 		Sectors:       metrics.CountSectors(resolver),
 		Servers:       servers,
@@ -309,6 +310,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	}
 	defer flushSecretUses(ctx, registry, log)()
 	defer forgetAssertions(ctx, registry, log)()
+	defer recordSecretEnds(ctx, store, metrics.WatchSecretEnds(time.Now), log)()
 	go func() { served <- serve(listener) }()
 	select {
 	case err := <-served:

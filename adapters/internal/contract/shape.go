@@ -294,9 +294,26 @@ func (c *shape) checkText(text string) (rewritten, reason string) {
 			return text, "must be true or false"
 		}
 		return text, ""
+	case openapi3.TypeArray:
+		return text, c.checkTextItems(text)
 	default:
 		return text, "must be " + article(c.kind)
 	}
+}
+
+// checkTextItems checks an array in text form: values separated by commas (OpenAPI 3.0,
+// style form without explode).
+func (c *shape) checkTextItems(text string) (reason string) {
+	items := strings.SplitN(text, ",", c.maxItems+1)
+	if len(items) > c.maxItems {
+		return "must have at most " + CountOf(c.maxItems, "element")
+	}
+	for i, item := range items {
+		if _, reason := c.items.checkText(item); reason != "" {
+			return "element " + strconv.Itoa(i+1) + " " + reason
+		}
+	}
+	return ""
 }
 
 // CountOf returns a number with a noun, such as "1 element" or "2 elements".

@@ -3,6 +3,7 @@ package document
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/text/cases"
 
@@ -17,12 +18,17 @@ type Search struct {
 	// Facets are the properties for the filters of lists, each as "kind:value".
 	Facets []string
 	Status string
+	// SecretEnd is when a secret of the client ends next; zero if none does. See
+	// [application.Store.SecretEnds].
+	SecretEnd time.Time
 }
 
 // SearchOf returns the search columns of the client.
 func SearchOf(c domain.Client) Search {
 	settings := c.Settings()
-	found := Search{Name: Fold(settings.Name), Status: string(settings.Status), Facets: []string{}}
+	found := Search{
+		Name: Fold(settings.Name), Status: string(settings.Status), Facets: []string{}, SecretEnd: c.NextSecretEnd(time.Time{}),
+	}
 	for f := range c.Filled().All() {
 		if f.Facet() == "" {
 			continue

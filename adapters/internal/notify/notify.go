@@ -1,5 +1,6 @@
 // Package notify signals readers that wait for the change feed of a tenant when
-// that tenant has a new commit. Both stores use it.
+// that tenant has a new commit, and readers of the feed of all tenants when any has
+// one. All stores use it.
 //
 //	changed, stop := hub.Watch(tenant)
 //	defer stop()
@@ -18,6 +19,7 @@ import (
 type Hub struct {
 	mu     sync.Mutex
 	topics map[domain.TenantID]*topic
+	all    *topic // of the readers of all tenants; nil if there are none
 }
 
 // topic is the signal of one tenant.
@@ -50,10 +52,38 @@ func (h *Hub) Watch(tenant domain.TenantID) (changed <-chan struct{}, stop func(
 	}
 }
 
-// Publish signals the readers of these tenants.
+// WatchAll is Watch for the signals of all tenants.
+func (h *Hub) WatchAll() (changed <-chan struct{}, stop func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.all == nil {
+		h.all = &topic{changed: make(chan struct{})}
+	}
+	t := h.all
+	t.readers++
+	return t.changed, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		t.readers--
+		if t.readers == 0 && h.all == t {
+			h.all = nil
+		}
+	}
+}
+
+// publishToAll signals the readers of all tenants. The caller holds the mutex.
+func (h *Hub) publishToAll() {
+	if h.all != nil {
+		close(h.all.changed)
+		h.all = nil
+	}
+}
+
+// Publish signals the readers of these tenants, and those of all tenants.
 func (h *Hub) Publish(tenants ...domain.TenantID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.publishToAll()
 	for _, tenant := range tenants {
 		if t := h.topics[tenant]; t != nil {
 			close(t.changed)
@@ -62,19 +92,24 @@ func (h *Hub) Publish(tenants ...domain.TenantID) {
 	}
 }
 
-// PublishAll signals the readers of all tenants.
+// PublishAll signals every reader.
 func (h *Hub) PublishAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.publishToAll()
 	for _, t := range h.topics {
 		close(t.changed)
 	}
 	clear(h.topics)
 }
 
-// Watched returns the number of tenants with at least one reader.
+// Watched returns the number of tenants with at least one reader, and one more if there
+// is a reader of all tenants.
 func (h *Hub) Watched() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.all != nil {
+		return len(h.topics) + 1
+	}
 	return len(h.topics)
 }
