@@ -166,3 +166,50 @@ func runSteps(t *testing.T, list []step) (shown int) {
 	}
 	return shown
 }
+
+// The code in the guide for authorization servers is part of code that is tested: of the
+// READMEs of the integrations, whose snippets are, and of their examples.
+func TestTheGuideShowsTestedCode(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/authorization-servers.md")
+	require.NoError(t, err)
+	tested := ""
+	for _, file := range []string{"node/README.md", "node/example/own-token.js", "go/README.md", "spring/README.md"} {
+		text, err := os.ReadFile(filepath.Join("../../adapters/integrations", file))
+		require.NoError(t, err)
+		tested += string(text)
+	}
+	blocks := regexp.MustCompile("(?s)```(?:js|go|java|properties)\n(.*?)```").FindAllStringSubmatch(string(guide), -1)
+	require.Len(t, blocks, 5)
+	for _, block := range blocks {
+		assert.Contains(t, tested, block[1])
+	}
+}
+
+// Each link of the guide leads to a file, and to a heading in it.
+func TestTheLinksOfTheGuideLead(t *testing.T) {
+	const docs = "../../docs/"
+	guide, err := os.ReadFile(docs + "authorization-servers.md")
+	require.NoError(t, err)
+	links := regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(string(guide), -1)
+	require.Greater(t, len(links), 20)
+	for _, link := range links {
+		page, anchor, _ := strings.Cut(link[1], "#")
+		if page == "" {
+			page = "authorization-servers.md"
+		}
+		path := filepath.Join(docs, page)
+		_, err := os.Stat(path)
+		require.NoError(t, err, link[1])
+		if anchor == "" {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		found := false
+		for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(string(text), -1) {
+			name := regexp.MustCompile(`[^a-z0-9 _-]`).ReplaceAllString(strings.ToLower(heading[1]), "")
+			found = found || strings.ReplaceAll(name, " ", "-") == anchor
+		}
+		assert.True(t, found, "no heading for %s", link[1])
+	}
+}
