@@ -349,7 +349,7 @@ func testAuthentication(t *testing.T, s service) {
 			if a.status != http.StatusOK {
 				schema = "SimpleResponse"
 			}
-			require.NoError(t, doc.Components.Schemas[schema].Value.VisitJSON(map[string]any(a.body), openapi3.VisitAsResponse()))
+			require.NoError(t, doc.Components.Schemas[schema].Value.VisitJSON(a.body, openapi3.VisitAsResponse()))
 			if reason, failed := a.body["reason"].(string); failed {
 				require.Equal(t, tt.want, reason)
 				require.Equal(t, http.StatusUnauthorized, a.status, a.text)
