@@ -160,10 +160,10 @@ func TestReplicasRecordEachSecretEndOnce(t *testing.T) {
 		for _, id := range list {
 			ends, updates := 0, 0
 			for _, action := range actionsOf(t, r, id) {
-				switch action {
-				case domain.ActionExpireSecret:
+				if action == domain.ActionExpireSecret {
 					ends++
-				case domain.ActionUpdate:
+				}
+				if action == domain.ActionUpdate {
 					updates++
 				}
 			}
