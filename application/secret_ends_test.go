@@ -328,3 +328,14 @@ func TestManySecretEndsAreRecordedInOneRun(t *testing.T) {
 	assert.Equal(t, application.SecretEndsRun{Ended: clients}, recordEnds(t, r))
 	assert.Zero(t, recordEnds(t, r))
 }
+
+func TestARunIsBounded(t *testing.T) {
+	r := newRegistry(t)
+	const clients = 4100
+	for range clients {
+		rotate(t, r, register(t, r), time.Hour)
+	}
+	r.Clock.(*clock).advance(time.Hour)
+	assert.Equal(t, application.SecretEndsRun{Ended: 4000, More: true}, recordEnds(t, r))
+	assert.Equal(t, application.SecretEndsRun{Ended: 100}, recordEnds(t, r))
+}
