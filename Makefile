@@ -109,6 +109,8 @@ fuzz: ## Fuzz each parser for a minute
 	$(GO) test ./adapters/tokens -run '^$$' -fuzz FuzzIssuersFile -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/servermetadata -run '^$$' -fuzz FuzzParse -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/jwks -run '^$$' -fuzz FuzzCertificate -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/credentials -run '^$$' -fuzz FuzzAssertion -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/credentials -run '^$$' -fuzz FuzzReadCertificate -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/secrethash -run '^$$' -fuzz FuzzParse -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/clientfile -run '^$$' -fuzz FuzzRead -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/clientfile/importer -run '^$$' -fuzz FuzzRead -fuzztime 1m -fuzzminimizetime 5s

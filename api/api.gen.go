@@ -300,6 +300,78 @@ type Actor struct {
 	Subject *string `json:"subject,omitempty"`
 }
 
+// AuthenticateClientDetailResponse The success envelope around the authentication of a client.
+type AuthenticateClientDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data How a client was authenticated.
+	Data *ClientAuthentication `json:"data,omitempty"`
+
+	// Message Human-readable summary.
+	//
+	// Example: the client is authenticated
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp The time of the response, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// AuthenticateClientRequest What a client sent to an authorization server to authenticate, and what the server accepts.
+type AuthenticateClientRequest struct {
+	// Audiences The values of `aud` that the server accepts in client assertions: its issuer identifier, and for clients without a FAPI 2.0 profile often the URL of the token endpoint. Required if the form has a client assertion.
+	//
+	// Example: ["https://as.example.com"]
+	Audiences *[]string `json:"audiences,omitempty"`
+
+	// Authorization The `Authorization` header of the request.
+	//
+	// Example: Basic YXBwLTEyMzpjbGllbnRlbGVfd3Jvbmc=
+	Authorization *string `json:"authorization,omitempty"`
+
+	// Certificate The certificate of the mutual TLS connection: in PEM, also percent-encoded as nginx has it in `$ssl_client_escaped_cert`, or as the value of the header `Client-Cert` (RFC 9440). Further certificates after the first one are ignored.
+	//
+	// Example: -----BEGIN CERTIFICATE-----
+	// MIIB…
+	// -----END CERTIFICATE-----
+	Certificate *string `json:"certificate,omitempty"`
+
+	// CertificateVerified Whether the chain of the certificate was validated when the connection was opened. `false` excludes `tls_client_auth`.
+	//
+	// Example: true
+	CertificateVerified *bool `json:"certificate_verified,omitempty"`
+
+	// Form The members of the form that authenticate the client. An empty member is the same as none (RFC 6749 §3.2).
+	Form *AuthenticationForm `json:"form,omitempty"`
+}
+
+// AuthenticationForm The members of the form that authenticate the client. An empty member is the same as none (RFC 6749 §3.2).
+type AuthenticationForm struct {
+	// ClientAssertion The assertion (RFC 7523 §2.2).
+	//
+	// Example: eyJhbGciOiJFUzI1NiIsImtpZCI6ImsxIn0.eyJpc3MiOiJhcHAtMTIzIiwic3ViIjoiYXBwLTEyMyJ9.AQ
+	ClientAssertion *string `json:"client_assertion,omitempty"`
+
+	// ClientAssertionType The type of the assertion (RFC 7521 §4.2).
+	//
+	// Example: urn:ietf:params:oauth:client-assertion-type:jwt-bearer
+	ClientAssertionType *string `json:"client_assertion_type,omitempty"`
+
+	// ClientID The client that the form names.
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
+
+	// ClientSecret The secret (RFC 6749 §2.3.1).
+	//
+	// Example: clientele_wrong
+	ClientSecret *string `json:"client_secret,omitempty"`
+}
+
 // Change One change in the feed.
 type Change struct {
 	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
@@ -386,6 +458,41 @@ type ChangeListDetailResponse struct {
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// ClientAuthentication How a client was authenticated.
+type ClientAuthentication struct {
+	// CacheableUntil Until when the same credentials may be accepted without asking again, RFC 3339 in UTC; absent if they must not be.
+	//
+	// Example: 2026-04-15T10:30:10Z
+	CacheableUntil *string `json:"cacheable_until,omitempty"`
+
+	// Client A client in the standard names: client metadata as RFC 7591 §2, OpenID Connect Dynamic Client Registration §2 and
+	// the specifications that extend them define it. Fields without a registered name have their own names. A field that
+	// is unset is absent, except `status`, `is_confidential` and `grant_types`, which are always present. With
+	// `effective=true` the fields have the values that an authorization server is to apply; then `response_types` is
+	// always present as well, because RFC 7591 defines a default for an absent field. A document never has secrets.
+	Client *ClientMetadata `json:"client,omitempty"`
+
+	// ClientID The client.
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
+
+	// Kid The id of the key that signed the assertion; only for `private_key_jwt`, and only if the key has one.
+	//
+	// Example: k1
+	Kid *string `json:"kid,omitempty"`
+
+	// Method The method that the client used.
+	//
+	// Example: client_secret_basic
+	Method *string `json:"method,omitempty"`
+
+	// SecretID The id of the secret; only for the methods that use one.
+	//
+	// Example: secret_abc123
+	SecretID *string `json:"secret_id,omitempty"`
 }
 
 // ClientKey One public key (RFC 7517).
@@ -2956,10 +3063,25 @@ type SimpleResponse struct {
 	// Example: 404
 	Code *int32 `json:"code,omitempty"`
 
+	// Error Only for a client that is not authenticated: `invalid_client` (RFC 6749 §5.2).
+	//
+	// Example: invalid_client
+	Error *string `json:"error,omitempty"`
+
 	// Message Human-readable description of the error.
 	//
 	// Example: client not found
 	Message *string `json:"message,omitempty"`
+
+	// Reason Only with `error`: why the client is not authenticated, such as `method_not_registered`. It is for the log and the operator of the authorization server; the client must not see it.
+	//
+	// Example: method_not_registered
+	Reason *string `json:"reason,omitempty"`
+
+	// RetryAfter For every 429, and a 503 that may end soon: the value of the header `Retry-After`, in seconds.
+	//
+	// Example: 1
+	RetryAfter *int32 `json:"retry_after,omitempty"`
 
 	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
@@ -3153,6 +3275,9 @@ type Forbidden = SimpleResponse
 // InternalServerError An error.
 type InternalServerError = SimpleResponse
 
+// InvalidClient An error.
+type InvalidClient = SimpleResponse
+
 // NotFound An error.
 type NotFound = SimpleResponse
 
@@ -3176,6 +3301,18 @@ type Unauthorized = SimpleResponse
 
 // UnsupportedMediaType An error.
 type UnsupportedMediaType = SimpleResponse
+
+// AuthenticateClientParams defines parameters for AuthenticateClient.
+type AuthenticateClientParams struct {
+	// Effective `true` adds what an authorization server is to apply for each client, with the defaults of the specifications and
+	// the minimum of its FAPI profile: as the object `effective`, or with `format=rfc7591` in the fields themselves. The
+	// defaults may change with a new version or configuration of the service, without a new revision of a client.
+	Effective *Effective `form:"effective,omitempty" json:"effective,omitempty"`
+
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
 
 // ListChangesParams defines parameters for ListChanges.
 type ListChangesParams struct {
@@ -3644,6 +3781,9 @@ type GetPublicKeysParams struct {
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
+// AuthenticateClientJSONRequestBody defines body for AuthenticateClient for application/json ContentType.
+type AuthenticateClientJSONRequestBody = AuthenticateClientRequest
+
 // RotateSecretJSONRequestBody defines body for RotateSecret for application/json ContentType.
 type RotateSecretJSONRequestBody = RotateSecretRequest
 
@@ -3655,6 +3795,9 @@ type VerifySecretJSONRequestBody = VerifySecretRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// AuthenticateClient Authenticate a client
+	// (POST /admin/oauth/authenticate)
+	AuthenticateClient(w http.ResponseWriter, r *http.Request, params AuthenticateClientParams)
 	// ListChanges Follow changes
 	// (GET /admin/oauth/changes)
 	ListChanges(w http.ResponseWriter, r *http.Request, params ListChangesParams)
@@ -3726,6 +3869,12 @@ type ServerInterface interface {
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
 
 type Unimplemented struct{}
+
+// AuthenticateClient Authenticate a client
+// (POST /admin/oauth/authenticate)
+func (_ Unimplemented) AuthenticateClient(w http.ResponseWriter, r *http.Request, params AuthenticateClientParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
 
 // ListChanges Follow changes
 // (GET /admin/oauth/changes)
@@ -3867,6 +4016,60 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// AuthenticateClient operation middleware
+func (siw *ServerInterfaceWrapper) AuthenticateClient(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AuthenticateClientParams
+
+	// ------------- Optional query parameter "effective" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "effective", r.URL.Query(), &params.Effective, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "effective"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "effective", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AuthenticateClient(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // ListChanges operation middleware
 func (siw *ServerInterfaceWrapper) ListChanges(w http.ResponseWriter, r *http.Request) {
@@ -6116,6 +6319,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	}
 
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/admin/oauth/authenticate", wrapper.AuthenticateClient)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/admin/oauth/changes", wrapper.ListChanges)
 	})
 	r.Group(func(r chi.Router) {
@@ -6200,6 +6406,15 @@ type ForbiddenJSONResponse struct {
 
 type InternalServerErrorJSONResponse SimpleResponse
 
+type InvalidClientResponseHeaders struct {
+	WWWAuthenticate *string
+}
+type InvalidClientJSONResponse struct {
+	Body SimpleResponse
+
+	Headers InvalidClientResponseHeaders
+}
+
 type NotFoundJSONResponse SimpleResponse
 
 type PayloadTooLargeJSONResponse SimpleResponse
@@ -6242,6 +6457,188 @@ type UnsupportedMediaTypeJSONResponse struct {
 	Body SimpleResponse
 
 	Headers UnsupportedMediaTypeResponseHeaders
+}
+
+type AuthenticateClientRequestObject struct {
+	Params AuthenticateClientParams
+	Body   *AuthenticateClientJSONRequestBody
+}
+
+type AuthenticateClientResponseObject interface {
+	VisitAuthenticateClientResponse(w http.ResponseWriter) error
+}
+
+type AuthenticateClient200JSONResponse AuthenticateClientDetailResponse
+
+func (response AuthenticateClient200JSONResponse) VisitAuthenticateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AuthenticateClient400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response AuthenticateClient400JSONResponse) VisitAuthenticateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AuthenticateClient401JSONResponse struct{ InvalidClientJSONResponse }
+
+func (response AuthenticateClient401JSONResponse) VisitAuthenticateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AuthenticateClient403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response AuthenticateClient403JSONResponse) VisitAuthenticateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AuthenticateClient408JSONResponse struct{ RequestTimeoutJSONResponse }
+
+func (response AuthenticateClient408JSONResponse) VisitAuthenticateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AuthenticateClient412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response AuthenticateClient412JSONResponse) VisitAuthenticateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AuthenticateClient413JSONResponse struct{ PayloadTooLargeJSONResponse }
+
+func (response AuthenticateClient413JSONResponse) VisitAuthenticateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AuthenticateClient415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response AuthenticateClient415JSONResponse) VisitAuthenticateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AcceptEncoding != nil {
+		w.Header().Set("Accept-Encoding", fmt.Sprint(*response.Headers.AcceptEncoding))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AuthenticateClient429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response AuthenticateClient429JSONResponse) VisitAuthenticateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AuthenticateClient500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response AuthenticateClient500JSONResponse) VisitAuthenticateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AuthenticateClient503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response AuthenticateClient503JSONResponse) VisitAuthenticateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type ListChangesRequestObject struct {
@@ -9952,6 +10349,9 @@ func (response GetPublicKeys503JSONResponse) VisitGetPublicKeysResponse(w http.R
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// AuthenticateClient Authenticate a client
+	// (POST /admin/oauth/authenticate)
+	AuthenticateClient(ctx context.Context, request AuthenticateClientRequestObject) (AuthenticateClientResponseObject, error)
 	// ListChanges Follow changes
 	// (GET /admin/oauth/changes)
 	ListChanges(ctx context.Context, request ListChangesRequestObject) (ListChangesResponseObject, error)
@@ -10057,6 +10457,39 @@ type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
 	options     StrictHTTPServerOptions
+}
+
+// AuthenticateClient operation middleware
+func (sh *strictHandler) AuthenticateClient(w http.ResponseWriter, r *http.Request, params AuthenticateClientParams) {
+	var request AuthenticateClientRequestObject
+
+	request.Params = params
+
+	var body AuthenticateClientJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AuthenticateClient(ctx, request.(AuthenticateClientRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AuthenticateClient")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AuthenticateClientResponseObject); ok {
+		if err := validResponse.VisitAuthenticateClientResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
 }
 
 // ListChanges operation middleware

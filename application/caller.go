@@ -13,7 +13,7 @@ type Permission string
 // callers get them from the scopes of the access token.
 const (
 	PermissionRead      Permission = "clients:read"      // read clients, keys, history, rules; follow changes
-	PermissionVerify    Permission = "clients:verify"    // verify secrets
+	PermissionVerify    Permission = "clients:verify"    // verify secrets, authenticate clients
 	PermissionWrite     Permission = "clients:write"     // everything that changes a client
 	PermissionVerifiers Permission = "clients:verifiers" // read the hashes of secrets
 )
@@ -35,6 +35,7 @@ type Operation string
 
 // The operations.
 const (
+	OpAuthenticateClient  Operation = "authenticateClient"
 	OpCheckCompliance     Operation = "checkCompliance"
 	OpCreateClient        Operation = "createClient"
 	OpCreateSecret        Operation = "createSecret"
@@ -65,7 +66,7 @@ func (o Operation) Needs() Permission {
 	case OpCheckCompliance, OpGetClient, OpGetClientCompliance, OpGetClientKeys, OpGetRevision, OpGetSnapshot, OpListChanges,
 		OpListClients, OpListRevisions, OpListRules, OpListSecrets:
 		return PermissionRead
-	case OpVerifySecret:
+	case OpAuthenticateClient, OpVerifySecret:
 		return PermissionVerify
 	case OpListSecretVerifiers:
 		return PermissionVerifiers

@@ -3,6 +3,7 @@ package application
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -44,6 +45,11 @@ var (
 	ErrListTime = errors.New("the list took too long")
 	// ErrTooManyRequests: the caller exceeded its rate limit.
 	ErrTooManyRequests = errors.New("too many requests")
+	// ErrReplayed: the assertion was used before.
+	ErrReplayed = errors.New("the assertion was used before")
+	// ErrNoAudiences: the request has a client assertion, but the caller did not say which
+	// audiences it accepts.
+	ErrNoAudiences = errors.New("no audiences for a client assertion")
 	// ErrUnavailable: a store or the token issuer's keys cannot be reached. It is
 	// unknown whether a change was committed.
 	ErrUnavailable = errors.New("temporarily unavailable")
@@ -55,6 +61,32 @@ var (
 	// of other systems. It wraps [ErrUnavailable].
 	ErrTooManyVerifications = fmt.Errorf("too many verifications of imported secrets in progress: %w", ErrUnavailable)
 )
+
+// RetryError reports that a request was not decided, and when it may be repeated. It wraps
+// [ErrTooManyRequests] or [ErrUnavailable].
+type RetryError struct {
+	Cause   error
+	After   time.Duration
+	Message string // for the caller
+}
+
+// Error returns the message and the cause.
+func (e *RetryError) Error() string { return e.Message + ": " + e.Cause.Error() }
+
+// Unwrap returns the cause.
+func (e *RetryError) Unwrap() error { return e.Cause }
+
+// AuthenticationError reports that a client is not authenticated. The reason is for the
+// authorization server and its operator; the client must not see it.
+type AuthenticationError struct {
+	Reason   domain.AuthFailure
+	ClientID domain.ClientID // as presented; may be anything
+}
+
+// Error returns the reason.
+func (e *AuthenticationError) Error() string {
+	return "the client is not authenticated: " + string(e.Reason)
+}
 
 // InvalidError reports that a configuration is rejected. The findings are all violations
 // and warnings; there is at least one violation.

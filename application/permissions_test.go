@@ -2,6 +2,7 @@ package application_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -59,6 +60,16 @@ func operationCalls(r *registry, id, fresh domain.ClientID) map[application.Oper
 		},
 		application.OpVerifySecret: func(ctx context.Context, c application.Caller) error {
 			_, err := r.VerifySecret(ctx, c, id, "x")
+			return err
+		},
+		application.OpAuthenticateClient: func(ctx context.Context, c application.Caller) error {
+			_, err := r.Authenticate(ctx, c, application.AuthenticationRequest{Form: domain.AuthForm{ClientID: id, ClientSecret: "x"}})
+			if failed, ok := errors.AsType[*application.AuthenticationError](err); ok {
+				if failed.Reason == domain.FailureUnknown {
+					return application.ErrNotFound
+				}
+				return nil // the method is not registered
+			}
 			return err
 		},
 		application.OpListSecretVerifiers: func(ctx context.Context, c application.Caller) error {
@@ -194,6 +205,10 @@ func TestSecretVerificationsAreRateLimited(t *testing.T) {
 	_, err := r.VerifySecret(t.Context(), callerWithoutPermissions, id, "x")
 	require.ErrorIs(t, err, application.ErrForbidden, "forbidden calls do not count towards the limit")
 	_, err = r.VerifySecret(t.Context(), admin, id, "x")
+	require.ErrorIs(t, err, application.ErrTooManyRequests)
+	_, err = r.Authenticate(t.Context(), callerWithoutPermissions, application.AuthenticationRequest{})
+	require.ErrorIs(t, err, application.ErrForbidden)
+	_, err = r.Authenticate(t.Context(), admin, application.AuthenticationRequest{})
 	require.ErrorIs(t, err, application.ErrTooManyRequests)
 }
 

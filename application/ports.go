@@ -90,6 +90,16 @@ type Store interface {
 	// that were never used are absent.
 	SecretUses(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (map[string]time.Time, error)
 
+	// UseAssertion records that a client assertion was used, durably before it returns.
+	// Exactly one of several uses of the same assertion succeeds, also if they are
+	// concurrent and in several processes; the error of the others is [ErrReplayed]. A
+	// record that expired before the new use is replaced.
+	UseAssertion(ctx context.Context, use AssertionUse) error
+
+	// DeleteAssertionUses deletes at most limit of the records of used assertions that
+	// expired at or before the time, and returns how many it deleted.
+	DeleteAssertionUses(ctx context.Context, expired time.Time, limit int) (deleted int, err error)
+
 	// Purgeable returns at most limit clients of all tenants that were deleted before
 	// the time and are not purged. It skips clients whose documents cannot be read,
 	// without counting them towards the limit, and returns them separately.
@@ -201,6 +211,34 @@ type SecretUse struct {
 	At       time.Time
 }
 
+// AssertionUse is the first use of a client assertion.
+type AssertionUse struct {
+	TenantID  domain.TenantID
+	ClientID  domain.ClientID
+	Digest    [32]byte // of the identifier of the assertion
+	At        time.Time
+	ExpiresAt time.Time // when the assertion is not accepted any more anyway
+}
+
+// CredentialReader reads what clients present to authorization servers. It decides nothing
+// about them.
+type CredentialReader interface {
+	// ReadAssertion reads a client assertion, without verifying it. ok is false if it is
+	// not a JWT in compact serialization, or not in the form that the specifications
+	// prescribe.
+	ReadAssertion(text string) (a domain.ClientAssertion, ok bool)
+
+	// IsSignedBy reports whether the signature of the assertion is by the key and the
+	// algorithm, which must be that of the assertion.
+	IsSignedBy(text, algorithm string, key domain.Key) bool
+
+	// ReadCertificate reads the certificate of a connection, as a proxy forwards it: in
+	// PEM, also percent-encoded, or as the value of the header Client-Cert (RFC 9440).
+	// Further certificates after the first one are ignored. ok is false if it cannot be
+	// read.
+	ReadCertificate(text string) (c domain.ClientCertificate, ok bool)
+}
+
 // KeyResolver reads public keys into the facts that rules check.
 type KeyResolver interface {
 	// Parse reads the JSON text of a JWK Set. It never fails: faults of the text are
@@ -215,6 +253,12 @@ type KeyResolver interface {
 	// fetch was not started, or [ErrUnavailable] if the context ended first. Each
 	// tenant, including the empty one, has a share of the concurrent fetches.
 	Fetch(ctx context.Context, tenant domain.TenantID, uri string) (keys domain.Keys, at time.Time, err error)
+
+	// Refetch is Fetch, but for a caller that has found no key that it needs in what Fetch
+	// returned: it reads the JWK Set again, unless that was done in the last few seconds.
+	// Later calls of Fetch return what it has read. If nothing can be read, they return
+	// what they returned before.
+	Refetch(ctx context.Context, tenant domain.TenantID, uri string) (keys domain.Keys, at time.Time, err error)
 
 	// Cached returns the text of the JWK Set that Fetch read from the URI a short while
 	// ago, as it was received. It fetches nothing. ok is false if there is none, or if
@@ -259,6 +303,15 @@ type Limiter interface {
 	// Allow reports whether the operation is allowed once more now, for a client or a
 	// caller of the tenant.
 	Allow(tenant domain.TenantID, whom string) bool
+}
+
+// FailureLimiter limits how often an operation fails. Successes do not count.
+type FailureLimiter interface {
+	// Wait returns how long the operation must not be tried for the client of the tenant;
+	// 0 means that it may be tried.
+	Wait(tenant domain.TenantID, id domain.ClientID) time.Duration
+	// Failed counts a failure.
+	Failed(tenant domain.TenantID, id domain.ClientID)
 }
 
 // Clock returns the current time.

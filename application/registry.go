@@ -38,11 +38,17 @@ type Config struct {
 	// Grace is how long a secret still verifies after it was replaced by a rotation,
 	// unless the caller specifies another time.
 	Grace time.Duration
-	// Verifications limits the rate of verifications of secrets; nil means no limit.
+	// Verifications limits the rate at which each caller verifies secrets and
+	// authenticates clients; nil means no limit.
 	Verifications Limiter
+	// Failures limits the failed verifications of the secrets of each client; nil means
+	// no limit. See [Registry.VerifySecret] for what it does to right values.
+	Failures FailureLimiter
 	// VerificationAge is how long the result of a verification may be kept at most; 0
 	// does not allow it.
 	VerificationAge time.Duration
+	// Credentials reads client assertions and certificates.
+	Credentials CredentialReader
 	// Hashes verifies imported secrets.
 	Hashes SecretHashes
 	// ListTime limits the time of a list. It should be less than the time of a
@@ -63,6 +69,7 @@ type Config struct {
 type Registry struct {
 	config    Config
 	uses      secretUses
+	proven    provenSecrets
 	followers followers
 }
 

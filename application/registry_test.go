@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/clientele-oauth/clientele/adapters/credentials"
 	"github.com/clientele-oauth/clientele/adapters/jwks"
 	"github.com/clientele-oauth/clientele/adapters/memory"
 	"github.com/clientele-oauth/clientele/adapters/secrethash"
@@ -102,7 +103,7 @@ func registryOver(t *testing.T, store application.Store) *registry {
 	r.with(func(c *application.Config) {
 		*c = application.Config{
 			Book: book, Store: store, Keys: resolver, Sectors: resolver, Clock: &clock{at: now}, Random: &counter{},
-			Grace: 4 * time.Hour, Hashes: secrethash.New(2),
+			Grace: 4 * time.Hour, Hashes: secrethash.New(2), Credentials: credentials.Reader{},
 		}
 	})
 	return r

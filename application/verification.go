@@ -22,14 +22,19 @@ type Verification struct {
 // which. It takes the same time whether it is or not, as far as the registry's own
 // hashes go; for hashes of other systems see [SecretHashes]. The error is as that of
 // [Registry.Find], [domain.ErrSecretsUnreadable], or that of [SecretHashes.Verify]. It is
-// [ErrTooManyRequests] before anything is computed if the client's secrets are verified
-// too often.
+// [ErrTooManyRequests] before anything is computed if the caller verifies too often.
+//
+// It is a [*RetryError] for [ErrTooManyRequests] if too many verifications of the client
+// have failed, but never for a value that cannot have been guessed: a secret that the
+// registry made, or another one of which the value looks random, is valid however many
+// have failed, so that nobody can lock a client out by sending wrong values. A secret that
+// could be guessed is then valid only if this process has verified it before.
 func (r *Registry) VerifySecret(ctx context.Context, caller Caller, id domain.ClientID, value string) (Verification, error) {
 	if err := caller.May(OpVerifySecret); err != nil {
 		return Verification{}, err
 	}
-	if r.config.Verifications != nil && !r.config.Verifications.Allow(caller.Tenant, string(id)) {
-		return Verification{}, ErrTooManyRequests
+	if err := r.admitVerification(caller); err != nil {
+		return Verification{}, err
 	}
 	client, err := r.find(ctx, caller, OpVerifySecret, id)
 	if err == nil {
@@ -38,23 +43,78 @@ func (r *Registry) VerifySecret(ctx context.Context, caller Caller, id domain.Cl
 	if err != nil {
 		return Verification{}, err
 	}
+	return r.verify(ctx, client, value)
+}
+
+// admitVerification returns [ErrTooManyRequests] if the caller verifies too often.
+func (r *Registry) admitVerification(caller Caller) error {
+	if r.config.Verifications != nil && !r.config.Verifications.Allow(caller.Tenant, caller.Subject) {
+		return ErrTooManyRequests
+	}
+	return nil
+}
+
+// verify is VerifySecret for a client whose secrets can be read.
+func (r *Registry) verify(ctx context.Context, client domain.Client, value string) (Verification, error) {
 	now := r.now()
+	identity := client.Identity()
 	secretID, valid := client.VerifySecret(value, r.config.Peppers, now)
-	if !valid {
-		secretID, valid, err = r.verifySlowly(ctx, client, value, now)
-	}
-	if err != nil || !valid {
-		return Verification{}, err
-	}
-	r.uses.note(SecretUse{TenantID: caller.Tenant, ClientID: id, SecretID: secretID, At: now})
-	r.adopt(ctx, client, secretID, value)
 	secret, _ := client.Secret(secretID)
+	switch {
+	case valid && !secret.Guessable():
+	case len(client.LiveSecrets(now)) == 0: // so there is nothing to guess
+		return Verification{}, nil
+	default:
+		if provenID, ok := r.proven.find(r.config.Random, client, value, now); ok {
+			secretID, valid = provenID, true
+		} else if err := r.admitGuess(identity); err != nil {
+			return Verification{}, err
+		}
+	}
+	if !valid {
+		var err error
+		if secretID, valid, err = r.verifySlowly(ctx, client, value, now); err != nil {
+			return Verification{}, err
+		}
+	}
+	if !valid {
+		r.failed(identity)
+		return Verification{}, nil
+	}
+	r.uses.note(SecretUse{TenantID: identity.TenantID, ClientID: identity.ClientID, SecretID: secretID, At: now})
+	r.adopt(ctx, client, secretID, value)
+	secret, _ = client.Secret(secretID)
+	if secret.Guessable() {
+		r.proven.note(r.config.Random, client, secretID, value)
+	}
 	result := Verification{Valid: true, SecretID: secretID, ExpiresAt: secret.ExpiresAt, MaxAge: r.config.VerificationAge}
 	if !secret.ExpiresAt.IsZero() {
 		result.MaxAge = min(result.MaxAge, secret.ExpiresAt.Sub(now))
 	}
 	result.MaxAge = result.MaxAge.Truncate(time.Second)
 	return result, nil
+}
+
+// admitGuess returns a [*RetryError] if too many verifications of the client have failed.
+func (r *Registry) admitGuess(of domain.Identity) error {
+	if r.config.Failures == nil {
+		return nil
+	}
+	wait := r.config.Failures.Wait(of.TenantID, of.ClientID)
+	if wait <= 0 {
+		return nil
+	}
+	return &RetryError{
+		Cause: ErrTooManyRequests, After: wait,
+		Message: "too many verifications of this client's secrets have failed, so this value is not verified",
+	}
+}
+
+// failed counts a failed verification.
+func (r *Registry) failed(of domain.Identity) {
+	if r.config.Failures != nil {
+		r.config.Failures.Failed(of.TenantID, of.ClientID)
+	}
 }
 
 // verifySlowly verifies value against the hashes of other systems. All are computed, so

@@ -36,6 +36,15 @@ func CheckClientID(id ClientID) Findings {
 	return r.findings
 }
 
+// IsPossible reports whether a client can have the identifier: 1 to [MaxClientIDLength]
+// visible ASCII characters and spaces. The rule for new clients is stricter.
+func (id ClientID) IsPossible() bool {
+	if id == "" || len(id) > MaxClientIDLength {
+		return false
+	}
+	return strings.IndexFunc(string(id), func(r rune) bool { return r < ' ' || r > '~' }) < 0
+}
+
 // clientIDRules are the rules about the identifier of a new client.
 func clientIDRules() []Rule {
 	return []Rule{{

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"crypto/sha256"
 	"slices"
 	"time"
 )
@@ -9,6 +10,12 @@ import (
 const (
 	MaxKeySetBytes = 64 << 10 // of its JSON text
 	MaxKeys        = 50
+)
+
+// Bounds of the modulus of an RSA key, in bits.
+const (
+	minRSABits = 2048
+	maxRSABits = 8192
 )
 
 // KeySetFault is the reason why a text is not a usable JWK Set.
@@ -67,6 +74,7 @@ type Key struct {
 type Certificate struct {
 	Malformed string // the reason why it cannot be read; empty if it can
 	Matches   bool   // its public key is that of the JWK
+	SHA256    [sha256.Size]byte
 	NotBefore time.Time
 	NotAfter  time.Time
 }

@@ -81,7 +81,7 @@ func keyRules() []Rule {
 			needs: source, keys: true,
 			Summary: "an RSA key has fewer than 2048 bits, or more than 8192",
 			check: eachKey(func(_ *candidate, k *Key) string {
-				if !k.usable() || k.Type != ktyRSA || k.Bits >= 2048 && k.Bits <= 8192 {
+				if !k.usable() || k.Type != ktyRSA || k.Bits >= minRSABits && k.Bits <= maxRSABits {
 					return ""
 				}
 				return fmt.Sprintf("it is an RSA key of %d bits; use 2048 to 8192", k.Bits)

@@ -49,30 +49,54 @@ func dnFault(text string) string {
 	case !utf8.ValidString(text):
 		return "this is not a distinguished name of RFC 4514: it is not UTF-8"
 	}
-	rest := text
+	if _, fault := parseDN(text); fault != "" {
+		return "this is not a distinguished name of RFC 4514 such as CN=app,O=Example,C=DE: " + fault
+	}
+	return ""
+}
+
+// dnAttribute is an attribute of a distinguished name in its string form.
+type dnAttribute struct {
+	name  string // a descriptor such as CN, or a numeric OID
+	value string // the octets that the value encodes; for hex, the BER encoding
+	hex   bool   // whether the value has the form that starts with #
+}
+
+// relativeName is a relative distinguished name in its string form.
+type relativeName []dnAttribute
+
+// parseDN reads a distinguishedName of RFC 4514 §3: its relative distinguished names, the
+// most specific one first.
+func parseDN(text string) (names []relativeName, fault string) {
+	var name relativeName
 	for {
-		var fault string
-		if rest, fault = cutAttribute(rest); fault != "" {
-			return "this is not a distinguished name of RFC 4514 such as CN=app,O=Example,C=DE: " + fault
+		var attribute dnAttribute
+		if attribute, text, fault = cutAttribute(text); fault != "" {
+			return nil, fault
 		}
-		if rest == "" {
-			return ""
+		name = append(name, attribute)
+		if text == "" || text[0] == ',' {
+			names, name = append(names, name), nil
 		}
-		rest = rest[1:] // the comma or plus sign
+		if text == "" {
+			return names, ""
+		}
+		text = text[1:] // the comma or plus sign
 	}
 }
 
 // cutAttribute reads attributeType EQUALS attributeValue from the start of text.
 // The rest is empty or begins with the comma or plus sign that follows.
-func cutAttribute(text string) (rest, fault string) {
+func cutAttribute(text string) (attribute dnAttribute, rest, fault string) {
 	name, value, found := strings.Cut(text, "=")
+	attribute.name = name
 	switch {
 	case strings.HasPrefix(text, " "):
-		return "", "it has a space where an attribute starts; remove spaces before attributes and after commas"
+		return attribute, "", "it has a space where an attribute starts; remove spaces before attributes and after commas"
 	case !found:
-		return "", "an attribute has no equals sign"
+		return attribute, "", "an attribute has no equals sign"
 	case !isDescriptor(name) && !isNumericOID(name):
-		return "", "an attribute type is neither a name such as CN nor a dotted number"
+		return attribute, "", "an attribute type is neither a name such as CN nor a dotted number"
 	case strings.HasPrefix(value, "#"):
 		digits := 0
 		for digits+1 < len(value) && isHex(value[digits+1]) {
@@ -80,17 +104,23 @@ func cutAttribute(text string) (rest, fault string) {
 		}
 		rest = value[1+digits:]
 		if digits == 0 || digits%2 != 0 || rest != "" && rest[0] != ',' && rest[0] != '+' {
-			return "", "a value that starts with # is not pairs of hexadecimal digits"
+			return attribute, "", "a value that starts with # is not pairs of hexadecimal digits"
 		}
-		return rest, ""
+		octets := make([]byte, 0, digits/2)
+		for i := 1; i < digits; i += 2 {
+			octets = append(octets, unhex(value[i])<<4|unhex(value[i+1]))
+		}
+		attribute.hex, attribute.value = true, string(octets)
+		return attribute, rest, ""
 	default:
-		return cutAttributeValue(value)
+		attribute.value, rest, fault = cutAttributeValue(value)
+		return attribute, rest, fault
 	}
 }
 
 // cutAttributeValue reads the string form of an attributeValue, and checks that its
 // escapes encode UTF-8 (RFC 4514 §2.4).
-func cutAttributeValue(text string) (rest, fault string) {
+func cutAttributeValue(text string) (value, rest, fault string) {
 	var octets []byte
 	i, escaped := 0, false // whether the last character was escaped
 	for ; i < len(text) && text[i] != ',' && text[i] != '+'; i++ {
@@ -98,9 +128,9 @@ func cutAttributeValue(text string) (rest, fault string) {
 		escaped = c == '\\'
 		switch {
 		case c == 0 || c == '"' || c == ';' || c == '<' || c == '>':
-			return "", "a value has a character that must be escaped with a backslash"
+			return "", "", "a value has a character that must be escaped with a backslash"
 		case c == ' ' && i == 0:
-			return "", "a value starts with a space that is not escaped with a backslash"
+			return "", "", "a value starts with a space that is not escaped with a backslash"
 		case !escaped:
 		case i+2 < len(text) && isHex(text[i+1]) && isHex(text[i+2]):
 			c = unhex(text[i+1])<<4 | unhex(text[i+2])
@@ -109,17 +139,17 @@ func cutAttributeValue(text string) (rest, fault string) {
 			c = text[i+1]
 			i++
 		default:
-			return "", "a backslash is not followed by a special character or two hexadecimal digits"
+			return "", "", "a backslash is not followed by a special character or two hexadecimal digits"
 		}
 		octets = append(octets, c)
 	}
 	switch {
 	case i > 0 && text[i-1] == ' ' && !escaped:
-		return "", "a value ends in a space that is not escaped with a backslash"
+		return "", "", "a value ends in a space that is not escaped with a backslash"
 	case !utf8.Valid(octets):
-		return "", "the escapes of a value encode octets that are not UTF-8"
+		return "", "", "the escapes of a value encode octets that are not UTF-8"
 	default:
-		return text[i:], ""
+		return string(octets), text[i:], ""
 	}
 }
 

@@ -141,6 +141,11 @@ func (c Client) AdoptSecret(id, value string, pepper Pepper) (after Client, adop
 	return c, true
 }
 
+// Guessable reports whether the value of the secret might be guessed: it was imported, and
+// is unknown yet or does not look random. Own secrets and random imported ones have
+// [Secret.LastFour].
+func (s Secret) Guessable() bool { return s.LastFour == "" }
+
 // lastCharacters returns the last four characters of a value; empty if one of them
 // cannot be printed.
 func lastCharacters(value string) string {

@@ -4,6 +4,7 @@ package jwks
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
@@ -29,6 +30,7 @@ func parseCertificates(chain jsontext.Value, key *domain.Key) *domain.Certificat
 		return &domain.Certificate{Malformed: "x5c is not an array of at least one string"}
 	}
 	var first certificate
+	var digest [sha256.Size]byte
 	for i, encoded := range list {
 		der, err := base64.StdEncoding.Strict().DecodeString(encoded)
 		if err != nil || strings.ContainsAny(encoded, "\r\n") {
@@ -39,10 +41,11 @@ func parseCertificates(chain jsontext.Value, key *domain.Key) *domain.Certificat
 			return &domain.Certificate{Malformed: "x5c has an element that is not a certificate in DER"}
 		}
 		if i == 0 {
-			first = parsed
+			first, digest = parsed, sha256.Sum256(der)
 		}
 	}
 	return &domain.Certificate{
+		SHA256:    digest,
 		Matches:   first.TBS.PublicKey.matches(key),
 		NotBefore: first.TBS.Validity.NotBefore.UTC(),
 		NotAfter:  first.TBS.Validity.NotAfter.UTC(),

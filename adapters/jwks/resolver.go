@@ -109,13 +109,26 @@ func wait(ctx context.Context, d time.Duration) {
 // because a rule reports it, and one with a host that is not public is
 // [domain.KeysRefused].
 func (r *Resolver) Fetch(ctx context.Context, tenant domain.TenantID, uri string) (domain.Keys, time.Time, error) {
+	return r.fetchKeys(ctx, tenant, uri, r.keys.fetch)
+}
+
+// Refetch implements [application.KeyResolver]. It connects to a host at most every ten
+// seconds for a URI.
+func (r *Resolver) Refetch(ctx context.Context, tenant domain.TenantID, uri string) (domain.Keys, time.Time, error) {
+	return r.fetchKeys(ctx, tenant, uri, r.keys.refetch)
+}
+
+func (r *Resolver) fetchKeys(
+	ctx context.Context, tenant domain.TenantID, uri string,
+	fetch func(context.Context, domain.TenantID, string) (fetchedKeys, time.Time, error),
+) (domain.Keys, time.Time, error) {
 	switch err := r.options.Policy.CheckFetchURI(uri); {
 	case errors.Is(err, domain.ErrFetchURIHost):
 		return domain.KeysRefused(), r.options.Now(), nil
 	case err != nil:
 		return domain.KeysUnexamined(), r.options.Now(), nil //nolint:nilerr // the rule jwks-uri-syntax reports it
 	default:
-		fetched, at, err := r.keys.fetch(ctx, tenant, uri)
+		fetched, at, err := fetch(ctx, tenant, uri)
 		return fetched.facts, at, err
 	}
 }

@@ -544,3 +544,57 @@ func TestPublicAddressesAgreeWithTheIANARegistries(t *testing.T) {
 		check(t, netip.AddrFrom16(octets))
 	})
 }
+
+// Refetch reads a document again that is fresh, at most every ten seconds. What it reads
+// replaces what was known, unless it fails.
+func TestDocumentsAreReadAgain(t *testing.T) {
+	network := newNetwork(t)
+	network.names.set("keys.test", "127.0.0.2")
+	var requests atomic.Int64
+	var fails atomic.Bool
+	host := network.serve("127.0.0.2", network.certificate(time.Now().Add(time.Hour)), func(rw http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		if fails.Load() {
+			rw.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		rw.Header().Set("Cache-Control", "max-age=3600")
+		good(rw, r)
+	})
+	var c manualClock
+	options := network.options()
+	options.Now, options.Timeout = c.now, time.Minute
+	resolver := jwks.NewResolver(options)
+	uri := "https://keys.test:" + host.port + "/"
+	read := func(want int64, seen bool) {
+		t.Helper()
+		_, known := fetch(t, resolver, uri).Set()
+		assert.Equal(t, []any{want, seen}, []any{requests.Load(), known})
+	}
+	again := func(want int64, seen bool) {
+		t.Helper()
+		keys, _, err := resolver.Refetch(t.Context(), "a", uri)
+		require.NoError(t, err)
+		_, known := keys.Set()
+		assert.Equal(t, []any{want, seen}, []any{requests.Load(), known})
+	}
+	read(1, true)
+	again(1, true) // it was just read
+	c.advance(11 * time.Second)
+	read(1, true)
+	again(2, true)
+	again(2, true)
+	c.advance(11 * time.Second)
+	fails.Store(true)
+	again(3, false)
+	again(3, false) // not more often if it fails
+	read(3, true)   // what was read before is still fresh
+	fails.Store(false)
+	c.advance(11 * time.Second)
+	again(4, true)
+	c.advance(time.Hour - time.Second)
+	read(4, true) // as fresh as the last read
+	keys, _, err := resolver.Refetch(t.Context(), "a", "https://127.0.0.1/")
+	require.NoError(t, err)
+	assert.True(t, keys.Refused())
+}

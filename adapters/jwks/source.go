@@ -78,17 +78,28 @@ func (s *source[T]) fetch(ctx context.Context, tenant domain.TenantID, uri strin
 	if err != nil {
 		return s.kind.unreachable("the URI is not valid"), now, nil //nolint:nilerr // it is in the result
 	}
-	if known, ok := s.cached(uri, now); ok {
-		return known.facts, known.fetchedAt, nil
+	fresh := func() (result[T], bool) { return s.cached(uri, s.options.Now()) }
+	return s.share(ctx, tenant, uri, fresh, func() (result[T], error) {
+		return s.fetchWithinLimits(tenant, uri, target.Hostname(), false)
+	})
+}
+
+// share returns what is known, or else what fetch returns, which concurrent calls with the
+// same key share.
+func (s *source[T]) share(
+	ctx context.Context, tenant domain.TenantID, key string, known func() (result[T], bool), fetch func() (result[T], error),
+) (facts T, at time.Time, err error) {
+	if found, ok := known(); ok {
+		return found.facts, found.fetchedAt, nil
 	}
 	for {
 		// The end of one caller's request must not fail the fetch for the others,
 		// so the fetch has its own deadline.
-		outcome := s.flight.DoChan(uri, func() (any, error) {
-			if known, ok := s.cached(uri, s.options.Now()); ok {
-				return known, nil
+		outcome := s.flight.DoChan(key, func() (any, error) {
+			if found, ok := known(); ok {
+				return found, nil
 			}
-			return s.fetchWithinLimits(tenant, uri, target.Hostname())
+			return fetch()
 		})
 		select {
 		case done := <-outcome:
@@ -99,11 +110,35 @@ func (s *source[T]) fetch(ctx context.Context, tenant domain.TenantID, uri strin
 			if ok && limited.tenant != tenant {
 				continue // the share of another tenant was used up, not this one's
 			}
-			return facts, now, done.Err
+			return facts, s.options.Now(), done.Err
 		case <-ctx.Done():
-			return facts, now, fmt.Errorf("%w: %w", application.ErrUnavailable, ctx.Err())
+			return facts, s.options.Now(), fmt.Errorf("%w: %w", application.ErrUnavailable, ctx.Err())
 		}
 	}
+}
+
+// renewedKey is the key in the cache of the last attempt to read a document again.
+func renewedKey(uri string) string { return "renewed " + uri }
+
+// refetch is fetch, but reads the document again unless that was tried within the last
+// [minFresh]. Its own results are remembered for this time. Later fetches return what it
+// has read, but not a failure, which says nothing against what was read before.
+func (s *source[T]) refetch(ctx context.Context, tenant domain.TenantID, uri string) (facts T, at time.Time, err error) {
+	now := s.options.Now()
+	target, err := url.Parse(uri)
+	if err != nil {
+		return s.kind.unreachable("the URI is not valid"), now, nil //nolint:nilerr // it is in the result
+	}
+	recent := func() (result[T], bool) {
+		if known, ok := s.cached(renewedKey(uri), s.options.Now()); ok {
+			return known, true
+		}
+		known, ok := s.cached(uri, s.options.Now())
+		return known, ok && s.options.Now().Sub(known.fetchedAt) < minFresh
+	}
+	return s.share(ctx, tenant, renewedKey(uri), recent, func() (result[T], error) {
+		return s.fetchWithinLimits(tenant, uri, target.Hostname(), true)
+	})
 }
 
 // cached returns the result of an earlier fetch that is still fresh.
@@ -115,8 +150,8 @@ func (s *source[T]) cached(uri string, now time.Time) (result[T], bool) {
 }
 
 // fetchWithinLimits fetches unless too many fetches are in progress, and caches the
-// result. The error is a [*limitError].
-func (s *source[T]) fetchWithinLimits(tenant domain.TenantID, uri, host string) (result[T], error) {
+// result; again is set if the document may be in the cache. The error is a [*limitError].
+func (s *source[T]) fetchWithinLimits(tenant domain.TenantID, uri, host string, again bool) (result[T], error) {
 	release, ok := s.limits.acquire(tenant, host)
 	if !ok {
 		return result[T]{}, &limitError{tenant}
@@ -130,7 +165,14 @@ func (s *source[T]) fetchWithinLimits(tenant domain.TenantID, uri, host string) 
 	}
 	now := s.options.Now()
 	fetched := result[T]{facts: facts, fetchedAt: now, expires: now.Add(fresh)}
-	s.cache[uri] = fetched
+	known, isKnown := s.cache[uri]
+	if failed := fresh == failureFresh; !again || !failed || !isKnown || !now.Before(known.expires) {
+		s.cache[uri] = fetched
+	}
+	if again {
+		fetched.expires = now.Add(minFresh)
+		s.cache[renewedKey(uri)] = fetched
+	}
 	return fetched, nil
 }
 

@@ -38,6 +38,7 @@ type tenant struct {
 	attempts map[attemptKey]application.IdempotencyRecord
 	// secretUses contains the times of last use, by client and id of the secret.
 	secretUses map[domain.ClientID]map[string]time.Time
+	assertions map[assertionKey]time.Time // when the used assertions expire
 }
 
 // client is a stored client: its document and the values for searches. The bytes of the
@@ -71,6 +72,7 @@ func (s *Store) tenant(id domain.TenantID) *tenant {
 			clients:    map[domain.ClientID]client{},
 			attempts:   map[attemptKey]application.IdempotencyRecord{},
 			secretUses: map[domain.ClientID]map[string]time.Time{},
+			assertions: map[assertionKey]time.Time{},
 		}
 		s.tenants[id] = t
 	}

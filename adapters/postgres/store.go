@@ -251,6 +251,35 @@ func (s *Store) DeleteIdempotencyRecords(ctx context.Context, before time.Time) 
 	}))
 }
 
+// UseAssertion implements [application.Store], in one round trip. A concurrent use of the
+// same assertion waits for this one, and then finds its row.
+func (s *Store) UseAssertion(ctx context.Context, use application.AssertionUse) error {
+	const statement = `
+		INSERT INTO used_assertions AS used (tenant_id, client_id, digest, expires_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (tenant_id, client_id, digest) DO UPDATE SET expires_at = excluded.expires_at WHERE used.expires_at <= $5`
+	return translate(retry(ctx, func() error {
+		tag, err := s.pool.Exec(ctx, statement, string(use.TenantID), string(use.ClientID), use.Digest[:], use.ExpiresAt, use.At)
+		if err == nil && tag.RowsAffected() == 0 {
+			err = application.ErrReplayed
+		}
+		return err
+	}))
+}
+
+// DeleteAssertionUses implements [application.Store]. It skips rows that another process
+// deletes.
+func (s *Store) DeleteAssertionUses(ctx context.Context, expired time.Time, limit int) (deleted int, err error) {
+	const statement = `
+		DELETE FROM used_assertions WHERE ctid = ANY (ARRAY(
+			SELECT ctid FROM used_assertions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))`
+	err = retry(ctx, func() error {
+		tag, err := s.pool.Exec(ctx, statement, expired, limit)
+		deleted = int(tag.RowsAffected())
+		return err
+	})
+	return deleted, translate(err)
+}
+
 // NoteSecretUses implements [application.Store], in one round trip.
 func (s *Store) NoteSecretUses(ctx context.Context, uses []application.SecretUse) error {
 	const statement = `
@@ -327,7 +356,8 @@ func readClient(row pgx.CollectableRow, more ...any) (domain.Client, error) {
 // credentials. Any other error is a bug, and is returned as it is.
 func translate(err error) error {
 	switch {
-	case err == nil, errors.Is(err, application.ErrConflict), errors.Is(err, application.ErrAlreadyProcessed), errors.Is(err, application.ErrUnreadable):
+	case err == nil, errors.Is(err, application.ErrConflict), errors.Is(err, application.ErrAlreadyProcessed),
+		errors.Is(err, application.ErrReplayed), errors.Is(err, application.ErrUnreadable):
 		return err
 	case unavailable(err):
 		return errors.Join(application.ErrUnavailable, err)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
@@ -144,4 +145,30 @@ func TestTheOwnerOfTheDatabaseCanMigrateAndServe(t *testing.T) {
 	require.NoError(t, err)
 	_, err = store.List(t.Context(), tenant, application.Query{Limit: 1, Count: true})
 	require.NoError(t, err)
+}
+
+// Replicas with connections of their own accept a client assertion once together.
+func TestReplicasShareTheListOfUsedAssertions(t *testing.T) {
+	url, err := server.NewDatabase(t.Context())
+	require.NoError(t, err)
+	replicas := []*postgres.Store{open(t, url), open(t, url)}
+	_, err = replicas[0].Migrate(t.Context())
+	require.NoError(t, err)
+	now := time.Now()
+	use := application.AssertionUse{TenantID: "t", ClientID: "c", Digest: [32]byte{1}, At: now, ExpiresAt: now.Add(time.Minute)}
+	errs := make([]error, 32)
+	var group sync.WaitGroup
+	for i := range errs {
+		group.Go(func() { errs[i] = replicas[i%2].UseAssertion(t.Context(), use) })
+	}
+	group.Wait()
+	succeeded := 0
+	for _, err := range errs {
+		if err == nil {
+			succeeded++
+		} else {
+			require.ErrorIs(t, err, application.ErrReplayed)
+		}
+	}
+	assert.Equal(t, 1, succeeded)
 }

@@ -58,7 +58,7 @@ func TestBodiesOfRejectedRequestsAreNotRead(t *testing.T) {
 	bodies := 0
 	for _, o := range operations(t) {
 		if o.id != "createClient" && o.id != "updateClient" && o.id != "checkCompliance" &&
-			o.id != "createSecret" && o.id != "rotateSecret" && o.id != "verifySecret" {
+			o.id != "createSecret" && o.id != "rotateSecret" && o.id != "verifySecret" && o.id != "authenticateClient" {
 			continue
 		}
 		bodies++
@@ -78,7 +78,7 @@ func TestBodiesOfRejectedRequestsAreNotRead(t *testing.T) {
 		c.header = http.Header{"Content-Encoding": {"gzip"}}
 		assert.Equal(t, http.StatusUnsupportedMediaType, s.sendUnread(t, c), o.id)
 	}
-	assert.Equal(t, 6, bodies)
+	assert.Equal(t, 7, bodies)
 }
 
 // sendHalf opens a connection, sends a request with half of its body, and returns the

@@ -200,7 +200,7 @@ func (x *requestState) readConfiguration(fields map[string]any, broken []string)
 
 // hasRules reports whether rules check the body of the operation.
 func (op *operation) hasRules() bool {
-	return op.body != nil && op.id != string(application.OpVerifySecret)
+	return op.body != nil && op.id != string(application.OpVerifySecret) && op.id != string(application.OpAuthenticateClient)
 }
 
 // breach returns the violation for one place where a request violates the contract.

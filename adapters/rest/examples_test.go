@@ -36,6 +36,10 @@ func TestRequestExamplesAreAccepted(t *testing.T) {
 					require.NoError(t, err)
 					target := strings.ReplaceAll(path, "{client_id}", s.create(t))
 					a := s.do(t, call{method: method, path: target, token: "admin", body: string(body)})
+					if op.OperationID == "authenticateClient" { // the examples have no valid credentials
+						require.Equal(t, "invalid_client", a.body["error"], "%s: %s", name, a.text)
+						continue
+					}
 					require.Contains(t, []int{http.StatusOK, http.StatusCreated}, a.status, "%s %s: %s", op.OperationID, name, a.text)
 					if op.OperationID != "createClient" && op.OperationID != "updateClient" {
 						continue
@@ -76,6 +80,7 @@ func TestErrorExamplesMatchTheResponses(t *testing.T) {
 			"redirect_uris": ["https://app.example.com/#top"], "jwks_uri": "https://app.example.com/jwks.json",
 			"jwks": "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"1\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"}`}),
 		"Unauthorized":         s.do(t, call{method: "GET", path: path, token: "expired"}),
+		"InvalidClient":        s.authenticate(t, map[string]any{"form": form("client_id", id, "client_secret", "x")}),
 		"Forbidden":            s.do(t, call{method: "GET", path: path, token: "unprivileged"}),
 		"NotFound":             s.do(t, call{method: "GET", path: clients + "/none", token: "admin"}),
 		"PreconditionFailed":   s.do(t, call{method: "PUT", path: path, token: "admin", body: `{}`, header: http.Header{"If-Match": {`"9"`}}}),

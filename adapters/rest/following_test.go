@@ -42,6 +42,7 @@ type countingObserver struct{ waiting atomic.Int64 }
 
 func (*countingObserver) RequestDone(string, int, time.Duration) {}
 func (*countingObserver) RuleViolated(string)                    {}
+func (*countingObserver) ClientAuthenticated(string)             {}
 func (*countingObserver) RequestShed(string)                     {}
 func (w *countingObserver) ReadersWaiting(more int)              { w.waiting.Add(int64(more)) }
 

@@ -74,6 +74,9 @@ type Observer interface {
 	RequestDone(operation string, status int, took time.Duration)
 	// RuleViolated reports a violation that caused a client to be rejected.
 	RuleViolated(rule string)
+	// ClientAuthenticated reports the result of a request to authenticate a client:
+	// "authenticated", "undecided" or a [domain.AuthFailure].
+	ClientAuthenticated(result string)
 	// RequestShed counts a rejected request; cause is "load", "rate", "readers" or
 	// "snapshots".
 	RequestShed(cause string)
@@ -90,6 +93,9 @@ func (noObserver) RequestDone(string, int, time.Duration) {}
 
 // RuleViolated implements [Observer].
 func (noObserver) RuleViolated(string) {}
+
+// ClientAuthenticated implements [Observer].
+func (noObserver) ClientAuthenticated(string) {}
 
 // RequestShed implements [Observer].
 func (noObserver) RequestShed(string) {}

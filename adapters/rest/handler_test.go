@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/clientele-oauth/clientele/adapters/credentials"
 	"github.com/clientele-oauth/clientele/adapters/jwks"
 	"github.com/clientele-oauth/clientele/adapters/memory"
 	"github.com/clientele-oauth/clientele/adapters/postgres"
@@ -120,7 +121,7 @@ func serviceOver(t testing.TB, store application.Store, adjust ...func(*setup)) 
 	resolver := jwks.NewResolver(jwks.Options{})
 	config := setup{Registry: application.Config{
 		Book: book, Store: store, Keys: resolver, Sectors: resolver, Clock: realTime{}, Random: random{},
-		Hashes: secrethash.New(2),
+		Hashes: secrethash.New(2), Credentials: credentials.Reader{},
 	}}
 	config.Config = rest.Config{
 		Tokens: callersByToken{
@@ -185,6 +186,10 @@ func (s service) do(t *testing.T, c call) response {
 	a := response{status: w.Code, header: w.Header(), text: w.Body.String()}
 	if kind := a.header.Get("Content-Type"); (kind == "application/json" || strings.HasSuffix(kind, "+json")) && a.text != "" {
 		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &a.body), "%s", a.text)
+	}
+	if a.status == http.StatusTooManyRequests { // wherever it comes from
+		require.NotEmpty(t, a.header.Get("Retry-After"))
+		require.Equal(t, a.header.Get("Retry-After"), fmt.Sprint(a.body["retry_after"]))
 	}
 	return a
 }

@@ -50,6 +50,8 @@ func (o operation) call(id, token string) call {
 	switch {
 	case o.id == "verifySecret":
 		c.body = `{"secret":"x"}`
+	case o.id == "authenticateClient":
+		c.body = fmt.Sprintf(`{"form":{"client_id":%q,"client_secret":"x"}}`, id)
 	case o.id == "createClient", o.id == "checkCompliance":
 		c.body = webApp
 	case o.body:
@@ -85,6 +87,9 @@ func testTwoTenants(t *testing.T, s service) {
 	for _, o := range operations(t) {
 		a := s.do(t, o.call(id, "other-tenant"))
 		assert.NotContains(t, a.text, id, o.id)
+		if o.id == "authenticateClient" {
+			assert.Equal(t, "client_unknown", a.body["reason"])
+		}
 		if strings.Contains(o.path, "{client_id}") {
 			assert.Equal(t, http.StatusNotFound, a.status, o.id)
 			unknown := s.do(t, o.call("no-such-client", "other-tenant"))

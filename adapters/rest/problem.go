@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
@@ -24,6 +25,7 @@ type problem struct {
 	accepts    string          // Accept-Encoding
 	challenge  string          // WWW-Authenticate
 	retryAfter int             // seconds; 0 for none
+	code, why  string          // error and reason, if a client is not authenticated
 }
 
 // contractError rejects a request that violates openapi.yaml.
@@ -40,12 +42,25 @@ func (e *contractError) Error() string { return e.message }
 // challenge is the start of every WWW-Authenticate header (RFC 6750 §3).
 const challenge = `Bearer realm="clientele"`
 
+// clientChallenge is the WWW-Authenticate header for a client that is not authenticated. A
+// 401 must have one (RFC 9110 §15.5.2). Its scheme is not Bearer, because the token of the
+// caller is valid, and getting another one would not help.
+const clientChallenge = `Client-Authentication realm="clientele", error="` + invalidClient + `"`
+
+// invalidClient is the error code for a client that is not authenticated (RFC 6749 §5.2).
+const invalidClient = "invalid_client"
+
+// wholeSeconds rounds a time up, because a caller that waits less comes too early.
+func wholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
+
 // problemOf converts an error to the response that reports it. All error responses
 // are made here. known is false for an internal error; its response contains no
 // details.
 func problemOf(err error) (p problem, known bool) {
 	var invalid *application.InvalidError
 	var broken *contractError
+	var retry *application.RetryError
+	var unauthenticated *application.AuthenticationError
 	switch {
 	case errors.As(err, &invalid):
 		found := invalid.Findings.Violations()
@@ -59,6 +74,22 @@ func problemOf(err error) (p problem, known bool) {
 	case errors.As(err, &broken):
 		return problem{
 			status: broken.status, message: broken.message, violations: broken.violations, omitted: broken.omitted, accepts: broken.accepts,
+		}, true
+	case errors.As(err, &retry):
+		status := http.StatusServiceUnavailable
+		if errors.Is(err, application.ErrTooManyRequests) {
+			status = http.StatusTooManyRequests
+		}
+		return problem{status: status, message: retry.Message, retryAfter: wholeSeconds(retry.After)}, true
+	case errors.As(err, &unauthenticated):
+		return problem{
+			status: http.StatusUnauthorized, message: "the client is not authenticated", challenge: clientChallenge,
+			code: invalidClient, why: string(unauthenticated.Reason),
+		}, true
+	case errors.Is(err, application.ErrNoAudiences):
+		return problem{
+			status: http.StatusBadRequest, message: "the audiences that the server accepts are missing",
+			violations: domain.Findings{breach("/audiences", "must name at least one audience if the form has a client assertion")},
 		}, true
 	case errors.Is(err, errBodyLate):
 		return problem{status: http.StatusRequestTimeout, message: "the body did not arrive in time; send it again"}, true
@@ -199,6 +230,8 @@ func (s *server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 		s.log.ErrorContext(r.Context(), "internal error", "request_id", requestStateOf(r.Context()).requestID, "error", err)
 	case p.status == http.StatusForbidden:
 		s.logForbidden(r, err)
+	case p.code != "":
+		s.logUnauthenticated(r, err)
 	case p.status >= http.StatusInternalServerError, p.status == http.StatusUnauthorized:
 		s.log.WarnContext(r.Context(), "request rejected", "request_id", requestStateOf(r.Context()).requestID, "error", err)
 	}
@@ -231,6 +264,11 @@ func (s *server) writeProblem(w http.ResponseWriter, r *http.Request, p problem)
 	s.respond(p.status, p.status, p.message, func(w *jsonobject.Writer) {
 		if len(p.violations) > 0 {
 			contract.WriteFindings(w, "violations", p.violations)
+		}
+		w.TextUnlessEmpty("error", p.code)
+		w.TextUnlessEmpty("reason", p.why)
+		if p.retryAfter > 0 {
+			w.Int("retry_after", int64(p.retryAfter))
 		}
 		if p.omitted > 0 {
 			w.Int("violations_omitted", int64(p.omitted))

@@ -159,6 +159,9 @@ func (r *response) VisitListSecretVerifiersResponse(w http.ResponseWriter) error
 // VisitVerifySecretResponse implements [api.VerifySecretResponseObject].
 func (r *response) VisitVerifySecretResponse(w http.ResponseWriter) error { return r.send(w) }
 
+// VisitAuthenticateClientResponse implements [api.AuthenticateClientResponseObject].
+func (r *response) VisitAuthenticateClientResponse(w http.ResponseWriter) error { return r.send(w) }
+
 var _ interface {
 	api.CreateClientResponseObject
 	api.GetClientResponseObject
@@ -174,4 +177,5 @@ var _ interface {
 	api.CreateSecretResponseObject
 	api.RotateSecretResponseObject
 	api.VerifySecretResponseObject
+	api.AuthenticateClientResponseObject
 } = (*response)(nil)

@@ -124,6 +124,10 @@ func testUnreadableSecrets(t *testing.T, s service, execute func(string)) {
 		assert.Contains(t, a.body["message"], "clientele doctor", name)
 	}
 	assert.Contains(t, s.logs.String(), id, "the log names the client")
+	undecided := s.authenticate(t, map[string]any{"authorization": basic(id, "x")})
+	assert.Equal(t, 503, undecided.status, "an authorization server must not answer invalid_client: %s", undecided.text)
+	assert.Contains(t, undecided.body["message"], "clientele doctor")
+	assert.NotEmpty(t, undecided.header.Get("Retry-After"))
 
 	for name, c := range map[string]call{
 		"suspend":  {method: "PUT", path: path, body: `{"status":"suspended"}`},

@@ -306,6 +306,29 @@ func (s *Store) DeleteIdempotencyRecords(ctx context.Context, before time.Time) 
 	return translate(err)
 }
 
+// UseAssertion implements [application.Store].
+func (s *Store) UseAssertion(ctx context.Context, use application.AssertionUse) error {
+	const statement = `
+		INSERT INTO used_assertions AS used (tenant_id, client_id, digest, expires_at) VALUES (?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET expires_at = excluded.expires_at WHERE used.expires_at <= ?`
+	result, err := s.writer.ExecContext(ctx, statement,
+		string(use.TenantID), string(use.ClientID), use.Digest[:], timeText(use.ExpiresAt), timeText(use.At))
+	return translate(took(result, err, application.ErrReplayed))
+}
+
+// DeleteAssertionUses implements [application.Store].
+func (s *Store) DeleteAssertionUses(ctx context.Context, expired time.Time, limit int) (int, error) {
+	const statement = `
+		DELETE FROM used_assertions WHERE (tenant_id, client_id, digest) IN (
+			SELECT tenant_id, client_id, digest FROM used_assertions WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`
+	result, err := s.writer.ExecContext(ctx, statement, timeText(expired), limit)
+	if err != nil {
+		return 0, translate(err)
+	}
+	deleted, err := result.RowsAffected()
+	return int(deleted), translate(err)
+}
+
 // NoteSecretUses implements [application.Store].
 func (s *Store) NoteSecretUses(ctx context.Context, uses []application.SecretUse) error {
 	const statement = `
@@ -393,7 +416,7 @@ func (*Store) each(ctx context.Context, on querier, query string, args []any, do
 func translate(err error) error {
 	var failure *sqlite.Error
 	switch {
-	case err == nil, errors.Is(err, application.ErrConflict), errors.Is(err, application.ErrAlreadyProcessed):
+	case err == nil, errors.Is(err, application.ErrConflict), errors.Is(err, application.ErrAlreadyProcessed), errors.Is(err, application.ErrReplayed):
 		return err
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded),
 		errors.Is(err, sql.ErrTxDone), // the context ended, and database/sql has rolled the transaction back

@@ -20,8 +20,20 @@ type timedKeys struct {
 
 // Fetch implements [application.KeyResolver].
 func (k timedKeys) Fetch(ctx context.Context, tenant domain.TenantID, uri string) (domain.Keys, time.Time, error) {
+	return k.timed(ctx, tenant, uri, k.KeyResolver.Fetch)
+}
+
+// Refetch implements [application.KeyResolver].
+func (k timedKeys) Refetch(ctx context.Context, tenant domain.TenantID, uri string) (domain.Keys, time.Time, error) {
+	return k.timed(ctx, tenant, uri, k.KeyResolver.Refetch)
+}
+
+func (k timedKeys) timed(
+	ctx context.Context, tenant domain.TenantID, uri string,
+	fetch func(context.Context, domain.TenantID, string) (domain.Keys, time.Time, error),
+) (domain.Keys, time.Time, error) {
 	began := time.Now()
-	keys, at, err := k.KeyResolver.Fetch(ctx, tenant, uri)
+	keys, at, err := fetch(ctx, tenant, uri)
 	outcome := "unreachable"
 	if err != nil {
 		outcome = "unavailable"

@@ -20,6 +20,7 @@ type Metrics struct {
 	requests        *prometheus.CounterVec
 	requestDuration *prometheus.HistogramVec
 	violations      *prometheus.CounterVec
+	authentications *prometheus.CounterVec
 	shed            *prometheus.CounterVec
 	readers         prometheus.Gauge
 	storeDuration   *prometheus.HistogramVec
@@ -38,6 +39,7 @@ func NewMetrics(version string) *Metrics {
 		requests:        counter("requests_total", "Requests, by operation of openapi.yaml and HTTP status.", "operation", "status"),
 		requestDuration: histogram("request_duration_seconds", "Time to respond, by operation.", "operation"),
 		violations:      counter("rule_refusals_total", "Violations for which a client was rejected, by rule; see /docs/rules.", "rule"),
+		authentications: counter("client_authentications_total", "Requests to authenticate a client, by result: authenticated, undecided, or the reason why it is not.", "result"),
 		shed:            counter("requests_shed_total", "Requests rejected before processing, by the limit that was reached: concurrent requests (load), requests of one caller (rate), requests that wait for changes (readers) or snapshots in progress (snapshots).", "cause"),
 		readers: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Subsystem: "feed", Name: "readers_waiting", Help: "Requests that wait for changes.",
@@ -58,7 +60,7 @@ func NewMetrics(version string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(build, m.requests, m.requestDuration, m.violations, m.shed, m.readers, m.storeDuration, m.storeFailures,
+	m.registry.MustRegister(build, m.requests, m.requestDuration, m.violations, m.authentications, m.shed, m.readers, m.storeDuration, m.storeFailures,
 		m.keyFetches, m.fetchDuration, m.sectorFetches, m.ignoredKeys, m.unreadable,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -89,6 +91,9 @@ func (m *Metrics) RequestDone(operation string, status int, took time.Duration) 
 
 // RuleViolated records a violation for which a client was rejected.
 func (m *Metrics) RuleViolated(rule string) { m.violations.WithLabelValues(rule).Inc() }
+
+// ClientAuthenticated records the result of a request to authenticate a client.
+func (m *Metrics) ClientAuthenticated(result string) { m.authentications.WithLabelValues(result).Inc() }
 
 // RequestShed records a request that was rejected because a limit was reached.
 func (m *Metrics) RequestShed(cause string) { m.shed.WithLabelValues(cause).Inc() }

@@ -25,7 +25,8 @@ func (s timedStore) done(call string, began time.Time, err error) {
 	s.m.storeDuration.WithLabelValues(call).Observe(time.Since(began).Seconds())
 	switch {
 	case err == nil, errors.Is(err, application.ErrNotFound), errors.Is(err, application.ErrConflict),
-		errors.Is(err, application.ErrAlreadyProcessed), errors.Is(err, application.ErrCursor), errors.Is(err, context.Canceled):
+		errors.Is(err, application.ErrAlreadyProcessed), errors.Is(err, application.ErrReplayed),
+		errors.Is(err, application.ErrCursor), errors.Is(err, context.Canceled):
 	default:
 		s.m.storeFailures.WithLabelValues(call).Inc()
 	}
@@ -83,6 +84,18 @@ func (s timedStore) Changes(
 // wait.
 func (s timedStore) Watch(tenant domain.TenantID) (news <-chan struct{}, stop func()) {
 	return s.next.Watch(tenant)
+}
+
+// UseAssertion implements [application.Store].
+func (s timedStore) UseAssertion(ctx context.Context, use application.AssertionUse) (err error) {
+	defer func(began time.Time) { s.done("UseAssertion", began, err) }(time.Now())
+	return s.next.UseAssertion(ctx, use)
+}
+
+// DeleteAssertionUses implements [application.Store].
+func (s timedStore) DeleteAssertionUses(ctx context.Context, expired time.Time, limit int) (deleted int, err error) {
+	defer func(began time.Time) { s.done("DeleteAssertionUses", began, err) }(time.Now())
+	return s.next.DeleteAssertionUses(ctx, expired, limit)
 }
 
 // NoteSecretUses implements [application.Store].

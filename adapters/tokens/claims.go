@@ -3,7 +3,6 @@ package tokens
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,79 +10,22 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/clientele-oauth/clientele/adapters/internal/jws"
 	"github.com/clientele-oauth/clientele/adapters/internal/strictjson"
 )
 
-// claimSet contains the members of a token's payload or header. Their values are
-// valid JSON, and are decoded when needed.
-type claimSet map[string]jsontext.Value
-
-// text returns a string member; ok is false if there is none.
-func (c claimSet) text(name string) (value string, ok bool, err error) {
-	raw, ok := c[name]
-	if !ok {
-		return "", false, nil
-	}
-	if value, ok = strictjson.String(raw); !ok {
-		return "", true, fmt.Errorf("%s is not a string", name)
-	}
-	return value, true, nil
-}
-
-// texts returns a member that is a string or an array of strings, such as "aud"
-// (RFC 7519 §4.1.3).
-func (c claimSet) texts(name string) ([]string, error) {
-	raw, ok := c[name]
-	if !ok {
-		return nil, fmt.Errorf("%s is missing", name)
-	}
-	if value, ok := strictjson.String(raw); ok {
-		return []string{value}, nil
-	}
-	elements, err := strictjson.Array(raw)
-	if err != nil {
-		return nil, fmt.Errorf("%s is neither a string nor an array of strings", name)
-	}
-	values := make([]string, len(elements))
-	for i, element := range elements {
-		if values[i], ok = strictjson.String(element); !ok {
-			return nil, fmt.Errorf("%s is neither a string nor an array of strings", name)
-		}
-	}
-	return values, nil
-}
-
-// maxNumericDate is the end of the year 9999, in seconds since 1970. RFC 3339 cannot
-// represent later times.
-const maxNumericDate = 253402300799
-
-// date returns a member that is a NumericDate: a JSON number of seconds since
-// 1970, which may have a fraction (RFC 7519 §2). ok is false if there is none.
-func (c claimSet) date(name string) (at time.Time, ok bool, err error) {
-	raw, ok := c[name]
-	if !ok {
-		return time.Time{}, false, nil
-	}
-	if raw.Kind() != jsontext.KindNumber {
-		return time.Time{}, true, fmt.Errorf("%s is not a number", name)
-	}
-	seconds, err := strconv.ParseFloat(string(raw), 64)
-	if err != nil || seconds < 0 || seconds > maxNumericDate {
-		return time.Time{}, true, fmt.Errorf("%s is not a time between 1970 and 9999", name)
-	}
-	whole, fraction := math.Modf(seconds)
-	return time.Unix(int64(whole), int64(fraction*float64(time.Second))), true, nil
-}
+// claimSet contains the claims of a token.
+type claimSet = jws.Members
 
 // tokenTimes are the times in a token. A time that is absent is zero.
 type tokenTimes struct {
 	expires, notBefore, issued time.Time
 }
 
-// times reads "exp", which is required, "nbf" and "iat" (RFC 7519 §4.1.4 to
+// timesOf reads "exp", which is required, "nbf" and "iat" (RFC 7519 §4.1.4 to
 // §4.1.6).
-func (c claimSet) times() (times tokenTimes, err error) {
-	expires, ok, err := c.date("exp")
+func timesOf(c claimSet) (times tokenTimes, err error) {
+	expires, ok, err := c.Date("exp")
 	switch {
 	case err != nil:
 		return times, err
@@ -91,10 +33,10 @@ func (c claimSet) times() (times tokenTimes, err error) {
 		return times, errors.New("exp is missing")
 	}
 	times.expires = expires
-	if times.notBefore, _, err = c.date("nbf"); err != nil {
+	if times.notBefore, _, err = c.Date("nbf"); err != nil {
 		return times, err
 	}
-	times.issued, _, err = c.date("iat")
+	times.issued, _, err = c.Date("iat")
 	return times, err
 }
 

@@ -1,6 +1,10 @@
 package tokens
 
-import "context"
+import (
+	"context"
+
+	"github.com/clientele-oauth/clientele/adapters/internal/jws"
+)
 
 // Has reports whether the issuer has a usable key with that ID.
 func (k *IssuerKeys) Has(ctx context.Context, keyID string) (bool, error) {
@@ -17,5 +21,5 @@ func ParseToken(text string) error {
 // SignatureIsValid verifies a compact JWS with the key of a JWK.
 func SignatureIsValid(token, jwk string) bool {
 	parsed, _, fault := parseIssuerKey([]byte(jwk))
-	return fault == nil && isSignature(token, parsed.algorithms[0], parsed.public)
+	return fault == nil && jws.Verify(token, string(parsed.algorithms[0]), parsed.public)
 }

@@ -73,7 +73,7 @@ func (v *Verifier) Inspect(ctx context.Context, text string, offline bool) Inspe
 	}
 	if raw, ok := token.claims["exp"]; ok {
 		inspection.Expires = excerptOf(raw)
-		if at, _, err := token.claims.date("exp"); err == nil {
+		if at, _, err := token.claims.Date("exp"); err == nil {
 			inspection.Expires = formatTime(at)
 		}
 	}
@@ -101,7 +101,7 @@ func (v *Verifier) inspect(ctx context.Context, t *trusted, token *parsedToken, 
 		result.Checks = append(result.Checks, Check{Name: name, Detail: detail, Passed: err == nil})
 		return err == nil
 	}
-	named, _, err := token.claims.text("iss")
+	named, _, err := token.claims.Text("iss")
 	if err == nil && named != t.Rules.Issuer {
 		err = fmt.Errorf("the token's iss is %s", quotedOrNone(named))
 	}

@@ -247,7 +247,7 @@ type mapped struct {
 
 // apply returns the caller that the claims describe. The subject has no prefix yet.
 func (r *IssuerRules) apply(claims claimSet) (mapped, error) {
-	subject, _, err := claims.text("sub")
+	subject, _, err := claims.Text("sub")
 	if err != nil {
 		return mapped{}, err
 	}

@@ -12,11 +12,9 @@ import (
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
 
+	"github.com/clientele-oauth/clientele/adapters/internal/jws"
 	"github.com/clientele-oauth/clientele/application"
 )
-
-// maxTokenBytes bounds access tokens.
-const maxTokenBytes = 16 << 10
 
 // clockSkew is the tolerated difference to the issuer's clock.
 const clockSkew = 30 * time.Second
@@ -95,7 +93,7 @@ func NewVerifier(issuers []Issuer, now func() time.Time) (*Verifier, error) {
 		rules[i] = issuer.Rules
 		t := &trusted{Issuer: issuer, prefix: subjectPrefix(i, issuer.Rules)}
 		for _, typ := range issuer.Rules.Types {
-			t.types = append(t.types, mediaType(typ))
+			t.types = append(t.types, jws.MediaType(typ))
 		}
 		v.issuers = append(v.issuers, t)
 	}
@@ -179,7 +177,7 @@ func (v *Verifier) verify(ctx context.Context, text string) (verified, error) {
 	if err != nil {
 		return verified{}, err
 	}
-	name, _, err := token.claims.text("iss")
+	name, _, err := token.claims.Text("iss")
 	if err != nil {
 		return verified{}, err
 	}
@@ -233,13 +231,13 @@ func (v *Verifier) store(digest [sha256.Size]byte, outcome verified) {
 	v.cache[digest] = outcome
 }
 
-// checkHeader applies the issuer's rules to a header. [readHeader] checked the
+// checkHeader applies the issuer's rules to a header. [parseToken] checked the
 // algorithm.
 func (t *trusted) checkHeader(header tokenHeader) error {
 	switch {
 	case header.typ == "" && !t.Rules.AllowMissingType:
 		return errors.New("the token has no typ")
-	case header.typ != "" && !slices.Contains(t.types, mediaType(header.typ)):
+	case header.typ != "" && !slices.Contains(t.types, jws.MediaType(header.typ)):
 		return fmt.Errorf("the token's typ %s is not accepted; accepted: %s", excerpt(header.typ), list(t.types))
 	case header.keyID == "" && !t.Rules.KeyIDOptional:
 		return errors.New("the token has no kid")
@@ -276,7 +274,7 @@ func verifySignature(set *issuerKeySet, token *parsedToken) (issuerKey, error) {
 		return issuerKey{}, fmt.Errorf("the issuer's key is not for the algorithm %s", header.algorithm)
 	}
 	for _, key := range candidates {
-		if isSignature(token.text, header.algorithm, key.public) {
+		if jws.Verify(token.text, string(header.algorithm), key.public) {
 			return key, nil
 		}
 	}
@@ -285,7 +283,7 @@ func verifySignature(set *issuerKeySet, token *parsedToken) (issuerKey, error) {
 
 // checkTimes reads and checks the times of a token.
 func (t *trusted) checkTimes(claims claimSet, now time.Time) (tokenTimes, error) {
-	times, err := claims.times()
+	times, err := timesOf(claims)
 	if err != nil {
 		return times, err
 	}
@@ -294,7 +292,7 @@ func (t *trusted) checkTimes(claims claimSet, now time.Time) (tokenTimes, error)
 
 // checkAudience requires a token for this service (RFC 7519 §4.1.3).
 func (t *trusted) checkAudience(claims claimSet) error {
-	audience, err := claims.texts("aud")
+	audience, err := claims.Texts("aud")
 	if err != nil {
 		return err
 	}

@@ -300,6 +300,78 @@ type Actor struct {
 	Subject *string `json:"subject,omitempty"`
 }
 
+// AuthenticateClientDetailResponse The success envelope around the authentication of a client.
+type AuthenticateClientDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data How a client was authenticated.
+	Data *ClientAuthentication `json:"data,omitempty"`
+
+	// Message Human-readable summary.
+	//
+	// Example: the client is authenticated
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp The time of the response, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// AuthenticateClientRequest What a client sent to an authorization server to authenticate, and what the server accepts.
+type AuthenticateClientRequest struct {
+	// Audiences The values of `aud` that the server accepts in client assertions: its issuer identifier, and for clients without a FAPI 2.0 profile often the URL of the token endpoint. Required if the form has a client assertion.
+	//
+	// Example: ["https://as.example.com"]
+	Audiences *[]string `json:"audiences,omitempty"`
+
+	// Authorization The `Authorization` header of the request.
+	//
+	// Example: Basic YXBwLTEyMzpjbGllbnRlbGVfd3Jvbmc=
+	Authorization *string `json:"authorization,omitempty"`
+
+	// Certificate The certificate of the mutual TLS connection: in PEM, also percent-encoded as nginx has it in `$ssl_client_escaped_cert`, or as the value of the header `Client-Cert` (RFC 9440). Further certificates after the first one are ignored.
+	//
+	// Example: -----BEGIN CERTIFICATE-----
+	// MIIB…
+	// -----END CERTIFICATE-----
+	Certificate *string `json:"certificate,omitempty"`
+
+	// CertificateVerified Whether the chain of the certificate was validated when the connection was opened. `false` excludes `tls_client_auth`.
+	//
+	// Example: true
+	CertificateVerified *bool `json:"certificate_verified,omitempty"`
+
+	// Form The members of the form that authenticate the client. An empty member is the same as none (RFC 6749 §3.2).
+	Form *AuthenticationForm `json:"form,omitempty"`
+}
+
+// AuthenticationForm The members of the form that authenticate the client. An empty member is the same as none (RFC 6749 §3.2).
+type AuthenticationForm struct {
+	// ClientAssertion The assertion (RFC 7523 §2.2).
+	//
+	// Example: eyJhbGciOiJFUzI1NiIsImtpZCI6ImsxIn0.eyJpc3MiOiJhcHAtMTIzIiwic3ViIjoiYXBwLTEyMyJ9.AQ
+	ClientAssertion *string `json:"client_assertion,omitempty"`
+
+	// ClientAssertionType The type of the assertion (RFC 7521 §4.2).
+	//
+	// Example: urn:ietf:params:oauth:client-assertion-type:jwt-bearer
+	ClientAssertionType *string `json:"client_assertion_type,omitempty"`
+
+	// ClientID The client that the form names.
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
+
+	// ClientSecret The secret (RFC 6749 §2.3.1).
+	//
+	// Example: clientele_wrong
+	ClientSecret *string `json:"client_secret,omitempty"`
+}
+
 // Change One change in the feed.
 type Change struct {
 	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret` or `delete_secret`.
@@ -386,6 +458,41 @@ type ChangeListDetailResponse struct {
 	//
 	// Example: 2026-04-15T10:30:00Z
 	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// ClientAuthentication How a client was authenticated.
+type ClientAuthentication struct {
+	// CacheableUntil Until when the same credentials may be accepted without asking again, RFC 3339 in UTC; absent if they must not be.
+	//
+	// Example: 2026-04-15T10:30:10Z
+	CacheableUntil *string `json:"cacheable_until,omitempty"`
+
+	// Client A client in the standard names: client metadata as RFC 7591 §2, OpenID Connect Dynamic Client Registration §2 and
+	// the specifications that extend them define it. Fields without a registered name have their own names. A field that
+	// is unset is absent, except `status`, `is_confidential` and `grant_types`, which are always present. With
+	// `effective=true` the fields have the values that an authorization server is to apply; then `response_types` is
+	// always present as well, because RFC 7591 defines a default for an absent field. A document never has secrets.
+	Client *ClientMetadata `json:"client,omitempty"`
+
+	// ClientID The client.
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
+
+	// Kid The id of the key that signed the assertion; only for `private_key_jwt`, and only if the key has one.
+	//
+	// Example: k1
+	Kid *string `json:"kid,omitempty"`
+
+	// Method The method that the client used.
+	//
+	// Example: client_secret_basic
+	Method *string `json:"method,omitempty"`
+
+	// SecretID The id of the secret; only for the methods that use one.
+	//
+	// Example: secret_abc123
+	SecretID *string `json:"secret_id,omitempty"`
 }
 
 // ClientKey One public key (RFC 7517).
@@ -3334,10 +3441,25 @@ type SimpleResponse struct {
 	// Example: 404
 	Code *int32 `json:"code,omitempty"`
 
+	// Error Only for a client that is not authenticated: `invalid_client` (RFC 6749 §5.2).
+	//
+	// Example: invalid_client
+	Error *string `json:"error,omitempty"`
+
 	// Message Human-readable description of the error.
 	//
 	// Example: client not found
 	Message *string `json:"message,omitempty"`
+
+	// Reason Only with `error`: why the client is not authenticated, such as `method_not_registered`. It is for the log and the operator of the authorization server; the client must not see it.
+	//
+	// Example: method_not_registered
+	Reason *string `json:"reason,omitempty"`
+
+	// RetryAfter For every 429, and a 503 that may end soon: the value of the header `Retry-After`, in seconds.
+	//
+	// Example: 1
+	RetryAfter *int32 `json:"retry_after,omitempty"`
 
 	// Timestamp The time of the response, RFC 3339 in UTC.
 	//
@@ -3904,6 +4026,9 @@ type Forbidden = SimpleResponse
 // InternalServerError An error.
 type InternalServerError = SimpleResponse
 
+// InvalidClient An error.
+type InvalidClient = SimpleResponse
+
 // NotFound An error.
 type NotFound = SimpleResponse
 
@@ -3927,6 +4052,18 @@ type Unauthorized = SimpleResponse
 
 // UnsupportedMediaType An error.
 type UnsupportedMediaType = SimpleResponse
+
+// AuthenticateClientParams defines parameters for AuthenticateClient.
+type AuthenticateClientParams struct {
+	// Effective `true` adds what an authorization server is to apply for each client, with the defaults of the specifications and
+	// the minimum of its FAPI profile: as the object `effective`, or with `format=rfc7591` in the fields themselves. The
+	// defaults may change with a new version or configuration of the service, without a new revision of a client.
+	Effective *Effective `form:"effective,omitempty" json:"effective,omitempty"`
+
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
 
 // ListChangesParams defines parameters for ListChanges.
 type ListChangesParams struct {
@@ -4395,6 +4532,9 @@ type GetPublicKeysParams struct {
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
+// AuthenticateClientJSONRequestBody defines body for AuthenticateClient for application/json ContentType.
+type AuthenticateClientJSONRequestBody = AuthenticateClientRequest
+
 // CreateClientJSONRequestBody defines body for CreateClient for application/json ContentType.
 type CreateClientJSONRequestBody = CreateClientRequest
 
@@ -4486,6 +4626,84 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 
 // The interface specification for the client above.
 type ClientInterface interface {
+
+	// AuthenticateClientWithBody Authenticate a client
+	//
+	// For authorization servers: decides which client sent a request. Pass on the client's `Authorization` header, the four
+	// members of its form that authenticate a client, and the certificate of its connection, as far as the request has
+	// them. The methods are `client_secret_basic` and `client_secret_post` (RFC 6749 §2.3.1), `private_key_jwt` (RFC 7523,
+	// OpenID Connect Core §9), `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705), and `none`.
+	//
+	// A request with more than one method is refused, and so is a method that the client does not have, and a client
+	// that is suspended, deleted or unknown. A certificate beside other credentials is not a method, because it is for
+	// tokens that are bound to it.
+	//
+	// **Refused.** The response is 401 with `"error": "invalid_client"`. `reason` is for the log and the operator of the
+	// server: the client must only learn `invalid_client`. A 401 without `error` is about the bearer token of the caller.
+	// An authorization server must not take any other response for a failed authentication: 429 and 503 mean that the
+	// registry does not know.
+	//
+	// **Assertions.** `iss` and `sub` must be the client, `aud` must have one of the `audiences` of the request, and be a
+	// string if the client has a FAPI 2.0 profile. `exp` must be at most an hour in the future, and `jti` is required.
+	// Clocks may differ by 30 seconds. The algorithm must be `token_endpoint_auth_signing_alg` if the client sets it, or
+	// else one that its profile allows. Keys at a `jwks_uri` are fetched, again if the assertion names one that is not
+	// known. Each assertion is accepted once, by all replicas together; one that is refused for another reason is not used
+	// up. After a 503, or without a response, it may be: do not repeat the request.
+	//
+	// **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
+	// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
+	// `"certificate_verified": false`, and the certificate cannot be used for `tls_client_auth`.
+	//
+	// **Keeping a result.** The same credentials may be accepted until `cacheable_until`, which ends no later than the
+	// secret or the certificate. It is absent if the result must not be kept, as for an assertion. To notice a suspension or
+	// another change at once, follow the change feed. A refusal must not be kept.
+	//
+	// If too many verifications of a client's secrets have failed, wrong values get 429, but secrets that cannot be
+	// guessed are still accepted.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /admin/oauth/authenticate (the `AuthenticateClient` operationId).
+	AuthenticateClientWithBody(ctx context.Context, params *AuthenticateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AuthenticateClient Authenticate a client
+	//
+	// For authorization servers: decides which client sent a request. Pass on the client's `Authorization` header, the four
+	// members of its form that authenticate a client, and the certificate of its connection, as far as the request has
+	// them. The methods are `client_secret_basic` and `client_secret_post` (RFC 6749 §2.3.1), `private_key_jwt` (RFC 7523,
+	// OpenID Connect Core §9), `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705), and `none`.
+	//
+	// A request with more than one method is refused, and so is a method that the client does not have, and a client
+	// that is suspended, deleted or unknown. A certificate beside other credentials is not a method, because it is for
+	// tokens that are bound to it.
+	//
+	// **Refused.** The response is 401 with `"error": "invalid_client"`. `reason` is for the log and the operator of the
+	// server: the client must only learn `invalid_client`. A 401 without `error` is about the bearer token of the caller.
+	// An authorization server must not take any other response for a failed authentication: 429 and 503 mean that the
+	// registry does not know.
+	//
+	// **Assertions.** `iss` and `sub` must be the client, `aud` must have one of the `audiences` of the request, and be a
+	// string if the client has a FAPI 2.0 profile. `exp` must be at most an hour in the future, and `jti` is required.
+	// Clocks may differ by 30 seconds. The algorithm must be `token_endpoint_auth_signing_alg` if the client sets it, or
+	// else one that its profile allows. Keys at a `jwks_uri` are fetched, again if the assertion names one that is not
+	// known. Each assertion is accepted once, by all replicas together; one that is refused for another reason is not used
+	// up. After a 503, or without a response, it may be: do not repeat the request.
+	//
+	// **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
+	// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
+	// `"certificate_verified": false`, and the certificate cannot be used for `tls_client_auth`.
+	//
+	// **Keeping a result.** The same credentials may be accepted until `cacheable_until`, which ends no later than the
+	// secret or the certificate. It is absent if the result must not be kept, as for an assertion. To notice a suspension or
+	// another change at once, follow the change feed. A refusal must not be kept.
+	//
+	// If too many verifications of a client's secrets have failed, wrong values get 429, but secrets that cannot be
+	// guessed are still accepted.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /admin/oauth/authenticate (the `AuthenticateClient` operationId).
+	AuthenticateClient(ctx context.Context, params *AuthenticateClientParams, body AuthenticateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListChanges Follow changes
 	//
@@ -4767,6 +4985,9 @@ type ClientInterface interface {
 	// 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
 	// be guessed, the registry then replaces the hash by its own fast one.
 	//
+	// If too many verifications of a client's secrets have failed, wrong values get 429, but secrets that cannot be
+	// guessed are still valid.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
@@ -4784,6 +5005,9 @@ type ClientInterface interface {
 	// An imported secret is verified against the hash of the other system, which can take up to a second and is limited:
 	// 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
 	// be guessed, the registry then replaces the hash by its own fast one.
+	//
+	// If too many verifications of a client's secrets have failed, wrong values get 429, but secrets that cannot be
+	// guessed are still valid.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4863,6 +5087,104 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /oauth/{tenant}/clients/{client_id}/jwks.json (the `GetPublicKeys` operationId).
 	GetPublicKeys(ctx context.Context, tenant Tenant, clientID ClientID, params *GetPublicKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// AuthenticateClientWithBody Authenticate a client
+//
+// For authorization servers: decides which client sent a request. Pass on the client's `Authorization` header, the four
+// members of its form that authenticate a client, and the certificate of its connection, as far as the request has
+// them. The methods are `client_secret_basic` and `client_secret_post` (RFC 6749 §2.3.1), `private_key_jwt` (RFC 7523,
+// OpenID Connect Core §9), `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705), and `none`.
+//
+// A request with more than one method is refused, and so is a method that the client does not have, and a client
+// that is suspended, deleted or unknown. A certificate beside other credentials is not a method, because it is for
+// tokens that are bound to it.
+//
+// **Refused.** The response is 401 with `"error": "invalid_client"`. `reason` is for the log and the operator of the
+// server: the client must only learn `invalid_client`. A 401 without `error` is about the bearer token of the caller.
+// An authorization server must not take any other response for a failed authentication: 429 and 503 mean that the
+// registry does not know.
+//
+// **Assertions.** `iss` and `sub` must be the client, `aud` must have one of the `audiences` of the request, and be a
+// string if the client has a FAPI 2.0 profile. `exp` must be at most an hour in the future, and `jti` is required.
+// Clocks may differ by 30 seconds. The algorithm must be `token_endpoint_auth_signing_alg` if the client sets it, or
+// else one that its profile allows. Keys at a `jwks_uri` are fetched, again if the assertion names one that is not
+// known. Each assertion is accepted once, by all replicas together; one that is refused for another reason is not used
+// up. After a 503, or without a response, it may be: do not repeat the request.
+//
+// **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
+// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
+// `"certificate_verified": false`, and the certificate cannot be used for `tls_client_auth`.
+//
+// **Keeping a result.** The same credentials may be accepted until `cacheable_until`, which ends no later than the
+// secret or the certificate. It is absent if the result must not be kept, as for an assertion. To notice a suspension or
+// another change at once, follow the change feed. A refusal must not be kept.
+//
+// If too many verifications of a client's secrets have failed, wrong values get 429, but secrets that cannot be
+// guessed are still accepted.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /admin/oauth/authenticate (the `AuthenticateClient` operationId).
+func (c *Client) AuthenticateClientWithBody(ctx context.Context, params *AuthenticateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAuthenticateClientRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AuthenticateClient Authenticate a client
+//
+// For authorization servers: decides which client sent a request. Pass on the client's `Authorization` header, the four
+// members of its form that authenticate a client, and the certificate of its connection, as far as the request has
+// them. The methods are `client_secret_basic` and `client_secret_post` (RFC 6749 §2.3.1), `private_key_jwt` (RFC 7523,
+// OpenID Connect Core §9), `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705), and `none`.
+//
+// A request with more than one method is refused, and so is a method that the client does not have, and a client
+// that is suspended, deleted or unknown. A certificate beside other credentials is not a method, because it is for
+// tokens that are bound to it.
+//
+// **Refused.** The response is 401 with `"error": "invalid_client"`. `reason` is for the log and the operator of the
+// server: the client must only learn `invalid_client`. A 401 without `error` is about the bearer token of the caller.
+// An authorization server must not take any other response for a failed authentication: 429 and 503 mean that the
+// registry does not know.
+//
+// **Assertions.** `iss` and `sub` must be the client, `aud` must have one of the `audiences` of the request, and be a
+// string if the client has a FAPI 2.0 profile. `exp` must be at most an hour in the future, and `jti` is required.
+// Clocks may differ by 30 seconds. The algorithm must be `token_endpoint_auth_signing_alg` if the client sets it, or
+// else one that its profile allows. Keys at a `jwks_uri` are fetched, again if the assertion names one that is not
+// known. Each assertion is accepted once, by all replicas together; one that is refused for another reason is not used
+// up. After a 503, or without a response, it may be: do not repeat the request.
+//
+// **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
+// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
+// `"certificate_verified": false`, and the certificate cannot be used for `tls_client_auth`.
+//
+// **Keeping a result.** The same credentials may be accepted until `cacheable_until`, which ends no later than the
+// secret or the certificate. It is absent if the result must not be kept, as for an assertion. To notice a suspension or
+// another change at once, follow the change feed. A refusal must not be kept.
+//
+// If too many verifications of a client's secrets have failed, wrong values get 429, but secrets that cannot be
+// guessed are still accepted.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /admin/oauth/authenticate (the `AuthenticateClient` operationId).
+func (c *Client) AuthenticateClient(ctx context.Context, params *AuthenticateClientParams, body AuthenticateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAuthenticateClientRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // ListChanges Follow changes
@@ -5355,6 +5677,9 @@ func (c *Client) DeleteSecret(ctx context.Context, clientID ClientID, secretID S
 // 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
 // be guessed, the registry then replaces the hash by its own fast one.
 //
+// If too many verifications of a client's secrets have failed, wrong values get 429, but secrets that cannot be
+// guessed are still valid.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
@@ -5382,6 +5707,9 @@ func (c *Client) VerifySecretWithBody(ctx context.Context, clientID ClientID, pa
 // An imported secret is verified against the hash of the other system, which can take up to a second and is limited:
 // 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
 // be guessed, the registry then replaces the hash by its own fast one.
+//
+// If too many verifications of a client's secrets have failed, wrong values get 429, but secrets that cannot be
+// guessed are still valid.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5520,6 +5848,88 @@ func (c *Client) GetPublicKeys(ctx context.Context, tenant Tenant, clientID Clie
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewAuthenticateClientRequest calls the generic AuthenticateClient builder with application/json body
+func NewAuthenticateClientRequest(server string, params *AuthenticateClientParams, body AuthenticateClientJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAuthenticateClientRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewAuthenticateClientRequestWithBody constructs an http.Request for the AuthenticateClient method, with any body, and a specified content type
+func NewAuthenticateClientRequestWithBody(server string, params *AuthenticateClientParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/authenticate")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Effective != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "effective", *params.Effective, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+	}
+
+	return req, nil
 }
 
 // NewListChangesRequest constructs an http.Request for the ListChanges method
@@ -7661,6 +8071,84 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// AuthenticateClientWithBodyWithResponse Authenticate a client
+	//
+	// For authorization servers: decides which client sent a request. Pass on the client's `Authorization` header, the four
+	// members of its form that authenticate a client, and the certificate of its connection, as far as the request has
+	// them. The methods are `client_secret_basic` and `client_secret_post` (RFC 6749 §2.3.1), `private_key_jwt` (RFC 7523,
+	// OpenID Connect Core §9), `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705), and `none`.
+	//
+	// A request with more than one method is refused, and so is a method that the client does not have, and a client
+	// that is suspended, deleted or unknown. A certificate beside other credentials is not a method, because it is for
+	// tokens that are bound to it.
+	//
+	// **Refused.** The response is 401 with `"error": "invalid_client"`. `reason` is for the log and the operator of the
+	// server: the client must only learn `invalid_client`. A 401 without `error` is about the bearer token of the caller.
+	// An authorization server must not take any other response for a failed authentication: 429 and 503 mean that the
+	// registry does not know.
+	//
+	// **Assertions.** `iss` and `sub` must be the client, `aud` must have one of the `audiences` of the request, and be a
+	// string if the client has a FAPI 2.0 profile. `exp` must be at most an hour in the future, and `jti` is required.
+	// Clocks may differ by 30 seconds. The algorithm must be `token_endpoint_auth_signing_alg` if the client sets it, or
+	// else one that its profile allows. Keys at a `jwks_uri` are fetched, again if the assertion names one that is not
+	// known. Each assertion is accepted once, by all replicas together; one that is refused for another reason is not used
+	// up. After a 503, or without a response, it may be: do not repeat the request.
+	//
+	// **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
+	// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
+	// `"certificate_verified": false`, and the certificate cannot be used for `tls_client_auth`.
+	//
+	// **Keeping a result.** The same credentials may be accepted until `cacheable_until`, which ends no later than the
+	// secret or the certificate. It is absent if the result must not be kept, as for an assertion. To notice a suspension or
+	// another change at once, follow the change feed. A refusal must not be kept.
+	//
+	// If too many verifications of a client's secrets have failed, wrong values get 429, but secrets that cannot be
+	// guessed are still accepted.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/oauth/authenticate (the `AuthenticateClient` operationId).
+	AuthenticateClientWithBodyWithResponse(ctx context.Context, params *AuthenticateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AuthenticateClientResult, error)
+
+	// AuthenticateClientWithResponse Authenticate a client
+	//
+	// For authorization servers: decides which client sent a request. Pass on the client's `Authorization` header, the four
+	// members of its form that authenticate a client, and the certificate of its connection, as far as the request has
+	// them. The methods are `client_secret_basic` and `client_secret_post` (RFC 6749 §2.3.1), `private_key_jwt` (RFC 7523,
+	// OpenID Connect Core §9), `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705), and `none`.
+	//
+	// A request with more than one method is refused, and so is a method that the client does not have, and a client
+	// that is suspended, deleted or unknown. A certificate beside other credentials is not a method, because it is for
+	// tokens that are bound to it.
+	//
+	// **Refused.** The response is 401 with `"error": "invalid_client"`. `reason` is for the log and the operator of the
+	// server: the client must only learn `invalid_client`. A 401 without `error` is about the bearer token of the caller.
+	// An authorization server must not take any other response for a failed authentication: 429 and 503 mean that the
+	// registry does not know.
+	//
+	// **Assertions.** `iss` and `sub` must be the client, `aud` must have one of the `audiences` of the request, and be a
+	// string if the client has a FAPI 2.0 profile. `exp` must be at most an hour in the future, and `jti` is required.
+	// Clocks may differ by 30 seconds. The algorithm must be `token_endpoint_auth_signing_alg` if the client sets it, or
+	// else one that its profile allows. Keys at a `jwks_uri` are fetched, again if the assertion names one that is not
+	// known. Each assertion is accepted once, by all replicas together; one that is refused for another reason is not used
+	// up. After a 503, or without a response, it may be: do not repeat the request.
+	//
+	// **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
+	// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
+	// `"certificate_verified": false`, and the certificate cannot be used for `tls_client_auth`.
+	//
+	// **Keeping a result.** The same credentials may be accepted until `cacheable_until`, which ends no later than the
+	// secret or the certificate. It is absent if the result must not be kept, as for an assertion. To notice a suspension or
+	// another change at once, follow the change feed. A refusal must not be kept.
+	//
+	// If too many verifications of a client's secrets have failed, wrong values get 429, but secrets that cannot be
+	// guessed are still accepted.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/oauth/authenticate (the `AuthenticateClient` operationId).
+	AuthenticateClientWithResponse(ctx context.Context, params *AuthenticateClientParams, body AuthenticateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*AuthenticateClientResult, error)
+
 	// ListChangesWithResponse Follow changes
 	//
 	// Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
@@ -7967,6 +8455,9 @@ type ClientWithResponsesInterface interface {
 	// 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
 	// be guessed, the registry then replaces the hash by its own fast one.
 	//
+	// If too many verifications of a client's secrets have failed, wrong values get 429, but secrets that cannot be
+	// guessed are still valid.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
@@ -7984,6 +8475,9 @@ type ClientWithResponsesInterface interface {
 	// An imported secret is verified against the hash of the other system, which can take up to a second and is limited:
 	// 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
 	// be guessed, the registry then replaces the hash by its own fast one.
+	//
+	// If too many verifications of a client's secrets have failed, wrong values get 429, but secrets that cannot be
+	// guessed are still valid.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8069,6 +8563,152 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /oauth/{tenant}/clients/{client_id}/jwks.json (the `GetPublicKeys` operationId).
 	GetPublicKeysWithResponse(ctx context.Context, tenant Tenant, clientID ClientID, params *GetPublicKeysParams, reqEditors ...RequestEditorFn) (*GetPublicKeysResult, error)
+}
+
+// AuthenticateClientResult401Headers the declared response headers of an HTTP 401 response for AuthenticateClient
+type AuthenticateClientResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AuthenticateClientResult403Headers the declared response headers of an HTTP 403 response for AuthenticateClient
+type AuthenticateClientResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// AuthenticateClientResult415Headers the declared response headers of an HTTP 415 response for AuthenticateClient
+type AuthenticateClientResult415Headers struct {
+	AcceptEncoding *string
+}
+
+// AuthenticateClientResult429Headers the declared response headers of an HTTP 429 response for AuthenticateClient
+type AuthenticateClientResult429Headers struct {
+	RetryAfter *int
+}
+
+// AuthenticateClientResult503Headers the declared response headers of an HTTP 503 response for AuthenticateClient
+type AuthenticateClientResult503Headers struct {
+	RetryAfter *int
+}
+
+type AuthenticateClientResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuthenticateClientDetailResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *InvalidClient
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON408 the response for an HTTP 408 `application/json` response
+	JSON408 *RequestTimeout
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *PayloadTooLarge
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AuthenticateClientResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *AuthenticateClientResult403Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *AuthenticateClientResult415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AuthenticateClientResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AuthenticateClientResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AuthenticateClientResult) GetJSON200() *AuthenticateClientDetailResponse {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r AuthenticateClientResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r AuthenticateClientResult) GetJSON401() *InvalidClient {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r AuthenticateClientResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON408 returns the response for an HTTP 408 `application/json` response
+func (r AuthenticateClientResult) GetJSON408() *RequestTimeout {
+	return r.JSON408
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r AuthenticateClientResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r AuthenticateClientResult) GetJSON413() *PayloadTooLarge {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r AuthenticateClientResult) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r AuthenticateClientResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r AuthenticateClientResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r AuthenticateClientResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AuthenticateClientResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AuthenticateClientResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AuthenticateClientResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AuthenticateClientResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
 }
 
 // ListChangesResult401Headers the declared response headers of an HTTP 401 response for ListChanges
@@ -11028,6 +11668,96 @@ func (r GetPublicKeysResult) ContentType() string {
 	return ""
 }
 
+// AuthenticateClientWithBodyWithResponse Authenticate a client
+//
+// For authorization servers: decides which client sent a request. Pass on the client's `Authorization` header, the four
+// members of its form that authenticate a client, and the certificate of its connection, as far as the request has
+// them. The methods are `client_secret_basic` and `client_secret_post` (RFC 6749 §2.3.1), `private_key_jwt` (RFC 7523,
+// OpenID Connect Core §9), `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705), and `none`.
+//
+// A request with more than one method is refused, and so is a method that the client does not have, and a client
+// that is suspended, deleted or unknown. A certificate beside other credentials is not a method, because it is for
+// tokens that are bound to it.
+//
+// **Refused.** The response is 401 with `"error": "invalid_client"`. `reason` is for the log and the operator of the
+// server: the client must only learn `invalid_client`. A 401 without `error` is about the bearer token of the caller.
+// An authorization server must not take any other response for a failed authentication: 429 and 503 mean that the
+// registry does not know.
+//
+// **Assertions.** `iss` and `sub` must be the client, `aud` must have one of the `audiences` of the request, and be a
+// string if the client has a FAPI 2.0 profile. `exp` must be at most an hour in the future, and `jti` is required.
+// Clocks may differ by 30 seconds. The algorithm must be `token_endpoint_auth_signing_alg` if the client sets it, or
+// else one that its profile allows. Keys at a `jwks_uri` are fetched, again if the assertion names one that is not
+// known. Each assertion is accepted once, by all replicas together; one that is refused for another reason is not used
+// up. After a 503, or without a response, it may be: do not repeat the request.
+//
+// **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
+// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
+// `"certificate_verified": false`, and the certificate cannot be used for `tls_client_auth`.
+//
+// **Keeping a result.** The same credentials may be accepted until `cacheable_until`, which ends no later than the
+// secret or the certificate. It is absent if the result must not be kept, as for an assertion. To notice a suspension or
+// another change at once, follow the change feed. A refusal must not be kept.
+//
+// If too many verifications of a client's secrets have failed, wrong values get 429, but secrets that cannot be
+// guessed are still accepted.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/oauth/authenticate (the `AuthenticateClient` operationId).
+func (c *ClientWithResponses) AuthenticateClientWithBodyWithResponse(ctx context.Context, params *AuthenticateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AuthenticateClientResult, error) {
+	rsp, err := c.AuthenticateClientWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAuthenticateClientResult(rsp)
+}
+
+// AuthenticateClientWithResponse Authenticate a client
+//
+// For authorization servers: decides which client sent a request. Pass on the client's `Authorization` header, the four
+// members of its form that authenticate a client, and the certificate of its connection, as far as the request has
+// them. The methods are `client_secret_basic` and `client_secret_post` (RFC 6749 §2.3.1), `private_key_jwt` (RFC 7523,
+// OpenID Connect Core §9), `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705), and `none`.
+//
+// A request with more than one method is refused, and so is a method that the client does not have, and a client
+// that is suspended, deleted or unknown. A certificate beside other credentials is not a method, because it is for
+// tokens that are bound to it.
+//
+// **Refused.** The response is 401 with `"error": "invalid_client"`. `reason` is for the log and the operator of the
+// server: the client must only learn `invalid_client`. A 401 without `error` is about the bearer token of the caller.
+// An authorization server must not take any other response for a failed authentication: 429 and 503 mean that the
+// registry does not know.
+//
+// **Assertions.** `iss` and `sub` must be the client, `aud` must have one of the `audiences` of the request, and be a
+// string if the client has a FAPI 2.0 profile. `exp` must be at most an hour in the future, and `jti` is required.
+// Clocks may differ by 30 seconds. The algorithm must be `token_endpoint_auth_signing_alg` if the client sets it, or
+// else one that its profile allows. Keys at a `jwks_uri` are fetched, again if the assertion names one that is not
+// known. Each assertion is accepted once, by all replicas together; one that is refused for another reason is not used
+// up. After a 503, or without a response, it may be: do not repeat the request.
+//
+// **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
+// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
+// `"certificate_verified": false`, and the certificate cannot be used for `tls_client_auth`.
+//
+// **Keeping a result.** The same credentials may be accepted until `cacheable_until`, which ends no later than the
+// secret or the certificate. It is absent if the result must not be kept, as for an assertion. To notice a suspension or
+// another change at once, follow the change feed. A refusal must not be kept.
+//
+// If too many verifications of a client's secrets have failed, wrong values get 429, but secrets that cannot be
+// guessed are still accepted.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/oauth/authenticate (the `AuthenticateClient` operationId).
+func (c *ClientWithResponses) AuthenticateClientWithResponse(ctx context.Context, params *AuthenticateClientParams, body AuthenticateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*AuthenticateClientResult, error) {
+	rsp, err := c.AuthenticateClient(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAuthenticateClientResult(rsp)
+}
+
 // ListChangesWithResponse Follow changes
 //
 // Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
@@ -11460,6 +12190,9 @@ func (c *ClientWithResponses) DeleteSecretWithResponse(ctx context.Context, clie
 // 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
 // be guessed, the registry then replaces the hash by its own fast one.
 //
+// If too many verifications of a client's secrets have failed, wrong values get 429, but secrets that cannot be
+// guessed are still valid.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /admin/oauth/clients/{client_id}/verify-secret (the `VerifySecret` operationId).
@@ -11483,6 +12216,9 @@ func (c *ClientWithResponses) VerifySecretWithBodyWithResponse(ctx context.Conte
 // An imported secret is verified against the hash of the other system, which can take up to a second and is limited:
 // 429 if too many values are tried for this client at once, 503 if too many are for all clients. If its value cannot
 // be guessed, the registry then replaces the hash by its own fast one.
+//
+// If too many verifications of a client's secrets have failed, wrong values get 429, but secrets that cannot be
+// guessed are still valid.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11603,6 +12339,155 @@ func (c *ClientWithResponses) GetPublicKeysWithResponse(ctx context.Context, ten
 		return nil, err
 	}
 	return ParseGetPublicKeysResult(rsp)
+}
+
+// ParseAuthenticateClientResult parses an HTTP response from a AuthenticateClientWithResponse call
+func ParseAuthenticateClientResult(rsp *http.Response) (*AuthenticateClientResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AuthenticateClientResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuthenticateClientDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest InvalidClient
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest PayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AuthenticateClientResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers AuthenticateClientResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 415:
+		var headers AuthenticateClientResult415Headers
+		if values := rsp.Header.Values("Accept-Encoding"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Encoding", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptEncoding = &value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers AuthenticateClientResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AuthenticateClientResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
 }
 
 // ParseListChangesResult parses an HTTP response from a ListChangesWithResponse call

@@ -39,6 +39,8 @@ func endedContext(t *testing.T, store application.Store) {
 		"SecretUses":               func() error { _, err := store.SecretUses(ctx, tenant, "app-1"); return err },
 		"AdoptSecrets":             func() error { return store.AdoptSecrets(ctx, register(t, tenant, "app-1")) },
 		"NoteSecretUses":           func() error { return store.NoteSecretUses(ctx, []application.SecretUse{{TenantID: tenant, At: now}}) },
+		"UseAssertion":             func() error { return store.UseAssertion(ctx, useOf(1)) },
+		"DeleteAssertionUses":      func() error { _, err := store.DeleteAssertionUses(ctx, now, 1); return err },
 		"Purgeable":                func() error { _, _, err := store.Purgeable(ctx, now, 1); return err },
 		"DeleteIdempotencyRecords": func() error { return store.DeleteIdempotencyRecords(ctx, now) },
 		"Ping":                     func() error { return store.Ping(ctx) },

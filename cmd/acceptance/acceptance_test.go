@@ -54,7 +54,7 @@ func onBothStores(t *testing.T, test func(t *testing.T, url, token string)) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			data := t.TempDir()
-			args := append(flags(t), "--dev", "--data", data, "--verify-rate", "1000000", "--public-url", "https://clientele.example.com")
+			args := append(flags(t), "--dev", "--data", data, "--verify-rate", "1000000", "--verify-failures", "1000000", "--public-url", "https://clientele.example.com")
 			p, err := servicetest.Start(context.WithoutCancel(t.Context()), binary, servicetest.Options{Quiet: true}, args...)
 			require.NoError(t, err)
 			t.Cleanup(p.Kill)

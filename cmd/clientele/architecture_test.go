@@ -91,7 +91,7 @@ func TestLibrariesAreUsedOnlyByTheirPackages(t *testing.T) {
 		"github.com/oapi-codegen/runtime": {"/api"},
 		"github.com/stretchr/testify":     {"/application/storetest"},
 		"github.com/go-json-experiment/json": {
-			"/adapters/internal/", "/adapters/jwks", "/adapters/tokens", "/adapters/rest", "/adapters/clientfile",
+			"/adapters/internal/", "/adapters/credentials", "/adapters/jwks", "/adapters/tokens", "/adapters/rest", "/adapters/clientfile",
 		},
 		"github.com/mailru/easyjson": {"/adapters/internal/document"},
 		"go.yaml.in/yaml":            {"/adapters/clientfile", "/adapters/tokens"},

@@ -60,6 +60,14 @@ func TestMetricsCountRequestsAndRules(t *testing.T) {
 		require.NoError(t, err)
 		require.NotNil(t, unknown.JSON401)
 
+		for range 2 {
+			failed, err := admin.AuthenticateClientWithResponse(t.Context(), nil, client.AuthenticateClientRequest{
+				Form: &client.AuthenticationForm{ClientID: &id, ClientSecret: new("wrong")},
+			})
+			require.NoError(t, err)
+			require.NotNil(t, failed.JSON401)
+		}
+
 		status, text := read(t, p.Operators+"/metrics")
 		assert.Equal(t, http.StatusOK, status)
 		for _, line := range []string{
@@ -70,6 +78,7 @@ func TestMetricsCountRequestsAndRules(t *testing.T) {
 			`clientele_request_duration_seconds_count{operation="createClient"} 1`,
 			`clientele_store_call_duration_seconds_count{call="Commit"} 1`,
 			`clientele_rule_refusals_total{rule="redirect-uri-fragment"} 2`,
+			`clientele_client_authentications_total{result="method_not_registered"} 2`,
 			`clientele_feed_lag_seconds 0`,
 			`clientele_build_info{version="`,
 			`process_resident_memory_bytes `,

@@ -74,7 +74,7 @@ var sections = []struct {
 	{"docs/using.md", "Walkthrough", 8},
 	{"docs/using.md", "Reading everything: snapshot and feed", 1},
 	{"docs/using.md", "In a pipeline", 3},
-	{"docs/using.md", "In an authorization server", 1},
+	{"docs/using.md", "In an authorization server", 2},
 }
 
 // The commands of each section work on a new service.

@@ -18,6 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/google/uuid"
 
+	"github.com/clientele-oauth/clientele/adapters/credentials"
 	"github.com/clientele-oauth/clientele/adapters/ratelimit"
 	"github.com/clientele-oauth/clientele/adapters/rest"
 	"github.com/clientele-oauth/clientele/adapters/rest/docs"
@@ -63,7 +64,8 @@ type serveCommand struct {
 	PepperFile      []string      `env:"CLIENTELE_PEPPER_FILE" group:"Secrets" type:"existingfile" placeholder:"FILE" help:"Files with keys of at least 32 bytes for hashing client secrets. The first key hashes new secrets; all of them verify."`
 	MissingPepper   bool          `name:"allow-missing-pepper" env:"CLIENTELE_ALLOW_MISSING_PEPPER" group:"Secrets" help:"Start even if stored secrets are hashed under a pepper that is not configured. These secrets are then invalid."`
 	SecretGrace     time.Duration `default:"4h" env:"CLIENTELE_SECRET_GRACE" group:"Secrets" help:"How long a secret stays valid after a rotation replaced it (${default}); 0 revokes it immediately."`
-	VerifyRate      int           `default:"100" env:"CLIENTELE_VERIFY_RATE" group:"Secrets" placeholder:"N" help:"Secret verifications per second, per client and process (${default})."`
+	VerifyRate      int           `default:"1000" env:"CLIENTELE_VERIFY_RATE" group:"Secrets" placeholder:"N" help:"Rate limit for verifying secrets and authenticating clients, per second, caller and process (${default})."`
+	VerifyFailures  int           `default:"60" env:"CLIENTELE_VERIFY_FAILURES" group:"Secrets" placeholder:"N" help:"Failed verifications of a client's secrets per minute and process (${default}). Beyond that, wrong values get 429; secrets that cannot be guessed are still accepted."`
 	VerifyMaxAge    time.Duration `default:"10s" env:"CLIENTELE_VERIFY_MAX_AGE" group:"Secrets" help:"How long callers may keep a positive result of a verification (max_age_seconds in the response), at most 1h (${default}); 0 does not allow it."`
 	TLSCertFile     string        `name:"tls-cert-file" env:"CLIENTELE_TLS_CERT_FILE" group:"Network" type:"existingfile" placeholder:"FILE" help:"Certificate, with its chain, in PEM, to serve HTTPS. It is reloaded when it changes."`
 	TLSKeyFile      string        `name:"tls-key-file" env:"CLIENTELE_TLS_KEY_FILE" group:"Network" type:"existingfile" placeholder:"FILE" help:"Private key of the certificate, in PEM."`
@@ -96,6 +98,8 @@ func (c *serveCommand) Validate(kctx *kong.Context) error {
 		return fmt.Errorf("--secret-grace must be between 0 and %s", domain.MaxGrace)
 	case c.VerifyRate <= 0:
 		return errors.New("--verify-rate must be at least 1")
+	case c.VerifyFailures <= 0:
+		return errors.New("--verify-failures must be at least 1")
 	case c.VerifyMaxAge < 0 || c.VerifyMaxAge > maxVerifyMaxAge:
 		return fmt.Errorf("--verify-max-age must be between 0 and %s", maxVerifyMaxAge)
 	case (c.TLSCertFile == "") != (c.TLSKeyFile == ""):
@@ -212,7 +216,9 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		Peppers:       peppers,
 		Grace:         c.SecretGrace,
 		Verifications: ratelimit.PerSecond(c.VerifyRate, time.Now),
+		Failures:      ratelimit.FailuresPerMinute(c.VerifyFailures, time.Now),
 
+		Credentials:     credentials.Reader{},
 		VerificationAge: c.VerifyMaxAge,
 		Hashes:          secrethash.New(slowVerifications()),
 
@@ -302,6 +308,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		c.greet(os.Stdout, listener.Addr())
 	}
 	defer flushSecretUses(ctx, registry, log)()
+	defer forgetAssertions(ctx, registry, log)()
 	go func() { served <- serve(listener) }()
 	select {
 	case err := <-served:
@@ -345,34 +352,54 @@ func closeTraces(ctx context.Context, traces *telemetry.Tracing, log *slog.Logge
 	}
 }
 
-// How often the last uses of secrets are written, and the timeout for that.
+// How often the last uses of secrets are written and expired records of used assertions
+// are deleted, and the timeout for each of these.
 const (
 	flushEvery   = 5 * time.Second
+	forgetEvery  = time.Minute
 	flushTimeout = 5 * time.Second
 )
 
 // flushSecretUses writes the last uses of secrets periodically. The function that it
 // returns stops this and writes the remaining ones.
 func flushSecretUses(ctx context.Context, registry *application.Registry, log *slog.Logger) (end func()) {
-	ctx = context.WithoutCancel(ctx)
-	flush := func() {
-		ctx, cancel := context.WithTimeout(ctx, flushTimeout)
-		defer cancel()
+	return repeat(ctx, flushEvery, func(ctx context.Context) {
 		if err := registry.FlushSecretUses(ctx); err != nil {
 			log.WarnContext(ctx, "the last uses of secrets were not written yet", "error", err)
 		}
+	})
+}
+
+// forgetAssertions deletes expired records of used client assertions periodically. The
+// function that it returns stops this.
+func forgetAssertions(ctx context.Context, registry *application.Registry, log *slog.Logger) (end func()) {
+	return repeat(ctx, forgetEvery, func(ctx context.Context) {
+		if err := registry.ForgetAssertions(ctx); err != nil {
+			log.WarnContext(ctx, "expired records of used client assertions were not deleted yet", "error", err)
+		}
+	})
+}
+
+// repeat calls do periodically, with [flushTimeout]. The function that it returns stops
+// this, after a last call.
+func repeat(ctx context.Context, every time.Duration, do func(context.Context)) (end func()) {
+	ctx = context.WithoutCancel(ctx)
+	call := func() {
+		ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+		defer cancel()
+		do(ctx)
 	}
 	ended, finished := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(finished)
-		ticker := time.NewTicker(flushEvery)
+		ticker := time.NewTicker(every)
 		defer ticker.Stop()
 		for {
 			select {
 			case <-ticker.C:
-				flush()
+				call()
 			case <-ended:
-				flush()
+				call()
 				return
 			}
 		}
