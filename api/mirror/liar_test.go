@@ -27,6 +27,7 @@ func TestLiesInTheFeed(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
 	r.register("app", func(c *client.CreateClientRequest) { c.Scopes = &[]string{"payments"} })
+	r.update("app", client.UpdateClientRequest{Name: new("Second revision")})
 	item := func(format string, args ...any) http.HandlerFunc {
 		return respond(`{"data":{"next":"s9.x","changes":[` + fmt.Sprintf(format, args...) + `]}}`)
 	}
@@ -53,6 +54,7 @@ func TestLiesInTheFeed(t *testing.T) {
 		"a lifetime":              item(`{"action":"update","client_id":"app","revision":9,"client":{"client_id":"app","revision":9,"status":"active","access_token_lifetime":-5}}`),
 		"a good one before":       item(`{"action":"update","client_id":"app","revision":9,"client":%s},{"action":"create","client_id":"b","revision":1}`, documentOf("app", 9)),
 		"older":                   item(`{"action":"update","client_id":"app","revision":1,"client":%s}`, documentOf("app", 1)),
+		"the same revision":       item(`{"action":"update","client_id":"app","revision":2,"client":%s}`, documentOf("app", 2)),
 		"too many":                item("%s", strings.TrimSuffix(strings.Repeat(document("x", 1)+",", 501), ",")),
 		"500":                     status(http.StatusInternalServerError),
 		"400":                     status(http.StatusBadRequest),
@@ -152,6 +154,9 @@ func TestLiesInTheSnapshot(t *testing.T) {
 			defer cancel()
 			_, err := mirror.Open(ctx, mirror.Config{Client: connect(t, p.URL, r.token()), MaxBytes: 1 << 20})
 			require.ErrorIs(t, err, mirror.ErrUnavailable)
+			if strings.HasPrefix(name, "endless ") {
+				assert.Regexp(t, "larger than Config.MaxBytes|token too long", err.Error())
+			}
 			assert.Less(t, int(lies.Load()), 10, "with pauses")
 			p.set(nil)
 			m := open(t, mirror.Config{Client: connect(t, p.URL, r.token())})
