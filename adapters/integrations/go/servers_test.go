@@ -164,6 +164,7 @@ func TestServers(t *testing.T) {
 				{"assertions", assertions},
 				{"methods", methods},
 				{"authorization requests", authorizationRequests},
+				{"pushed authorization requests", pushedRequests},
 				{"introspection and revocation", introspectionAndRevocation},
 				{"changes", changes},
 				{"secrets", secrets},
@@ -330,6 +331,23 @@ func authorizationRequests(w *world) {
 	w.within("DPoP", func() bool { return w.byKey("key", w.key).ErrorCode() == "invalid_client" })
 	w.Update("key", client.UpdateClientRequest{DpopBoundAccessTokens: new(false)})
 	w.within("no DPoP", func() bool { return w.byKey("key", w.key).Status == http.StatusOK })
+}
+
+// A client that must push its requests cannot do without, or is not served at all.
+func pushedRequests(w *world) {
+	at := w.AuthorizeURL("basic", redirect, "openid")
+	w.Update("basic", client.UpdateClientRequest{RequirePushedAuthorizationRequests: new(true)})
+	w.within("PAR", func() bool { return w.Authorize(w, at).Code() == "" })
+	if w.name == "fosite" {
+		query, err := url.Parse(at)
+		require.NoError(w, err)
+		pushed := servertest.Post(w, w.Issuer+"/par", query.Query(), "basic", w.secrets["basic"])
+		require.Equal(w, http.StatusCreated, pushed.Status, pushed.Text)
+		code := w.Authorize(w, w.Authorization+"?"+url.Values{"client_id": {"basic"}, "request_uri": {pushed.Value("request_uri")}}.Encode()).Code()
+		assert.NotEmpty(w, code)
+	}
+	w.Update("basic", client.UpdateClientRequest{RequirePushedAuthorizationRequests: new(false)})
+	w.within("no PAR", func() bool { return w.Authorize(w, at).Code() != "" })
 }
 
 func introspectionAndRevocation(w *world) {
