@@ -67,8 +67,8 @@ func TestLiesInTheFeed(t *testing.T) {
 			p := newProxy(t, r.url)
 			m := open(t, mirror.Config{Client: connect(t, p.URL, r.token())})
 			var lies atomic.Int32
-			p.set(only("changes", func(w http.ResponseWriter, r *http.Request) { lies.Add(1); lie(w, r) }))
 			started := time.Now()
+			p.set(only("changes", func(w http.ResponseWriter, r *http.Request) { lies.Add(1); lie(w, r) }))
 			p.CloseClientConnections() // the request that waits
 			soon(t, func() bool { return lies.Load() > 3 }, "asked again")
 			assert.Greater(t, time.Since(started), 100*time.Millisecond, "with pauses")
@@ -282,8 +282,8 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 		w.Header().Set("Retry-After", "1")
 		w.WriteHeader(http.StatusTooManyRequests)
 	}))
-	p.CloseClientConnections()
 	started := time.Now()
+	p.CloseClientConnections()
 	soon(t, func() bool { return requests.Load() > 4 }, "after the client gave up") // it tries four times
 	assert.Greater(t, time.Since(started), 900*time.Millisecond)
 	assert.NoError(t, func() error { _, err := m.Get("nobody"); return notUnavailable(err) }())
