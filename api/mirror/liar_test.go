@@ -214,7 +214,7 @@ func TestChangesDuringTheSnapshot(t *testing.T) {
 		r.update("a", client.UpdateClientRequest{Scopes: &[]string{"during"}})
 		r.update("deleted", client.UpdateClientRequest{Scopes: &[]string{"during"}})
 		_, err := r.admin.DeleteClientWithResponse(t.Context(), "deleted", nil)
-		assert.NoError(t, err)
+		require.NoError(t, err)
 		r.update("z", client.UpdateClientRequest{Status: new("suspended")})
 	}
 	create := func() { r.register("created", nil) }
