@@ -584,6 +584,9 @@ func TestSecrets(t *testing.T) {
 		f.secrets.set("app", first)
 		f.eventually(func() bool { return f.server.accepts("app", first) }, "the value is pushed")
 		f.solved("app")
+		plan, err := f.worker(nil).Plan(t.Context())
+		require.NoError(t, err)
+		assert.False(t, plan.Drifted(), "it is pushed once")
 
 		// A rotation with a grace period: the old secret goes on working until its end.
 		grace := time.Hour
@@ -675,9 +678,11 @@ func TestATakenOverClientKeepsItsSecret(t *testing.T) {
 	f.register("app")
 	f.server.change("app", func(r *record) { r.enabled, r.secret = true, "theirs" })
 	adopt := func(c *push.Config) { c.Adopt = true }
-	f.once(adopt)
-	assert.True(t, f.server.accepts("app", "theirs"))
-	f.solved("app")
+	for range 2 {
+		f.once(adopt)
+		assert.True(t, f.server.accepts("app", "theirs"))
+		f.solved("app")
+	}
 	none := time.Duration(0)
 	_, err := f.registry.RotateSecret(t.Context(), admin, "app", &none, application.Options{})
 	require.NoError(t, err)
@@ -815,6 +820,34 @@ func TestOneOfSeveralWorkersPushes(t *testing.T) {
 		f.named("b", "App", true)
 		f.eventually(func() bool { return f.state().Holder == "worker 2" }, "stored")
 	})
+}
+
+func TestAWorkerWithoutTheLeaseDoesNotPush(t *testing.T) {
+	onEachStore(t, func(t *testing.T, f *fixture) {
+		w := f.worker(nil)
+		f.run(w)
+		f.eventually(func() bool { return !f.state().ReconciledAt.IsZero() }, "reconciled")
+		require.NoError(t, f.store.ReleaseLease(t.Context(), push.Lease{Key: key, Holder: "worker 1", Fence: 1}))
+		_, err := f.store.AcquireLease(t.Context(), key, "another", time.Minute)
+		require.NoError(t, err)
+		f.eventually(func() bool { return !w.Stats().Active }, "it notices although it has nothing to store")
+		f.registerPublic("a")
+		assert.Equal(t, "another", f.state().Holder)
+		_, held := f.server.get("a")
+		assert.False(t, held)
+	})
+}
+
+func TestAProblemThatIsOverIsForgotten(t *testing.T) {
+	f := newFixture(t, memory.New())
+	lease, err := f.store.AcquireLease(t.Context(), key, "another", time.Minute)
+	require.NoError(t, err)
+	require.NoError(t, f.store.SaveProgress(t.Context(), lease, push.Progress{
+		Problems: []push.Problem{{ClientID: "ghost", Kind: push.ProblemRefused, Reason: "no"}},
+	}))
+	require.NoError(t, f.store.ReleaseLease(t.Context(), lease))
+	f.once(nil)
+	assert.Empty(t, f.state().Problems)
 }
 
 // Whatever happens to the workers and to the server: when the server works again, it holds
