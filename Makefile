@@ -51,7 +51,8 @@ test: ## Run all checks: generated code, lint, tests with the race detector, con
 	$(GO) test -race -shuffle=on -tags acceptance ./application # the use cases on SQLite and PostgreSQL, too
 	@echo "[6/7] the packages for authorization servers in Go and for Node.js"
 	@for module in $(MODULES); do (cd $$module && $(GO) test -race -shuffle=on ./...) || exit 1; done
-	cd adapters/integrations/node && npm ci --ignore-scripts --no-audit --no-fund --silent && npm test --silent
+	@$(MAKE) --no-print-directory build
+	cd adapters/integrations/node && npm ci --ignore-scripts --no-audit --no-fund --silent && CLIENTELE_BINARY=$(CURDIR)/dist/clientele npm test --silent
 	@echo "[7/7] acceptance: Schemathesis, generated clients in Go, TypeScript, Python and Java on both stores, and authorization servers"
 	@echo "      (node-oidc-provider, zitadel/oidc, fosite; some minutes)"
 	$(ACCEPTANCE) -v
@@ -61,10 +62,11 @@ test: ## Run all checks: generated code, lint, tests with the race detector, con
 integrations: ## Test Spring Authorization Server, Ory Hydra and Keycloak on the service (downloads and builds them)
 	@$(MAKE) --no-print-directory machine
 	@echo "[1/2] the Maven artifacts with their tests (downloads Spring Boot and Keycloak, the first time)"
-	mvn -B -q -f adapters/integrations/spring verify
-	mvn -B -q -f adapters/integrations/keycloak/authenticator verify
+	@$(MAKE) --no-print-directory build
+	CLIENTELE_BINARY=$(CURDIR)/dist/clientele mvn -B -q -f adapters/integrations/spring verify
+	CLIENTELE_BINARY=$(CURDIR)/dist/clientele mvn -B -q -f adapters/integrations/keycloak/authenticator verify
 	@echo "[2/2] the conformance script against each server (builds Hydra and prepares Keycloak, the first time: some minutes)"
-	$(INTEGRATIONS) -count=1 -v -run 'TestServer(Spring|Hydra|Keycloak)|TestJars'
+	$(INTEGRATIONS) -count=1 -v -run 'TestServer(Spring|Hydra|Keycloak)|TestTarget|TestJars'
 	@echo "all integrations passed"
 
 .PHONY: machine

@@ -14,6 +14,8 @@ import (
 const (
 	// secretEndBatch is the number of clients that are read from the store at once.
 	secretEndBatch = 200
+	// maxSecretEndBatches is the number of batches of a run.
+	maxSecretEndBatches = 20
 	// secretEndsAtOnce is the number of revisions that are committed concurrently.
 	secretEndsAtOnce = 16
 	// secretEndRetry is when a client is looked at again whose secret end could not be
@@ -25,6 +27,8 @@ const (
 type SecretEndsRun struct {
 	Ended  int // secrets whose end was recorded
 	Failed int // clients that could not be changed, and are looked at again later
+	// More reports that there may be more to do at once: a run is bounded.
+	More bool
 }
 
 // RecordSecretEnds makes a revision with [domain.ActionExpireSecret] of each client that has
@@ -33,11 +37,11 @@ type SecretEndsRun struct {
 // done follows from the stored clients alone, and each revision is committed once. A client
 // that somebody else changes at the same moment is looked at again by the next call.
 //
-// It returns when no secret end is left, or with the error of the store. A damaged client
-// does not keep it from the others.
+// It returns when no secret end is left, after a bounded number of clients, or with the
+// error of the store. A damaged client does not keep it from the others.
 func RecordSecretEnds(ctx context.Context, store Store, clock Clock, service domain.Actor) (SecretEndsRun, error) {
 	var run SecretEndsRun
-	for {
+	for range maxSecretEndBatches {
 		now := nowBy(clock)
 		due, err := store.SecretEnds(ctx, now, secretEndBatch)
 		if err != nil {
@@ -51,6 +55,8 @@ func RecordSecretEnds(ctx context.Context, store Store, clock Clock, service dom
 			return run, nil
 		}
 	}
+	run.More = true
+	return run, nil
 }
 
 // settleAll settles clients concurrently. It returns the number of those that are settled,

@@ -160,10 +160,10 @@ func TestReplicasRecordEachSecretEndOnce(t *testing.T) {
 		for _, id := range list {
 			ends, updates := 0, 0
 			for _, action := range actionsOf(t, r, id) {
-				switch action {
-				case domain.ActionExpireSecret:
+				if action == domain.ActionExpireSecret {
 					ends++
-				case domain.ActionUpdate:
+				}
+				if action == domain.ActionUpdate {
 					updates++
 				}
 			}
@@ -327,4 +327,15 @@ func TestManySecretEndsAreRecordedInOneRun(t *testing.T) {
 	r.Clock.(*clock).advance(time.Hour)
 	assert.Equal(t, application.SecretEndsRun{Ended: clients}, recordEnds(t, r))
 	assert.Zero(t, recordEnds(t, r))
+}
+
+func TestARunIsBounded(t *testing.T) {
+	r := newRegistry(t)
+	const clients = 4100
+	for range clients {
+		rotate(t, r, register(t, r), time.Hour)
+	}
+	r.Clock.(*clock).advance(time.Hour)
+	assert.Equal(t, application.SecretEndsRun{Ended: 4000, More: true}, recordEnds(t, r))
+	assert.Equal(t, application.SecretEndsRun{Ended: 100}, recordEnds(t, r))
 }

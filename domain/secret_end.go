@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// ErrNoSecretEnded: no secret of the client has an end to record.
+// ErrNoSecretEnded reports that no secret of the client has an end to record.
 var ErrNoSecretEnded = errors.New("no secret of the client has ended since the last revision")
 
 // StaleSecretEnd is the age, at the time of the client's newest revision, beyond which the

@@ -86,8 +86,8 @@ func TestWhichClientsHaveNoSecretEnd(t *testing.T) {
 		"no secrets":         {func(s *State) { s.Secrets = nil }, ErrNoSecretEnded},
 		"suspended":          {func(s *State) { s.Settings.Status = StatusSuspended }, nil},
 	} {
-		_, _, err := func() (Client, int, error) { c := ending(tt.change); return c.EndSecrets(end) }()
-		assert.ErrorIs(t, err, tt.err, name)
+		_, _, err := ending(tt.change).EndSecrets(end)
+		require.ErrorIs(t, err, tt.err, name)
 	}
 
 	client := ending(func(*State) {})

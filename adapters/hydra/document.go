@@ -3,6 +3,7 @@ package hydra
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -156,9 +157,7 @@ func (d document) with(other document) document {
 			sent[name] = value
 		}
 	}
-	for name, value := range other {
-		sent[name] = value
-	}
+	maps.Copy(sent, other)
 	if isEmpty(sent[jwksMember]) { // an empty one beside a jwks_uri is a 400
 		delete(sent, jwksMember)
 	}

@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -92,7 +93,7 @@ func (*Target) Check(want push.Client) domain.Findings {
 // List implements [push.Target].
 func (t *Target) List(ctx context.Context) iter.Seq2[push.Held, error] {
 	return func(yield func(push.Held, error) bool) {
-		query := url.Values{"page_size": {fmt.Sprint(pageSize)}}
+		query := url.Values{"page_size": {strconv.Itoa(pageSize)}}
 		for range maxPages {
 			at := t.base.JoinPath(clientsPath)
 			at.RawQuery = query.Encode()
@@ -169,7 +170,7 @@ func (*Target) Differences(_ context.Context, want push.Client, held push.Held) 
 	var differences []push.Difference
 	if want.Enabled() != held.Enabled {
 		differences = append(differences, push.Difference{
-			Attribute: "enabled", Held: fmt.Sprint(held.Enabled), Want: fmt.Sprint(want.Enabled()),
+			Attribute: "enabled", Held: strconv.FormatBool(held.Enabled), Want: strconv.FormatBool(want.Enabled()),
 		})
 	}
 	wanted, err := documentOf(want, want.Enabled())

@@ -131,7 +131,7 @@ func representation(want *push.Client, authenticator bool) map[string]any {
 		}
 	}
 	body["attributes"] = attributes
-	if want.Secret != "" && !authenticator {
+	if want.Secret != "" {
 		body["secret"] = want.Secret
 	}
 	return body

@@ -398,6 +398,87 @@ func TestSettings(t *testing.T) {
 	}, client)
 }
 
+func TestUsersAreAskedForConsentUnlessTheClientSkipsIt(t *testing.T) {
+	s := start(t)
+	target := connect(t, s.URL, nil)
+	for name, want := range map[string]struct {
+		settings domain.Settings
+		asks     bool
+	}{
+		"third party": {domain.Settings{GrantTypes: []domain.GrantType{domain.GrantAuthorizationCode}}, true},
+		"first party": {domain.Settings{GrantTypes: []domain.GrantType{domain.GrantAuthorizationCode}, SkipConsent: true}, false},
+		"machine":     {domain.Settings{GrantTypes: []domain.GrantType{domain.GrantClientCredentials}}, false},
+	} {
+		put(t, target, pushtest.Client(domain.ClientID(name), want.settings), nil)
+		assert.Equal(t, want.asks, s.Client(name)["consentRequired"], name)
+	}
+}
+
+// What Keycloak leaves out has its default, which is no difference.
+func TestDefaultsAreNoDifferences(t *testing.T) {
+	s := start(t)
+	target := connect(t, s.URL, nil)
+	s.Plant("plain")
+	want := pushtest.Client("plain", domain.Settings{
+		Status: domain.StatusActive, Confidential: true, AuthMethods: []domain.AuthMethod{domain.AuthSecretBasic},
+		GrantTypes: []domain.GrantType{domain.GrantAuthorizationCode}, SkipConsent: true,
+	})
+	held := reread(t, target, "plain")
+	list, err := target.Differences(t.Context(), want, *held)
+	require.NoError(t, err)
+	assert.Equal(t, []push.Difference{
+		{Attribute: "clientAuthenticatorType", Held: "", Want: "client-secret"},
+		{Attribute: "use.refresh.tokens", Held: "true", Want: "false"},
+		{Attribute: "post.logout.redirect.uris", Held: "+", Want: "-"},
+		{Attribute: "backchannel.logout.session.required", Held: "true", Want: "false"},
+		{Attribute: "frontchannel.logout.session.required", Held: "true", Want: "false"},
+		{Attribute: "id.token.signed.response.alg", Held: "", Want: "RS256"},
+		{Attribute: "authorization.signed.response.alg", Held: "", Want: "RS256"},
+	}, list)
+}
+
+func TestErrorsAreOneLine(t *testing.T) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadGateway)
+		_, _ = io.WriteString(w, "<html>\r\n\x1b[31m"+strings.Repeat("x", 1<<20))
+	}))
+	defer proxy.Close()
+	_, err := connect(t, proxy.URL, nil).Find(t.Context(), "nobody")
+	require.ErrorContains(t, err, "status 502")
+	assert.NotContains(t, err.Error(), "\n")
+	assert.NotContains(t, err.Error(), "\x1b")
+	assert.Less(t, len(err.Error()), 500)
+}
+
+func TestPrepareAddsToAFlowOfTheRealm(t *testing.T) {
+	s := start(t)
+	s.SetFlow("our clients/1")
+	target := connect(t, s.URL, func(c *keycloak.Config) { c.Authenticator, c.SetUpFlow = true, true })
+	for range 2 {
+		_, err := target.Prepare(t.Context(), false)
+		require.NoError(t, err)
+		assert.Equal(t, "our clients/1", s.Flow())
+	}
+	assert.Equal(t, 2, s.Writes(), "the execution, and its requirement")
+}
+
+func TestListReturnsNoClientTwice(t *testing.T) {
+	s := start(t)
+	for i := range 120 {
+		s.Plant(fmt.Sprintf("c-%03d", i))
+	}
+	seen := map[domain.ClientID]bool{}
+	for held, err := range connect(t, s.URL, nil).List(t.Context()) {
+		require.NoError(t, err)
+		require.False(t, seen[held.ClientID], "%s", held.ClientID)
+		seen[held.ClientID] = true
+		if held.ClientID == "c-040" {
+			s.Plant("a-first") // moves all others
+		}
+	}
+	assert.Len(t, seen, 120)
+}
+
 func TestListEndsWithTheContext(t *testing.T) {
 	s := start(t)
 	target := connect(t, s.URL, nil)

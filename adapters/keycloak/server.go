@@ -101,11 +101,11 @@ func newServer(config Config) (*server, error) {
 type statusError struct {
 	method, path string
 	status       int
-	said         string // the words of the server
+	said         string // the words of the server, for people
 }
 
 func (e *statusError) Error() string {
-	return push.Words(fmt.Sprintf("keycloak: %s %s: status %d: %s", e.method, e.path, e.status, e.said))
+	return fmt.Sprintf("keycloak: %s %s: status %d: %s", e.method, e.path, e.status, e.said)
 }
 
 // statusOf returns the status of a [*statusError]; 0 for any other error.

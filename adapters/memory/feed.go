@@ -18,7 +18,7 @@ const beginning application.Cursor = "m0"
 // followed by the cursor of an entry in the feed of its tenant.
 const (
 	beginningOfAll application.Cursor = "ma0"
-	prefixOfAll                       = "ma."
+	prefixOfAll    application.Cursor = "ma."
 )
 
 // entry is one revision in the log of a tenant.

@@ -17,7 +17,7 @@ import (
 )
 
 func TestLedger(t *testing.T) {
-	pushtest.RunLedger(t, func(t *testing.T) push.Ledger { return memory.New() })
+	pushtest.RunLedger(t, func(*testing.T) push.Ledger { return memory.New() })
 }
 
 func TestStore(t *testing.T) {

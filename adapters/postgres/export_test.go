@@ -144,8 +144,8 @@ func (s *Store) ExplainProofs(ctx context.Context, tenant domain.TenantID, after
 		statement string
 		args      []any
 	}{
-		{proofs, feedOfTenant.positions([]feedRequest{{tenant, from, 10}})},
-		{proofsOfAll, feedOfAll.positions([]feedRequest{{from: from, limit: 10}})},
+		{proofs, feedOfTenant().positions([]feedRequest{{tenant, from, 10}})},
+		{proofsOfAll, feedOfAll().positions([]feedRequest{{from: from, limit: 10}})},
 		{`SELECT ` + newestPosition, []any{string(tenant)}},
 		{`SELECT ` + newestOfAll, nil},
 	} {

@@ -163,10 +163,9 @@ type feed struct {
 	bound bool
 }
 
-var (
-	feedOfTenant = feed{proofs: proofs, entries: entriesOfTenant, bound: true}
-	feedOfAll    = feed{proofs: proofsOfAll, entries: entriesOfAll}
-)
+func feedOfTenant() feed { return feed{proofs: proofs, entries: entriesOfTenant, bound: true} }
+
+func feedOfAll() feed { return feed{proofs: proofsOfAll, entries: entriesOfAll} }
 
 // The entries after a position, of a tenant and of all tenants.
 //

@@ -128,7 +128,8 @@ func requireHeldBack(t *testing.T, s *pgtest.Server, begin, end string) {
 		assert.Empty(t, page.Revisions)
 		assert.Positive(t, page.HeldBack)
 	}
-	assert.Equal(t, known, cursors{ofTenant.Next, ofAll.Next})
+	reached := cursors{ofTenant.Next, ofAll.Next}
+	assert.Equal(t, known, reached)
 	lag, err := store.FeedLag(t.Context())
 	require.NoError(t, err)
 	assert.Positive(t, lag)
@@ -136,7 +137,8 @@ func requireHeldBack(t *testing.T, s *pgtest.Server, begin, end string) {
 	require.NoError(t, err)
 	everything, err := store.ListAll(t.Context(), application.ClientKey{}, 1)
 	require.NoError(t, err)
-	assert.Equal(t, known, cursors{list.Changes, everything.Changes}, "the cursor of a list is one that the feed has reached")
+	reached = cursors{list.Changes, everything.Changes}
+	assert.Equal(t, known, reached, "the cursor of a list is one that the feed has reached")
 	other, err := store.Changes(t.Context(), "tenant_b", "", 10)
 	require.NoError(t, err)
 	assert.Zero(t, other.HeldBack, "nothing of this tenant is held back")

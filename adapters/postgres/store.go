@@ -89,8 +89,8 @@ func Open(ctx context.Context, url string, tracer pgx.QueryTracer, options ...Op
 	s.listing = make(chan struct{}, maxLists(config.MaxConns))
 	s.finds = batch.New(maxFindsInFlight, maxBatch, s.find)
 	s.commits = batch.New(maxCommitsInFlight, maxBatch, s.commitBatch)
-	s.changes = batch.New(maxFeedsInFlight, maxFeedBatch, s.findChanges(feedOfTenant))
-	s.all = batch.New(maxFeedsInFlight, maxFeedBatch, s.findChanges(feedOfAll))
+	s.changes = batch.New(maxFeedsInFlight, maxFeedBatch, s.findChanges(feedOfTenant()))
+	s.all = batch.New(maxFeedsInFlight, maxFeedBatch, s.findChanges(feedOfAll()))
 	return s, nil
 }
 

@@ -23,11 +23,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-oauth/clientele/adapters/jwks"
 	"github.com/clientele-oauth/clientele/adapters/ratelimit"
+	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -171,6 +173,8 @@ func form(members ...string) map[string]any {
 func TestClientsAreAuthenticated(t *testing.T) { onBothStores(t, testAuthentication) }
 
 func testAuthentication(t *testing.T, s service) {
+	doc, err := openapi3.NewLoader().LoadFromData(api.Document)
+	require.NoError(t, err)
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	strange, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -341,6 +345,11 @@ func testAuthentication(t *testing.T, s service) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := s.authenticate(t, tt.request)
+			schema := "AuthenticateClientDetailResponse"
+			if a.status != http.StatusOK {
+				schema = "SimpleResponse"
+			}
+			require.NoError(t, doc.Components.Schemas[schema].Value.VisitJSON(a.body, openapi3.VisitAsResponse()))
 			if reason, failed := a.body["reason"].(string); failed {
 				require.Equal(t, tt.want, reason)
 				require.Equal(t, http.StatusUnauthorized, a.status, a.text)

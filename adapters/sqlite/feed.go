@@ -91,27 +91,29 @@ func (e *logEntry) position() feedPosition {
 // feed has the statements that read a feed. Those of the feed of a tenant have the tenant
 // as an argument; see scope.
 type feed struct {
-	kind                   cursorKind
-	entry, purged, entries string
-	newest                 string
+	kind                           cursorKind
+	entry, purged, entries, newest string
 }
 
-var (
-	feedOfTenant = feed{
+func feedOfTenant() feed {
+	return feed{
 		kind:    ofTenant,
 		entry:   `SELECT ` + entryColumns + ` FROM revisions WHERE seq = ? AND tenant_id = ?`,
 		purged:  `SELECT digest FROM purged_changes WHERE seq = ? AND tenant_id = ?`,
 		entries: `SELECT ` + entryColumns + `, ` + revisionColumns + ` FROM revisions WHERE seq > ? AND tenant_id = ? ORDER BY seq LIMIT ?`,
 		newest:  `SELECT ` + entryColumns + ` FROM revisions WHERE tenant_id = ? ORDER BY seq DESC LIMIT 1`,
 	}
-	feedOfAll = feed{
+}
+
+func feedOfAll() feed {
+	return feed{
 		kind:    ofAll,
 		entry:   `SELECT ` + entryColumns + ` FROM revisions WHERE seq = ?`,
 		purged:  `SELECT digest FROM purged_changes WHERE seq = ?`,
 		entries: `SELECT ` + entryColumns + `, ` + revisionColumns + ` FROM revisions WHERE seq > ? ORDER BY seq LIMIT ?`,
 		newest:  `SELECT ` + entryColumns + ` FROM revisions ORDER BY seq DESC LIMIT 1`,
 	}
-)
+}
 
 // scope is a feed and the arguments of its statements: its tenant, if it is that of one.
 type scope struct {
@@ -119,7 +121,7 @@ type scope struct {
 	arguments []any
 }
 
-func scopeOf(tenant domain.TenantID) scope { return scope{feedOfTenant, []any{string(tenant)}} }
+func scopeOf(tenant domain.TenantID) scope { return scope{feedOfTenant(), []any{string(tenant)}} }
 
 // prove returns nil if the entry of the position is in the feed or was purged from it;
 // otherwise [application.ErrCursor].
@@ -157,7 +159,7 @@ func (s *Store) Changes(
 
 // AllChanges implements [application.Store], like Changes.
 func (s *Store) AllChanges(ctx context.Context, after application.Cursor, limit int) (application.Changes, error) {
-	return s.readFeed(ctx, scope{feed: feedOfAll}, after, limit)
+	return s.readFeed(ctx, scope{feed: feedOfAll()}, after, limit)
 }
 
 func (s *Store) readFeed(ctx context.Context, of scope, after application.Cursor, limit int) (application.Changes, error) {

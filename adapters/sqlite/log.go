@@ -117,7 +117,7 @@ func (s *Store) ListAll(ctx context.Context, after application.ClientKey, limit 
 	}
 	defer func() { _ = tx.Rollback() }() // it only reads
 	page.Clients = make([]domain.Client, 0, limit)
-	if page.Changes, err = newestIn(ctx, tx, scope{feed: feedOfAll}); err != nil {
+	if page.Changes, err = newestIn(ctx, tx, scope{feed: feedOfAll()}); err != nil {
 		return application.Page{}, translate(err)
 	}
 	err = s.collect(ctx, tx, &page, application.Query{Limit: limit}, query, string(after.TenantID), string(after.ClientID), limit+1)

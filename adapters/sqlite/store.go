@@ -247,8 +247,10 @@ func (s *Store) commit(ctx context.Context, tx *sql.Tx, r domain.Revision) error
 		deletedAt = sql.NullString{String: timeText(r.Client.DeletedAt()), Valid: true}
 	}
 	statement := create
-	args := []any{number, string(doc), nullText(secrets), name, search.Status, facets, deletedAt, r.Client.Purged(),
-		endText(search.SecretEnd), timeText(r.At), client, tenant}
+	args := []any{
+		number, string(doc), nullText(secrets), name, search.Status, facets, deletedAt, r.Client.Purged(),
+		endText(search.SecretEnd), timeText(r.At), client, tenant,
+	}
 	if number > 1 {
 		statement, args = update, append(args, number-1)
 	}

@@ -39,7 +39,7 @@ func (m *Metrics) WatchSecretEnds(now func() time.Time) *SecretEnds {
 func (s *SecretEnds) Done(run application.SecretEndsRun, err error) {
 	s.ended.Add(float64(run.Ended))
 	s.failed.Add(float64(run.Failed))
-	if err == nil {
+	if err == nil && !run.More {
 		s.last.Store(s.now().UnixNano())
 	}
 }

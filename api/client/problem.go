@@ -22,6 +22,9 @@ type ProblemError struct {
 	// Violations lists every violation of the client or the request. Only a 400 has
 	// violations.
 	Violations []Finding
+	// Code is "invalid_client" if AuthenticateClient did not authenticate the client, and
+	// Reason then says why. Both are empty for all other errors.
+	Code, Reason string
 	// RequestID identifies the request in the logs of the service.
 	RequestID string
 	// RetryAfter is the time to wait before a retry, from the Retry-After header; 0 if
@@ -58,7 +61,7 @@ func problemOf(response *http.Response) *ProblemError {
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxProblemBytes))
 	var body SimpleResponse
 	if err == nil && json.Unmarshal(text, &body) == nil && body.Message != nil {
-		p.Message = *body.Message
+		p.Message, p.Code, p.Reason = *body.Message, filled(body.Error), filled(body.Reason)
 		if body.Violations != nil {
 			p.Violations = *body.Violations
 		}

@@ -3,7 +3,8 @@
 // feed, so that a change is in the copy within milliseconds. [Mirror.Get]
 // reads the copy and sends nothing. [Mirror.VerifySecret] asks the registry and keeps
 // positive results for as long as the registry permits. [Mirror.Keys] has inline keys in the
-// copy, and reads those at a jwks_uri through the registry.
+// copy, and reads those at a jwks_uri through the registry. [Mirror.Authenticate] passes on
+// everything by which a request authenticates a client.
 //
 // While the registry is unavailable, the copy remains in use until it is older than
 // [Config].MaxStaleness. With [Config].File the copy survives a restart of the server, and
@@ -15,8 +16,9 @@
 //
 //   - [ErrNotFound]: there is no such client, or it is suspended or deleted. The response
 //     of the server is invalid_client.
-//   - [ErrWrongSecret]: the value is not a valid secret of the client. The response is
-//     invalid_client as well.
+//   - [ErrWrongSecret], [ErrNotAuthenticated]: the value is not a valid secret of the
+//     client, or the request does not authenticate one. The response is invalid_client as
+//     well.
 //   - [ErrUnavailable]: the mirror cannot know. The response must be a 5xx (server_error),
 //     never invalid_client, and never a redirect. [ErrStale] is a special case of it.
 //

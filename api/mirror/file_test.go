@@ -103,6 +103,8 @@ func TestAStartWaitsForTheRegistry(t *testing.T) {
 	_, err := m.Get("app")
 	require.ErrorIs(t, err, mirror.ErrNotFound)
 	assert.False(t, m.Health().FromFile)
+	require.NoError(t, m.Close())
+	assert.False(t, open(t, config).Health().FromFile, "nothing has changed, and this is known at once")
 }
 
 func TestADamagedFileIsIgnored(t *testing.T) {

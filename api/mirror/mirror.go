@@ -18,6 +18,8 @@ var (
 	ErrNotFound = errors.New("the client does not exist or is not active")
 	// ErrWrongSecret reports that the value is not a valid secret of the client.
 	ErrWrongSecret = errors.New("the value is not a valid secret of the client")
+	// ErrNotAuthenticated reports that a request does not authenticate a client.
+	ErrNotAuthenticated = errors.New("the client is not authenticated")
 	// ErrUnavailable reports that the mirror cannot know: it has no copy yet, or it needs
 	// the registry and the registry is not available.
 	ErrUnavailable = errors.New("the registry is not available")

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -184,7 +185,7 @@ func (*server) Differences(_ context.Context, want push.Client, h push.Held) ([]
 		differences = append(differences, push.Difference{Attribute: d.Field.String(), Held: fmt.Sprint(d.Before), Want: fmt.Sprint(d.After)})
 	}
 	if r.enabled != want.Enabled() {
-		differences = append(differences, push.Difference{Attribute: "enabled", Held: fmt.Sprint(r.enabled), Want: fmt.Sprint(want.Enabled())})
+		differences = append(differences, push.Difference{Attribute: "enabled", Held: strconv.FormatBool(r.enabled), Want: strconv.FormatBool(want.Enabled())})
 	}
 	return differences, nil
 }

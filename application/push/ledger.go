@@ -62,12 +62,12 @@ type ProblemKind string
 
 // The kinds of problems.
 const (
-	// Refused: the server does not accept the client. It is pushed again when it
+	// ProblemRefused means that the server does not accept the client. It is pushed again when it
 	// changes, and at the next reconciliation.
 	ProblemRefused ProblemKind = "refused"
-	// Pending: the last attempt failed, and is repeated.
+	// ProblemPending means that the last attempt failed, and is repeated.
 	ProblemPending ProblemKind = "pending"
-	// Secret: the server holds the client, but not a secret that is valid in the
+	// ProblemSecret means that the server holds the client, but not a secret that is valid in the
 	// registry, or soon no more.
 	ProblemSecret ProblemKind = "secret"
 )

@@ -193,7 +193,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		sleep(ctx, w.config.Timing.Lease/4)
 	}
-	return nil
+	return nil //nolint:nilerr // the end of the context is how it ends
 }
 
 // RunOnce takes the lease, reconciles once, pushes everything that is to be pushed, and
@@ -410,7 +410,7 @@ func (t *term) save(ctx context.Context) error {
 }
 
 // note keeps the outcome of a client, to be saved; nil means that it has no problem.
-func (t *term) note(id domain.ClientID, problem *Problem) {
+func (t *term) note(ctx context.Context, id domain.ClientID, problem *Problem) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	before, had := t.problems[id]
@@ -426,11 +426,11 @@ func (t *term) note(id domain.ClientID, problem *Problem) {
 	}
 	t.outcomes[id] = problem
 	if problem != nil {
-		level := t.level()
+		level := t.level(ctx)
 		if problem.Kind == ProblemPending { // during an outage, of every client
 			level = slog.LevelDebug
 		}
-		t.config.Log.Log(context.Background(), level, "client is not at the server as it should be",
+		t.config.Log.Log(ctx, level, "client is not at the server as it should be",
 			"client_id", id, "problem", problem.Kind, "reason", problem.Reason, "target", t.config.Key.Target)
 	}
 }
@@ -448,7 +448,7 @@ func (t *term) push(ctx context.Context) {
 			t.queue.abandon(j)
 			return
 		}
-		t.note(j.id, problem)
+		t.note(ctx, j.id, problem)
 		if err != nil {
 			t.failures.Add(1)
 		}
@@ -494,7 +494,7 @@ func (t *term) attempt(ctx context.Context, id domain.ClientID, absent bool) (d 
 		t.pushed.Add(1)
 		if d.Drift {
 			t.drift.Add(1)
-			t.config.Log.Log(ctx, t.level(), "client was changed at the server; repaired",
+			t.config.Log.Log(ctx, t.level(ctx), "client was changed at the server; repaired",
 				"client_id", id, "attributes", attributesOf(d), "target", t.config.Key.Target)
 		}
 	}
@@ -505,12 +505,12 @@ func (t *term) attempt(ctx context.Context, id domain.ClientID, absent bool) (d 
 }
 
 // level returns the level at which one client is logged.
-func (t *term) level() slog.Level {
+func (t *term) level(ctx context.Context) slog.Level {
 	switch n := t.reported.Add(1); {
 	case n < maxReported:
 		return slog.LevelWarn
 	case n == maxReported:
-		t.config.Log.Warn("many clients are not at the server as they should be; the next ones are logged at the level debug until the next reconciliation")
+		t.config.Log.WarnContext(ctx, "many clients are not at the server as they should be; the next ones are logged at the level debug until the next reconciliation")
 	}
 	return slog.LevelDebug
 }

@@ -67,27 +67,39 @@ func newRegistry(t *testing.T) registry {
 // do sends a request and returns the status and the decoded response.
 func (r registry) do(t *testing.T, method, path string, body any) (status int, decoded map[string]any, text string) {
 	t.Helper()
+	status, read, err := r.send(t.Context(), method, path, body)
+	require.NoError(t, err)
+	if len(read) > 0 { // a deletion has no body
+		require.NoError(t, json.Unmarshal(read, &decoded), "%s", read)
+	}
+	return status, decoded, string(read)
+}
+
+// send sends a request and returns the status and the body of the response.
+func (r registry) send(ctx context.Context, method, path string, body any) (status int, read []byte, err error) {
 	var content io.Reader = http.NoBody
 	if body != nil {
 		encoded, err := json.Marshal(body)
-		require.NoError(t, err)
+		if err != nil {
+			return 0, nil, err
+		}
 		content = bytes.NewReader(encoded)
 	}
-	request, err := http.NewRequestWithContext(t.Context(), method, r.url+path, content)
-	require.NoError(t, err)
+	request, err := http.NewRequestWithContext(ctx, method, r.url+path, content)
+	if err != nil {
+		return 0, nil, err
+	}
 	request.Header.Set("Authorization", "Bearer "+r.token)
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
 	response, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	defer func() { _ = response.Body.Close() }()
-	read, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	if len(read) > 0 { // a deletion has no body
-		require.NoError(t, json.Unmarshal(read, &decoded), "%s", read)
+	if err != nil {
+		return 0, nil, err
 	}
-	return response.StatusCode, decoded, string(read)
+	defer func() { _ = response.Body.Close() }()
+	read, err = io.ReadAll(response.Body)
+	return response.StatusCode, read, err
 }
 
 // forServers returns the documents of all clients, with what a server is to apply.

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -162,10 +163,7 @@ var tokenClient = http.Client{
 
 // token sends a request to the token endpoint, and authenticates as the client does.
 func (c relyingParty) token(ctx context.Context, server endpoints, parameters url.Values) (*outcome, error) {
-	form := url.Values{}
-	for name, values := range parameters {
-		form[name] = values
-	}
+	form := maps.Clone(parameters)
 	switch c.method {
 	case methodNone:
 		form.Set("client_id", c.id)

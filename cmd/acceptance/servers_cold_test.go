@@ -3,13 +3,14 @@
 package acceptance_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 )
 
 // A server that has no file yet reads all clients before it can serve the last one. The
@@ -30,7 +31,7 @@ func TestTenThousandClientsFromCold(t *testing.T) {
 			look := c.logIn(last, enforced)
 			took := c.await(t, "the last of 10,000 clients", began, time.Minute, look)
 			t.Logf("%s serves the last of %d clients %d ms after its start", server.name, clients, took.Milliseconds())
-			measured.add(server.name, map[string]string{"start with 10,000 clients": fmt.Sprint(took.Milliseconds())})
+			measured.add(server.name, map[string]string{"start with 10,000 clients": strconv.FormatInt(took.Milliseconds(), 10)})
 		})
 	}
 }
@@ -39,26 +40,24 @@ func TestTenThousandClientsFromCold(t *testing.T) {
 func (o *origin) fill(t *testing.T, clients int) {
 	t.Helper()
 	const callers = 16
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	failures := make(chan string, callers)
+	group, ctx := errgroup.WithContext(t.Context())
 	for caller := range callers {
-		go func() {
-			for n := caller; n < clients && ctx.Err() == nil; n += callers {
-				status, _, text := o.do(t, http.MethodPost, "", map[string]any{
+		group.Go(func() error {
+			for n := caller; n < clients; n += callers {
+				status, response, err := o.send(ctx, http.MethodPost, "", map[string]any{
 					"client_id": fmt.Sprintf("app-%05d", n), "name": fmt.Sprintf("App %d", n), "is_confidential": false,
 					"client_auth_methods": []string{methodNone}, "redirect_uris": []string{callback, fmt.Sprintf("https://app-%d.example.com/callback", n)},
 					"scopes": []string{"openid", "profile"},
 				})
+				if err != nil {
+					return err
+				}
 				if status != http.StatusCreated {
-					failures <- text
-					return
+					return fmt.Errorf("%d: %s", status, response)
 				}
 			}
-			failures <- ""
-		}()
+			return nil
+		})
 	}
-	for range callers {
-		require.Empty(t, <-failures)
-	}
+	require.NoError(t, group.Wait())
 }

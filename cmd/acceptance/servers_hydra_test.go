@@ -145,6 +145,18 @@ func (a loginApp) call(ctx context.Context, method, path string, body any) (map[
 
 func TestServerHydra(t *testing.T) { conform(t, hydraServer()) }
 
+// The conformance suite of targets, with the real server.
+func TestTargetHydra(t *testing.T) {
+	listen := freeAddress(t)
+	d := deployment{listen: listen, issuer: "http://" + listen, dir: t.TempDir()}
+	h := newHydra(t, d)
+	server := h.process(d)
+	server.killAfter(t)
+	server.start(t)
+	execute(t, "../..", []string{"HYDRA_ADMIN=http://" + h.admin, "HYDRA_PUBLIC=" + d.issuer},
+		"go", "test", "-count=1", "-tags", "integrations", "./adapters/hydra")
+}
+
 // hydraServer holds the secrets that the script hands over in the file with secrets of
 // clientele sync.
 func hydraServer() authorizationServer {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -284,7 +285,12 @@ func TestTheFeedOfTheFirstReleaseContinues(t *testing.T) {
 			}
 			response, decoded = r.send(t, tenant, "alice", http.MethodPut, "/admin/oauth/clients/web-all", `{"name":"New"}`, nil)
 			require.Equal(t, http.StatusOK, response.StatusCode, decoded)
-			changes, _ = r.changes(t, tenant, next)
+			// PostgreSQL holds the change back while another transaction is open, for example one of
+			// the service that looks at the ends of secrets after a migration.
+			require.Eventually(t, func() bool {
+				changes, _ = r.changes(t, tenant, next)
+				return len(changes) > 0
+			}, 20*time.Second, 10*time.Millisecond)
 			require.Len(t, changes, 1)
 			assert.Equal(t, "New", changes[0].(map[string]any)["client"].(map[string]any)["name"])
 		}

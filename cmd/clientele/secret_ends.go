@@ -38,8 +38,13 @@ func recordSecretEnds(ctx context.Context, store application.Store, metrics *tel
 			case <-ctx.Done():
 				return
 			}
-			failing = recordSecretEndsOnce(ctx, store, metrics, log, failing)
-			timer.Reset(secretEndsEvery - rand.N(secretEndsEvery/2)) //nolint:gosec // only separates replicas
+			var more bool
+			failing, more = recordSecretEndsOnce(ctx, store, metrics, log, failing)
+			pause := secretEndsEvery - rand.N(secretEndsEvery/2) //nolint:gosec // only separates replicas
+			if more {
+				pause = 0
+			}
+			timer.Reset(pause)
 		}
 	}()
 	return func() {
@@ -49,15 +54,15 @@ func recordSecretEnds(ctx context.Context, store application.Store, metrics *tel
 }
 
 // recordSecretEndsOnce makes one run and logs it. Of failures that follow each other it
-// logs the first. It reports whether the run failed.
+// logs the first. It reports whether the run failed, and whether there is more to do at once.
 func recordSecretEndsOnce(
 	ctx context.Context, store application.Store, metrics *telemetry.SecretEnds, log *slog.Logger, failing bool,
-) (failed bool) {
+) (failed, more bool) {
 	limited, cancel := context.WithTimeout(ctx, secretEndsTimeout)
 	defer cancel()
 	run, err := application.RecordSecretEnds(limited, store, systemClock{}, secretEndsActor())
 	if ctx.Err() != nil { // the service ends
-		return failing
+		return failing, false
 	}
 	metrics.Done(run, err)
 	switch {
@@ -69,5 +74,5 @@ func recordSecretEndsOnce(
 	if run.Ended > 0 || run.Failed > 0 {
 		log.InfoContext(ctx, "secret ends recorded", "secrets", run.Ended, "failed", run.Failed)
 	}
-	return err != nil
+	return err != nil, run.More
 }

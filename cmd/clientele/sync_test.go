@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -108,7 +109,7 @@ func TestSync(t *testing.T) {
 		admin := p.as(t, adminToken(t, data))
 		secret := registerMachine(t, admin, "batch")
 		flags = append(flags, "--data", data, "--tenant", "tenant_dev")
-		target := append(flags, "--to", "hydra", "--target", hydra.URL)
+		target := append(slices.Clone(flags), "--to", "hydra", "--target", hydra.URL)
 
 		output, _, status := synced(t, append(target, "--dry-run")...)
 		assert.Equal(t, 3, status)
@@ -256,7 +257,7 @@ func TestSyncUsesCredentialsFromAFile(t *testing.T) {
 
 func TestSyncRejectsWrongFlags(t *testing.T) {
 	open := filepath.Join(t.TempDir(), "open.json")
-	require.NoError(t, os.WriteFile(open, []byte(`{}`), 0o644)) //nolint:gosec // that others can read it is the point
+	require.NoError(t, os.WriteFile(open, []byte(`{}`), 0o644))
 	empty := t.TempDir()
 	data := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(data, "clientele.db"), nil, 0o600))

@@ -4,7 +4,6 @@ package integrations_test
 
 import (
 	"context"
-	"fmt"
 	"log"
 	"net/http"
 	"net/url"
@@ -165,6 +164,7 @@ func TestServers(t *testing.T) {
 				{"assertions", assertions},
 				{"methods", methods},
 				{"authorization requests", authorizationRequests},
+				{"pushed authorization requests", pushedRequests},
 				{"introspection and revocation", introspectionAndRevocation},
 				{"changes", changes},
 				{"secrets", secrets},
@@ -200,7 +200,7 @@ func codeWithPKCE(w *world) {
 		}
 		code := w.code(id, "openid profile email offline_access payments")
 		wrong := authenticated(servertest.CodeForm(code, redirect, "code_verifier", "xx"+servertest.Verifier))
-		assert.Equal(w, "invalid_grant", wrong.Error(), id)
+		assert.Equal(w, "invalid_grant", wrong.ErrorCode(), id)
 		code = w.code(id, "openid profile email offline_access payments")
 		none := authenticated(servertest.CodeForm(code, redirect, "code_verifier", ""))
 		assert.Equal(w, http.StatusBadRequest, none.Status, "%s: a code that was requested with PKCE", id)
@@ -212,7 +212,7 @@ func codeWithPKCE(w *world) {
 		assert.Equal(w, "alice", user.Value("sub"), "%s: %s", id, user.Text)
 		assert.Equal(w, "alice@example.com", user.Value("email"), id)
 		again := authenticated(servertest.CodeForm(code, redirect))
-		assert.Equal(w, "invalid_grant", again.Error(), "%s: a code twice", id)
+		assert.Equal(w, "invalid_grant", again.ErrorCode(), "%s: a code twice", id)
 
 		code = w.code(id, "openid offline_access")
 		tokens = authenticated(servertest.CodeForm(code, redirect))
@@ -227,11 +227,11 @@ func clientCredentials(w *world) {
 	require.Equal(w, http.StatusOK, tokens.Status, tokens.Text)
 	assert.NotEmpty(w, tokens.Value("access_token"))
 	for _, r := range []servertest.Response{w.tokens("basic", "wrong"), w.tokens("nobody", "wrong"), w.tokens("basic", ""), w.tokens("public", "x")} {
-		assert.Equal(w, "invalid_client", r.Error())
+		assert.Equal(w, "invalid_client", r.ErrorCode())
 		assert.Contains(w, []int{http.StatusUnauthorized, http.StatusBadRequest}, r.Status)
 	}
 	scope := servertest.Post(w, w.Token, servertest.CredentialsForm("admin"), "basic", w.secrets["basic"])
-	assert.Equal(w, "invalid_scope", scope.Error())
+	assert.Equal(w, "invalid_scope", scope.ErrorCode())
 	grant := servertest.Post(w, w.Token, servertest.CredentialsForm("payments", "client_id", "public"))
 	assert.GreaterOrEqual(w, grant.Status, 400, "a public client has no client credentials")
 }
@@ -241,10 +241,10 @@ func assertions(w *world) {
 	require.Equal(w, http.StatusOK, r.Status, r.Text)
 	form := servertest.CredentialsForm("payments", w.key.Assertion(w, servertest.Claims("key", w.Token))...)
 	assert.Equal(w, http.StatusOK, servertest.Post(w, w.Token, form).Status)
-	assert.Equal(w, "invalid_client", servertest.Post(w, w.Token, form).Error(), "twice")
+	assert.Equal(w, "invalid_client", servertest.Post(w, w.Token, form).ErrorCode(), "twice")
 	other := servertest.NewKey(w, w.key.ID)
-	assert.Equal(w, "invalid_client", w.byKey("key", other).Error(), "a key of somebody else")
-	assert.Equal(w, "invalid_client", w.byKey("basic", w.key).Error(), "a client without keys")
+	assert.Equal(w, "invalid_client", w.byKey("key", other).ErrorCode(), "a key of somebody else")
+	assert.Equal(w, "invalid_client", w.byKey("basic", w.key).ErrorCode(), "a client without keys")
 	now := time.Now()
 	for name, change := range map[string]func(map[string]any){
 		"another issuer":    func(c map[string]any) { c["iss"] = "basic" },
@@ -261,10 +261,10 @@ func assertions(w *world) {
 		claims := servertest.Claims("key", w.Token)
 		change(claims)
 		r := servertest.Post(w, w.Token, servertest.CredentialsForm("payments", w.key.Assertion(w, claims)...))
-		assert.Equal(w, "invalid_client", r.Error(), "%s: %s", name, r.Text)
+		assert.Equal(w, "invalid_client", r.ErrorCode(), "%s: %s", name, r.Text)
 	}
 	r = servertest.Post(w, w.Token, servertest.CredentialsForm("payments", append(w.key.Assertion(w, servertest.Claims("key", w.Token)), "client_id", "both")...))
-	assert.Equal(w, "invalid_client", r.Error(), "another client_id")
+	assert.Equal(w, "invalid_client", r.ErrorCode(), "another client_id")
 }
 
 // A client may use all of its methods, and no other.
@@ -275,13 +275,13 @@ func methods(w *world) {
 		return servertest.Post(w, w.Token, servertest.CredentialsForm("payments", "client_id", id, "client_secret", w.secrets[id]))
 	}
 	assert.Equal(w, http.StatusOK, post("post").Status)
-	assert.Equal(w, "invalid_client", post("basic").Error())
-	assert.Equal(w, "invalid_client", w.tokens("post", w.secrets["post"]).Error())
-	assert.Equal(w, "invalid_client", servertest.Post(w, w.Token, servertest.CredentialsForm("payments", "client_id", "basic")).Error(), "none")
+	assert.Equal(w, "invalid_client", post("basic").ErrorCode())
+	assert.Equal(w, "invalid_client", w.tokens("post", w.secrets["post"]).ErrorCode())
+	assert.Equal(w, "invalid_client", servertest.Post(w, w.Token, servertest.CredentialsForm("payments", "client_id", "basic")).ErrorCode(), "none")
 	two := servertest.Post(w, w.Token, servertest.CredentialsForm("payments", w.key.Assertion(w, servertest.Claims("both", w.Token))...), "both", w.secrets["both"])
-	assert.Contains(w, []string{"invalid_client", "invalid_request"}, two.Error(), "two methods")
+	assert.Contains(w, []string{"invalid_client", "invalid_request"}, two.ErrorCode(), "two methods")
 	named := servertest.Post(w, w.Token, servertest.CredentialsForm("payments", "client_id", "post"), "basic", w.secrets["basic"])
-	assert.Contains(w, []string{"invalid_client", "invalid_request"}, named.Error(), "two clients")
+	assert.Contains(w, []string{"invalid_client", "invalid_request"}, named.ErrorCode(), "two clients")
 }
 
 func authorizationRequests(w *world) {
@@ -328,9 +328,26 @@ func authorizationRequests(w *world) {
 
 	// What the library does not do is not silently ignored.
 	w.Update("key", client.UpdateClientRequest{DpopBoundAccessTokens: new(true)})
-	w.within("DPoP", func() bool { return w.byKey("key", w.key).Error() == "invalid_client" })
+	w.within("DPoP", func() bool { return w.byKey("key", w.key).ErrorCode() == "invalid_client" })
 	w.Update("key", client.UpdateClientRequest{DpopBoundAccessTokens: new(false)})
 	w.within("no DPoP", func() bool { return w.byKey("key", w.key).Status == http.StatusOK })
+}
+
+// A client that must push its requests cannot do without, or is not served at all.
+func pushedRequests(w *world) {
+	at := w.AuthorizeURL("basic", redirect, "openid")
+	w.Update("basic", client.UpdateClientRequest{RequirePushedAuthorizationRequests: new(true)})
+	w.within("PAR", func() bool { return w.Authorize(w, at).Code() == "" })
+	if w.name == "fosite" {
+		query, err := url.Parse(at)
+		require.NoError(w, err)
+		pushed := servertest.Post(w, w.Issuer+"/par", query.Query(), "basic", w.secrets["basic"])
+		require.Equal(w, http.StatusCreated, pushed.Status, pushed.Text)
+		code := w.Authorize(w, w.Authorization+"?"+url.Values{"client_id": {"basic"}, "request_uri": {pushed.Value("request_uri")}}.Encode()).Code()
+		assert.NotEmpty(w, code)
+	}
+	w.Update("basic", client.UpdateClientRequest{RequirePushedAuthorizationRequests: new(false)})
+	w.within("no PAR", func() bool { return w.Authorize(w, at).Code() != "" })
 }
 
 func introspectionAndRevocation(w *world) {
@@ -359,18 +376,18 @@ func changes(w *world) {
 
 	tokens := servertest.Post(w, w.Token, servertest.CodeForm(w.code("basic", "openid offline_access"), redirect), "basic", w.secrets["basic"])
 	w.Update("basic", client.UpdateClientRequest{Status: new("suspended")})
-	w.within("suspended", func() bool { return w.tokens("basic", w.secrets["basic"]).Error() == "invalid_client" })
+	w.within("suspended", func() bool { return w.tokens("basic", w.secrets["basic"]).ErrorCode() == "invalid_client" })
 	assert.Empty(w, w.Authorize(w, w.AuthorizeURL("basic", redirect, "openid")).Location)
 	assert.GreaterOrEqual(w, servertest.Get(w, w.Userinfo, tokens.Value("access_token")).Status, 400, "old access tokens")
 	refresh := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens.Value("refresh_token")}}
-	assert.Equal(w, "invalid_client", servertest.Post(w, w.Token, refresh, "basic", w.secrets["basic"]).Error())
+	assert.Equal(w, "invalid_client", servertest.Post(w, w.Token, refresh, "basic", w.secrets["basic"]).ErrorCode())
 	w.Update("basic", client.UpdateClientRequest{Status: new("active")})
 	w.within("active", func() bool { return w.tokens("basic", w.secrets["basic"]).Status == http.StatusOK })
 	assert.Equal(w, http.StatusOK, servertest.Post(w, w.Token, refresh, "basic", w.secrets["basic"]).Status)
 
 	_, err := w.Admin.DeleteClientWithResponse(w.Context(), "basic", nil)
 	require.NoError(w, err)
-	w.within("deleted", func() bool { return w.tokens("basic", w.secrets["basic"]).Error() == "invalid_client" })
+	w.within("deleted", func() bool { return w.tokens("basic", w.secrets["basic"]).ErrorCode() == "invalid_client" })
 	_, err = w.Admin.RestoreClientWithResponse(w.Context(), "basic", nil)
 	require.NoError(w, err)
 	w.Update("basic", client.UpdateClientRequest{Status: new("active")})
@@ -392,14 +409,14 @@ func secrets(w *world) {
 	}
 	assert.Greater(w, time.Since(rotated), time.Second)
 	w.secrets["post"] = w.Rotate("post", 0)
-	w.within("rotated without grace", func() bool { return post(current).Error() == "invalid_client" })
+	w.within("rotated without grace", func() bool { return post(current).ErrorCode() == "invalid_client" })
 	assert.Equal(w, http.StatusOK, post(w.secrets["post"]).Status)
 }
 
 func keys(w *world) {
 	assert.Equal(w, http.StatusOK, w.byKey("key", w.spare).Status)
 	w.Update("key", client.UpdateClientRequest{Jwks: new(servertest.JWKS(w, w.key))})
-	w.within("key revoked", func() bool { return w.byKey("key", w.spare).Error() == "invalid_client" })
+	w.within("key revoked", func() bool { return w.byKey("key", w.spare).ErrorCode() == "invalid_client" })
 	assert.Equal(w, http.StatusOK, w.byKey("key", w.key).Status)
 }
 
@@ -418,10 +435,10 @@ func outage(w *world) {
 			servertest.Post(w, w.Revocation, url.Values{"token": {"x"}}, "unseen", w.secrets["unseen"]),
 		} {
 			assert.Equal(w, http.StatusServiceUnavailable, r.Status, "%s: %s", when, r.Text)
-			assert.Equal(w, "server_error", r.Error(), when)
+			assert.Equal(w, "server_error", r.ErrorCode(), when)
 			assert.Empty(w, r.Location, when)
 		}
-		assert.Equal(w, "invalid_client", w.tokens("nobody", "x").Error(), when)
+		assert.Equal(w, "invalid_client", w.tokens("nobody", "x").ErrorCode(), when)
 	}
 	still("registry away")
 	w.stopServer()
@@ -431,6 +448,6 @@ func outage(w *world) {
 	back := time.Now()
 	require.Eventually(w, func() bool { return w.tokens("unseen", w.secrets["unseen"]).Status == http.StatusOK }, 5*time.Second, time.Millisecond)
 	w.Update("unseen", client.UpdateClientRequest{Status: new("suspended")})
-	require.Eventually(w, func() bool { return w.tokens("unseen", w.secrets["unseen"]).Error() == "invalid_client" }, 5*time.Second, time.Millisecond)
-	w.Log(fmt.Sprintf("a change is enforced %v after the return of the registry", time.Since(back).Round(time.Millisecond)))
+	require.Eventually(w, func() bool { return w.tokens("unseen", w.secrets["unseen"]).ErrorCode() == "invalid_client" }, 5*time.Second, time.Millisecond)
+	w.Logf("a change is enforced %v after the return of the registry", time.Since(back).Round(time.Millisecond))
 }

@@ -123,9 +123,6 @@ func (c *candidate) each(f domain.Field, visit func(i int, value string)) {
 // has reports whether a method is one of the client's.
 func (c *candidate) has(m domain.AuthMethod) bool { return slices.Contains(c.s.AuthMethods, m) }
 
-// grants reports whether the client has a grant.
-func (c *candidate) grants(g domain.GrantType) bool { return slices.Contains(c.s.GrantTypes, g) }
-
 // maxShown limits how much of a value a message repeats.
 const maxShown = 80
 

@@ -186,6 +186,9 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	first, _ := strconv.Atoi(r.URL.Query().Get("first"))
 	limit, _ := strconv.Atoi(r.URL.Query().Get("max"))
 	id := r.URL.Query().Get("clientId")
+	slices.SortFunc(s.order, func(a, b string) int { // as Keycloak does
+		return strings.Compare(s.clients[a]["clientId"].(string), s.clients[b]["clientId"].(string))
+	})
 	for i, key := range s.order {
 		if id != "" && s.clients[key]["clientId"] == id || id == "" && i >= first && i < first+limit {
 			list = append(list, s.clients[key])
@@ -458,11 +461,15 @@ func (s *Server) Flow() string {
 	return s.flow
 }
 
-// SetFlow binds a client authentication flow.
+// SetFlow binds a client authentication flow. If there is none, it is made, without
+// authenticators.
 func (s *Server) SetFlow(alias string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.flow = alias
+	if s.executed[alias] == nil {
+		s.executed[alias] = []map[string]any{}
+	}
 }
 
 // Uninstall removes the client authenticator of the registry.

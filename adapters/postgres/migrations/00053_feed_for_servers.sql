@@ -17,16 +17,19 @@ ALTER TABLE clients ALTER COLUMN secret_end SET DEFAULT '-infinity';
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION forget_secret_end() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.secret_end := CASE WHEN position('"expires_at"' IN NEW.secrets::text) > 0 THEN '-infinity'::timestamptz END;
-    RETURN NEW;
+    UPDATE clients SET secret_end = CASE WHEN position('"expires_at"' IN NEW.secrets::text) > 0 THEN '-infinity'::timestamptz END
+        WHERE tenant_id = NEW.tenant_id AND client_id = NEW.client_id;
+    RETURN NULL;
 END $$;
 -- +goose StatementEnd
 
 -- Where the secrets have changed and the end has not, the program did not know the
--- column, or the end is the same all the same. Looking at the client tells.
+-- column, or the end is the same all the same. Looking at the client tells. The trigger
+-- runs after the update, because one before it would lock the row of every update first.
 DROP TRIGGER IF EXISTS forget_changed_secret_end ON clients;
-CREATE TRIGGER forget_changed_secret_end BEFORE UPDATE ON clients
-    FOR EACH ROW WHEN (OLD.secret_end IS NOT DISTINCT FROM NEW.secret_end AND OLD.secrets::text <> NEW.secrets::text)
+CREATE TRIGGER forget_changed_secret_end AFTER UPDATE ON clients
+    FOR EACH ROW WHEN (OLD.secret_end IS NOT DISTINCT FROM NEW.secret_end AND OLD.secrets::text <> NEW.secrets::text
+        AND (NEW.secret_end IS NOT NULL OR position('"expires_at"' IN NEW.secrets::text) > 0))
     EXECUTE FUNCTION forget_secret_end();
 
 UPDATE clients SET secret_end = '-infinity' WHERE secret_end IS NULL AND position('"expires_at"' IN secrets::text) > 0;

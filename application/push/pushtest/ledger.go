@@ -3,7 +3,7 @@ package pushtest
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -38,6 +38,7 @@ func RunLedger(t *testing.T, open func(t *testing.T) push.Ledger) {
 	}
 }
 
+//nolint:gochecknoglobals // a key that nothing writes to
 var key = push.Key{Tenant: tenant, Target: "hydra http://127.0.0.1:4445"}
 
 func acquire(t *testing.T, l push.Ledger, of push.Key, holder string, ttl time.Duration) push.Lease {
@@ -84,12 +85,12 @@ func oneHolder(t *testing.T, l push.Ledger) {
 
 func concurrentHolders(t *testing.T, l push.Ledger) {
 	for round := range 5 {
-		of := push.Key{Tenant: tenant, Target: fmt.Sprint(round)}
+		of := push.Key{Tenant: tenant, Target: strconv.Itoa(round)}
 		var acquired atomic.Int32
 		var group sync.WaitGroup
 		for i := range 8 {
 			group.Go(func() {
-				_, err := l.AcquireLease(t.Context(), of, fmt.Sprint(i), time.Minute)
+				_, err := l.AcquireLease(t.Context(), of, strconv.Itoa(i), time.Minute)
 				switch {
 				case err == nil:
 					acquired.Add(1)

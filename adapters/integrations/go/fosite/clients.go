@@ -230,14 +230,31 @@ var (
 	_ fosite.ClientWithCustomTokenLifespans = (*client)(nil)
 )
 
-func (c *client) GetID() string                      { return c.client.ID }
-func (c *client) GetHashedSecret() []byte            { return []byte(c.client.ID) }
-func (c *client) GetRedirectURIs() []string          { return c.client.RedirectURIs }
-func (c *client) GetGrantTypes() fosite.Arguments    { return c.client.GrantTypes }
+// GetID implements [fosite.Client].
+func (c *client) GetID() string { return c.client.ID }
+
+// GetHashedSecret implements [fosite.Client].
+func (c *client) GetHashedSecret() []byte { return []byte(c.client.ID) }
+
+// GetRedirectURIs implements [fosite.Client].
+func (c *client) GetRedirectURIs() []string { return c.client.RedirectURIs }
+
+// GetGrantTypes implements [fosite.Client].
+func (c *client) GetGrantTypes() fosite.Arguments { return c.client.GrantTypes }
+
+// GetResponseTypes implements [fosite.Client].
 func (c *client) GetResponseTypes() fosite.Arguments { return c.client.ResponseTypes }
-func (c *client) GetScopes() fosite.Arguments        { return c.client.Scopes }
-func (c *client) IsPublic() bool                     { return !c.client.Confidential }
-func (c *client) GetAudience() fosite.Arguments      { return c.client.Resources }
+
+// GetScopes implements [fosite.Client].
+func (c *client) GetScopes() fosite.Arguments { return c.client.Scopes }
+
+// IsPublic implements [fosite.Client].
+func (c *client) IsPublic() bool { return !c.client.Confidential }
+
+// GetAudience implements [fosite.Client].
+func (c *client) GetAudience() fosite.Arguments { return c.client.Resources }
+
+// GetTokenEndpointAuthMethod implements [fosite.OpenIDConnectClient].
 func (c *client) GetTokenEndpointAuthMethod() string { return c.client.TokenEndpointAuthMethod }
 
 // GetTokenEndpointAuthSigningAlgorithm implements [fosite.OpenIDConnectClient].

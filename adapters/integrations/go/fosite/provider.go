@@ -38,7 +38,7 @@ type stripped struct{ err error }
 func (s stripped) Error() string { return s.err.Error() }
 
 // Is implements the interface of [errors.Is].
-func (s stripped) Is(target error) bool { return target == mirror.ErrUnavailable } //nolint:errorlint // it is what Is compares
+func (s stripped) Is(target error) bool { return target == mirror.ErrUnavailable }
 
 // NewAuthorizeRequest implements [fosite.OAuth2Provider].
 func (p *provider) NewAuthorizeRequest(ctx context.Context, r *http.Request) (fosite.AuthorizeRequester, error) {

@@ -222,14 +222,31 @@ type client struct {
 
 var _ op.Client = client{}
 
-func (c client) GetID() string                    { return c.client.ID }
-func (c client) RedirectURIs() []string           { return c.client.RedirectURIs }
+// GetID implements [op.Client].
+func (c client) GetID() string { return c.client.ID }
+
+// RedirectURIs implements [op.Client].
+func (c client) RedirectURIs() []string { return c.client.RedirectURIs }
+
+// PostLogoutRedirectURIs implements [op.Client].
 func (c client) PostLogoutRedirectURIs() []string { return c.client.PostLogoutRedirectURIs }
-func (c client) LoginURL(id string) string        { return c.options.LoginURL(id) }
+
+// LoginURL implements [op.Client].
+func (c client) LoginURL(id string) string { return c.options.LoginURL(id) }
+
+// IsScopeAllowed implements [op.Client].
 func (c client) IsScopeAllowed(scope string) bool { return c.client.HasScope(scope) }
-func (c client) AuthMethod() oidc.AuthMethod      { return c.method }
-func (c client) ClockSkew() time.Duration         { return c.options.ClockSkew }
-func (c client) DevMode() bool                    { return false }
+
+// AuthMethod implements [op.Client].
+func (c client) AuthMethod() oidc.AuthMethod { return c.method }
+
+// ClockSkew implements [op.Client].
+func (c client) ClockSkew() time.Duration { return c.options.ClockSkew }
+
+// DevMode implements [op.Client].
+func (c client) DevMode() bool { return false }
+
+// AccessTokenType implements [op.Client].
 func (c client) AccessTokenType() op.AccessTokenType {
 	return c.options.AccessTokenType
 }
@@ -273,7 +290,7 @@ func (c client) IDTokenLifetime() time.Duration {
 }
 
 // RestrictAdditionalIdTokenScopes implements [op.Client].
-func (c client) RestrictAdditionalIdTokenScopes() func([]string) []string { //nolint:revive // the name is that of the library
+func (c client) RestrictAdditionalIdTokenScopes() func([]string) []string {
 	return func(scopes []string) []string { return scopes }
 }
 

@@ -142,7 +142,7 @@ func (s *server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 // Introspect implements [op.Server]. A secret is verified here first, with the methods of
 // the client; the library then verifies it again, which the mirror has kept.
 func (s *server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionRequest]) (*op.Response, error) {
-	if r.Data.ClientCredentials.ClientAssertion == "" {
+	if r.Data.ClientAssertion == "" {
 		form := url.Values{"client_id": {r.Form.Get("client_id")}}
 		credentials := &op.Request[op.ClientCredentials]{Header: r.Header, Form: form, Data: r.Data.ClientCredentials}
 		if _, err := s.VerifyClient(ctx, credentials); err != nil {

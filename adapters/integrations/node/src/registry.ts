@@ -457,7 +457,7 @@ export class Registry extends EventEmitter<Events> {
   #staleness(): string | undefined {
     const age = this.#age();
     if (age === undefined) return `there are no clients yet: ${this.#error ?? 'the registry was not read'}`;
-    return age > this.#maxStaleness ? `the registry has not responded for ${Math.round(age / 1000)} s: ${this.#error ?? ''}` : undefined;
+    return age > this.#maxStaleness ? `the clients are ${Math.round(age / 1000)} s old: ${this.#error ?? 'the registry holds changes back'}` : undefined;
   }
 
   /** Returns the age of the copy in milliseconds. A clock that is set makes it older, never younger. */

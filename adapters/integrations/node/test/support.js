@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { createHash, createPrivateKey, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -62,14 +63,26 @@ class Program {
   }
 }
 
-/** The real registry. Its binary is named by CLIENTELE_BINARY. */
+let built;
+
+/** Returns the path of the registry's program: CLIENTELE_BINARY, or else one that Go builds from this repository. */
+function program() {
+  built ??= process.env.CLIENTELE_BINARY || (async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'clientele-node-'));
+    process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+    const binary = join(directory, 'clientele');
+    await promisify(execFile)('go', ['build', '-o', binary, './cmd/clientele'], { cwd: fileURLToPath(new URL('../../../..', import.meta.url)) });
+    return binary;
+  })();
+  return built;
+}
+
+/** The real registry. */
 export class TestRegistry {
   static async start(t, flags = []) {
-    const binary = process.env.CLIENTELE_BINARY;
-    assert.ok(binary, 'set CLIENTELE_BINARY to the registry: go build -o FILE ./cmd/clientele');
     const registry = new TestRegistry();
     registry.t = t;
-    registry.binary = binary;
+    registry.binary = await program();
     registry.flags = flags;
     registry.directory = await temporaryDirectory(t);
     registry.port = await freePort();

@@ -9,8 +9,10 @@ import (
 	"errors"
 	"html/template"
 	"log"
+	"maps"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v3"
@@ -49,6 +51,9 @@ type server struct {
 	key      *rsa.PrivateKey
 	provider fosite.OAuth2Provider
 	clients  *clientele.Clients
+
+	mu     sync.Mutex
+	logins map[string]pending
 }
 
 // newServer returns the endpoints of an authorization server.
@@ -72,7 +77,7 @@ func newServer(issuer string, clients *clientele.Clients) (http.Handler, error) 
 		OpenIDConnectTokenStrategy: compose.NewOpenIDConnectStrategy(getKey, config),
 		Signer:                     &jwt.DefaultSigner{GetPrivateKey: getKey},
 	}
-	s := &server{issuer: issuer, key: key, clients: clients}
+	s := &server{issuer: issuer, key: key, clients: clients, logins: map[string]pending{}}
 	s.provider = clients.Provider(compose.Compose(config, &store{clients, rest{memory.NewMemoryStore()}}, strategy,
 		compose.OAuth2AuthorizeExplicitFactory, compose.OAuth2ClientCredentialsGrantFactory, compose.OAuth2RefreshTokenGrantFactory,
 		compose.OpenIDConnectExplicitFactory, compose.OpenIDConnectRefreshFactory, compose.OAuth2PKCEFactory,
@@ -82,6 +87,7 @@ func newServer(issuer string, clients *clientele.Clients) (http.Handler, error) 
 	mux.HandleFunc("GET /.well-known/openid-configuration", s.discovery)
 	mux.HandleFunc("GET /jwks.json", s.keys)
 	mux.HandleFunc("/authorize", s.authorize)
+	mux.HandleFunc("POST /login", s.login)
 	mux.HandleFunc("/token", s.token)
 	mux.HandleFunc("/userinfo", s.userinfo)
 	mux.HandleFunc("/introspect", s.introspect)
@@ -122,40 +128,72 @@ func respond(w http.ResponseWriter, body any) {
 	}
 }
 
-// authorize checks the request, logs the user in, and responds with a code.
-func (s *server) authorize(w http.ResponseWriter, r *http.Request) {
-	ctx := r.Context()
-	request, err := s.provider.NewAuthorizeRequest(ctx, r)
-	if err != nil {
-		s.provider.WriteAuthorizeError(ctx, w, request, err)
-		return
-	}
-	if r.Method != http.MethodPost || subtle.ConstantTimeCompare(
-		[]byte(r.PostFormValue("username")+"\x00"+r.PostFormValue("password")), []byte(username+"\x00"+password)) != 1 {
-		showLogin(w)
-		return
-	}
-	for _, scope := range request.GetRequestedScopes() {
-		request.GrantScope(scope)
-	}
-	for _, audience := range request.GetRequestedAudience() {
-		request.GrantAudience(audience)
-	}
-	response, err := s.provider.NewAuthorizeResponse(ctx, request, s.session(username))
-	if err != nil {
-		s.provider.WriteAuthorizeError(ctx, w, request, err)
-		return
-	}
-	s.provider.WriteAuthorizeResponse(ctx, w, request, response)
+// loginTimeout is how long a user may take to log in.
+const loginTimeout = 10 * time.Minute
+
+// pending is an authorization request whose user has to log in. A pushed request can be read
+// only once, so it is kept.
+type pending struct {
+	request fosite.AuthorizeRequester
+	expires time.Time
 }
 
-// showLogin shows a form that repeats the request with the user's password.
-func showLogin(w http.ResponseWriter) {
+// authorize checks the request, and shows the login.
+func (s *server) authorize(w http.ResponseWriter, r *http.Request) {
+	request, err := s.provider.NewAuthorizeRequest(r.Context(), r)
+	if err != nil {
+		s.provider.WriteAuthorizeError(r.Context(), w, request, err)
+		return
+	}
+	id, now := rand.Text(), time.Now()
+	s.mu.Lock()
+	maps.DeleteFunc(s.logins, func(_ string, p pending) bool { return now.After(p.expires) })
+	s.logins[id] = pending{request, now.Add(loginTimeout)}
+	s.mu.Unlock()
+	showLogin(w, id)
+}
+
+// login checks the password, and responds with a code.
+func (s *server) login(w http.ResponseWriter, r *http.Request) {
+	ctx, id := r.Context(), r.PostFormValue("id")
+	s.mu.Lock()
+	p, ok := s.logins[id]
+	right := subtle.ConstantTimeCompare([]byte(r.PostFormValue("username")+"\x00"+r.PostFormValue("password")), []byte(username+"\x00"+password)) == 1
+	if ok && right {
+		delete(s.logins, id)
+	}
+	s.mu.Unlock()
+	if !ok || !right || time.Now().After(p.expires) {
+		w.WriteHeader(http.StatusForbidden)
+		showLogin(w, id)
+		return
+	}
+	if _, err := s.clients.Client(p.request.GetClient().GetID()); err != nil { // it may have been suspended meanwhile
+		s.provider.WriteAuthorizeError(ctx, w, fosite.NewAuthorizeRequest(), err)
+		return
+	}
+	for _, scope := range p.request.GetRequestedScopes() {
+		p.request.GrantScope(scope)
+	}
+	for _, audience := range p.request.GetRequestedAudience() {
+		p.request.GrantAudience(audience)
+	}
+	response, err := s.provider.NewAuthorizeResponse(ctx, p.request, s.session(username))
+	if err != nil {
+		s.provider.WriteAuthorizeError(ctx, w, p.request, err)
+		return
+	}
+	s.provider.WriteAuthorizeResponse(ctx, w, p.request, response)
+}
+
+// showLogin shows the form.
+func showLogin(w http.ResponseWriter, id string) {
 	form := template.Must(template.New("login").Parse(`<!doctype html><title>Log in</title>
-<form method="post"><label>User <input name="username"></label>
-<label>Password <input name="password" type="password"></label> <button>Log in</button></form>`))
+<form method="post" action="/login"><input type="hidden" name="id" value="{{.}}">
+<label>User <input name="username"></label> <label>Password <input name="password" type="password"></label>
+<button>Log in</button></form>`))
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	if err := form.Execute(w, nil); err != nil {
+	if err := form.Execute(w, id); err != nil {
 		log.Print(err)
 	}
 }

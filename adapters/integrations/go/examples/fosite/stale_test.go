@@ -66,7 +66,7 @@ func TestACopyThatIsTooOldIsAnOutage(t *testing.T) {
 		"revocation":    servertest.Post(t, s.Revocation, url.Values{"token": {"x"}}, "app", secret),
 	} {
 		assert.Equal(t, http.StatusServiceUnavailable, response.Status, "%s: %s", name, response.Text)
-		assert.Equal(t, "server_error", response.Error(), "%s: %s", name, response.Text)
+		assert.Equal(t, "server_error", response.ErrorCode(), "%s: %s", name, response.Text)
 		assert.Empty(t, response.Location, name)
 	}
 }

@@ -22,7 +22,7 @@ import (
 // returns the path of the program.
 func Build(dir, module, pkg string) (string, error) {
 	binary := filepath.Join(dir, filepath.Base(pkg))
-	command := exec.Command("go", "build", "-o", binary, pkg)
+	command := exec.CommandContext(context.Background(), "go", "build", "-o", binary, pkg)
 	command.Dir = module
 	if output, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w: %s", pkg, err, output)
@@ -50,7 +50,7 @@ func NewRegistry(t testing.TB, binary string) *Registry {
 	r.Start()
 	t.Cleanup(r.Kill)
 	r.TokenFile = filepath.Join(r.data, "server.token")
-	token, err := exec.Command(binary, "token", "--data", r.data, "--role", "", "--scope", "clients:read clients:verify").Output()
+	token, err := exec.CommandContext(t.Context(), binary, "token", "--data", r.data, "--role", "", "--scope", "clients:read clients:verify").Output()
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(r.TokenFile, token, 0o600))
 	r.Admin, err = client.Connect(r.URL, client.Settings{Token: client.FileToken(filepath.Join(r.data, "admin.token"))})
@@ -61,9 +61,9 @@ func NewRegistry(t testing.TB, binary string) *Registry {
 // FreeAddress returns an address that nobody listens at.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	return listener.Addr().String()
 }
 

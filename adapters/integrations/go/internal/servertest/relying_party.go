@@ -40,7 +40,7 @@ func Discover(t testing.TB, issuer string) Server {
 	t.Helper()
 	var s Server
 	require.Eventually(t, func() bool {
-		response, err := http.Get(issuer + "/.well-known/openid-configuration") //nolint:noctx // a test
+		response, err := get(t, issuer+"/.well-known/openid-configuration")
 		if err != nil {
 			return false
 		}
@@ -48,6 +48,14 @@ func Discover(t testing.TB, issuer string) Server {
 		return response.StatusCode == http.StatusOK && json.NewDecoder(response.Body).Decode(&s) == nil
 	}, 30*time.Second, 10*time.Millisecond)
 	return s
+}
+
+// get sends a request without a token.
+func get(t testing.TB, to string) (*http.Response, error) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, to, nil)
+	require.NoError(t, err)
+	return http.DefaultClient.Do(request)
 }
 
 // Response is a response of a server.
@@ -58,8 +66,8 @@ type Response struct {
 	Body     map[string]any
 }
 
-// Error returns the member error of the response.
-func (r Response) Error() string {
+// ErrorCode returns the member error of the response.
+func (r Response) ErrorCode() string {
 	text, _ := r.Body["error"].(string)
 	return text
 }
@@ -90,7 +98,7 @@ func do(t testing.TB, jar http.CookieJar, request *http.Request) Response {
 // Post sends a form, with client_secret_basic if there is a secret.
 func Post(t testing.TB, to string, form url.Values, basic ...string) Response {
 	t.Helper()
-	request, err := http.NewRequest(http.MethodPost, to, strings.NewReader(form.Encode())) //nolint:noctx // a test
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, to, strings.NewReader(form.Encode()))
 	require.NoError(t, err)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if len(basic) == 2 {
@@ -102,7 +110,7 @@ func Post(t testing.TB, to string, form url.Values, basic ...string) Response {
 // Get sends a request with an access token, if there is one.
 func Get(t testing.TB, to, token string) Response {
 	t.Helper()
-	request, err := http.NewRequest(http.MethodGet, to, nil) //nolint:noctx // a test
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, to, nil)
 	require.NoError(t, err)
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
@@ -136,7 +144,7 @@ func (s Server) Authorize(t testing.TB, at string) Response {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
-	request, err := http.NewRequest(http.MethodGet, at, nil) //nolint:noctx // a test
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, at, nil)
 	require.NoError(t, err)
 	for range 10 {
 		here := request.URL
@@ -148,7 +156,7 @@ func (s Server) Authorize(t testing.TB, at string) Response {
 			if !strings.HasPrefix(next.String(), s.Issuer) {
 				return response
 			}
-			request, err = http.NewRequest(http.MethodGet, next.String(), nil) //nolint:noctx // a test
+			request, err = http.NewRequestWithContext(t.Context(), http.MethodGet, next.String(), nil)
 			require.NoError(t, err)
 		case response.Status == http.StatusOK && strings.Contains(response.Text, `name="password"`):
 			request = submit(t, here, response.Text)
@@ -173,7 +181,7 @@ func submit(t testing.TB, here *url.URL, page string) *http.Request {
 		to, err = here.Parse(html.UnescapeString(action[1]))
 		require.NoError(t, err)
 	}
-	request, err := http.NewRequest(http.MethodPost, to.String(), strings.NewReader(form.Encode())) //nolint:noctx // a test
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, to.String(), strings.NewReader(form.Encode()))
 	require.NoError(t, err)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	return request

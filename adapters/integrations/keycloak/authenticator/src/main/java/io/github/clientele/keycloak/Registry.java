@@ -63,7 +63,7 @@ final class Registry {
 
   private static final int MAX_RESPONSE_BYTES = 64 << 10;
   private static final int MAX_FILE_BYTES = 1 << 20;
-  private static final int MAX_CALLS = 64;
+  static final int MAX_CALLS = 64;
   private static final long DEFAULT_RETRY_SECONDS = 1;
   private static final long MAX_RETRY_SECONDS = 60;
 
@@ -112,6 +112,11 @@ final class Registry {
         calls.release();
       }
     }
+  }
+
+  /** How many verifications wait for others to end. */
+  int waiting() {
+    return calls.getQueueLength();
   }
 
   private HttpRequest request(String clientId, String secret) throws Unavailable {

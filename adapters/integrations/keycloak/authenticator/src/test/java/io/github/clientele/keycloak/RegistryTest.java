@@ -21,6 +21,8 @@ import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -58,10 +60,14 @@ class RegistryTest {
   }
 
   private Registry registry(HttpHandler handler) throws Exception {
+    return registry(handler, Duration.ofMillis(500));
+  }
+
+  private Registry registry(HttpHandler handler, Duration timeout) throws Exception {
     server.createContext("/", handler);
     Path token = Files.writeString(folder.resolve("token"), "token-1\n");
     String url = "http://127.0.0.1:" + server.getAddress().getPort();
-    return new Registry(new Configuration(url, token, null, null, Duration.ofMillis(500), 10));
+    return new Registry(new Configuration(url, token, null, null, timeout, 10));
   }
 
   private HttpHandler answering(int status, Map<String, String> headers, String body) {
@@ -155,6 +161,33 @@ class RegistryTest {
     long started = System.nanoTime();
     unavailable(registry);
     assertTrue(Duration.ofNanos(System.nanoTime() - started).toMillis() < 5_000);
+  }
+
+  @Test
+  void onlySomeVerificationsRunAtTheSameTime() throws Exception {
+    AtomicInteger received = new AtomicInteger();
+    Registry registry =
+        registry(
+            exchange -> {
+              received.incrementAndGet();
+              await();
+              answering(200, Map.of(), VALID).handle(exchange);
+            },
+            Duration.ofMinutes(1));
+    List<Future<Registry.Verification>> calls = new ArrayList<>();
+    for (int i = 0; i <= Registry.MAX_CALLS; i++) {
+      calls.add(threads.submit(() -> registry.verify("shop", "s")));
+    }
+    long deadline = System.nanoTime() + Duration.ofMinutes(1).toNanos();
+    while (received.get() < Registry.MAX_CALLS || registry.waiting() < 1) {
+      assertTrue(System.nanoTime() < deadline, () -> received + " received, " + registry.waiting() + " waiting");
+      Thread.sleep(5);
+    }
+    assertEquals(Registry.MAX_CALLS, received.get());
+    end.countDown();
+    for (Future<Registry.Verification> call : calls) {
+      assertTrue(call.get().valid());
+    }
   }
 
   private void await() {

@@ -74,11 +74,6 @@ final class AssertionDecoderFactory implements JwtDecoderFactory<RegisteredClien
 		if (!RegisteredClientMapper.strings(document, "client_auth_methods").contains("private_key_jwt")) {
 			throw new BadJwtException("the client does not use private_key_jwt");
 		}
-		Set<JWSAlgorithm> algorithms = ASYMMETRIC;
-		String required = document.path("token_endpoint_auth_signing_alg").asText();
-		if (!required.isEmpty()) {
-			algorithms = Set.of(JWSAlgorithm.parse(required));
-		}
 		SignedJWT parsed;
 		try {
 			parsed = SignedJWT.parse(assertion);
@@ -86,14 +81,15 @@ final class AssertionDecoderFactory implements JwtDecoderFactory<RegisteredClien
 		catch (ParseException ex) {
 			throw new BadJwtException("the assertion is not a signed JWT", ex);
 		}
-		if (!ASYMMETRIC.contains(parsed.getHeader().getAlgorithm())
-				|| !algorithms.contains(parsed.getHeader().getAlgorithm())) {
-			throw new BadJwtException("the algorithm " + parsed.getHeader().getAlgorithm() + " is not allowed");
+		JWSAlgorithm algorithm = parsed.getHeader().getAlgorithm();
+		String required = document.path("token_endpoint_auth_signing_alg").asText();
+		if (!ASYMMETRIC.contains(algorithm) || !required.isEmpty() && !required.equals(algorithm.getName())) {
+			throw new BadJwtException("the algorithm " + algorithm + " is not allowed");
 		}
 		JWKSet current = this.keys.get(client, parsed.getHeader().getKeyID());
 		DefaultJWTProcessor<SecurityContext> processor = new DefaultJWTProcessor<>();
 		processor.setJWSTypeVerifier(TYPES);
-		processor.setJWSKeySelector(new JWSVerificationKeySelector<>(algorithms, new ImmutableJWKSet<>(current)));
+		processor.setJWSKeySelector(new JWSVerificationKeySelector<>(algorithm, new ImmutableJWKSet<>(current)));
 		processor.setJWTClaimsSetVerifier((claims, context) -> {
 			// The validators below do it.
 		});

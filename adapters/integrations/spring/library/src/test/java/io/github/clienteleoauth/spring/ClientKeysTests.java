@@ -140,11 +140,14 @@ class ClientKeysTests {
 	}
 
 	@ParameterizedTest
-	@ValueSource(strings = { "https://localhost/jwks.json", "https://10.0.0.1/jwks.json", "http://192.0.9.9/jwks.json",
-			"https://[::1]/jwks.json", "nonsense", "https:///x" })
-	void doesNotReachIntoTheNetworkOfTheServer(String uri) throws IOException {
+	@CsvSource({ "https://localhost/jwks.json,the address is not allowed",
+			"https://10.0.0.1/jwks.json,the address is not allowed", "https://[::1]/jwks.json,the address is not allowed",
+			"http://192.0.9.9/jwks.json,not an https URI", "nonsense,no host", "https:///x,no host",
+			"a b,not a URI" })
+	void doesNotReachIntoTheNetworkOfTheServer(String uri, String reason) throws IOException {
 		ClienteleClient client = client(uri);
-		assertThatExceptionOfType(ClienteleUnavailableException.class).isThrownBy(() -> this.keys.get(client, "1"));
+		assertThatExceptionOfType(ClienteleUnavailableException.class).isThrownBy(() -> this.keys.get(client, "1"))
+			.withMessageContaining(reason);
 		assertThat(this.requests).hasValue(0);
 	}
 

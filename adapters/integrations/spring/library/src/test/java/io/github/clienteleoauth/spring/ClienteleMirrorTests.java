@@ -168,6 +168,22 @@ class ClienteleMirrorTests {
 	}
 
 	@Test
+	void skipsAChangeThatIsOlderThanItsCopy() throws IOException {
+		this.registry.put(FakeRegistry.client("a"));
+		this.registry.put(FakeRegistry.client("a").put("status", "suspended"));
+		started(builder()).close();
+		Path file = this.directory.resolve("mirror.ndjson");
+		Files.writeString(file, Files.readString(file).replace("\"cursor\":\"a.2\"", "\"cursor\":\"a.0\""));
+		this.registry.page = 1;
+		this.registry.feedMayContinue = new CountDownLatch(1); // after the first change
+		ClienteleMirror mirror = started(builder());
+		assertThat(mirror.health().following()).isTrue();
+		assertThat(mirror.findById("a").revision()).isEqualTo(2);
+		assertThat(mirror.find("a")).isNull();
+		this.registry.feedMayContinue.countDown();
+	}
+
+	@Test
 	void writesItsFileAfterAChange() throws IOException {
 		ClienteleMirror mirror = started(builder());
 		this.registry.put(FakeRegistry.client("later"));
