@@ -172,16 +172,16 @@ func runSteps(t *testing.T, list []step) (shown int) {
 func TestTheGuideShowsTestedCode(t *testing.T) {
 	guide, err := os.ReadFile("../../docs/authorization-servers.md")
 	require.NoError(t, err)
-	tested := ""
+	var tested strings.Builder
 	for _, file := range []string{"node/README.md", "node/example/own-token.js", "go/README.md", "spring/README.md"} {
 		text, err := os.ReadFile(filepath.Join("../../adapters/integrations", file))
 		require.NoError(t, err)
-		tested += string(text)
+		tested.Write(text)
 	}
 	blocks := regexp.MustCompile("(?s)```(?:js|go|java|properties)\n(.*?)```").FindAllStringSubmatch(string(guide), -1)
 	require.Len(t, blocks, 5)
 	for _, block := range blocks {
-		assert.Contains(t, tested, block[1])
+		assert.Contains(t, tested.String(), block[1])
 	}
 }
 
