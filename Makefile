@@ -60,7 +60,7 @@ test: ## Run all checks: generated code, lint, tests with the race detector, con
 
 .PHONY: integrations
 integrations: ## Test Spring Authorization Server, Ory Hydra and Keycloak on the service (downloads and builds them)
-	@$(MAKE) --no-print-directory machine
+	@$(MAKE) --no-print-directory integrations-machine
 	@echo "[1/2] the Maven artifacts with their tests (downloads Spring Boot and Keycloak, the first time)"
 	@$(MAKE) --no-print-directory build
 	CLIENTELE_BINARY=$(CURDIR)/dist/clientele mvn -B -q -f adapters/integrations/spring verify
@@ -78,6 +78,13 @@ machine: ## List the system packages that the tests need and the machine does no
 	need chromium chromium; [ -x /usr/sbin/pgbouncer ] || need pgbouncer pgbouncer; python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
 	[ -n "$$TEST_DATABASE_URL$$PG_BIN" ] || command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	[ -z "$$missing" ] || { echo "the tests need packages that are missing on this machine, or older than needed (nodejs 20, JDK 17); on Debian: apt-get install$$missing" >&2; exit 1; }
+
+.PHONY: integrations-machine
+integrations-machine: ## List the system packages that "make integrations" needs and the machine does not have
+	@missing=; need() { command -v $$1 >/dev/null || missing="$$missing $$2"; }; \
+	need cc gcc; need curl curl; need git git; need mvn maven; need flock util-linux; \
+	[ "$$(javac -version 2>&1 | sed -n '1s/^[a-z ]*\([0-9]*\).*/\1/p')" -ge 17 ] 2>/dev/null || missing="$$missing default-jdk-headless"; \
+	[ -z "$$missing" ] || { echo "the integrations need packages that are missing on this machine, or older than needed (JDK 17); on Debian: apt-get install$$missing" >&2; exit 1; }
 
 .PHONY: generate
 generate: ## Regenerate code from openapi.yaml

@@ -218,6 +218,12 @@ func (p Plan) Drifted() bool {
 	return len(p.Prepare) > 0 || slices.ContainsFunc(p.Decisions, func(d Decision) bool { return d.Step != StepNone })
 }
 
+// LacksSecrets reports whether a client cannot use a secret that the registry accepts, or
+// soon cannot.
+func (p Plan) LacksSecrets() bool {
+	return slices.ContainsFunc(p.Decisions, func(d Decision) bool { return d.Secret != "" })
+}
+
 // Plan compares the server with the registry, and changes nothing.
 func (w *Worker) Plan(ctx context.Context) (Plan, error) {
 	plan := Plan{ByRotation: map[Rotation]int{}}

@@ -15,10 +15,7 @@ func TestServerZitadel(t *testing.T) { conform(t, zitadelServer()) }
 func TestServerFosite(t *testing.T) { conform(t, fositeServer()) }
 
 func zitadelServer() authorizationServer {
-	return authorizationServer{
-		name: "zitadel/oidc", limit: time.Second, deploy: goExample("zitadel"),
-		withoutKeyCredentials: true, // its client_credentials takes secrets only
-	}
+	return authorizationServer{name: "zitadel/oidc", limit: time.Second, deploy: goExample("zitadel")}
 }
 
 func fositeServer() authorizationServer {

@@ -33,16 +33,12 @@ type authorizationServer struct {
 	// running registry.
 	deploy func(t *testing.T, d deployment) *running
 
-	// withoutKeyCredentials: private_key_jwt is for codes only, not for client_credentials.
-	withoutKeyCredentials bool
 	// alsoRefuses are error codes other than invalid_client with which the server rejects
 	// wrong credentials and clients that are suspended or deleted.
 	alsoRefuses []string
 	// refusesKeysWith is the error code for a key that is not the client's, if it is not
 	// invalid_client.
 	refusesKeysWith string
-	// endsRefreshTokens: a suspension ends refresh tokens for good.
-	endsRefreshTokens bool
 }
 
 // deployment is what a server is started with.
@@ -265,7 +261,7 @@ func (c *conformance) refused(o *outcome) bool {
 
 // ask sends the cheapest request for which a client must authenticate.
 func (c *conformance) ask(ctx context.Context, party relyingParty) (*outcome, error) {
-	if party.method == methodNone || party.method == methodKey && c.server.withoutKeyCredentials {
+	if party.method == methodNone {
 		return party.authenticate(ctx, c.endpoints)
 	}
 	return party.credentials(ctx, c.endpoints, "")
@@ -441,7 +437,7 @@ func (c *conformance) suspended(t *testing.T) {
 	c.enforced(t, "active again: authorize", c.logIn(shop, enforced))
 	o, err = shop.refresh(t.Context(), c.endpoints, tokens.tokens.Refresh)
 	require.NoError(t, err)
-	assert.Equal(t, !c.server.endsRefreshTokens, o.granted(), "refresh token of before: %s", o)
+	assert.True(t, o.granted(), "refresh token of before: %s", o)
 }
 
 // rotate rotates the secret of a client and returns the client with its new secret.

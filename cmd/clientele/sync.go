@@ -61,7 +61,7 @@ type syncCommand struct {
 	To     string `placeholder:"SERVER" env:"CLIENTELE_SYNC_TO" help:"Product of the authorization server: ${pushTargets}."`
 	Target string `placeholder:"URL" env:"CLIENTELE_SYNC_TARGET" help:"URL of the server's admin API, e.g. http://127.0.0.1:4445. http is accepted for loopback and private addresses."`
 
-	DryRun bool   `help:"Only compare the server with the registry, and report what differs; the exit status is 3 if anything does."`
+	DryRun bool   `help:"Only compare the server with the registry, and report what differs; the exit status is 3 if anything does, or if a client could not use its secret there."`
 	Once   bool   `help:"Reconcile once, push what differs, and end; the exit status is 1 if a client could not be pushed as it should be."`
 	Status bool   `help:"Only show who pushes, how far it is, and which clients the servers refuse."`
 	Format string `default:"text" enum:"text,json" help:"text or json, for --dry-run and --status (${default})."`
@@ -274,7 +274,10 @@ func (c *syncCommand) showPlan(ctx context.Context, worker *push.Worker) error {
 	} else {
 		err = report.PushPlan(os.Stdout, c.key().Target, plan)
 	}
-	if err == nil && plan.Drifted() {
+	if plan.Clients == 0 {
+		fmt.Fprintf(os.Stderr, "the registry has no clients of the tenant %s\n", report.Printable(c.Tenant))
+	}
+	if err == nil && (plan.Drifted() || plan.LacksSecrets()) {
 		err = errPending
 	}
 	return err
