@@ -264,9 +264,9 @@ func TestAChangeOfAClientThatIsGone(t *testing.T) {
 	p := newProxy(t, r.url)
 	var seen changes
 	m := open(t, mirror.Config{Client: connect(t, p.URL, r.token()), OnChange: seen.add})
-	var told atomic.Bool
+	// The first answer may be lost with the connections that are closed below.
 	p.set(func(w http.ResponseWriter, req *http.Request, through http.Handler) {
-		if strings.HasSuffix(req.URL.Path, "changes") && told.CompareAndSwap(false, true) {
+		if strings.HasSuffix(req.URL.Path, "changes") && len(seen.actions()) < 2 {
 			write(w, `{"data":{"next":"`+m.Health().Cursor+`x","changes":[`+document("gone", 2)+`]}}`)
 			return
 		}
