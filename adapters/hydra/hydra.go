@@ -2,7 +2,7 @@
 // measured with Hydra 2.3.0.
 //
 // Hydra has no flag for a client that is not to be served. Such a client has a grant type
-// and a response type that nobody can request, and no redirect URIs; it keeps its secret and
+// and a response type that no request can use, and no redirect URIs; it keeps its secret and
 // the tokens of its users. Hydra stores the value of one secret, hashed: it takes no hash,
 // and returns neither.
 package hydra
@@ -13,7 +13,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"net/http"
 	"net/url"
@@ -22,6 +21,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clientele-oauth/clientele/adapters/internal/adminapi"
 	"github.com/clientele-oauth/clientele/adapters/internal/serverlimits"
 	"github.com/clientele-oauth/clientele/application/push"
 	"github.com/clientele-oauth/clientele/domain"
@@ -33,7 +33,6 @@ const (
 	maxPages       = 100_000
 	maxClientBytes = 1 << 20
 	maxPageBytes   = 64 << 20
-	defaultTimeout = 10 * time.Second
 	pushedAtOnce   = 8
 	maxIdle        = 2 * pushedAtOnce
 	jsonType       = "application/json"
@@ -47,7 +46,7 @@ type Config struct {
 	// Authorize returns the value of the header Authorization, which is read again for
 	// each request; nil or an empty value means none.
 	Authorize func() (string, error)
-	// Timeout limits each request; 0 means 10 seconds.
+	// Timeout limits each request; 0 means [adminapi.DefaultTimeout].
 	Timeout time.Duration
 }
 
@@ -64,19 +63,10 @@ func New(c Config) (*Target, error) {
 	if err != nil || base.Host == "" {
 		return nil, errors.New("the URL of Hydra's admin API must be absolute")
 	}
-	if c.Timeout == 0 {
-		c.Timeout = defaultTimeout
-	}
 	if c.Authorize == nil {
 		c.Authorize = func() (string, error) { return "", nil }
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = maxIdle
-	return &Target{base: base, authorize: c.Authorize, client: &http.Client{
-		Timeout: c.Timeout, Transport: transport,
-		// A redirect would lose the body, or carry the credentials to another place.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	return &Target{base: base, authorize: c.Authorize, client: adminapi.NewClient(c.Timeout, maxIdle)}, nil
 }
 
 // Name implements [push.Target].
@@ -257,7 +247,7 @@ func (t *Target) send(ctx context.Context, method string, at *url.URL, d documen
 		return push.ErrNotHeld
 	case status.code == http.StatusConflict && method == http.MethodPost:
 		return push.ErrExists
-	case status.refuses():
+	case adminapi.IsRefusal(status.code):
 		return push.Refused(withoutSecret(status.said, secret))
 	default:
 		status.said = withoutSecret(status.said, secret)
@@ -293,17 +283,6 @@ func (e *statusError) Error() string {
 	return push.Words(fmt.Sprintf("the server responds with %d %s: %s", e.code, http.StatusText(e.code), e.said))
 }
 
-// refuses reports whether the server does not accept the client, and the credentials and
-// the address are not to blame.
-func (e *statusError) refuses() bool {
-	switch e.code {
-	case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
-		return true
-	default:
-		return false
-	}
-}
-
 // notHeldIf404 returns [push.ErrNotHeld] for a response that says that there is no client.
 func notHeldIf404(err error) error {
 	if status, ok := errors.AsType[*statusError](err); ok && status.code == http.StatusNotFound {
@@ -334,12 +313,10 @@ func (t *Target) do(ctx context.Context, method string, at *url.URL, body []byte
 		return nil, nil, err
 	}
 	defer response.Body.Close()
-	read, err := io.ReadAll(io.LimitReader(response.Body, maxBytes+1))
+	read, err := adminapi.Read(response.Body, maxBytes)
 	switch {
 	case err != nil:
-		return nil, nil, fmt.Errorf("read the response: %w", err)
-	case int64(len(read)) > maxBytes:
-		return nil, nil, fmt.Errorf("the response is larger than %d bytes", maxBytes)
+		return nil, nil, err
 	case response.StatusCode >= http.StatusMultipleChoices:
 		return nil, nil, &statusError{code: response.StatusCode, said: said(read)}
 	default:

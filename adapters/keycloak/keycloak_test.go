@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -245,6 +246,34 @@ func TestResponsesAreBounded(t *testing.T) {
 	defer endless.Close()
 	_, err := connect(t, endless.URL, nil).Find(t.Context(), "nobody")
 	require.ErrorContains(t, err, "larger than")
+}
+
+// A server that returns the same page again and again is not read for ever.
+func TestTheListOfClientsIsBounded(t *testing.T) {
+	page := make([]map[string]any, 50)
+	for i := range page {
+		page[i] = map[string]any{"id": strconv.Itoa(i), "clientId": strconv.Itoa(i)}
+	}
+	pages := 0
+	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/token") {
+			respond(w, 200, map[string]any{"access_token": "x", "expires_in": 60})
+			return
+		}
+		pages++
+		respond(w, 200, page)
+	}))
+	defer endless.Close()
+	listed := 0
+	var failed error
+	for _, err := range connect(t, endless.URL, nil).List(t.Context()) {
+		if failed = err; err == nil {
+			listed++
+		}
+	}
+	require.ErrorContains(t, failed, "has no end")
+	assert.Equal(t, len(page), listed)
+	assert.Equal(t, 2, pages)
 }
 
 func TestATokenIsSentToNoOtherAddress(t *testing.T) {

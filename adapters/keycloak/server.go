@@ -2,7 +2,6 @@ package keycloak
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/clientele-oauth/clientele/adapters/internal/adminapi"
 	"github.com/clientele-oauth/clientele/application/push"
 )
 
@@ -22,8 +22,6 @@ const (
 	maxResponse = 16 << 20
 	// maxError limits what is read of a response that reports an error.
 	maxError = 16 << 10
-	// defaultTimeout is the maximum time of one request.
-	defaultTimeout = 10 * time.Second
 	// tokenMargin is how long before its end an access token is not used any more.
 	tokenMargin = 10 * time.Second
 )
@@ -49,7 +47,7 @@ type Config struct {
 	// SetUpFlow has Prepare add the authenticator to the client authentication flow of
 	// the realm, which needs the role manage-realm.
 	SetUpFlow bool
-	// Timeout is the maximum time of one request; 0 for the default, 10 s.
+	// Timeout is the maximum time of one request; 0 means [adminapi.DefaultTimeout].
 	Timeout time.Duration
 }
 
@@ -81,19 +79,11 @@ func newServer(config Config) (*server, error) {
 		config.ClientRealm = config.Realm
 	}
 	root := strings.TrimRight(config.URL, "/")
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = concurrency
 	return &server{
 		config: config,
 		admin:  root + "/admin/realms/" + url.PathEscape(config.Realm),
 		tokens: root + "/realms/" + url.PathEscape(config.ClientRealm) + "/protocol/openid-connect/token",
-		http: &http.Client{
-			Timeout:   cmp.Or(config.Timeout, defaultTimeout),
-			Transport: transport,
-			CheckRedirect: func(*http.Request, []*http.Request) error {
-				return http.ErrUseLastResponse // a token is sent to no other address
-			},
-		},
+		http:   adminapi.NewClient(config.Timeout, concurrency),
 	}, nil
 }
 
@@ -117,8 +107,8 @@ func statusOf(err error) int {
 }
 
 // call sends a request to a path of the realm. It encodes body and decodes the response
-// into answer, unless they are nil.
-func (s *server) call(ctx context.Context, method, path string, body, answer any) error {
+// into response, unless they are nil.
+func (s *server) call(ctx context.Context, method, path string, body, response any) error {
 	token, err := s.accessToken(ctx)
 	if err != nil {
 		return err
@@ -140,7 +130,7 @@ func (s *server) call(ctx context.Context, method, path string, body, answer any
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	err = s.send(req, path, answer)
+	err = s.send(req, path, response)
 	if statusOf(err) == http.StatusUnauthorized {
 		s.forget(token)
 	}
@@ -148,7 +138,7 @@ func (s *server) call(ctx context.Context, method, path string, body, answer any
 }
 
 // send sends a request and decodes the response. path is for errors.
-func (s *server) send(req *http.Request, path string, answer any) error {
+func (s *server) send(req *http.Request, path string, response any) error {
 	resp, err := s.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("keycloak: %w", err)
@@ -158,17 +148,14 @@ func (s *server) send(req *http.Request, path string, answer any) error {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxError)) // the status alone will do
 		return &statusError{method: req.Method, path: path, status: resp.StatusCode, said: words(text)}
 	}
-	if answer == nil {
+	if response == nil {
 		return nil
 	}
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
-	switch {
-	case err != nil:
-		return fmt.Errorf("keycloak: %s %s: %w", req.Method, path, err)
-	case len(text) > maxResponse:
-		return fmt.Errorf("keycloak: %s %s: the response is larger than %d bytes", req.Method, path, maxResponse)
+	text, err := adminapi.Read(resp.Body, maxResponse)
+	if err == nil {
+		err = json.Unmarshal(text, response)
 	}
-	if err := json.Unmarshal(text, answer); err != nil {
+	if err != nil {
 		return fmt.Errorf("keycloak: %s %s: %w", req.Method, path, err)
 	}
 	return nil
@@ -212,18 +199,18 @@ func (s *server) accessToken(ctx context.Context) (string, error) {
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.SetBasicAuth(url.QueryEscape(s.config.ClientID), url.QueryEscape(secret)) // RFC 6749 §2.3.1
-	var answer struct {
+	var response struct {
 		Token     string `json:"access_token"`
 		ExpiresIn int64  `json:"expires_in"`
 	}
 	asked := time.Now()
-	if err := s.send(req, "token endpoint", &answer); err != nil {
+	if err := s.send(req, "token endpoint", &response); err != nil {
 		return "", err
 	}
-	if answer.Token == "" {
+	if response.Token == "" {
 		return "", errors.New("keycloak: the token endpoint returned no access token")
 	}
-	s.token, s.expires = answer.Token, asked.Add(time.Duration(answer.ExpiresIn)*time.Second-tokenMargin)
+	s.token, s.expires = response.Token, asked.Add(time.Duration(response.ExpiresIn)*time.Second-tokenMargin)
 	return s.token, nil
 }
 

@@ -9,13 +9,17 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/clientele-oauth/clientele/adapters/internal/adminapi"
 	"github.com/clientele-oauth/clientele/adapters/internal/serverlimits"
 	"github.com/clientele-oauth/clientele/application/push"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// pageSize is how many clients List reads at a time.
-const pageSize = 50
+// Limits of List.
+const (
+	pageSize = 50 // clients that are read at a time
+	maxPages = 100_000
+)
 
 // concurrency is how many calls at a time Keycloak serves well.
 const concurrency = 4
@@ -61,14 +65,15 @@ func (t *Target) Check(want push.Client) domain.Findings {
 // List returns all clients of the realm.
 func (t *Target) List(ctx context.Context) iter.Seq2[push.Held, error] {
 	return func(yield func(push.Held, error) bool) {
-		seen := map[string]bool{} // a client that is created meanwhile moves others to the next page
-		for first := 0; ; first += pageSize {
+		seen := map[string]bool{} // a client that is created while they are listed moves others to the next page
+		for first := 0; first < maxPages*pageSize; first += pageSize {
 			var page []*document
 			query := url.Values{"first": {strconv.Itoa(first)}, "max": {strconv.Itoa(pageSize)}}
 			if err := t.server.call(ctx, http.MethodGet, "/clients?"+query.Encode(), nil, &page); err != nil {
 				yield(push.Held{}, err)
 				return
 			}
+			before := len(seen)
 			for _, d := range page {
 				if d == nil || seen[d.id] {
 					continue
@@ -81,7 +86,11 @@ func (t *Target) List(ctx context.Context) iter.Seq2[push.Held, error] {
 			if len(page) < pageSize {
 				return
 			}
+			if len(seen) == before { // the server does not page
+				break
+			}
 		}
+		yield(push.Held{}, errors.New("keycloak: the list of clients has no end"))
 	}
 }
 
@@ -141,7 +150,7 @@ func (t *Target) Put(ctx context.Context, want push.Client, held *push.Held) err
 		if statusOf(err) == http.StatusConflict {
 			return push.ErrExists
 		}
-		return t.judged(ctx, err)
+		return t.refusal(ctx, err)
 	}
 	d, err := native(*held)
 	if err != nil {
@@ -167,7 +176,7 @@ func (t *Target) replace(ctx context.Context, d *document, body map[string]any) 
 	if statusOf(err) == http.StatusNotFound {
 		return push.ErrNotHeld
 	}
-	return t.judged(ctx, err)
+	return t.refusal(ctx, err)
 }
 
 // link links and unlinks client scopes. PUT of a client ignores them.
@@ -185,24 +194,23 @@ func (t *Target) link(ctx context.Context, d *document, links []link) error {
 	return nil
 }
 
-// judged returns a refusal if an error is about the client and not about the server.
-// Keycloak answers 500 to values that are too long for its database. So a 500 is about the
+// refusal returns a refusal if an error is about the client and not about the server.
+// Keycloak responds with 500 to values that are too long for its database. So a 500 is about the
 // client if the server works otherwise.
-func (t *Target) judged(ctx context.Context, err error) error {
+func (t *Target) refusal(ctx context.Context, err error) error {
 	failed, ok := errors.AsType[*statusError](err)
 	if !ok {
 		return err
 	}
-	switch failed.status {
-	case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
-		return push.Refused(fmt.Sprintf("status %d: %s", failed.status, failed.said))
-	case http.StatusInternalServerError:
+	refused := adminapi.IsRefusal(failed.status)
+	if failed.status == http.StatusInternalServerError {
 		var page []*document
-		if t.server.call(ctx, http.MethodGet, "/clients?first=0&max=1", nil, &page) == nil {
-			return push.Refused(fmt.Sprintf("status %d: %s", failed.status, failed.said))
-		}
+		refused = t.server.call(ctx, http.MethodGet, "/clients?first=0&max=1", nil, &page) == nil
 	}
-	return err
+	if !refused {
+		return err
+	}
+	return push.Refused(fmt.Sprintf("status %d: %s", failed.status, failed.said))
 }
 
 // Disable disables a client.
