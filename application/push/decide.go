@@ -275,7 +275,7 @@ func (w *Worker) secret(ctx context.Context, client domain.Client, held *Held) (
 	return locked, nil
 }
 
-// randomSecret returns a secret that nobody gets to know.
+// randomSecret returns a secret that no client gets.
 func (w *Worker) randomSecret() string {
 	entropy := w.config.Random.Entropy()
 	return "locked_" + base64.RawURLEncoding.EncodeToString(entropy[:])

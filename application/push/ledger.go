@@ -24,7 +24,7 @@ type Ledger interface {
 	ReleaseLease(ctx context.Context, l Lease) error
 
 	// SaveProgress stores what was done under the lease, all or nothing, durably before
-	// it returns. The error is [ErrLeaseLost] if another holder has had it meanwhile;
+	// it returns. The error is [ErrLeaseLost] if another holder has had it since;
 	// then nothing changes.
 	SaveProgress(ctx context.Context, l Lease, p Progress) error
 
@@ -84,8 +84,8 @@ type Problem struct {
 // State is what is stored for a target.
 type State struct {
 	Key
-	Holder       string    // empty if nobody pushes
-	LeaseEnds    time.Time // zero if nobody pushes
+	Holder       string    // empty if no process pushes
+	LeaseEnds    time.Time // zero if no process pushes
 	Cursor       application.Cursor
 	SavedAt      time.Time // when progress was stored last; zero if never
 	ReconciledAt time.Time // zero if never

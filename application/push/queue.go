@@ -286,6 +286,15 @@ func (q *queue) abandon(j job) {
 	j.running = false
 }
 
+// forgetCursors makes that no position of an open checkpoint is ever reached.
+func (q *queue) forgetCursors() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, c := range q.checkpoints {
+		c.cursor = ""
+	}
+}
+
 // behind returns how many checkpoints are not reached.
 func (q *queue) behind() int {
 	q.mu.Lock()

@@ -100,3 +100,14 @@ func TestACheckpointWaitsForThoseBeforeIt(t *testing.T) {
 	assert.Equal(t, cursor, again)
 	assert.True(t, reconciled)
 }
+
+func TestForgottenCursorsAreNotReached(t *testing.T) {
+	q := newQueue(1)
+	old := q.open("s1", false)
+	q.mark("a", old, time.Time{}, false)
+	q.close(old)
+	q.forgetCursors()
+	q.done(taken(t, q), false, 0, soon)
+	cursor, _ := q.reached()
+	assert.Empty(t, cursor)
+}

@@ -41,7 +41,7 @@ type Target interface {
 	Check(want Client) domain.Findings
 
 	// List returns all clients at the server, managed or not, in any order. It reads
-	// them in pages, so a client that is created or deleted meanwhile may be missing.
+	// them in pages, so a client that is created or deleted during that time may be missing.
 	// The iteration ends with the first error.
 	List(ctx context.Context) iter.Seq2[Held, error]
 
@@ -125,11 +125,11 @@ type Mark struct {
 	// Revision is the one that was pushed.
 	Revision domain.RevisionNumber
 	// SecretID identifies the secret in the registry whose value the server holds.
-	// [LockedSecret] means a random value that nobody knows; empty means no secret.
+	// [LockedSecret] means a random value that no client has; empty means no secret.
 	SecretID string
 }
 
-// LockedSecret is the [Mark.SecretID] of a secret that nobody knows.
+// LockedSecret is the [Mark.SecretID] of a random secret that no client has.
 const LockedSecret = "locked"
 
 // Held is a client at a server.

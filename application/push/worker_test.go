@@ -571,7 +571,7 @@ func TestAWrongDatabaseDisablesNothing(t *testing.T) {
 func TestSecrets(t *testing.T) {
 	onEachStore(t, func(t *testing.T, f *fixture) {
 		first := f.register("app")
-		// Nobody has told the value: the server gets one that nobody knows.
+		// The value is not known: the server gets a random one, which no client has.
 		f.run(f.worker(nil))
 		assert.Contains(t, f.problem("app", push.ProblemSecret).Reason, "unknown to the server")
 		r, _ := f.server.get("app")

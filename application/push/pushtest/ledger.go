@@ -113,7 +113,7 @@ func takeOver(t *testing.T, l push.Ledger) {
 	assert.Equal(t, "b", state(t, l).Holder)
 
 	acquire(t, l, key, "b", time.Millisecond)
-	require.Eventually(t, func() bool { return state(t, l).Holder == "" }, 10*time.Second, 5*time.Millisecond, "nobody pushes")
+	require.Eventually(t, func() bool { return state(t, l).Holder == "" }, 10*time.Second, 5*time.Millisecond, "no process pushes")
 	assert.Zero(t, state(t, l).LeaseEnds)
 }
 
@@ -182,7 +182,7 @@ func fencedProgress(t *testing.T, l push.Ledger) {
 	assert.Zero(t, s.ReconciledAt)
 	require.NoError(t, l.SaveProgress(t.Context(), second, push.Progress{Cursor: "s2"}))
 
-	// The name alone is not enough: the same process may have lost the lease meanwhile.
+	// The name alone is not enough: the same process may have lost the lease since.
 	require.NoError(t, l.ReleaseLease(t.Context(), second))
 	third := acquire(t, l, key, "a", time.Minute)
 	assert.Greater(t, third.Fence, second.Fence)
