@@ -275,7 +275,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	}
 	served := make(chan error, 2)
 	if c.AdminListen != "" {
-		operators, err := c.serveOperators(ctx, rest.NewOperatorHandler(surface, metrics.Handler()), log, served)
+		operators, err := serveOperators(ctx, c.AdminListen, rest.NewOperatorHandler(surface, metrics.Handler()), log, func(err error) { served <- err })
 		if err != nil {
 			return err
 		}
@@ -327,11 +327,11 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	return nil
 }
 
-// serveOperators starts the admin listener. An error that ends it is sent to served.
-func (c *serveCommand) serveOperators(
-	ctx context.Context, handler http.Handler, log *slog.Logger, served chan<- error,
+// serveOperators starts the admin listener. It calls failed with an error that ends it.
+func serveOperators(
+	ctx context.Context, address string, handler http.Handler, log *slog.Logger, failed func(error),
 ) (*http.Server, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.AdminListen)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
@@ -339,7 +339,7 @@ func (c *serveCommand) serveOperators(
 	log.InfoContext(ctx, "admin listener started", "operators", listener.Addr().String())
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			served <- err
+			failed(err)
 		}
 	}()
 	return server, nil

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -198,7 +197,9 @@ func (c *syncCommand) Run(ctx context.Context) (err error) {
 	metrics.WatchPush(c.key().Target, worker.Stats)
 	db.watch(metrics)
 	if c.AdminListen != "" {
-		operators, err := serveSyncOperators(ctx, c.AdminListen, metrics, db, log)
+		operators, err := serveOperators(ctx, c.AdminListen, syncOperatorHandler(metrics, db), log, func(err error) {
+			log.WarnContext(ctx, "the admin listener has ended", "error", err)
+		})
 		if err != nil {
 			return err
 		}
@@ -342,8 +343,8 @@ func reportProgress(ctx context.Context, worker *push.Worker) (end func()) {
 	}
 }
 
-// serveSyncOperators starts the admin listener.
-func serveSyncOperators(ctx context.Context, address string, metrics *telemetry.Metrics, db database, log *slog.Logger) (*http.Server, error) {
+// syncOperatorHandler serves the admin listener.
+func syncOperatorHandler(metrics *telemetry.Metrics, db database) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics.Handler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
@@ -354,16 +355,5 @@ func serveSyncOperators(ctx context.Context, address string, metrics *telemetry.
 			http.Error(w, "the store is not available", http.StatusServiceUnavailable)
 		}
 	})
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout}
-	log.InfoContext(ctx, "admin listener started", "operators", listener.Addr().String())
-	go func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.WarnContext(ctx, "the admin listener has ended", "error", err)
-		}
-	}()
-	return server, nil
+	return mux
 }
