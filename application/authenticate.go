@@ -18,8 +18,8 @@ type AuthenticationRequest struct {
 	// Certificate is the certificate of the mutual TLS connection, see
 	// [CredentialReader.ReadCertificate].
 	Certificate string
-	// CertificateUnverified reports that nobody has validated the chain of the
-	// certificate. It can then not be used for tls_client_auth.
+	// CertificateUnverified reports that the chain of the certificate was not
+	// validated. It can then not be used for tls_client_auth.
 	CertificateUnverified bool
 	// Audiences are the values of "aud" that the server accepts in client assertions.
 	Audiences []string
@@ -48,8 +48,8 @@ const undecidedAfter = 2 * time.Second
 // [Registry.VerifySecret], or wraps [ErrUnavailable] if it cannot be decided: the store or
 // the keys of the client are not available, or its stored record cannot be read.
 //
-// An assertion counts as used only if everything else about it is valid, so that nobody
-// can use up the assertion of a client without its key.
+// An assertion counts as used only if everything else about it is valid, so that only
+// a holder of the client's key can use it up.
 func (r *Registry) Authenticate(ctx context.Context, caller Caller, request AuthenticationRequest) (Authentication, error) {
 	if err := caller.May(OpAuthenticateClient); err != nil {
 		return Authentication{}, err
@@ -179,8 +179,8 @@ func (a *authentication) find(ctx context.Context) (domain.AuthFailure, error) {
 		return "", err
 	}
 	if a.credentials.Secret != "" {
-		var nobody domain.Client
-		nobody.VerifySecret(a.credentials.Secret, a.registry.config.Peppers, a.registry.now())
+		var unknown domain.Client
+		unknown.VerifySecret(a.credentials.Secret, a.registry.config.Peppers, a.registry.now())
 		if err := a.registry.admitGuess(identity); err != nil {
 			return "", err
 		}

@@ -274,7 +274,7 @@ func TestFailuresAreLimitedByClient(t *testing.T) {
 		}
 		for _, id := range []domain.ClientID{"own", "used", "strong"} {
 			for range 10 {
-				assert.NotEmpty(t, verify(t, r, id, values[id]), "nobody can lock out %s", id)
+				assert.NotEmpty(t, verify(t, r, id, values[id]), "no caller can lock out %s", id)
 			}
 		}
 		advance(r, 10*time.Second)

@@ -35,7 +35,7 @@ type SecretEndsRun struct {
 // a secret whose grace period or lifetime has ended, so that readers of the change feed
 // learn of it. Any number of processes may call it, as often as they like: what is to be
 // done follows from the stored clients alone, and each revision is committed once. A client
-// that somebody else changes at the same moment is looked at again by the next call.
+// that another caller changes at the same moment is looked at again by the next call.
 //
 // It returns when no secret end is left, after a bounded number of clients, or with the
 // error of the store. A damaged client does not keep it from the others.

@@ -27,7 +27,7 @@ type Verification struct {
 // It is a [*RetryError] for [ErrTooManyRequests] if too many verifications of the client
 // have failed, but never for a value that cannot have been guessed: a secret that the
 // registry made, or another one of which the value looks random, is valid however many
-// have failed, so that nobody can lock a client out by sending wrong values. A secret that
+// have failed, so that wrong values cannot lock a client out. A secret that
 // could be guessed is then valid only if this process has verified it before.
 func (r *Registry) VerifySecret(ctx context.Context, caller Caller, id domain.ClientID, value string) (Verification, error) {
 	if err := caller.May(OpVerifySecret); err != nil {

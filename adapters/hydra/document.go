@@ -207,7 +207,7 @@ func (d document) mark() storedMark {
 // held returns the client as the port has it.
 func (d document) held() push.Held {
 	var id string
-	_ = json.Unmarshal(d["client_id"], &id) // a client without one is nobody's
+	_ = json.Unmarshal(d["client_id"], &id) // a client without one has the empty identifier
 	var grants []string
 	_ = json.Unmarshal(d[grantTypesMember], &grants)
 	m := d.mark()

@@ -38,7 +38,7 @@ func (s *Store) ReleaseLease(ctx context.Context, l push.Lease) error {
 }
 
 // SaveProgress implements [push.Ledger]. The statement that checks the lease also locks
-// its row, so nobody can take over before the transaction ends.
+// its row, so no other process can take over before the transaction ends.
 func (s *Store) SaveProgress(ctx context.Context, l push.Lease, p push.Progress) error {
 	const (
 		save = `

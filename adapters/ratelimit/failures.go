@@ -16,7 +16,7 @@ const failureSlots = 1 << 16
 // client: it allows a number of failures per minute, and as many at once.
 //
 // Clients are assigned to a fixed number of slots by a hash with a random seed. So the
-// memory is constant, and nobody can make the limiter forget the failures of a client by
+// memory is constant, and no caller can make the limiter forget the failures of a client by
 // failing for many others, also for ones that do not exist. Two clients in one slot share
 // its failures.
 type FailureLimiter struct {

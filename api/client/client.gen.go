@@ -4772,7 +4772,7 @@ type ClientInterface interface {
 	// up. After a 503, or without a response, it may be: do not repeat the request.
 	//
 	// **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
-	// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
+	// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if your server has not either, send
 	// `"certificate_verified": false`, and the certificate cannot be used for `tls_client_auth`.
 	//
 	// **Keeping a result.** The same credentials may be accepted until `cacheable_until`, which ends no later than the
@@ -4811,7 +4811,7 @@ type ClientInterface interface {
 	// up. After a 503, or without a response, it may be: do not repeat the request.
 	//
 	// **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
-	// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
+	// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if your server has not either, send
 	// `"certificate_verified": false`, and the certificate cannot be used for `tls_client_auth`.
 	//
 	// **Keeping a result.** The same credentials may be accepted until `cacheable_until`, which ends no later than the
@@ -5248,7 +5248,7 @@ type ClientInterface interface {
 // up. After a 503, or without a response, it may be: do not repeat the request.
 //
 // **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
-// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
+// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if your server has not either, send
 // `"certificate_verified": false`, and the certificate cannot be used for `tls_client_auth`.
 //
 // **Keeping a result.** The same credentials may be accepted until `cacheable_until`, which ends no later than the
@@ -5297,7 +5297,7 @@ func (c *Client) AuthenticateClientWithBody(ctx context.Context, params *Authent
 // up. After a 503, or without a response, it may be: do not repeat the request.
 //
 // **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
-// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
+// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if your server has not either, send
 // `"certificate_verified": false`, and the certificate cannot be used for `tls_client_auth`.
 //
 // **Keeping a result.** The same credentials may be accepted until `cacheable_until`, which ends no later than the
@@ -8280,7 +8280,7 @@ type ClientWithResponsesInterface interface {
 	// up. After a 503, or without a response, it may be: do not repeat the request.
 	//
 	// **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
-	// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
+	// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if your server has not either, send
 	// `"certificate_verified": false`, and the certificate cannot be used for `tls_client_auth`.
 	//
 	// **Keeping a result.** The same credentials may be accepted until `cacheable_until`, which ends no later than the
@@ -8319,7 +8319,7 @@ type ClientWithResponsesInterface interface {
 	// up. After a 503, or without a response, it may be: do not repeat the request.
 	//
 	// **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
-	// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
+	// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if your server has not either, send
 	// `"certificate_verified": false`, and the certificate cannot be used for `tls_client_auth`.
 	//
 	// **Keeping a result.** The same credentials may be accepted until `cacheable_until`, which ends no later than the
@@ -11891,7 +11891,7 @@ func (r GetPublicKeysResult) ContentType() string {
 // up. After a 503, or without a response, it may be: do not repeat the request.
 //
 // **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
-// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
+// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if your server has not either, send
 // `"certificate_verified": false`, and the certificate cannot be used for `tls_client_auth`.
 //
 // **Keeping a result.** The same credentials may be accepted until `cacheable_until`, which ends no later than the
@@ -11936,7 +11936,7 @@ func (c *ClientWithResponses) AuthenticateClientWithBodyWithResponse(ctx context
 // up. After a 503, or without a response, it may be: do not repeat the request.
 //
 // **Certificates.** The registry checks the dates and the subject, or for `self_signed_tls_client_auth` whether the
-// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if nobody has, send
+// client's keys have the certificate as the first of their `x5c`. It does not validate a chain: if your server has not either, send
 // `"certificate_verified": false`, and the certificate cannot be used for `tls_client_auth`.
 //
 // **Keeping a result.** The same credentials may be accepted until `cacheable_until`, which ends no later than the

@@ -25,7 +25,7 @@ func StaticToken(token string) TokenSource {
 const maxTokenBytes = 64 << 10
 
 // FileToken returns a source that reads the token from a file for each request, so that
-// whatever renews the file needs to tell nobody. Space around the token is ignored.
+// so the program that renews the file needs no further step. Space around the token is ignored.
 func FileToken(path string) TokenSource {
 	return func(context.Context) (string, error) {
 		file, err := os.Open(path)

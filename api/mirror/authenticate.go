@@ -19,7 +19,7 @@ type Credentials struct {
 	// client_assertion_type and client_assertion are sent.
 	Form url.Values
 	// Certificate is the certificate of the TLS connection, in PEM or as a proxy forwards
-	// it. CertificateUnverified reports that nobody has validated its chain.
+	// it. CertificateUnverified reports that its chain was not validated.
 	Certificate           string
 	CertificateUnverified bool
 	// Audiences are the values of aud that the server accepts in client assertions.

@@ -22,7 +22,7 @@ func tokenEndpoint(clients *mirror.Mirror) http.HandlerFunc {
 		id, secret, _ := r.BasicAuth()
 		_, err := clients.VerifySecret(r.Context(), id, secret)
 		switch {
-		case errors.Is(err, mirror.ErrUnavailable): // nobody knows: not the client's fault
+		case errors.Is(err, mirror.ErrUnavailable): // unknown: not the client's fault
 			w.WriteHeader(http.StatusServiceUnavailable)
 			_ = json.NewEncoder(w).Encode(map[string]string{"error": "server_error"})
 		case err != nil: // mirror.ErrNotFound or mirror.ErrWrongSecret

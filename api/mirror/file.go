@@ -239,7 +239,7 @@ func (m *Mirror) writeFile() (err error) {
 	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	// A file that somebody else made under this name is not used.
+	// A file that another program made under this name is not used.
 	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err

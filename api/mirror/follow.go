@@ -78,7 +78,7 @@ func (m *Mirror) step(ctx context.Context) (idle bool, err error) {
 
 // resync replaces the copy by a new snapshot with all changes until now. Only then is it
 // visible: the feed repeats changes from before the snapshot, and for a client that was
-// deleted meanwhile they would bring it back for a moment.
+// deleted since then they would bring it back for a moment.
 func (m *Mirror) resync(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
 	defer cancel()

@@ -203,7 +203,7 @@ func TestALostPosition(t *testing.T) {
 }
 
 // Changes that arrive while the snapshot is read are not lost, whatever the snapshot has of
-// them, and a client that was deleted meanwhile does not come back.
+// them, and a client that was deleted in the meantime does not come back.
 func TestChangesDuringTheSnapshot(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)

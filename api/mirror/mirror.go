@@ -63,7 +63,7 @@ type Config struct {
 	// cannot be mirrored. 0 means 512 MiB.
 	MaxBytes int64
 	// OnChange is called after each change of the copy, in the order of the changes. It
-	// must not block: the mirror does not follow the registry meanwhile.
+	// must not block: the mirror does not follow the registry until it returns.
 	OnChange func(Change)
 	// Log gets a line when the contact to the registry is lost or regained, and when a file
 	// cannot be used. The default is slog.Default().

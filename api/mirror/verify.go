@@ -147,7 +147,7 @@ func (m *Mirror) join(e *entry, key digest, now time.Time, id, value string) (*f
 	return f, Verification{}, nil
 }
 
-// leave ends the wait for a flight, and the flight if nobody else waits for it.
+// leave ends the wait for a flight, and the flight if no other caller waits for it.
 func (e *entry) leave(key digest, f *flight) {
 	e.cache.mu.Lock()
 	defer e.cache.mu.Unlock()
@@ -161,7 +161,7 @@ func (e *entry) leave(key digest, f *flight) {
 }
 
 // fly asks the registry. The result is kept in the entry that was current at the start: if
-// the client changed meanwhile, nobody reads it.
+// the client has changed since then, it is not read.
 func (m *Mirror) fly(ctx context.Context, e *entry, key digest, f *flight, id, value string) {
 	response, started, err := m.ask(ctx, id, value)
 	c := &e.cache

@@ -374,7 +374,7 @@ func TestHashesThatFailAreReadAgain(t *testing.T) {
 	p.set(only("secret-verifiers", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
 	current := r.rotate("app", 0)
 	soon(t, func() bool { return m.Health().LastError != nil }, "the failure is reported")
-	assert.False(t, verified(t, m, "app", current).Local, "the registry is asked meanwhile")
+	assert.False(t, verified(t, m, "app", current).Local, "the registry is asked in the meantime")
 	p.set(nil)
 	soon(t, func() bool {
 		e, err := m.VerifySecret(t.Context(), "app", current)

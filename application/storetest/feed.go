@@ -92,7 +92,7 @@ func feedDuringCommits(t *testing.T, store application.Store) {
 }
 
 // readDuringCommits requires that concurrent readers of a feed get each of the revisions
-// that writers commit meanwhile in their tenants.
+// that writers commit at the same time in their tenants.
 func readDuringCommits(t *testing.T, store application.Store, of domain.TenantID, tenantOf func(writer int) domain.TenantID) {
 	t.Helper()
 	const writers, each, readers = 8, 12, 3

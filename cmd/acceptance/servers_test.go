@@ -463,7 +463,7 @@ func (c *conformance) rotatedWithGrace(t *testing.T) {
 	before := c.confidential(t, "shop-grace")
 	began := time.Now()
 	after := c.rotate(t, before, int(grace.Seconds()))
-	if c.running.holdsSecrets() { // and nobody hands the new one over: never silently
+	if c.running.holdsSecrets() { // and the new one is not handed over: never silently
 		c.enforced(t, "rotated: reported", c.report(before))
 	} else {
 		c.enforced(t, "rotated with a grace period: new accepted", c.acceptance(after))

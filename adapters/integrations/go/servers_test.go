@@ -243,7 +243,7 @@ func assertions(w *world) {
 	assert.Equal(w, http.StatusOK, servertest.Post(w, w.Token, form).Status)
 	assert.Equal(w, "invalid_client", servertest.Post(w, w.Token, form).ErrorCode(), "twice")
 	other := servertest.NewKey(w, w.key.ID)
-	assert.Equal(w, "invalid_client", w.byKey("key", other).ErrorCode(), "a key of somebody else")
+	assert.Equal(w, "invalid_client", w.byKey("key", other).ErrorCode(), "a key of another client")
 	assert.Equal(w, "invalid_client", w.byKey("basic", w.key).ErrorCode(), "a client without keys")
 	now := time.Now()
 	for name, change := range map[string]func(map[string]any){

@@ -1,6 +1,6 @@
 // Package keycloaktest is a small stand-in for Keycloak: its Admin REST API for clients and
 // flows, and the token endpoint with client_credentials. It behaves as Keycloak 26.7.3 was
-// seen to: how it merges, what it ignores, and what it answers with 500. Tests use it,
+// seen to: how it merges, what it ignores, and to what it responds with 500. Tests use it,
 // because the real one takes a minute to start; the suite runs against both.
 package keycloaktest
 
@@ -207,7 +207,7 @@ func body(r *http.Request) map[string]any {
 	return members
 }
 
-// fault answers requests that the server does not take.
+// fault responds to requests that the server does not take.
 func fault(w http.ResponseWriter, members map[string]any) bool {
 	values := []any{members["name"], members["description"], members["baseUrl"]}
 	uris, _ := members["redirectUris"].([]any)
@@ -299,7 +299,7 @@ func merge(client, members map[string]any) {
 	}
 }
 
-// held returns the client of the path, or answers 404.
+// held returns the client of the path, or responds with 404.
 func (s *Server) held(w http.ResponseWriter, r *http.Request) map[string]any {
 	client := s.clients[r.PathValue("id")]
 	if client == nil {
@@ -425,7 +425,7 @@ func (s *Server) Change(id string, change func(members, attributes map[string]an
 	}
 }
 
-// Fail makes the server answer every request with 503 from now on.
+// Fail makes the server respond to every request with 503 from now on.
 func (s *Server) Fail() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

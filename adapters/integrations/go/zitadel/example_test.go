@@ -46,7 +46,7 @@ func serve(ctx context.Context, address, issuer string, config *op.Config, rest 
 
 // readme end
 
-// yours is what the storage of a provider has besides the clients.
+// yours is what the storage of a provider has in addition to the clients.
 type yours interface {
 	op.AuthStorage
 	SetUserinfoFromScopes(ctx context.Context, userinfo *oidc.UserInfo, userID, clientID string, scopes []string) error

@@ -46,7 +46,7 @@ export function interactions(provider) {
       if (!form.get('password') || accounts.get(username) !== form.get('password')) return html(loginPage('The name or the password is wrong.'));
       return provider.interactionFinished(request, response, { login: { accountId: username } }, { mergeWithLastSubmission: false });
     }
-    // The registry says which clients are first-party ones, so that nobody is asked.
+    // The registry says which clients are first-party ones, so that the user is not asked.
     if (request.method !== 'POST' && !client.skip_consent) return html(consentPage(client, interaction.params.scope));
     const grantId = await grant(provider, interaction);
     return provider.interactionFinished(request, response, { consent: { grantId } }, { mergeWithLastSubmission: true });

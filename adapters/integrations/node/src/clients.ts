@@ -14,7 +14,7 @@ export interface ClientMetadata {
   [field: string]: unknown;
 }
 
-/** A client in the copy. It is kept as text: small, and nobody can change it by accident. */
+/** A client in the copy. It is kept as text: small, and safe from changes by accident. */
 interface Entry {
   readonly revision: number;
   readonly active: boolean;

@@ -45,7 +45,7 @@ class TemporarilyUnavailable extends Error {
   }
 }
 
-/** The key of placeholders. Nobody can know it, and it ends with the process. */
+/** The key of placeholders. It never leaves the process, and ends with it. */
 const placeholderKey = randomBytes(32);
 
 /** oidc-provider wants a secret of clients that use one. It has this one, which no one can send. */

@@ -351,7 +351,7 @@ export class Registry extends EventEmitter<Events> {
     // What was known of secrets may be older than what the snapshot has.
     this.#verifications.dropAll();
     this.#writeSoon();
-    this.#tell('synchronized', { clients: clients.size });
+    this.#emit('synchronized', { clients: clients.size });
     void this.#checkAll();
   }
 
@@ -372,7 +372,7 @@ export class Registry extends EventEmitter<Events> {
       applied += 1;
       if (this.#verifiers && clients.lacksVerifiers(clientId)) this.#missingVerifiers.add(clientId);
       this.#checkOne(clientId);
-      this.#tell('change', { clientId, action, revision });
+      this.#emit('change', { clientId, action, revision });
     }
     this.#caughtUp ||= !changes.length;
     this.#cursor = next;
@@ -405,7 +405,7 @@ export class Registry extends EventEmitter<Events> {
           const { data } = await this.#transport.send(path, { timeout: RESPONSE_TIME }, (response) => readObject(response, MAX_VERIFIERS_BYTES));
           if (!isObject(data) || data['secret_verifiers'] === undefined) throw new ProtocolError('the registry sent no hashes of secrets');
           clients.setVerifiers(id, revision, data['secret_verifiers']);
-          // A client that changed meanwhile goes behind the others.
+          // A client that has changed since then goes behind the others.
           this.#missingVerifiers.delete(id);
           if (this.#clients?.lacksVerifiers(id)) this.#missingVerifiers.add(id);
           this.#writeSoon();
@@ -421,7 +421,7 @@ export class Registry extends EventEmitter<Events> {
   }
 
   /** Calls the listeners. Their errors are not failures of the registry. */
-  #tell<Name extends keyof Events>(name: Name, ...values: Events[Name]): void {
+  #emit<Name extends keyof Events>(name: Name, ...values: Events[Name]): void {
     try {
       (this as EventEmitter).emit(name, ...values);
     } catch (error) {
@@ -546,7 +546,7 @@ export class Registry extends EventEmitter<Events> {
     const ids = clients.ids();
     for (let i = 0; i < ids.length && this.#clients === clients && !this.#closed; i += CHECKS_AT_ONCE) {
       for (const id of ids.slice(i, i + CHECKS_AT_ONCE)) this.#checkOne(id);
-      // Requests go on meanwhile.
+      // Requests are served at the same time.
       await new Promise((resolve) => { setImmediate(resolve); });
     }
   }

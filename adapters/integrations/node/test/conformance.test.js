@@ -112,7 +112,7 @@ test('a server obeys the registry', async (t) => {
     assert.equal((await keyCredentials(issuer, 'key', key)).status, 200);
   });
 
-  await t.test('a client that the server refuses is reported and disturbs nobody', async () => {
+  await t.test('a client that the server refuses is reported and disturbs no other client', async () => {
     await registry.create({ client_id: 'foreign', name: 'Foreign', grant_types: ['client_credentials'], scopes: ['unknown'] });
     await eventually('it is reported', async () => (await health()).rejectedCount === 1, limit);
     const [refusal] = (await health()).rejected;

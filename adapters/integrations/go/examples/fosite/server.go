@@ -168,7 +168,7 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 		showLogin(w, id)
 		return
 	}
-	if _, err := s.clients.Client(p.request.GetClient().GetID()); err != nil { // it may have been suspended meanwhile
+	if _, err := s.clients.Client(p.request.GetClient().GetID()); err != nil { // it may have been suspended since
 		s.provider.WriteAuthorizeError(ctx, w, fosite.NewAuthorizeRequest(), err)
 		return
 	}

@@ -173,7 +173,7 @@ func (s *storage) DeleteAuthRequest(_ context.Context, id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.requests[id]; !ok {
-		return errNotFound // another request has redeemed the code meanwhile
+		return errNotFound // another request has redeemed the code since
 	}
 	delete(s.requests, id)
 	for value, c := range s.codes {

@@ -58,7 +58,7 @@ func NewRegistry(t testing.TB, binary string) *Registry {
 	return r
 }
 
-// FreeAddress returns an address that nobody listens at.
+// FreeAddress returns an address without a listener.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")

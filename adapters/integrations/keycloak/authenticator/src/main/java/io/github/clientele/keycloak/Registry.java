@@ -42,7 +42,7 @@ final class Registry {
    */
   record Verification(boolean valid, Duration maxAge) {}
 
-  /** The registry cannot tell whether a secret is valid, which says nothing about the secret. */
+  /** It is unknown whether a secret is valid, which says nothing about the secret. */
   static final class Unavailable extends Exception {
     private static final long serialVersionUID = 1L;
     private final long retryAfterSeconds;
@@ -58,7 +58,7 @@ final class Registry {
     }
   }
 
-  /** The registry rejects longer values, so they are nobody's secret. */
+  /** The registry rejects longer values, so no client has them. */
   static final int MAX_SECRET_CHARACTERS = 512;
 
   private static final int MAX_RESPONSE_BYTES = 64 << 10;
@@ -177,7 +177,7 @@ final class Registry {
       return new Verification(data.path("valid").booleanValue(), Duration.ofSeconds(Math.max(0, data.path("max_age_seconds").asLong())));
     }
     // Only the registry itself can say that there is no such client; a proxy that knows no such
-    // path does not answer in this form.
+    // path does not respond in this form.
     if (status == 404 && body.path("code").asInt() == 404 && body.path("timestamp").isTextual()) {
       return new Verification(false, Duration.ZERO);
     }

@@ -418,7 +418,7 @@ public final class ClienteleMirror implements AutoCloseable {
 	private void resync() throws IOException, InterruptedException {
 		this.withoutVerifiers.clear();
 		Copy next = snapshot();
-		// The snapshot may lack a client that was deleted meanwhile, and the feed may have an
+		// The snapshot may lack a client that was deleted in the meantime, and the feed may have an
 		// earlier change of it. So the copy is right only at the end of the feed.
 		Instant end = this.clock.instant().plus(CATCH_UP_LIMIT);
 		while (apply(next, changes(next.cursor, 0)) > 0 && this.clock.instant().isBefore(end)) {

@@ -434,7 +434,7 @@ class ClienteleMirrorTests {
 		assertThat(id).hasSizeLessThanOrEqualTo(100);
 		assertThat(mirror.findById(id).clientId()).isEqualTo(longId);
 		assertThat(mirror.findById(longId)).isNull();
-		assertThat(mirror.findById("sha-256:x")).isNull(); // nobody can choose the id of another client
+		assertThat(mirror.findById("sha-256:x")).isNull(); // no client can choose the id of another one
 		assertThat(mirror.findById(Copy.idOf("sha-256:x")).clientId()).isEqualTo("sha-256:x");
 		this.registry.delete(longId);
 		until(() -> mirror.findById(id) == null);
