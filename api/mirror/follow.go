@@ -167,8 +167,9 @@ func (m *Mirror) reached(heldBack time.Duration) {
 }
 
 // apply applies the changes to the state, which may be the visible one: all of them or, if
-// there is an error, none. It returns those that were newer than the state. The caches of
-// all their clients are dropped.
+// there is an error, none; but if the state becomes larger than [Config].MaxBytes, any of
+// them. It returns those that were newer than the state. The caches of all their clients
+// are dropped.
 func (m *Mirror) apply(ctx context.Context, s *state, changes []change) ([]Change, error) {
 	results := map[string]*entry{}
 	var applied []Change
