@@ -16,7 +16,10 @@ for (const kind of ['idToken', 'requestObject', 'userinfo', 'introspection', 'au
 }
 
 // The provider supports only the algorithms that its keys are for.
-const jwk = (use, kid, type, options) => ({ use, kid, ...generateKeyPairSync(type, options).privateKey.export({ format: 'jwk' }) });
+// KeyObject.export() can block forever for a key that was just generated (Node.js 20, if memory
+// is collected at that moment), so the pair is generated as JWKs.
+const asJWK = { publicKeyEncoding: { format: 'jwk' }, privateKeyEncoding: { format: 'jwk' } };
+const jwk = (use, kid, type, options) => ({ use, kid, ...generateKeyPairSync(type, { ...options, ...asJWK }).privateKey });
 const rsa = { modulusLength: 2048 };
 const jwks = {
   keys: [

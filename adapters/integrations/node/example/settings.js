@@ -3,7 +3,10 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { MemoryAdapter } from './memory.js';
 
-const jwk = (kid, type, options) => ({ kid, use: 'sig', ...generateKeyPairSync(type, options).privateKey.export({ format: 'jwk' }) });
+// KeyObject.export() can block forever for a key that was just generated (Node.js 20, if memory
+// is collected at that moment), so the pair is generated as JWKs.
+const asJWK = { publicKeyEncoding: { format: 'jwk' }, privateKeyEncoding: { format: 'jwk' } };
+const jwk = (kid, type, options) => ({ kid, use: 'sig', ...generateKeyPairSync(type, { ...options, ...asJWK }).privateKey });
 
 export const settings = {
   adapter: MemoryAdapter,

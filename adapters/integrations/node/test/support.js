@@ -168,16 +168,22 @@ export function clientCredentials(issuer, id, secret, scope = 'payments') {
   return post(`${issuer}/token`, { grant_type: 'client_credentials', scope }, basic(id, secret));
 }
 
+// KeyObject.export() can block forever for a key that was just generated (Node.js 20, if memory
+// is collected at that moment), so pairs are generated as JWKs.
+export function generateJWKs(type, options) {
+  return generateKeyPairSync(type, { ...options, publicKeyEncoding: { format: 'jwk' }, privateKeyEncoding: { format: 'jwk' } });
+}
+
 export function keyPair(kid = randomUUID()) {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  return { kid, privateKey, publicJWK: { ...publicKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'ES256' } };
+  const { publicKey, privateKey } = generateJWKs('ec', { namedCurve: 'P-256' });
+  return { kid, privateKey: createPrivateKey({ key: privateKey, format: 'jwk' }), publicJWK: { ...publicKey, kid, use: 'sig', alg: 'ES256' } };
 }
 
 export function keyCredentials(issuer, id, key) {
   const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const now = Math.floor(Date.now() / 1000);
   const input = `${encode({ alg: 'ES256', kid: key.kid })}.${encode({ iss: id, sub: id, aud: issuer, jti: randomUUID(), iat: now, exp: now + 60 })}`;
-  const signature = sign('sha256', Buffer.from(input), { key: createPrivateKey(key.privateKey.export({ type: 'pkcs8', format: 'pem' })), dsaEncoding: 'ieee-p1363' });
+  const signature = sign('sha256', Buffer.from(input), { key: key.privateKey, dsaEncoding: 'ieee-p1363' });
   return post(`${issuer}/token`, {
     grant_type: 'client_credentials', scope: 'payments', client_assertion: `${input}.${signature.toString('base64url')}`,
     client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
