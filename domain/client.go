@@ -33,6 +33,10 @@ type State struct {
 	DeletedAt time.Time // zero unless it is deleted
 	PurgedAt  time.Time // zero unless it is purged
 
+	// Registration is set for clients that registered themselves or manage their own
+	// configuration; nil for all others. It must not be changed.
+	Registration *Registration
+
 	// SecretsUnreadable reports that the client has stored secrets that the store
 	// cannot read. Secrets is then empty. A store that commits such a client keeps
 	// the stored secrets as they are.
@@ -63,6 +67,10 @@ func (c Client) State() State { return c.state }
 
 // Identity returns the identifiers of the client.
 func (c *Client) Identity() Identity { return c.state.Identity }
+
+// Registration returns what is kept of a client that registered itself or manages its own
+// configuration; nil for all others. It must not be changed.
+func (c *Client) Registration() *Registration { return c.state.Registration }
 
 // Settings returns the configuration. Its lists are shared with the client and must
 // not be changed.
@@ -104,14 +112,15 @@ var (
 )
 
 // Delete returns the next revision of the client, as deleted. It keeps the
-// configuration and the secrets, so that the client can be restored. The error is
+// configuration and the secrets, so that the client can be restored. The registration
+// access token ends (RFC 7592 §5), also if the client is restored. The error is
 // [ErrDeleted].
 func (c Client) Delete(now time.Time) (Client, error) {
 	if c.Deleted() {
 		return c, ErrDeleted
 	}
 	c.state.DeletedAt = now
-	return c.next(now), nil
+	return c.withoutToken().next(now), nil
 }
 
 // Purge returns the next revision of a deleted client: its tombstone, which has only
@@ -125,6 +134,7 @@ func (c Client) Purge(now time.Time) (Client, error) {
 	}
 	c.state.Settings, c.filled = Settings{}, FieldSet{}
 	c.state.Secrets, c.state.SecretsUnreadable = nil, false
+	c.state.Registration = nil
 	c.state.PurgedAt = now
 	return c.next(now), nil
 }
@@ -155,6 +165,13 @@ const (
 	ActionRotateSecret Action = "rotate_secret"
 	ActionDeleteSecret Action = "delete_secret"
 	ActionExpireSecret Action = "expire_secret" // its grace period or lifetime ended; made by the service
+
+	ActionIssueRegistrationToken  Action = "issue_registration_token"
+	ActionRotateRegistrationToken Action = "rotate_registration_token"
+	ActionRevokeRegistrationToken Action = "revoke_registration_token"
+	ActionDeleteLocks             Action = "delete_locks"
+	ActionApproveDocument         Action = "approve_document"
+	ActionDocumentChanged         Action = "document_changed" // it waits for approval; made by the service
 )
 
 // Actions lists every action.
@@ -162,13 +179,20 @@ func Actions() []Action {
 	return []Action{
 		ActionCreate, ActionUpdate, ActionDelete, ActionRestore, ActionRevert, ActionPurge,
 		ActionCreateSecret, ActionRotateSecret, ActionDeleteSecret, ActionExpireSecret,
+		ActionIssueRegistrationToken, ActionRotateRegistrationToken, ActionRevokeRegistrationToken, ActionDeleteLocks,
+		ActionApproveDocument, ActionDocumentChanged,
 	}
 }
 
 // Actor identifies the caller that made a change.
 type Actor struct {
-	Subject  string   // the token's subject
+	Subject  string   // the token's subject; "registration" for a client that registers itself
 	ClientID ClientID // the client that the token was issued to; may be empty
+
+	Via        Via    // how the change was authorized; empty for changes before this was recorded
+	TokenID    string // the initial access token; may be empty
+	IssuedBy   string // the subject that issued it; may be empty
+	SoftwareID string // of the software statement; may be empty
 }
 
 // Revision is one entry in the log of a client: the change, its author and the

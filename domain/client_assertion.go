@@ -85,20 +85,24 @@ func (k *Key) soundRSA() bool {
 	return k.Bits >= minRSABits && k.Bits <= maxRSABits && k.Exponent >= 3 && k.Exponent%2 == 1
 }
 
-// SigningKeys returns the keys of the set that may have signed the assertion: keys for its
-// algorithm that have its "kid", or if there is none, keys without a "kid". They are all
-// keys for the algorithm if the assertion has no "kid".
-func (s KeySet) SigningKeys(a *ClientAssertion) []Key {
+// SigningKeys returns the keys of the set that may have signed the assertion, see
+// [KeySet.Signers].
+func (s KeySet) SigningKeys(a *ClientAssertion) []Key { return s.Signers(a.Algorithm, a.KeyID) }
+
+// Signers returns the keys of the set that may have signed a message: keys for its algorithm
+// that have its "kid", or if there is none, keys without a "kid". They are all keys for the
+// algorithm if keyID is empty.
+func (s KeySet) Signers(algorithm, keyID string) []Key {
 	var usable []Key
 	for _, k := range s.Keys {
-		if k.verifiesWith([]string{a.Algorithm}) && k.Public != nil && (k.Type != ktyRSA || k.soundRSA()) {
+		if k.verifiesWith([]string{algorithm}) && k.Public != nil && (k.Type != ktyRSA || k.soundRSA()) {
 			usable = append(usable, k)
 		}
 	}
-	if a.KeyID == "" {
+	if keyID == "" {
 		return usable
 	}
-	for _, id := range []string{a.KeyID, ""} {
+	for _, id := range []string{keyID, ""} {
 		named := slices.DeleteFunc(slices.Clone(usable), func(k Key) bool { return k.KeyID != id })
 		if len(named) > 0 {
 			return named

@@ -14,6 +14,16 @@ type Draft struct {
 	before  Client // the zero value for a registration
 	after   Client
 	changed FieldSet
+
+	// extra are findings that depend on how the draft was made, not on the client alone.
+	extra Findings
+	// registered reports that the registration of the client changes, even if no field does.
+	registered bool
+	// approves makes the time of the decision that of the approval of the document.
+	approves bool
+	// knowing drafts the same again for a known authorization server, so that what it does
+	// not support is left out; nil if the draft does not depend on it.
+	knowing func(ServerMetadata) *Draft
 }
 
 type draftKind uint8
@@ -58,7 +68,10 @@ func (b *Rulebook) Register(id Identity, change Change) *Draft {
 }
 
 // Revise drafts c with the change applied. A field that already has the value in the
-// change counts as unchanged. The error is [ErrDeleted].
+// change counts as unchanged. The change is one of an administrator: if the client
+// registered itself, it cannot change the fields of [SelfFields] that change here any more;
+// if it is defined by a client ID metadata document, these fields cannot be changed. The
+// error is [ErrDeleted].
 func (b *Rulebook) Revise(c Client, change Change) (*Draft, error) {
 	if c.Deleted() {
 		return nil, ErrDeleted
@@ -67,6 +80,7 @@ func (b *Rulebook) Revise(c Client, change Change) (*Draft, error) {
 	for f := range change.named.All() {
 		d.set(f, change.Value(f))
 	}
+	d.administer()
 	return d, nil
 }
 
@@ -185,15 +199,24 @@ func (d *Draft) requiresAll() bool {
 // must not violate any rule. Secrets that no authentication method uses any more are
 // revoked.
 func (d *Draft) Decide(facts Facts, now time.Time) Outcome {
+	if d.knowing != nil && len(facts.Server.supported) > 0 {
+		return d.knowing(facts.Server).Decide(facts, now)
+	}
 	findings := d.validate(d.after, facts, now)
 	if findings.HasViolations() && !d.requiresAll() {
 		d.markPreexisting(findings, facts, now)
 	}
-	findings = append(findings, d.subjectWarnings()...)
-	if findings.HasViolations() || d.kind == revision && d.changed.IsEmpty() {
+	findings = slices.Concat(findings, d.extra, d.subjectWarnings())
+	if d.after.isDocument() {
+		findings = findings.ofDocument()
+	}
+	if findings.HasViolations() || d.kind == revision && d.changed.IsEmpty() && !d.registered {
 		return Outcome{Client: d.before, Findings: findings}
 	}
 	after := d.after.next(now)
+	if d.approves {
+		after = after.approvedAt(now)
+	}
 	switch {
 	case d.kind == registration:
 		after.state.CreatedAt = now
@@ -208,7 +231,7 @@ func (d *Draft) Decide(facts Facts, now time.Time) Outcome {
 // a new client: an existing client keeps its identifier.
 func (d *Draft) validate(c Client, facts Facts, now time.Time) Findings {
 	var id ClientID
-	if d.kind == registration {
+	if d.kind == registration && !c.isDocument() {
 		id = c.state.Identity.ClientID
 	}
 	return d.book.validate(c.state.Settings, id, facts, now)

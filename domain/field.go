@@ -419,7 +419,7 @@ var table = [fieldCount]field{
 		at:    func(s *Settings) Value { return (*Flag)(&s.RequirePAR) },
 	},
 	FieldRequirePKCE: {
-		name:  "require_pkce",
+		name: "require_pkce", by: Operators,
 		about: "whether every authorization request must use PKCE with S256",
 		at:    func(s *Settings) Value { return (*Flag)(&s.RequirePKCE) },
 	},

@@ -87,7 +87,8 @@ type Policy struct {
 	// PrivateNetworks allows addresses of private networks for the endpoints that
 	// authorization servers send requests to: back-channel logout and CIBA notification.
 	PrivateNetworks bool
-	// Loopback allows loopback addresses for them. It is for development.
+	// Loopback allows loopback addresses for them, and for client ID metadata documents. It
+	// is for development.
 	Loopback bool
 }
 

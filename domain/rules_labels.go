@@ -17,7 +17,7 @@ const reservedLabels = "clientele/"
 // §2, own.
 func labelRules() []Rule {
 	labels := []Field{FieldLabels}
-	texts := []Field{FieldDescription, FieldOwner, FieldSoftwareID, FieldSoftwareVersion, FieldContacts, FieldLabels}
+	texts := []Field{FieldDescription, FieldOwner, FieldSoftwareID, FieldSoftwareVersion, FieldContacts, FieldDefaultACRValues, FieldLabels}
 	lists := []Field{FieldResponseModes, FieldContacts, FieldDefaultACRValues, FieldRequestURIs, FieldResources}
 	return []Rule{
 		{
@@ -45,7 +45,7 @@ func labelRules() []Rule {
 		},
 		{
 			ID: "text-deceptive", Level: Violation, Source: "own; RFC 5892 appendix A.1, A.2", needs: texts,
-			Summary: "description, owner, software_id, software_version, a contact or the value of a label has a character that name-text does not allow; line breaks and tabs are allowed in description",
+			Summary: "description, owner, software_id, software_version, a contact, an element of default_acr_values or the value of a label has a character that name-text does not allow; line breaks and tabs are allowed in description",
 			check:   func(j *candidate, r *report) { checkTexts(j, r, texts) },
 		},
 		{

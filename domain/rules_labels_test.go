@@ -43,6 +43,7 @@ func labelExamples() map[string][]example {
 			{name: "software_version", edit: setting(FieldSoftwareVersion, "1\u0000"), at: "/software_version"},
 			{name: "contact", edit: contacts("a@example.com", "a\u2066@example.com"), at: "/contacts/1"},
 			{name: "label", edit: labels("example.com/b", "x", "example.com/a", "Pay\u200cPal"), at: "/labels/example.com~1a"},
+			{name: "null in a class", edit: setting(FieldDefaultACRValues, []string{"1", "a\x00b"}), at: "/default_acr_values/1"},
 			{name: "null in description", edit: setting(FieldDescription, "a\x00b"), at: "/description"},
 			{name: "line separator in description", edit: setting(FieldDescription, "a\u2028b"), at: "/description"},
 			{name: "lines and tabs in description", edit: setting(FieldDescription, "a\r\n\tb")},

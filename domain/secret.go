@@ -152,11 +152,23 @@ func (c Client) IssueSecret(s Secret, now time.Time) (Client, error) {
 		return c, ErrSecretsUnreadable
 	case s.checkExpiry(now) != nil:
 		return c, s.checkExpiry(now)
-	case count(kept, SecretActive, now) >= MaxActiveSecrets:
+	case countActive(kept, now) >= MaxActiveSecrets:
 		return c, ErrTooManySecrets
 	}
 	c.state.Secrets = slices.Concat(kept, []Secret{s})
 	return c.next(now), nil
+}
+
+// HasActiveSecret reports whether the client has a secret that is active at the time.
+func (c *Client) HasActiveSecret(now time.Time) bool {
+	return countActive(c.state.Secrets, now) > 0
+}
+
+// WithSecret returns the client with one more secret, at the same revision. It is for a
+// client without an active secret, whose configuration changes in the same revision.
+func (c Client) WithSecret(s Secret, now time.Time) Client {
+	c.state.Secrets = slices.Concat(unexpired(c.state.Secrets, now), []Secret{s})
+	return c
 }
 
 // RotateSecret returns the next revision of the client, with s as its only active
@@ -202,7 +214,7 @@ func (c Client) DeleteSecret(id string, now time.Time) (Client, error) {
 	if i < 0 {
 		return c, ErrNoSuchSecret
 	}
-	if c.state.Secrets[i].Status(now) == SecretActive && count(c.state.Secrets, SecretActive, now) == 1 {
+	if c.state.Secrets[i].Status(now) == SecretActive && countActive(c.state.Secrets, now) == 1 {
 		return c, ErrLastSecret
 	}
 	c.state.Secrets = slices.Delete(slices.Clone(c.state.Secrets), i, i+1)
@@ -233,10 +245,11 @@ func unexpired(secrets []Secret, now time.Time) []Secret {
 	return slices.DeleteFunc(slices.Clone(secrets), func(s Secret) bool { return s.Status(now) == SecretExpired })
 }
 
-func count(secrets []Secret, status SecretStatus, now time.Time) int {
+// countActive returns the number of secrets that are active.
+func countActive(secrets []Secret, now time.Time) int {
 	n := 0
 	for _, s := range secrets {
-		if s.Status(now) == status {
+		if s.Status(now) == SecretActive {
 			n++
 		}
 	}

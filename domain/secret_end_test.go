@@ -106,5 +106,5 @@ func TestActionsAreComplete(t *testing.T) {
 		seen[action] = true
 	}
 	assert.True(t, seen[ActionExpireSecret])
-	assert.Len(t, seen, 10)
+	assert.Len(t, seen, 16)
 }

@@ -201,7 +201,7 @@ func TestSecretsUnderAnySequenceOfChanges(t *testing.T) {
 			}
 			require.Equal(t, client.Revision()+1, after.Revision())
 			client = after
-			active := count(client.Secrets(), SecretActive, now)
+			active := countActive(client.Secrets(), now)
 			require.GreaterOrEqual(t, active, 1, "a client always has an active secret")
 			require.LessOrEqual(t, active, MaxActiveSecrets)
 			require.LessOrEqual(t, len(client.Secrets()), MaxActiveSecrets+maxRetiringSecrets+2)

@@ -37,9 +37,9 @@ func (c *Client) SecretWarnings(now time.Time) Findings {
 // SecretsUnreadable reports whether the store cannot read the client's secrets.
 func (c Client) SecretsUnreadable() bool { return c.state.SecretsUnreadable }
 
-// HasLiveSecretUnder reports whether the client has a secret that has not expired and
-// is hashed with the pepper with that id. It returns true if the store cannot read the
-// secrets.
+// HasLiveSecretUnder reports whether the client has a secret or a registration access token
+// that has not expired and is hashed with the pepper with that id. It returns true if the
+// store cannot read the secrets.
 func (c *Client) HasLiveSecretUnder(keyID string, now time.Time) bool {
 	if c.state.SecretsUnreadable {
 		return true
@@ -49,5 +49,5 @@ func (c *Client) HasLiveSecretUnder(keyID string, now time.Time) bool {
 			return true
 		}
 	}
-	return false
+	return c.state.Registration.hasTokenUnder(keyID, now)
 }

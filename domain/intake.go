@@ -1,0 +1,197 @@
+package domain
+
+import "slices"
+
+// intake builds the settings of a client from what the client says about itself. It
+// replaces the whole half of the client ([SelfFields]) and leaves the rest, except that
+// is_confidential follows from the authentication method. Substitutions, and what cannot
+// be substituted, are reported.
+type intake struct {
+	id       ClientID
+	policy   RegistrationPolicy // with defaults
+	server   ServerMetadata     // the zero value if nothing is known
+	document bool               // the metadata are those of a client ID metadata document
+
+	settings Settings
+	given    FieldSet // the fields that the client or its statement sets
+	kept     FieldSet // the fields that are not replaced: an administrator decided on them
+	// madeUpName reports that the client has no name.
+	madeUpName bool
+	vouched    bool // there is a software statement
+	report     report
+}
+
+// newIntake returns the intake of a client whose administrator's half is that of base.
+func newIntake(id ClientID, policy RegistrationPolicy, base Settings, server ServerMetadata) *intake {
+	defaults := Defaults()
+	for f := range SelfFields().All() {
+		f.Of(&base).set(f.Of(&defaults))
+	}
+	return &intake{id: id, policy: policy, settings: base, server: server}
+}
+
+// warn reports a warning of the rule on the field.
+func (in *intake) warn(rule string, pointer, format string, args ...any) {
+	in.find(rule, Warning, pointer, "", format, args...)
+}
+
+// reject reports a violation of the rule.
+func (in *intake) reject(rule string, pointer, format string, args ...any) {
+	in.find(rule, Violation, pointer, "", format, args...)
+}
+
+func (in *intake) find(id string, level Level, pointer, subject, format string, args ...any) {
+	rule := registrationRule(id)
+	in.report.rule = &rule
+	in.report.add(level, pointer, subject, format, args...)
+}
+
+// take sets the fields of the client's half that the change names with a value.
+func (in *intake) take(metadata Change) {
+	for f := range metadata.named.intersect(SelfFields()).All() {
+		if value := metadata.Value(f); !value.IsEmpty() {
+			f.Of(&in.settings).set(value)
+			in.given.Add(f)
+		}
+	}
+}
+
+// claim takes the metadata and the claims of the statement, which have precedence (RFC
+// 7591 §2.3).
+func (in *intake) claim(metadata Change, statement *Statement) {
+	in.take(metadata)
+	if statement == nil {
+		return
+	}
+	in.vouched = true
+	in.ceil(statement)
+	sent := in.settings
+	fixed := statement.Fixed.named.intersect(SelfFields())
+	for f := range fixed.All() {
+		value := statement.Fixed.Value(f)
+		if value.IsEmpty() && f != FieldScopes { // software may have no scope at all; other claims are then not given
+			continue
+		}
+		if in.given.Has(f) && !value.equal(f.Of(&sent)) {
+			in.warn(ruleClaim, f.pointer(), "the software statement has another value, which applies")
+		}
+		f.Of(&in.settings).set(value)
+		in.given.Add(f)
+	}
+	in.dropRivals(fixed)
+}
+
+// dropRivals removes the fields of which only one may be set, if the statement sets
+// another one of them.
+func (in *intake) dropRivals(fixed FieldSet) {
+	var unset Settings
+	for f := range fixed.withGroups().All() {
+		if fixed.Has(f) || !in.given.Has(f) {
+			continue
+		}
+		in.warn(ruleClaim, f.pointer(), "the software statement sets another source in place of this, which applies")
+		f.Of(&in.settings).set(f.Of(&unset))
+		in.given.Remove(f)
+	}
+}
+
+// ceil applies the claims of which the client may register a part. A client that sends
+// nothing registers all of it. A claim of no scope allows none.
+func (in *intake) ceil(statement *Statement) {
+	ceiling := statement.Ceiling.values
+	if len(ceiling.RedirectURIs) > 0 {
+		if !in.given.Has(FieldRedirectURIs) {
+			in.settings.RedirectURIs = ceiling.RedirectURIs
+			in.given.Add(FieldRedirectURIs)
+		}
+		for i, uri := range in.settings.RedirectURIs {
+			if !slices.Contains(ceiling.RedirectURIs, uri) {
+				in.find(ruleClaim, Violation, FieldRedirectURIs.element(i), string(uri), "the software statement does not have this redirect URI; remove it")
+			}
+		}
+	}
+	if statement.Ceiling.named.Has(FieldScopes) {
+		if !in.given.Has(FieldScopes) {
+			in.settings.Scopes = ceiling.Scopes
+			in.given.Add(FieldScopes)
+			return
+		}
+		in.settings.Scopes = keep(in, FieldScopes, in.settings.Scopes, "the software statement does not have it",
+			func(s Scope) bool { return slices.Contains(ceiling.Scopes, s) })
+	}
+}
+
+// lock keeps the values that an administrator set.
+func (in *intake) lock(stored Settings, locks FieldSet) {
+	for f := range locks.All() {
+		value, locked := f.Of(&in.settings), f.Of(&stored)
+		differs := !value.equal(locked)
+		if f == FieldAuthMethods && len(in.settings.AuthMethods) > 0 && len(stored.AuthMethods) > 0 {
+			differs = in.settings.AuthMethods[0] != stored.AuthMethods[0]
+		}
+		if in.given.Has(f) && differs {
+			in.warn(ruleLocked, f.pointer(), "an administrator set this field; it keeps its value")
+		}
+		value.set(locked)
+		in.given.put(f, !locked.IsEmpty())
+		in.kept.Add(f)
+	}
+}
+
+// keepMethods keeps the authentication methods of a client that has several, if the one
+// that is given is the first of them.
+func (in *intake) keepMethods(stored Settings) {
+	if len(stored.AuthMethods) > 1 && in.given.Has(FieldAuthMethods) && in.settings.AuthMethods[0] == stored.AuthMethods[0] {
+		in.settings.AuthMethods = stored.AuthMethods
+		in.kept.Add(FieldAuthMethods)
+	}
+}
+
+// keepResponseTypes leaves the response types unset that were not set before, if the given
+// ones are those that follow from the grants. Responses have them also if they are unset, so
+// that a client that sends back what it read changes nothing.
+func (in *intake) keepResponseTypes(stored Settings) {
+	unset := in.settings
+	unset.ResponseTypes = nil
+	if len(stored.ResponseTypes) == 0 && slices.Equal(in.settings.ResponseTypes, unset.effectiveResponseTypes()) {
+		in.settings.ResponseTypes = nil
+	}
+}
+
+// settle normalises what was taken and applies the policy. The steps depend on each other:
+// each one reads what those before it decided.
+func (in *intake) settle() {
+	in.settleWords()
+	in.settleGrants()
+	in.settleMethod()
+	in.settleResponseTypes()
+	in.settleScopes()
+	in.settleWordLists()
+	in.settleApplicationType()
+	in.force()
+	in.settleName()
+	in.checkRedirects()
+	in.checkLinks()
+	in.checkStatement()
+}
+
+// keep returns the values of the list that are allowed. The others are reported as left
+// out. If none is left, that is a violation, and the list stays as it is for the rules.
+func keep[S ~string](in *intake, f Field, list []S, why string, allowed func(S) bool) []S {
+	if in.kept.Has(f) || !slices.ContainsFunc(list, func(s S) bool { return !allowed(s) }) {
+		return list
+	}
+	if !slices.ContainsFunc(list, allowed) {
+		in.reject(ruleNotAllowed, f.pointer(), "no value of this list can be registered; of %s: %s", quoted(list[0]), why)
+		return list
+	}
+	kept := make([]S, 0, len(list))
+	for i, s := range list {
+		if allowed(s) {
+			kept = append(kept, s)
+			continue
+		}
+		in.warn(ruleValueDropped, f.element(i), "%s is left out: %s", quoted(s), why)
+	}
+	return kept
+}

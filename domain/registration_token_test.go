@@ -1,0 +1,177 @@
+package domain
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// tokenEntropy returns random bytes that are not random.
+func tokenEntropy(b byte) (e [SecretEntropy]byte) {
+	for i := range e {
+		e[i] = b
+	}
+	return e
+}
+
+var tokenPepper = Pepper{ID: "p1", Key: []byte("pepper")}
+
+func TestTheFormOfRegistrationTokens(t *testing.T) {
+	kept, value := NewRegistrationToken(tokenEntropy(1), tokenPepper, testNow)
+	assert.True(t, strings.HasPrefix(value, "clientele_rat_"))
+	assert.Equal(t, RegistrationToken{Hash: tokenPepper.hash(value), KeyID: "p1", CreatedAt: testNow}, kept)
+
+	id, hash, keyID, value := NewInitialToken(tokenEntropy(1), tokenPepper)
+	assert.True(t, strings.HasPrefix(value, "clientele_iat_"))
+	assert.Equal(t, "p1", keyID)
+	assert.True(t, VerifyToken(value, hash, keyID, []Pepper{tokenPepper}))
+	assert.Regexp(t, "^iat_[0-9a-f]{32}$", id)
+	found, ok := InitialTokenID(value)
+	assert.True(t, ok)
+	assert.Equal(t, id, found)
+	other, _, _, _ := NewInitialToken(tokenEntropy(2), tokenPepper)
+	assert.NotEqual(t, id, other)
+}
+
+func TestWhatIsNoInitialToken(t *testing.T) {
+	_, _, _, value := NewInitialToken(tokenEntropy(1), Pepper{})
+	_, registration := NewRegistrationToken(tokenEntropy(1), Pepper{}, testNow)
+	last := map[byte]string{'0': "1"}[value[len(value)-1]]
+	if last == "" {
+		last = "0"
+	}
+	for name, text := range map[string]string{
+		"empty": "", "a registration access token": registration, "too long": value + "0", "too short": value[1:],
+		"another checksum": value[:len(value)-1] + last, "very long": strings.Repeat("x", 1<<20),
+	} {
+		_, ok := InitialTokenID(text)
+		assert.False(t, ok, name)
+	}
+}
+
+func TestVerifyToken(t *testing.T) {
+	_, hash, _, value := NewInitialToken(tokenEntropy(1), tokenPepper)
+	_, plain, _, _ := NewInitialToken(tokenEntropy(1), Pepper{})
+	other := Pepper{ID: "p1", Key: []byte("other")}
+	for _, c := range []struct {
+		name    string
+		value   string
+		hash    []byte
+		keyID   string
+		peppers []Pepper
+		want    bool
+	}{
+		{"the value", value, hash, "p1", []Pepper{tokenPepper}, true},
+		{"one of several peppers", value, hash, "p1", []Pepper{{ID: "p0", Key: []byte("x")}, tokenPepper}, true},
+		{"without a pepper", value, plain, "", []Pepper{tokenPepper}, true},
+		{"another value", value + "x", hash, "p1", []Pepper{tokenPepper}, false},
+		{"no value", "", hash, "p1", []Pepper{tokenPepper}, false},
+		{"another pepper", value, hash, "p1", []Pepper{other}, false},
+		{"a pepper that is not known", value, plain, "p1", nil, false},
+		{"no hash", value, nil, "", nil, false},
+		{"a very long value", strings.Repeat("x", 1<<20), Pepper{}.hash(strings.Repeat("x", 1<<20)), "", nil, false},
+	} {
+		assert.Equal(t, c.want, VerifyToken(c.value, c.hash, c.keyID, c.peppers), c.name)
+	}
+}
+
+func TestARegistrationTokenIsVerifiedAndRotated(t *testing.T) {
+	peppers := []Pepper{tokenPepper}
+	client := selfClient(t, RegistrationPolicy{})
+	first, one := NewRegistrationToken(tokenEntropy(1), tokenPepper, testNow)
+	second, two := NewRegistrationToken(tokenEntropy(2), tokenPepper, testNow)
+	verify := func(c Client, value string, at time.Time) [2]bool {
+		current, ok := c.VerifyRegistrationToken(value, peppers, at)
+		return [2]bool{current, ok}
+	}
+	current, former, not := [2]bool{true, true}, [2]bool{false, true}, [2]bool{}
+
+	assert.Equal(t, not, verify(client, one, testNow), "no token")
+	assert.Equal(t, not, verify(Client{}, one, testNow), "no client")
+	with := client.WithFirstRegistrationToken(first)
+	assert.Equal(t, client.Revision(), with.Revision())
+	assert.Nil(t, client.Registration().AccessToken, "the registration of the earlier client is not changed")
+	assert.Equal(t, current, verify(with, one, testNow))
+	assert.Equal(t, not, verify(with, two, testNow))
+	assert.Equal(t, current, verify(administered(t, with, ChangeOf(Settings{Status: StatusSuspended})), one, testNow), "suspending keeps it")
+
+	rotated := must(with.RotateRegistrationToken(second, testNow))
+	assert.Equal(t, with.Revision()+1, rotated.Revision())
+	assert.Equal(t, current, verify(rotated, two, testNow))
+	assert.Equal(t, former, verify(rotated, one, testNow.Add(MaxTokenOverlap-1)))
+	assert.Equal(t, not, verify(rotated, one, testNow.Add(MaxTokenOverlap)), "it ends after 10 minutes")
+	undone := rotated.WithFormerToken(testNow.Add(time.Minute))
+	assert.Equal(t, rotated.Revision(), undone.Revision())
+	assert.Equal(t, current, verify(undone, one, testNow.Add(time.Hour)), "it stays")
+	assert.Equal(t, former, verify(undone, two, testNow.Add(time.Minute+MaxTokenOverlap-1)))
+	assert.Equal(t, not, verify(undone, two, testNow.Add(time.Minute+MaxTokenOverlap)))
+	assert.Equal(t, with, with.WithFormerToken(testNow), "there is no former one")
+	assert.Equal(t, client, client.WithFormerToken(testNow))
+	used, changed := rotated.WithoutPreviousToken()
+	assert.True(t, changed)
+	assert.Equal(t, rotated.Revision(), used.Revision())
+	assert.Equal(t, not, verify(used, one, testNow), "the new one was used")
+	_, changed = used.WithoutPreviousToken()
+	assert.False(t, changed)
+
+	issued := must(rotated.IssueRegistrationToken(first, RegistrationPolicy{}, testNow))
+	assert.Equal(t, not, verify(issued, two, testNow), "a new one of an administrator ends the others at once")
+	revoked := must(issued.RevokeRegistrationToken(testNow))
+	assert.Equal(t, not, verify(revoked, one, testNow))
+
+	deleted := must(issued.Delete(testNow))
+	assert.Equal(t, not, verify(deleted, one, testNow))
+	restored := must(testBook(t, Policy{}).Restore(deleted)).Decide(Facts{}, testNow).Client
+	require.False(t, restored.Deleted())
+	assert.Equal(t, not, verify(restored, one, testNow), "restoring does not revive it")
+	purged := must(deleted.Purge(testNow))
+	assert.Nil(t, purged.Registration())
+}
+
+func TestATokenForAClientOfAnAdministrator(t *testing.T) {
+	token, value := NewRegistrationToken(tokenEntropy(1), tokenPepper, testNow)
+	client := must(stored(nil).IssueRegistrationToken(token, RegistrationPolicy{Owner: "x"}, testNow))
+	r := client.Registration()
+	assert.Equal(t, ViaAdmin, r.Via)
+	assert.Equal(t, RegistrationPolicy{Owner: "x"}.WithDefaults(), r.Policy)
+	_, ok := client.VerifyRegistrationToken(value, []Pepper{tokenPepper}, testNow)
+	assert.True(t, ok)
+
+	dynamic := must(selfClient(t, RegistrationPolicy{Owner: "self"}).IssueRegistrationToken(token, RegistrationPolicy{Owner: "x"}, testNow))
+	assert.Equal(t, "self", dynamic.Registration().Policy.Owner, "the pinned policy stays")
+	assert.Equal(t, ViaOpen, dynamic.Registration().Via)
+}
+
+func TestChangesOfARegistrationThatItsStateDoesNotAllow(t *testing.T) {
+	live := selfClient(t, RegistrationPolicy{}).WithFirstRegistrationToken(RegistrationToken{})
+	deleted := must(live.Delete(testNow))
+	bare := selfClient(t, RegistrationPolicy{})
+	token := RegistrationToken{}
+	for name, c := range map[string]struct {
+		change func(Client) (Client, error)
+		client Client
+		want   error
+	}{
+		"issue, deleted":          {func(c Client) (Client, error) { return c.IssueRegistrationToken(token, RegistrationPolicy{}, testNow) }, deleted, ErrDeleted},
+		"rotate, deleted":         {func(c Client) (Client, error) { return c.RotateRegistrationToken(token, testNow) }, deleted, ErrDeleted},
+		"rotate, no token":        {func(c Client) (Client, error) { return c.RotateRegistrationToken(token, testNow) }, bare, ErrNoRegistrationToken},
+		"rotate, no registration": {func(c Client) (Client, error) { return c.RotateRegistrationToken(token, testNow) }, stored(nil), ErrNoRegistrationToken},
+		"revoke, deleted":         {func(c Client) (Client, error) { return c.RevokeRegistrationToken(testNow) }, deleted, ErrDeleted},
+		"revoke, no token":        {func(c Client) (Client, error) { return c.RevokeRegistrationToken(testNow) }, bare, ErrNoRegistrationToken},
+		"revoke, no registration": {func(c Client) (Client, error) { return c.RevokeRegistrationToken(testNow) }, stored(nil), ErrNoRegistrationToken},
+		"unlock, deleted":         {func(c Client) (Client, error) { return c.DeleteLocks(testNow) }, deleted, ErrDeleted},
+	} {
+		changed, err := c.change(c.client)
+		require.ErrorIs(t, err, c.want, name)
+		assert.Equal(t, c.client, changed, name)
+	}
+}
+
+func TestAClientWithoutLocksStaysAsItIs(t *testing.T) {
+	for _, client := range []Client{selfClient(t, RegistrationPolicy{}), stored(nil)} {
+		assert.Equal(t, client, must(client.DeleteLocks(testNow)))
+	}
+}

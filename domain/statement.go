@@ -1,0 +1,63 @@
+package domain
+
+import "time"
+
+// Statement is a software statement (RFC 7591 §2.3) that a trusted issuer signed.
+type Statement struct {
+	Issuer     string
+	SoftwareID string
+	// Fixed are the values that the statement sets. They take precedence over what the
+	// client sends.
+	Fixed Change
+	// Ceiling are the redirect URIs and scopes of which the client may register a part,
+	// in the mode ceiling.
+	Ceiling Change
+	// Text is the statement as it was received.
+	Text string
+
+	// ID identifies the statement for its issuer; nil if it may be used more than once. A
+	// second use is rejected until ExpiresAt.
+	ID        *[32]byte
+	ExpiresAt time.Time
+	// UniqueSoftware rejects a second client with this software_id.
+	UniqueSoftware bool
+}
+
+// ClaimMode is how the claims for redirect URIs and scopes limit the client.
+type ClaimMode string
+
+// The modes.
+const (
+	// ClaimsFixed replaces what the client sends.
+	ClaimsFixed ClaimMode = "fixed"
+	// ClaimsCeiling allows the client a part of the claims.
+	ClaimsCeiling ClaimMode = "ceiling"
+)
+
+// DefaultStatementAge is the maximum age of a software statement if its issuer has no other.
+const DefaultStatementAge = 10 * time.Minute
+
+// StatementIssuer is the trust in one issuer of software statements.
+type StatementIssuer struct {
+	Issuer        string // the claim iss, byte for byte
+	JWKSURI       string // or Keys
+	Keys          string // the text of a JWK Set
+	Algorithms    []string
+	RequireExpiry bool
+	MaxAge        time.Duration // the maximum age of the claim iat; 0 is [DefaultStatementAge]
+	OnceOnly      bool          // jti: once
+	Mode          ClaimMode
+	// Claims maps claims to names of client metadata; empty if they have these names.
+	Claims map[string]string
+	// Required are values that claims must have, e.g. org_status Active.
+	Required map[string]string
+	// RoleClaim is the claim with the roles of the software, and Roles the scopes that
+	// each role allows.
+	RoleClaim  string
+	Roles      map[string][]Scope
+	RequestJWT bool // the registration request itself is a JWT
+	// Audiences are values of the claim aud of such a request that are accepted in addition
+	// to the registration endpoint, e.g. the issuer identifier of the authorization server.
+	Audiences      []string
+	UniqueSoftware bool
+}
