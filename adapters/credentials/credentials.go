@@ -8,8 +8,6 @@
 package credentials
 
 import (
-	"strconv"
-
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/jwk"
@@ -62,15 +60,8 @@ func (Reader) ReadAssertion(text string) (a domain.ClientAssertion, ok bool) {
 
 // IsSignedBy implements [application.CredentialReader].
 func (Reader) IsSignedBy(text, algorithm string, key domain.Key) bool {
-	if !jwk.HasCryptoKey(key) {
-		return false
-	}
-	members := make(map[string]jsontext.Value, len(key.Public))
-	for name, value := range key.Public {
-		members[name] = jsontext.Value(strconv.Quote(value)) // base64url and names, which need no other quoting
-	}
-	public, err := jwk.NewReader(members).CryptoKey(key)
-	return err == nil && jws.Verify(text, algorithm, public)
+	public, ok := jwk.PublicKey(key)
+	return ok && jws.Verify(text, algorithm, public)
 }
 
 var _ application.CredentialReader = Reader{}

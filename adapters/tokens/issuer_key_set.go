@@ -6,7 +6,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rsa"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -38,7 +37,6 @@ const (
 type issuerKeySet struct {
 	keys    []issuerKey
 	ignored []IgnoredKey
-	digest  [sha256.Size]byte // of the text of the set
 }
 
 // issuerKey is a public key that can verify tokens.
@@ -88,7 +86,7 @@ func parseIssuerKeys(text []byte, requireKeyID bool) (*issuerKeySet, error) {
 	if err != nil {
 		return nil, err
 	}
-	set := &issuerKeySet{digest: sha256.Sum256(text)}
+	set := &issuerKeySet{}
 	seen := map[string]bool{}
 	for i, element := range elements {
 		if i == maxIssuerKeys {

@@ -23,6 +23,7 @@ import (
 	"math"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -234,4 +235,18 @@ func (r *Reader) CryptoKey(key domain.Key) (crypto.PublicKey, error) {
 // point returns a key on an elliptic curve (SEC 1 §2.3.4, uncompressed).
 func (r *Reader) point(on elliptic.Curve) (crypto.PublicKey, error) {
 	return ecdsa.ParseUncompressedPublicKey(on, slices.Concat([]byte{4}, r.octets("x"), r.octets("y")))
+}
+
+// PublicKey returns the key that facts describe; ok is false if the standard library has
+// no such key, see [HasCryptoKey], or if the facts are not of a key that could be read.
+func PublicKey(key domain.Key) (public crypto.PublicKey, ok bool) {
+	if !HasCryptoKey(key) {
+		return nil, false
+	}
+	members := make(map[string]jsontext.Value, len(key.Public))
+	for name, value := range key.Public {
+		members[name] = jsontext.Value(strconv.Quote(value)) // base64url and names, which need no other quoting
+	}
+	public, err := NewReader(members).CryptoKey(key)
+	return public, err == nil
 }

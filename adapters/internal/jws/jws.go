@@ -27,7 +27,7 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/internal/strictjson"
 )
 
-// MaxBytes bounds the length of a JWS.
+// MaxBytes bounds the length of a JWS that [Parse] decodes.
 const MaxBytes = 16 << 10
 
 // Message is a JWS that was decoded but not verified.
@@ -46,9 +46,13 @@ type Header struct {
 	Type      string // empty if the header has no "typ"
 }
 
-// Parse decodes a JWS. The error names the invalid part, and repeats nothing of it.
-func Parse(text string) (*Message, error) {
-	if len(text) > MaxBytes {
+// Parse decodes a JWS of at most [MaxBytes]. The error names the invalid part, and repeats
+// nothing of it.
+func Parse(text string) (*Message, error) { return ParseUpTo(text, MaxBytes) }
+
+// ParseUpTo is [Parse] with another maximum length, in bytes.
+func ParseUpTo(text string, maxBytes int) (*Message, error) {
+	if len(text) > maxBytes {
 		return nil, errors.New("the token is too long")
 	}
 	parts := strings.SplitN(text, ".", 4)
