@@ -159,8 +159,9 @@ func (a *authentication) read() (failure domain.AuthFailure, err error) {
 	return "", nil
 }
 
-// find reads the client. For a client that does not exist, a secret is hashed all the same,
-// so that this takes the time of a wrong secret.
+// find reads the client, also one that a client ID metadata document defines. For a client
+// that does not exist, a secret is hashed all the same, so that this takes the time of a wrong
+// secret.
 func (a *authentication) find(ctx context.Context) (domain.AuthFailure, error) {
 	identity := domain.Identity{TenantID: a.tenant, ClientID: a.credentials.ClientID}
 	var err error
@@ -177,6 +178,8 @@ func (a *authentication) find(ctx context.Context) (domain.AuthFailure, error) {
 		return "", nil
 	case err != nil && !errors.Is(err, ErrNotFound):
 		return "", err
+	case err != nil && identity.ClientID.IsDocumentURL() && a.credentials.Secret == "":
+		return a.resolve(ctx)
 	}
 	if a.credentials.Secret != "" {
 		var unknown domain.Client
@@ -187,6 +190,27 @@ func (a *authentication) find(ctx context.Context) (domain.AuthFailure, error) {
 		a.registry.failed(identity)
 	}
 	return domain.FailureUnknown, nil
+}
+
+// resolve reads the client ID metadata document of a client that is not stored.
+func (a *authentication) resolve(ctx context.Context) (domain.AuthFailure, error) {
+	resolved, err := a.registry.resolveDocument(ctx, a.tenant, a.credentials.ClientID)
+	document, unusable := errors.AsType[*DocumentError](err)
+	_, invalid := errors.AsType[*InvalidError](err)
+	switch {
+	case err == nil:
+		a.client = resolved.Client
+		return "", nil
+	case unusable && document.Reason == DocumentUnreachable:
+		return "", &RetryError{
+			Cause: ErrUnavailable, After: undecidedAfter,
+			Message: "the client ID metadata document of the client cannot be read: " + document.Message,
+		}
+	case unusable, invalid:
+		return domain.FailureUnknown, nil
+	default:
+		return "", err
+	}
 }
 
 // bySecret authenticates the client by a secret.
@@ -322,17 +346,29 @@ const (
 	assertionBatches = 100
 )
 
-// ForgetAssertions deletes the records of used assertions that have expired, in batches, so
-// that no statement takes long. It should be called every minute; each process may do so.
+// ForgetAssertions deletes the records of used assertions and software statements that have
+// expired, in batches, so that no statement of the store takes long. It should be called
+// every minute; each process may do so.
 func (r *Registry) ForgetAssertions(ctx context.Context) error {
+	if err := r.forget(ctx, r.config.Store.DeleteAssertionUses); err != nil {
+		return fmt.Errorf("delete records of used assertions: %w", err)
+	}
+	if r.config.Registrations.Store == nil {
+		return nil
+	}
+	if err := r.forget(ctx, r.config.Registrations.Store.DeleteStatementUses); err != nil {
+		return fmt.Errorf("delete records of used software statements: %w", err)
+	}
+	return nil
+}
+
+// forget deletes expired records in batches.
+func (r *Registry) forget(ctx context.Context, deleteExpired func(ctx context.Context, expired time.Time, limit int) (int, error)) error {
 	now := r.now()
 	for range assertionBatches {
-		deleted, err := r.config.Store.DeleteAssertionUses(ctx, now, assertionBatch)
-		if err != nil {
-			return fmt.Errorf("delete records of used assertions: %w", err)
-		}
-		if deleted < assertionBatch {
-			return nil
+		deleted, err := deleteExpired(ctx, now, assertionBatch)
+		if err != nil || deleted < assertionBatch {
+			return err
 		}
 	}
 	return nil

@@ -57,6 +57,17 @@ const (
 	OpRotateSecret        Operation = "rotateSecret"
 	OpUpdateClient        Operation = "updateClient"
 	OpVerifySecret        Operation = "verifySecret"
+
+	OpApproveClientMetadata          Operation = "approveClientMetadata"
+	OpCreateRegistrationToken        Operation = "createRegistrationToken"
+	OpDeleteClientLocks              Operation = "deleteClientLocks"
+	OpDeleteRegistrationToken        Operation = "deleteRegistrationToken"
+	OpGetAuthorizationServerMetadata Operation = "getAuthorizationServerMetadata"
+	OpGetClientMetadata              Operation = "getClientMetadata"
+	OpIssueClientRegistrationToken   Operation = "issueClientRegistrationToken"
+	OpListRegistrationTokens         Operation = "listRegistrationTokens"
+	OpReportClientSeen               Operation = "reportClientSeen"
+	OpRevokeClientRegistrationToken  Operation = "revokeClientRegistrationToken"
 )
 
 // Needs returns the permission that an operation requires. No caller has a permission for
@@ -64,17 +75,30 @@ const (
 func (o Operation) Needs() Permission {
 	switch o {
 	case OpCheckCompliance, OpGetClient, OpGetClientCompliance, OpGetClientKeys, OpGetRevision, OpGetSnapshot, OpListChanges,
-		OpListClients, OpListRevisions, OpListRules, OpListSecrets:
+		OpListClients, OpListRevisions, OpListRules, OpListSecrets, OpGetAuthorizationServerMetadata, OpGetClientMetadata:
 		return PermissionRead
-	case OpAuthenticateClient, OpVerifySecret:
+	case OpAuthenticateClient, OpVerifySecret, OpReportClientSeen:
 		return PermissionVerify
 	case OpListSecretVerifiers:
 		return PermissionVerifiers
 	case OpCreateClient, OpCreateSecret, OpDeleteClient, OpDeleteSecret, OpRestoreClient, OpRestoreRevision,
-		OpRotateSecret, OpUpdateClient:
+		OpRotateSecret, OpUpdateClient, OpApproveClientMetadata, OpCreateRegistrationToken, OpDeleteClientLocks,
+		OpDeleteRegistrationToken, OpIssueClientRegistrationToken, OpListRegistrationTokens, OpRevokeClientRegistrationToken:
 		return PermissionWrite
 	default:
 		return ""
+	}
+}
+
+// delegates reports whether the operation lets others change clients, or vouches for them.
+// It is only for administrators: a caller that may write clients must not pass this on.
+func (o Operation) delegates() bool {
+	switch o {
+	case OpApproveClientMetadata, OpCreateRegistrationToken, OpDeleteClientLocks, OpDeleteRegistrationToken,
+		OpIssueClientRegistrationToken, OpListRegistrationTokens, OpRevokeClientRegistrationToken:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -101,6 +125,10 @@ type Caller struct {
 	// Sources are the claims with the tenant, roles and scopes. They are only for
 	// logs and for the explanation of a rejection.
 	Sources ClaimSources
+
+	// registration is set for a client that registers itself or manages its registration.
+	// It is the actor in the log.
+	registration *domain.Actor
 }
 
 // ClaimSources describes which claims of an access token were read, and why some of them
@@ -152,6 +180,9 @@ func (c Caller) May(o Operation) error {
 		return ErrForbidden
 	}
 	var missing ForbiddenError
+	if o.delegates() && !c.Administrator {
+		missing.AdministratorsOnly = "this operation"
+	}
 	if !c.Has(needed) {
 		missing.Permission = needed
 	}
@@ -173,7 +204,7 @@ func (c Caller) May(o Operation) error {
 func (c Caller) mayImport(o Operation) error {
 	err := c.May(o)
 	if err == nil && !c.Administrator {
-		err = &ForbiddenError{NotAdministrator: true}
+		err = &ForbiddenError{AdministratorsOnly: "secret_hash"}
 	}
 	return err
 }
@@ -181,4 +212,9 @@ func (c Caller) mayImport(o Operation) error {
 // Has reports whether the caller has the permission.
 func (c Caller) Has(p Permission) bool { return slices.Contains(c.Permissions, p) }
 
-func (c Caller) actor() domain.Actor { return domain.Actor{Subject: c.Subject, ClientID: c.ClientID} }
+func (c Caller) actor() domain.Actor {
+	if c.registration != nil {
+		return *c.registration
+	}
+	return domain.Actor{Subject: c.Subject, ClientID: c.ClientID, Via: domain.ViaAdmin}
+}

@@ -2,6 +2,7 @@ package application
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,7 +21,7 @@ type KeysInForce struct {
 // URI regardless of the policy for updates. The errors are those of [Registry.Find] and
 // [KeyResolver.Fetch].
 func (r *Registry) ClientKeys(ctx context.Context, caller Caller, id domain.ClientID) (KeysInForce, error) {
-	client, err := r.find(ctx, caller, OpGetClientKeys, id)
+	client, err := r.findOrResolve(ctx, caller, OpGetClientKeys, id)
 	if err != nil {
 		return KeysInForce{}, err
 	}
@@ -37,6 +38,25 @@ func (r *Registry) ClientKeys(ctx context.Context, caller Caller, id domain.Clie
 	facts := domain.Facts{Keys: inForce.Keys, Server: serverOf(ctx, r.config.Servers, caller.Tenant)}
 	inForce.Findings = r.config.Book.Validate(settings, facts, r.now()).AboutKeys()
 	return inForce, nil
+}
+
+// findOrResolve is find, also for a client that only a client ID metadata document defines.
+func (r *Registry) findOrResolve(ctx context.Context, caller Caller, op Operation, id domain.ClientID) (domain.Client, error) {
+	client, err := r.find(ctx, caller, op, id)
+	if !errors.Is(err, ErrNotFound) || !id.IsDocumentURL() {
+		return client, err
+	}
+	resolved, failure := r.resolveDocument(ctx, caller.Tenant, id)
+	_, unusable := errors.AsType[*DocumentError](failure)
+	_, invalid := errors.AsType[*InvalidError](failure)
+	switch {
+	case failure == nil:
+		return resolved.Client, nil
+	case unusable, invalid:
+		return domain.Client{}, err
+	default:
+		return domain.Client{}, fmt.Errorf("resolve a client ID metadata document: %w", failure)
+	}
 }
 
 // Effective returns the settings that an authorization server is to apply for a client

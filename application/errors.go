@@ -103,3 +103,71 @@ func (e *InvalidError) Error() string {
 	first := violations[0]
 	return fmt.Sprintf("invalid configuration: %s at %s (violations: %d)", first.Rule, first.Pointer, len(violations))
 }
+
+// The errors of registrations from outside.
+var (
+	// ErrRegistrationOff: the tenant does not allow it, or there is no such tenant.
+	ErrRegistrationOff = errors.New("registration is switched off")
+	// ErrNotLetIn: the request has no valid initial or registration access token for what
+	// it asks for. It does not say why.
+	ErrNotLetIn = errors.New("no valid registration token")
+	// ErrNoRegistrationToken: the request has no token. It wraps ErrNotLetIn.
+	ErrNoRegistrationToken = fmt.Errorf("%w: no token", ErrNotLetIn)
+	// ErrUnmanaged: the client is suspended, or must not manage itself.
+	ErrUnmanaged = errors.New("the client must not manage its registration")
+	// ErrTokenUsedUp: the initial access token has no use left, was revoked or has expired.
+	// It wraps ErrNotLetIn.
+	ErrTokenUsedUp = fmt.Errorf("%w: the initial access token has ended", ErrNotLetIn)
+	// ErrNoSuchToken: the tenant has no such initial access token.
+	ErrNoSuchToken = errors.New("no such initial access token")
+	// ErrSoftwareTaken: another client has the software_id.
+	ErrSoftwareTaken = errors.New("the software has a client already")
+)
+
+// TooManyRegisteredError reports that a tenant or an initial access token has too many
+// clients that registered themselves.
+type TooManyRegisteredError struct {
+	// Unseen reports that some of the clients were never seen, so that places may become
+	// free.
+	Unseen bool
+}
+
+// Error returns a description.
+func (e *TooManyRegisteredError) Error() string { return "too many clients registered themselves" }
+
+// StatementError rejects a software statement, or a registration request that is a JWT.
+type StatementError struct {
+	// Unapproved reports that the statement is valid, but not admitted.
+	Unapproved bool
+	// Request reports that the fault is in the registration request that is a JWT, and not
+	// in the statement.
+	Request bool
+	Message string
+}
+
+// Error returns the message.
+func (e *StatementError) Error() string { return e.Message }
+
+// DocumentReason is why a client ID metadata document is not usable.
+type DocumentReason string
+
+// The reasons.
+const (
+	DocumentDenied      DocumentReason = "denied"      // the policy does not admit it
+	DocumentUnreachable DocumentReason = "unreachable" // it cannot be fetched
+	DocumentMalformed   DocumentReason = "malformed"   // it is not a JSON object of client metadata
+	DocumentRefused     DocumentReason = "refused"     // it violates rules
+)
+
+// DocumentError reports that a client ID metadata document is not usable.
+type DocumentError struct {
+	Reason   DocumentReason
+	Message  string
+	Findings domain.Findings // the violations, if it is refused or malformed
+	// Waiting is the client that the document defines, if it is denied only because it waits
+	// for the approval of an administrator; nil otherwise. It must not be served.
+	Waiting *ResolvedDocument
+}
+
+// Error returns the reason and the message.
+func (e *DocumentError) Error() string { return string(e.Reason) + ": " + e.Message }

@@ -25,9 +25,9 @@ const (
 type ForbiddenError struct {
 	// Permission is the permission that the caller lacks; empty if it lacks none.
 	Permission Permission
-	// NotAdministrator reports that only an administrator may import the hash of a
-	// secret, and the caller is not one.
-	NotAdministrator bool
+	// AdministratorsOnly is what only administrators may use: "secret_hash" or "this
+	// operation"; empty if the caller does not lack this role.
+	AdministratorsOnly string
 	// Tenant is the problem with the tenant.
 	Tenant TenantProblem
 }
@@ -49,8 +49,8 @@ func (e *ForbiddenError) Error() string {
 	if e.Permission != "" {
 		missing = append(missing, "the permission "+string(e.Permission)+" is missing")
 	}
-	if e.NotAdministrator {
-		missing = append(missing, "only an administrator may import the hash of a secret")
+	if e.AdministratorsOnly != "" {
+		missing = append(missing, "only an administrator may use "+e.AdministratorsOnly)
 	}
 	if len(missing) == 0 {
 		return ErrForbidden.Error()

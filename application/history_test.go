@@ -33,7 +33,7 @@ func TestHistory(t *testing.T) {
 		assert.Empty(t, log[0].Differences)
 		assert.Equal(t, domain.ActionRotateSecret, log[1].Action)
 		assert.Empty(t, log[1].Differences, "secrets never appear")
-		assert.Equal(t, domain.Actor{Subject: "alice", ClientID: "console"}, log[2].Actor)
+		assert.Equal(t, domain.Actor{Subject: "alice", ClientID: "console", Via: domain.ViaAdmin}, log[2].Actor)
 		assert.Equal(t, "ticket 1", log[2].Reason)
 		assert.Equal(t, "r-1", log[2].RequestID)
 		assert.Equal(t, []domain.Difference{

@@ -22,7 +22,11 @@ type Inspector struct {
 
 // Inspect returns the findings that a registration with the change would have.
 func (i *Inspector) Inspect(ctx context.Context, change domain.Change) domain.Findings {
-	draft := i.Book.Register(domain.Identity{}, change)
+	return i.Decide(ctx, i.Book.Register(domain.Identity{}, change)).Findings
+}
+
+// Decide returns the outcome of a draft.
+func (i *Inspector) Decide(ctx context.Context, draft *domain.Draft) domain.Outcome {
 	source, fetch := draft.Keys()
 	keys, err := resolve(ctx, i.Keys, "", source, fetch && i.FetchKeys)
 	if err != nil {
@@ -33,5 +37,5 @@ func (i *Inspector) Inspect(ctx context.Context, change domain.Change) domain.Fi
 	if err != nil {
 		sector = domain.SectorIdentifierUnreachable(err.Error())
 	}
-	return draft.Decide(domain.Facts{Keys: keys, Sector: sector, Server: serverOf(ctx, i.Servers, "")}, nowBy(i.Clock)).Findings
+	return draft.Decide(domain.Facts{Keys: keys, Sector: sector, Server: serverOf(ctx, i.Servers, "")}, nowBy(i.Clock))
 }

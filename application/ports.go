@@ -157,6 +157,12 @@ type Query struct {
 	Owner           string
 	Label           string // the name of a label, or the name, "=" and the text
 
+	// Via and RegistrationToken select clients that registered themselves in this way, or
+	// with the initial access token with this id, and Via also those whose client ID metadata
+	// document was approved.
+	Via               domain.Via
+	RegistrationToken string
+
 	UpdatedSince time.Time
 
 	After  domain.ClientID // only identifiers after this one
@@ -172,7 +178,8 @@ type Query struct {
 // Selects reports whether the query filters by more than the status.
 func (q Query) Selects() bool {
 	return q.Name != "" || q.GrantType != "" || q.AuthMethod != "" || q.Profile != "" || q.Scope != "" ||
-		q.RedirectHost != "" || q.ApplicationType != "" || q.SoftwareID != "" || q.Owner != "" || q.Label != "" || !q.UpdatedSince.IsZero()
+		q.RedirectHost != "" || q.ApplicationType != "" || q.SoftwareID != "" || q.Owner != "" || q.Label != "" ||
+		q.Via != "" || q.RegistrationToken != "" || !q.UpdatedSince.IsZero()
 }
 
 // Page is one page of a list.

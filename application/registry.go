@@ -61,6 +61,9 @@ type Config struct {
 	// MaxClients limits the number of clients per tenant, except for deleted ones; 0
 	// means no limit.
 	MaxClients int
+	// Registrations are the ports and options for registrations from outside; without a
+	// store everything is switched off.
+	Registrations RegistrationConfig
 }
 
 // Registry has a method for each use case. Each method first checks the permission of
@@ -71,6 +74,7 @@ type Registry struct {
 	uses      secretUses
 	proven    provenSecrets
 	followers followers
+	seen      recentlySeen
 }
 
 // NewRegistry returns a registry with these ports and options.
@@ -92,6 +96,9 @@ type Options struct {
 	// Idempotency makes repeated requests take effect only once; nil disables this. It
 	// has no effect in a dry run.
 	Idempotency *Idempotency
+
+	// claim is what a registration from outside uses up; nil for all other changes.
+	claim *RegistrationClaim
 }
 
 // Idempotency identifies a request that may be repeated.
@@ -469,17 +476,31 @@ func (r *Registry) commit(ctx context.Context, caller Caller, action domain.Acti
 	revision := domain.Revision{
 		Action: action, Actor: caller.actor(), At: c.UpdatedAt(), Client: c, Reason: opts.Reason, RequestID: opts.RequestID,
 	}
-	if opts.Idempotency == nil {
+	attempt := opts.record(caller, c)
+	switch {
+	case opts.claim != nil:
+		return r.config.Registrations.Store.CommitRegistration(ctx, revision, *opts.claim, attempt)
+	case attempt != nil:
+		return r.config.Store.CommitOnce(ctx, revision, *attempt)
+	default:
 		return r.config.Store.Commit(ctx, revision)
 	}
-	attempt := IdempotencyRecord{
-		Subject: caller.Subject, Key: opts.Idempotency.Key, Fingerprint: opts.Idempotency.Fingerprint, At: c.UpdatedAt(),
+}
+
+// record returns the idempotency record of a request with this result; nil if the request
+// has no idempotency key.
+func (o Options) record(caller Caller, c domain.Client) *IdempotencyRecord {
+	if o.Idempotency == nil {
+		return nil
+	}
+	attempt := &IdempotencyRecord{
+		Subject: caller.Subject, Key: o.Idempotency.Key, Fingerprint: o.Idempotency.Fingerprint, At: c.UpdatedAt(),
 		ClientID: c.Identity().ClientID, Revision: c.Revision(),
 	}
 	if secrets := c.Secrets(); len(secrets) > 0 { // requests that can be repeated create the newest secret
 		attempt.SecretID = secrets[len(secrets)-1].ID
 	}
-	return r.config.Store.CommitOnce(ctx, revision, attempt)
+	return attempt
 }
 
 // checkProcessed returns [ErrAlreadyProcessed] if an earlier request with the same

@@ -226,7 +226,7 @@ func TestLogRecordsActorActionAndTime(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, log, 2, "an update without effect creates no revision")
 	assert.Equal(t, domain.ActionUpdate, log[0].Action)
-	assert.Equal(t, domain.Actor{Subject: "alice"}, log[0].Actor)
+	assert.Equal(t, domain.Actor{Subject: "alice", Via: domain.ViaAdmin}, log[0].Actor)
 	assert.Equal(t, now, log[0].At)
 	assert.Equal(t, domain.ActionCreate, log[1].Action)
 }

@@ -25,11 +25,15 @@ type RecordPart string
 
 // The parts of stored records.
 const (
-	PartDocument          RecordPart = "document" // the configuration of a client
-	PartSecrets           RecordPart = "secrets"  // the secrets of a client
-	PartRevision          RecordPart = "revision" // an entry of the log
-	PartIdempotencyRecord RecordPart = "attempt"  // the record of an idempotency key
-	PartSecretUse         RecordPart = "last use" // when a secret was last used
+	PartDocument          RecordPart = "document"     // the configuration of a client
+	PartSecrets           RecordPart = "secrets"      // the secrets of a client
+	PartRegistration      RecordPart = "registration" // how a client registered itself
+	PartRevision          RecordPart = "revision"     // an entry of the log
+	PartIdempotencyRecord RecordPart = "attempt"      // the record of an idempotency key
+	PartSecretUse         RecordPart = "last use"     // when a secret was last used
+	// PartInitialToken is an initial access token. It belongs to no client, and the reason
+	// contains its id.
+	PartInitialToken RecordPart = "initial access token"
 )
 
 // UnreadableError names a stored record that cannot be read. It wraps
@@ -77,16 +81,18 @@ type RecordKind string
 
 // The kinds of records.
 const (
-	ClientRecords      RecordKind = "clients" // documents and secrets
+	ClientRecords      RecordKind = "clients" // documents, secrets and registrations
 	RevisionRecords    RecordKind = "revisions"
 	IdempotencyRecords RecordKind = "idempotency records"
 	SecretUseRecords   RecordKind = "secret uses"
+
+	InitialTokenRecords RecordKind = "initial access tokens"
 )
 
 // RecordKinds lists the kinds in the order in which they must be examined: a client is
 // repaired from its log before the log is examined.
 func RecordKinds() []RecordKind {
-	return []RecordKind{ClientRecords, RevisionRecords, IdempotencyRecords, SecretUseRecords}
+	return []RecordKind{ClientRecords, RevisionRecords, IdempotencyRecords, SecretUseRecords, InitialTokenRecords}
 }
 
 // Examiner finds and repairs stored records that cannot be read. Stores implement it. It
@@ -121,7 +127,8 @@ type Fault struct {
 // SecretKeys reports the peppers that stored secrets depend on. Stores implement it.
 type SecretKeys interface {
 	// MissingSecretKeys returns the ids of peppers that are not in known, but with
-	// which unexpired secrets of clients that are not deleted are hashed. A secret
-	// that cannot be read counts as unexpired.
+	// which unexpired secrets and registration access tokens of clients that are not
+	// deleted, or initial access tokens that have not ended, are hashed. A secret that
+	// cannot be read counts as unexpired.
 	MissingSecretKeys(ctx context.Context, known []string, now time.Time) ([]string, error)
 }

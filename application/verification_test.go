@@ -153,7 +153,7 @@ func TestImportIsForAdministrators(t *testing.T) {
 	} {
 		err := attempt(writer)
 		require.ErrorIs(t, err, application.ErrForbidden, name)
-		assert.Contains(t, err.Error(), "only an administrator may import", name)
+		assert.Contains(t, err.Error(), "only an administrator may use secret_hash", name)
 		require.ErrorIs(t, attempt(callerWithoutPermissions), application.ErrForbidden, name)
 		require.NoError(t, attempt(admin), name)
 	}

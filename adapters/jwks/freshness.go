@@ -9,29 +9,35 @@ import (
 	"time"
 )
 
-// Bounds of the time for which a response is reused, and the time for one that does
-// not state any.
-const (
-	minFresh     = 10 * time.Second
-	maxFresh     = time.Hour
-	defaultFresh = time.Minute
-)
+// minFresh is how long keys and sector identifiers are reused at least.
+const minFresh = 10 * time.Second
 
-// freshness returns how long a response received now may be reused: its freshness
-// lifetime less its age, within minFresh and maxFresh.
-func freshness(header http.Header, now time.Time) time.Duration {
-	lifetime, ok := lifetime(header, now)
+// freshness bounds the time for which a response is reused.
+type freshness struct {
+	least, most time.Duration
+	unstated    time.Duration // of a response that does not state any
+}
+
+// resourceFreshness is that of keys and sector identifiers.
+func resourceFreshness() freshness {
+	return freshness{least: minFresh, most: time.Hour, unstated: time.Minute}
+}
+
+// of returns how long a response received now may be reused: its freshness lifetime less
+// its age, within the bounds. One that must not be reused is reused for the least time.
+func (f freshness) of(header http.Header, now time.Time) time.Duration {
+	lifetime, ok := f.lifetime(header, now)
 	if !ok {
-		return minFresh
+		return f.least
 	}
-	return min(max(lifetime-age(header, now), minFresh), maxFresh)
+	return min(max(lifetime-age(header, now), f.least), f.most)
 }
 
 // lifetime returns the freshness lifetime of a response in a shared cache (RFC 9111
-// §4.2.1): s-maxage, or else max-age, or else Expires less Date, or else
-// defaultFresh. It returns false if the response must not be reused without
+// §4.2.1): s-maxage, or else max-age, or else Expires less Date, or else what applies
+// to one that does not state any. It returns false if the response must not be reused without
 // validation, or if its directives are not valid.
-func lifetime(header http.Header, now time.Time) (time.Duration, bool) {
+func (f freshness) lifetime(header http.Header, now time.Time) (time.Duration, bool) {
 	ages := map[string]time.Duration{}
 	for directive := range strings.SplitSeq(strings.Join(header.Values("Cache-Control"), ","), ",") {
 		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(directive)), "=")
@@ -60,7 +66,7 @@ func lifetime(header http.Header, now time.Time) (time.Duration, bool) {
 		}
 		return expires.Sub(dateOf(header, now)), true
 	}
-	return defaultFresh, true
+	return f.unstated, true
 }
 
 // age returns the age of a response received now (RFC 9111 §4.2.3): the larger of

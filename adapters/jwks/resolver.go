@@ -18,7 +18,9 @@ const (
 
 // Options configure how clients' documents are fetched. The zero value is usable.
 type Options struct {
-	// Policy decides which addresses and hosts may serve documents.
+	// Policy decides which addresses and hosts may serve documents. With
+	// [domain.Policy.Loopback], client ID metadata documents may also be at loopback hosts,
+	// with or without TLS.
 	Policy domain.Policy
 	// Timeout bounds a whole fetch: name resolution, connections, redirects and
 	// the body. 0 means 3 seconds.
@@ -34,14 +36,17 @@ type Options struct {
 	Wait func(ctx context.Context, d time.Duration)
 }
 
-// Resolver reads what clients publish: public keys and sector identifiers. It implements
-// [github.com/clientele-oauth/clientele/application.KeyResolver] and
-// [github.com/clientele-oauth/clientele/application.SectorResolver], and is safe for
+// Resolver reads what clients publish: public keys, sector identifiers and client ID metadata
+// documents. It implements
+// [github.com/clientele-oauth/clientele/application.KeyResolver],
+// [github.com/clientele-oauth/clientele/application.SectorResolver] and
+// [github.com/clientele-oauth/clientele/application.ClientDocuments], and is safe for
 // concurrent use.
 type Resolver struct {
-	options Options
-	keys    *source[fetchedKeys]
-	sectors *source[domain.SectorIdentifier]
+	options   Options
+	keys      *source[fetchedKeys]
+	sectors   *source[domain.SectorIdentifier]
+	documents *documents
 }
 
 // fetchedKeys are the keys at a jwks_uri.
@@ -75,14 +80,14 @@ func NewResolver(options Options) *Resolver {
 	return &Resolver{
 		options: options,
 		keys: newSource(options, limits, documentKind[fetchedKeys]{
-			types:        []string{"application/jwk-set+json", "application/json"},
+			media:        media{types: []string{"application/jwk-set+json", "application/json"}},
 			maxBytes:     domain.MaxKeySetBytes,
 			maxRedirects: maxKeyRedirects,
 			seen:         readKeys,
 			unreachable:  func(reason string) fetchedKeys { return fetchedKeys{facts: domain.KeysUnreachable(reason)} },
 		}),
 		sectors: newSource(options, limits, documentKind[domain.SectorIdentifier]{
-			types:    []string{"application/json"},
+			media:    media{types: []string{"application/json"}},
 			maxBytes: domain.MaxSectorIdentifierBytes,
 			// A redirect could lead to a document of another owner (OIDC Registration §5
 			// does not mention redirects).
@@ -90,6 +95,7 @@ func NewResolver(options Options) *Resolver {
 			seen:         ParseSectorIdentifier,
 			unreachable:  domain.SectorIdentifierUnreachable,
 		}),
+		documents: newDocuments(options, limits),
 	}
 }
 

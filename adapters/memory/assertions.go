@@ -35,15 +35,7 @@ func (s *Store) DeleteAssertionUses(ctx context.Context, expired time.Time, limi
 	}
 	defer s.mu.Unlock()
 	for _, t := range s.tenants {
-		for key, expires := range t.assertions {
-			if deleted == limit {
-				return deleted, nil
-			}
-			if !expires.After(stored(expired)) {
-				delete(t.assertions, key)
-				deleted++
-			}
-		}
+		deleted += deleteExpired(t.assertions, expired, limit-deleted)
 	}
 	return deleted, nil
 }

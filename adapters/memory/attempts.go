@@ -23,15 +23,25 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 		return err
 	}
 	defer s.mu.Unlock()
-	t, key := s.tenant(r.Client.Identity().TenantID), attemptKey{a.Subject, a.Key}
-	a.At = stored(a.At)
-	if kept, ok := t.attempts[key]; ok && !kept.At.Before(a.At.Add(-application.IdempotencyRetention)) {
+	return s.once(r.Client.Identity().TenantID, &a, func() error { return s.commit(r) })
+}
+
+// once calls do, and stores the record if it succeeds. If there is a record with the same key
+// already, it does nothing and returns [application.ErrAlreadyProcessed]. A nil record is none.
+// The caller holds the lock.
+func (s *Store) once(tenant domain.TenantID, a *application.IdempotencyRecord, do func() error) error {
+	if a == nil {
+		return do()
+	}
+	attempts, key, record := s.tenant(tenant).attempts, attemptKey{a.Subject, a.Key}, *a
+	record.At = stored(a.At)
+	if kept, ok := attempts[key]; ok && !kept.At.Before(record.At.Add(-application.IdempotencyRetention)) {
 		return application.ErrAlreadyProcessed
 	}
-	if err := s.commit(r); err != nil {
+	if err := do(); err != nil {
 		return err
 	}
-	t.attempts[key] = a
+	attempts[key] = record
 	return nil
 }
 

@@ -22,6 +22,7 @@ func (s *Store) Copy() *Store {
 		}
 		other.tenants[id] = &tenant{
 			clients: maps.Clone(t.clients), log: slices.Clone(t.log), attempts: maps.Clone(t.attempts), secretUses: uses,
+			assertions: maps.Clone(t.assertions), statements: maps.Clone(t.statements), tokens: maps.Clone(t.tokens), seen: maps.Clone(t.seen),
 		}
 	}
 	return other

@@ -28,19 +28,19 @@ type entry struct {
 	// store or tenant.
 	cursor   application.Cursor
 	revision domain.Revision // without its client
-	row      document.Row    // without secrets
+	row      document.Row    // without secrets and registration
 	purged   bool            // only the cursor and the number remain
 	number   int             // of the commit, see Store.commits
 }
 
 // append adds the revision to the log.
 func (t *tenant) append(r domain.Revision, row document.Row, number int) {
-	r.At, r.Client, row.Secrets = stored(r.At), domain.Client{}, nil
+	r.At, r.Client, row.Secrets, row.Registration = stored(r.At), domain.Client{}, nil, nil
 	t.log = append(t.log, entry{cursor: application.Cursor(strings.ToLower(rand.Text())), revision: r, row: row, number: number})
 }
 
-// purge removes the log of a client and the last uses of its secrets. The cursors of the
-// entries remain valid for readers.
+// purge removes the log of a client, the last uses of its secrets, and when it was seen. The
+// cursors of the entries remain valid for readers.
 func (t *tenant) purge(id domain.ClientID) {
 	for i, e := range t.log {
 		if e.row.ClientID == id {
@@ -48,6 +48,7 @@ func (t *tenant) purge(id domain.ClientID) {
 		}
 	}
 	delete(t.secretUses, id)
+	delete(t.seen, id)
 }
 
 // read returns the revision of the entry. If it cannot be decoded, it has

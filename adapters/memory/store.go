@@ -42,6 +42,9 @@ type tenant struct {
 	// secretUses contains the times of last use, by client and id of the secret.
 	secretUses map[domain.ClientID]map[string]time.Time
 	assertions map[assertionKey]time.Time // when the used assertions expire
+	statements map[statementKey]time.Time // when the used software statements expire
+	tokens     map[string]initialToken
+	seen       map[domain.ClientID]seen
 }
 
 // client is a stored client: its document and the values for searches. The bytes of the
@@ -49,6 +52,8 @@ type tenant struct {
 type client struct {
 	row       document.Row
 	search    document.Search
+	as        document.Registered
+	createdAt time.Time
 	updatedAt time.Time // the latest time of all revisions, in any order
 	deletedAt time.Time // zero if the client is not deleted
 	purged    bool
@@ -80,6 +85,9 @@ func (s *Store) tenant(id domain.TenantID) *tenant {
 			attempts:   map[attemptKey]application.IdempotencyRecord{},
 			secretUses: map[domain.ClientID]map[string]time.Time{},
 			assertions: map[assertionKey]time.Time{},
+			statements: map[statementKey]time.Time{},
+			tokens:     map[string]initialToken{},
+			seen:       map[domain.ClientID]seen{},
 		}
 		s.tenants[id] = t
 	}
@@ -139,6 +147,10 @@ func (s *Store) commit(r domain.Revision) error {
 	if err != nil {
 		return err
 	}
+	registration, err := document.EncodeRegistration(r.Client)
+	if err != nil {
+		return err
+	}
 	identity, number := r.Client.Identity(), r.Client.Revision()
 	t := s.tenant(identity.TenantID)
 	before := t.clients[identity.ClientID] // at revision 0 if there is none
@@ -150,8 +162,12 @@ func (s *Store) commit(r domain.Revision) error {
 	}
 	row := document.Row{
 		TenantID: identity.TenantID, ClientID: identity.ClientID, Revision: number, Document: text, Secrets: secrets,
+		Registration: registration,
 	}
-	next := client{row: row, search: document.SearchOf(r.Client), updatedAt: stored(r.At), purged: r.Client.Purged()}
+	next := client{
+		row: row, search: document.SearchOf(r.Client), as: document.RegisteredAs(&r.Client),
+		createdAt: stored(r.Client.CreatedAt()), updatedAt: stored(r.At), purged: r.Client.Purged(),
+	}
 	next.secretEnd = stored(next.search.SecretEnd)
 	if r.Client.SecretsUnreadable() {
 		next.secretEnd, next.unknown = before.secretEnd, before.unknown
@@ -173,8 +189,8 @@ func (s *Store) commit(r domain.Revision) error {
 }
 
 // Overwrite replaces the stored bytes of a record, so that a test can create a record
-// that cannot be read: the document or the secrets of a client, or the document of a
-// revision in the log. The error is [application.ErrNotFound] if there is no such record.
+// that cannot be read: the document, the secrets or the registration of a client, or the
+// document of a revision in the log. The error is [application.ErrNotFound] if there is no such record.
 func (s *Store) Overwrite(which application.UnreadableRecord, with []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,10 +209,13 @@ func (s *Store) Overwrite(which application.UnreadableRecord, with []byte) error
 	if !ok {
 		return application.ErrNotFound
 	}
-	if which.Part == application.PartSecrets {
+	switch which.Part {
+	case application.PartSecrets:
 		found.row.Secrets = bytes.Clone(with)
 		found.unknown = true
-	} else {
+	case application.PartRegistration:
+		found.row.Registration = bytes.Clone(with)
+	default:
 		found.row.Document = bytes.Clone(with)
 	}
 	t.clients[which.ClientID] = found

@@ -222,3 +222,7 @@ func TestTimesHaveMicrosecondsInUTC(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, page.Clients, 1)
 }
+
+func TestRegistrations(t *testing.T) {
+	storetest.RunRegistrations(t, func(*testing.T) storetest.Registrations { return memory.New() })
+}

@@ -15,9 +15,9 @@ import (
 // listAll returns a row with the position in the feed, then the clients after a key in the
 // order of the primary key. The subqueries hide the key from the planner.
 const listAll = `
-	SELECT ` + newestOfAll + `, NULL, NULL, NULL::bigint, NULL::json, NULL::json
+	SELECT ` + newestOfAll + `, NULL, NULL, NULL::bigint, NULL::json, NULL::json, NULL::json
 	UNION ALL (
-		SELECT NULL, tenant_id, client_id, revision, document, secrets FROM clients
+		SELECT NULL, tenant_id, client_id, revision, document, secrets, registration FROM clients
 		WHERE deleted_at IS NULL AND (tenant_id, client_id) > ((SELECT $1::text), (SELECT $2::text))
 		ORDER BY tenant_id, client_id LIMIT `
 
@@ -38,11 +38,12 @@ func (s *Store) ListAll(ctx context.Context, after application.ClientKey, limit 
 		newest, tenant, id *string
 		revision           *int64
 		doc, secrets       []byte
+		registered         []byte
 	)
 	var statements pgx.Batch
 	statements.Queue(inOrder)
 	statements.Queue(listAll+strconv.Itoa(rows)+`)`, string(after.TenantID), string(after.ClientID)).Query(func(found pgx.Rows) error {
-		_, err := pgx.ForEachRow(found, []any{&newest, &tenant, &id, &revision, &doc, &secrets}, func() error {
+		_, err := pgx.ForEachRow(found, []any{&newest, &tenant, &id, &revision, &doc, &secrets, &registered}, func() error {
 			if newest != nil {
 				page.Changes = application.Cursor(*newest)
 				return nil
@@ -53,7 +54,7 @@ func (s *Store) ListAll(ctx context.Context, after application.ClientKey, limit 
 			}
 			client, err := document.Row{
 				TenantID: domain.TenantID(*tenant), ClientID: domain.ClientID(*id), Revision: domain.RevisionNumber(*revision),
-				Document: doc, Secrets: secrets,
+				Document: doc, Secrets: secrets, Registration: registered,
 			}.Decode()
 			if unreadable, ok := errors.AsType[*application.UnreadableError](err); ok {
 				page.Unreadable = append(page.Unreadable, unreadable)

@@ -21,14 +21,15 @@ import (
 const (
 	commitCreate = `
 		WITH moved AS (
-			INSERT INTO clients (client_id, tenant_id, revision, document, secrets, name, status, facets, secret_end)
-			VALUES ($1, $2, $3, $4, $5, $12, $13, $14, $15)
+			INSERT INTO clients (client_id, tenant_id, revision, document, secrets, name, status, facets, secret_end, registration, registered)
+			VALUES ($1, $2, $3, $4, $5, $12, $13, $14, $15, $16, $17)
 			ON CONFLICT (tenant_id, client_id) DO NOTHING
 			RETURNING client_id
 		)` + commitLog
 	commitUpdate = `
 		WITH moved AS (
-			UPDATE clients SET revision = $3, document = $4, secrets = $5, name = $12, status = $13, facets = $14, secret_end = $15
+			UPDATE clients SET revision = $3, document = $4, secrets = $5, name = $12, status = $13, facets = $14, secret_end = $15,
+				registration = $16, registered = $17
 			WHERE client_id = $1 AND tenant_id = $2 AND revision = $3 - 1
 			RETURNING client_id
 		)` + commitLog
@@ -38,7 +39,8 @@ const (
 			SELECT ctid AS row_id FROM clients WHERE client_id = $1 AND tenant_id = $2 AND revision = $3 - 1
 			FOR UPDATE SKIP LOCKED
 		), moved AS (
-			UPDATE clients SET revision = $3, document = $4, secrets = $5, name = $12, status = $13, facets = $14, secret_end = $15
+			UPDATE clients SET revision = $3, document = $4, secrets = $5, name = $12, status = $13, facets = $14, secret_end = $15,
+				registration = $16, registered = $17
 			FROM unlocked WHERE clients.ctid = row_id
 			RETURNING client_id
 		)` + commitLog
@@ -47,20 +49,23 @@ const (
 	commitDeleteOrRestore = `
 		WITH moved AS (
 			UPDATE clients SET revision = $3, document = $4, secrets = coalesce($5::json, secrets), name = $12, status = $13,
-				facets = $14, secret_end = CASE WHEN $5::json IS NULL THEN secret_end ELSE $15 END, deleted_at = $16, purged = $17
+				facets = $14, secret_end = CASE WHEN $5::json IS NULL THEN secret_end ELSE $15 END,
+				registration = $16, registered = $17, deleted_at = $19, purged = $20
 			WHERE client_id = $1 AND tenant_id = $2 AND revision = $3 - 1
 			RETURNING client_id
 		), forgotten AS (
-			DELETE FROM revisions WHERE $17 AND tenant_id = $2 AND client_id = (SELECT client_id FROM moved)
+			DELETE FROM revisions WHERE $20 AND tenant_id = $2 AND client_id = (SELECT client_id FROM moved)
 			RETURNING tenant_id, xid, seq, ` + entryDigest + ` AS digest
 		), kept AS (
 			INSERT INTO purged_changes (tenant_id, xid, seq, digest) SELECT tenant_id, xid, seq, digest FROM forgotten
 		), unused AS (
-			DELETE FROM secret_uses WHERE $17 AND tenant_id = $2 AND client_id = (SELECT client_id FROM moved)
+			DELETE FROM secret_uses WHERE $20 AND tenant_id = $2 AND client_id = (SELECT client_id FROM moved)
+		), unseen AS (
+			DELETE FROM client_seen WHERE $20 AND tenant_id = $2 AND client_id = (SELECT client_id FROM moved)
 		)` + commitLog
 	commitLog = `
-		INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, document, actor_client, request_id, reason)
-		SELECT client_id, $3, $2, $6, $7, $8, $4, $9, $10, $11 FROM moved`
+		INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, document, actor_client, request_id, reason, actor_details)
+		SELECT client_id, $3, $2, $6, $7, $8, $4, $9, $10, $11, $18 FROM moved`
 )
 
 // errNotBatched is the result of a commit that must be repeated in a transaction of
@@ -135,6 +140,7 @@ type pendingRevision struct {
 	step         step
 	client       key
 	doc, secrets []byte
+	registration []byte // nil for a client without one
 	search       document.Search
 }
 
@@ -148,18 +154,29 @@ func pending(r domain.Revision) (pendingRevision, error) {
 	if err != nil {
 		return pendingRevision{}, err
 	}
+	registration, err := document.EncodeRegistration(r.Client)
+	if err != nil {
+		return pendingRevision{}, err
+	}
 	identity := r.Client.Identity()
 	p := pendingRevision{
 		Revision: r, step: update, client: key{identity.TenantID, identity.ClientID},
-		doc: doc, secrets: secrets, search: document.SearchOf(r.Client),
+		doc: doc, secrets: secrets, registration: registration, search: document.SearchOf(r.Client),
 	}
 	switch {
-	case r.Action == domain.ActionCreate:
+	case r.Client.Revision() == 1:
 		p.step = create
 	case r.Action == domain.ActionRestore, r.Client.Deleted(), secrets == nil:
 		p.step = deleteOrRestore
 	}
 	return p, nil
+}
+
+// batched reports whether the revision can share a transaction with others. The deletion of
+// a client, and the creation of one that registered itself, wait for counters of their tenant
+// (migration 55).
+func (p *pendingRevision) batched() bool {
+	return p.step != deleteOrRestore && (p.step != create || p.search.Registered == nil)
 }
 
 // commitAlone commits the revision in a transaction of its own.
@@ -202,6 +219,7 @@ func (p *pendingRevision) args() []any {
 		string(p.client.id), string(p.client.tenant), int64(p.Client.Revision()), p.doc, p.secrets,
 		p.At, string(p.Action), p.Actor.Subject, string(p.Actor.ClientID), p.RequestID, p.Reason,
 		p.search.Name, p.search.Status, p.search.Facets, nullTime(p.search.SecretEnd),
+		p.registration, p.search.Registered, document.EncodeActor(p.Actor),
 	}
 }
 

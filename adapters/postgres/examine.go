@@ -29,24 +29,26 @@ func (s *Store) Examine(
 		return s.examine(ctx, query, twin, application.PartDocument, after, []string{"", ""}, limit)
 	case application.RevisionRecords:
 		const query = `
-			SELECT json_build_array(tenant_id, client_id, number::text), tenant_id, client_id, number, document, NULL::json, ` + readableAt + `
+			SELECT json_build_array(tenant_id, client_id, number::text), tenant_id, client_id, number, document, NULL::json, NULL::json, ` + readableAt + `
 			FROM revisions
 			WHERE (tenant_id, client_id, number) > ($1, $2, $3::text::bigint) ORDER BY tenant_id, client_id, number LIMIT $4`
 		const twin = `SELECT document FROM clients WHERE tenant_id = $1 AND client_id = $2 AND revision = $3`
 		return s.examine(ctx, query, twin, application.PartRevision, after, []string{"", "", "0"}, limit)
 	case application.IdempotencyRecords:
 		const query = `
-			SELECT json_build_array(tenant_id, subject, key), tenant_id, client_id, revision, NULL::json, NULL::json,
+			SELECT json_build_array(tenant_id, subject, key), tenant_id, client_id, revision, NULL::json, NULL::json, NULL::json,
 				` + readableAt + ` AND length(fingerprint) = 32
 			FROM idempotency_records
 			WHERE (tenant_id, subject, key) > ($1, $2, $3) ORDER BY tenant_id, subject, key LIMIT $4`
 		return s.examine(ctx, query, "", application.PartIdempotencyRecord, after, []string{"", "", ""}, limit)
 	case application.SecretUseRecords:
 		const query = `
-			SELECT json_build_array(tenant_id, client_id, secret_id), tenant_id, client_id, 0, NULL::json, NULL::json, last_used_at >= '0001-01-01 00:00:00Z' AND last_used_at < '10000-01-01 00:00:00Z'
+			SELECT json_build_array(tenant_id, client_id, secret_id), tenant_id, client_id, 0, NULL::json, NULL::json, NULL::json, last_used_at >= '0001-01-01 00:00:00Z' AND last_used_at < '10000-01-01 00:00:00Z'
 			FROM secret_uses
 			WHERE (tenant_id, client_id, secret_id) > ($1, $2, $3) ORDER BY tenant_id, client_id, secret_id LIMIT $4`
 		return s.examine(ctx, query, "", application.PartSecretUse, after, []string{"", "", ""}, limit)
+	case application.InitialTokenRecords:
+		return s.examineInitialTokens(ctx, after, limit)
 	default:
 		return application.Examination{}, fmt.Errorf("examine: unknown kind of records %q", kind)
 	}
@@ -78,7 +80,7 @@ func (s *Store) examine(
 		columns bool // whether they can be read
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r examined, err error) {
-		err = row.Scan(&r.key, &r.TenantID, &r.ClientID, &r.Revision, &r.Document, &r.Secrets, &r.columns)
+		err = row.Scan(&r.key, &r.TenantID, &r.ClientID, &r.Revision, &r.Document, &r.Secrets, &r.Registration, &r.columns)
 		return r, err
 	})
 	if err != nil {
@@ -123,7 +125,7 @@ func (s *Store) Mend(ctx context.Context, f application.Fault) (mended bool, err
 		statement = `
 			UPDATE revisions SET document = $1::text::json WHERE document::text = $2 AND tenant_id = $3 AND client_id = $4 AND number = $5`
 		args = append(args, int64(f.Revision))
-	case application.PartIdempotencyRecord, application.PartSecretUse:
+	case application.PartRegistration, application.PartIdempotencyRecord, application.PartSecretUse, application.PartInitialToken:
 	}
 	if statement == "" || f.Mended == nil {
 		return false, nil

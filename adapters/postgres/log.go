@@ -13,7 +13,7 @@ import (
 )
 
 // revisionColumns are the columns that readRevision reads.
-const revisionColumns = `at, action, actor, actor_client, request_id, reason, tenant_id, client_id, number, document`
+const revisionColumns = `at, action, actor, actor_client, request_id, reason, tenant_id, client_id, number, document, actor_details`
 
 // Revisions implements [application.Store].
 func (s *Store) Revisions(
@@ -47,17 +47,19 @@ func readRevision(row pgx.CollectableRow, more ...any) (domain.Revision, error) 
 		requestID, reason string
 		stored            document.Row
 		at                pgtype.Timestamptz
+		details           []byte
 	)
 	if err := row.Scan(append(more, &at, &action, &actor, &actorClient, &requestID, &reason,
-		&stored.TenantID, &stored.ClientID, &stored.Revision, &stored.Document)...); err != nil {
+		&stored.TenantID, &stored.ClientID, &stored.Revision, &stored.Document, &details)...); err != nil {
 		return domain.Revision{}, err
 	}
 	r := domain.Revision{
 		At: at.Time.UTC(), Action: domain.Action(action), Actor: domain.Actor{Subject: actor, ClientID: domain.ClientID(actorClient)},
 		RequestID: requestID, Reason: reason,
 	}
+	badActor := document.DecodeActor(&r.Actor, details)
 	var err error
-	if r.Client, err = stored.Decode(); err != nil || !readable(at) {
+	if r.Client, err = stored.Decode(); err != nil || badActor != nil || !readable(at) {
 		r.Client, r.Unreadable = stored.Tombstone(), true
 	}
 	return r, nil

@@ -15,8 +15,8 @@ import (
 const keyBatch = 100
 
 // MissingSecretKeys implements [application.SecretKeys]. If no key is missing, it reads a
-// few rows. For each missing key it reads clients until it finds a live secret under this
-// key.
+// few rows. For each missing key it reads clients until it finds a live secret or token under
+// this key.
 func (s *Store) MissingSecretKeys(ctx context.Context, known []string, now time.Time) ([]string, error) {
 	rows, err := s.pool.Query(ctx, `SELECT key_id FROM secret_keys ORDER BY key_id`)
 	if err != nil {
@@ -45,8 +45,13 @@ func (s *Store) MissingSecretKeys(ctx context.Context, known []string, now time.
 func (s *Store) hasLiveSecret(ctx context.Context, keyID string, now time.Time) (live bool, err error) {
 	const query = `
 		SELECT tenant_id, client_id, ` + clientColumns + ` FROM clients
-		WHERE (tenant_id, client_id) > ($1, $2) AND strpos(secrets::text, $3) > 0 AND deleted_at IS NULL
+		WHERE (tenant_id, client_id) > ($1, $2) AND (strpos(secrets::text, $3) > 0 OR strpos(registration::text, $3) > 0) AND deleted_at IS NULL
 		ORDER BY tenant_id, client_id LIMIT $4`
+	const tokens = `
+		SELECT EXISTS (SELECT FROM initial_tokens WHERE key_id = $1 AND revoked_at IS NULL AND expires_at > $2 AND uses < max_uses)`
+	if err := s.pool.QueryRow(ctx, tokens, keyID, now).Scan(&live); err != nil || live {
+		return live, err
+	}
 	var tenant, id string
 	for {
 		rows, err := s.pool.Query(ctx, query, tenant, id, keyID, keyBatch)

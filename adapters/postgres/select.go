@@ -197,14 +197,14 @@ func listingOf(by strategy, tenant domain.TenantID, q application.Query, limit i
 			total = `(SELECT clients FROM found)`
 		}
 		return listing{byIndex, head + `
-		SELECT ` + newestPosition + `, ` + total + `, (SELECT many FROM found), NULL, NULL::bigint, NULL::json, NULL::json
+		SELECT ` + newestPosition + `, ` + total + `, (SELECT many FROM found), NULL, NULL::bigint, NULL::json, NULL::json, NULL::json
 		UNION ALL (
-			SELECT NULL, NULL, NULL, client_id, revision, document, secrets
+			SELECT NULL, NULL, NULL, client_id, revision, document, secrets, registration
 			FROM unnest((
 				SELECT (array_agg(client_id ORDER BY client_id))[` + c.value(q.Offset+1, "int") + `:` + c.value(q.Offset+limit, "int") + `]
 				FROM few WHERE client_id > ` + after + ` AND NOT (SELECT many FROM found)
 			)) AS chosen (id) CROSS JOIN LATERAL (
-				SELECT client_id, revision, document, secrets FROM clients WHERE tenant_id = $1 AND client_id = chosen.id LIMIT 1
+				SELECT client_id, revision, document, secrets, registration FROM clients WHERE tenant_id = $1 AND client_id = chosen.id LIMIT 1
 			) AS one)`, c.args}
 	default:
 		total := `NULL::bigint`
@@ -223,9 +223,9 @@ func listingOf(by strategy, tenant domain.TenantID, q application.Query, limit i
 			) AS clients`
 		}
 		return listing{inOrder, `
-		SELECT ` + newestPosition + `, ` + total + `, false, NULL, NULL::bigint, NULL::json, NULL::json
+		SELECT ` + newestPosition + `, ` + total + `, false, NULL, NULL::bigint, NULL::json, NULL::json, NULL::json
 		UNION ALL (
-			SELECT NULL, NULL, NULL, client_id, revision, document, secrets FROM ` + clients + `
+			SELECT NULL, NULL, NULL, client_id, revision, document, secrets, registration FROM ` + clients + `
 			WHERE ` + whose + checks + ` AND client_id > ` + after + `
 			ORDER BY client_id LIMIT ` + strconv.Itoa(limit) + ` OFFSET ` + strconv.Itoa(q.Offset) + `)`, c.args}
 	}
@@ -268,11 +268,12 @@ func (s *Store) listBy(
 		id           *string
 		revision     *int64
 		doc, secrets []byte
+		registered   []byte
 	)
 	var statements pgx.Batch
 	statements.Queue(l.settings)
 	statements.Queue(l.statement, l.args...).Query(func(rows pgx.Rows) error {
-		_, err := pgx.ForEachRow(rows, []any{&newest, &total, &gaveUp, &id, &revision, &doc, &secrets}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{&newest, &total, &gaveUp, &id, &revision, &doc, &secrets, &registered}, func() error {
 			if newest != nil {
 				page.Changes = application.Cursor(*newest)
 				complete = !*gaveUp
@@ -286,7 +287,7 @@ func (s *Store) listBy(
 				return nil
 			}
 			client, err := document.Row{
-				TenantID: tenant, ClientID: domain.ClientID(*id), Revision: domain.RevisionNumber(*revision), Document: doc, Secrets: secrets,
+				TenantID: tenant, ClientID: domain.ClientID(*id), Revision: domain.RevisionNumber(*revision), Document: doc, Secrets: secrets, Registration: registered,
 			}.Decode()
 			if unreadable, ok := errors.AsType[*application.UnreadableError](err); ok {
 				page.Unreadable = append(page.Unreadable, unreadable)

@@ -121,6 +121,7 @@ type key struct {
 type row struct {
 	revision          int64
 	document, secrets []byte
+	registration      []byte // nil for a client without one
 }
 
 // Find implements [application.Store]. Concurrent calls share a statement.
@@ -134,6 +135,7 @@ func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.Clie
 	default:
 		return document.Row{
 			TenantID: tenant, ClientID: id, Revision: domain.RevisionNumber(found.revision), Document: found.document, Secrets: found.secrets,
+			Registration: found.registration,
 		}.Decode()
 	}
 }
@@ -142,7 +144,7 @@ func (s *Store) Find(ctx context.Context, tenant domain.TenantID, id domain.Clie
 // from the planner, so that it has one plan for all values, made for a few keys.
 func (s *Store) find(ctx context.Context, keys []key) []batch.Result[row] {
 	const query = `
-		SELECT n, revision, document, secrets FROM (
+		SELECT n, revision, document, secrets, registration FROM (
 			SELECT * FROM unnest((SELECT $1::text[]), (SELECT $2::text[])) WITH ORDINALITY AS keys (tenant_id, client_id, n)
 			LIMIT (SELECT $3::bigint)
 		) AS requested JOIN clients USING (tenant_id, client_id)`
@@ -157,7 +159,7 @@ func (s *Store) find(ctx context.Context, keys []key) []batch.Result[row] {
 			n     int64
 			found row
 		)
-		_, err = pgx.ForEachRow(rows, []any{&n, &found.revision, &found.document, &found.secrets}, func() error {
+		_, err = pgx.ForEachRow(rows, []any{&n, &found.revision, &found.document, &found.secrets, &found.registration}, func() error {
 			results[n-1].Value = found
 			return nil
 		})
@@ -178,7 +180,7 @@ func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
 		return err
 	}
 	err = errNotBatched
-	if p.step != deleteOrRestore {
+	if p.batched() {
 		_, err = s.commits.Do(ctx, p)
 	}
 	if errors.Is(err, errNotBatched) {
@@ -194,35 +196,53 @@ func (s *Store) Commit(ctx context.Context, r domain.Revision) error {
 // has ended.
 func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application.IdempotencyRecord) error {
 	p, err := pending(r)
-	if err == nil {
-		err = document.CheckIdempotencyRecord(a)
-	}
 	if err != nil {
 		return err
 	}
+	return s.transact(ctx, p.client.tenant, func(tx pgx.Tx) error {
+		if err := keepRecord(ctx, tx, p.client.tenant, &a); err != nil {
+			return err
+		}
+		return p.commit(ctx, tx)
+	})
+}
+
+// transact runs do in a transaction, which it repeats after a conflict, and signals the
+// commit of the tenant.
+func (s *Store) transact(ctx context.Context, tenant domain.TenantID, do func(tx pgx.Tx) error) error {
+	if err := retry(ctx, func() error { return pgx.BeginFunc(ctx, s.pool, do) }); err != nil {
+		return translate(err)
+	}
+	s.notifier.publish(tenant)
+	return nil
+}
+
+// keepRecord stores an idempotency record of the tenant, unless that is nil. The error is
+// [application.ErrAlreadyProcessed] or [application.ErrUnstorable].
+func keepRecord(ctx context.Context, tx pgx.Tx, tenant domain.TenantID, a *application.IdempotencyRecord) error {
 	const keep = `
 		INSERT INTO idempotency_records AS kept (tenant_id, subject, key, fingerprint, at, client_id, revision, secret_id)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (tenant_id, subject, key) DO UPDATE
 			SET fingerprint = $4, at = $5, client_id = $6, revision = $7, secret_id = $8
 			WHERE kept.at < $9`
-	once := func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, keep, string(r.Client.Identity().TenantID), a.Subject, a.Key, a.Fingerprint[:], a.At,
-			string(a.ClientID), int64(a.Revision), a.SecretID, a.At.Add(-application.IdempotencyRetention))
-		switch {
-		case err != nil:
-			return err
-		case tag.RowsAffected() == 0:
-			return application.ErrAlreadyProcessed
-		default:
-			return p.commit(ctx, tx)
-		}
+	if a == nil {
+		return nil
 	}
-	if err := retry(ctx, func() error { return pgx.BeginFunc(ctx, s.pool, once) }); err != nil {
-		return translate(err)
+	if err := document.CheckIdempotencyRecord(*a); err != nil {
+		return err
 	}
-	s.notifier.publish(p.client.tenant)
-	return nil
+	tag, err := tx.Exec(ctx, keep, string(tenant), a.Subject, a.Key, a.Fingerprint[:], a.At,
+		string(a.ClientID), int64(a.Revision), a.SecretID, a.At.Add(-application.IdempotencyRetention))
+	return took(tag, err, application.ErrAlreadyProcessed)
+}
+
+// took returns the error otherwise if a statement changed no row.
+func took(tag pgconn.CommandTag, err, otherwise error) error {
+	if err == nil && tag.RowsAffected() == 0 {
+		return otherwise
+	}
+	return err
 }
 
 // FindIdempotencyRecord implements [application.Store].
@@ -261,10 +281,7 @@ func (s *Store) UseAssertion(ctx context.Context, use application.AssertionUse) 
 		ON CONFLICT (tenant_id, client_id, digest) DO UPDATE SET expires_at = excluded.expires_at WHERE used.expires_at <= $5`
 	return translate(retry(ctx, func() error {
 		tag, err := s.pool.Exec(ctx, statement, string(use.TenantID), string(use.ClientID), use.Digest[:], use.ExpiresAt, use.At)
-		if err == nil && tag.RowsAffected() == 0 {
-			err = application.ErrReplayed
-		}
-		return err
+		return took(tag, err, application.ErrReplayed)
 	}))
 }
 
@@ -314,10 +331,7 @@ func (s *Store) AdoptSecrets(ctx context.Context, c domain.Client) error {
 	identity := c.Identity()
 	return translate(retry(ctx, func() error {
 		tag, err := s.pool.Exec(ctx, statement, string(identity.ClientID), string(identity.TenantID), int64(c.Revision()), secrets)
-		if err == nil && tag.RowsAffected() == 0 {
-			err = application.ErrConflict
-		}
-		return err
+		return took(tag, err, application.ErrConflict)
 	}))
 }
 
@@ -341,13 +355,13 @@ func (s *Store) SecretUses(ctx context.Context, tenant domain.TenantID, id domai
 }
 
 // clientColumns are the columns that readClient reads.
-const clientColumns = `tenant_id, client_id, revision, document, secrets`
+const clientColumns = `tenant_id, client_id, revision, document, secrets, registration`
 
 // readClient reads the clientColumns and the columns before them into more. The error
-// is an [*application.UnreadableError] if the document cannot be decoded.
+// is an [*application.UnreadableError] if the document or the registration cannot be decoded.
 func readClient(row pgx.CollectableRow, more ...any) (domain.Client, error) {
 	var r document.Row
-	if err := row.Scan(append(more, &r.TenantID, &r.ClientID, &r.Revision, &r.Document, &r.Secrets)...); err != nil {
+	if err := row.Scan(append(more, &r.TenantID, &r.ClientID, &r.Revision, &r.Document, &r.Secrets, &r.Registration)...); err != nil {
 		return domain.Client{}, err
 	}
 	return r.Decode()

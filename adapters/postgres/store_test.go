@@ -178,3 +178,7 @@ func TestReplicasShareTheListOfUsedAssertions(t *testing.T) {
 	}
 	assert.Equal(t, 1, succeeded)
 }
+
+func TestRegistrations(t *testing.T) {
+	storetest.RunRegistrations(t, func(t *testing.T) storetest.Registrations { return migrated(t) })
+}

@@ -292,8 +292,8 @@ func explainForbidden(err error) (message, scope string) {
 		missing = append(missing, needed)
 		scope = `, scope="` + p + `"`
 	}
-	if forbidden.NotAdministrator {
-		missing = append(missing, "administrator role required for secret_hash")
+	if what := forbidden.AdministratorsOnly; what != "" {
+		missing = append(missing, "administrator role required for "+what)
 	}
 	switch forbidden.Tenant {
 	case application.TenantOK:

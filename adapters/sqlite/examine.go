@@ -22,7 +22,7 @@ func (s *Store) Examine(
 		const twin = `SELECT document FROM revisions WHERE tenant_id = ? AND client_id = ? AND number = ?`
 		return s.examineRows(ctx, query, twin, application.PartDocument, after, limit)
 	case application.RevisionRecords:
-		const query = `SELECT seq, tenant_id, client_id, number, document, NULL, at FROM revisions WHERE seq > ? ORDER BY seq LIMIT ?`
+		const query = `SELECT seq, tenant_id, client_id, number, document, NULL, NULL, at FROM revisions WHERE seq > ? ORDER BY seq LIMIT ?`
 		const twin = `SELECT document FROM clients WHERE tenant_id = ? AND client_id = ? AND revision = ?`
 		return s.examineRows(ctx, query, twin, application.PartRevision, after, limit)
 	case application.IdempotencyRecords:
@@ -36,6 +36,8 @@ func (s *Store) Examine(
 			WHERE (tenant_id, client_id, secret_id) > (?1 ->> 0, ?1 ->> 1, ?1 ->> 2)
 			ORDER BY tenant_id, client_id, secret_id LIMIT ?2`
 		return s.examineTimes(ctx, query, application.PartSecretUse, after, limit)
+	case application.InitialTokenRecords:
+		return s.examineInitialTokens(ctx, after, limit)
 	default:
 		return application.Examination{}, fmt.Errorf("examine: unknown kind of records %q", kind)
 	}
@@ -58,7 +60,7 @@ func (s *Store) examineRows(
 	var list []examined
 	err = s.each(ctx, s.reader, query, []any{position, limit}, func(rows *sql.Rows) error {
 		var r examined
-		to := []any{&position, &r.TenantID, &r.ClientID, &r.Revision, &r.Document, &r.Secrets}
+		to := []any{&position, &r.TenantID, &r.ClientID, &r.Revision, &r.Document, &r.Secrets, &r.Registration}
 		if part == application.PartRevision {
 			to = append(to, &r.at)
 		}
@@ -131,7 +133,7 @@ func (s *Store) Mend(ctx context.Context, f application.Fault) (mended bool, err
 	case application.PartRevision:
 		statement = `UPDATE revisions SET document = ? WHERE document = ? AND tenant_id = ? AND client_id = ? AND number = ?`
 		args = append(args, int64(f.Revision))
-	case application.PartIdempotencyRecord, application.PartSecretUse:
+	case application.PartRegistration, application.PartIdempotencyRecord, application.PartSecretUse, application.PartInitialToken:
 	}
 	if statement == "" || f.Mended == nil {
 		return false, nil

@@ -198,7 +198,7 @@ func newestIn(ctx context.Context, tx *sql.Tx, of scope) (application.Cursor, er
 	return e.position().cursor(of.kind), err
 }
 
-// purge removes the log of a client and the last uses of its secrets. It keeps the positions
+// purge removes the log of a client, the last uses of its secrets, and when it was seen. It keeps the positions
 // of the log entries, so that cursors of readers stay valid.
 func (s *Store) purge(ctx context.Context, tx *sql.Tx, tenant, client string) error {
 	var purged []feedPosition
@@ -221,6 +221,7 @@ func (s *Store) purge(ctx context.Context, tx *sql.Tx, tenant, client string) er
 	for _, forget := range []string{
 		`DELETE FROM revisions WHERE tenant_id = ? AND client_id = ?`,
 		`DELETE FROM secret_uses WHERE tenant_id = ? AND client_id = ?`,
+		`DELETE FROM client_seen WHERE tenant_id = ? AND client_id = ?`,
 	} {
 		if _, err := tx.ExecContext(ctx, forget, tenant, client); err != nil {
 			return err

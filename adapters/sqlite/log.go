@@ -12,7 +12,7 @@ import (
 )
 
 // revisionColumns are the columns that readRevision reads.
-const revisionColumns = `at, action, actor, actor_client, request_id, reason, tenant_id, client_id, number, document`
+const revisionColumns = `at, action, actor, actor_client, request_id, reason, tenant_id, client_id, number, document, actor_details`
 
 // Revisions implements [application.Store].
 func (s *Store) Revisions(
@@ -45,9 +45,10 @@ func readRevision(rows *sql.Rows, more ...any) (domain.Revision, error) {
 	var (
 		at, action, actor, actorClient, requestID, reason string
 		row                                               document.Row
+		details                                           []byte
 	)
 	if err := rows.Scan(append(more, &at, &action, &actor, &actorClient, &requestID, &reason,
-		&row.TenantID, &row.ClientID, &row.Revision, &row.Document)...); err != nil {
+		&row.TenantID, &row.ClientID, &row.Revision, &row.Document, &details)...); err != nil {
 		return domain.Revision{}, err
 	}
 	r := domain.Revision{
@@ -57,7 +58,8 @@ func readRevision(rows *sql.Rows, more ...any) (domain.Revision, error) {
 	var unreadable, badTime error
 	r.Client, unreadable = row.Decode()
 	r.At, badTime = textTime(at)
-	if unreadable != nil || badTime != nil {
+	badActor := document.DecodeActor(&r.Actor, details)
+	if unreadable != nil || badTime != nil || badActor != nil {
 		r.Client, r.Unreadable = row.Tombstone(), true
 	}
 	return r, nil

@@ -14,8 +14,8 @@ import (
 const keyBatch = 100
 
 // MissingSecretKeys implements [application.SecretKeys]. If no key is missing, it reads a
-// few rows. For each missing key it reads clients until it finds a live secret under this
-// key.
+// few rows. For each missing key it reads clients until it finds a live secret or token under
+// this key.
 func (s *Store) MissingSecretKeys(ctx context.Context, known []string, now time.Time) ([]string, error) {
 	var candidates, missing []string
 	err := s.each(ctx, s.reader, `SELECT key_id FROM secret_keys ORDER BY key_id`, nil, func(rows *sql.Rows) error {
@@ -44,7 +44,12 @@ func (s *Store) MissingSecretKeys(ctx context.Context, known []string, now time.
 func (s *Store) hasLiveSecret(ctx context.Context, keyID string, now time.Time) (live bool, err error) {
 	const query = `
 		SELECT n, ` + clientColumns + ` FROM clients
-		WHERE n > ? AND instr(secrets, ?) > 0 AND deleted_at IS NULL ORDER BY n LIMIT ?`
+		WHERE n > ?1 AND (instr(secrets, ?2) > 0 OR instr(registration, ?2) > 0) AND deleted_at IS NULL ORDER BY n LIMIT ?3`
+	const tokens = `
+		SELECT EXISTS (SELECT 1 FROM initial_tokens WHERE key_id = ? AND revoked_at IS NULL AND expires_at > ? AND uses < max_uses)`
+	if err := s.reader.QueryRowContext(ctx, tokens, keyID, timeText(now)).Scan(&live); err != nil || live {
+		return live, translate(err)
+	}
 	var n int64
 	for {
 		found := 0

@@ -206,9 +206,9 @@ func rows(
 // The statements that return clients.
 const (
 	inOrder = `
-		SELECT c.tenant_id, c.client_id, c.revision, c.document, c.secrets FROM clients c
+		SELECT c.tenant_id, c.client_id, c.revision, c.document, c.secrets, c.registration FROM clients c
 		WHERE c.tenant_id = ? AND c.deleted_at IS NULL AND c.client_id > ? ORDER BY c.client_id LIMIT ? OFFSET ?`
 	byNumber = `
-		SELECT c.tenant_id, c.client_id, c.revision, c.document, c.secrets
+		SELECT c.tenant_id, c.client_id, c.revision, c.document, c.secrets, c.registration
 		FROM json_each(?) AS chosen CROSS JOIN clients c ON c.n = chosen.value`
 )

@@ -165,6 +165,22 @@ func (s *Store) commitBatch(ctx context.Context, revisions []domain.Revision) []
 
 // CommitOnce implements [application.Store].
 func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application.IdempotencyRecord) error {
+	tenant := r.Client.Identity().TenantID
+	err := s.write(ctx, func(tx *sql.Tx) error {
+		if err := keepRecord(ctx, tx, tenant, &a); err != nil {
+			return err
+		}
+		return s.commit(ctx, tx, r)
+	})
+	if err == nil {
+		s.readers.Publish(tenant)
+	}
+	return err
+}
+
+// keepRecord stores an idempotency record of the tenant, unless that is nil. The error is
+// [application.ErrAlreadyProcessed] or [application.ErrUnstorable].
+func keepRecord(ctx context.Context, tx *sql.Tx, tenant domain.TenantID, a *application.IdempotencyRecord) error {
 	const keep = `
 		INSERT INTO idempotency_records (tenant_id, subject, key, fingerprint, at, client_id, revision, secret_id)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -172,21 +188,15 @@ func (s *Store) CommitOnce(ctx context.Context, r domain.Revision, a application
 			fingerprint = excluded.fingerprint, at = excluded.at, client_id = excluded.client_id,
 			revision = excluded.revision, secret_id = excluded.secret_id
 			WHERE idempotency_records.at < ?`
-	if err := document.CheckIdempotencyRecord(a); err != nil {
+	if a == nil {
+		return nil
+	}
+	if err := document.CheckIdempotencyRecord(*a); err != nil {
 		return err
 	}
-	err := s.write(ctx, func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, keep, string(r.Client.Identity().TenantID), a.Subject, a.Key, a.Fingerprint[:],
-			timeText(a.At), string(a.ClientID), int64(a.Revision), a.SecretID, timeText(a.At.Add(-application.IdempotencyRetention)))
-		if err := took(result, err, application.ErrAlreadyProcessed); err != nil {
-			return err
-		}
-		return s.commit(ctx, tx, r)
-	})
-	if err == nil {
-		s.readers.Publish(r.Client.Identity().TenantID)
-	}
-	return err
+	result, err := tx.ExecContext(ctx, keep, string(tenant), a.Subject, a.Key, a.Fingerprint[:],
+		timeText(a.At), string(a.ClientID), int64(a.Revision), a.SecretID, timeText(a.At.Add(-application.IdempotencyRetention)))
+	return took(result, err, application.ErrAlreadyProcessed)
 }
 
 // write runs do in a transaction of the writer.
@@ -218,20 +228,26 @@ func took(result sql.Result, err, otherwise error) error {
 
 func (s *Store) commit(ctx context.Context, tx *sql.Tx, r domain.Revision) error {
 	const create = `
-		INSERT INTO clients (revision, document, secrets, name, status, facets, deleted_at, purged, secret_end, updated_at, client_id, tenant_id)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+		INSERT INTO clients (revision, document, secrets, name, status, facets, deleted_at, purged, secret_end, updated_at,
+			registration, registered, client_id, tenant_id)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
 		ON CONFLICT (tenant_id, client_id) DO NOTHING`
 	const update = `
 		UPDATE clients SET revision = ?1, document = ?2, secrets = coalesce(?3, secrets), name = ?4, status = ?5, facets = ?6,
-			deleted_at = ?7, purged = ?8, secret_end = CASE WHEN ?3 IS NULL THEN secret_end ELSE ?9 END, updated_at = max(updated_at, ?10)
-		WHERE client_id = ?11 AND tenant_id = ?12 AND revision = ?13`
+			deleted_at = ?7, purged = ?8, secret_end = CASE WHEN ?3 IS NULL THEN secret_end ELSE ?9 END, updated_at = max(updated_at, ?10),
+			registration = ?11, registered = ?12
+		WHERE client_id = ?13 AND tenant_id = ?14 AND revision = ?15`
 	const log = `
-		INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, actor_client, request_id, reason, document)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		INSERT INTO revisions (client_id, number, tenant_id, at, action, actor, actor_client, request_id, reason, document, actor_details)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	if err := document.CheckRevision(r); err != nil {
 		return err
 	}
 	doc, secrets, err := document.Encode(r.Client)
+	if err != nil {
+		return err
+	}
+	registration, err := document.EncodeRegistration(r.Client)
 	if err != nil {
 		return err
 	}
@@ -249,7 +265,7 @@ func (s *Store) commit(ctx context.Context, tx *sql.Tx, r domain.Revision) error
 	statement := create
 	args := []any{
 		number, string(doc), nullText(secrets), name, search.Status, facets, deletedAt, r.Client.Purged(),
-		endText(search.SecretEnd), timeText(r.At), client, tenant,
+		endText(search.SecretEnd), timeText(r.At), nullText(registration), nullText(search.Registered), client, tenant,
 	}
 	if number > 1 {
 		statement, args = update, append(args, number-1)
@@ -264,7 +280,8 @@ func (s *Store) commit(ctx context.Context, tx *sql.Tx, r domain.Revision) error
 		}
 	}
 	_, err = tx.ExecContext(ctx, log, client, number, tenant, timeText(r.At), string(r.Action),
-		r.Actor.Subject, string(r.Actor.ClientID), r.RequestID, r.Reason, string(doc))
+		r.Actor.Subject, string(r.Actor.ClientID), r.RequestID, r.Reason, string(doc),
+		nullText(document.EncodeActor(r.Actor)))
 	return err
 }
 
@@ -384,13 +401,13 @@ func (s *Store) SecretUses(ctx context.Context, tenant domain.TenantID, id domai
 }
 
 // clientColumns are the columns that readClient reads.
-const clientColumns = `tenant_id, client_id, revision, document, secrets`
+const clientColumns = `tenant_id, client_id, revision, document, secrets, registration`
 
 // readClient reads the clientColumns. The error is an [*application.UnreadableError]
-// for a document that cannot be decoded.
+// for a document or a registration that cannot be decoded.
 func readClient(row interface{ Scan(to ...any) error }) (domain.Client, error) {
 	var r document.Row
-	if err := row.Scan(&r.TenantID, &r.ClientID, &r.Revision, &r.Document, &r.Secrets); err != nil {
+	if err := row.Scan(&r.TenantID, &r.ClientID, &r.Revision, &r.Document, &r.Secrets, &r.Registration); err != nil {
 		return domain.Client{}, err
 	}
 	return r.Decode()

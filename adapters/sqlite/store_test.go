@@ -124,3 +124,7 @@ func TestUpgradeFromEarlierSchemas(t *testing.T) {
 		return store
 	})
 }
+
+func TestRegistrations(t *testing.T) {
+	storetest.RunRegistrations(t, func(t *testing.T) storetest.Registrations { return migrated(t) })
+}

@@ -23,9 +23,11 @@ type timedStore struct {
 // example by an unknown client, is not a failure of the store.
 func (s timedStore) done(call string, began time.Time, err error) {
 	s.m.storeDuration.WithLabelValues(call).Observe(time.Since(began).Seconds())
+	_, full := errors.AsType[*application.TooManyRegisteredError](err)
 	switch {
-	case err == nil, errors.Is(err, application.ErrNotFound), errors.Is(err, application.ErrConflict),
+	case err == nil, full, errors.Is(err, application.ErrNotFound), errors.Is(err, application.ErrConflict),
 		errors.Is(err, application.ErrAlreadyProcessed), errors.Is(err, application.ErrReplayed),
+		errors.Is(err, application.ErrTokenUsedUp), errors.Is(err, application.ErrSoftwareTaken),
 		errors.Is(err, application.ErrCursor), errors.Is(err, context.Canceled):
 	default:
 		s.m.storeFailures.WithLabelValues(call).Inc()

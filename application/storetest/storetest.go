@@ -8,9 +8,10 @@
 //		storetest.Run(t, func(t *testing.T) application.Store { return openEmpty(t) })
 //	}
 //
-// [RunForks] proves that cursors are rejected by another history, [RunUnreadable]
-// what happens to damaged records, and [RunUpgrade] and [RunSecretKeysUpgrade] the
-// migration of a database of the first version.
+// [RunRegistrations] is the part about registrations from outside. [RunForks] proves that
+// cursors are rejected by another history, [RunUnreadable] what happens to damaged records,
+// and [RunUpgrade] and [RunSecretKeysUpgrade] the migration of a database of the first
+// version.
 package storetest
 
 import (

@@ -19,6 +19,7 @@ type Damageable interface {
 	application.Store
 	application.Examiner
 	application.SecretKeys
+	application.RegistrationStore
 	// Exec runs an SQL statement that is valid for every store.
 	Exec(ctx context.Context, statement string) error
 }
@@ -34,6 +35,9 @@ func RunUnreadable(t *testing.T, open func(t *testing.T) Damageable) {
 		{"a damaged client does not affect others", damagedClient},
 		{"a damaged revision does not affect others", damagedRevision},
 		{"a client with damaged secrets remains usable", damagedSecrets},
+		{"a damaged registration does not affect other clients", damagedRegistration},
+		{"damaged details of an actor do not affect other revisions", damagedActor},
+		{"a damaged initial access token does not affect others", damagedInitialToken},
 		{"Purgeable skips damaged clients", purgeSkipsDamaged},
 		{"SecretEnds returns damaged clients and those of earlier releases", secretEndsOfOthers},
 		{"ListAll returns damaged clients separately", listAllDamaged},
@@ -43,6 +47,7 @@ func RunUnreadable(t *testing.T, open func(t *testing.T) Damageable) {
 		{"a damaged document is repaired from its copy", repairFromCopy},
 		{"a repair does not overwrite a later change", repairAfterChange},
 		{"MissingSecretKeys returns the unknown keys of live secrets", secretKeys},
+		{"MissingSecretKeys returns the unknown keys of tokens", tokenKeys},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, open(t)) })
@@ -320,6 +325,7 @@ func examineAndRepair(t *testing.T, store Damageable) {
 		counts, faults := examine(t, store, size)
 		assert.Equal(t, map[application.RecordKind]int{
 			application.ClientRecords: 5, application.RevisionRecords: 9, application.IdempotencyRecords: 4, application.SecretUseRecords: 2,
+			application.InitialTokenRecords: 0,
 		}, counts)
 		require.Len(t, faults, 3)
 		for i, fault := range faults {

@@ -57,7 +57,7 @@ func TestDoctorRepairsExpiryTimesOfTheFirstRelease(t *testing.T) {
 		}
 		healthy := doctor()
 		assert.Equal(t, 0, healthy.status, healthy.errors)
-		assert.Equal(t, "examined 2 clients, 2 revisions, 0 idempotency records, 0 secret uses: 0 unreadable, 0 repaired\n", healthy.output)
+		assert.Equal(t, "examined 2 clients, 2 revisions, 0 idempotency records, 0 secret uses, 0 initial access tokens: 0 unreadable, 0 repaired\n", healthy.output)
 
 		execute(t, data, flags, `UPDATE clients SET secrets = '[{"id":"s1","hash":"AQID","last_four":"cdef",`+
 			`"created_at":"2026-04-15T10:30:00Z","expires_at":"10000-01-01T04:59:59Z"}]' WHERE client_id = '`+damaged+`'`)
@@ -81,7 +81,7 @@ func TestDoctorRepairsExpiryTimesOfTheFirstRelease(t *testing.T) {
 
 		repaired := doctor()
 		assert.Equal(t, 0, repaired.status, repaired.errors)
-		assert.Contains(t, repaired.output, "2 clients, 2 revisions, 0 idempotency records, 0 secret uses: 1 unreadable, 1 repaired\n")
+		assert.Contains(t, repaired.output, "2 clients, 2 revisions, 0 idempotency records, 0 secret uses, 0 initial access tokens: 1 unreadable, 1 repaired\n")
 		assert.Equal(t, 200, secrets(), "immediately, without a restart")
 		assert.Equal(t, 0, doctor("--dry-run").status)
 

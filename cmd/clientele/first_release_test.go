@@ -432,7 +432,7 @@ func TestDamagedRecordsOfTheFirstRelease(t *testing.T) {
 
 		doctor := runCommand(t, append([]string{"doctor", "--data", data}, flags...)...)
 		assert.Equal(t, 1, doctor.status, "two records cannot be repaired")
-		assert.Contains(t, doctor.output, "examined 30 clients, 60 revisions, 3 idempotency records, 8 secret uses: 4 unreadable, 2 repaired")
+		assert.Contains(t, doctor.output, "examined 30 clients, 60 revisions, 3 idempotency records, 8 secret uses, 0 initial access tokens: 4 unreadable, 2 repaired")
 		maps.Copy(want, map[string]int{
 			// An expiry time after the year 9999 was repaired.
 			"GET /overflow/secrets": 200, "POST /overflow/verify-secret": 200,

@@ -39,6 +39,8 @@ type database struct {
 	examiner application.Examiner
 	keys     application.SecretKeys
 	ledger   push.Ledger
+	// registrations keeps what registrations from outside need.
+	registrations application.RegistrationStore
 }
 
 // open opens the store that the flags configure; traces may be nil.
@@ -69,7 +71,8 @@ func (f storeFlags) openLogging(ctx context.Context, traces *telemetry.Tracing, 
 		}
 		return database{
 			Store: store, migrate: store.Migrate, feedLag: store.FeedLag, examiner: store, keys: store, ledger: store,
-			close: func() error { store.Close(); return nil },
+			registrations: store,
+			close:         func() error { store.Close(); return nil },
 			watch: func(m *telemetry.Metrics) {
 				m.WatchFeed(store.FeedLag)
 				m.WatchPool(func() telemetry.Pool {
@@ -91,6 +94,7 @@ func (f storeFlags) openLogging(ctx context.Context, traces *telemetry.Tracing, 
 	}
 	return database{
 		Store: store, migrate: store.Migrate, close: store.Close, examiner: store, keys: store, ledger: store,
+		registrations: store,
 		// SQLite never holds back changes.
 		watch: func(m *telemetry.Metrics) {
 			m.WatchFeed(func(context.Context) (time.Duration, error) { return 0, nil })

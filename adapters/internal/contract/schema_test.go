@@ -77,7 +77,7 @@ func TestTheCheckAgreesWithKinOpenAPI(t *testing.T) {
 			})
 		})
 	}
-	assert.Equal(t, 6, checked)
+	assert.Equal(t, 8, checked)
 }
 
 func request(t *testing.T, name string) *contract.Schema {

@@ -2,6 +2,7 @@ package document
 
 import (
 	"fmt"
+	"reflect"
 	"time"
 	"unicode/utf8"
 
@@ -34,6 +35,23 @@ func (c *checker) time(name string, value time.Time) {
 	}
 }
 
+// value checks the value of a field.
+func (c *checker) value(name string, value domain.Value) {
+	switch v := value.(type) {
+	case *domain.Text:
+		c.text(name, string(*v))
+	case domain.Texts:
+		for i := range v.Len() {
+			c.text(name, v.Text(i))
+		}
+	case *domain.Map:
+		for key, text := range *v {
+			c.text(name, key)
+			c.text(name, text)
+		}
+	}
+}
+
 // CheckRevision returns an error that wraps [application.ErrUnstorable] if the
 // revision cannot be stored.
 func CheckRevision(r domain.Revision) error {
@@ -45,6 +63,10 @@ func CheckRevision(r domain.Revision) error {
 	c.text("action", string(r.Action))
 	c.text("actor", r.Actor.Subject)
 	c.text("actor_client", string(r.Actor.ClientID))
+	c.text("via", string(r.Actor.Via))
+	c.text("token_id", r.Actor.TokenID)
+	c.text("issued_by", r.Actor.IssuedBy)
+	c.text("software_id", r.Actor.SoftwareID)
 	c.text("request_id", r.RequestID)
 	c.text("reason", r.Reason)
 	return c.err
@@ -75,19 +97,7 @@ func check(client *domain.Client) error {
 	c.time("deleted_at", s.DeletedAt)
 	c.time("purged_at", s.PurgedAt)
 	for f := range client.Filled().All() {
-		switch v := client.Value(f).(type) {
-		case *domain.Text:
-			c.text(f.String(), string(*v))
-		case domain.Texts:
-			for i := range v.Len() {
-				c.text(f.String(), v.Text(i))
-			}
-		case *domain.Map:
-			for name, text := range *v {
-				c.text(f.String(), name)
-				c.text(f.String(), text)
-			}
-		}
+		c.value(f.String(), client.Value(f))
 	}
 	if s.Settings.Keys.Inline() != "" && s.Settings.Keys.URI() != "" {
 		c.fail("jwks", "and jwks_uri are both set") // only drafts may have both
@@ -109,4 +119,52 @@ func check(client *domain.Client) error {
 		}
 	}
 	return c.err
+}
+
+// registration checks all values of a registration but its policy, which [EncodePolicy]
+// checks.
+func (c *checker) registration(r *domain.Registration) {
+	of := *r
+	of.Policy = domain.RegistrationPolicy{}
+	c.values("registration", of)
+	if s := r.Statement; s != nil {
+		c.change("statement fixed", s.Fixed)
+		c.change("statement ceiling", s.Ceiling)
+	}
+}
+
+func (c *checker) change(name string, change domain.Change) {
+	for f := range change.Named().All() {
+		c.value(name+" "+f.String(), change.Value(f))
+	}
+}
+
+// values checks all texts and times in v, which may be a structure. It skips changes.
+func (c *checker) values(name string, v any) { c.reflected(name, reflect.ValueOf(v)) }
+
+func (c *checker) reflected(name string, v reflect.Value) {
+	switch value := v.Interface().(type) {
+	case time.Time:
+		c.time(name, value)
+		return
+	case domain.Change:
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		c.text(name, v.String())
+	case reflect.Pointer:
+		if !v.IsNil() {
+			c.reflected(name, v.Elem())
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			c.reflected(name+" "+v.Type().Field(i).Name, v.Field(i))
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			c.reflected(name, v.Index(i))
+		}
+	default: // numbers, flags and bytes
+	}
 }

@@ -22,7 +22,7 @@ import (
 
 // Encode returns the document of the client and, separately, its secrets. Unset fields
 // are omitted. The secrets are nil for a client with [domain.State.SecretsUnreadable]:
-// the stored secrets must not be overwritten. The error wraps
+// the stored secrets must not be overwritten. [EncodeRegistration] returns the rest. The error wraps
 // [application.ErrUnstorable] if [Decode] would not return the same client.
 func Encode(c domain.Client) (doc, secrets []byte, err error) {
 	state := c.State()
@@ -99,7 +99,11 @@ func writeTime(w *jsonobject.Writer, name string, t time.Time) {
 //
 // Every response with a client decodes a document, and a page up to a hundred.
 // Therefore the fields are read one by one; reflection takes four times as long.
-func Decode(doc, secrets []byte) (domain.Client, error) {
+func Decode(doc, secrets []byte) (domain.Client, error) { return decode(doc, secrets, nil) }
+
+// decode is [Decode] for a client with a registration, unless that is nil. The error wraps
+// [errRegistration] if only the registration cannot be decoded.
+func decode(doc, secrets, registration []byte) (domain.Client, error) {
 	r, ok := readers.Get().(*reader)
 	if !ok {
 		r = new(reader)
@@ -117,6 +121,12 @@ func Decode(doc, secrets []byte) (domain.Client, error) {
 		var err error
 		r.state.Secrets, err = decodeSecrets(secrets)
 		r.state.SecretsUnreadable = err != nil
+	}
+	if registration != nil {
+		var err error
+		if r.state.Registration, err = decodeRegistration(registration); err != nil {
+			return domain.Client{}, err
+		}
 	}
 	return domain.RestoreFilled(r.state, r.filled), nil
 }

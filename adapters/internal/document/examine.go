@@ -2,6 +2,7 @@ package document
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -18,6 +19,8 @@ type Row struct {
 	Revision domain.RevisionNumber
 	Document []byte
 	Secrets  []byte // nil for a revision
+	// Registration is nil for a revision, and for a client without one.
+	Registration []byte
 }
 
 // Unreadable returns the error for the row whose document could not be decoded; err is
@@ -30,12 +33,15 @@ func (r Row) Unreadable(part application.RecordPart, err error) *application.Unr
 }
 
 // Decode decodes the client of the row. The error is an
-// [*application.UnreadableError] if the document cannot be decoded, or belongs to a
-// different client or revision than the columns.
+// [*application.UnreadableError] if the document or the registration cannot be decoded, or
+// the document belongs to a different client or revision than the columns.
 func (r Row) Decode() (domain.Client, error) {
-	c, err := Decode(r.Document, r.Secrets)
+	c, err := decode(r.Document, r.Secrets, r.Registration)
 	if err == nil {
 		err = r.compare(c)
+	}
+	if errors.Is(err, errRegistration) {
+		return domain.Client{}, r.Unreadable(application.PartRegistration, err)
 	}
 	if err != nil {
 		return domain.Client{}, r.Unreadable(application.PartDocument, err)
@@ -69,6 +75,13 @@ func (r Row) Examine(part application.RecordPart, twin func() ([]byte, error)) (
 			}
 		}
 		faults = append(faults, fault)
+	}
+	if r.Registration != nil {
+		if _, err := decodeRegistration(r.Registration); err != nil {
+			faults = append(faults, application.Fault{
+				UnreadableRecord: r.Unreadable(application.PartRegistration, err).UnreadableRecord, Stored: r.Registration,
+			})
+		}
 	}
 	if r.Secrets == nil {
 		return faults, nil

@@ -18,6 +18,8 @@ type Search struct {
 	// Facets are the properties for the filters of lists, each as "kind:value".
 	Facets []string
 	Status string
+	// Registered is the text that [RegisteredOf] returns.
+	Registered []byte
 	// SecretEnd is when a secret of the client ends next; zero if none does. See
 	// [application.Store.SecretEnds].
 	SecretEnd time.Time
@@ -47,7 +49,27 @@ func SearchOf(c domain.Client) Search {
 			}
 		}
 	}
+	if r := c.Registration(); r != nil {
+		found.Registered = RegisteredOf(&c)
+		found.addRegistration(r)
+	}
 	return found
+}
+
+// The kinds of facets that are not those of fields.
+const (
+	facetVia   = "via:"
+	facetToken = "registration_token:"
+)
+
+// addRegistration adds the facets of a registration.
+func (s *Search) addRegistration(r *domain.Registration) {
+	if r.Via != "" {
+		s.Facets = append(s.Facets, facetVia+string(r.Via))
+	}
+	if r.TokenID != "" {
+		s.Facets = append(s.Facets, facetToken+r.TokenID)
+	}
 }
 
 // add adds the facet for a value of the field, without duplicates.
@@ -66,6 +88,9 @@ func facet(f domain.Field, value string) string { return f.Facet() + ":" + value
 // selective first.
 func Facets(q application.Query) []string {
 	var wanted []string
+	if q.RegistrationToken != "" {
+		wanted = append(wanted, facetToken+q.RegistrationToken)
+	}
 	for _, filter := range []struct {
 		field domain.Field
 		value string
@@ -84,6 +109,9 @@ func Facets(q application.Query) []string {
 		if filter.value != "" {
 			wanted = append(wanted, facet(filter.field, filter.value))
 		}
+	}
+	if q.Via != "" {
+		wanted = append(wanted, facetVia+string(q.Via))
 	}
 	return wanted
 }

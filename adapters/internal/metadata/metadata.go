@@ -3,7 +3,7 @@
 // registered name have their own names.
 //
 // [Write] writes the form and [Document.Configuration] reads it. Both are loops over the table of fields in
-// package domain; only the fields that [writeField] and [fromDocument] name have another
+// package domain; only the fields that [WriteField] and [fromDocument] name have another
 // form than in the API.
 package metadata
 
@@ -47,7 +47,10 @@ func Write(w *jsonobject.Writer, c *domain.Client, effective bool) {
 			shown.Add(domain.FieldResponseTypes)
 		}
 		for f := range shown.All() {
-			writeField(w, c, f)
+			WriteField(w, c, f)
+			if f == domain.FieldAuthMethods {
+				jsonobject.Value(w, f.String(), c.Value(f)) // all of them
+			}
 		}
 	}
 	w.Text("tenant_id", string(c.Identity().TenantID))
@@ -55,13 +58,15 @@ func Write(w *jsonobject.Writer, c *domain.Client, effective bool) {
 	if c.Deleted() {
 		w.Time("deleted_at", c.DeletedAt(), time.RFC3339)
 	}
-	w.Int("revision", int64(c.Revision()))
+	if c.Revision() > 0 { // it has none if it is not stored
+		w.Int("revision", int64(c.Revision()))
+	}
 }
 
-// writeField writes a field. These have another form than in the API: scope is a string
-// (RFC 7591 §2), token_endpoint_auth_method is the first method, and jwks is an object with
-// the public members of the keys.
-func writeField(w *jsonobject.Writer, c *domain.Client, f domain.Field) {
+// WriteField writes the member of a document that a field has. These have another form than
+// in the API: scope is a string (RFC 7591 §2), token_endpoint_auth_method is the first
+// method, and jwks is an object with the public members of the keys.
+func WriteField(w *jsonobject.Writer, c *domain.Client, f domain.Field) {
 	value := c.Value(f)
 	switch f {
 	case domain.FieldScopes:
@@ -72,7 +77,6 @@ func writeField(w *jsonobject.Writer, c *domain.Client, f domain.Field) {
 		w.Text(Name(f), strings.Join(list, " "))
 	case domain.FieldAuthMethods:
 		w.Text(Name(f), value.(domain.Texts).Text(0))
-		jsonobject.Value(w, f.String(), value)
 	case domain.FieldJWKS:
 		if set, ok := jwk.PublicSet(c.Settings().Keys.Inline()); ok {
 			if text := jsontext.Value(set); text.Compact() == nil {

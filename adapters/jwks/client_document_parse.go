@@ -1,0 +1,118 @@
+package jwks
+
+// This file reads client ID metadata documents
+// (draft-ietf-oauth-client-id-metadata-document §4).
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/clientele-oauth/clientele/adapters/internal/metadata/self"
+	"github.com/clientele-oauth/clientele/adapters/internal/strictjson"
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// ParseClientDocument implements [application.ClientDocuments]: it reads one JSON object,
+// strictly, see [Parse]. Members that are no client metadata, or that only administrators
+// may set, are ignored. A member with a value of another type or beyond the bounds of
+// openapi.yaml makes the document malformed.
+func (r *Resolver) ParseClientDocument(id domain.ClientID, text []byte) (domain.MetadataDocument, error) {
+	document, _, err := r.documents.parse(id, text)
+	return document, err
+}
+
+func (d *documents) parse(id domain.ClientID, text []byte) (domain.MetadataDocument, memberDigests, error) {
+	reader, err := d.reader()
+	if err != nil {
+		return domain.MetadataDocument{}, nil, err
+	}
+	if len(text) > domain.MaxDocumentBytes {
+		return domain.MetadataDocument{}, nil, documentMalformed(fmt.Sprintf("the document is larger than %d bytes", domain.MaxDocumentBytes))
+	}
+	request, findings, err := reader.Read(text)
+	if malformed, ok := errors.AsType[*self.MalformedError](err); ok {
+		return domain.MetadataDocument{}, nil, documentMalformed("the document " + malformed.Message)
+	}
+	if err != nil {
+		return domain.MetadataDocument{}, nil, err
+	}
+	if len(findings) > 0 {
+		return domain.MetadataDocument{}, nil, &application.DocumentError{
+			Reason: application.DocumentMalformed, Message: findings[0].Message, Findings: findings,
+		}
+	}
+	digest := sha256.Sum256(text)
+	return domain.MetadataDocument{
+		URL: id, ClientID: request.ClientID, Metadata: request.Metadata, Secrets: request.Secrets,
+		Digest: "sha-256:" + hex.EncodeToString(digest[:]),
+	}, digestMembers(text), nil
+}
+
+func documentMalformed(reason string) error {
+	return &application.DocumentError{Reason: application.DocumentMalformed, Message: reason}
+}
+
+// memberDigests are digests of the values of the members of a document that are client
+// metadata, by name.
+type memberDigests map[string][sha256.Size]byte
+
+// digestMembers returns the digests of the members of a text that was read before. Values
+// that differ only in their form have one digest (RFC 8785).
+func digestMembers(text []byte) memberDigests {
+	members, err := strictjson.Object(text)
+	if err != nil { // the text was read before
+		return nil
+	}
+	digests := memberDigests{}
+	for f := range domain.SelfFields().All() {
+		value, given := members[f.Metadata()]
+		if !given || value.Kind() == jsontext.KindNull {
+			continue
+		}
+		if value.Canonicalize() == nil {
+			digests[f.Metadata()] = sha256.Sum256(value)
+		}
+	}
+	return digests
+}
+
+// documentVersion is what is remembered of the last document that was read at a URL.
+type documentVersion struct {
+	digest  string
+	members memberDigests
+	own     bool // its client_id is the URL
+
+	// The last change: when it was seen, and the names of the members that differ.
+	changedAt   time.Time
+	changed     []string
+	keysChanged bool
+}
+
+// after returns the version as one that was fetched after another one.
+func (v documentVersion) after(before documentVersion, now time.Time) documentVersion {
+	if v.digest == before.digest {
+		return before
+	}
+	v.changedAt, v.changed = now, []string{}
+	for f := range domain.SelfFields().All() {
+		name := f.Metadata()
+		was, wasGiven := before.members[name]
+		is, isGiven := v.members[name]
+		if wasGiven != isGiven || was != is {
+			v.changed = append(v.changed, name)
+		}
+	}
+	slices.Sort(v.changed)
+	v.keysChanged = slices.Contains(v.changed, domain.FieldJWKS.Metadata()) || slices.Contains(v.changed, domain.FieldJWKSURI.Metadata())
+	return v
+}
+
+// size is about the memory that the version takes, in bytes.
+func (v documentVersion) size() int { return 2 * sha256.Size * (len(v.members) + 1) }

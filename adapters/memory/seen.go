@@ -1,0 +1,48 @@
+package memory
+
+import (
+	"context"
+	"time"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// seen is when a client was first and last seen.
+type seen struct{ first, last time.Time }
+
+// NoteSeen implements [application.RegistrationStore].
+func (s *Store) NoteSeen(ctx context.Context, reports []application.Seen) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	for _, report := range reports {
+		t, id, at := s.tenant(report.Client.TenantID), report.Client.ClientID, stored(report.At)
+		if c, ok := t.clients[id]; !ok || c.purged {
+			continue
+		}
+		known, ok := t.seen[id]
+		if !ok {
+			known = seen{at, at}
+		}
+		if at.Before(known.first) {
+			known.first = at
+		}
+		if at.After(known.last) {
+			known.last = at
+		}
+		t.seen[id] = known
+	}
+	return nil
+}
+
+// FirstSeen implements [application.RegistrationStore].
+func (s *Store) FirstSeen(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (first, last time.Time, err error) {
+	if err := s.lock(ctx); err != nil {
+		return first, last, err
+	}
+	defer s.mu.Unlock()
+	known := s.tenant(tenant).seen[id]
+	return known.first, known.last, nil
+}

@@ -1,0 +1,46 @@
+package ratelimit_test
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/clientele-oauth/clientele/adapters/ratelimit"
+)
+
+func TestBucketsAllowANumberPerPeriod(t *testing.T) {
+	now := time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	limit := ratelimit.All(ratelimit.Per(3, time.Minute, clock), ratelimit.Per(5, time.Hour, clock))
+	allowed := func(name string) (n int) {
+		for range 10 {
+			if limit.Allow("a", name) {
+				n++
+			}
+		}
+		return n
+	}
+	assert.Zero(t, limit.Wait("a", "1"))
+	assert.Equal(t, 3, allowed("1"))
+	assert.Equal(t, 20*time.Second, limit.Wait("a", "1"))
+	assert.Equal(t, 3, allowed("2"), "each name has its own limit")
+	now = now.Add(time.Minute)
+	assert.Equal(t, 2, allowed("1"), "the limit per hour")
+	assert.Greater(t, limit.Wait("a", "1"), 10*time.Minute)
+	now = now.Add(24 * time.Hour)
+	assert.Equal(t, 3, allowed("1"), "unused capacity does not accumulate")
+}
+
+// Operations of many other names do not make the limiter forget those of one.
+func TestBucketsForgetNothingAmongManyNames(t *testing.T) {
+	now := time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
+	limit := ratelimit.Per(2, time.Hour, func() time.Time { return now })
+	assert.True(t, limit.Allow("a", "1"))
+	assert.True(t, limit.Allow("a", "1"))
+	for i := range 100_000 {
+		limit.Allow("a", "x"+strconv.Itoa(i))
+	}
+	assert.False(t, limit.Allow("a", "1"))
+}

@@ -1,0 +1,105 @@
+package statements
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/clientele-oauth/clientele/adapters/internal/jws"
+	"github.com/clientele-oauth/clientele/adapters/internal/strictjson"
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// clockSkew is the tolerated difference to the clocks of others.
+const clockSkew = time.Minute
+
+// checkStatementTimes checks the times of a statement, and returns until when it is
+// accepted.
+func checkStatementTimes(issuer domain.StatementIssuer, claims jws.Members, now time.Time) (until time.Time, err error) {
+	until, err = checkTimes(claims, now, maxAge(issuer), issuer.RequireExpiry)
+	if err != nil {
+		return until, rejected("the software statement: %w", err)
+	}
+	return until, nil
+}
+
+// checkTimes checks "exp", "nbf" and "iat" (RFC 7519 §4.1.4 to §4.1.6), and returns until
+// when the message is accepted. "iat" is required, since the age counts from it; "exp" only
+// if requireExpiry is set.
+func checkTimes(claims jws.Members, now time.Time, maxAge time.Duration, requireExpiry bool) (until time.Time, err error) {
+	issued, dated, err := claims.Date("iat")
+	if err != nil {
+		return until, err
+	}
+	expires, ends, err := claims.Date("exp")
+	if err != nil {
+		return until, err
+	}
+	begins, _, err := claims.Date("nbf")
+	if err != nil {
+		return until, err
+	}
+	until = issued.Add(maxAge + clockSkew)
+	if end := expires.Add(clockSkew); ends && end.Before(until) {
+		until = end
+	}
+	switch {
+	case !dated:
+		return until, errors.New("iat is missing")
+	case !ends && requireExpiry:
+		return until, errors.New("exp is missing")
+	case ends && !now.Before(expires.Add(clockSkew)):
+		return until, errors.New("it has expired")
+	case now.Add(clockSkew).Before(begins):
+		return until, errors.New("it is not valid yet (nbf)")
+	case now.Add(clockSkew).Before(issued):
+		return until, errors.New("it was issued in the future (iat)")
+	case !now.Before(until):
+		return until, fmt.Errorf("it is too old: iat may be at most %s ago", maxAge)
+	}
+	return until, nil
+}
+
+// admit checks the claims that must have certain values, and that the software has an
+// admitted role. The error is a [*application.StatementError] with Unapproved.
+func admit(issuer domain.StatementIssuer, claims jws.Members) error {
+	for _, name := range slices.Sorted(maps.Keys(issuer.Required)) {
+		if text, ok := scalar(claims[name]); !ok || text != issuer.Required[name] {
+			return &application.StatementError{Unapproved: true, Message: "the software is not admitted: the claim " + name + " does not have the required value"}
+		}
+	}
+	if issuer.RoleClaim != "" && len(admittedRoles(issuer, claims)) == 0 {
+		return &application.StatementError{Unapproved: true, Message: "the software is not admitted: it has none of the admitted roles"}
+	}
+	return nil
+}
+
+// scalar returns the text of a claim that is a string, a number or a boolean.
+func scalar(value jsontext.Value) (text string, ok bool) {
+	switch value.Kind() {
+	case jsontext.KindString:
+		return strictjson.String(value)
+	case jsontext.KindNumber, jsontext.KindTrue, jsontext.KindFalse:
+		return string(bytes.TrimSpace(value)), true
+	default:
+		return "", false
+	}
+}
+
+// admittedRoles returns the roles of the software that are configured.
+func admittedRoles(issuer domain.StatementIssuer, claims jws.Members) []string {
+	roles, err := claims.Texts(issuer.RoleClaim)
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(roles, func(role string) bool {
+		_, configured := issuer.Roles[role]
+		return !configured
+	})
+}

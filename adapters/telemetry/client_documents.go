@@ -1,0 +1,57 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// CountDocuments returns the source of client ID metadata documents with its fetches
+// counted. It is called at most once.
+func (m *Metrics) CountDocuments(next application.ClientDocuments) application.ClientDocuments {
+	fetches := counter("document_fetches_total",
+		"Fetches of client ID metadata documents, by result: fetched, cached, unreachable, malformed, limited (the host was asked too often) or unavailable (too many fetches were in progress).",
+		"result")
+	m.registry.MustRegister(fetches)
+	return countedDocuments{fetches: fetches, ClientDocuments: next}
+}
+
+type countedDocuments struct {
+	fetches *prometheus.CounterVec
+	application.ClientDocuments
+}
+
+// FetchClientDocument implements [application.ClientDocuments].
+func (d countedDocuments) FetchClientDocument(
+	ctx context.Context, tenant domain.TenantID, url domain.ClientID, maxBytes int,
+) (application.FetchedDocument, error) {
+	return d.count(d.ClientDocuments.FetchClientDocument(ctx, tenant, url, maxBytes))
+}
+
+// RefetchClientDocument implements [application.ClientDocuments].
+func (d countedDocuments) RefetchClientDocument(
+	ctx context.Context, tenant domain.TenantID, url domain.ClientID, maxBytes int,
+) (application.FetchedDocument, error) {
+	return d.count(d.ClientDocuments.RefetchClientDocument(ctx, tenant, url, maxBytes))
+}
+
+func (d countedDocuments) count(fetched application.FetchedDocument, err error) (application.FetchedDocument, error) {
+	failure, unusable := errors.AsType[*application.DocumentError](err)
+	result := "unavailable"
+	switch {
+	case unusable:
+		result = string(failure.Reason)
+	case errors.Is(err, application.ErrTooManyRequests):
+		result = "limited"
+	case err == nil && fetched.Cached:
+		result = "cached"
+	case err == nil:
+		result = "fetched"
+	}
+	d.fetches.WithLabelValues(result).Inc()
+	return fetched, err
+}

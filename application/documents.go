@@ -1,0 +1,367 @@
+package application
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// ResolvedDocument is a client that a client ID metadata document defines
+// (draft-ietf-oauth-client-id-metadata-document).
+type ResolvedDocument struct {
+	Client     domain.Client // its revision is 0 unless the document is approved
+	Warnings   domain.Findings
+	Digest     string // of the document that Client follows
+	FetchedAt  time.Time
+	FreshUntil time.Time // until when the result may be reused
+	// ChangedAt, Changed and KeysChanged are as in [FetchedDocument]. They are zero while a
+	// changed document waits for approval, because nothing has changed for the client.
+	ChangedAt   time.Time
+	Changed     []string
+	KeysChanged bool
+	// Approved reports that an administrator approved the document, and Pending is the
+	// newest document if it differs from it.
+	Approved bool
+	Pending  *domain.PendingDocument
+}
+
+// approvedFresh is how long the approved configuration may be reused while its document is
+// not available.
+const approvedFresh = time.Minute
+
+// ResolveDocument returns the client whose identifier is the URL of a client ID metadata
+// document, as the caller's tenant admits it. It makes no client and no revision, except
+// that a changed document of an approved client is noted in one revision with
+// [domain.ActionDocumentChanged].
+//
+// For an approved client, the result follows the approved document, also if the one at the
+// URL has changed or is not available. For all others, nothing is returned that is not
+// fresh. A document that was fetched before and violates rules is fetched again, so that an
+// owner who has repaired it does not wait.
+//
+// The error is [ErrForbidden], an [*InvalidError] if the URL is malformed, a
+// [*DocumentError] if it defines no usable client, a [*RetryError] that wraps
+// [ErrTooManyRequests] if the host was asked too often, [ErrTooManyFetches], or that of the
+// store.
+func (r *Registry) ResolveDocument(ctx context.Context, caller Caller, url domain.ClientID) (ResolvedDocument, error) {
+	if err := caller.May(OpGetClientMetadata); err != nil {
+		return ResolvedDocument{}, err
+	}
+	resolved, err := r.resolveDocument(ctx, caller.Tenant, url)
+	if err != nil {
+		return ResolvedDocument{}, fmt.Errorf("resolve a client ID metadata document: %w", err)
+	}
+	return resolved, nil
+}
+
+// resolveDocument is ResolveDocument without the permission.
+func (r *Registry) resolveDocument(ctx context.Context, tenant domain.TenantID, url domain.ClientID) (ResolvedDocument, error) {
+	request, err := r.documentAt(tenant, url)
+	if err != nil {
+		return ResolvedDocument{}, err
+	}
+	stored, err := r.config.Store.Find(ctx, tenant, url)
+	switch {
+	case err == nil:
+		return request.resolveStored(ctx, stored)
+	case !errors.Is(err, ErrNotFound):
+		return ResolvedDocument{}, err
+	}
+	fetched, outcome, err := request.judge(ctx, func(d domain.MetadataDocument) (*domain.Draft, error) {
+		return r.config.Book.RegisterDocument(tenant, d, request.policy), nil
+	})
+	if err != nil {
+		return ResolvedDocument{}, err
+	}
+	resolved := fetched.resolved(outcome.Client.Unapproved(fetched.FetchedAt), request.withWarnings(outcome.Findings))
+	if request.policy.RequireApproval {
+		return ResolvedDocument{}, &DocumentError{
+			Reason: DocumentDenied, Waiting: &resolved,
+			Message: "the document waits for the approval of an administrator; its digest is " + fetched.Document.Digest,
+		}
+	}
+	return resolved, nil
+}
+
+// documentRequest is the resolution or the approval of one document.
+type documentRequest struct {
+	registry *Registry
+	tenant   domain.TenantID
+	url      domain.ClientID
+	policy   domain.DocumentPolicy
+	findings domain.Findings // warnings about the URL
+}
+
+// documentAt returns the request for a document that the tenant admits, as far as its URL
+// shows: before anything is fetched. The error is an [*InvalidError] or a [*DocumentError].
+func (r *Registry) documentAt(tenant domain.TenantID, url domain.ClientID) (documentRequest, error) {
+	config := r.config.Registrations
+	findings := domain.CheckDocumentURL(url, config.Loopback)
+	if findings.HasViolations() {
+		return documentRequest{}, &InvalidError{Findings: findings}
+	}
+	request := documentRequest{registry: r, tenant: tenant, url: url, findings: findings}
+	if config.Policies != nil && config.Documents != nil {
+		request.policy = config.Policies.Registration(tenant).Documents
+	}
+	if _, admitted := request.policy.Admits(url); !admitted {
+		return documentRequest{}, documentDenied("the policy of the tenant does not admit this document")
+	}
+	return request, nil
+}
+
+// withWarnings returns the warnings about the URL and those among the findings.
+func (d documentRequest) withWarnings(findings domain.Findings) domain.Findings {
+	return slices.Concat(d.findings, findings.Warnings())
+}
+
+func documentDenied(reason string) error {
+	return &DocumentError{Reason: DocumentDenied, Message: reason}
+}
+
+// fetch returns the document, or what was fetched a short while ago unless again is set.
+func (d documentRequest) fetch(ctx context.Context, again bool) (FetchedDocument, error) {
+	documents := d.registry.config.Registrations.Documents
+	if again {
+		return documents.RefetchClientDocument(ctx, d.tenant, d.url, d.policy.MaxBytes)
+	}
+	return documents.FetchClientDocument(ctx, d.tenant, d.url, d.policy.MaxBytes)
+}
+
+// judge fetches the document and validates the draft of the client that it defines. If it
+// violates rules, the error is a [*DocumentError]; one that was fetched before is fetched
+// again first (§5.2: documents that are invalid must not be cached).
+func (d documentRequest) judge(
+	ctx context.Context, draftOf func(domain.MetadataDocument) (*domain.Draft, error),
+) (FetchedDocument, domain.Outcome, error) {
+	fetched, err := d.fetch(ctx, false)
+	if err != nil {
+		return FetchedDocument{}, domain.Outcome{}, err
+	}
+	outcome, err := d.judgeFetched(ctx, fetched, draftOf)
+	refused, isRefused := errors.AsType[*DocumentError](err)
+	if !isRefused || !fetched.Cached {
+		return fetched, outcome, err
+	}
+	switch fetched, err = d.fetch(ctx, true); {
+	case errors.Is(err, ErrTooManyRequests), errors.Is(err, ErrTooManyFetches):
+		return FetchedDocument{}, domain.Outcome{}, refused
+	case err != nil:
+		return FetchedDocument{}, domain.Outcome{}, err
+	}
+	outcome, err = d.judgeFetched(ctx, fetched, draftOf)
+	return fetched, outcome, err
+}
+
+// judgeFetched validates the draft of the client that a document defines.
+func (d documentRequest) judgeFetched(
+	ctx context.Context, fetched FetchedDocument, draftOf func(domain.MetadataDocument) (*domain.Draft, error),
+) (domain.Outcome, error) {
+	draft, err := draftOf(fetched.Document)
+	if err != nil {
+		return domain.Outcome{}, err
+	}
+	outcome, err := d.registry.decide(ctx, d.tenant, draft, d.registry.now())
+	switch {
+	case err != nil:
+		return domain.Outcome{}, err
+	case outcome.Findings.HasViolations():
+		return domain.Outcome{}, &DocumentError{
+			Reason: DocumentRefused, Message: "the client that the document defines violates rules", Findings: outcome.Findings,
+		}
+	}
+	return outcome, nil
+}
+
+// resolved returns the result for a client that follows the document.
+func (f FetchedDocument) resolved(client domain.Client, warnings domain.Findings) ResolvedDocument {
+	return ResolvedDocument{
+		Client: client, Warnings: warnings, Digest: f.Document.Digest, FetchedAt: f.FetchedAt, FreshUntil: f.FreshUntil,
+		ChangedAt: f.ChangedAt, Changed: f.Changed, KeysChanged: f.KeysChanged,
+	}
+}
+
+// resolveStored returns the result for a client that is stored, because its document was
+// approved.
+func (d documentRequest) resolveStored(ctx context.Context, stored domain.Client) (ResolvedDocument, error) {
+	registration := stored.Registration()
+	switch {
+	case stored.Deleted():
+		return ResolvedDocument{}, documentDenied("an administrator deleted the client")
+	case registration == nil || registration.Document == nil:
+		return ResolvedDocument{}, documentDenied(domain.ErrNoDocumentClient.Error())
+	case stored.Settings().Status != domain.StatusActive:
+		return ResolvedDocument{}, documentDenied("an administrator suspended the client")
+	}
+	fetched, err := d.fetch(ctx, false)
+	failure, unusable := errors.AsType[*DocumentError](err)
+	switch {
+	case unusable:
+		return d.unavailable(stored, failure.Error()), nil
+	case errors.Is(err, ErrTooManyRequests), errors.Is(err, ErrTooManyFetches):
+		return d.unavailable(stored, err.Error()), nil
+	case err != nil:
+		return ResolvedDocument{}, err
+	}
+	stored, err = d.note(ctx, stored, fetched)
+	if err != nil {
+		return ResolvedDocument{}, err
+	}
+	document := stored.Registration().Document
+	if document.Digest != fetched.Document.Digest {
+		fetched.ChangedAt, fetched.Changed, fetched.KeysChanged = time.Time{}, nil, false
+	}
+	resolved := fetched.resolved(stored, d.warnings(stored, fetched))
+	resolved.Digest, resolved.Approved, resolved.Pending = document.Digest, true, document.Pending
+	return resolved, nil
+}
+
+// unavailable returns the result for an approved client whose document cannot be read at the
+// moment: what was approved stays in force.
+func (d documentRequest) unavailable(stored domain.Client, reason string) ResolvedDocument {
+	document := stored.Registration().Document
+	return ResolvedDocument{
+		Client: stored, Digest: document.Digest, Approved: true, Pending: document.Pending,
+		FetchedAt: document.ApprovedAt, FreshUntil: d.registry.now().Add(approvedFresh),
+		Warnings: domain.Findings{{
+			Rule: "cimd-unavailable", Level: domain.Warning, Source: "own", KeyIndex: domain.NoKey,
+			Message: "the document cannot be used at the moment, and the approved configuration stays in force: " + reason,
+		}},
+	}
+}
+
+// warnings returns the warnings about an approved client, if the document is the approved
+// one. They are those that need no further fetch.
+func (d documentRequest) warnings(stored domain.Client, fetched FetchedDocument) domain.Findings {
+	if stored.Registration().Document.Digest != fetched.Document.Digest {
+		return nil
+	}
+	draft, err := d.registry.config.Book.ReviseDocument(stored, fetched.Document, d.policy)
+	if err != nil { // deleted in the meantime
+		return nil
+	}
+	return d.withWarnings(draft.Decide(domain.Facts{}, d.registry.now()).Findings)
+}
+
+// note stores that the document of an approved client changed, or that it is the approved
+// one again, once for each change. It returns the client as it then is.
+func (d documentRequest) note(ctx context.Context, stored domain.Client, fetched FetchedDocument) (domain.Client, error) {
+	actor := domain.Actor{Subject: subjectOfSelf, ClientID: d.url, Via: domain.ViaDocument}
+	service := Caller{Tenant: d.tenant, Subject: subjectOfSelf, ClientID: d.url, registration: &actor}
+	digest := fetched.Document.Digest
+	if stored.Registration().Document.HasSeen(digest, fetched.FetchedAt) { // mostly; without another read
+		return stored, nil
+	}
+	revised, err := d.registry.change(ctx, service, d.url, domain.ActionDocumentChanged, Options{},
+		func(_ context.Context, c domain.Client, now time.Time) (outcome domain.Outcome, err error) {
+			outcome.Client = c
+			if r := c.Registration(); r != nil && r.Document != nil && r.Document.HasSeen(digest, fetched.FetchedAt) {
+				return outcome, nil
+			}
+			outcome.Client, err = c.DocumentChanged(domain.PendingDocument{Digest: digest, SeenAt: now, Changed: d.changed(c, fetched)}, now)
+			return outcome, err
+		})
+	if errors.Is(err, ErrNotFound) {
+		err = documentDenied("an administrator deleted the client")
+	}
+	return revised.Client, err
+}
+
+// changed returns the names of the members in which a document differs from the
+// configuration of an approved client, sorted.
+func (d documentRequest) changed(c domain.Client, fetched FetchedDocument) []string {
+	draft, err := d.registry.config.Book.ReviseDocument(c, fetched.Document, d.policy)
+	if err != nil { // deleted in the meantime, which is reported elsewhere
+		return nil
+	}
+	names := []string{}
+	for _, difference := range domain.Compare(c.Settings(), draft.Settings()) {
+		if domain.SelfFields().Has(difference.Field) {
+			names = append(names, difference.Field.Metadata())
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// ApproveDocument approves the document with the digest as the configuration of the client
+// whose identifier is its URL, and stores this client. From then on it is a client like any
+// other, and changes of the document wait for a further approval. A document that is
+// approved already makes no revision.
+//
+// The error is [ErrForbidden] unless the caller is an administrator, an [*InvalidError] if
+// the URL is malformed or if the document at it has another digest, or a [*DocumentError]
+// if it defines no usable client. Otherwise it is that of [Registry.Revise] or
+// [Registry.Register].
+func (r *Registry) ApproveDocument(ctx context.Context, caller Caller, url domain.ClientID, digest string, opts Options) (Revised, error) {
+	if err := caller.May(OpApproveClientMetadata); err != nil {
+		return Revised{}, err
+	}
+	request, err := r.documentAt(caller.Tenant, url)
+	if err != nil {
+		return Revised{}, err
+	}
+	fetched, err := request.fetchDigest(ctx, digest)
+	if err != nil {
+		return Revised{}, fmt.Errorf("approve a client ID metadata document: %w", err)
+	}
+	opts.Idempotency = nil // to approve the same digest again has no effect anyway
+	revised, err := request.approveFirst(ctx, caller, fetched, opts)
+	if !errors.Is(err, ErrConflict) {
+		return revised, err
+	}
+	return r.change(ctx, caller, url, domain.ActionApproveDocument, opts,
+		func(ctx context.Context, c domain.Client, _ time.Time) (domain.Outcome, error) {
+			return request.judgeFetched(ctx, fetched, func(d domain.MetadataDocument) (*domain.Draft, error) {
+				return r.config.Book.ReviseDocument(c, d, request.policy)
+			})
+		})
+}
+
+// fetchDigest returns the document at the URL, which must have the digest.
+func (d documentRequest) fetchDigest(ctx context.Context, digest string) (FetchedDocument, error) {
+	fetched, err := d.fetch(ctx, false)
+	if err == nil && fetched.Document.Digest != digest && fetched.Cached {
+		fetched, err = d.fetch(ctx, true)
+	}
+	if err == nil && fetched.Document.Digest != digest {
+		err = &InvalidError{Findings: domain.Findings{{
+			Rule: "cimd-digest", Level: domain.Violation, Pointer: "/digest", Source: "own", KeyIndex: domain.NoKey,
+			Message: "the document at the URL has another digest; examine it again and approve " + fetched.Document.Digest,
+		}}}
+	}
+	return fetched, err
+}
+
+// approveFirst stores the client of a document that was not approved before. The error is
+// [ErrConflict] if it was.
+func (d documentRequest) approveFirst(ctx context.Context, caller Caller, fetched FetchedDocument, opts Options) (Revised, error) {
+	r := d.registry
+	switch _, err := r.config.Store.Find(ctx, d.tenant, d.url); {
+	case err == nil:
+		return Revised{}, ErrConflict
+	case !errors.Is(err, ErrNotFound):
+		return Revised{}, err
+	case opts.IfMatch != nil:
+		return Revised{}, ErrPreconditionFailed
+	}
+	if err := r.checkQuota(ctx, d.tenant); err != nil {
+		return Revised{}, err
+	}
+	outcome, err := d.judgeFetched(ctx, fetched, func(document domain.MetadataDocument) (*domain.Draft, error) {
+		return r.config.Book.RegisterDocument(d.tenant, document, d.policy), nil
+	})
+	if err != nil {
+		return Revised{}, err
+	}
+	revised := Revised{Client: outcome.Client, Warnings: outcome.Findings.Warnings()}
+	if opts.DryRun {
+		return revised, nil
+	}
+	revised.Client = revised.Client.WithID("client_" + r.config.Random.ID())
+	return revised, r.commit(ctx, caller, domain.ActionApproveDocument, revised.Client, opts)
+}

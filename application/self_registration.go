@@ -1,0 +1,361 @@
+package application
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// RegistrationConfig contains the ports and options for registrations from outside.
+type RegistrationConfig struct {
+	Store      RegistrationStore
+	Policies   RegistrationPolicies
+	Statements StatementVerifier
+	Documents  ClientDocuments
+	// PublicURL is the URL at which others reach the service, without a slash at the end.
+	// Without it everything is switched off.
+	PublicURL string
+	// Tokens limits the registrations with each initial access token; nil means no limit.
+	Tokens Limiter
+	// Loopback allows client ID metadata documents at loopback addresses. It is for
+	// development.
+	Loopback bool
+}
+
+// SelfRequest is a request of a client that registers itself or manages its registration.
+type SelfRequest struct {
+	Tenant domain.TenantID
+	// Token is the bearer token of the request: an initial access token, or the registration
+	// access token of the client; empty if there is none.
+	Token string
+	// Metadata are the client metadata with registered names that are given, see
+	// [domain.SelfRegistration].
+	Metadata domain.Change
+	// Findings are the violations that the form of the request has; they are reported
+	// together with those of the rules.
+	Findings domain.Findings
+	// Statement is the software statement; empty if there is none.
+	Statement string
+	// Verified is the software statement of a request that is a JWT, see
+	// [Registry.OpenRegistration].
+	Verified *domain.Statement
+	// ClientID and Secret are the members client_id and client_secret of an update.
+	ClientID domain.ClientID
+	Secret   *string
+
+	Options Options
+}
+
+// SelfRegistered is the result of a registration, or of the management of one.
+type SelfRegistered struct {
+	Client domain.Client
+	// Secret is the value of a new secret, which is returned only once, and SecretExpires
+	// the end of the newest secret, which is zero if it does not end.
+	Secret        string
+	SecretExpires time.Time
+	// Token is the registration access token to return: the new one, or the presented one.
+	Token    string
+	Warnings domain.Findings
+	// Repeated reports that an earlier request with the same idempotency key made the
+	// registration. Its token and its secret are not kept.
+	Repeated bool
+}
+
+// subjectOfSelf is the subject of clients that register themselves, in the log.
+const subjectOfSelf = "registration"
+
+// admission is what a request may do that registers a client.
+type admission struct {
+	tenant domain.TenantID
+	policy domain.RegistrationPolicy
+	// trusted are the issuers of software statements that the policy allows.
+	trusted []domain.StatementIssuer
+	// token is the initial access token; nil without one.
+	token *InitialToken
+	// maxClients limits the clients of the tenant that registered themselves.
+	maxClients int
+}
+
+// registrationOf returns the policy of a tenant. The error is [ErrRegistrationOff].
+func (r *Registry) registrationOf(tenant domain.TenantID) (TenantRegistration, error) {
+	config := r.config.Registrations
+	if config.Store == nil || config.Policies == nil || config.PublicURL == "" {
+		return TenantRegistration{}, ErrRegistrationOff
+	}
+	of := config.Policies.Registration(tenant)
+	if !of.Enabled {
+		return TenantRegistration{}, ErrRegistrationOff
+	}
+	return of, nil
+}
+
+// RegistrationPolicy returns the policy of a tenant for registrations from outside. The
+// error is [ErrRegistrationOff].
+func (r *Registry) RegistrationPolicy(tenant domain.TenantID) (TenantRegistration, error) {
+	return r.registrationOf(tenant)
+}
+
+// AdmitRegistration returns nil if a request with this token may register a client in the
+// tenant, before its body is read. A request that is repeated with the same idempotency key
+// may use an initial access token without a use left. The error is [ErrRegistrationOff],
+// [ErrNotLetIn], [ErrNoRegistrationToken], [ErrTooManyRequests] or that of the store.
+func (r *Registry) AdmitRegistration(ctx context.Context, tenant domain.TenantID, token string, repeats bool) error {
+	admitted, err := r.admit(ctx, tenant, token, repeats)
+	if err != nil {
+		return err
+	}
+	limit := r.config.Registrations.Tokens
+	if admitted.token != nil && limit != nil && !limit.Allow(tenant, admitted.token.ID) {
+		return ErrTooManyRequests
+	}
+	return nil
+}
+
+// admit finds out what a request with the token may do. See [Registry.AdmitRegistration]
+// for repeats and the errors.
+func (r *Registry) admit(ctx context.Context, tenant domain.TenantID, token string, repeats bool) (admission, error) {
+	of, err := r.registrationOf(tenant)
+	if err != nil {
+		return admission{}, err
+	}
+	admitted := admission{tenant: tenant, policy: of.Policy, maxClients: of.Policy.MaxClients}
+	switch {
+	case token != "":
+		initial, err := r.initialToken(ctx, tenant, token)
+		if err != nil {
+			return admission{}, err
+		}
+		if initial.Uses >= initial.MaxUses && !repeats {
+			return admission{}, ErrTokenUsedUp
+		}
+		admitted.token = &initial
+		admitted.policy = of.Policy.Narrow(initial.Policy)
+	case !of.Policy.Open:
+		return admission{}, ErrNoRegistrationToken
+	}
+	admitted.trusted = trusted(of, admitted.policy)
+	return admitted, nil
+}
+
+// trusted returns the issuers of the tenant that the policy allows: none unless both accept
+// software statements.
+func trusted(of TenantRegistration, policy domain.RegistrationPolicy) []domain.StatementIssuer {
+	switch {
+	case !of.Policy.Statement.Accepts() || !policy.Statement.Accepts():
+		return nil
+	case policy.Issuers == nil:
+		return of.Issuers
+	}
+	return slices.DeleteFunc(slices.Clone(of.Issuers), func(i domain.StatementIssuer) bool {
+		return !slices.Contains(policy.Issuers, i.Issuer)
+	})
+}
+
+// initialToken returns the initial access token with that value. The error is [ErrNotLetIn]
+// if there is none in the tenant, or if it has ended.
+func (r *Registry) initialToken(ctx context.Context, tenant domain.TenantID, value string) (InitialToken, error) {
+	id, ok := domain.InitialTokenID(value)
+	if !ok {
+		return InitialToken{}, ErrNotLetIn
+	}
+	token, err := r.config.Registrations.Store.FindInitialToken(ctx, tenant, id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return InitialToken{}, ErrNotLetIn
+	case err != nil:
+		return InitialToken{}, err
+	case !domain.VerifyToken(value, token.Hash, token.KeyID, r.config.Peppers):
+		return InitialToken{}, ErrNotLetIn
+	case token.Ended(r.now()):
+		return InitialToken{}, ErrTokenUsedUp
+	}
+	return token, nil
+}
+
+// Ended reports whether the token has expired or was revoked.
+func (t InitialToken) Ended(now time.Time) bool {
+	return !t.RevokedAt.IsZero() || !now.Before(t.ExpiresAt)
+}
+
+// OpenRegistration verifies a registration request that is a JWT, and the software statement
+// in it. claims is the JSON object of the request. The error is that of
+// [Registry.AdmitRegistration] or of [StatementVerifier.VerifyRequest].
+func (r *Registry) OpenRegistration(
+	ctx context.Context, tenant domain.TenantID, token, text string,
+) (claims []byte, statement *domain.Statement, err error) {
+	admitted, err := r.admit(ctx, tenant, token, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	claims, verified, err := r.config.Registrations.Statements.VerifyRequest(
+		ctx, tenant, admitted.trusted, r.RegistrationEndpoint(tenant), text, r.now())
+	if err != nil {
+		return nil, nil, err
+	}
+	return claims, &verified, nil
+}
+
+// RegisterSelf registers a client (RFC 7591 §3). The error is that of
+// [Registry.AdmitRegistration], a [*StatementError], [ErrReplayed], [ErrSoftwareTaken], a
+// [*TooManyRegisteredError], [ErrQuota], [ErrKeyReused], an [*InvalidError] with every
+// violation, or that of the store. On error nothing was stored, and no use of the token was
+// taken, except that this is unknown after [ErrUnavailable].
+func (r *Registry) RegisterSelf(ctx context.Context, request SelfRequest) (SelfRegistered, error) {
+	admitted, err := r.admit(ctx, request.Tenant, request.Token, request.Options.Idempotency != nil)
+	if err != nil {
+		return SelfRegistered{}, err
+	}
+	caller := admitted.caller(request.Verified != nil || request.Statement != "")
+	registered, err := r.registerSelf(ctx, caller, admitted, request)
+	if r.isRepeated(ctx, caller, request.Options, err) {
+		registered, err = r.earlierSelfRegistration(ctx, caller, request.Options)
+	}
+	if err != nil {
+		return SelfRegistered{}, fmt.Errorf("register a client: %w", err)
+	}
+	return registered, nil
+}
+
+// caller returns the caller of the registration. Its subject is that of the idempotency
+// records: keys of different initial access tokens are different.
+func (a admission) caller(vouched bool) Caller {
+	actor := domain.Actor{Subject: subjectOfSelf, Via: domain.ViaOpen}
+	caller := Caller{Tenant: a.tenant, Subject: subjectOfSelf, registration: &actor}
+	switch {
+	case a.token != nil:
+		actor.Via, actor.TokenID, actor.IssuedBy = domain.ViaInitialToken, a.token.ID, a.token.IssuedBy
+		caller.Subject += " " + a.token.ID
+	case vouched:
+		actor.Via = domain.ViaStatement
+	}
+	return caller
+}
+
+func (r *Registry) registerSelf(ctx context.Context, caller Caller, admitted admission, request SelfRequest) (SelfRegistered, error) {
+	opts := request.Options
+	if err := r.checkProcessed(ctx, caller, opts); err != nil {
+		return SelfRegistered{}, err
+	}
+	if admitted.token != nil && admitted.token.Uses >= admitted.token.MaxUses {
+		return SelfRegistered{}, ErrTokenUsedUp
+	}
+	now := r.now()
+	statement, err := r.statement(ctx, admitted.tenant, admitted.trusted, request, now)
+	if err != nil {
+		return SelfRegistered{}, err
+	}
+	if err := r.checkQuota(ctx, admitted.tenant); err != nil {
+		return SelfRegistered{}, err
+	}
+	identity := domain.Identity{TenantID: admitted.tenant}
+	if !opts.DryRun {
+		identity.ID, identity.ClientID = "client_"+r.config.Random.ID(), domain.ClientID("app-"+r.config.Random.ID())
+	}
+	actor := caller.registration
+	actor.ClientID, actor.SoftwareID = identity.ClientID, statement.softwareID()
+	draft := r.config.Book.RegisterSelf(identity, domain.SelfRegistration{
+		Metadata: request.Metadata, Policy: admitted.policy, Statement: statement.Statement,
+		Via: actor.Via, TokenID: actor.TokenID, IssuedBy: actor.IssuedBy,
+	})
+	outcome, err := r.decide(ctx, admitted.tenant, draft, now)
+	if err != nil {
+		return SelfRegistered{}, err
+	}
+	if findings := slices.Concat(request.Findings, outcome.Findings); findings.HasViolations() {
+		return SelfRegistered{}, &InvalidError{Findings: findings}
+	}
+	registered := SelfRegistered{Client: outcome.Client, Warnings: outcome.Findings.Warnings()}
+	if opts.DryRun {
+		return registered, nil
+	}
+	r.equip(&registered, admitted.policy, now)
+	opts.claim = &RegistrationClaim{MaxClients: admitted.maxClients, Statement: statement.Statement}
+	if admitted.token != nil {
+		opts.claim.TokenID, opts.claim.MaxTokenClients = admitted.token.ID, admitted.token.Policy.MaxClients
+	}
+	return registered, r.commit(ctx, caller, domain.ActionCreate, registered.Client, opts)
+}
+
+// equip gives a new client its secret and its registration access token, as far as it needs
+// them.
+func (r *Registry) equip(registered *SelfRegistered, policy domain.RegistrationPolicy, now time.Time) {
+	if registered.Client.UsesSecret() {
+		secret, value := r.selfSecret(policy, now)
+		registered.Client = registered.Client.WithFirstSecret(secret)
+		registered.Secret, registered.SecretExpires = value, secret.ExpiresAt
+	}
+	if !policy.Unmanaged {
+		token, value := domain.NewRegistrationToken(r.config.Random.Entropy(), r.pepper(), now)
+		registered.Client = registered.Client.WithFirstRegistrationToken(token)
+		registered.Token = value
+	}
+}
+
+// selfSecret returns a new secret of a client that registered itself.
+func (r *Registry) selfSecret(policy domain.RegistrationPolicy, now time.Time) (secret domain.Secret, value string) {
+	secret, value = r.newSecret(now)
+	if policy.SecretTTL > 0 {
+		secret.ExpiresAt = now.Add(policy.SecretTTL)
+	}
+	return secret, value
+}
+
+// presented is the software statement of a request, if it has one.
+type presented struct {
+	*domain.Statement
+}
+
+func (p presented) softwareID() string {
+	if p.Statement == nil {
+		return ""
+	}
+	return p.SoftwareID
+}
+
+// statement verifies the software statement of a request, if it has one. A statement is
+// never ignored: one of an issuer that is not trusted is rejected.
+func (r *Registry) statement(
+	ctx context.Context, tenant domain.TenantID, issuers []domain.StatementIssuer, request SelfRequest, now time.Time,
+) (presented, error) {
+	switch {
+	case request.Verified != nil:
+		return presented{request.Verified}, nil
+	case request.Statement == "":
+		return presented{}, nil
+	case len(issuers) == 0 || r.config.Registrations.Statements == nil:
+		return presented{}, &StatementError{Message: "software statements are not accepted here; omit software_statement"}
+	}
+	verified, err := r.config.Registrations.Statements.Verify(ctx, tenant, issuers, request.Statement, now)
+	if err != nil {
+		return presented{}, err
+	}
+	return presented{&verified}, nil
+}
+
+// earlierSelfRegistration returns the client that an earlier request registered, without
+// its secret and its token, which are not kept.
+func (r *Registry) earlierSelfRegistration(ctx context.Context, caller Caller, opts Options) (SelfRegistered, error) {
+	earlier, err := r.earlierRegistration(ctx, caller, opts)
+	if err != nil {
+		return SelfRegistered{}, err
+	}
+	current, err := r.config.Store.Find(ctx, caller.Tenant, earlier.Client.Identity().ClientID)
+	if err != nil {
+		return SelfRegistered{}, err
+	}
+	return SelfRegistered{Client: earlier.Client.WithRegistration(current.Registration()), Repeated: true}, nil
+}
+
+// RegistrationEndpoint returns the URL at which clients of the tenant register themselves.
+func (r *Registry) RegistrationEndpoint(tenant domain.TenantID) string {
+	return r.config.Registrations.PublicURL + "/oauth/" + pathSegment(string(tenant)) + "/register"
+}
+
+// RegistrationURI returns the URL at which a client manages its registration (RFC 7592 §3).
+func (r *Registry) RegistrationURI(tenant domain.TenantID, id domain.ClientID) string {
+	return r.RegistrationEndpoint(tenant) + "/" + pathSegment(string(id))
+}

@@ -1,0 +1,160 @@
+package storetest
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+func seenAt(of domain.TenantID, id domain.ClientID, at time.Time) application.Seen {
+	return application.Seen{Client: application.ClientKey{TenantID: of, ClientID: id}, At: at}
+}
+
+func assertSeen(t *testing.T, store Registrations, of domain.TenantID, id domain.ClientID, first, last time.Time) {
+	t.Helper()
+	gotFirst, gotLast, err := store.FirstSeen(t.Context(), of, id)
+	require.NoError(t, err)
+	assert.Equal(t, first, gotFirst)
+	assert.Equal(t, last, gotLast)
+}
+
+func seenTimes(t *testing.T, store Registrations) {
+	commitNew(t, store, tenant, "app-1", domain.Change{})
+	commitNew(t, store, "tenant_b", "app-1", domain.Change{})
+	require.NoError(t, store.NoteSeen(t.Context(), nil))
+	assertSeen(t, store, tenant, "app-1", time.Time{}, time.Time{})
+	at := func(minutes int) time.Time { return now.Add(time.Duration(minutes) * time.Minute) }
+	require.NoError(t, store.NoteSeen(t.Context(), []application.Seen{seenAt(tenant, "app-1", at(5))}))
+	assertSeen(t, store, tenant, "app-1", at(5), at(5))
+	require.NoError(t, store.NoteSeen(t.Context(), []application.Seen{
+		seenAt(tenant, "app-1", at(7)), seenAt("tenant_b", "app-1", at(1)), seenAt(tenant, "app-1", at(9)), seenAt(tenant, "app-1", at(8)),
+	}))
+	assertSeen(t, store, tenant, "app-1", at(5), at(9))
+	assertSeen(t, store, "tenant_b", "app-1", at(1), at(1))
+	require.NoError(t, store.NoteSeen(t.Context(), []application.Seen{seenAt(tenant, "app-1", at(3))}))
+	assertSeen(t, store, tenant, "app-1", at(3), at(9))
+}
+
+func seenUnknown(t *testing.T, store Registrations) {
+	client := commitNew(t, store, tenant, "app-1", domain.Change{})
+	client = deleted(t, client, now)
+	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionDelete, client)))
+	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionPurge, purged(t, client, now))))
+	commitNew(t, store, tenant, "app-2", domain.Change{})
+	require.NoError(t, store.NoteSeen(t.Context(), []application.Seen{
+		seenAt(tenant, "app-1", now), seenAt(tenant, "unknown", now), seenAt(tenant, "app-2", now),
+	}))
+	assertSeen(t, store, tenant, "app-1", time.Time{}, time.Time{})
+	assertSeen(t, store, tenant, "unknown", time.Time{}, time.Time{})
+	assertSeen(t, store, tenant, "app-2", now, now)
+}
+
+func concurrentReports(t *testing.T, store Registrations) {
+	const clients = 8
+	for i := range clients {
+		require.NoError(t, commitSelf(t, store, domain.ClientID(fmt.Sprintf("app-%d", i)), 0))
+	}
+	made := race(t, 16, func(i int) error {
+		var reports []application.Seen
+		for k := range clients { // in different orders
+			reports = append(reports, seenAt(tenant, domain.ClientID(fmt.Sprintf("app-%d", (i+k*3)%clients)), now.Add(time.Duration(i)*time.Second)))
+		}
+		return store.NoteSeen(t.Context(), reports)
+	})
+	assert.Equal(t, 16, made)
+	for i := range clients {
+		assertSeen(t, store, tenant, domain.ClientID(fmt.Sprintf("app-%d", i)), now, now.Add(15*time.Second))
+	}
+}
+
+// selfAt commits a client that registered itself at a time.
+func selfAt(t *testing.T, store Registrations, of domain.TenantID, id domain.ClientID, at time.Time) domain.Client {
+	t.Helper()
+	state := selfRegistered(t, of, id, "").State()
+	state.CreatedAt, state.UpdatedAt = at, at
+	client := domain.Restore(state)
+	require.NoError(t, store.CommitRegistration(t.Context(), created(client), application.RegistrationClaim{}, nil))
+	return client
+}
+
+func unseen(t *testing.T, store Registrations) {
+	at := func(minutes int) time.Time { return now.Add(time.Duration(minutes) * time.Minute) }
+	for i, minutes := range []int{4, 2, 3, 3, 1, 0} {
+		selfAt(t, store, tenant, domain.ClientID(fmt.Sprintf("app-%d", i)), at(minutes))
+	}
+	selfAt(t, store, "tenant_b", "app-9", now)
+	commitNew(t, store, tenant, "by-hand", domain.Change{})
+	require.NoError(t, store.Commit(t.Context(), created(with(register(t, tenant, "url"), &domain.Registration{Via: domain.ViaDocument}))))
+	find := func(before time.Time, limit int) []string {
+		clients, err := store.Unseen(t.Context(), tenant, before, limit)
+		require.NoError(t, err)
+		return ids(clients)
+	}
+	assert.Equal(t, []string{"app-5", "app-4", "app-1", "app-2", "app-3", "app-0"}, find(at(5), 10))
+	assert.Equal(t, []string{"app-5", "app-4"}, find(at(5), 2))
+	assert.Equal(t, []string{"app-5", "app-4", "app-1"}, find(at(3), 10), "registered before the time")
+	assert.Empty(t, find(now, 10))
+
+	require.NoError(t, store.NoteSeen(t.Context(), []application.Seen{seenAt(tenant, "app-5", now)}))
+	client, err := store.Find(t.Context(), tenant, "app-4")
+	require.NoError(t, err)
+	client = deleted(t, client, at(9))
+	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionDelete, client)))
+	assert.Equal(t, []string{"app-1"}, find(at(3), 10), "the others were seen or are deleted")
+	restored, findings := restore(t, client, at(10))
+	require.False(t, findings.HasViolations())
+	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionRestore, restored)))
+	assert.Equal(t, []string{"app-4", "app-1"}, find(at(3), 10))
+	require.NoError(t, store.NoteSeen(t.Context(), []application.Seen{seenAt(tenant, "app-1", now)}))
+	client, err = store.Find(t.Context(), tenant, "app-1")
+	require.NoError(t, err)
+	client = deleted(t, client, at(11))
+	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionDelete, client)))
+	restored, findings = restore(t, client, at(12))
+	require.False(t, findings.HasViolations())
+	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionRestore, restored)))
+	assert.Equal(t, []string{"app-4"}, find(at(3), 10), "a restored client was seen before")
+}
+
+func countRegistered(t *testing.T, store Registrations) {
+	assertCounts := func(want ...application.RegisteredCount) {
+		t.Helper()
+		counts, err := store.CountRegistered(t.Context())
+		require.NoError(t, err)
+		assert.ElementsMatch(t, want, counts)
+		assert.True(t, slices.IsSortedFunc(counts, func(a, b application.RegisteredCount) int { return cmp.Compare(a.TenantID, b.TenantID) }))
+	}
+	assertCounts()
+	commitNew(t, store, tenant, "by-hand", domain.Change{})
+	document := with(register(t, tenant, "url"), &domain.Registration{Via: domain.ViaDocument, Document: &domain.ApprovedDocument{Digest: "a"}})
+	approved := created(document)
+	approved.Action = domain.ActionApproveDocument
+	require.NoError(t, store.Commit(t.Context(), approved))
+	assertCounts()
+
+	one := selfAt(t, store, tenant, "app-1", now)
+	selfAt(t, store, tenant, "app-2", now)
+	selfAt(t, store, "tenant_b", "app-1", now)
+	assertCounts(application.RegisteredCount{TenantID: tenant, Clients: 2, Unseen: 2}, application.RegisteredCount{TenantID: "tenant_b", Clients: 1, Unseen: 1})
+	require.NoError(t, store.NoteSeen(t.Context(), []application.Seen{seenAt(tenant, "app-1", now), seenAt("tenant_b", "app-1", now), seenAt(tenant, "by-hand", now)}))
+	pending := &domain.ApprovedDocument{Digest: "a", Pending: &domain.PendingDocument{Digest: "b"}}
+	changed := next(document, &domain.Registration{Via: domain.ViaDocument, Document: pending})
+	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionDocumentChanged, changed)))
+	assertCounts(application.RegisteredCount{TenantID: tenant, Clients: 2, Unseen: 1, PendingDocuments: 1},
+		application.RegisteredCount{TenantID: "tenant_b", Clients: 1})
+
+	gone := deleted(t, one, now)
+	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionDelete, gone)))
+	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionDelete, deleted(t, changed, now))))
+	assertCounts(application.RegisteredCount{TenantID: tenant, Clients: 1, Unseen: 1}, application.RegisteredCount{TenantID: "tenant_b", Clients: 1})
+	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionPurge, purged(t, gone, now))))
+	assertCounts(application.RegisteredCount{TenantID: tenant, Clients: 1, Unseen: 1}, application.RegisteredCount{TenantID: "tenant_b", Clients: 1})
+}
