@@ -73,8 +73,7 @@ func CheckText(w io.Writer, files []File) error {
 		}
 		for _, c := range f.Clients {
 			for _, finding := range c.Findings {
-				fmt.Fprintf(&text, "%s: %s at %s: %s [%s, %s]\n", position(f.Name, finding.Line), finding.Level,
-					Printable(orRoot(finding.Pointer)), Printable(finding.Message), Printable(finding.Rule), Printable(finding.Source))
+				writeFinding(&text, f.Name, finding)
 			}
 		}
 	}
@@ -87,6 +86,12 @@ func CheckText(w io.Writer, files []File) error {
 	text.WriteByte('\n')
 	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+// writeFinding writes a line in the form of compiler messages.
+func writeFinding(w io.Writer, file string, f Finding) {
+	fmt.Fprintf(w, "%s: %s at %s: %s [%s, %s]\n", position(file, f.Line), f.Level,
+		Printable(orRoot(f.Pointer)), Printable(f.Message), Printable(f.Rule), Printable(f.Source))
 }
 
 // orRoot replaces the empty pointer, which means the whole client, by a slash.
@@ -157,18 +162,25 @@ func CheckJSON(w io.Writer, files []File) error {
 			found.Unread = append(found.Unread, unreadJSON{f.Name, f.FailureLine, f.Failure.Error()})
 		}
 		for _, c := range f.Clients {
-			client := clientJSON{File: f.Name, Line: c.Line, ClientID: c.ClientID, Violations: []findingJSON{}, Warnings: []findingJSON{}}
-			for _, finding := range c.Findings {
-				presented := findingJSON{finding.Pointer, finding.Message, finding.Rule, finding.Source, finding.Line}
-				if finding.Level == domain.Violation {
-					client.Violations = append(client.Violations, presented)
-				} else {
-					client.Warnings = append(client.Warnings, presented)
-				}
-			}
+			client := clientJSON{File: f.Name, Line: c.Line, ClientID: c.ClientID}
+			client.Violations, client.Warnings = findingsJSON(c.Findings)
 			client.Compliant = len(client.Violations) == 0
 			found.Clients = append(found.Clients, client)
 		}
 	}
 	return indented(w, found)
+}
+
+// findingsJSON returns the findings by their levels.
+func findingsJSON(findings []Finding) (violations, warnings []findingJSON) {
+	violations, warnings = []findingJSON{}, []findingJSON{}
+	for _, f := range findings {
+		presented := findingJSON{f.Pointer, f.Message, f.Rule, f.Source, f.Line}
+		if f.Level == domain.Violation {
+			violations = append(violations, presented)
+		} else {
+			warnings = append(warnings, presented)
+		}
+	}
+	return violations, warnings
 }

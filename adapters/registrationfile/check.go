@@ -1,0 +1,180 @@
+package registrationfile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/clientele-oauth/clientele/adapters/internal/contract"
+	"github.com/clientele-oauth/clientele/adapters/internal/metadata/self"
+	"github.com/clientele-oauth/clientele/adapters/internal/registrationpolicy"
+	"github.com/clientele-oauth/clientele/adapters/internal/settingsfile"
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// Checker compares registration requests and client ID metadata documents with the policy
+// of a tenant, without a registry and without a network.
+type Checker struct {
+	inspector *application.Inspector
+	documents application.ClientDocuments
+	requests  *self.Reader
+	loopback  bool
+}
+
+// NewChecker returns a checker. It only parses documents, and fetches none. loopback allows
+// documents at loopback addresses. The error reports an invalid openapi.yaml.
+func NewChecker(inspector *application.Inspector, documents application.ClientDocuments, loopback bool) (*Checker, error) {
+	requests, err := self.NewReader()
+	return &Checker{inspector, documents, requests, loopback}, err
+}
+
+// Checked is the result of a comparison.
+type Checked struct {
+	// Client is the client that would be registered; nil if there is a violation.
+	Client   *domain.Client
+	Findings []LocatedFinding
+}
+
+// LocatedFinding is a finding with its pointer in the standard names, and its line in the
+// text; 0 if it has none.
+type LocatedFinding struct {
+	domain.Finding
+
+	Line int
+}
+
+// Request checks a registration request (RFC 7591 §3.1). token is the policy of the initial
+// access token; nil for one that narrows nothing. The software statement is not verified.
+func (c *Checker) Request(
+	ctx context.Context, tenant domain.TenantID, of application.TenantRegistration, token *domain.RegistrationPolicy, text []byte,
+) Checked {
+	var findings domain.Findings
+	if !of.Enabled {
+		findings = append(findings, fromPolicy("registration is switched off for this tenant; set enabled"))
+	}
+	request, malformed, err := c.requests.Read(text)
+	if err != nil {
+		return checked(text, nil, append(findings, unreadable("RFC 7591 §3.1", fmt.Errorf("the request %w", err))))
+	}
+	registration := domain.SelfRegistration{Metadata: request.Metadata, Policy: of.Policy, Via: domain.ViaInitialToken}
+	switch {
+	case token != nil:
+		registration.Policy = of.Policy.Narrow(*token)
+	case of.Policy.Open:
+		registration.Via = domain.ViaOpen
+	}
+	if request.Statement != "" {
+		registration.Statement = &domain.Statement{Text: request.Statement}
+		findings = append(findings, statementFinding(len(of.Issuers) > 0))
+	}
+	draft := c.inspector.Book.RegisterSelf(domain.Identity{TenantID: tenant}, registration)
+	outcome := c.inspector.Decide(ctx, draft)
+	findings = append(append(findings, self.Places(malformed)...), self.Places(outcome.Findings)...)
+	return checked(text, c.shown(outcome.Client), findings)
+}
+
+// Document checks a client ID metadata document and its URL.
+func (c *Checker) Document(
+	ctx context.Context, tenant domain.TenantID, of application.TenantRegistration, url domain.ClientID, text []byte,
+) Checked {
+	findings := self.Places(domain.CheckDocumentURL(url, c.loopback))
+	if findings.HasViolations() {
+		return checked(text, nil, findings)
+	}
+	most := cmp.Or(of.Documents.MaxBytes, domain.DefaultDocumentBytes)
+	if _, admitted := of.Documents.Admits(url); !admitted {
+		findings = append(findings, fromPolicy("the tenant does not admit client ID metadata documents of this host; see cimd"))
+	} else if len(text) > most {
+		findings = append(findings, fromPolicy(fmt.Sprintf("the document has %d bytes, and at most %d are allowed; see max_bytes", len(text), most)))
+	}
+	document, err := c.documents.ParseClientDocument(url, text)
+	if failed, ok := errors.AsType[*application.DocumentError](err); ok && len(failed.Findings) > 0 {
+		return checked(text, nil, append(findings, self.Places(failed.Findings)...))
+	} else if err != nil {
+		return checked(text, nil, append(findings, unreadable("draft-ietf-oauth-client-id-metadata-document §4", err)))
+	}
+	outcome := c.inspector.Decide(ctx, c.inspector.Book.RegisterDocument(tenant, document, of.Documents))
+	return checked(text, c.shown(outcome.Client), append(findings, self.Places(outcome.Findings)...))
+}
+
+// shown returns the client as a response shows it, with the response types that it may
+// request.
+func (c *Checker) shown(client domain.Client) *domain.Client {
+	state := client.State()
+	state.Settings.ResponseTypes = c.inspector.Book.Effective(state.Settings).ResponseTypes
+	shown := domain.Restore(state)
+	return &shown
+}
+
+// checked locates the findings in the text.
+func checked(text []byte, client *domain.Client, findings domain.Findings) Checked {
+	result := Checked{Client: client}
+	if findings.HasViolations() {
+		result.Client = nil
+	}
+	root, err := settingsfile.Decode("", text)
+	for _, f := range findings {
+		located := LocatedFinding{Finding: f}
+		if err == nil {
+			located.Line = root.LineOf(f.Pointer)
+		}
+		result.Findings = append(result.Findings, located)
+	}
+	return result
+}
+
+// fromPolicy returns a violation of the policy as a whole.
+func fromPolicy(message string) domain.Finding {
+	return domain.Finding{Rule: "registration-policy", Source: "own", Level: domain.Violation, Message: message, KeyIndex: domain.NoKey}
+}
+
+// unreadable returns a violation for a text that cannot be read.
+func unreadable(source string, err error) domain.Finding {
+	message := err.Error()
+	if failed, ok := errors.AsType[*application.DocumentError](err); ok {
+		message = failed.Message
+	}
+	return domain.Finding{Rule: contract.RuleContract, Source: source, Level: domain.Violation, Message: message, KeyIndex: domain.NoKey}
+}
+
+// statementFinding is the finding for a software statement, which is not verified.
+func statementFinding(trusts bool) domain.Finding {
+	f := fromPolicy("the tenant trusts no issuer of software statements; see issuers")
+	f.Pointer = "/software_statement"
+	if trusts {
+		f.Level, f.Message = domain.Warning, "the software statement is not verified here, and its claims are not applied"
+	}
+	return f
+}
+
+// ParseTokenPolicy reads the policy of an initial access token, in YAML or JSON, which
+// narrows that of its tenant. The error joins an [*Error] for each fault.
+func ParseTokenPolicy(file string, text []byte, tenant domain.RegistrationPolicy) (domain.RegistrationPolicy, error) {
+	root, err := settingsfile.Decode(file, text)
+	if err != nil {
+		return domain.RegistrationPolicy{}, err
+	}
+	object, ok := root.JSON().(map[string]any)
+	if !ok {
+		return domain.RegistrationPolicy{}, &Error{File: file, Line: root.Line, Message: "must be an object"}
+	}
+	policy, breaches := registrationpolicy.Read(object, registrationpolicy.InToken, "")
+	if len(breaches) == 0 {
+		for _, finding := range tenant.Beyond(policy) {
+			breaches = append(breaches, contract.Breach{Pointer: strings.TrimPrefix(finding.Pointer, "/policy"), Message: finding.Message})
+		}
+	}
+	return policy, located(file, root, breaches)
+}
+
+// located returns the breaches as errors with their lines; nil if there are none.
+func located(file string, root *settingsfile.Value, breaches []contract.Breach) error {
+	var faults []*Error
+	for _, breach := range breaches {
+		faults = append(faults, &Error{File: file, Line: root.LineOf(breach.Pointer), Setting: breach.Pointer, Message: breach.Message})
+	}
+	return settingsfile.Join(faults)
+}
