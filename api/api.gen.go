@@ -149,38 +149,80 @@ func (e Tenants) Valid() bool {
 	}
 }
 
+// Defines values for Via.
+const (
+	ViaDocument           Via = "document"
+	ViaInitialAccessToken Via = "initial_access_token"
+	ViaOpen               Via = "open"
+	ViaSoftwareStatement  Via = "software_statement"
+)
+
+// Valid indicates whether the value is a known member of the Via enum.
+func (e Via) Valid() bool {
+	switch e {
+	case ViaDocument:
+		return true
+	case ViaInitialAccessToken:
+		return true
+	case ViaOpen:
+		return true
+	case ViaSoftwareStatement:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListChangesParamsActions.
 const (
-	ListChangesParamsActionsCreate       ListChangesParamsActions = "create"
-	ListChangesParamsActionsCreateSecret ListChangesParamsActions = "create_secret"
-	ListChangesParamsActionsDelete       ListChangesParamsActions = "delete"
-	ListChangesParamsActionsDeleteSecret ListChangesParamsActions = "delete_secret"
-	ListChangesParamsActionsExpireSecret ListChangesParamsActions = "expire_secret"
-	ListChangesParamsActionsPurge        ListChangesParamsActions = "purge"
-	ListChangesParamsActionsRestore      ListChangesParamsActions = "restore"
-	ListChangesParamsActionsRevert       ListChangesParamsActions = "revert"
-	ListChangesParamsActionsRotateSecret ListChangesParamsActions = "rotate_secret"
-	ListChangesParamsActionsUpdate       ListChangesParamsActions = "update"
+	ListChangesParamsActionsApproveDocument         ListChangesParamsActions = "approve_document"
+	ListChangesParamsActionsCreate                  ListChangesParamsActions = "create"
+	ListChangesParamsActionsCreateSecret            ListChangesParamsActions = "create_secret"
+	ListChangesParamsActionsDelete                  ListChangesParamsActions = "delete"
+	ListChangesParamsActionsDeleteLocks             ListChangesParamsActions = "delete_locks"
+	ListChangesParamsActionsDeleteSecret            ListChangesParamsActions = "delete_secret"
+	ListChangesParamsActionsDocumentChanged         ListChangesParamsActions = "document_changed"
+	ListChangesParamsActionsExpireSecret            ListChangesParamsActions = "expire_secret"
+	ListChangesParamsActionsIssueRegistrationToken  ListChangesParamsActions = "issue_registration_token"
+	ListChangesParamsActionsPurge                   ListChangesParamsActions = "purge"
+	ListChangesParamsActionsRestore                 ListChangesParamsActions = "restore"
+	ListChangesParamsActionsRevert                  ListChangesParamsActions = "revert"
+	ListChangesParamsActionsRevokeRegistrationToken ListChangesParamsActions = "revoke_registration_token"
+	ListChangesParamsActionsRotateRegistrationToken ListChangesParamsActions = "rotate_registration_token"
+	ListChangesParamsActionsRotateSecret            ListChangesParamsActions = "rotate_secret"
+	ListChangesParamsActionsUpdate                  ListChangesParamsActions = "update"
 )
 
 // Valid indicates whether the value is a known member of the ListChangesParamsActions enum.
 func (e ListChangesParamsActions) Valid() bool {
 	switch e {
+	case ListChangesParamsActionsApproveDocument:
+		return true
 	case ListChangesParamsActionsCreate:
 		return true
 	case ListChangesParamsActionsCreateSecret:
 		return true
 	case ListChangesParamsActionsDelete:
 		return true
+	case ListChangesParamsActionsDeleteLocks:
+		return true
 	case ListChangesParamsActionsDeleteSecret:
 		return true
+	case ListChangesParamsActionsDocumentChanged:
+		return true
 	case ListChangesParamsActionsExpireSecret:
+		return true
+	case ListChangesParamsActionsIssueRegistrationToken:
 		return true
 	case ListChangesParamsActionsPurge:
 		return true
 	case ListChangesParamsActionsRestore:
 		return true
 	case ListChangesParamsActionsRevert:
+		return true
+	case ListChangesParamsActionsRevokeRegistrationToken:
+		return true
+	case ListChangesParamsActionsRotateRegistrationToken:
 		return true
 	case ListChangesParamsActionsRotateSecret:
 		return true
@@ -224,6 +266,24 @@ func (e ListChangesParamsFormat) Valid() bool {
 	}
 }
 
+// Defines values for GetClientMetadataParamsFormat.
+const (
+	GetClientMetadataParamsFormatClientele GetClientMetadataParamsFormat = "clientele"
+	GetClientMetadataParamsFormatRfc7591   GetClientMetadataParamsFormat = "rfc7591"
+)
+
+// Valid indicates whether the value is a known member of the GetClientMetadataParamsFormat enum.
+func (e GetClientMetadataParamsFormat) Valid() bool {
+	switch e {
+	case GetClientMetadataParamsFormatClientele:
+		return true
+	case GetClientMetadataParamsFormatRfc7591:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListClientsParamsStatus.
 const (
 	ListClientsParamsStatusActive    ListClientsParamsStatus = "active"
@@ -236,6 +296,30 @@ func (e ListClientsParamsStatus) Valid() bool {
 	case ListClientsParamsStatusActive:
 		return true
 	case ListClientsParamsStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListClientsParamsVia.
+const (
+	ListClientsParamsViaDocument           ListClientsParamsVia = "document"
+	ListClientsParamsViaInitialAccessToken ListClientsParamsVia = "initial_access_token"
+	ListClientsParamsViaOpen               ListClientsParamsVia = "open"
+	ListClientsParamsViaSoftwareStatement  ListClientsParamsVia = "software_statement"
+)
+
+// Valid indicates whether the value is a known member of the ListClientsParamsVia enum.
+func (e ListClientsParamsVia) Valid() bool {
+	switch e {
+	case ListClientsParamsViaDocument:
+		return true
+	case ListClientsParamsViaInitialAccessToken:
+		return true
+	case ListClientsParamsViaOpen:
+		return true
+	case ListClientsParamsViaSoftwareStatement:
 		return true
 	default:
 		return false
@@ -376,15 +460,64 @@ func (e GetSnapshotParamsTenants) Valid() bool {
 
 // Actor Who made a change.
 type Actor struct {
-	// ClientID The client that the access token was issued to; absent if the token names none.
+	// ClientID The client that the access token was issued to; absent if the token names none. For a client that changed itself, its own.
 	//
 	// Example: console
 	ClientID *string `json:"client_id,omitempty"`
+
+	// IssuedBy The subject of the administrator who created the initial access token.
+	//
+	// Example: alice
+	IssuedBy *string `json:"issued_by,omitempty"`
+
+	// SoftwareID The software, according to the software statement.
+	//
+	// Example: 4NRB1-0XZABZI9E6-5SM3R
+	SoftwareID *string `json:"software_id,omitempty"`
 
 	// Subject The subject of the access token. If several issuers are configured, subjects of all but the first have a prefix.
 	//
 	// Example: alice
 	Subject *string `json:"subject,omitempty"`
+
+	// TokenID The initial access token.
+	//
+	// Example: iat_4736428d575c4bede8b56882ff4b17b5
+	TokenID *string `json:"token_id,omitempty"`
+
+	// Via How the change was authorized: `admin`, `open`, `initial_access_token`, `registration_access_token`, `software_statement` or `document`; absent for changes before this was recorded.
+	//
+	// Example: admin
+	Via *string `json:"via,omitempty"`
+}
+
+// ApproveClientMetadataRequest The document to approve.
+type ApproveClientMetadataRequest struct {
+	// ClientID The URL of the document.
+	//
+	// Example: https://app.example.com/oauth/client.json
+	ClientID string `json:"client_id"`
+
+	// Digest The `digest` of the document that was reviewed.
+	//
+	// Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Digest string `json:"digest"`
+}
+
+// ApprovedDocument The client ID metadata document that an administrator approved.
+type ApprovedDocument struct {
+	// ApprovedAt When it was approved.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	ApprovedAt *string `json:"approved_at,omitempty"`
+
+	// Digest The digest of the approved document.
+	//
+	// Example: sha-256:9f86d081884c7d65
+	Digest *string `json:"digest,omitempty"`
+
+	// Pending A changed document that waits for approval.
+	Pending *PendingDocument `json:"pending,omitempty"`
 }
 
 // AuthenticateClientDetailResponse The success envelope around the authentication of a client.
@@ -459,9 +592,68 @@ type AuthenticationForm struct {
 	ClientSecret *string `json:"client_secret,omitempty"`
 }
 
+// AuthorizationServerMetadata Members of authorization server metadata (RFC 8414 §2). A list that the policy does not limit is absent.
+type AuthorizationServerMetadata struct {
+	// ClientIDMetadataDocumentSupported Whether client ID metadata documents are admitted.
+	//
+	// Example: true
+	ClientIDMetadataDocumentSupported *bool `json:"client_id_metadata_document_supported,omitempty"`
+
+	// CodeChallengeMethodsSupported PKCE methods.
+	//
+	// Example: ["S256"]
+	CodeChallengeMethodsSupported *[]string `json:"code_challenge_methods_supported,omitempty"`
+
+	// GrantTypesSupported Grant types.
+	//
+	// Example: ["authorization_code"]
+	GrantTypesSupported *[]string `json:"grant_types_supported,omitempty"`
+
+	// RegistrationEndpoint Where clients register themselves; absent unless registration is open.
+	//
+	// Example: https://clients.example.com/oauth/tenant_abc123/register
+	RegistrationEndpoint *string `json:"registration_endpoint,omitempty"`
+
+	// ResponseTypesSupported Response types.
+	//
+	// Example: ["code"]
+	ResponseTypesSupported *[]string `json:"response_types_supported,omitempty"`
+
+	// ScopesSupported Scopes.
+	//
+	// Example: ["openid"]
+	ScopesSupported *[]string `json:"scopes_supported,omitempty"`
+
+	// TokenEndpointAuthMethodsSupported Authentication methods.
+	//
+	// Example: ["none"]
+	TokenEndpointAuthMethodsSupported *[]string `json:"token_endpoint_auth_methods_supported,omitempty"`
+}
+
+// AuthorizationServerMetadataDetailResponse The success envelope around metadata.
+type AuthorizationServerMetadataDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data Members of authorization server metadata (RFC 8414 §2). A list that the policy does not limit is absent.
+	Data *AuthorizationServerMetadata `json:"data,omitempty"`
+
+	// Message Human-readable summary.
+	//
+	// Example: metadata found
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp The time of the response, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
 // Change One change in the feed.
 type Change struct {
-	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret` or `expire_secret`.
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret`, `expire_secret`, `issue_registration_token`, `rotate_registration_token`, `revoke_registration_token`, `delete_locks`, `approve_document` or `document_changed`.
 	//
 	// Example: update
 	Action *string `json:"action,omitempty"`
@@ -585,6 +777,47 @@ type ClientAuthentication struct {
 	//
 	// Example: secret_abc123
 	SecretID *string `json:"secret_id,omitempty"`
+}
+
+// ClientDocument The client ID metadata document that defines a client.
+type ClientDocument struct {
+	// Approved Whether an administrator approved the document.
+	//
+	// Example: true
+	Approved *bool `json:"approved,omitempty"`
+
+	// Changed The members that changed then.
+	//
+	// Example: ["redirect_uris"]
+	Changed *[]string `json:"changed,omitempty"`
+
+	// ChangedAt When the document was first seen to have changed; absent if it has not.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	ChangedAt *string `json:"changed_at,omitempty"`
+
+	// Digest The digest of the document.
+	//
+	// Example: sha-256:9f86d081884c7d65
+	Digest *string `json:"digest,omitempty"`
+
+	// FetchedAt When the document was fetched.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	FetchedAt *string `json:"fetched_at,omitempty"`
+
+	// FreshUntil Until when it is not fetched again.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	FreshUntil *string `json:"fresh_until,omitempty"`
+
+	// KeysChanged Whether keys changed then.
+	//
+	// Example: true
+	KeysChanged *bool `json:"keys_changed,omitempty"`
+
+	// Pending A changed document that waits for approval.
+	Pending *PendingDocument `json:"pending,omitempty"`
 }
 
 // ClientKey One public key (RFC 7517).
@@ -822,6 +1055,9 @@ type ClientMetadata struct {
 	//
 	// Example: The customer portal
 	Description *string `json:"description,omitempty"`
+
+	// Document The client ID metadata document that defines a client.
+	Document *ClientDocument `json:"document,omitempty"`
 
 	// DpopBoundAccessTokens Whether access tokens must be bound to a DPoP key (RFC 9449 §5.2).
 	//
@@ -1110,11 +1346,14 @@ type ClientMetadata struct {
 	//
 	// Example: PS256
 	UserinfoSignedResponseAlg *string `json:"userinfo_signed_response_alg,omitempty"`
+
+	// Warnings Warnings about the client ID metadata document; at most the first 100.
+	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
 // ClientMetadataChange One change in the feed, with the client in the standard names.
 type ClientMetadataChange struct {
-	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret` or `expire_secret`.
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret`, `expire_secret`, `issue_registration_token`, `rotate_registration_token`, `revoke_registration_token`, `delete_locks`, `approve_document` or `document_changed`.
 	//
 	// Example: update
 	Action *string `json:"action,omitempty"`
@@ -1247,6 +1486,45 @@ type ClientMetadataListResponse struct {
 	// in `items`, but count towards the page size and `total`. Absent if there are none. The operator can find and
 	// repair them with `clientele doctor`.
 	Unreadable *[]string `json:"unreadable,omitempty"`
+}
+
+// ClientRegistrationToken A new registration access token.
+type ClientRegistrationToken struct {
+	// ClientID The client.
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
+
+	// RegistrationAccessToken The value of the token, shown only once.
+	//
+	// Example: clientele_rat_…
+	RegistrationAccessToken *string `json:"registration_access_token,omitempty"`
+
+	// RegistrationClientURI The URL at which the client manages its registration.
+	//
+	// Example: https://clients.example.com/oauth/tenant_abc123/register/app-123
+	RegistrationClientURI *string `json:"registration_client_uri,omitempty"`
+}
+
+// ClientRegistrationTokenDetailResponse The success envelope around a registration access token.
+type ClientRegistrationTokenDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data A new registration access token.
+	Data *ClientRegistrationToken `json:"data,omitempty"`
+
+	// Message Human-readable summary.
+	//
+	// Example: registration access token issued
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp The time of the response, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
 }
 
 // Compliance The result of checking a configuration against profiles.
@@ -1734,6 +2012,27 @@ type CreateClientResponse struct {
 	Website *string `json:"website,omitempty"`
 }
 
+// CreateRegistrationTokenRequest The properties of the new token.
+type CreateRegistrationTokenRequest struct {
+	// Description What the token is for.
+	//
+	// Example: Developer portal
+	Description *string `json:"description,omitempty"`
+
+	// ExpiresIn How long the token is valid, in seconds: at most 90 days; default 24 hours.
+	//
+	// Example: 86400
+	ExpiresIn *int64 `json:"expires_in,omitempty"`
+
+	// MaxUses How many clients can be registered with it; default 1.
+	//
+	// Example: 1
+	MaxUses *int64 `json:"max_uses,omitempty"`
+
+	// Policy What clients may register, and what is written to each of them. A key that is omitted does not narrow the policy of the tenant.
+	Policy *RegistrationPolicy `json:"policy,omitempty"`
+}
+
 // CreateSecretDetailResponse The success envelope around a new secret.
 type CreateSecretDetailResponse struct {
 	// Code 0 on success.
@@ -2218,6 +2517,62 @@ type Finding struct {
 	Source *string `json:"source,omitempty"`
 }
 
+// InitialAccessToken An initial access token.
+type InitialAccessToken struct {
+	// CreatedAt When the token was created.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	CreatedAt *string `json:"created_at,omitempty"`
+
+	// Description What the token is for.
+	//
+	// Example: Developer portal
+	Description *string `json:"description,omitempty"`
+
+	// ExpiresAt When the token expires.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	ExpiresAt *string `json:"expires_at,omitempty"`
+
+	// IssuedBy The subject of the administrator who created it.
+	//
+	// Example: alice
+	IssuedBy *string `json:"issued_by,omitempty"`
+
+	// MaxUses How many clients can be registered with it.
+	//
+	// Example: 1
+	MaxUses *int64 `json:"max_uses,omitempty"`
+
+	// Policy What clients may register, and what is written to each of them. A key that is omitted does not narrow the policy of the tenant.
+	Policy *RegistrationPolicy `json:"policy,omitempty"`
+
+	// RevokedAt When the token was revoked; absent unless it was.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	RevokedAt *string `json:"revoked_at,omitempty"`
+
+	// Status `active`, `used_up`, `expired` or `revoked`.
+	//
+	// Example: active
+	Status *string `json:"status,omitempty"`
+
+	// Token The value of the token, shown only once; absent in lists, and if an earlier request created it.
+	//
+	// Example: clientele_iat_…
+	Token *string `json:"token,omitempty"`
+
+	// TokenID The id of the token.
+	//
+	// Example: rt_abc123
+	TokenID *string `json:"token_id,omitempty"`
+
+	// Uses How many clients were registered with it.
+	//
+	// Example: 0
+	Uses *int64 `json:"uses,omitempty"`
+}
+
 // Jwk A public key (RFC 7517 §4) with the parameters that the operation lists.
 type Jwk map[string]interface{}
 
@@ -2333,6 +2688,9 @@ type OAuthClientItem struct {
 	//
 	// Example: The customer portal
 	Description *string `json:"description,omitempty"`
+
+	// Document The client ID metadata document that defines a client.
+	Document *ClientDocument `json:"document,omitempty"`
 
 	// DpopBoundAccessTokens Whether access tokens must be bound to a DPoP key (RFC 9449 §5.2).
 	//
@@ -2468,6 +2826,9 @@ type OAuthClientItem struct {
 	//
 	// Example: rotate
 	RefreshTokenRotation *string `json:"refresh_token_rotation,omitempty"`
+
+	// Registration How a client registered itself, and what it may manage. Absent for a client that administrators created and manage alone.
+	Registration *Registration `json:"registration,omitempty"`
 
 	// RequestObjectEncryptionAlg The JWE `alg` that the client declares for its request objects (OpenID Connect Registration §2).
 	//
@@ -2768,12 +3129,645 @@ type Pagination struct {
 	TotalPages *int64 `json:"total_pages,omitempty"`
 }
 
+// PendingDocument A changed document that waits for approval.
+type PendingDocument struct {
+	// Changed The members that differ from the approved document.
+	//
+	// Example: ["redirect_uris"]
+	Changed *[]string `json:"changed,omitempty"`
+
+	// Digest The digest of the document.
+	//
+	// Example: sha-256:9f86d081884c7d65
+	Digest *string `json:"digest,omitempty"`
+
+	// SeenAt When it was first fetched.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	SeenAt *string `json:"seen_at,omitempty"`
+}
+
 // ProfileName A profile to check against.
 type ProfileName string
 
+// RegisteredClient What is registered about a client (RFC 7591 §3.2.1). A member that is unset is absent, except grant_types and response_types.
+type RegisteredClient struct {
+	// ApplicationType `web` or `native` (OpenID Connect Registration §2). If unset, `native` where all redirect URIs are loopback or private-use, otherwise `web`.
+	//
+	// Example: web
+	ApplicationType *string `json:"application_type,omitempty"`
+
+	// AuthorizationDetailsTypes The types of authorization details that the client may use (RFC 9396 §10).
+	//
+	// Example: ["payment_initiation"]
+	AuthorizationDetailsTypes *[]string `json:"authorization_details_types,omitempty"`
+
+	// AuthorizationEncryptedResponseAlg The JWE `alg` that encrypts authorization responses for the client (JARM §3). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	AuthorizationEncryptedResponseAlg *string `json:"authorization_encrypted_response_alg,omitempty"`
+
+	// AuthorizationEncryptedResponseEnc The JWE `enc` that encrypts authorization responses for the client (JARM §3). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	AuthorizationEncryptedResponseEnc *string `json:"authorization_encrypted_response_enc,omitempty"`
+
+	// AuthorizationSignedResponseAlg The JWS algorithm that signs authorization responses for the client (JARM §3).
+	//
+	// Example: PS256
+	AuthorizationSignedResponseAlg *string `json:"authorization_signed_response_alg,omitempty"`
+
+	// BackchannelAuthenticationRequestSigningAlg The JWS algorithm that must sign CIBA authentication requests (CIBA Core §4).
+	//
+	// Example: ES256
+	BackchannelAuthenticationRequestSigningAlg *string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+
+	// BackchannelClientNotificationEndpoint Where the server notifies the client in the delivery modes ping and push (CIBA Core §4).
+	//
+	// Example: https://app.example.com/ciba
+	BackchannelClientNotificationEndpoint *string `json:"backchannel_client_notification_endpoint,omitempty"`
+
+	// BackchannelLogoutSessionRequired Whether the report of a logout by the back channel must name the session (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: true
+	BackchannelLogoutSessionRequired *bool `json:"backchannel_logout_session_required,omitempty"`
+
+	// BackchannelLogoutURI Where the authorization server reports a logout by the back channel (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: https://app.example.com/backchannel-logout
+	BackchannelLogoutURI *string `json:"backchannel_logout_uri,omitempty"`
+
+	// BackchannelTokenDeliveryMode How CIBA delivers tokens: `poll`, `ping` or `push` (CIBA Core §4).
+	//
+	// Example: poll
+	BackchannelTokenDeliveryMode *string `json:"backchannel_token_delivery_mode,omitempty"`
+
+	// BackchannelUserCodeParameter Whether the client supports the parameter `user_code` (CIBA Core §4).
+	//
+	// Example: true
+	BackchannelUserCodeParameter *bool `json:"backchannel_user_code_parameter,omitempty"`
+
+	// ClientID The OAuth client identifier (RFC 6749 §2.2). Absent in a dry run.
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
+
+	// ClientIDIssuedAt When the client was registered, in seconds since 1970.
+	//
+	// Example: 1776249000
+	ClientIDIssuedAt *int64 `json:"client_id_issued_at,omitempty"`
+
+	// ClientName The human-readable name of the client.
+	//
+	// Example: My App
+	ClientName *string `json:"client_name,omitempty"`
+
+	// ClientSecret The value of the secret, shown only once.
+	//
+	// Example: clientele_…
+	ClientSecret *string `json:"client_secret,omitempty"`
+
+	// ClientSecretExpiresAt When the secret ends, in seconds since 1970; 0 if it does not end. Absent without client_secret.
+	//
+	// Example: 0
+	ClientSecretExpiresAt *int64 `json:"client_secret_expires_at,omitempty"`
+
+	// ClientURI The URL of the client's home page (RFC 7591 §2, `client_uri`).
+	//
+	// Example: https://app.example.com
+	ClientURI *string `json:"client_uri,omitempty"`
+
+	// Contacts The e-mail addresses of the people responsible for the client (RFC 7591 §2).
+	//
+	// Example: ["oauth@example.com"]
+	Contacts *[]string `json:"contacts,omitempty"`
+
+	// DefaultAcrValues The authentication context class references, in order of preference, if a request names none (OpenID Connect Registration §2).
+	//
+	// Example: ["urn:mace:incommon:iap:silver"]
+	DefaultAcrValues *[]string `json:"default_acr_values,omitempty"`
+
+	// DefaultMaxAge The maximum age of an authentication, in seconds; absent if it is unset.
+	//
+	// Example: 3600
+	DefaultMaxAge *int32 `json:"default_max_age,omitempty"`
+
+	// Description What the client is for, in plain text (OpenID Federation §5.2.2).
+	//
+	// Example: The customer portal
+	Description *string `json:"description,omitempty"`
+
+	// DpopBoundAccessTokens Whether access tokens must be bound to a DPoP key (RFC 9449 §5.2).
+	//
+	// Example: true
+	DpopBoundAccessTokens *bool `json:"dpop_bound_access_tokens,omitempty"`
+
+	// FrontchannelLogoutSessionRequired Whether the report of a logout by the front channel must name the session (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: true
+	FrontchannelLogoutSessionRequired *bool `json:"frontchannel_logout_session_required,omitempty"`
+
+	// FrontchannelLogoutURI Where the authorization server reports a logout by the front channel (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: https://app.example.com/frontchannel-logout
+	FrontchannelLogoutURI *string `json:"frontchannel_logout_uri,omitempty"`
+
+	// GrantTypes The grant types that the client may use (RFC 7591 §2).
+	//
+	// Example: ["authorization_code"]
+	GrantTypes *[]string `json:"grant_types,omitempty"`
+
+	// IDTokenEncryptedResponseAlg The JWE `alg` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IDTokenEncryptedResponseAlg *string `json:"id_token_encrypted_response_alg,omitempty"`
+
+	// IDTokenEncryptedResponseEnc The JWE `enc` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IDTokenEncryptedResponseEnc *string `json:"id_token_encrypted_response_enc,omitempty"`
+
+	// IDTokenSignedResponseAlg The JWS algorithm that signs ID tokens for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	IDTokenSignedResponseAlg *string `json:"id_token_signed_response_alg,omitempty"`
+
+	// InitiateLoginURI The https URI at which a third party can start a login (OpenID Connect Core §4).
+	//
+	// Example: https://app.example.com/login
+	InitiateLoginURI *string `json:"initiate_login_uri,omitempty"`
+
+	// IntrospectionEncryptedResponseAlg The JWE `alg` that encrypts introspection responses for the client (RFC 9701 §6). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IntrospectionEncryptedResponseAlg *string `json:"introspection_encrypted_response_alg,omitempty"`
+
+	// IntrospectionEncryptedResponseEnc The JWE `enc` that encrypts introspection responses for the client (RFC 9701 §6). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IntrospectionEncryptedResponseEnc *string `json:"introspection_encrypted_response_enc,omitempty"`
+
+	// IntrospectionSignedResponseAlg The JWS algorithm that signs introspection responses for the client (RFC 9701 §6).
+	//
+	// Example: PS256
+	IntrospectionSignedResponseAlg *string `json:"introspection_signed_response_alg,omitempty"`
+
+	// Jwks A JWK Set (RFC 7517 §5).
+	Jwks *JwkSet `json:"jwks,omitempty"`
+
+	// JwksURI The location of the public keys: an https URI on a public host. Mutually exclusive with `jwks`; to switch, clear the other in the same request.
+	//
+	// Example: https://client.example.com/.well-known/jwks.json
+	JwksURI *string `json:"jwks_uri,omitempty"`
+
+	// LogoURI The URL of the client's logo (RFC 7591 §2, `logo_uri`).
+	//
+	// Example: https://app.example.com/logo.png
+	LogoURI *string `json:"logo_uri,omitempty"`
+
+	// PolicyURI The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
+	//
+	// Example: https://app.example.com/privacy
+	PolicyURI *string `json:"policy_uri,omitempty"`
+
+	// PostLogoutRedirectUris Where the user may be sent after a logout, matched exactly (OpenID Connect RP-Initiated Logout §3.1).
+	//
+	// Example: ["https://app.example.com/bye"]
+	PostLogoutRedirectUris *[]string `json:"post_logout_redirect_uris,omitempty"`
+
+	// RedirectUris The redirection endpoints, stored byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
+	//
+	// Example: ["https://app.example.com/callback"]
+	RedirectUris *[]string `json:"redirect_uris,omitempty"`
+
+	// RegistrationAccessToken The token with which the client manages its registration (RFC 7592 §3); absent if it must not.
+	//
+	// Example: clientele_rat_…
+	RegistrationAccessToken *string `json:"registration_access_token,omitempty"`
+
+	// RegistrationClientURI The URL at which the client manages its registration; present together with the token.
+	//
+	// Example: https://clients.example.com/oauth/tenant_abc123/register/app-123
+	RegistrationClientURI *string `json:"registration_client_uri,omitempty"`
+
+	// RequestObjectEncryptionAlg The JWE `alg` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: RSA-OAEP-256
+	RequestObjectEncryptionAlg *string `json:"request_object_encryption_alg,omitempty"`
+
+	// RequestObjectEncryptionEnc The JWE `enc` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: A256GCM
+	RequestObjectEncryptionEnc *string `json:"request_object_encryption_enc,omitempty"`
+
+	// RequestObjectSigningAlg The JWS algorithm that must sign the request objects of the client (OpenID Connect Registration §2). If unset, any that its keys can verify.
+	//
+	// Example: PS256
+	RequestObjectSigningAlg *string `json:"request_object_signing_alg,omitempty"`
+
+	// RequestUris The `request_uri` values that the client may use (OpenID Connect Registration §2).
+	//
+	// Example: ["https://app.example.com/request.jwt"]
+	RequestUris *[]string `json:"request_uris,omitempty"`
+
+	// RequireAuthTime Whether ID tokens must have `auth_time` (OpenID Connect Registration §2).
+	//
+	// Example: true
+	RequireAuthTime *bool `json:"require_auth_time,omitempty"`
+
+	// RequirePushedAuthorizationRequests Whether every authorization request must be pushed (RFC 9126 §6).
+	//
+	// Example: true
+	RequirePushedAuthorizationRequests *bool `json:"require_pushed_authorization_requests,omitempty"`
+
+	// RequireSignedRequestObject Whether every authorization request must be a signed request object (RFC 9101 §10.5).
+	//
+	// Example: true
+	RequireSignedRequestObject *bool `json:"require_signed_request_object,omitempty"`
+
+	// ResponseModes The response modes that the client may request (FAPI 2.0 Message Signing §5.3.3). If unset, any.
+	//
+	// Example: ["query","form_post"]
+	ResponseModes *[]string `json:"response_modes,omitempty"`
+
+	// ResponseTypes The response types that the client may request (RFC 7591 §2); the order of the words in one does not matter. If unset, they follow from the grant types.
+	//
+	// Example: ["code"]
+	ResponseTypes *[]string `json:"response_types,omitempty"`
+
+	// Scope The scopes that the client may request, separated by single spaces (RFC 6749 §3.3).
+	//
+	// Example: openid profile
+	Scope *string `json:"scope,omitempty"`
+
+	// SectorIdentifierURI The https location of a JSON array with the redirect URIs that share pairwise subjects (OpenID Connect Registration §5).
+	//
+	// Example: https://example.com/sector.json
+	SectorIdentifierURI *string `json:"sector_identifier_uri,omitempty"`
+
+	// SoftwareID The identifier of the software, the same for all its instances (RFC 7591 §2).
+	//
+	// Example: 4NRB1-0XZABZI9E6-5SM3R
+	SoftwareID *string `json:"software_id,omitempty"`
+
+	// SoftwareStatement The software statement of the client, as it was received.
+	//
+	// Example: eyJhbGciOiJQUzI1NiJ9.e30.c2ln
+	SoftwareStatement *string `json:"software_statement,omitempty"`
+
+	// SoftwareVersion The version of the software (RFC 7591 §2).
+	//
+	// Example: 2.1.0
+	SoftwareVersion *string `json:"software_version,omitempty"`
+
+	// SubjectType `public` or `pairwise`: which `sub` the client receives (OpenID Connect Registration §2). If unset, `public`.
+	//
+	// Example: pairwise
+	SubjectType *string `json:"subject_type,omitempty"`
+
+	// TLSClientAuthSanDNS The expected DNS name in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: app.example.com
+	TLSClientAuthSanDNS *string `json:"tls_client_auth_san_dns,omitempty"`
+
+	// TLSClientAuthSanEmail The expected e-mail address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: app@example.com
+	TLSClientAuthSanEmail *string `json:"tls_client_auth_san_email,omitempty"`
+
+	// TLSClientAuthSanIP The expected IP address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: 192.0.2.1
+	TLSClientAuthSanIP *string `json:"tls_client_auth_san_ip,omitempty"`
+
+	// TLSClientAuthSanURI The expected URI in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: https://app.example.com
+	TLSClientAuthSanURI *string `json:"tls_client_auth_san_uri,omitempty"`
+
+	// TLSClientAuthSubjectDn The expected subject distinguished name of the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: CN=app,O=Example,C=DE
+	TLSClientAuthSubjectDn *string `json:"tls_client_auth_subject_dn,omitempty"`
+
+	// TLSClientCertificateBoundAccessTokens Whether access tokens must be bound to the certificate of the client (RFC 8705 §3.4).
+	//
+	// Example: true
+	TLSClientCertificateBoundAccessTokens *bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthMethod How the client authenticates: the first of `client_auth_methods`.
+	//
+	// Example: client_secret_basic
+	TokenEndpointAuthMethod *string `json:"token_endpoint_auth_method,omitempty"`
+
+	// TokenEndpointAuthSigningAlg The JWS algorithm that must sign the client assertions of `private_key_jwt` (OpenID Connect Registration §2). If unset, any that the keys of the client can verify.
+	//
+	// Example: ES256
+	TokenEndpointAuthSigningAlg *string `json:"token_endpoint_auth_signing_alg,omitempty"`
+
+	// TosURI The URL of the terms of service (RFC 7591 §2, `tos_uri`).
+	//
+	// Example: https://app.example.com/terms
+	TosURI *string `json:"tos_uri,omitempty"`
+
+	// UseMtlsEndpointAliases Whether the client uses the `mtls_endpoint_aliases` of the server (FAPI 2.0 Security Profile §5.2.2.1.1).
+	//
+	// Example: true
+	UseMtlsEndpointAliases *bool `json:"use_mtls_endpoint_aliases,omitempty"`
+
+	// UserinfoEncryptedResponseAlg The JWE `alg` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	UserinfoEncryptedResponseAlg *string `json:"userinfo_encrypted_response_alg,omitempty"`
+
+	// UserinfoEncryptedResponseEnc The JWE `enc` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	UserinfoEncryptedResponseEnc *string `json:"userinfo_encrypted_response_enc,omitempty"`
+
+	// UserinfoSignedResponseAlg The JWS algorithm that signs userinfo responses for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	UserinfoSignedResponseAlg *string `json:"userinfo_signed_response_alg,omitempty"`
+
+	// Warnings Accepted settings that the specifications advise against, and values that were replaced; at most the first 100.
+	Warnings *[]Finding `json:"warnings,omitempty"`
+}
+
+// Registration How a client registered itself, and what it may manage. Absent for a client that administrators created and manage alone.
+type Registration struct {
+	// Document The client ID metadata document that an administrator approved.
+	Document *ApprovedDocument `json:"document,omitempty"`
+
+	// FirstSeenAt When an authorization server first reported that it used the client. Absent if none has.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	FirstSeenAt *string `json:"first_seen_at,omitempty"`
+
+	// IssuedBy The subject of the administrator who created the token.
+	//
+	// Example: alice
+	IssuedBy *string `json:"issued_by,omitempty"`
+
+	// LastSeenAt When an authorization server last reported that it used the client, to within an hour. Absent if none has.
+	//
+	// Example: 2026-04-16T08:00:00Z
+	LastSeenAt *string `json:"last_seen_at,omitempty"`
+
+	// Locks The fields that an administrator changed, which the client cannot change.
+	//
+	// Example: ["name"]
+	Locks *[]string `json:"locks,omitempty"`
+
+	// Managed Whether the client has a registration access token.
+	//
+	// Example: true
+	Managed *bool `json:"managed,omitempty"`
+
+	// Policy What clients may register, and what is written to each of them. A key that is omitted does not narrow the policy of the tenant.
+	Policy *RegistrationPolicy `json:"policy,omitempty"`
+
+	// SoftwareID The software, according to the software statement.
+	//
+	// Example: 4NRB1-0XZABZI9E6-5SM3R
+	SoftwareID *string `json:"software_id,omitempty"`
+
+	// StatementIssuer The issuer of the software statement.
+	//
+	// Example: https://directory.example.com
+	StatementIssuer *string `json:"statement_issuer,omitempty"`
+
+	// TokenID The initial access token that it was registered with.
+	//
+	// Example: rt_abc123
+	TokenID *string `json:"token_id,omitempty"`
+
+	// Via How the client came into the registry: `admin`, `open`, `initial_access_token`, `software_statement` or `document`.
+	//
+	// Example: initial_access_token
+	Via *string `json:"via,omitempty"`
+}
+
+// RegistrationError The rejection of a registration request (RFC 7591 §3.2.2, RFC 6750 §3.1).
+type RegistrationError struct {
+	// Error `invalid_redirect_uri`, `invalid_client_metadata`, `invalid_software_statement`, `unapproved_software_statement`, `invalid_token`, `access_denied`, `temporarily_unavailable`, `invalid_request` or `server_error`.
+	//
+	// Example: invalid_client_metadata
+	Error *string `json:"error,omitempty"`
+
+	// ErrorDescription The first violation, and how many more there are, in ASCII.
+	//
+	// Example: client_name must be a string
+	ErrorDescription *string `json:"error_description,omitempty"`
+
+	// Violations All violations, at most the first 100. `field` is a JSON Pointer in the standard names.
+	Violations *[]Finding `json:"violations,omitempty"`
+
+	// ViolationsOmitted The number of violations that are not listed; absent if all are listed.
+	//
+	// Example: 17
+	ViolationsOmitted *int64 `json:"violations_omitted,omitempty"`
+}
+
+// RegistrationPolicy What clients may register, and what is written to each of them. A key that is omitted does not narrow the policy of the tenant.
+type RegistrationPolicy struct {
+	// AccessTokenLifetime Written to each client, in seconds.
+	//
+	// Example: 300
+	AccessTokenLifetime *int64 `json:"access_token_lifetime,omitempty"`
+
+	// AuthMethods Authentication methods, in order of preference.
+	//
+	// Example: ["none"]
+	AuthMethods *[]string `json:"auth_methods,omitempty"`
+
+	// AuthorizationDetailsTypes Types of authorization details.
+	//
+	// Example: ["payment"]
+	AuthorizationDetailsTypes *[]string `json:"authorization_details_types,omitempty"`
+
+	// DefaultScopes The scopes of a client that requests none.
+	//
+	// Example: ["openid"]
+	DefaultScopes *[]string `json:"default_scopes,omitempty"`
+
+	// Dpop Forces tokens bound to a DPoP key on.
+	//
+	// Example: true
+	Dpop *bool `json:"dpop,omitempty"`
+
+	// Grants Grant types.
+	//
+	// Example: ["authorization_code"]
+	Grants *[]string `json:"grants,omitempty"`
+
+	// IDTokenLifetime Written to each client, in seconds.
+	//
+	// Example: 300
+	IDTokenLifetime *int64 `json:"id_token_lifetime,omitempty"`
+
+	// InitialStatus `active`, or `suspended` until an administrator activates the client.
+	//
+	// Example: active
+	InitialStatus *string `json:"initial_status,omitempty"`
+
+	// Issuers The issuers of software statements that are accepted, by their `iss`.
+	//
+	// Example: ["https://directory.example.com"]
+	Issuers *[]string `json:"issuers,omitempty"`
+
+	// Labels Labels that are written to each client.
+	//
+	// Example: {"example.com/tier":"gold"}
+	Labels *map[string]string `json:"labels,omitempty"`
+
+	// LinkHosts Whether links must be on the host of a redirect URI: `require`, `warn` or `off`.
+	//
+	// Example: warn
+	LinkHosts *string `json:"link_hosts,omitempty"`
+
+	// Management Whether the client gets a registration access token; default true.
+	//
+	// Example: true
+	Management *bool `json:"management,omitempty"`
+
+	// MaxClients The maximum number of clients that registered themselves and are not deleted: with the token or, for a tenant, in total.
+	//
+	// Example: 100
+	MaxClients *int64 `json:"max_clients,omitempty"`
+
+	// Mtls Forces tokens bound to a certificate on.
+	//
+	// Example: true
+	Mtls *bool `json:"mtls,omitempty"`
+
+	// Owner The owner that is written to each client.
+	//
+	// Example: payments
+	Owner *string `json:"owner,omitempty"`
+
+	// Par Forces pushed authorization requests on.
+	//
+	// Example: true
+	Par *bool `json:"par,omitempty"`
+
+	// Profile The FAPI profile that is forced on.
+	//
+	// Example: fapi2-security
+	Profile *string `json:"profile,omitempty"`
+
+	// RedirectHosts Hosts of redirect URIs: exact ones, or `*.` and a domain.
+	//
+	// Example: ["*.example.com"]
+	RedirectHosts *[]string `json:"redirect_hosts,omitempty"`
+
+	// RedirectKinds Kinds of redirect URIs: `https`, `loopback`, `private-use`.
+	//
+	// Example: ["https"]
+	RedirectKinds *[]string `json:"redirect_kinds,omitempty"`
+
+	// RefreshTokenLifetime Written to each client, in seconds.
+	//
+	// Example: 300
+	RefreshTokenLifetime *int64 `json:"refresh_token_lifetime,omitempty"`
+
+	// RequirePkce Forces PKCE on.
+	//
+	// Example: true
+	RequirePkce *bool `json:"require_pkce,omitempty"`
+
+	// Resources What the parameter `resource` may name.
+	//
+	// Example: ["https://api.example.com"]
+	Resources *[]string `json:"resources,omitempty"`
+
+	// ResponseTypes Response types.
+	//
+	// Example: ["code"]
+	ResponseTypes *[]string `json:"response_types,omitempty"`
+
+	// RotateOnUpdate Whether each update replaces the registration access token.
+	//
+	// Example: true
+	RotateOnUpdate *bool `json:"rotate_on_update,omitempty"`
+
+	// Scopes Scopes.
+	//
+	// Example: ["openid"]
+	Scopes *[]string `json:"scopes,omitempty"`
+
+	// SecretTTL How long secrets are valid, in seconds; if omitted, they do not end.
+	//
+	// Example: 7776000
+	SecretTTL *int64 `json:"secret_ttl,omitempty"`
+
+	// SignedRequests Forces signed request objects on.
+	//
+	// Example: true
+	SignedRequests *bool `json:"signed_requests,omitempty"`
+
+	// Statement Whether registrations have a software statement: `none` (one with it is rejected), `optional` or `required`.
+	//
+	// Example: none
+	Statement *string `json:"statement,omitempty"`
+}
+
+// RegistrationTokenDetailResponse The success envelope around a new token.
+type RegistrationTokenDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data An initial access token.
+	Data *InitialAccessToken `json:"data,omitempty"`
+
+	// Message Human-readable summary.
+	//
+	// Example: token created
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp The time of the response, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// RegistrationTokenList A page of initial access tokens.
+type RegistrationTokenList struct {
+	// Next The `after` of the next page; absent at the end.
+	//
+	// Example: rt_abc123
+	Next *string `json:"next,omitempty"`
+
+	// Tokens The tokens, in the order of their ids.
+	Tokens *[]InitialAccessToken `json:"tokens,omitempty"`
+}
+
+// RegistrationTokenListResponse The success envelope around initial access tokens.
+type RegistrationTokenListResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data A page of initial access tokens.
+	Data *RegistrationTokenList `json:"data,omitempty"`
+
+	// Message Human-readable summary.
+	//
+	// Example: tokens found
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp The time of the response, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
 // Revision One change of a client.
 type Revision struct {
-	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret` or `expire_secret`.
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret`, `expire_secret`, `issue_registration_token`, `rotate_registration_token`, `revoke_registration_token`, `delete_locks`, `approve_document` or `document_changed`.
 	//
 	// Example: update
 	Action *string `json:"action,omitempty"`
@@ -2812,7 +3806,7 @@ type Revision struct {
 
 // RevisionDetail A client as it was after a revision.
 type RevisionDetail struct {
-	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret` or `expire_secret`.
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret`, `expire_secret`, `issue_registration_token`, `rotate_registration_token`, `revoke_registration_token`, `delete_locks`, `approve_document` or `document_changed`.
 	//
 	// Example: update
 	Action *string `json:"action,omitempty"`
@@ -3160,6 +4154,9 @@ type SimpleResponse struct {
 	// Example: 404
 	Code *int32 `json:"code,omitempty"`
 
+	// Document The client ID metadata document that defines a client.
+	Document *ClientDocument `json:"document,omitempty"`
+
 	// Error Only for a client that is not authenticated: `invalid_client` (RFC 6749 §5.2).
 	//
 	// Example: invalid_client
@@ -3170,7 +4167,7 @@ type SimpleResponse struct {
 	// Example: client not found
 	Message *string `json:"message,omitempty"`
 
-	// Reason Only with `error`: why the client is not authenticated, such as `method_not_registered`. It is for the log and the operator of the authorization server; the client must not see it.
+	// Reason With `error`: why the client is not authenticated, such as `method_not_registered`. It is for the log and the operator of the authorization server; the client must not see it. For a client ID metadata document that is not usable: `denied`, `unreachable`, `malformed` or `refused`.
 	//
 	// Example: method_not_registered
 	Reason *string `json:"reason,omitempty"`
@@ -3330,6 +4327,15 @@ type Profile = ProfileName
 // RedirectHost defines model for RedirectHost.
 type RedirectHost = string
 
+// RegistrationDryRun defines model for RegistrationDryRun.
+type RegistrationDryRun = bool
+
+// RegistrationIdempotencyKey defines model for RegistrationIdempotencyKey.
+type RegistrationIdempotencyKey = string
+
+// RegistrationToken defines model for RegistrationToken.
+type RegistrationToken = string
+
 // RestoredStatus defines model for RestoredStatus.
 type RestoredStatus string
 
@@ -3360,8 +4366,20 @@ type TenantID = string
 // Tenants defines model for Tenants.
 type Tenants string
 
+// TokenID defines model for TokenId.
+type TokenID = string
+
+// TokensAfter defines model for TokensAfter.
+type TokensAfter = string
+
+// TokensLimit defines model for TokensLimit.
+type TokensLimit = int32
+
 // UpdatedSince defines model for UpdatedSince.
 type UpdatedSince = time.Time
+
+// Via defines model for Via.
+type Via string
 
 // Wait defines model for Wait.
 type Wait = int32
@@ -3381,6 +4399,9 @@ type InternalServerError = SimpleResponse
 // InvalidClient An error.
 type InvalidClient = SimpleResponse
 
+// NoRegistration An error.
+type NoRegistration = SimpleResponse
+
 // NotFound An error.
 type NotFound = SimpleResponse
 
@@ -3389,6 +4410,18 @@ type PayloadTooLarge = SimpleResponse
 
 // PreconditionFailed An error.
 type PreconditionFailed = SimpleResponse
+
+// RegistrationForbidden The rejection of a registration request (RFC 7591 §3.2.2, RFC 6750 §3.1).
+type RegistrationForbidden = RegistrationError
+
+// RegistrationRejected The rejection of a registration request (RFC 7591 §3.2.2, RFC 6750 §3.1).
+type RegistrationRejected = RegistrationError
+
+// RegistrationRetry The rejection of a registration request (RFC 7591 §3.2.2, RFC 6750 §3.1).
+type RegistrationRetry = RegistrationError
+
+// RegistrationUnauthorized The rejection of a registration request (RFC 7591 §3.2.2, RFC 6750 §3.1).
+type RegistrationUnauthorized = RegistrationError
 
 // RequestTimeout An error.
 type RequestTimeout = SimpleResponse
@@ -3412,6 +4445,13 @@ type AuthenticateClientParams struct {
 	// defaults may change with a new version or configuration of the service, without a new revision of a client.
 	Effective *Effective `form:"effective,omitempty" json:"effective,omitempty"`
 
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// GetAuthorizationServerMetadataParams defines parameters for GetAuthorizationServerMetadata.
+type GetAuthorizationServerMetadataParams struct {
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
@@ -3458,6 +4498,34 @@ type ListChangesParamsTenants string
 
 // ListChangesParamsFormat defines parameters for ListChanges.
 type ListChangesParamsFormat string
+
+// GetClientMetadataParams defines parameters for GetClientMetadata.
+type GetClientMetadataParams struct {
+	// ClientID The URL of the document. For example `https://app.example.com/oauth/client.json`.
+	ClientID string `form:"client_id" json:"client_id"`
+
+	// Format The form of clients in the response. `clientele` is the form of all other operations. `rfc7591` is `ClientMetadata`:
+	// the standard names of RFC 7591, for authorization servers. Its media type is
+	// `application/vnd.clientele.rfc7591+json`.
+	Format *GetClientMetadataParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// GetClientMetadataParamsFormat defines parameters for GetClientMetadata.
+type GetClientMetadataParamsFormat string
+
+// ApproveClientMetadataParams defines parameters for ApproveClientMetadata.
+type ApproveClientMetadataParams struct {
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+}
 
 // ListClientsParams defines parameters for ListClients.
 type ListClientsParams struct {
@@ -3507,6 +4575,13 @@ type ListClientsParams struct {
 	// Label The name of a label that the client has, or the name, `=` and the value. For example `example.com/tier=gold`.
 	Label *Label `form:"label,omitempty" json:"label,omitempty"`
 
+	// Via How the client came into the registry: `open`, `initial_access_token`, `software_statement` or `document`. Clients
+	// that administrators created are found by none. For example `initial_access_token`.
+	Via *ListClientsParamsVia `form:"via,omitempty" json:"via,omitempty"`
+
+	// RegistrationToken The id of the initial access token that the client was registered with. For example `rt_abc123`.
+	RegistrationToken *RegistrationToken `form:"registration_token,omitempty" json:"registration_token,omitempty"`
+
 	// Format The form of clients in the response. `clientele` is the form of all other operations. `rfc7591` is `ClientMetadata`:
 	// the standard names of RFC 7591, for authorization servers. Its media type is
 	// `application/vnd.clientele.rfc7591+json`.
@@ -3531,6 +4606,9 @@ type ListClientsParams struct {
 
 // ListClientsParamsStatus defines parameters for ListClients.
 type ListClientsParamsStatus string
+
+// ListClientsParamsVia defines parameters for ListClients.
+type ListClientsParamsVia string
 
 // ListClientsParamsFormat defines parameters for ListClients.
 type ListClientsParamsFormat string
@@ -3663,6 +4741,69 @@ type GetClientKeysParams struct {
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// DeleteClientLocksParams defines parameters for DeleteClientLocks.
+type DeleteClientLocksParams struct {
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// RevokeClientRegistrationTokenParams defines parameters for RevokeClientRegistrationToken.
+type RevokeClientRegistrationTokenParams struct {
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// IssueClientRegistrationTokenParams defines parameters for IssueClientRegistrationToken.
+type IssueClientRegistrationTokenParams struct {
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // RestoreClientParams defines parameters for RestoreClient.
@@ -3832,6 +4973,13 @@ type DeleteSecretParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ReportClientSeenParams defines parameters for ReportClientSeen.
+type ReportClientSeenParams struct {
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
 // VerifySecretParams defines parameters for VerifySecret.
 type VerifySecretParams struct {
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
@@ -3848,6 +4996,49 @@ type CheckComplianceParams struct {
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// ListRegistrationTokensParams defines parameters for ListRegistrationTokens.
+type ListRegistrationTokensParams struct {
+	// After The `next` of the previous response. For example `rt_abc123`.
+	After *TokensAfter `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit Maximum number of tokens in a response; default 100. For example `100`.
+	Limit *TokensLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// CreateRegistrationTokenParams defines parameters for CreateRegistrationToken.
+type CreateRegistrationTokenParams struct {
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IdempotencyKey A key the caller generates for each operation and repeats when retrying it. Within 24 hours the same request with
+	// the same key takes effect only once: the response to a retry reports the first result, with
+	// `Idempotent-Replayed: true` and without the secret's value, which is not stored. The same key with a different
+	// request is rejected with 409. Two requests are the same if their method, path, query, body (byte for byte),
+	// `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteRegistrationTokenParams defines parameters for DeleteRegistrationToken.
+type DeleteRegistrationTokenParams struct {
+	// SuspendClients `true` also suspends every client that was registered with the token.
+	SuspendClients *bool `form:"suspend_clients,omitempty" json:"suspend_clients,omitempty"`
+
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 }
 
 // ListRulesParams defines parameters for ListRules.
@@ -3902,8 +5093,40 @@ type GetPublicKeysParams struct {
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
+// RegisterClientParams defines parameters for RegisterClient.
+type RegisterClientParams struct {
+	// DryRun `true` runs all checks and returns the client that would be registered, without a `client_id`, but registers nothing
+	// and uses nothing up.
+	DryRun *RegistrationDryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey As for the operations of the admin API. It requires an initial access token. The response to a retry has neither the
+	// secret nor the registration access token, which are not stored. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	IdempotencyKey *RegistrationIdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteRegistrationParams defines parameters for DeleteRegistration.
+type DeleteRegistrationParams struct {
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateRegistrationParams defines parameters for UpdateRegistration.
+type UpdateRegistrationParams struct {
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // AuthenticateClientJSONRequestBody defines body for AuthenticateClient for application/json ContentType.
 type AuthenticateClientJSONRequestBody = AuthenticateClientRequest
+
+// ApproveClientMetadataJSONRequestBody defines body for ApproveClientMetadata for application/json ContentType.
+type ApproveClientMetadataJSONRequestBody = ApproveClientMetadataRequest
 
 // RotateSecretJSONRequestBody defines body for RotateSecret for application/json ContentType.
 type RotateSecretJSONRequestBody = RotateSecretRequest
@@ -3914,14 +5137,26 @@ type CreateSecretJSONRequestBody = CreateSecretRequest
 // VerifySecretJSONRequestBody defines body for VerifySecret for application/json ContentType.
 type VerifySecretJSONRequestBody = VerifySecretRequest
 
+// CreateRegistrationTokenJSONRequestBody defines body for CreateRegistrationToken for application/json ContentType.
+type CreateRegistrationTokenJSONRequestBody = CreateRegistrationTokenRequest
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// AuthenticateClient Authenticate a client
 	// (POST /admin/oauth/authenticate)
 	AuthenticateClient(w http.ResponseWriter, r *http.Request, params AuthenticateClientParams)
+	// GetAuthorizationServerMetadata What the authorization server should publish about registration
+	// (GET /admin/oauth/authorization-server-metadata)
+	GetAuthorizationServerMetadata(w http.ResponseWriter, r *http.Request, params GetAuthorizationServerMetadataParams)
 	// ListChanges Follow changes
 	// (GET /admin/oauth/changes)
 	ListChanges(w http.ResponseWriter, r *http.Request, params ListChangesParams)
+	// GetClientMetadata Resolve a client ID metadata document
+	// (GET /admin/oauth/client-metadata)
+	GetClientMetadata(w http.ResponseWriter, r *http.Request, params GetClientMetadataParams)
+	// ApproveClientMetadata Approve a client ID metadata document
+	// (POST /admin/oauth/client-metadata/approvals)
+	ApproveClientMetadata(w http.ResponseWriter, r *http.Request, params ApproveClientMetadataParams)
 	// ListClients List and search clients
 	// (GET /admin/oauth/clients)
 	ListClients(w http.ResponseWriter, r *http.Request, params ListClientsParams)
@@ -3943,6 +5178,15 @@ type ServerInterface interface {
 	// GetClientKeys List the keys of a client
 	// (GET /admin/oauth/clients/{client_id}/keys)
 	GetClientKeys(w http.ResponseWriter, r *http.Request, clientID ClientID, params GetClientKeysParams)
+	// DeleteClientLocks Lift the locks of a client
+	// (DELETE /admin/oauth/clients/{client_id}/locks)
+	DeleteClientLocks(w http.ResponseWriter, r *http.Request, clientID ClientID, params DeleteClientLocksParams)
+	// RevokeClientRegistrationToken Revoke a registration access token
+	// (DELETE /admin/oauth/clients/{client_id}/registration-token)
+	RevokeClientRegistrationToken(w http.ResponseWriter, r *http.Request, clientID ClientID, params RevokeClientRegistrationTokenParams)
+	// IssueClientRegistrationToken Issue a registration access token
+	// (POST /admin/oauth/clients/{client_id}/registration-token)
+	IssueClientRegistrationToken(w http.ResponseWriter, r *http.Request, clientID ClientID, params IssueClientRegistrationTokenParams)
 	// RestoreClient Restore a deleted client
 	// (POST /admin/oauth/clients/{client_id}/restore)
 	RestoreClient(w http.ResponseWriter, r *http.Request, clientID ClientID, params RestoreClientParams)
@@ -3970,12 +5214,24 @@ type ServerInterface interface {
 	// DeleteSecret Delete a secret
 	// (DELETE /admin/oauth/clients/{client_id}/secrets/{secret_id})
 	DeleteSecret(w http.ResponseWriter, r *http.Request, clientID ClientID, secretID SecretID, params DeleteSecretParams)
+	// ReportClientSeen Report that a client was used
+	// (POST /admin/oauth/clients/{client_id}/seen)
+	ReportClientSeen(w http.ResponseWriter, r *http.Request, clientID ClientID, params ReportClientSeenParams)
 	// VerifySecret Verify a secret
 	// (POST /admin/oauth/clients/{client_id}/verify-secret)
 	VerifySecret(w http.ResponseWriter, r *http.Request, clientID ClientID, params VerifySecretParams)
 	// CheckCompliance Check an unsaved configuration against a profile
 	// (POST /admin/oauth/compliance)
 	CheckCompliance(w http.ResponseWriter, r *http.Request, params CheckComplianceParams)
+	// ListRegistrationTokens List initial access tokens
+	// (GET /admin/oauth/registration-tokens)
+	ListRegistrationTokens(w http.ResponseWriter, r *http.Request, params ListRegistrationTokensParams)
+	// CreateRegistrationToken Create an initial access token
+	// (POST /admin/oauth/registration-tokens)
+	CreateRegistrationToken(w http.ResponseWriter, r *http.Request, params CreateRegistrationTokenParams)
+	// DeleteRegistrationToken Revoke an initial access token
+	// (DELETE /admin/oauth/registration-tokens/{token_id})
+	DeleteRegistrationToken(w http.ResponseWriter, r *http.Request, tokenID TokenID, params DeleteRegistrationTokenParams)
 	// ListRules List the rules
 	// (GET /admin/oauth/rules)
 	ListRules(w http.ResponseWriter, r *http.Request, params ListRulesParams)
@@ -3985,6 +5241,18 @@ type ServerInterface interface {
 	// GetPublicKeys Read the public keys of a client, without a token
 	// (GET /oauth/{tenant}/clients/{client_id}/jwks.json)
 	GetPublicKeys(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID, params GetPublicKeysParams)
+	// RegisterClient Register a client (RFC 7591)
+	// (POST /oauth/{tenant}/register)
+	RegisterClient(w http.ResponseWriter, r *http.Request, tenant Tenant, params RegisterClientParams)
+	// DeleteRegistration Delete the own registration (RFC 7592)
+	// (DELETE /oauth/{tenant}/register/{client_id})
+	DeleteRegistration(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID, params DeleteRegistrationParams)
+	// GetRegistration Read the own registration (RFC 7592)
+	// (GET /oauth/{tenant}/register/{client_id})
+	GetRegistration(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID)
+	// UpdateRegistration Replace the own registration (RFC 7592)
+	// (PUT /oauth/{tenant}/register/{client_id})
+	UpdateRegistration(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID, params UpdateRegistrationParams)
 }
 
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
@@ -3997,9 +5265,27 @@ func (_ Unimplemented) AuthenticateClient(w http.ResponseWriter, r *http.Request
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// GetAuthorizationServerMetadata What the authorization server should publish about registration
+// (GET /admin/oauth/authorization-server-metadata)
+func (_ Unimplemented) GetAuthorizationServerMetadata(w http.ResponseWriter, r *http.Request, params GetAuthorizationServerMetadataParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // ListChanges Follow changes
 // (GET /admin/oauth/changes)
 func (_ Unimplemented) ListChanges(w http.ResponseWriter, r *http.Request, params ListChangesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetClientMetadata Resolve a client ID metadata document
+// (GET /admin/oauth/client-metadata)
+func (_ Unimplemented) GetClientMetadata(w http.ResponseWriter, r *http.Request, params GetClientMetadataParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ApproveClientMetadata Approve a client ID metadata document
+// (POST /admin/oauth/client-metadata/approvals)
+func (_ Unimplemented) ApproveClientMetadata(w http.ResponseWriter, r *http.Request, params ApproveClientMetadataParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -4042,6 +5328,24 @@ func (_ Unimplemented) GetClientCompliance(w http.ResponseWriter, r *http.Reques
 // GetClientKeys List the keys of a client
 // (GET /admin/oauth/clients/{client_id}/keys)
 func (_ Unimplemented) GetClientKeys(w http.ResponseWriter, r *http.Request, clientID ClientID, params GetClientKeysParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteClientLocks Lift the locks of a client
+// (DELETE /admin/oauth/clients/{client_id}/locks)
+func (_ Unimplemented) DeleteClientLocks(w http.ResponseWriter, r *http.Request, clientID ClientID, params DeleteClientLocksParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RevokeClientRegistrationToken Revoke a registration access token
+// (DELETE /admin/oauth/clients/{client_id}/registration-token)
+func (_ Unimplemented) RevokeClientRegistrationToken(w http.ResponseWriter, r *http.Request, clientID ClientID, params RevokeClientRegistrationTokenParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// IssueClientRegistrationToken Issue a registration access token
+// (POST /admin/oauth/clients/{client_id}/registration-token)
+func (_ Unimplemented) IssueClientRegistrationToken(w http.ResponseWriter, r *http.Request, clientID ClientID, params IssueClientRegistrationTokenParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -4099,6 +5403,12 @@ func (_ Unimplemented) DeleteSecret(w http.ResponseWriter, r *http.Request, clie
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// ReportClientSeen Report that a client was used
+// (POST /admin/oauth/clients/{client_id}/seen)
+func (_ Unimplemented) ReportClientSeen(w http.ResponseWriter, r *http.Request, clientID ClientID, params ReportClientSeenParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // VerifySecret Verify a secret
 // (POST /admin/oauth/clients/{client_id}/verify-secret)
 func (_ Unimplemented) VerifySecret(w http.ResponseWriter, r *http.Request, clientID ClientID, params VerifySecretParams) {
@@ -4108,6 +5418,24 @@ func (_ Unimplemented) VerifySecret(w http.ResponseWriter, r *http.Request, clie
 // CheckCompliance Check an unsaved configuration against a profile
 // (POST /admin/oauth/compliance)
 func (_ Unimplemented) CheckCompliance(w http.ResponseWriter, r *http.Request, params CheckComplianceParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListRegistrationTokens List initial access tokens
+// (GET /admin/oauth/registration-tokens)
+func (_ Unimplemented) ListRegistrationTokens(w http.ResponseWriter, r *http.Request, params ListRegistrationTokensParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateRegistrationToken Create an initial access token
+// (POST /admin/oauth/registration-tokens)
+func (_ Unimplemented) CreateRegistrationToken(w http.ResponseWriter, r *http.Request, params CreateRegistrationTokenParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteRegistrationToken Revoke an initial access token
+// (DELETE /admin/oauth/registration-tokens/{token_id})
+func (_ Unimplemented) DeleteRegistrationToken(w http.ResponseWriter, r *http.Request, tokenID TokenID, params DeleteRegistrationTokenParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -4126,6 +5454,30 @@ func (_ Unimplemented) GetSnapshot(w http.ResponseWriter, r *http.Request, param
 // GetPublicKeys Read the public keys of a client, without a token
 // (GET /oauth/{tenant}/clients/{client_id}/jwks.json)
 func (_ Unimplemented) GetPublicKeys(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID, params GetPublicKeysParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RegisterClient Register a client (RFC 7591)
+// (POST /oauth/{tenant}/register)
+func (_ Unimplemented) RegisterClient(w http.ResponseWriter, r *http.Request, tenant Tenant, params RegisterClientParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteRegistration Delete the own registration (RFC 7592)
+// (DELETE /oauth/{tenant}/register/{client_id})
+func (_ Unimplemented) DeleteRegistration(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID, params DeleteRegistrationParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetRegistration Read the own registration (RFC 7592)
+// (GET /oauth/{tenant}/register/{client_id})
+func (_ Unimplemented) GetRegistration(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// UpdateRegistration Replace the own registration (RFC 7592)
+// (PUT /oauth/{tenant}/register/{client_id})
+func (_ Unimplemented) UpdateRegistration(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID, params UpdateRegistrationParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -4183,6 +5535,47 @@ func (siw *ServerInterfaceWrapper) AuthenticateClient(w http.ResponseWriter, r *
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.AuthenticateClient(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetAuthorizationServerMetadata operation middleware
+func (siw *ServerInterfaceWrapper) GetAuthorizationServerMetadata(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetAuthorizationServerMetadataParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetAuthorizationServerMetadata(w, r, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4315,6 +5708,133 @@ func (siw *ServerInterfaceWrapper) ListChanges(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListChanges(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetClientMetadata operation middleware
+func (siw *ServerInterfaceWrapper) GetClientMetadata(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetClientMetadataParams
+
+	// ------------- Required query parameter "client_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "client_id", r.URL.Query(), &params.ClientID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "client_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetClientMetadata(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ApproveClientMetadata operation middleware
+func (siw *ServerInterfaceWrapper) ApproveClientMetadata(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ApproveClientMetadataParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	// ------------- Optional header parameter "X-Change-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Change-Reason")]; found {
+		var XChangeReason ChangeReason
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Change-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Change-Reason", valueList[0], &XChangeReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Change-Reason", Err: err})
+			return
+		}
+
+		params.XChangeReason = &XChangeReason
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ApproveClientMetadata(w, r, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4524,6 +6044,32 @@ func (siw *ServerInterfaceWrapper) ListClients(w http.ResponseWriter, r *http.Re
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "label"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "label", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "via" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "via", r.URL.Query(), &params.Via, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "via"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "via", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "registration_token" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "registration_token", r.URL.Query(), &params.RegistrationToken, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "registration_token"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "registration_token", Err: err})
 		}
 		return
 	}
@@ -5175,6 +6721,327 @@ func (siw *ServerInterfaceWrapper) GetClientKeys(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetClientKeys(w, r, clientID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteClientLocks operation middleware
+func (siw *ServerInterfaceWrapper) DeleteClientLocks(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteClientLocksParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	// ------------- Optional header parameter "X-Change-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Change-Reason")]; found {
+		var XChangeReason ChangeReason
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Change-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Change-Reason", valueList[0], &XChangeReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Change-Reason", Err: err})
+			return
+		}
+
+		params.XChangeReason = &XChangeReason
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteClientLocks(w, r, clientID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RevokeClientRegistrationToken operation middleware
+func (siw *ServerInterfaceWrapper) RevokeClientRegistrationToken(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RevokeClientRegistrationTokenParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	// ------------- Optional header parameter "X-Change-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Change-Reason")]; found {
+		var XChangeReason ChangeReason
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Change-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Change-Reason", valueList[0], &XChangeReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Change-Reason", Err: err})
+			return
+		}
+
+		params.XChangeReason = &XChangeReason
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RevokeClientRegistrationToken(w, r, clientID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// IssueClientRegistrationToken operation middleware
+func (siw *ServerInterfaceWrapper) IssueClientRegistrationToken(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params IssueClientRegistrationTokenParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	// ------------- Optional header parameter "X-Change-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Change-Reason")]; found {
+		var XChangeReason ChangeReason
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Change-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Change-Reason", valueList[0], &XChangeReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Change-Reason", Err: err})
+			return
+		}
+
+		params.XChangeReason = &XChangeReason
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.IssueClientRegistrationToken(w, r, clientID, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -6049,6 +7916,56 @@ func (siw *ServerInterfaceWrapper) DeleteSecret(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// ReportClientSeen operation middleware
+func (siw *ServerInterfaceWrapper) ReportClientSeen(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReportClientSeenParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReportClientSeen(w, r, clientID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // VerifySecret operation middleware
 func (siw *ServerInterfaceWrapper) VerifySecret(w http.ResponseWriter, r *http.Request) {
 
@@ -6144,6 +8061,234 @@ func (siw *ServerInterfaceWrapper) CheckCompliance(w http.ResponseWriter, r *htt
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CheckCompliance(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListRegistrationTokens operation middleware
+func (siw *ServerInterfaceWrapper) ListRegistrationTokens(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRegistrationTokensParams
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListRegistrationTokens(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateRegistrationToken operation middleware
+func (siw *ServerInterfaceWrapper) CreateRegistrationToken(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateRegistrationTokenParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	// ------------- Optional header parameter "X-Change-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Change-Reason")]; found {
+		var XChangeReason ChangeReason
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Change-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Change-Reason", valueList[0], &XChangeReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Change-Reason", Err: err})
+			return
+		}
+
+		params.XChangeReason = &XChangeReason
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateRegistrationToken(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteRegistrationToken operation middleware
+func (siw *ServerInterfaceWrapper) DeleteRegistrationToken(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "token_id" -------------
+	var tokenID TokenID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "token_id", chi.URLParam(r, "token_id"), &tokenID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "token_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteRegistrationTokenParams
+
+	// ------------- Optional query parameter "suspend_clients" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "suspend_clients", r.URL.Query(), &params.SuspendClients, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "suspend_clients"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "suspend_clients", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Tenant-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Tenant-Id")]; found {
+		var XTenantID TenantID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Tenant-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Tenant-Id", valueList[0], &XTenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Tenant-Id", Err: err})
+			return
+		}
+
+		params.XTenantID = &XTenantID
+
+	}
+
+	// ------------- Optional header parameter "X-Change-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Change-Reason")]; found {
+		var XChangeReason ChangeReason
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Change-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Change-Reason", valueList[0], &XChangeReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Change-Reason", Err: err})
+			return
+		}
+
+		params.XChangeReason = &XChangeReason
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteRegistrationToken(w, r, tokenID, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -6365,6 +8510,222 @@ func (siw *ServerInterfaceWrapper) GetPublicKeys(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// RegisterClient operation middleware
+func (siw *ServerInterfaceWrapper) RegisterClient(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant Tenant
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", chi.URLParam(r, "tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tenant", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RegisterClientParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", r.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dry_run"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dry_run", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RegistrationIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RegisterClient(w, r, tenant, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteRegistration operation middleware
+func (siw *ServerInterfaceWrapper) DeleteRegistration(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant Tenant
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", chi.URLParam(r, "tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tenant", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteRegistrationParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteRegistration(w, r, tenant, clientID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetRegistration operation middleware
+func (siw *ServerInterfaceWrapper) GetRegistration(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant Tenant
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", chi.URLParam(r, "tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tenant", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetRegistration(w, r, tenant, clientID)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateRegistration operation middleware
+func (siw *ServerInterfaceWrapper) UpdateRegistration(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant Tenant
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", chi.URLParam(r, "tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tenant", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", chi.URLParam(r, "client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "client_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateRegistrationParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateRegistration(w, r, tenant, clientID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -6482,7 +8843,16 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/admin/oauth/authenticate", wrapper.AuthenticateClient)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/admin/oauth/authorization-server-metadata", wrapper.GetAuthorizationServerMetadata)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/admin/oauth/changes", wrapper.ListChanges)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/admin/oauth/client-metadata", wrapper.GetClientMetadata)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/admin/oauth/client-metadata/approvals", wrapper.ApproveClientMetadata)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/admin/oauth/clients", wrapper.ListClients)
@@ -6504,6 +8874,15 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/admin/oauth/clients/{client_id}/keys", wrapper.GetClientKeys)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/admin/oauth/clients/{client_id}/locks", wrapper.DeleteClientLocks)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/admin/oauth/clients/{client_id}/registration-token", wrapper.RevokeClientRegistrationToken)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/admin/oauth/clients/{client_id}/registration-token", wrapper.IssueClientRegistrationToken)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/admin/oauth/clients/{client_id}/restore", wrapper.RestoreClient)
@@ -6533,10 +8912,22 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Delete(options.BaseURL+"/admin/oauth/clients/{client_id}/secrets/{secret_id}", wrapper.DeleteSecret)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/admin/oauth/clients/{client_id}/seen", wrapper.ReportClientSeen)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/admin/oauth/clients/{client_id}/verify-secret", wrapper.VerifySecret)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/admin/oauth/compliance", wrapper.CheckCompliance)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/admin/oauth/registration-tokens", wrapper.ListRegistrationTokens)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/admin/oauth/registration-tokens", wrapper.CreateRegistrationToken)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/admin/oauth/registration-tokens/{token_id}", wrapper.DeleteRegistrationToken)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/admin/oauth/rules", wrapper.ListRules)
@@ -6546,6 +8937,18 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/oauth/{tenant}/clients/{client_id}/jwks.json", wrapper.GetPublicKeys)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/oauth/{tenant}/register", wrapper.RegisterClient)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/oauth/{tenant}/register/{client_id}", wrapper.DeleteRegistration)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/oauth/{tenant}/register/{client_id}", wrapper.GetRegistration)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/oauth/{tenant}/register/{client_id}", wrapper.UpdateRegistration)
 	})
 
 	return r
@@ -6575,11 +8978,35 @@ type InvalidClientJSONResponse struct {
 	Headers InvalidClientResponseHeaders
 }
 
+type NoRegistrationJSONResponse SimpleResponse
+
 type NotFoundJSONResponse SimpleResponse
 
 type PayloadTooLargeJSONResponse SimpleResponse
 
 type PreconditionFailedJSONResponse SimpleResponse
+
+type RegistrationForbiddenJSONResponse RegistrationError
+
+type RegistrationRejectedJSONResponse RegistrationError
+
+type RegistrationRetryResponseHeaders struct {
+	RetryAfter *int
+}
+type RegistrationRetryJSONResponse struct {
+	Body RegistrationError
+
+	Headers RegistrationRetryResponseHeaders
+}
+
+type RegistrationUnauthorizedResponseHeaders struct {
+	WWWAuthenticate *string
+}
+type RegistrationUnauthorizedJSONResponse struct {
+	Body RegistrationError
+
+	Headers RegistrationUnauthorizedResponseHeaders
+}
 
 type RequestTimeoutJSONResponse SimpleResponse
 
@@ -6801,6 +9228,154 @@ func (response AuthenticateClient503JSONResponse) VisitAuthenticateClientRespons
 	return err
 }
 
+type GetAuthorizationServerMetadataRequestObject struct {
+	Params GetAuthorizationServerMetadataParams
+}
+
+type GetAuthorizationServerMetadataResponseObject interface {
+	VisitGetAuthorizationServerMetadataResponse(w http.ResponseWriter) error
+}
+
+type GetAuthorizationServerMetadata200JSONResponse AuthorizationServerMetadataDetailResponse
+
+func (response GetAuthorizationServerMetadata200JSONResponse) VisitGetAuthorizationServerMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAuthorizationServerMetadata400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response GetAuthorizationServerMetadata400JSONResponse) VisitGetAuthorizationServerMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAuthorizationServerMetadata401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response GetAuthorizationServerMetadata401JSONResponse) VisitGetAuthorizationServerMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAuthorizationServerMetadata403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response GetAuthorizationServerMetadata403JSONResponse) VisitGetAuthorizationServerMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAuthorizationServerMetadata404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response GetAuthorizationServerMetadata404JSONResponse) VisitGetAuthorizationServerMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAuthorizationServerMetadata412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response GetAuthorizationServerMetadata412JSONResponse) VisitGetAuthorizationServerMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAuthorizationServerMetadata429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetAuthorizationServerMetadata429JSONResponse) VisitGetAuthorizationServerMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAuthorizationServerMetadata500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response GetAuthorizationServerMetadata500JSONResponse) VisitGetAuthorizationServerMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAuthorizationServerMetadata503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response GetAuthorizationServerMetadata503JSONResponse) VisitGetAuthorizationServerMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListChangesRequestObject struct {
 	Params ListChangesParams
 }
@@ -6935,6 +9510,388 @@ func (response ListChanges500JSONResponse) VisitListChangesResponse(w http.Respo
 type ListChanges503JSONResponse struct{ ServiceUnavailableJSONResponse }
 
 func (response ListChanges503JSONResponse) VisitListChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientMetadataRequestObject struct {
+	Params GetClientMetadataParams
+}
+
+type GetClientMetadataResponseObject interface {
+	VisitGetClientMetadataResponse(w http.ResponseWriter) error
+}
+
+type GetClientMetadata200JSONResponse OAuthClientItemDetailResponse
+
+func (response GetClientMetadata200JSONResponse) VisitGetClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientMetadata200ApplicationVndClienteleRfc7591PlusJSONResponse ClientMetadata
+
+func (response GetClientMetadata200ApplicationVndClienteleRfc7591PlusJSONResponse) VisitGetClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/vnd.clientele.rfc7591+json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientMetadata400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response GetClientMetadata400JSONResponse) VisitGetClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientMetadata401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response GetClientMetadata401JSONResponse) VisitGetClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientMetadata403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response GetClientMetadata403JSONResponse) VisitGetClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientMetadata404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response GetClientMetadata404JSONResponse) VisitGetClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientMetadata412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response GetClientMetadata412JSONResponse) VisitGetClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientMetadata429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetClientMetadata429JSONResponse) VisitGetClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientMetadata500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response GetClientMetadata500JSONResponse) VisitGetClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClientMetadata503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response GetClientMetadata503JSONResponse) VisitGetClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveClientMetadataRequestObject struct {
+	Params ApproveClientMetadataParams
+	Body   *ApproveClientMetadataJSONRequestBody
+}
+
+type ApproveClientMetadataResponseObject interface {
+	VisitApproveClientMetadataResponse(w http.ResponseWriter) error
+}
+
+type ApproveClientMetadata200ResponseHeaders struct {
+	ETag *string
+}
+
+type ApproveClientMetadata200JSONResponse struct {
+	Body    OAuthClientItemDetailResponse
+	Headers ApproveClientMetadata200ResponseHeaders
+}
+
+func (response ApproveClientMetadata200JSONResponse) VisitApproveClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveClientMetadata400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response ApproveClientMetadata400JSONResponse) VisitApproveClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveClientMetadata401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ApproveClientMetadata401JSONResponse) VisitApproveClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveClientMetadata403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ApproveClientMetadata403JSONResponse) VisitApproveClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveClientMetadata404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ApproveClientMetadata404JSONResponse) VisitApproveClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveClientMetadata408JSONResponse struct{ RequestTimeoutJSONResponse }
+
+func (response ApproveClientMetadata408JSONResponse) VisitApproveClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveClientMetadata409JSONResponse struct{ ConflictJSONResponse }
+
+func (response ApproveClientMetadata409JSONResponse) VisitApproveClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveClientMetadata412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response ApproveClientMetadata412JSONResponse) VisitApproveClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveClientMetadata413JSONResponse struct{ PayloadTooLargeJSONResponse }
+
+func (response ApproveClientMetadata413JSONResponse) VisitApproveClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveClientMetadata415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response ApproveClientMetadata415JSONResponse) VisitApproveClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AcceptEncoding != nil {
+		w.Header().Set("Accept-Encoding", fmt.Sprint(*response.Headers.AcceptEncoding))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveClientMetadata429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ApproveClientMetadata429JSONResponse) VisitApproveClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveClientMetadata500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ApproveClientMetadata500JSONResponse) VisitApproveClientMetadataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveClientMetadata503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ApproveClientMetadata503JSONResponse) VisitApproveClientMetadataResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -8152,6 +11109,493 @@ func (response GetClientKeys500JSONResponse) VisitGetClientKeysResponse(w http.R
 type GetClientKeys503JSONResponse struct{ ServiceUnavailableJSONResponse }
 
 func (response GetClientKeys503JSONResponse) VisitGetClientKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClientLocksRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+	Params   DeleteClientLocksParams
+}
+
+type DeleteClientLocksResponseObject interface {
+	VisitDeleteClientLocksResponse(w http.ResponseWriter) error
+}
+
+type DeleteClientLocks204Response struct {
+}
+
+func (response DeleteClientLocks204Response) VisitDeleteClientLocksResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteClientLocks400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response DeleteClientLocks400JSONResponse) VisitDeleteClientLocksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClientLocks401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response DeleteClientLocks401JSONResponse) VisitDeleteClientLocksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClientLocks403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response DeleteClientLocks403JSONResponse) VisitDeleteClientLocksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClientLocks404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response DeleteClientLocks404JSONResponse) VisitDeleteClientLocksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClientLocks409JSONResponse struct{ ConflictJSONResponse }
+
+func (response DeleteClientLocks409JSONResponse) VisitDeleteClientLocksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClientLocks412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response DeleteClientLocks412JSONResponse) VisitDeleteClientLocksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClientLocks429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response DeleteClientLocks429JSONResponse) VisitDeleteClientLocksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClientLocks500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response DeleteClientLocks500JSONResponse) VisitDeleteClientLocksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClientLocks503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response DeleteClientLocks503JSONResponse) VisitDeleteClientLocksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeClientRegistrationTokenRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+	Params   RevokeClientRegistrationTokenParams
+}
+
+type RevokeClientRegistrationTokenResponseObject interface {
+	VisitRevokeClientRegistrationTokenResponse(w http.ResponseWriter) error
+}
+
+type RevokeClientRegistrationToken204Response struct {
+}
+
+func (response RevokeClientRegistrationToken204Response) VisitRevokeClientRegistrationTokenResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RevokeClientRegistrationToken400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response RevokeClientRegistrationToken400JSONResponse) VisitRevokeClientRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeClientRegistrationToken401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response RevokeClientRegistrationToken401JSONResponse) VisitRevokeClientRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeClientRegistrationToken403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response RevokeClientRegistrationToken403JSONResponse) VisitRevokeClientRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeClientRegistrationToken404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response RevokeClientRegistrationToken404JSONResponse) VisitRevokeClientRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeClientRegistrationToken409JSONResponse struct{ ConflictJSONResponse }
+
+func (response RevokeClientRegistrationToken409JSONResponse) VisitRevokeClientRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeClientRegistrationToken412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response RevokeClientRegistrationToken412JSONResponse) VisitRevokeClientRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeClientRegistrationToken429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response RevokeClientRegistrationToken429JSONResponse) VisitRevokeClientRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeClientRegistrationToken500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response RevokeClientRegistrationToken500JSONResponse) VisitRevokeClientRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeClientRegistrationToken503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response RevokeClientRegistrationToken503JSONResponse) VisitRevokeClientRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueClientRegistrationTokenRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+	Params   IssueClientRegistrationTokenParams
+}
+
+type IssueClientRegistrationTokenResponseObject interface {
+	VisitIssueClientRegistrationTokenResponse(w http.ResponseWriter) error
+}
+
+type IssueClientRegistrationToken201ResponseHeaders struct {
+	ETag *string
+}
+
+type IssueClientRegistrationToken201JSONResponse struct {
+	Body    ClientRegistrationTokenDetailResponse
+	Headers IssueClientRegistrationToken201ResponseHeaders
+}
+
+func (response IssueClientRegistrationToken201JSONResponse) VisitIssueClientRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueClientRegistrationToken400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response IssueClientRegistrationToken400JSONResponse) VisitIssueClientRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueClientRegistrationToken401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response IssueClientRegistrationToken401JSONResponse) VisitIssueClientRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueClientRegistrationToken403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response IssueClientRegistrationToken403JSONResponse) VisitIssueClientRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueClientRegistrationToken404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response IssueClientRegistrationToken404JSONResponse) VisitIssueClientRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueClientRegistrationToken409JSONResponse struct{ ConflictJSONResponse }
+
+func (response IssueClientRegistrationToken409JSONResponse) VisitIssueClientRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueClientRegistrationToken412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response IssueClientRegistrationToken412JSONResponse) VisitIssueClientRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueClientRegistrationToken429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response IssueClientRegistrationToken429JSONResponse) VisitIssueClientRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueClientRegistrationToken500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response IssueClientRegistrationToken500JSONResponse) VisitIssueClientRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueClientRegistrationToken503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response IssueClientRegistrationToken503JSONResponse) VisitIssueClientRegistrationTokenResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9682,6 +13126,149 @@ func (response DeleteSecret503JSONResponse) VisitDeleteSecretResponse(w http.Res
 	return err
 }
 
+type ReportClientSeenRequestObject struct {
+	ClientID ClientID `json:"client_id"`
+	Params   ReportClientSeenParams
+}
+
+type ReportClientSeenResponseObject interface {
+	VisitReportClientSeenResponse(w http.ResponseWriter) error
+}
+
+type ReportClientSeen204Response struct {
+}
+
+func (response ReportClientSeen204Response) VisitReportClientSeenResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ReportClientSeen400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response ReportClientSeen400JSONResponse) VisitReportClientSeenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportClientSeen401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ReportClientSeen401JSONResponse) VisitReportClientSeenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportClientSeen403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ReportClientSeen403JSONResponse) VisitReportClientSeenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportClientSeen404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ReportClientSeen404JSONResponse) VisitReportClientSeenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportClientSeen412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response ReportClientSeen412JSONResponse) VisitReportClientSeenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportClientSeen429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ReportClientSeen429JSONResponse) VisitReportClientSeenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportClientSeen500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ReportClientSeen500JSONResponse) VisitReportClientSeenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportClientSeen503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ReportClientSeen503JSONResponse) VisitReportClientSeenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type VerifySecretRequestObject struct {
 	ClientID ClientID `json:"client_id"`
 	Params   VerifySecretParams
@@ -10046,6 +13633,517 @@ func (response CheckCompliance500JSONResponse) VisitCheckComplianceResponse(w ht
 type CheckCompliance503JSONResponse struct{ ServiceUnavailableJSONResponse }
 
 func (response CheckCompliance503JSONResponse) VisitCheckComplianceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRegistrationTokensRequestObject struct {
+	Params ListRegistrationTokensParams
+}
+
+type ListRegistrationTokensResponseObject interface {
+	VisitListRegistrationTokensResponse(w http.ResponseWriter) error
+}
+
+type ListRegistrationTokens200JSONResponse RegistrationTokenListResponse
+
+func (response ListRegistrationTokens200JSONResponse) VisitListRegistrationTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRegistrationTokens400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response ListRegistrationTokens400JSONResponse) VisitListRegistrationTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRegistrationTokens401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListRegistrationTokens401JSONResponse) VisitListRegistrationTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRegistrationTokens403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListRegistrationTokens403JSONResponse) VisitListRegistrationTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRegistrationTokens404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ListRegistrationTokens404JSONResponse) VisitListRegistrationTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRegistrationTokens412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response ListRegistrationTokens412JSONResponse) VisitListRegistrationTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRegistrationTokens429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListRegistrationTokens429JSONResponse) VisitListRegistrationTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRegistrationTokens500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListRegistrationTokens500JSONResponse) VisitListRegistrationTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRegistrationTokens503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListRegistrationTokens503JSONResponse) VisitListRegistrationTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRegistrationTokenRequestObject struct {
+	Params CreateRegistrationTokenParams
+	Body   *CreateRegistrationTokenJSONRequestBody
+}
+
+type CreateRegistrationTokenResponseObject interface {
+	VisitCreateRegistrationTokenResponse(w http.ResponseWriter) error
+}
+
+type CreateRegistrationToken201ResponseHeaders struct {
+	IdempotentReplayed *string
+}
+
+type CreateRegistrationToken201JSONResponse struct {
+	Body    RegistrationTokenDetailResponse
+	Headers CreateRegistrationToken201ResponseHeaders
+}
+
+func (response CreateRegistrationToken201JSONResponse) VisitCreateRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRegistrationToken400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response CreateRegistrationToken400JSONResponse) VisitCreateRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRegistrationToken401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response CreateRegistrationToken401JSONResponse) VisitCreateRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRegistrationToken403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response CreateRegistrationToken403JSONResponse) VisitCreateRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRegistrationToken404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response CreateRegistrationToken404JSONResponse) VisitCreateRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRegistrationToken408JSONResponse struct{ RequestTimeoutJSONResponse }
+
+func (response CreateRegistrationToken408JSONResponse) VisitCreateRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRegistrationToken409JSONResponse struct{ ConflictJSONResponse }
+
+func (response CreateRegistrationToken409JSONResponse) VisitCreateRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRegistrationToken412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response CreateRegistrationToken412JSONResponse) VisitCreateRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRegistrationToken413JSONResponse struct{ PayloadTooLargeJSONResponse }
+
+func (response CreateRegistrationToken413JSONResponse) VisitCreateRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRegistrationToken415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response CreateRegistrationToken415JSONResponse) VisitCreateRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.AcceptEncoding != nil {
+		w.Header().Set("Accept-Encoding", fmt.Sprint(*response.Headers.AcceptEncoding))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRegistrationToken429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CreateRegistrationToken429JSONResponse) VisitCreateRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRegistrationToken500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response CreateRegistrationToken500JSONResponse) VisitCreateRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRegistrationToken503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response CreateRegistrationToken503JSONResponse) VisitCreateRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRegistrationTokenRequestObject struct {
+	TokenID TokenID `json:"token_id"`
+	Params  DeleteRegistrationTokenParams
+}
+
+type DeleteRegistrationTokenResponseObject interface {
+	VisitDeleteRegistrationTokenResponse(w http.ResponseWriter) error
+}
+
+type DeleteRegistrationToken204Response struct {
+}
+
+func (response DeleteRegistrationToken204Response) VisitDeleteRegistrationTokenResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteRegistrationToken400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response DeleteRegistrationToken400JSONResponse) VisitDeleteRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRegistrationToken401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response DeleteRegistrationToken401JSONResponse) VisitDeleteRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRegistrationToken403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response DeleteRegistrationToken403JSONResponse) VisitDeleteRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRegistrationToken404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response DeleteRegistrationToken404JSONResponse) VisitDeleteRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRegistrationToken412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response DeleteRegistrationToken412JSONResponse) VisitDeleteRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRegistrationToken429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response DeleteRegistrationToken429JSONResponse) VisitDeleteRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRegistrationToken500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response DeleteRegistrationToken500JSONResponse) VisitDeleteRegistrationTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRegistrationToken503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response DeleteRegistrationToken503JSONResponse) VisitDeleteRegistrationTokenResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -10507,14 +14605,797 @@ func (response GetPublicKeys503JSONResponse) VisitGetPublicKeysResponse(w http.R
 	return err
 }
 
+type RegisterClientRequestObject struct {
+	Tenant Tenant `json:"tenant"`
+	Params RegisterClientParams
+}
+
+type RegisterClientResponseObject interface {
+	VisitRegisterClientResponse(w http.ResponseWriter) error
+}
+
+type RegisterClient200JSONResponse RegisteredClient
+
+func (response RegisterClient200JSONResponse) VisitRegisterClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RegisterClient201ResponseHeaders struct {
+	ETag               *string
+	IdempotentReplayed *string
+	Location           *string
+}
+
+type RegisterClient201JSONResponse struct {
+	Body    RegisteredClient
+	Headers RegisterClient201ResponseHeaders
+}
+
+func (response RegisterClient201JSONResponse) VisitRegisterClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RegisterClient400JSONResponse struct {
+	RegistrationRejectedJSONResponse
+}
+
+func (response RegisterClient400JSONResponse) VisitRegisterClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RegisterClient401JSONResponse struct {
+	RegistrationUnauthorizedJSONResponse
+}
+
+func (response RegisterClient401JSONResponse) VisitRegisterClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RegisterClient403JSONResponse struct {
+	RegistrationForbiddenJSONResponse
+}
+
+func (response RegisterClient403JSONResponse) VisitRegisterClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RegisterClient404JSONResponse struct{ NoRegistrationJSONResponse }
+
+func (response RegisterClient404JSONResponse) VisitRegisterClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RegisterClient408JSONResponse RegistrationError
+
+func (response RegisterClient408JSONResponse) VisitRegisterClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RegisterClient409JSONResponse RegistrationError
+
+func (response RegisterClient409JSONResponse) VisitRegisterClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RegisterClient412JSONResponse RegistrationError
+
+func (response RegisterClient412JSONResponse) VisitRegisterClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RegisterClient413JSONResponse RegistrationError
+
+func (response RegisterClient413JSONResponse) VisitRegisterClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RegisterClient415JSONResponse RegistrationError
+
+func (response RegisterClient415JSONResponse) VisitRegisterClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RegisterClient429JSONResponse struct{ RegistrationRetryJSONResponse }
+
+func (response RegisterClient429JSONResponse) VisitRegisterClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RegisterClient500JSONResponse RegistrationError
+
+func (response RegisterClient500JSONResponse) VisitRegisterClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RegisterClient503ResponseHeaders struct {
+	RetryAfter *int
+}
+
+type RegisterClient503JSONResponse struct {
+	Body    RegistrationError
+	Headers RegisterClient503ResponseHeaders
+}
+
+func (response RegisterClient503JSONResponse) VisitRegisterClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRegistrationRequestObject struct {
+	Tenant   Tenant   `json:"tenant"`
+	ClientID ClientID `json:"client_id"`
+	Params   DeleteRegistrationParams
+}
+
+type DeleteRegistrationResponseObject interface {
+	VisitDeleteRegistrationResponse(w http.ResponseWriter) error
+}
+
+type DeleteRegistration204Response struct {
+}
+
+func (response DeleteRegistration204Response) VisitDeleteRegistrationResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteRegistration400JSONResponse struct {
+	RegistrationRejectedJSONResponse
+}
+
+func (response DeleteRegistration400JSONResponse) VisitDeleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRegistration401JSONResponse struct {
+	RegistrationUnauthorizedJSONResponse
+}
+
+func (response DeleteRegistration401JSONResponse) VisitDeleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRegistration403JSONResponse struct {
+	RegistrationForbiddenJSONResponse
+}
+
+func (response DeleteRegistration403JSONResponse) VisitDeleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRegistration404JSONResponse struct{ NoRegistrationJSONResponse }
+
+func (response DeleteRegistration404JSONResponse) VisitDeleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRegistration412JSONResponse RegistrationError
+
+func (response DeleteRegistration412JSONResponse) VisitDeleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRegistration429JSONResponse struct{ RegistrationRetryJSONResponse }
+
+func (response DeleteRegistration429JSONResponse) VisitDeleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRegistration500JSONResponse RegistrationError
+
+func (response DeleteRegistration500JSONResponse) VisitDeleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRegistration503ResponseHeaders struct {
+	RetryAfter *int
+}
+
+type DeleteRegistration503JSONResponse struct {
+	Body    RegistrationError
+	Headers DeleteRegistration503ResponseHeaders
+}
+
+func (response DeleteRegistration503JSONResponse) VisitDeleteRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRegistrationRequestObject struct {
+	Tenant   Tenant   `json:"tenant"`
+	ClientID ClientID `json:"client_id"`
+}
+
+type GetRegistrationResponseObject interface {
+	VisitGetRegistrationResponse(w http.ResponseWriter) error
+}
+
+type GetRegistration200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetRegistration200JSONResponse struct {
+	Body    RegisteredClient
+	Headers GetRegistration200ResponseHeaders
+}
+
+func (response GetRegistration200JSONResponse) VisitGetRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRegistration400JSONResponse struct {
+	RegistrationRejectedJSONResponse
+}
+
+func (response GetRegistration400JSONResponse) VisitGetRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRegistration401JSONResponse struct {
+	RegistrationUnauthorizedJSONResponse
+}
+
+func (response GetRegistration401JSONResponse) VisitGetRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRegistration403JSONResponse struct {
+	RegistrationForbiddenJSONResponse
+}
+
+func (response GetRegistration403JSONResponse) VisitGetRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRegistration404JSONResponse struct{ NoRegistrationJSONResponse }
+
+func (response GetRegistration404JSONResponse) VisitGetRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRegistration412JSONResponse RegistrationError
+
+func (response GetRegistration412JSONResponse) VisitGetRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRegistration429JSONResponse struct{ RegistrationRetryJSONResponse }
+
+func (response GetRegistration429JSONResponse) VisitGetRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRegistration500JSONResponse RegistrationError
+
+func (response GetRegistration500JSONResponse) VisitGetRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRegistration503ResponseHeaders struct {
+	RetryAfter *int
+}
+
+type GetRegistration503JSONResponse struct {
+	Body    RegistrationError
+	Headers GetRegistration503ResponseHeaders
+}
+
+func (response GetRegistration503JSONResponse) VisitGetRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRegistrationRequestObject struct {
+	Tenant   Tenant   `json:"tenant"`
+	ClientID ClientID `json:"client_id"`
+	Params   UpdateRegistrationParams
+}
+
+type UpdateRegistrationResponseObject interface {
+	VisitUpdateRegistrationResponse(w http.ResponseWriter) error
+}
+
+type UpdateRegistration200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateRegistration200JSONResponse struct {
+	Body    RegisteredClient
+	Headers UpdateRegistration200ResponseHeaders
+}
+
+func (response UpdateRegistration200JSONResponse) VisitUpdateRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRegistration400JSONResponse struct {
+	RegistrationRejectedJSONResponse
+}
+
+func (response UpdateRegistration400JSONResponse) VisitUpdateRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRegistration401JSONResponse struct {
+	RegistrationUnauthorizedJSONResponse
+}
+
+func (response UpdateRegistration401JSONResponse) VisitUpdateRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRegistration403JSONResponse struct {
+	RegistrationForbiddenJSONResponse
+}
+
+func (response UpdateRegistration403JSONResponse) VisitUpdateRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRegistration404JSONResponse struct{ NoRegistrationJSONResponse }
+
+func (response UpdateRegistration404JSONResponse) VisitUpdateRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRegistration408JSONResponse RegistrationError
+
+func (response UpdateRegistration408JSONResponse) VisitUpdateRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRegistration412JSONResponse RegistrationError
+
+func (response UpdateRegistration412JSONResponse) VisitUpdateRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRegistration413JSONResponse RegistrationError
+
+func (response UpdateRegistration413JSONResponse) VisitUpdateRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRegistration415JSONResponse RegistrationError
+
+func (response UpdateRegistration415JSONResponse) VisitUpdateRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRegistration429JSONResponse struct{ RegistrationRetryJSONResponse }
+
+func (response UpdateRegistration429JSONResponse) VisitUpdateRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRegistration500JSONResponse RegistrationError
+
+func (response UpdateRegistration500JSONResponse) VisitUpdateRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRegistration503ResponseHeaders struct {
+	RetryAfter *int
+}
+
+type UpdateRegistration503JSONResponse struct {
+	Body    RegistrationError
+	Headers UpdateRegistration503ResponseHeaders
+}
+
+func (response UpdateRegistration503JSONResponse) VisitUpdateRegistrationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// AuthenticateClient Authenticate a client
 	// (POST /admin/oauth/authenticate)
 	AuthenticateClient(ctx context.Context, request AuthenticateClientRequestObject) (AuthenticateClientResponseObject, error)
+	// GetAuthorizationServerMetadata What the authorization server should publish about registration
+	// (GET /admin/oauth/authorization-server-metadata)
+	GetAuthorizationServerMetadata(ctx context.Context, request GetAuthorizationServerMetadataRequestObject) (GetAuthorizationServerMetadataResponseObject, error)
 	// ListChanges Follow changes
 	// (GET /admin/oauth/changes)
 	ListChanges(ctx context.Context, request ListChangesRequestObject) (ListChangesResponseObject, error)
+	// GetClientMetadata Resolve a client ID metadata document
+	// (GET /admin/oauth/client-metadata)
+	GetClientMetadata(ctx context.Context, request GetClientMetadataRequestObject) (GetClientMetadataResponseObject, error)
+	// ApproveClientMetadata Approve a client ID metadata document
+	// (POST /admin/oauth/client-metadata/approvals)
+	ApproveClientMetadata(ctx context.Context, request ApproveClientMetadataRequestObject) (ApproveClientMetadataResponseObject, error)
 	// ListClients List and search clients
 	// (GET /admin/oauth/clients)
 	ListClients(ctx context.Context, request ListClientsRequestObject) (ListClientsResponseObject, error)
@@ -10536,6 +15417,15 @@ type StrictServerInterface interface {
 	// GetClientKeys List the keys of a client
 	// (GET /admin/oauth/clients/{client_id}/keys)
 	GetClientKeys(ctx context.Context, request GetClientKeysRequestObject) (GetClientKeysResponseObject, error)
+	// DeleteClientLocks Lift the locks of a client
+	// (DELETE /admin/oauth/clients/{client_id}/locks)
+	DeleteClientLocks(ctx context.Context, request DeleteClientLocksRequestObject) (DeleteClientLocksResponseObject, error)
+	// RevokeClientRegistrationToken Revoke a registration access token
+	// (DELETE /admin/oauth/clients/{client_id}/registration-token)
+	RevokeClientRegistrationToken(ctx context.Context, request RevokeClientRegistrationTokenRequestObject) (RevokeClientRegistrationTokenResponseObject, error)
+	// IssueClientRegistrationToken Issue a registration access token
+	// (POST /admin/oauth/clients/{client_id}/registration-token)
+	IssueClientRegistrationToken(ctx context.Context, request IssueClientRegistrationTokenRequestObject) (IssueClientRegistrationTokenResponseObject, error)
 	// RestoreClient Restore a deleted client
 	// (POST /admin/oauth/clients/{client_id}/restore)
 	RestoreClient(ctx context.Context, request RestoreClientRequestObject) (RestoreClientResponseObject, error)
@@ -10563,12 +15453,24 @@ type StrictServerInterface interface {
 	// DeleteSecret Delete a secret
 	// (DELETE /admin/oauth/clients/{client_id}/secrets/{secret_id})
 	DeleteSecret(ctx context.Context, request DeleteSecretRequestObject) (DeleteSecretResponseObject, error)
+	// ReportClientSeen Report that a client was used
+	// (POST /admin/oauth/clients/{client_id}/seen)
+	ReportClientSeen(ctx context.Context, request ReportClientSeenRequestObject) (ReportClientSeenResponseObject, error)
 	// VerifySecret Verify a secret
 	// (POST /admin/oauth/clients/{client_id}/verify-secret)
 	VerifySecret(ctx context.Context, request VerifySecretRequestObject) (VerifySecretResponseObject, error)
 	// CheckCompliance Check an unsaved configuration against a profile
 	// (POST /admin/oauth/compliance)
 	CheckCompliance(ctx context.Context, request CheckComplianceRequestObject) (CheckComplianceResponseObject, error)
+	// ListRegistrationTokens List initial access tokens
+	// (GET /admin/oauth/registration-tokens)
+	ListRegistrationTokens(ctx context.Context, request ListRegistrationTokensRequestObject) (ListRegistrationTokensResponseObject, error)
+	// CreateRegistrationToken Create an initial access token
+	// (POST /admin/oauth/registration-tokens)
+	CreateRegistrationToken(ctx context.Context, request CreateRegistrationTokenRequestObject) (CreateRegistrationTokenResponseObject, error)
+	// DeleteRegistrationToken Revoke an initial access token
+	// (DELETE /admin/oauth/registration-tokens/{token_id})
+	DeleteRegistrationToken(ctx context.Context, request DeleteRegistrationTokenRequestObject) (DeleteRegistrationTokenResponseObject, error)
 	// ListRules List the rules
 	// (GET /admin/oauth/rules)
 	ListRules(ctx context.Context, request ListRulesRequestObject) (ListRulesResponseObject, error)
@@ -10578,6 +15480,18 @@ type StrictServerInterface interface {
 	// GetPublicKeys Read the public keys of a client, without a token
 	// (GET /oauth/{tenant}/clients/{client_id}/jwks.json)
 	GetPublicKeys(ctx context.Context, request GetPublicKeysRequestObject) (GetPublicKeysResponseObject, error)
+	// RegisterClient Register a client (RFC 7591)
+	// (POST /oauth/{tenant}/register)
+	RegisterClient(ctx context.Context, request RegisterClientRequestObject) (RegisterClientResponseObject, error)
+	// DeleteRegistration Delete the own registration (RFC 7592)
+	// (DELETE /oauth/{tenant}/register/{client_id})
+	DeleteRegistration(ctx context.Context, request DeleteRegistrationRequestObject) (DeleteRegistrationResponseObject, error)
+	// GetRegistration Read the own registration (RFC 7592)
+	// (GET /oauth/{tenant}/register/{client_id})
+	GetRegistration(ctx context.Context, request GetRegistrationRequestObject) (GetRegistrationResponseObject, error)
+	// UpdateRegistration Replace the own registration (RFC 7592)
+	// (PUT /oauth/{tenant}/register/{client_id})
+	UpdateRegistration(ctx context.Context, request UpdateRegistrationRequestObject) (UpdateRegistrationResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -10652,6 +15566,32 @@ func (sh *strictHandler) AuthenticateClient(w http.ResponseWriter, r *http.Reque
 	}
 }
 
+// GetAuthorizationServerMetadata operation middleware
+func (sh *strictHandler) GetAuthorizationServerMetadata(w http.ResponseWriter, r *http.Request, params GetAuthorizationServerMetadataParams) {
+	var request GetAuthorizationServerMetadataRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAuthorizationServerMetadata(ctx, request.(GetAuthorizationServerMetadataRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAuthorizationServerMetadata")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetAuthorizationServerMetadataResponseObject); ok {
+		if err := validResponse.VisitGetAuthorizationServerMetadataResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListChanges operation middleware
 func (sh *strictHandler) ListChanges(w http.ResponseWriter, r *http.Request, params ListChangesParams) {
 	var request ListChangesRequestObject
@@ -10671,6 +15611,65 @@ func (sh *strictHandler) ListChanges(w http.ResponseWriter, r *http.Request, par
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListChangesResponseObject); ok {
 		if err := validResponse.VisitListChangesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetClientMetadata operation middleware
+func (sh *strictHandler) GetClientMetadata(w http.ResponseWriter, r *http.Request, params GetClientMetadataParams) {
+	var request GetClientMetadataRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetClientMetadata(ctx, request.(GetClientMetadataRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetClientMetadata")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetClientMetadataResponseObject); ok {
+		if err := validResponse.VisitGetClientMetadataResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ApproveClientMetadata operation middleware
+func (sh *strictHandler) ApproveClientMetadata(w http.ResponseWriter, r *http.Request, params ApproveClientMetadataParams) {
+	var request ApproveClientMetadataRequestObject
+
+	request.Params = params
+
+	var body ApproveClientMetadataJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ApproveClientMetadata(ctx, request.(ApproveClientMetadataRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApproveClientMetadata")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ApproveClientMetadataResponseObject); ok {
+		if err := validResponse.VisitApproveClientMetadataResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -10858,6 +15857,87 @@ func (sh *strictHandler) GetClientKeys(w http.ResponseWriter, r *http.Request, c
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetClientKeysResponseObject); ok {
 		if err := validResponse.VisitGetClientKeysResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteClientLocks operation middleware
+func (sh *strictHandler) DeleteClientLocks(w http.ResponseWriter, r *http.Request, clientID ClientID, params DeleteClientLocksParams) {
+	var request DeleteClientLocksRequestObject
+
+	request.ClientID = clientID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteClientLocks(ctx, request.(DeleteClientLocksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteClientLocks")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteClientLocksResponseObject); ok {
+		if err := validResponse.VisitDeleteClientLocksResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RevokeClientRegistrationToken operation middleware
+func (sh *strictHandler) RevokeClientRegistrationToken(w http.ResponseWriter, r *http.Request, clientID ClientID, params RevokeClientRegistrationTokenParams) {
+	var request RevokeClientRegistrationTokenRequestObject
+
+	request.ClientID = clientID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeClientRegistrationToken(ctx, request.(RevokeClientRegistrationTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeClientRegistrationToken")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RevokeClientRegistrationTokenResponseObject); ok {
+		if err := validResponse.VisitRevokeClientRegistrationTokenResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// IssueClientRegistrationToken operation middleware
+func (sh *strictHandler) IssueClientRegistrationToken(w http.ResponseWriter, r *http.Request, clientID ClientID, params IssueClientRegistrationTokenParams) {
+	var request IssueClientRegistrationTokenRequestObject
+
+	request.ClientID = clientID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.IssueClientRegistrationToken(ctx, request.(IssueClientRegistrationTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "IssueClientRegistrationToken")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(IssueClientRegistrationTokenResponseObject); ok {
+		if err := validResponse.VisitIssueClientRegistrationTokenResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -11131,6 +16211,33 @@ func (sh *strictHandler) DeleteSecret(w http.ResponseWriter, r *http.Request, cl
 	}
 }
 
+// ReportClientSeen operation middleware
+func (sh *strictHandler) ReportClientSeen(w http.ResponseWriter, r *http.Request, clientID ClientID, params ReportClientSeenParams) {
+	var request ReportClientSeenRequestObject
+
+	request.ClientID = clientID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportClientSeen(ctx, request.(ReportClientSeenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportClientSeen")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReportClientSeenResponseObject); ok {
+		if err := validResponse.VisitReportClientSeenResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // VerifySecret operation middleware
 func (sh *strictHandler) VerifySecret(w http.ResponseWriter, r *http.Request, clientID ClientID, params VerifySecretParams) {
 	var request VerifySecretRequestObject
@@ -11184,6 +16291,95 @@ func (sh *strictHandler) CheckCompliance(w http.ResponseWriter, r *http.Request,
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CheckComplianceResponseObject); ok {
 		if err := validResponse.VisitCheckComplianceResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListRegistrationTokens operation middleware
+func (sh *strictHandler) ListRegistrationTokens(w http.ResponseWriter, r *http.Request, params ListRegistrationTokensParams) {
+	var request ListRegistrationTokensRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRegistrationTokens(ctx, request.(ListRegistrationTokensRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRegistrationTokens")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListRegistrationTokensResponseObject); ok {
+		if err := validResponse.VisitListRegistrationTokensResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateRegistrationToken operation middleware
+func (sh *strictHandler) CreateRegistrationToken(w http.ResponseWriter, r *http.Request, params CreateRegistrationTokenParams) {
+	var request CreateRegistrationTokenRequestObject
+
+	request.Params = params
+
+	var body CreateRegistrationTokenJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateRegistrationToken(ctx, request.(CreateRegistrationTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateRegistrationToken")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateRegistrationTokenResponseObject); ok {
+		if err := validResponse.VisitCreateRegistrationTokenResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteRegistrationToken operation middleware
+func (sh *strictHandler) DeleteRegistrationToken(w http.ResponseWriter, r *http.Request, tokenID TokenID, params DeleteRegistrationTokenParams) {
+	var request DeleteRegistrationTokenRequestObject
+
+	request.TokenID = tokenID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteRegistrationToken(ctx, request.(DeleteRegistrationTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteRegistrationToken")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteRegistrationTokenResponseObject); ok {
+		if err := validResponse.VisitDeleteRegistrationTokenResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -11264,6 +16460,116 @@ func (sh *strictHandler) GetPublicKeys(w http.ResponseWriter, r *http.Request, t
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetPublicKeysResponseObject); ok {
 		if err := validResponse.VisitGetPublicKeysResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RegisterClient operation middleware
+func (sh *strictHandler) RegisterClient(w http.ResponseWriter, r *http.Request, tenant Tenant, params RegisterClientParams) {
+	var request RegisterClientRequestObject
+
+	request.Tenant = tenant
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RegisterClient(ctx, request.(RegisterClientRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RegisterClient")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RegisterClientResponseObject); ok {
+		if err := validResponse.VisitRegisterClientResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteRegistration operation middleware
+func (sh *strictHandler) DeleteRegistration(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID, params DeleteRegistrationParams) {
+	var request DeleteRegistrationRequestObject
+
+	request.Tenant = tenant
+	request.ClientID = clientID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteRegistration(ctx, request.(DeleteRegistrationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteRegistration")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteRegistrationResponseObject); ok {
+		if err := validResponse.VisitDeleteRegistrationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetRegistration operation middleware
+func (sh *strictHandler) GetRegistration(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID) {
+	var request GetRegistrationRequestObject
+
+	request.Tenant = tenant
+	request.ClientID = clientID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetRegistration(ctx, request.(GetRegistrationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetRegistration")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetRegistrationResponseObject); ok {
+		if err := validResponse.VisitGetRegistrationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateRegistration operation middleware
+func (sh *strictHandler) UpdateRegistration(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID, params UpdateRegistrationParams) {
+	var request UpdateRegistrationRequestObject
+
+	request.Tenant = tenant
+	request.ClientID = clientID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateRegistration(ctx, request.(UpdateRegistrationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateRegistration")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateRegistrationResponseObject); ok {
+		if err := validResponse.VisitUpdateRegistrationResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

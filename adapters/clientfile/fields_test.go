@@ -32,8 +32,9 @@ func TestAllFormatsHaveTheSameFields(t *testing.T) {
 	assert.Len(t, update.Properties, domain.FieldsOf(allFields()...).Len())
 	assert.Len(t, effective.Properties, len(update.Properties)-1, "without jwks")
 	// A document also has all methods, client_id, client_id_issued_at, tenant_id,
-	// updated_at, deleted_at and revision.
-	assert.Len(t, documented.Properties, len(update.Properties)+7)
+	// updated_at, deleted_at and revision; that of a client ID metadata document also has
+	// document and warnings.
+	assert.Len(t, documented.Properties, len(update.Properties)+9)
 	for f := range domain.Fields() {
 		name := f.String()
 		require.Contains(t, update.Properties, name)

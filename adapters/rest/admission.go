@@ -91,7 +91,7 @@ func (s *server) admit(next http.Handler) http.Handler {
 			defer s.snapshots.leave(x.limitKey(), x.caller.Tenant)
 		default:
 			slots := s.working
-			if x.operation.public {
+			if x.operation.public || x.operation.registration {
 				slots = s.strangers
 			}
 			if err := slots.enter(r.Context()); err != nil {

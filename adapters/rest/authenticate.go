@@ -9,15 +9,19 @@ import (
 )
 
 // identifyCaller runs the checks that need the caller: authentication, permission and
-// rate limit. An operation without a token has no caller and only a rate limit.
+// rate limit. An operation without a token has no caller and only a rate limit. A client
+// that registers or manages itself has a token of its own.
 func (s *server) identifyCaller(next http.Handler) http.Handler {
-	known, unknown := s.authenticate(s.authorize(s.limitRate(next))), s.limitAddress(next)
+	known, unknown, self := s.authenticate(s.authorize(s.limitRate(next))), s.limitAddress(next), s.admitSelf(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if requestStateOf(r.Context()).operation.public {
+		switch op := requestStateOf(r.Context()).operation; {
+		case op.registration:
+			self.ServeHTTP(w, r)
+		case op.public:
 			unknown.ServeHTTP(w, r)
-			return
+		default:
+			known.ServeHTTP(w, r)
 		}
-		known.ServeHTTP(w, r)
 	})
 }
 

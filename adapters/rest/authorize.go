@@ -40,8 +40,14 @@ func (s *server) limitRate(next http.Handler) http.Handler {
 	})
 }
 
-// limitKey identifies the caller whose limits the request counts against.
-func (x *requestState) limitKey() string { return string(x.tokenTenant) + "\x00" + x.caller.Subject }
+// limitKey identifies the caller whose limits the request counts against: the network of a
+// client that registers or manages itself.
+func (x *requestState) limitKey() string {
+	if x.registration.network != "" {
+		return x.registration.network
+	}
+	return string(x.tokenTenant) + "\x00" + x.caller.Subject
+}
 
 // shed counts a request that is rejected because of load.
 func (s *server) shed(err error) {

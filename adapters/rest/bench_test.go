@@ -41,7 +41,7 @@ func (s fixedStore) Revisions(
 	context.Context, domain.TenantID, domain.ClientID, domain.RevisionNumber, int,
 ) ([]domain.Revision, error) {
 	return []domain.Revision{{
-		Action: domain.ActionDelete, Actor: domain.Actor{Subject: "alice", ClientID: "console"}, At: s.client.UpdatedAt(),
+		Action: domain.ActionDelete, Actor: fullActor(), At: s.client.UpdatedAt(),
 		RequestID: "4d2f7a1e", Reason: "ticket 4711", Client: s.client,
 	}}, nil
 }

@@ -55,16 +55,20 @@ var errBodyLate = errors.New("the body did not arrive in time")
 func (s *server) readBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := requestStateOf(r.Context())
-		if x.operation.body == nil || !x.operation.bodyRequired && r.ContentLength == 0 {
+		if !x.operation.takesBody || !x.operation.bodyRequired && r.ContentLength == 0 {
 			next.ServeHTTP(w, r)
 			return
 		}
-		size, err := x.operation.bodySize(r)
+		size, err := x.operation.bodySize(r, x.registration.kinds)
 		if err != nil {
 			s.rejectUnread(w, r, err)
 			return
 		}
-		release, err := s.bodyBudget.take(r.Context(), x.limitKey(), size)
+		budget := s.bodyBudget
+		if x.operation.registration {
+			budget = s.strangerBudget
+		}
+		release, err := budget.take(r.Context(), x.limitKey(), size)
 		if err != nil {
 			s.shed(err)
 			s.rejectUnread(w, r, err)
@@ -79,8 +83,9 @@ func (s *server) readBody(next http.Handler) http.Handler {
 	})
 }
 
-// bodySize returns the maximum size of the body according to the headers, in bytes.
-func (op *operation) bodySize(r *http.Request) (int64, error) {
+// bodySize returns the maximum size of the body according to the headers, in bytes. The
+// body may have one of the media types in others instead of application/json.
+func (op *operation) bodySize(r *http.Request, others []string) (int64, error) {
 	for _, coding := range r.Header.Values("Content-Encoding") {
 		if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
 			return 0, &contractError{
@@ -91,7 +96,7 @@ func (op *operation) bodySize(r *http.Request) (int64, error) {
 	}
 	kind, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := strings.ToLower(parameters["charset"])
-	if err != nil || kind != "application/json" || charset != "" && charset != "utf-8" || len(r.Header.Values("Content-Type")) > 1 {
+	if err != nil || kind != jsonType && !slices.Contains(others, kind) || charset != "" && charset != "utf-8" || len(r.Header.Values("Content-Type")) > 1 {
 		return 0, &contractError{status: http.StatusUnsupportedMediaType, message: "send the body as application/json"}
 	}
 	if r.ContentLength > op.bodyLimit {
@@ -173,6 +178,13 @@ type bodyWaiter struct {
 
 func newBodyBudget() *bodyBudget {
 	return &bodyBudget{total: bodyMemory, share: callerShare, callers: map[string]*callerUsage{}}
+}
+
+// newStrangerBudget returns the memory for the bodies of requests without an access token,
+// in addition to that of callers, so that strangers cannot block them. A share is that of
+// a network.
+func newStrangerBudget() *bodyBudget {
+	return &bodyBudget{total: bodyMemory / 4, share: callerShare / 4, callers: map[string]*callerUsage{}}
 }
 
 // take reserves memory for a body of the given size. It waits up to

@@ -81,6 +81,9 @@ func (s *server) ListClients(ctx context.Context, r api.ListClientsRequestObject
 		Owner:           valueOr(p.Owner, ""),
 		Label:           valueOr(p.Label, ""),
 
+		Via:               domain.Via(valueOr(p.Via, "")),
+		RegistrationToken: valueOr(p.RegistrationToken, ""),
+
 		UpdatedSince: valueOr(p.UpdatedSince, time.Time{}),
 		Offset:       int(page-1) * int(size),
 		Limit:        int(size),
@@ -216,7 +219,11 @@ func (s *server) GetClient(ctx context.Context, r api.GetClientRequestObject) (a
 	case preconditions.IfAbsent, slices.Contains(preconditions.IfNoneMatch, client.Revision()):
 		return api.GetClient304Response{Headers: api.GetClient304ResponseHeaders{ETag: &tag}}, nil
 	}
-	return s.detail("client found", client, formOf(r.Params.Format, r.Params.Effective, r.Params.Include != nil)), nil
+	first, last, err := s.registry.SeenOf(ctx, &client)
+	if err != nil {
+		return nil, err
+	}
+	return s.detail("client found", client, seen{first, last}, formOf(r.Params.Format, r.Params.Effective, r.Params.Include != nil)), nil
 }
 
 // UpdateClient implements PUT /admin/oauth/clients/{client_id}.
@@ -247,14 +254,17 @@ func (s *server) UpdateClient(ctx context.Context, r api.UpdateClientRequestObje
 
 // detail responds with a client. In the standard names it is the bare document, otherwise
 // the warnings about the client's secrets are added.
-func (s *server) detail(message string, c domain.Client, form clientForm) *response {
+func (s *server) detail(message string, c domain.Client, seen seen, form clientForm) *response {
 	now := s.clock.Now()
 	if form.standard {
 		return s.bare(func(w *jsonobject.Writer) { s.writeClient(w, &c, now, form) }).
 			with("Content-Type", form.contentType()).with("ETag", etag(c.Revision()))
 	}
 	return s.success(http.StatusOK, message, func(w *jsonobject.Writer) {
-		w.Object("data", func() { s.writeClient(w, &c, now, form) })
+		w.Object("data", func() {
+			s.writeClient(w, &c, now, form)
+			writeRegistration(w, c.Registration(), seen)
+		})
 		writeWarnings(w, c.SecretWarnings(now))
 	}).with("ETag", etag(c.Revision()))
 }

@@ -30,16 +30,22 @@ type description struct {
 type operation struct {
 	id           string
 	parameters   []parameter
-	body         *contract.Schema // nil if the operation has no body
+	body         *contract.Schema // nil if the operation has no body, or one that is read leniently
+	takesBody    bool
 	bodyRequired bool
 	configures   bool  // the body is a client's configuration
 	bodyLimit    int64 // bytes
 	public       bool  // needs no access token
+	registration bool  // is for clients that register or manage themselves
 }
 
 // bodyLimitExtension is the extension of openapi.yaml for the maximum body size of
 // an operation, in bytes.
 const bodyLimitExtension = "x-max-body-bytes"
+
+// registrationExtension is the extension of openapi.yaml that marks the operations of clients
+// that register or manage themselves.
+const registrationExtension = "x-registration"
 
 func newDescription(openAPI []byte) (*description, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(openAPI)
@@ -61,6 +67,7 @@ func newDescription(openAPI []byte) (*description, error) {
 
 func newOperation(described *openapi3.Operation, parameters openapi3.Parameters) (*operation, error) {
 	op := &operation{id: described.OperationID, public: described.Security != nil && len(*described.Security) == 0}
+	op.registration, _ = described.Extensions[registrationExtension].(bool)
 	for _, ref := range parameters {
 		p, err := newParameter(ref.Value)
 		if err != nil {
@@ -71,21 +78,28 @@ func newOperation(described *openapi3.Operation, parameters openapi3.Parameters)
 	if described.RequestBody == nil {
 		return op, nil
 	}
+	op.takesBody, op.bodyRequired = true, described.RequestBody.Value.Required
+	if err := op.readBodyLimit(described); err != nil || op.registration {
+		return op, err
+	}
 	var err error
-	op.body, err = contract.NewSchema(described.RequestBody.Value.Content.Get("application/json").Schema.Value)
+	op.body, err = contract.NewSchema(described.RequestBody.Value.Content.Get(jsonType).Schema.Value)
 	if err != nil {
 		return nil, err
 	}
-	op.bodyRequired = described.RequestBody.Value.Required
 	if op.configures, err = configures(described.OperationID, op.body); err != nil {
 		return nil, err
 	}
+	return op, nil
+}
+
+func (op *operation) readBodyLimit(described *openapi3.Operation) error {
 	limit, ok := described.Extensions[bodyLimitExtension].(float64)
 	if !ok || limit < 1 || limit > MaxBodyBytes {
-		return nil, fmt.Errorf("%s must be between 1 and %d", bodyLimitExtension, MaxBodyBytes)
+		return fmt.Errorf("%s must be between 1 and %d", bodyLimitExtension, MaxBodyBytes)
 	}
 	op.bodyLimit = int64(limit)
-	return op, nil
+	return nil
 }
 
 // configures reports whether the body of an operation is a client's configuration.
@@ -109,7 +123,11 @@ func configures(operation string, body *contract.Schema) (bool, error) {
 func (s *server) checkContract(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := requestStateOf(r.Context())
-		if err := x.operation.check(r, x); err != nil {
+		check := x.operation.check
+		if x.operation.registration {
+			check = s.checkRegistration
+		}
+		if err := check(r, x); err != nil {
 			s.writeError(w, r, err)
 			return
 		}
@@ -200,7 +218,12 @@ func (x *requestState) readConfiguration(fields map[string]any, broken []string)
 
 // hasRules reports whether rules check the body of the operation.
 func (op *operation) hasRules() bool {
-	return op.body != nil && op.id != string(application.OpVerifySecret) && op.id != string(application.OpAuthenticateClient)
+	switch application.Operation(op.id) {
+	case application.OpVerifySecret, application.OpAuthenticateClient, application.OpCreateRegistrationToken, application.OpApproveClientMetadata:
+		return false
+	default:
+		return op.body != nil
+	}
 }
 
 // breach returns the violation for one place where a request violates the contract.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/assert"
@@ -34,10 +35,13 @@ func TestRequestExamplesAreAccepted(t *testing.T) {
 					sent++
 					body, err := json.Marshal(example.Value.Value)
 					require.NoError(t, err)
-					target := strings.ReplaceAll(path, "{client_id}", s.create(t))
-					a := s.do(t, call{method: method, path: target, token: "admin", body: string(body)})
-					if op.OperationID == "authenticateClient" { // the examples have no valid credentials
+					a := s.do(t, exampleCall(t, s, op.OperationID, method, path, string(body)))
+					switch op.OperationID {
+					case "authenticateClient": // the examples have no valid credentials
 						require.Equal(t, "invalid_client", a.body["error"], "%s: %s", name, a.text)
+						continue
+					case "approveClientMetadata": // the example is no document
+						require.Equal(t, "denied", a.body["reason"], "%s: %s", name, a.text)
 						continue
 					}
 					require.Contains(t, []int{http.StatusOK, http.StatusCreated}, a.status, "%s %s: %s", op.OperationID, name, a.text)
@@ -53,8 +57,22 @@ func TestRequestExamplesAreAccepted(t *testing.T) {
 				}
 			}
 		}
-	})
+	}, registering(t, onlyTenant("")))
 	assert.GreaterOrEqual(t, sent, 20)
+}
+
+// exampleCall returns the request with an example as its body.
+func exampleCall(t *testing.T, s service, operation, method, path, body string) call {
+	t.Helper()
+	switch operation {
+	case "registerClient":
+		return call{method: method, path: registerPath, token: s.initialToken(t, `{}`), body: body}
+	case "updateRegistration":
+		client := s.registered(t, publicClient)
+		return call{method: method, path: client.path, token: client.token, body: strings.ReplaceAll(body, "app-123", client.id)}
+	default:
+		return call{method: method, path: strings.ReplaceAll(path, "{client_id}", s.create(t)), token: "admin", body: body}
+	}
 }
 
 // denyAll is a rate limiter that allows nothing.
@@ -62,18 +80,25 @@ type denyAll struct{}
 
 func (denyAll) Allow(domain.TenantID, string) bool { return false }
 
+func (denyAll) Wait(domain.TenantID, string) time.Duration { return time.Second }
+
 // Every error example in openapi.yaml is exactly the response to such a request.
 func TestErrorExamplesMatchTheResponses(t *testing.T) {
 	doc, err := openapi3.NewLoader().LoadFromData(api.Document)
 	require.NoError(t, err)
-	s := newService(t)
+	s := newService(t, registering(t, onlyTenant("")))
 	id := s.create(t)
 	path := clients + "/" + id
+	self := s.registered(t, publicClient)
+	suspended := s.registered(t, publicClient)
+	suspended.change(t, `{"status":"suspended"}`)
 	s.do(t, call{method: "POST", path: path + "/secrets", token: "admin"})
 	store, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })
-	limited := serviceOver(t, store, func(c *setup) { c.Callers = denyAll{} })
+	limited := serviceOver(t, store, registering(t, onlyTenant("")), func(c *setup) {
+		c.Callers, c.Registrations.Register = denyAll{}, denyAll{}
+	})
 
 	received := map[string]response{
 		"BadRequest": s.do(t, call{method: "PUT", path: path, token: "admin", body: `{
@@ -91,6 +116,12 @@ func TestErrorExamplesMatchTheResponses(t *testing.T) {
 		"RequestTimeout":       responseToLateBody(t),
 		"InternalServerError":  s.do(t, call{method: "GET", path: path, token: "failure"}),
 		"ServiceUnavailable":   s.do(t, call{method: "GET", path: path, token: "unavailable"}),
+
+		"RegistrationRejected":     self.do(t, "PUT", `{"client_id":"{id}","redirect_uris":["https://app.example.com/#top"],"token_endpoint_auth_method":"none","client_name":"App"}`),
+		"RegistrationUnauthorized": s.do(t, call{method: "GET", path: self.path, token: "other"}),
+		"RegistrationForbidden":    suspended.do(t, "GET", ""),
+		"NoRegistration":           s.do(t, call{method: "POST", path: "/oauth/tenant_b/register", body: webClient}),
+		"RegistrationRetry":        limited.do(t, call{method: "POST", path: registerPath, body: webClient}),
 	}
 	for name, described := range doc.Components.Responses {
 		got, known := received[name]
@@ -102,7 +133,9 @@ func TestErrorExamplesMatchTheResponses(t *testing.T) {
 		delete(shown, "timestamp")
 		delete(got.body, "timestamp")
 		assert.Equal(t, shown, got.body, name)
-		assert.EqualValues(t, shown["code"], got.status, name)
+		if code, enveloped := shown["code"]; enveloped {
+			assert.EqualValues(t, code, got.status, name)
+		}
 		for header := range described.Value.Headers {
 			assert.NotEmpty(t, got.header.Get(header), "%s: %s", name, header)
 		}

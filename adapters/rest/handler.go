@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 
+	"github.com/clientele-oauth/clientele/adapters/internal/metadata/self"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -56,9 +58,14 @@ type Config struct {
 	// PublicURL is the URL at which others reach the service, without a slash at the end.
 	// If it is set, the public keys of clients can be read without a token.
 	PublicURL string
-	// Addresses limits the rate of requests without a token, by the address that the
-	// connection comes from; nil means no limit.
+	// Addresses limits the rate of requests without a token, by the address that they come
+	// from; nil means no limit.
 	Addresses application.Limiter
+	// Registrations limits the requests of clients that register and manage themselves.
+	Registrations RegistrationLimits
+	// TrustedProxies are the networks whose X-Forwarded-For header says where a request comes
+	// from.
+	TrustedProxies []netip.Prefix
 	// Docs serves /docs and the paths below it; if nil, they return 404.
 	Docs http.Handler
 	// Observer receives events for metrics; optional.
@@ -116,10 +123,14 @@ type server struct {
 	callers     application.Limiter
 	addresses   application.Limiter
 	publicURL   string
+	limits      RegistrationLimits
+	proxies     []netip.Prefix
+	metadata    *self.Reader
 	bodies      sync.Pool // buffers of sent responses, for reuse
 	alwaysShown domain.FieldSet
 
-	bodyBudget *bodyBudget
+	bodyBudget     *bodyBudget
+	strangerBudget *bodyBudget // for requests without an access token
 
 	working   *admission
 	strangers *admission // requests without a token
@@ -134,10 +145,11 @@ func newServer(c Config) *server {
 	s := &server{
 		registry: c.Registry, tokens: c.Tokens, clock: c.Clock, log: c.Log, draining: c.Draining, deadline: c.Deadline,
 		observer: c.Observer, callers: c.Callers, bodyBudget: newBodyBudget(), alwaysShown: domain.AlwaysShown(),
-		addresses: c.Addresses, publicURL: c.PublicURL,
-		working:   newAdmission(cmp.Or(c.MaxConcurrent, unbounded)),
-		strangers: newAdmission(max(cmp.Or(c.MaxConcurrent, unbounded)/4, 1)),
-		snapshots: newFollowing(maxSnapshots, maxSnapshotsPerCaller, maxSnapshotsPerTenant),
+		addresses: c.Addresses, publicURL: c.PublicURL, limits: c.Registrations, proxies: c.TrustedProxies,
+		strangerBudget: newStrangerBudget(),
+		working:        newAdmission(cmp.Or(c.MaxConcurrent, unbounded)),
+		strangers:      newAdmission(max(cmp.Or(c.MaxConcurrent, unbounded)/4, 1)),
+		snapshots:      newFollowing(maxSnapshots, maxSnapshotsPerCaller, maxSnapshotsPerTenant),
 		following: newFollowing(cmp.Or(c.MaxFollowing, unbounded), cmp.Or(c.MaxFollowingPerCaller, unbounded),
 			cmp.Or(c.MaxFollowingPerTenant, unbounded)),
 	}
@@ -156,6 +168,9 @@ func NewHandler(c Config) (http.Handler, error) {
 	}
 	s := newServer(c)
 	s.description = described
+	if s.metadata, err = self.NewReader(); err != nil {
+		return nil, fmt.Errorf("openapi.yaml: %w", err)
+	}
 
 	r := chi.NewRouter()
 	if c.Trace != nil {
@@ -163,11 +178,13 @@ func NewHandler(c Config) (http.Handler, error) {
 	}
 	r.Use(s.identify, s.logAccess, s.recoverPanic, forbidStoring, keepEncodedPath, middleware.GetHead)
 	r.NotFound(s.writeNoEndpoint)
-	r.MethodNotAllowed(func(w http.ResponseWriter, req *http.Request) {
+	notAllowed := func(w http.ResponseWriter, req *http.Request) {
 		methods := strings.Join(allowed(r, req), ", ")
 		w.Header().Set("Allow", methods)
 		s.writeProblem(w, req, problem{status: http.StatusMethodNotAllowed, message: "method not allowed; allowed: " + methods})
-	})
+	}
+	r.MethodNotAllowed(notAllowed)
+	s.servePreflight(r, notAllowed)
 	s.serveHealth(r, c.Checks, c.Notes)
 	r.Get("/openapi.yaml", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/yaml")

@@ -242,25 +242,38 @@ func testHostileRequests(t *testing.T, s service) {
 	to := target{host: address.Host, id: s.create(t)}
 	rows := hostileRequests(to)
 	assert.GreaterOrEqual(t, len(rows), 600)
-	for _, row := range rows {
-		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", to.host)
-		require.NoError(t, err)
-		require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
-		go func() { _, _ = io.WriteString(conn, row.bytes) }() // the service may respond before it has received everything
-		method, _, _ := strings.Cut(row.bytes, " ")
-		got, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
-		require.NoError(t, err, row.name)
-		text, err := io.ReadAll(got.Body)
-		require.NoError(t, err, row.name)
-		require.NoError(t, got.Body.Close())
-		_ = conn.Close()
-		assert.Equal(t, row.status, got.StatusCode, "%s: %.300s", row.name, text)
-		if got.Header.Get("X-Request-Id") != "" && len(text) > 0 { // not a response of the HTTP library
-			assert.True(t, json.Valid(text), "%s: %.300s", row.name, text)
-			assert.Less(t, len(text), 100_000, row.name) // the rulebook is the longest response
-		}
-	}
-	assert.NotContains(t, s.logs.String(), `"level":"ERROR"`)
+	sendHostile(t, s, to, rows)
 	read := s.do(t, call{method: "GET", path: clients + "/" + to.id, token: "admin"})
 	assert.Equal(t, http.StatusOK, read.status)
+}
+
+// sendHostile sends the requests and checks the responses and the log.
+func sendHostile(t *testing.T, s service, to target, rows []hostile) {
+	t.Helper()
+	for _, row := range rows {
+		to.send(t, row)
+	}
+	assert.NotContains(t, s.logs.String(), `"level":"ERROR"`)
+}
+
+// send sends the request, checks the status and returns the body of the response.
+func (t target) send(test *testing.T, row hostile) string {
+	test.Helper()
+	conn, err := (&net.Dialer{}).DialContext(test.Context(), "tcp", t.host)
+	require.NoError(test, err)
+	defer func() { _ = conn.Close() }()
+	require.NoError(test, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	go func() { _, _ = io.WriteString(conn, row.bytes) }() // the service may respond before it has received everything
+	method, _, _ := strings.Cut(row.bytes, " ")
+	got, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	require.NoError(test, err, row.name)
+	text, err := io.ReadAll(got.Body)
+	require.NoError(test, err, row.name)
+	require.NoError(test, got.Body.Close())
+	assert.Equal(test, row.status, got.StatusCode, "%s: %.300s", row.name, text)
+	if got.Header.Get("X-Request-Id") != "" && len(text) > 0 { // not a response of the HTTP library
+		assert.True(test, json.Valid(text), "%s: %.300s", row.name, text)
+		assert.Less(test, len(text), 100_000, row.name) // the rulebook is the longest response
+	}
+	return string(text)
 }

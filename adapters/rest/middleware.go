@@ -42,6 +42,8 @@ type requestState struct {
 	change     domain.Change   // the configuration in the body
 	unread     domain.FieldSet // fields of the body that violate the contract
 	violations violations      // of the contract; if there are any, nothing is changed
+
+	registration registrationState // of a request of a client that registers or manages itself
 }
 
 // options returns the options of the change that the request makes.
@@ -171,11 +173,22 @@ func (s *server) recoverPanic(next http.Handler) http.Handler {
 			default:
 				s.log.ErrorContext(r.Context(), "panic", "request_id", requestStateOf(r.Context()).requestID,
 					"cause", cause, "stack", string(debug.Stack()))
-				s.writeProblem(w, r, problem{status: http.StatusInternalServerError, message: "internal server error"})
+				s.writeFailure(w, r)
 			}
 		}()
 		next.ServeHTTP(w, r)
 	})
+}
+
+// writeFailure responds to a request that caused a panic.
+func (s *server) writeFailure(w http.ResponseWriter, r *http.Request) {
+	p := problem{status: http.StatusInternalServerError, message: "internal server error"}
+	if op := requestStateOf(r.Context()).operation; op != nil && op.registration {
+		p.code = serverError
+		s.writeRegistrationProblem(w, r, p)
+		return
+	}
+	s.writeProblem(w, r, p)
 }
 
 // keepEncodedPath makes the router match the encoded path. Otherwise the router

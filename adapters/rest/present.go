@@ -101,7 +101,11 @@ func writeSecretVerifiers(w *jsonobject.Writer, secrets []domain.Secret) {
 func writeActor(w *jsonobject.Writer, a domain.Actor) {
 	w.Object("actor", func() {
 		w.TextUnlessEmpty("client_id", string(a.ClientID))
+		w.TextUnlessEmpty("issued_by", a.IssuedBy)
+		w.TextUnlessEmpty("software_id", a.SoftwareID)
 		w.Text("subject", a.Subject)
+		w.TextUnlessEmpty("token_id", a.TokenID)
+		w.TextUnlessEmpty("via", string(a.Via))
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
+	"github.com/clientele-oauth/clientele/adapters/internal/metadata/self"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -20,12 +21,13 @@ import (
 type problem struct {
 	status     int
 	message    string
-	violations domain.Findings // at most maxViolations
-	omitted    int             // violations beyond these
-	accepts    string          // Accept-Encoding
-	challenge  string          // WWW-Authenticate
-	retryAfter int             // seconds; 0 for none
-	code, why  string          // error and reason, if a client is not authenticated
+	violations domain.Findings               // at most maxViolations
+	omitted    int                           // violations beyond these
+	accepts    string                        // Accept-Encoding
+	challenge  string                        // WWW-Authenticate
+	retryAfter int                           // seconds; 0 for none
+	code, why  string                        // error and reason, if a client is not authenticated
+	waiting    *application.ResolvedDocument // that waits for approval
 }
 
 // contractError rejects a request that violates openapi.yaml.
@@ -61,6 +63,7 @@ func problemOf(err error) (p problem, known bool) {
 	var broken *contractError
 	var retry *application.RetryError
 	var unauthenticated *application.AuthenticationError
+	var document *application.DocumentError
 	switch {
 	case errors.As(err, &invalid):
 		found := invalid.Findings.Violations()
@@ -85,6 +88,13 @@ func problemOf(err error) (p problem, known bool) {
 		return problem{
 			status: http.StatusUnauthorized, message: "the client is not authenticated", challenge: clientChallenge,
 			code: invalidClient, why: string(unauthenticated.Reason),
+		}, true
+	case errors.As(err, &document):
+		found := self.Places(document.Findings.Violations())
+		listed := found[:min(len(found), maxViolations)]
+		return problem{
+			status: http.StatusNotFound, message: "the client ID metadata document is not usable: " + document.Message,
+			why: string(document.Reason), violations: listed, omitted: len(found) - len(listed), waiting: document.Waiting,
 		}, true
 	case errors.Is(err, application.ErrNoAudiences):
 		return problem{
@@ -155,6 +165,14 @@ func problemOf(err error) (p problem, known bool) {
 		}, true
 	case errors.Is(err, domain.ErrTooManySecrets):
 		return problem{status: http.StatusConflict, message: "the client has two active secrets; delete one, or rotate"}, true
+	case errors.Is(err, domain.ErrDocumentClient):
+		return problem{status: http.StatusConflict, message: "a client ID metadata document defines this client, so it cannot manage a registration"}, true
+	case errors.Is(err, domain.ErrNoRegistrationToken):
+		return problem{status: http.StatusNotFound, message: "the client has no registration access token"}, true
+	case errors.Is(err, application.ErrNoSuchToken):
+		return problem{status: http.StatusNotFound, message: "there is no such initial access token"}, true
+	case errors.Is(err, application.ErrRegistrationOff):
+		return problem{status: http.StatusNotFound, message: "registration is switched off for this tenant in the registration file of the service"}, true
 	case errors.Is(err, application.ErrTaken):
 		return problem{status: http.StatusConflict, message: "the client_id is in use, or belongs to a deleted client"}, true
 	case errors.Is(err, application.ErrQuota):
@@ -219,6 +237,10 @@ func problemOf(err error) (p problem, known bool) {
 // writeError responds with the problem for err, and logs internal errors and
 // rejections that operators may have to act on.
 func (s *server) writeError(w http.ResponseWriter, r *http.Request, err error) {
+	if op := requestStateOf(r.Context()).operation; op != nil && op.registration {
+		s.writeRegistrationError(w, r, err)
+		return
+	}
 	p, known := problemOf(err)
 	if invalid, ok := errors.AsType[*application.InvalidError](err); ok {
 		for _, v := range invalid.Findings.Violations() {
@@ -249,21 +271,16 @@ func (s *server) writeBindingError(w http.ResponseWriter, r *http.Request, err e
 }
 
 func (s *server) writeProblem(w http.ResponseWriter, r *http.Request, p problem) {
-	if p.challenge != "" {
-		w.Header().Set("WWW-Authenticate", p.challenge)
-	}
-	if p.accepts != "" {
-		w.Header().Set("Accept-Encoding", p.accepts)
-	}
-	if p.retryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
-	}
+	setProblemHeaders(w, p)
 	if p.omitted > 0 {
 		p.message += "; the first " + strconv.Itoa(len(p.violations)) + " are listed, and " + strconv.Itoa(p.omitted) + " more are not"
 	}
 	s.respond(p.status, p.status, p.message, func(w *jsonobject.Writer) {
 		if len(p.violations) > 0 {
 			contract.WriteFindings(w, "violations", p.violations)
+		}
+		if p.waiting != nil {
+			writeDocument(w, p.waiting)
 		}
 		w.TextUnlessEmpty("error", p.code)
 		w.TextUnlessEmpty("reason", p.why)

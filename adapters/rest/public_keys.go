@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 
@@ -84,28 +83,11 @@ func (s *server) limitAddress(next http.Handler) http.Handler {
 			s.writeNoEndpoint(w, r)
 			return
 		}
-		if s.addresses != nil && !s.addresses.Allow("", networkOf(r.RemoteAddr)) {
+		if s.addresses != nil && !s.addresses.Allow("", s.networkOf(r)) {
 			s.shed(application.ErrTooManyRequests)
 			s.rejectUnread(w, r, application.ErrTooManyRequests)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// networkOf returns whose rate limit applies to a remote address ("IP:port"): the IPv4
-// address, or the network of 64 bits of an IPv6 address, because a host chooses its
-// address in this network (RFC 4291 §2.5.1). Headers such as X-Forwarded-For are
-// ignored, because a caller can send any.
-func networkOf(remote string) string {
-	from, err := netip.ParseAddrPort(remote)
-	if err != nil { // not a TCP connection
-		return remote
-	}
-	address := from.Addr().Unmap()
-	if address.Is4() {
-		return address.String()
-	}
-	network, _ := address.WithZone("").Prefix(64) // an IPv6 address has 128 bits
-	return network.String()
 }

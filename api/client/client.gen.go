@@ -149,38 +149,80 @@ func (e Tenants) Valid() bool {
 	}
 }
 
+// Defines values for Via.
+const (
+	ViaDocument           Via = "document"
+	ViaInitialAccessToken Via = "initial_access_token"
+	ViaOpen               Via = "open"
+	ViaSoftwareStatement  Via = "software_statement"
+)
+
+// Valid indicates whether the value is a known member of the Via enum.
+func (e Via) Valid() bool {
+	switch e {
+	case ViaDocument:
+		return true
+	case ViaInitialAccessToken:
+		return true
+	case ViaOpen:
+		return true
+	case ViaSoftwareStatement:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListChangesParamsActions.
 const (
-	ListChangesParamsActionsCreate       ListChangesParamsActions = "create"
-	ListChangesParamsActionsCreateSecret ListChangesParamsActions = "create_secret"
-	ListChangesParamsActionsDelete       ListChangesParamsActions = "delete"
-	ListChangesParamsActionsDeleteSecret ListChangesParamsActions = "delete_secret"
-	ListChangesParamsActionsExpireSecret ListChangesParamsActions = "expire_secret"
-	ListChangesParamsActionsPurge        ListChangesParamsActions = "purge"
-	ListChangesParamsActionsRestore      ListChangesParamsActions = "restore"
-	ListChangesParamsActionsRevert       ListChangesParamsActions = "revert"
-	ListChangesParamsActionsRotateSecret ListChangesParamsActions = "rotate_secret"
-	ListChangesParamsActionsUpdate       ListChangesParamsActions = "update"
+	ListChangesParamsActionsApproveDocument         ListChangesParamsActions = "approve_document"
+	ListChangesParamsActionsCreate                  ListChangesParamsActions = "create"
+	ListChangesParamsActionsCreateSecret            ListChangesParamsActions = "create_secret"
+	ListChangesParamsActionsDelete                  ListChangesParamsActions = "delete"
+	ListChangesParamsActionsDeleteLocks             ListChangesParamsActions = "delete_locks"
+	ListChangesParamsActionsDeleteSecret            ListChangesParamsActions = "delete_secret"
+	ListChangesParamsActionsDocumentChanged         ListChangesParamsActions = "document_changed"
+	ListChangesParamsActionsExpireSecret            ListChangesParamsActions = "expire_secret"
+	ListChangesParamsActionsIssueRegistrationToken  ListChangesParamsActions = "issue_registration_token"
+	ListChangesParamsActionsPurge                   ListChangesParamsActions = "purge"
+	ListChangesParamsActionsRestore                 ListChangesParamsActions = "restore"
+	ListChangesParamsActionsRevert                  ListChangesParamsActions = "revert"
+	ListChangesParamsActionsRevokeRegistrationToken ListChangesParamsActions = "revoke_registration_token"
+	ListChangesParamsActionsRotateRegistrationToken ListChangesParamsActions = "rotate_registration_token"
+	ListChangesParamsActionsRotateSecret            ListChangesParamsActions = "rotate_secret"
+	ListChangesParamsActionsUpdate                  ListChangesParamsActions = "update"
 )
 
 // Valid indicates whether the value is a known member of the ListChangesParamsActions enum.
 func (e ListChangesParamsActions) Valid() bool {
 	switch e {
+	case ListChangesParamsActionsApproveDocument:
+		return true
 	case ListChangesParamsActionsCreate:
 		return true
 	case ListChangesParamsActionsCreateSecret:
 		return true
 	case ListChangesParamsActionsDelete:
 		return true
+	case ListChangesParamsActionsDeleteLocks:
+		return true
 	case ListChangesParamsActionsDeleteSecret:
 		return true
+	case ListChangesParamsActionsDocumentChanged:
+		return true
 	case ListChangesParamsActionsExpireSecret:
+		return true
+	case ListChangesParamsActionsIssueRegistrationToken:
 		return true
 	case ListChangesParamsActionsPurge:
 		return true
 	case ListChangesParamsActionsRestore:
 		return true
 	case ListChangesParamsActionsRevert:
+		return true
+	case ListChangesParamsActionsRevokeRegistrationToken:
+		return true
+	case ListChangesParamsActionsRotateRegistrationToken:
 		return true
 	case ListChangesParamsActionsRotateSecret:
 		return true
@@ -224,6 +266,24 @@ func (e ListChangesParamsFormat) Valid() bool {
 	}
 }
 
+// Defines values for GetClientMetadataParamsFormat.
+const (
+	GetClientMetadataParamsFormatClientele GetClientMetadataParamsFormat = "clientele"
+	GetClientMetadataParamsFormatRfc7591   GetClientMetadataParamsFormat = "rfc7591"
+)
+
+// Valid indicates whether the value is a known member of the GetClientMetadataParamsFormat enum.
+func (e GetClientMetadataParamsFormat) Valid() bool {
+	switch e {
+	case GetClientMetadataParamsFormatClientele:
+		return true
+	case GetClientMetadataParamsFormatRfc7591:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListClientsParamsStatus.
 const (
 	ListClientsParamsStatusActive    ListClientsParamsStatus = "active"
@@ -236,6 +296,30 @@ func (e ListClientsParamsStatus) Valid() bool {
 	case ListClientsParamsStatusActive:
 		return true
 	case ListClientsParamsStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListClientsParamsVia.
+const (
+	ListClientsParamsViaDocument           ListClientsParamsVia = "document"
+	ListClientsParamsViaInitialAccessToken ListClientsParamsVia = "initial_access_token"
+	ListClientsParamsViaOpen               ListClientsParamsVia = "open"
+	ListClientsParamsViaSoftwareStatement  ListClientsParamsVia = "software_statement"
+)
+
+// Valid indicates whether the value is a known member of the ListClientsParamsVia enum.
+func (e ListClientsParamsVia) Valid() bool {
+	switch e {
+	case ListClientsParamsViaDocument:
+		return true
+	case ListClientsParamsViaInitialAccessToken:
+		return true
+	case ListClientsParamsViaOpen:
+		return true
+	case ListClientsParamsViaSoftwareStatement:
 		return true
 	default:
 		return false
@@ -376,15 +460,64 @@ func (e GetSnapshotParamsTenants) Valid() bool {
 
 // Actor Who made a change.
 type Actor struct {
-	// ClientID The client that the access token was issued to; absent if the token names none.
+	// ClientID The client that the access token was issued to; absent if the token names none. For a client that changed itself, its own.
 	//
 	// Example: console
 	ClientID *string `json:"client_id,omitempty"`
+
+	// IssuedBy The subject of the administrator who created the initial access token.
+	//
+	// Example: alice
+	IssuedBy *string `json:"issued_by,omitempty"`
+
+	// SoftwareID The software, according to the software statement.
+	//
+	// Example: 4NRB1-0XZABZI9E6-5SM3R
+	SoftwareID *string `json:"software_id,omitempty"`
 
 	// Subject The subject of the access token. If several issuers are configured, subjects of all but the first have a prefix.
 	//
 	// Example: alice
 	Subject *string `json:"subject,omitempty"`
+
+	// TokenID The initial access token.
+	//
+	// Example: iat_4736428d575c4bede8b56882ff4b17b5
+	TokenID *string `json:"token_id,omitempty"`
+
+	// Via How the change was authorized: `admin`, `open`, `initial_access_token`, `registration_access_token`, `software_statement` or `document`; absent for changes before this was recorded.
+	//
+	// Example: admin
+	Via *string `json:"via,omitempty"`
+}
+
+// ApproveClientMetadataRequest The document to approve.
+type ApproveClientMetadataRequest struct {
+	// ClientID The URL of the document.
+	//
+	// Example: https://app.example.com/oauth/client.json
+	ClientID string `json:"client_id"`
+
+	// Digest The `digest` of the document that was reviewed.
+	//
+	// Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Digest string `json:"digest"`
+}
+
+// ApprovedDocument The client ID metadata document that an administrator approved.
+type ApprovedDocument struct {
+	// ApprovedAt When it was approved.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	ApprovedAt *string `json:"approved_at,omitempty"`
+
+	// Digest The digest of the approved document.
+	//
+	// Example: sha-256:9f86d081884c7d65
+	Digest *string `json:"digest,omitempty"`
+
+	// Pending A changed document that waits for approval.
+	Pending *PendingDocument `json:"pending,omitempty"`
 }
 
 // AuthenticateClientDetailResponse The success envelope around the authentication of a client.
@@ -459,9 +592,68 @@ type AuthenticationForm struct {
 	ClientSecret *string `json:"client_secret,omitempty"`
 }
 
+// AuthorizationServerMetadata Members of authorization server metadata (RFC 8414 §2). A list that the policy does not limit is absent.
+type AuthorizationServerMetadata struct {
+	// ClientIDMetadataDocumentSupported Whether client ID metadata documents are admitted.
+	//
+	// Example: true
+	ClientIDMetadataDocumentSupported *bool `json:"client_id_metadata_document_supported,omitempty"`
+
+	// CodeChallengeMethodsSupported PKCE methods.
+	//
+	// Example: ["S256"]
+	CodeChallengeMethodsSupported *[]string `json:"code_challenge_methods_supported,omitempty"`
+
+	// GrantTypesSupported Grant types.
+	//
+	// Example: ["authorization_code"]
+	GrantTypesSupported *[]string `json:"grant_types_supported,omitempty"`
+
+	// RegistrationEndpoint Where clients register themselves; absent unless registration is open.
+	//
+	// Example: https://clients.example.com/oauth/tenant_abc123/register
+	RegistrationEndpoint *string `json:"registration_endpoint,omitempty"`
+
+	// ResponseTypesSupported Response types.
+	//
+	// Example: ["code"]
+	ResponseTypesSupported *[]string `json:"response_types_supported,omitempty"`
+
+	// ScopesSupported Scopes.
+	//
+	// Example: ["openid"]
+	ScopesSupported *[]string `json:"scopes_supported,omitempty"`
+
+	// TokenEndpointAuthMethodsSupported Authentication methods.
+	//
+	// Example: ["none"]
+	TokenEndpointAuthMethodsSupported *[]string `json:"token_endpoint_auth_methods_supported,omitempty"`
+}
+
+// AuthorizationServerMetadataDetailResponse The success envelope around metadata.
+type AuthorizationServerMetadataDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data Members of authorization server metadata (RFC 8414 §2). A list that the policy does not limit is absent.
+	Data *AuthorizationServerMetadata `json:"data,omitempty"`
+
+	// Message Human-readable summary.
+	//
+	// Example: metadata found
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp The time of the response, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
 // Change One change in the feed.
 type Change struct {
-	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret` or `expire_secret`.
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret`, `expire_secret`, `issue_registration_token`, `rotate_registration_token`, `revoke_registration_token`, `delete_locks`, `approve_document` or `document_changed`.
 	//
 	// Example: update
 	Action *string `json:"action,omitempty"`
@@ -585,6 +777,47 @@ type ClientAuthentication struct {
 	//
 	// Example: secret_abc123
 	SecretID *string `json:"secret_id,omitempty"`
+}
+
+// ClientDocument The client ID metadata document that defines a client.
+type ClientDocument struct {
+	// Approved Whether an administrator approved the document.
+	//
+	// Example: true
+	Approved *bool `json:"approved,omitempty"`
+
+	// Changed The members that changed then.
+	//
+	// Example: ["redirect_uris"]
+	Changed *[]string `json:"changed,omitempty"`
+
+	// ChangedAt When the document was first seen to have changed; absent if it has not.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	ChangedAt *string `json:"changed_at,omitempty"`
+
+	// Digest The digest of the document.
+	//
+	// Example: sha-256:9f86d081884c7d65
+	Digest *string `json:"digest,omitempty"`
+
+	// FetchedAt When the document was fetched.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	FetchedAt *string `json:"fetched_at,omitempty"`
+
+	// FreshUntil Until when it is not fetched again.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	FreshUntil *string `json:"fresh_until,omitempty"`
+
+	// KeysChanged Whether keys changed then.
+	//
+	// Example: true
+	KeysChanged *bool `json:"keys_changed,omitempty"`
+
+	// Pending A changed document that waits for approval.
+	Pending *PendingDocument `json:"pending,omitempty"`
 }
 
 // ClientKey One public key (RFC 7517).
@@ -822,6 +1055,9 @@ type ClientMetadata struct {
 	//
 	// Example: The customer portal
 	Description *string `json:"description,omitempty"`
+
+	// Document The client ID metadata document that defines a client.
+	Document *ClientDocument `json:"document,omitempty"`
 
 	// DpopBoundAccessTokens Whether access tokens must be bound to a DPoP key (RFC 9449 §5.2).
 	//
@@ -1110,11 +1346,14 @@ type ClientMetadata struct {
 	//
 	// Example: PS256
 	UserinfoSignedResponseAlg *string `json:"userinfo_signed_response_alg,omitempty"`
+
+	// Warnings Warnings about the client ID metadata document; at most the first 100.
+	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
 // ClientMetadataChange One change in the feed, with the client in the standard names.
 type ClientMetadataChange struct {
-	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret` or `expire_secret`.
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret`, `expire_secret`, `issue_registration_token`, `rotate_registration_token`, `revoke_registration_token`, `delete_locks`, `approve_document` or `document_changed`.
 	//
 	// Example: update
 	Action *string `json:"action,omitempty"`
@@ -1247,6 +1486,367 @@ type ClientMetadataListResponse struct {
 	// in `items`, but count towards the page size and `total`. Absent if there are none. The operator can find and
 	// repair them with `clientele doctor`.
 	Unreadable *[]string `json:"unreadable,omitempty"`
+}
+
+// ClientRegistration Client metadata that a client sends about itself (RFC 7591 §2, OpenID Connect Dynamic Client Registration §2 and the specifications that extend them). Unknown members are ignored.
+type ClientRegistration struct {
+	// ApplicationType `web` or `native` (OpenID Connect Registration §2). If unset, `native` where all redirect URIs are loopback or private-use, otherwise `web`.
+	//
+	// Example: web
+	ApplicationType *string `json:"application_type,omitempty"`
+
+	// AuthorizationDetailsTypes The types of authorization details that the client may use (RFC 9396 §10).
+	//
+	// Example: ["payment_initiation"]
+	AuthorizationDetailsTypes *[]string `json:"authorization_details_types,omitempty"`
+
+	// AuthorizationEncryptedResponseAlg The JWE `alg` that encrypts authorization responses for the client (JARM §3). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	AuthorizationEncryptedResponseAlg *string `json:"authorization_encrypted_response_alg,omitempty"`
+
+	// AuthorizationEncryptedResponseEnc The JWE `enc` that encrypts authorization responses for the client (JARM §3). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	AuthorizationEncryptedResponseEnc *string `json:"authorization_encrypted_response_enc,omitempty"`
+
+	// AuthorizationSignedResponseAlg The JWS algorithm that signs authorization responses for the client (JARM §3).
+	//
+	// Example: PS256
+	AuthorizationSignedResponseAlg *string `json:"authorization_signed_response_alg,omitempty"`
+
+	// BackchannelAuthenticationRequestSigningAlg The JWS algorithm that must sign CIBA authentication requests (CIBA Core §4).
+	//
+	// Example: ES256
+	BackchannelAuthenticationRequestSigningAlg *string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+
+	// BackchannelClientNotificationEndpoint Where the server notifies the client in the delivery modes ping and push (CIBA Core §4).
+	//
+	// Example: https://app.example.com/ciba
+	BackchannelClientNotificationEndpoint *string `json:"backchannel_client_notification_endpoint,omitempty"`
+
+	// BackchannelLogoutSessionRequired Whether the report of a logout by the back channel must name the session (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: true
+	BackchannelLogoutSessionRequired *bool `json:"backchannel_logout_session_required,omitempty"`
+
+	// BackchannelLogoutURI Where the authorization server reports a logout by the back channel (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: https://app.example.com/backchannel-logout
+	BackchannelLogoutURI *string `json:"backchannel_logout_uri,omitempty"`
+
+	// BackchannelTokenDeliveryMode How CIBA delivers tokens: `poll`, `ping` or `push` (CIBA Core §4).
+	//
+	// Example: poll
+	BackchannelTokenDeliveryMode *string `json:"backchannel_token_delivery_mode,omitempty"`
+
+	// BackchannelUserCodeParameter Whether the client supports the parameter `user_code` (CIBA Core §4).
+	//
+	// Example: true
+	BackchannelUserCodeParameter *bool `json:"backchannel_user_code_parameter,omitempty"`
+
+	// ClientID The OAuth client identifier (RFC 6749 §2.2). In an update, that of the path.
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
+
+	// ClientName The human-readable name of the client.
+	//
+	// Example: My App
+	ClientName *string `json:"client_name,omitempty"`
+
+	// ClientSecret In an update: the secret of the client, which must be valid if it is given.
+	//
+	// Example: clientele_…
+	ClientSecret *string `json:"client_secret,omitempty"`
+
+	// ClientURI The URL of the client's home page (RFC 7591 §2, `client_uri`).
+	//
+	// Example: https://app.example.com
+	ClientURI *string `json:"client_uri,omitempty"`
+
+	// Contacts The e-mail addresses of the people responsible for the client (RFC 7591 §2).
+	//
+	// Example: ["oauth@example.com"]
+	Contacts *[]string `json:"contacts,omitempty"`
+
+	// DefaultAcrValues The authentication context class references, in order of preference, if a request names none (OpenID Connect Registration §2).
+	//
+	// Example: ["urn:mace:incommon:iap:silver"]
+	DefaultAcrValues *[]string `json:"default_acr_values,omitempty"`
+
+	// DefaultMaxAge The maximum age of an authentication, in seconds; absent if it is unset.
+	//
+	// Example: 3600
+	DefaultMaxAge *int32 `json:"default_max_age,omitempty"`
+
+	// Description What the client is for, in plain text (OpenID Federation §5.2.2).
+	//
+	// Example: The customer portal
+	Description *string `json:"description,omitempty"`
+
+	// DpopBoundAccessTokens Whether access tokens must be bound to a DPoP key (RFC 9449 §5.2).
+	//
+	// Example: true
+	DpopBoundAccessTokens *bool `json:"dpop_bound_access_tokens,omitempty"`
+
+	// FrontchannelLogoutSessionRequired Whether the report of a logout by the front channel must name the session (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: true
+	FrontchannelLogoutSessionRequired *bool `json:"frontchannel_logout_session_required,omitempty"`
+
+	// FrontchannelLogoutURI Where the authorization server reports a logout by the front channel (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: https://app.example.com/frontchannel-logout
+	FrontchannelLogoutURI *string `json:"frontchannel_logout_uri,omitempty"`
+
+	// GrantTypes The grant types that the client may use (RFC 7591 §2).
+	//
+	// Example: ["authorization_code"]
+	GrantTypes *[]string `json:"grant_types,omitempty"`
+
+	// IDTokenEncryptedResponseAlg The JWE `alg` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IDTokenEncryptedResponseAlg *string `json:"id_token_encrypted_response_alg,omitempty"`
+
+	// IDTokenEncryptedResponseEnc The JWE `enc` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IDTokenEncryptedResponseEnc *string `json:"id_token_encrypted_response_enc,omitempty"`
+
+	// IDTokenSignedResponseAlg The JWS algorithm that signs ID tokens for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	IDTokenSignedResponseAlg *string `json:"id_token_signed_response_alg,omitempty"`
+
+	// InitiateLoginURI The https URI at which a third party can start a login (OpenID Connect Core §4).
+	//
+	// Example: https://app.example.com/login
+	InitiateLoginURI *string `json:"initiate_login_uri,omitempty"`
+
+	// IntrospectionEncryptedResponseAlg The JWE `alg` that encrypts introspection responses for the client (RFC 9701 §6). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IntrospectionEncryptedResponseAlg *string `json:"introspection_encrypted_response_alg,omitempty"`
+
+	// IntrospectionEncryptedResponseEnc The JWE `enc` that encrypts introspection responses for the client (RFC 9701 §6). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IntrospectionEncryptedResponseEnc *string `json:"introspection_encrypted_response_enc,omitempty"`
+
+	// IntrospectionSignedResponseAlg The JWS algorithm that signs introspection responses for the client (RFC 9701 §6).
+	//
+	// Example: PS256
+	IntrospectionSignedResponseAlg *string `json:"introspection_signed_response_alg,omitempty"`
+
+	// Jwks A JWK Set (RFC 7517 §5).
+	Jwks *JwkSet `json:"jwks,omitempty"`
+
+	// JwksURI The location of the public keys: an https URI on a public host. Mutually exclusive with `jwks`; to switch, clear the other in the same request.
+	//
+	// Example: https://client.example.com/.well-known/jwks.json
+	JwksURI *string `json:"jwks_uri,omitempty"`
+
+	// LogoURI The URL of the client's logo (RFC 7591 §2, `logo_uri`).
+	//
+	// Example: https://app.example.com/logo.png
+	LogoURI *string `json:"logo_uri,omitempty"`
+
+	// PolicyURI The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
+	//
+	// Example: https://app.example.com/privacy
+	PolicyURI *string `json:"policy_uri,omitempty"`
+
+	// PostLogoutRedirectUris Where the user may be sent after a logout, matched exactly (OpenID Connect RP-Initiated Logout §3.1).
+	//
+	// Example: ["https://app.example.com/bye"]
+	PostLogoutRedirectUris *[]string `json:"post_logout_redirect_uris,omitempty"`
+
+	// RedirectUris The redirection endpoints, stored byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
+	//
+	// Example: ["https://app.example.com/callback"]
+	RedirectUris *[]string `json:"redirect_uris,omitempty"`
+
+	// RequestObjectEncryptionAlg The JWE `alg` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: RSA-OAEP-256
+	RequestObjectEncryptionAlg *string `json:"request_object_encryption_alg,omitempty"`
+
+	// RequestObjectEncryptionEnc The JWE `enc` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: A256GCM
+	RequestObjectEncryptionEnc *string `json:"request_object_encryption_enc,omitempty"`
+
+	// RequestObjectSigningAlg The JWS algorithm that must sign the request objects of the client (OpenID Connect Registration §2). If unset, any that its keys can verify.
+	//
+	// Example: PS256
+	RequestObjectSigningAlg *string `json:"request_object_signing_alg,omitempty"`
+
+	// RequestUris The `request_uri` values that the client may use (OpenID Connect Registration §2).
+	//
+	// Example: ["https://app.example.com/request.jwt"]
+	RequestUris *[]string `json:"request_uris,omitempty"`
+
+	// RequireAuthTime Whether ID tokens must have `auth_time` (OpenID Connect Registration §2).
+	//
+	// Example: true
+	RequireAuthTime *bool `json:"require_auth_time,omitempty"`
+
+	// RequirePushedAuthorizationRequests Whether every authorization request must be pushed (RFC 9126 §6).
+	//
+	// Example: true
+	RequirePushedAuthorizationRequests *bool `json:"require_pushed_authorization_requests,omitempty"`
+
+	// RequireSignedRequestObject Whether every authorization request must be a signed request object (RFC 9101 §10.5).
+	//
+	// Example: true
+	RequireSignedRequestObject *bool `json:"require_signed_request_object,omitempty"`
+
+	// ResponseModes The response modes that the client may request (FAPI 2.0 Message Signing §5.3.3). If unset, any.
+	//
+	// Example: ["query","form_post"]
+	ResponseModes *[]string `json:"response_modes,omitempty"`
+
+	// ResponseTypes The response types that the client may request (RFC 7591 §2); the order of the words in one does not matter. If unset, they follow from the grant types.
+	//
+	// Example: ["code"]
+	ResponseTypes *[]string `json:"response_types,omitempty"`
+
+	// Scope The scopes that the client may request, separated by single spaces (RFC 6749 §3.3).
+	//
+	// Example: openid profile
+	Scope *string `json:"scope,omitempty"`
+
+	// SectorIdentifierURI The https location of a JSON array with the redirect URIs that share pairwise subjects (OpenID Connect Registration §5).
+	//
+	// Example: https://example.com/sector.json
+	SectorIdentifierURI *string `json:"sector_identifier_uri,omitempty"`
+
+	// SoftwareID The identifier of the software, the same for all its instances (RFC 7591 §2).
+	//
+	// Example: 4NRB1-0XZABZI9E6-5SM3R
+	SoftwareID *string `json:"software_id,omitempty"`
+
+	// SoftwareStatement A software statement (RFC 7591 §2.3).
+	//
+	// Example: eyJhbGciOiJQUzI1NiJ9.e30.c2ln
+	SoftwareStatement *string `json:"software_statement,omitempty"`
+
+	// SoftwareVersion The version of the software (RFC 7591 §2).
+	//
+	// Example: 2.1.0
+	SoftwareVersion *string `json:"software_version,omitempty"`
+
+	// SubjectType `public` or `pairwise`: which `sub` the client receives (OpenID Connect Registration §2). If unset, `public`.
+	//
+	// Example: pairwise
+	SubjectType *string `json:"subject_type,omitempty"`
+
+	// TLSClientAuthSanDNS The expected DNS name in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: app.example.com
+	TLSClientAuthSanDNS *string `json:"tls_client_auth_san_dns,omitempty"`
+
+	// TLSClientAuthSanEmail The expected e-mail address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: app@example.com
+	TLSClientAuthSanEmail *string `json:"tls_client_auth_san_email,omitempty"`
+
+	// TLSClientAuthSanIP The expected IP address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: 192.0.2.1
+	TLSClientAuthSanIP *string `json:"tls_client_auth_san_ip,omitempty"`
+
+	// TLSClientAuthSanURI The expected URI in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: https://app.example.com
+	TLSClientAuthSanURI *string `json:"tls_client_auth_san_uri,omitempty"`
+
+	// TLSClientAuthSubjectDn The expected subject distinguished name of the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: CN=app,O=Example,C=DE
+	TLSClientAuthSubjectDn *string `json:"tls_client_auth_subject_dn,omitempty"`
+
+	// TLSClientCertificateBoundAccessTokens Whether access tokens must be bound to the certificate of the client (RFC 8705 §3.4).
+	//
+	// Example: true
+	TLSClientCertificateBoundAccessTokens *bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthMethod How the client authenticates: the first of `client_auth_methods`.
+	//
+	// Example: client_secret_basic
+	TokenEndpointAuthMethod *string `json:"token_endpoint_auth_method,omitempty"`
+
+	// TokenEndpointAuthSigningAlg The JWS algorithm that must sign the client assertions of `private_key_jwt` (OpenID Connect Registration §2). If unset, any that the keys of the client can verify.
+	//
+	// Example: ES256
+	TokenEndpointAuthSigningAlg *string `json:"token_endpoint_auth_signing_alg,omitempty"`
+
+	// TosURI The URL of the terms of service (RFC 7591 §2, `tos_uri`).
+	//
+	// Example: https://app.example.com/terms
+	TosURI *string `json:"tos_uri,omitempty"`
+
+	// UseMtlsEndpointAliases Whether the client uses the `mtls_endpoint_aliases` of the server (FAPI 2.0 Security Profile §5.2.2.1.1).
+	//
+	// Example: true
+	UseMtlsEndpointAliases *bool `json:"use_mtls_endpoint_aliases,omitempty"`
+
+	// UserinfoEncryptedResponseAlg The JWE `alg` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	UserinfoEncryptedResponseAlg *string `json:"userinfo_encrypted_response_alg,omitempty"`
+
+	// UserinfoEncryptedResponseEnc The JWE `enc` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	UserinfoEncryptedResponseEnc *string `json:"userinfo_encrypted_response_enc,omitempty"`
+
+	// UserinfoSignedResponseAlg The JWS algorithm that signs userinfo responses for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	UserinfoSignedResponseAlg *string                `json:"userinfo_signed_response_alg,omitempty"`
+	AdditionalProperties      map[string]interface{} `json:"-"`
+}
+
+// ClientRegistrationToken A new registration access token.
+type ClientRegistrationToken struct {
+	// ClientID The client.
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
+
+	// RegistrationAccessToken The value of the token, shown only once.
+	//
+	// Example: clientele_rat_…
+	RegistrationAccessToken *string `json:"registration_access_token,omitempty"`
+
+	// RegistrationClientURI The URL at which the client manages its registration.
+	//
+	// Example: https://clients.example.com/oauth/tenant_abc123/register/app-123
+	RegistrationClientURI *string `json:"registration_client_uri,omitempty"`
+}
+
+// ClientRegistrationTokenDetailResponse The success envelope around a registration access token.
+type ClientRegistrationTokenDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data A new registration access token.
+	Data *ClientRegistrationToken `json:"data,omitempty"`
+
+	// Message Human-readable summary.
+	//
+	// Example: registration access token issued
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp The time of the response, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
 }
 
 // Compliance The result of checking a configuration against profiles.
@@ -2112,6 +2712,27 @@ type CreateClientResponse struct {
 	Website *string `json:"website,omitempty"`
 }
 
+// CreateRegistrationTokenRequest The properties of the new token.
+type CreateRegistrationTokenRequest struct {
+	// Description What the token is for.
+	//
+	// Example: Developer portal
+	Description *string `json:"description,omitempty"`
+
+	// ExpiresIn How long the token is valid, in seconds: at most 90 days; default 24 hours.
+	//
+	// Example: 86400
+	ExpiresIn *int64 `json:"expires_in,omitempty"`
+
+	// MaxUses How many clients can be registered with it; default 1.
+	//
+	// Example: 1
+	MaxUses *int64 `json:"max_uses,omitempty"`
+
+	// Policy What clients may register, and what is written to each of them. A key that is omitted does not narrow the policy of the tenant.
+	Policy *RegistrationPolicy `json:"policy,omitempty"`
+}
+
 // CreateSecretDetailResponse The success envelope around a new secret.
 type CreateSecretDetailResponse struct {
 	// Code 0 on success.
@@ -2596,6 +3217,62 @@ type Finding struct {
 	Source *string `json:"source,omitempty"`
 }
 
+// InitialAccessToken An initial access token.
+type InitialAccessToken struct {
+	// CreatedAt When the token was created.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	CreatedAt *string `json:"created_at,omitempty"`
+
+	// Description What the token is for.
+	//
+	// Example: Developer portal
+	Description *string `json:"description,omitempty"`
+
+	// ExpiresAt When the token expires.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	ExpiresAt *string `json:"expires_at,omitempty"`
+
+	// IssuedBy The subject of the administrator who created it.
+	//
+	// Example: alice
+	IssuedBy *string `json:"issued_by,omitempty"`
+
+	// MaxUses How many clients can be registered with it.
+	//
+	// Example: 1
+	MaxUses *int64 `json:"max_uses,omitempty"`
+
+	// Policy What clients may register, and what is written to each of them. A key that is omitted does not narrow the policy of the tenant.
+	Policy *RegistrationPolicy `json:"policy,omitempty"`
+
+	// RevokedAt When the token was revoked; absent unless it was.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	RevokedAt *string `json:"revoked_at,omitempty"`
+
+	// Status `active`, `used_up`, `expired` or `revoked`.
+	//
+	// Example: active
+	Status *string `json:"status,omitempty"`
+
+	// Token The value of the token, shown only once; absent in lists, and if an earlier request created it.
+	//
+	// Example: clientele_iat_…
+	Token *string `json:"token,omitempty"`
+
+	// TokenID The id of the token.
+	//
+	// Example: rt_abc123
+	TokenID *string `json:"token_id,omitempty"`
+
+	// Uses How many clients were registered with it.
+	//
+	// Example: 0
+	Uses *int64 `json:"uses,omitempty"`
+}
+
 // Jwk A public key (RFC 7517 §4) with the parameters that the operation lists.
 type Jwk map[string]interface{}
 
@@ -2711,6 +3388,9 @@ type OAuthClientItem struct {
 	//
 	// Example: The customer portal
 	Description *string `json:"description,omitempty"`
+
+	// Document The client ID metadata document that defines a client.
+	Document *ClientDocument `json:"document,omitempty"`
 
 	// DpopBoundAccessTokens Whether access tokens must be bound to a DPoP key (RFC 9449 §5.2).
 	//
@@ -2846,6 +3526,9 @@ type OAuthClientItem struct {
 	//
 	// Example: rotate
 	RefreshTokenRotation *string `json:"refresh_token_rotation,omitempty"`
+
+	// Registration How a client registered itself, and what it may manage. Absent for a client that administrators created and manage alone.
+	Registration *Registration `json:"registration,omitempty"`
 
 	// RequestObjectEncryptionAlg The JWE `alg` that the client declares for its request objects (OpenID Connect Registration §2).
 	//
@@ -3146,12 +3829,645 @@ type Pagination struct {
 	TotalPages *int64 `json:"total_pages,omitempty"`
 }
 
+// PendingDocument A changed document that waits for approval.
+type PendingDocument struct {
+	// Changed The members that differ from the approved document.
+	//
+	// Example: ["redirect_uris"]
+	Changed *[]string `json:"changed,omitempty"`
+
+	// Digest The digest of the document.
+	//
+	// Example: sha-256:9f86d081884c7d65
+	Digest *string `json:"digest,omitempty"`
+
+	// SeenAt When it was first fetched.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	SeenAt *string `json:"seen_at,omitempty"`
+}
+
 // ProfileName A profile to check against.
 type ProfileName string
 
+// RegisteredClient What is registered about a client (RFC 7591 §3.2.1). A member that is unset is absent, except grant_types and response_types.
+type RegisteredClient struct {
+	// ApplicationType `web` or `native` (OpenID Connect Registration §2). If unset, `native` where all redirect URIs are loopback or private-use, otherwise `web`.
+	//
+	// Example: web
+	ApplicationType *string `json:"application_type,omitempty"`
+
+	// AuthorizationDetailsTypes The types of authorization details that the client may use (RFC 9396 §10).
+	//
+	// Example: ["payment_initiation"]
+	AuthorizationDetailsTypes *[]string `json:"authorization_details_types,omitempty"`
+
+	// AuthorizationEncryptedResponseAlg The JWE `alg` that encrypts authorization responses for the client (JARM §3). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	AuthorizationEncryptedResponseAlg *string `json:"authorization_encrypted_response_alg,omitempty"`
+
+	// AuthorizationEncryptedResponseEnc The JWE `enc` that encrypts authorization responses for the client (JARM §3). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	AuthorizationEncryptedResponseEnc *string `json:"authorization_encrypted_response_enc,omitempty"`
+
+	// AuthorizationSignedResponseAlg The JWS algorithm that signs authorization responses for the client (JARM §3).
+	//
+	// Example: PS256
+	AuthorizationSignedResponseAlg *string `json:"authorization_signed_response_alg,omitempty"`
+
+	// BackchannelAuthenticationRequestSigningAlg The JWS algorithm that must sign CIBA authentication requests (CIBA Core §4).
+	//
+	// Example: ES256
+	BackchannelAuthenticationRequestSigningAlg *string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+
+	// BackchannelClientNotificationEndpoint Where the server notifies the client in the delivery modes ping and push (CIBA Core §4).
+	//
+	// Example: https://app.example.com/ciba
+	BackchannelClientNotificationEndpoint *string `json:"backchannel_client_notification_endpoint,omitempty"`
+
+	// BackchannelLogoutSessionRequired Whether the report of a logout by the back channel must name the session (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: true
+	BackchannelLogoutSessionRequired *bool `json:"backchannel_logout_session_required,omitempty"`
+
+	// BackchannelLogoutURI Where the authorization server reports a logout by the back channel (OpenID Connect Back-Channel Logout §2.2).
+	//
+	// Example: https://app.example.com/backchannel-logout
+	BackchannelLogoutURI *string `json:"backchannel_logout_uri,omitempty"`
+
+	// BackchannelTokenDeliveryMode How CIBA delivers tokens: `poll`, `ping` or `push` (CIBA Core §4).
+	//
+	// Example: poll
+	BackchannelTokenDeliveryMode *string `json:"backchannel_token_delivery_mode,omitempty"`
+
+	// BackchannelUserCodeParameter Whether the client supports the parameter `user_code` (CIBA Core §4).
+	//
+	// Example: true
+	BackchannelUserCodeParameter *bool `json:"backchannel_user_code_parameter,omitempty"`
+
+	// ClientID The OAuth client identifier (RFC 6749 §2.2). Absent in a dry run.
+	//
+	// Example: app-123
+	ClientID *string `json:"client_id,omitempty"`
+
+	// ClientIDIssuedAt When the client was registered, in seconds since 1970.
+	//
+	// Example: 1776249000
+	ClientIDIssuedAt *int64 `json:"client_id_issued_at,omitempty"`
+
+	// ClientName The human-readable name of the client.
+	//
+	// Example: My App
+	ClientName *string `json:"client_name,omitempty"`
+
+	// ClientSecret The value of the secret, shown only once.
+	//
+	// Example: clientele_…
+	ClientSecret *string `json:"client_secret,omitempty"`
+
+	// ClientSecretExpiresAt When the secret ends, in seconds since 1970; 0 if it does not end. Absent without client_secret.
+	//
+	// Example: 0
+	ClientSecretExpiresAt *int64 `json:"client_secret_expires_at,omitempty"`
+
+	// ClientURI The URL of the client's home page (RFC 7591 §2, `client_uri`).
+	//
+	// Example: https://app.example.com
+	ClientURI *string `json:"client_uri,omitempty"`
+
+	// Contacts The e-mail addresses of the people responsible for the client (RFC 7591 §2).
+	//
+	// Example: ["oauth@example.com"]
+	Contacts *[]string `json:"contacts,omitempty"`
+
+	// DefaultAcrValues The authentication context class references, in order of preference, if a request names none (OpenID Connect Registration §2).
+	//
+	// Example: ["urn:mace:incommon:iap:silver"]
+	DefaultAcrValues *[]string `json:"default_acr_values,omitempty"`
+
+	// DefaultMaxAge The maximum age of an authentication, in seconds; absent if it is unset.
+	//
+	// Example: 3600
+	DefaultMaxAge *int32 `json:"default_max_age,omitempty"`
+
+	// Description What the client is for, in plain text (OpenID Federation §5.2.2).
+	//
+	// Example: The customer portal
+	Description *string `json:"description,omitempty"`
+
+	// DpopBoundAccessTokens Whether access tokens must be bound to a DPoP key (RFC 9449 §5.2).
+	//
+	// Example: true
+	DpopBoundAccessTokens *bool `json:"dpop_bound_access_tokens,omitempty"`
+
+	// FrontchannelLogoutSessionRequired Whether the report of a logout by the front channel must name the session (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: true
+	FrontchannelLogoutSessionRequired *bool `json:"frontchannel_logout_session_required,omitempty"`
+
+	// FrontchannelLogoutURI Where the authorization server reports a logout by the front channel (OpenID Connect Front-Channel Logout §2).
+	//
+	// Example: https://app.example.com/frontchannel-logout
+	FrontchannelLogoutURI *string `json:"frontchannel_logout_uri,omitempty"`
+
+	// GrantTypes The grant types that the client may use (RFC 7591 §2).
+	//
+	// Example: ["authorization_code"]
+	GrantTypes *[]string `json:"grant_types,omitempty"`
+
+	// IDTokenEncryptedResponseAlg The JWE `alg` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IDTokenEncryptedResponseAlg *string `json:"id_token_encrypted_response_alg,omitempty"`
+
+	// IDTokenEncryptedResponseEnc The JWE `enc` that encrypts ID tokens for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IDTokenEncryptedResponseEnc *string `json:"id_token_encrypted_response_enc,omitempty"`
+
+	// IDTokenSignedResponseAlg The JWS algorithm that signs ID tokens for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	IDTokenSignedResponseAlg *string `json:"id_token_signed_response_alg,omitempty"`
+
+	// InitiateLoginURI The https URI at which a third party can start a login (OpenID Connect Core §4).
+	//
+	// Example: https://app.example.com/login
+	InitiateLoginURI *string `json:"initiate_login_uri,omitempty"`
+
+	// IntrospectionEncryptedResponseAlg The JWE `alg` that encrypts introspection responses for the client (RFC 9701 §6). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	IntrospectionEncryptedResponseAlg *string `json:"introspection_encrypted_response_alg,omitempty"`
+
+	// IntrospectionEncryptedResponseEnc The JWE `enc` that encrypts introspection responses for the client (RFC 9701 §6). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	IntrospectionEncryptedResponseEnc *string `json:"introspection_encrypted_response_enc,omitempty"`
+
+	// IntrospectionSignedResponseAlg The JWS algorithm that signs introspection responses for the client (RFC 9701 §6).
+	//
+	// Example: PS256
+	IntrospectionSignedResponseAlg *string `json:"introspection_signed_response_alg,omitempty"`
+
+	// Jwks A JWK Set (RFC 7517 §5).
+	Jwks *JwkSet `json:"jwks,omitempty"`
+
+	// JwksURI The location of the public keys: an https URI on a public host. Mutually exclusive with `jwks`; to switch, clear the other in the same request.
+	//
+	// Example: https://client.example.com/.well-known/jwks.json
+	JwksURI *string `json:"jwks_uri,omitempty"`
+
+	// LogoURI The URL of the client's logo (RFC 7591 §2, `logo_uri`).
+	//
+	// Example: https://app.example.com/logo.png
+	LogoURI *string `json:"logo_uri,omitempty"`
+
+	// PolicyURI The URL of the privacy policy: how the client uses personal data (RFC 7591 §2, `policy_uri`).
+	//
+	// Example: https://app.example.com/privacy
+	PolicyURI *string `json:"policy_uri,omitempty"`
+
+	// PostLogoutRedirectUris Where the user may be sent after a logout, matched exactly (OpenID Connect RP-Initiated Logout §3.1).
+	//
+	// Example: ["https://app.example.com/bye"]
+	PostLogoutRedirectUris *[]string `json:"post_logout_redirect_uris,omitempty"`
+
+	// RedirectUris The redirection endpoints, stored byte for byte and matched exactly (RFC 6749 §3.1.2, RFC 9700 §2.1).
+	//
+	// Example: ["https://app.example.com/callback"]
+	RedirectUris *[]string `json:"redirect_uris,omitempty"`
+
+	// RegistrationAccessToken The token with which the client manages its registration (RFC 7592 §3); absent if it must not.
+	//
+	// Example: clientele_rat_…
+	RegistrationAccessToken *string `json:"registration_access_token,omitempty"`
+
+	// RegistrationClientURI The URL at which the client manages its registration; present together with the token.
+	//
+	// Example: https://clients.example.com/oauth/tenant_abc123/register/app-123
+	RegistrationClientURI *string `json:"registration_client_uri,omitempty"`
+
+	// RequestObjectEncryptionAlg The JWE `alg` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: RSA-OAEP-256
+	RequestObjectEncryptionAlg *string `json:"request_object_encryption_alg,omitempty"`
+
+	// RequestObjectEncryptionEnc The JWE `enc` that the client declares for its request objects (OpenID Connect Registration §2).
+	//
+	// Example: A256GCM
+	RequestObjectEncryptionEnc *string `json:"request_object_encryption_enc,omitempty"`
+
+	// RequestObjectSigningAlg The JWS algorithm that must sign the request objects of the client (OpenID Connect Registration §2). If unset, any that its keys can verify.
+	//
+	// Example: PS256
+	RequestObjectSigningAlg *string `json:"request_object_signing_alg,omitempty"`
+
+	// RequestUris The `request_uri` values that the client may use (OpenID Connect Registration §2).
+	//
+	// Example: ["https://app.example.com/request.jwt"]
+	RequestUris *[]string `json:"request_uris,omitempty"`
+
+	// RequireAuthTime Whether ID tokens must have `auth_time` (OpenID Connect Registration §2).
+	//
+	// Example: true
+	RequireAuthTime *bool `json:"require_auth_time,omitempty"`
+
+	// RequirePushedAuthorizationRequests Whether every authorization request must be pushed (RFC 9126 §6).
+	//
+	// Example: true
+	RequirePushedAuthorizationRequests *bool `json:"require_pushed_authorization_requests,omitempty"`
+
+	// RequireSignedRequestObject Whether every authorization request must be a signed request object (RFC 9101 §10.5).
+	//
+	// Example: true
+	RequireSignedRequestObject *bool `json:"require_signed_request_object,omitempty"`
+
+	// ResponseModes The response modes that the client may request (FAPI 2.0 Message Signing §5.3.3). If unset, any.
+	//
+	// Example: ["query","form_post"]
+	ResponseModes *[]string `json:"response_modes,omitempty"`
+
+	// ResponseTypes The response types that the client may request (RFC 7591 §2); the order of the words in one does not matter. If unset, they follow from the grant types.
+	//
+	// Example: ["code"]
+	ResponseTypes *[]string `json:"response_types,omitempty"`
+
+	// Scope The scopes that the client may request, separated by single spaces (RFC 6749 §3.3).
+	//
+	// Example: openid profile
+	Scope *string `json:"scope,omitempty"`
+
+	// SectorIdentifierURI The https location of a JSON array with the redirect URIs that share pairwise subjects (OpenID Connect Registration §5).
+	//
+	// Example: https://example.com/sector.json
+	SectorIdentifierURI *string `json:"sector_identifier_uri,omitempty"`
+
+	// SoftwareID The identifier of the software, the same for all its instances (RFC 7591 §2).
+	//
+	// Example: 4NRB1-0XZABZI9E6-5SM3R
+	SoftwareID *string `json:"software_id,omitempty"`
+
+	// SoftwareStatement The software statement of the client, as it was received.
+	//
+	// Example: eyJhbGciOiJQUzI1NiJ9.e30.c2ln
+	SoftwareStatement *string `json:"software_statement,omitempty"`
+
+	// SoftwareVersion The version of the software (RFC 7591 §2).
+	//
+	// Example: 2.1.0
+	SoftwareVersion *string `json:"software_version,omitempty"`
+
+	// SubjectType `public` or `pairwise`: which `sub` the client receives (OpenID Connect Registration §2). If unset, `public`.
+	//
+	// Example: pairwise
+	SubjectType *string `json:"subject_type,omitempty"`
+
+	// TLSClientAuthSanDNS The expected DNS name in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: app.example.com
+	TLSClientAuthSanDNS *string `json:"tls_client_auth_san_dns,omitempty"`
+
+	// TLSClientAuthSanEmail The expected e-mail address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: app@example.com
+	TLSClientAuthSanEmail *string `json:"tls_client_auth_san_email,omitempty"`
+
+	// TLSClientAuthSanIP The expected IP address in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: 192.0.2.1
+	TLSClientAuthSanIP *string `json:"tls_client_auth_san_ip,omitempty"`
+
+	// TLSClientAuthSanURI The expected URI in the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: https://app.example.com
+	TLSClientAuthSanURI *string `json:"tls_client_auth_san_uri,omitempty"`
+
+	// TLSClientAuthSubjectDn The expected subject distinguished name of the certificate; for `tls_client_auth`, exactly one of these five (RFC 8705 §2.1.2).
+	//
+	// Example: CN=app,O=Example,C=DE
+	TLSClientAuthSubjectDn *string `json:"tls_client_auth_subject_dn,omitempty"`
+
+	// TLSClientCertificateBoundAccessTokens Whether access tokens must be bound to the certificate of the client (RFC 8705 §3.4).
+	//
+	// Example: true
+	TLSClientCertificateBoundAccessTokens *bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthMethod How the client authenticates: the first of `client_auth_methods`.
+	//
+	// Example: client_secret_basic
+	TokenEndpointAuthMethod *string `json:"token_endpoint_auth_method,omitempty"`
+
+	// TokenEndpointAuthSigningAlg The JWS algorithm that must sign the client assertions of `private_key_jwt` (OpenID Connect Registration §2). If unset, any that the keys of the client can verify.
+	//
+	// Example: ES256
+	TokenEndpointAuthSigningAlg *string `json:"token_endpoint_auth_signing_alg,omitempty"`
+
+	// TosURI The URL of the terms of service (RFC 7591 §2, `tos_uri`).
+	//
+	// Example: https://app.example.com/terms
+	TosURI *string `json:"tos_uri,omitempty"`
+
+	// UseMtlsEndpointAliases Whether the client uses the `mtls_endpoint_aliases` of the server (FAPI 2.0 Security Profile §5.2.2.1.1).
+	//
+	// Example: true
+	UseMtlsEndpointAliases *bool `json:"use_mtls_endpoint_aliases,omitempty"`
+
+	// UserinfoEncryptedResponseAlg The JWE `alg` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, they are not encrypted.
+	//
+	// Example: RSA-OAEP-256
+	UserinfoEncryptedResponseAlg *string `json:"userinfo_encrypted_response_alg,omitempty"`
+
+	// UserinfoEncryptedResponseEnc The JWE `enc` that encrypts userinfo responses for the client (OpenID Connect Registration §2). If unset, `A128CBC-HS256`.
+	//
+	// Example: A256GCM
+	UserinfoEncryptedResponseEnc *string `json:"userinfo_encrypted_response_enc,omitempty"`
+
+	// UserinfoSignedResponseAlg The JWS algorithm that signs userinfo responses for the client (OpenID Connect Registration §2).
+	//
+	// Example: PS256
+	UserinfoSignedResponseAlg *string `json:"userinfo_signed_response_alg,omitempty"`
+
+	// Warnings Accepted settings that the specifications advise against, and values that were replaced; at most the first 100.
+	Warnings *[]Finding `json:"warnings,omitempty"`
+}
+
+// Registration How a client registered itself, and what it may manage. Absent for a client that administrators created and manage alone.
+type Registration struct {
+	// Document The client ID metadata document that an administrator approved.
+	Document *ApprovedDocument `json:"document,omitempty"`
+
+	// FirstSeenAt When an authorization server first reported that it used the client. Absent if none has.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	FirstSeenAt *string `json:"first_seen_at,omitempty"`
+
+	// IssuedBy The subject of the administrator who created the token.
+	//
+	// Example: alice
+	IssuedBy *string `json:"issued_by,omitempty"`
+
+	// LastSeenAt When an authorization server last reported that it used the client, to within an hour. Absent if none has.
+	//
+	// Example: 2026-04-16T08:00:00Z
+	LastSeenAt *string `json:"last_seen_at,omitempty"`
+
+	// Locks The fields that an administrator changed, which the client cannot change.
+	//
+	// Example: ["name"]
+	Locks *[]string `json:"locks,omitempty"`
+
+	// Managed Whether the client has a registration access token.
+	//
+	// Example: true
+	Managed *bool `json:"managed,omitempty"`
+
+	// Policy What clients may register, and what is written to each of them. A key that is omitted does not narrow the policy of the tenant.
+	Policy *RegistrationPolicy `json:"policy,omitempty"`
+
+	// SoftwareID The software, according to the software statement.
+	//
+	// Example: 4NRB1-0XZABZI9E6-5SM3R
+	SoftwareID *string `json:"software_id,omitempty"`
+
+	// StatementIssuer The issuer of the software statement.
+	//
+	// Example: https://directory.example.com
+	StatementIssuer *string `json:"statement_issuer,omitempty"`
+
+	// TokenID The initial access token that it was registered with.
+	//
+	// Example: rt_abc123
+	TokenID *string `json:"token_id,omitempty"`
+
+	// Via How the client came into the registry: `admin`, `open`, `initial_access_token`, `software_statement` or `document`.
+	//
+	// Example: initial_access_token
+	Via *string `json:"via,omitempty"`
+}
+
+// RegistrationError The rejection of a registration request (RFC 7591 §3.2.2, RFC 6750 §3.1).
+type RegistrationError struct {
+	// Error `invalid_redirect_uri`, `invalid_client_metadata`, `invalid_software_statement`, `unapproved_software_statement`, `invalid_token`, `access_denied`, `temporarily_unavailable`, `invalid_request` or `server_error`.
+	//
+	// Example: invalid_client_metadata
+	Error *string `json:"error,omitempty"`
+
+	// ErrorDescription The first violation, and how many more there are, in ASCII.
+	//
+	// Example: client_name must be a string
+	ErrorDescription *string `json:"error_description,omitempty"`
+
+	// Violations All violations, at most the first 100. `field` is a JSON Pointer in the standard names.
+	Violations *[]Finding `json:"violations,omitempty"`
+
+	// ViolationsOmitted The number of violations that are not listed; absent if all are listed.
+	//
+	// Example: 17
+	ViolationsOmitted *int64 `json:"violations_omitted,omitempty"`
+}
+
+// RegistrationPolicy What clients may register, and what is written to each of them. A key that is omitted does not narrow the policy of the tenant.
+type RegistrationPolicy struct {
+	// AccessTokenLifetime Written to each client, in seconds.
+	//
+	// Example: 300
+	AccessTokenLifetime *int64 `json:"access_token_lifetime,omitempty"`
+
+	// AuthMethods Authentication methods, in order of preference.
+	//
+	// Example: ["none"]
+	AuthMethods *[]string `json:"auth_methods,omitempty"`
+
+	// AuthorizationDetailsTypes Types of authorization details.
+	//
+	// Example: ["payment"]
+	AuthorizationDetailsTypes *[]string `json:"authorization_details_types,omitempty"`
+
+	// DefaultScopes The scopes of a client that requests none.
+	//
+	// Example: ["openid"]
+	DefaultScopes *[]string `json:"default_scopes,omitempty"`
+
+	// Dpop Forces tokens bound to a DPoP key on.
+	//
+	// Example: true
+	Dpop *bool `json:"dpop,omitempty"`
+
+	// Grants Grant types.
+	//
+	// Example: ["authorization_code"]
+	Grants *[]string `json:"grants,omitempty"`
+
+	// IDTokenLifetime Written to each client, in seconds.
+	//
+	// Example: 300
+	IDTokenLifetime *int64 `json:"id_token_lifetime,omitempty"`
+
+	// InitialStatus `active`, or `suspended` until an administrator activates the client.
+	//
+	// Example: active
+	InitialStatus *string `json:"initial_status,omitempty"`
+
+	// Issuers The issuers of software statements that are accepted, by their `iss`.
+	//
+	// Example: ["https://directory.example.com"]
+	Issuers *[]string `json:"issuers,omitempty"`
+
+	// Labels Labels that are written to each client.
+	//
+	// Example: {"example.com/tier":"gold"}
+	Labels *map[string]string `json:"labels,omitempty"`
+
+	// LinkHosts Whether links must be on the host of a redirect URI: `require`, `warn` or `off`.
+	//
+	// Example: warn
+	LinkHosts *string `json:"link_hosts,omitempty"`
+
+	// Management Whether the client gets a registration access token; default true.
+	//
+	// Example: true
+	Management *bool `json:"management,omitempty"`
+
+	// MaxClients The maximum number of clients that registered themselves and are not deleted: with the token or, for a tenant, in total.
+	//
+	// Example: 100
+	MaxClients *int64 `json:"max_clients,omitempty"`
+
+	// Mtls Forces tokens bound to a certificate on.
+	//
+	// Example: true
+	Mtls *bool `json:"mtls,omitempty"`
+
+	// Owner The owner that is written to each client.
+	//
+	// Example: payments
+	Owner *string `json:"owner,omitempty"`
+
+	// Par Forces pushed authorization requests on.
+	//
+	// Example: true
+	Par *bool `json:"par,omitempty"`
+
+	// Profile The FAPI profile that is forced on.
+	//
+	// Example: fapi2-security
+	Profile *string `json:"profile,omitempty"`
+
+	// RedirectHosts Hosts of redirect URIs: exact ones, or `*.` and a domain.
+	//
+	// Example: ["*.example.com"]
+	RedirectHosts *[]string `json:"redirect_hosts,omitempty"`
+
+	// RedirectKinds Kinds of redirect URIs: `https`, `loopback`, `private-use`.
+	//
+	// Example: ["https"]
+	RedirectKinds *[]string `json:"redirect_kinds,omitempty"`
+
+	// RefreshTokenLifetime Written to each client, in seconds.
+	//
+	// Example: 300
+	RefreshTokenLifetime *int64 `json:"refresh_token_lifetime,omitempty"`
+
+	// RequirePkce Forces PKCE on.
+	//
+	// Example: true
+	RequirePkce *bool `json:"require_pkce,omitempty"`
+
+	// Resources What the parameter `resource` may name.
+	//
+	// Example: ["https://api.example.com"]
+	Resources *[]string `json:"resources,omitempty"`
+
+	// ResponseTypes Response types.
+	//
+	// Example: ["code"]
+	ResponseTypes *[]string `json:"response_types,omitempty"`
+
+	// RotateOnUpdate Whether each update replaces the registration access token.
+	//
+	// Example: true
+	RotateOnUpdate *bool `json:"rotate_on_update,omitempty"`
+
+	// Scopes Scopes.
+	//
+	// Example: ["openid"]
+	Scopes *[]string `json:"scopes,omitempty"`
+
+	// SecretTTL How long secrets are valid, in seconds; if omitted, they do not end.
+	//
+	// Example: 7776000
+	SecretTTL *int64 `json:"secret_ttl,omitempty"`
+
+	// SignedRequests Forces signed request objects on.
+	//
+	// Example: true
+	SignedRequests *bool `json:"signed_requests,omitempty"`
+
+	// Statement Whether registrations have a software statement: `none` (one with it is rejected), `optional` or `required`.
+	//
+	// Example: none
+	Statement *string `json:"statement,omitempty"`
+}
+
+// RegistrationTokenDetailResponse The success envelope around a new token.
+type RegistrationTokenDetailResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data An initial access token.
+	Data *InitialAccessToken `json:"data,omitempty"`
+
+	// Message Human-readable summary.
+	//
+	// Example: token created
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp The time of the response, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
+// RegistrationTokenList A page of initial access tokens.
+type RegistrationTokenList struct {
+	// Next The `after` of the next page; absent at the end.
+	//
+	// Example: rt_abc123
+	Next *string `json:"next,omitempty"`
+
+	// Tokens The tokens, in the order of their ids.
+	Tokens *[]InitialAccessToken `json:"tokens,omitempty"`
+}
+
+// RegistrationTokenListResponse The success envelope around initial access tokens.
+type RegistrationTokenListResponse struct {
+	// Code 0 on success.
+	//
+	// Example: 0
+	Code *int32 `json:"code,omitempty"`
+
+	// Data A page of initial access tokens.
+	Data *RegistrationTokenList `json:"data,omitempty"`
+
+	// Message Human-readable summary.
+	//
+	// Example: tokens found
+	Message *string `json:"message,omitempty"`
+
+	// Timestamp The time of the response, RFC 3339 in UTC.
+	//
+	// Example: 2026-04-15T10:30:00Z
+	Timestamp *string `json:"timestamp,omitempty"`
+}
+
 // Revision One change of a client.
 type Revision struct {
-	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret` or `expire_secret`.
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret`, `expire_secret`, `issue_registration_token`, `rotate_registration_token`, `revoke_registration_token`, `delete_locks`, `approve_document` or `document_changed`.
 	//
 	// Example: update
 	Action *string `json:"action,omitempty"`
@@ -3190,7 +4506,7 @@ type Revision struct {
 
 // RevisionDetail A client as it was after a revision.
 type RevisionDetail struct {
-	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret` or `expire_secret`.
+	// Action `create`, `update`, `delete`, `restore`, `revert`, `purge`, `create_secret`, `rotate_secret`, `delete_secret`, `expire_secret`, `issue_registration_token`, `rotate_registration_token`, `revoke_registration_token`, `delete_locks`, `approve_document` or `document_changed`.
 	//
 	// Example: update
 	Action *string `json:"action,omitempty"`
@@ -3538,6 +4854,9 @@ type SimpleResponse struct {
 	// Example: 404
 	Code *int32 `json:"code,omitempty"`
 
+	// Document The client ID metadata document that defines a client.
+	Document *ClientDocument `json:"document,omitempty"`
+
 	// Error Only for a client that is not authenticated: `invalid_client` (RFC 6749 §5.2).
 	//
 	// Example: invalid_client
@@ -3548,7 +4867,7 @@ type SimpleResponse struct {
 	// Example: client not found
 	Message *string `json:"message,omitempty"`
 
-	// Reason Only with `error`: why the client is not authenticated, such as `method_not_registered`. It is for the log and the operator of the authorization server; the client must not see it.
+	// Reason With `error`: why the client is not authenticated, such as `method_not_registered`. It is for the log and the operator of the authorization server; the client must not see it. For a client ID metadata document that is not usable: `denied`, `unreachable`, `malformed` or `refused`.
 	//
 	// Example: method_not_registered
 	Reason *string `json:"reason,omitempty"`
@@ -4081,6 +5400,15 @@ type Profile = ProfileName
 // RedirectHost defines model for RedirectHost.
 type RedirectHost = string
 
+// RegistrationDryRun defines model for RegistrationDryRun.
+type RegistrationDryRun = bool
+
+// RegistrationIdempotencyKey defines model for RegistrationIdempotencyKey.
+type RegistrationIdempotencyKey = string
+
+// RegistrationToken defines model for RegistrationToken.
+type RegistrationToken = string
+
 // RestoredStatus defines model for RestoredStatus.
 type RestoredStatus string
 
@@ -4111,8 +5439,20 @@ type TenantID = string
 // Tenants defines model for Tenants.
 type Tenants string
 
+// TokenID defines model for TokenId.
+type TokenID = string
+
+// TokensAfter defines model for TokensAfter.
+type TokensAfter = string
+
+// TokensLimit defines model for TokensLimit.
+type TokensLimit = int32
+
 // UpdatedSince defines model for UpdatedSince.
 type UpdatedSince = time.Time
+
+// Via defines model for Via.
+type Via string
 
 // Wait defines model for Wait.
 type Wait = int32
@@ -4132,6 +5472,9 @@ type InternalServerError = SimpleResponse
 // InvalidClient An error.
 type InvalidClient = SimpleResponse
 
+// NoRegistration An error.
+type NoRegistration = SimpleResponse
+
 // NotFound An error.
 type NotFound = SimpleResponse
 
@@ -4140,6 +5483,18 @@ type PayloadTooLarge = SimpleResponse
 
 // PreconditionFailed An error.
 type PreconditionFailed = SimpleResponse
+
+// RegistrationForbidden The rejection of a registration request (RFC 7591 §3.2.2, RFC 6750 §3.1).
+type RegistrationForbidden = RegistrationError
+
+// RegistrationRejected The rejection of a registration request (RFC 7591 §3.2.2, RFC 6750 §3.1).
+type RegistrationRejected = RegistrationError
+
+// RegistrationRetry The rejection of a registration request (RFC 7591 §3.2.2, RFC 6750 §3.1).
+type RegistrationRetry = RegistrationError
+
+// RegistrationUnauthorized The rejection of a registration request (RFC 7591 §3.2.2, RFC 6750 §3.1).
+type RegistrationUnauthorized = RegistrationError
 
 // RequestTimeout An error.
 type RequestTimeout = SimpleResponse
@@ -4163,6 +5518,13 @@ type AuthenticateClientParams struct {
 	// defaults may change with a new version or configuration of the service, without a new revision of a client.
 	Effective *Effective `form:"effective,omitempty" json:"effective,omitempty"`
 
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// GetAuthorizationServerMetadataParams defines parameters for GetAuthorizationServerMetadata.
+type GetAuthorizationServerMetadataParams struct {
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
@@ -4209,6 +5571,34 @@ type ListChangesParamsTenants string
 
 // ListChangesParamsFormat defines parameters for ListChanges.
 type ListChangesParamsFormat string
+
+// GetClientMetadataParams defines parameters for GetClientMetadata.
+type GetClientMetadataParams struct {
+	// ClientID The URL of the document. For example `https://app.example.com/oauth/client.json`.
+	ClientID string `form:"client_id" json:"client_id"`
+
+	// Format The form of clients in the response. `clientele` is the form of all other operations. `rfc7591` is `ClientMetadata`:
+	// the standard names of RFC 7591, for authorization servers. Its media type is
+	// `application/vnd.clientele.rfc7591+json`.
+	Format *GetClientMetadataParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// GetClientMetadataParamsFormat defines parameters for GetClientMetadata.
+type GetClientMetadataParamsFormat string
+
+// ApproveClientMetadataParams defines parameters for ApproveClientMetadata.
+type ApproveClientMetadataParams struct {
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+}
 
 // ListClientsParams defines parameters for ListClients.
 type ListClientsParams struct {
@@ -4258,6 +5648,13 @@ type ListClientsParams struct {
 	// Label The name of a label that the client has, or the name, `=` and the value. For example `example.com/tier=gold`.
 	Label *Label `form:"label,omitempty" json:"label,omitempty"`
 
+	// Via How the client came into the registry: `open`, `initial_access_token`, `software_statement` or `document`. Clients
+	// that administrators created are found by none. For example `initial_access_token`.
+	Via *ListClientsParamsVia `form:"via,omitempty" json:"via,omitempty"`
+
+	// RegistrationToken The id of the initial access token that the client was registered with. For example `rt_abc123`.
+	RegistrationToken *RegistrationToken `form:"registration_token,omitempty" json:"registration_token,omitempty"`
+
 	// Format The form of clients in the response. `clientele` is the form of all other operations. `rfc7591` is `ClientMetadata`:
 	// the standard names of RFC 7591, for authorization servers. Its media type is
 	// `application/vnd.clientele.rfc7591+json`.
@@ -4282,6 +5679,9 @@ type ListClientsParams struct {
 
 // ListClientsParamsStatus defines parameters for ListClients.
 type ListClientsParamsStatus string
+
+// ListClientsParamsVia defines parameters for ListClients.
+type ListClientsParamsVia string
 
 // ListClientsParamsFormat defines parameters for ListClients.
 type ListClientsParamsFormat string
@@ -4414,6 +5814,69 @@ type GetClientKeysParams struct {
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// DeleteClientLocksParams defines parameters for DeleteClientLocks.
+type DeleteClientLocksParams struct {
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// RevokeClientRegistrationTokenParams defines parameters for RevokeClientRegistrationToken.
+type RevokeClientRegistrationTokenParams struct {
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// IssueClientRegistrationTokenParams defines parameters for IssueClientRegistrationToken.
+type IssueClientRegistrationTokenParams struct {
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // RestoreClientParams defines parameters for RestoreClient.
@@ -4583,6 +6046,13 @@ type DeleteSecretParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ReportClientSeenParams defines parameters for ReportClientSeen.
+type ReportClientSeenParams struct {
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
 // VerifySecretParams defines parameters for VerifySecret.
 type VerifySecretParams struct {
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
@@ -4599,6 +6069,49 @@ type CheckComplianceParams struct {
 	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
 	// another one. For example `tenant_abc123`.
 	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// ListRegistrationTokensParams defines parameters for ListRegistrationTokens.
+type ListRegistrationTokensParams struct {
+	// After The `next` of the previous response. For example `rt_abc123`.
+	After *TokensAfter `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit Maximum number of tokens in a response; default 100. For example `100`.
+	Limit *TokensLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+}
+
+// CreateRegistrationTokenParams defines parameters for CreateRegistrationToken.
+type CreateRegistrationTokenParams struct {
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
+
+	// IdempotencyKey A key the caller generates for each operation and repeats when retrying it. Within 24 hours the same request with
+	// the same key takes effect only once: the response to a retry reports the first result, with
+	// `Idempotent-Replayed: true` and without the secret's value, which is not stored. The same key with a different
+	// request is rejected with 409. Two requests are the same if their method, path, query, body (byte for byte),
+	// `If-Match`, `If-None-Match` and `X-Change-Reason` are the same. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteRegistrationTokenParams defines parameters for DeleteRegistrationToken.
+type DeleteRegistrationTokenParams struct {
+	// SuspendClients `true` also suspends every client that was registered with the token.
+	SuspendClients *bool `form:"suspend_clients,omitempty" json:"suspend_clients,omitempty"`
+
+	// XTenantID The tenant to act in; default: the tenant of the access token. Only callers with the platform role may select
+	// another one. For example `tenant_abc123`.
+	XTenantID *TenantID `json:"X-Tenant-Id,omitempty"`
+
+	// XChangeReason The reason for the change, for the history. For example `ticket 4711`.
+	XChangeReason *ChangeReason `json:"X-Change-Reason,omitempty"`
 }
 
 // ListRulesParams defines parameters for ListRules.
@@ -4653,8 +6166,40 @@ type GetPublicKeysParams struct {
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
+// RegisterClientParams defines parameters for RegisterClient.
+type RegisterClientParams struct {
+	// DryRun `true` runs all checks and returns the client that would be registered, without a `client_id`, but registers nothing
+	// and uses nothing up.
+	DryRun *RegistrationDryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey As for the operations of the admin API. It requires an initial access token. The response to a retry has neither the
+	// secret nor the registration access token, which are not stored. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	IdempotencyKey *RegistrationIdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteRegistrationParams defines parameters for DeleteRegistration.
+type DeleteRegistrationParams struct {
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateRegistrationParams defines parameters for UpdateRegistration.
+type UpdateRegistrationParams struct {
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // AuthenticateClientJSONRequestBody defines body for AuthenticateClient for application/json ContentType.
 type AuthenticateClientJSONRequestBody = AuthenticateClientRequest
+
+// ApproveClientMetadataJSONRequestBody defines body for ApproveClientMetadata for application/json ContentType.
+type ApproveClientMetadataJSONRequestBody = ApproveClientMetadataRequest
 
 // CreateClientJSONRequestBody defines body for CreateClient for application/json ContentType.
 type CreateClientJSONRequestBody = CreateClientRequest
@@ -4673,6 +6218,1028 @@ type VerifySecretJSONRequestBody = VerifySecretRequest
 
 // CheckComplianceJSONRequestBody defines body for CheckCompliance for application/json ContentType.
 type CheckComplianceJSONRequestBody = CreateClientRequest
+
+// CreateRegistrationTokenJSONRequestBody defines body for CreateRegistrationToken for application/json ContentType.
+type CreateRegistrationTokenJSONRequestBody = CreateRegistrationTokenRequest
+
+// RegisterClientJSONRequestBody defines body for RegisterClient for application/json ContentType.
+type RegisterClientJSONRequestBody = ClientRegistration
+
+// UpdateRegistrationJSONRequestBody defines body for UpdateRegistration for application/json ContentType.
+type UpdateRegistrationJSONRequestBody = ClientRegistration
+
+// Getter for additional properties for ClientRegistration. Returns the specified
+// element and whether it was found
+func (a ClientRegistration) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for ClientRegistration
+func (a *ClientRegistration) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for ClientRegistration to handle AdditionalProperties
+func (a *ClientRegistration) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["application_type"]; found {
+		err = json.Unmarshal(raw, &a.ApplicationType)
+		if err != nil {
+			return fmt.Errorf("error reading 'application_type': %w", err)
+		}
+		delete(object, "application_type")
+	}
+
+	if raw, found := object["authorization_details_types"]; found {
+		err = json.Unmarshal(raw, &a.AuthorizationDetailsTypes)
+		if err != nil {
+			return fmt.Errorf("error reading 'authorization_details_types': %w", err)
+		}
+		delete(object, "authorization_details_types")
+	}
+
+	if raw, found := object["authorization_encrypted_response_alg"]; found {
+		err = json.Unmarshal(raw, &a.AuthorizationEncryptedResponseAlg)
+		if err != nil {
+			return fmt.Errorf("error reading 'authorization_encrypted_response_alg': %w", err)
+		}
+		delete(object, "authorization_encrypted_response_alg")
+	}
+
+	if raw, found := object["authorization_encrypted_response_enc"]; found {
+		err = json.Unmarshal(raw, &a.AuthorizationEncryptedResponseEnc)
+		if err != nil {
+			return fmt.Errorf("error reading 'authorization_encrypted_response_enc': %w", err)
+		}
+		delete(object, "authorization_encrypted_response_enc")
+	}
+
+	if raw, found := object["authorization_signed_response_alg"]; found {
+		err = json.Unmarshal(raw, &a.AuthorizationSignedResponseAlg)
+		if err != nil {
+			return fmt.Errorf("error reading 'authorization_signed_response_alg': %w", err)
+		}
+		delete(object, "authorization_signed_response_alg")
+	}
+
+	if raw, found := object["backchannel_authentication_request_signing_alg"]; found {
+		err = json.Unmarshal(raw, &a.BackchannelAuthenticationRequestSigningAlg)
+		if err != nil {
+			return fmt.Errorf("error reading 'backchannel_authentication_request_signing_alg': %w", err)
+		}
+		delete(object, "backchannel_authentication_request_signing_alg")
+	}
+
+	if raw, found := object["backchannel_client_notification_endpoint"]; found {
+		err = json.Unmarshal(raw, &a.BackchannelClientNotificationEndpoint)
+		if err != nil {
+			return fmt.Errorf("error reading 'backchannel_client_notification_endpoint': %w", err)
+		}
+		delete(object, "backchannel_client_notification_endpoint")
+	}
+
+	if raw, found := object["backchannel_logout_session_required"]; found {
+		err = json.Unmarshal(raw, &a.BackchannelLogoutSessionRequired)
+		if err != nil {
+			return fmt.Errorf("error reading 'backchannel_logout_session_required': %w", err)
+		}
+		delete(object, "backchannel_logout_session_required")
+	}
+
+	if raw, found := object["backchannel_logout_uri"]; found {
+		err = json.Unmarshal(raw, &a.BackchannelLogoutURI)
+		if err != nil {
+			return fmt.Errorf("error reading 'backchannel_logout_uri': %w", err)
+		}
+		delete(object, "backchannel_logout_uri")
+	}
+
+	if raw, found := object["backchannel_token_delivery_mode"]; found {
+		err = json.Unmarshal(raw, &a.BackchannelTokenDeliveryMode)
+		if err != nil {
+			return fmt.Errorf("error reading 'backchannel_token_delivery_mode': %w", err)
+		}
+		delete(object, "backchannel_token_delivery_mode")
+	}
+
+	if raw, found := object["backchannel_user_code_parameter"]; found {
+		err = json.Unmarshal(raw, &a.BackchannelUserCodeParameter)
+		if err != nil {
+			return fmt.Errorf("error reading 'backchannel_user_code_parameter': %w", err)
+		}
+		delete(object, "backchannel_user_code_parameter")
+	}
+
+	if raw, found := object["client_id"]; found {
+		err = json.Unmarshal(raw, &a.ClientID)
+		if err != nil {
+			return fmt.Errorf("error reading 'client_id': %w", err)
+		}
+		delete(object, "client_id")
+	}
+
+	if raw, found := object["client_name"]; found {
+		err = json.Unmarshal(raw, &a.ClientName)
+		if err != nil {
+			return fmt.Errorf("error reading 'client_name': %w", err)
+		}
+		delete(object, "client_name")
+	}
+
+	if raw, found := object["client_secret"]; found {
+		err = json.Unmarshal(raw, &a.ClientSecret)
+		if err != nil {
+			return fmt.Errorf("error reading 'client_secret': %w", err)
+		}
+		delete(object, "client_secret")
+	}
+
+	if raw, found := object["client_uri"]; found {
+		err = json.Unmarshal(raw, &a.ClientURI)
+		if err != nil {
+			return fmt.Errorf("error reading 'client_uri': %w", err)
+		}
+		delete(object, "client_uri")
+	}
+
+	if raw, found := object["contacts"]; found {
+		err = json.Unmarshal(raw, &a.Contacts)
+		if err != nil {
+			return fmt.Errorf("error reading 'contacts': %w", err)
+		}
+		delete(object, "contacts")
+	}
+
+	if raw, found := object["default_acr_values"]; found {
+		err = json.Unmarshal(raw, &a.DefaultAcrValues)
+		if err != nil {
+			return fmt.Errorf("error reading 'default_acr_values': %w", err)
+		}
+		delete(object, "default_acr_values")
+	}
+
+	if raw, found := object["default_max_age"]; found {
+		err = json.Unmarshal(raw, &a.DefaultMaxAge)
+		if err != nil {
+			return fmt.Errorf("error reading 'default_max_age': %w", err)
+		}
+		delete(object, "default_max_age")
+	}
+
+	if raw, found := object["description"]; found {
+		err = json.Unmarshal(raw, &a.Description)
+		if err != nil {
+			return fmt.Errorf("error reading 'description': %w", err)
+		}
+		delete(object, "description")
+	}
+
+	if raw, found := object["dpop_bound_access_tokens"]; found {
+		err = json.Unmarshal(raw, &a.DpopBoundAccessTokens)
+		if err != nil {
+			return fmt.Errorf("error reading 'dpop_bound_access_tokens': %w", err)
+		}
+		delete(object, "dpop_bound_access_tokens")
+	}
+
+	if raw, found := object["frontchannel_logout_session_required"]; found {
+		err = json.Unmarshal(raw, &a.FrontchannelLogoutSessionRequired)
+		if err != nil {
+			return fmt.Errorf("error reading 'frontchannel_logout_session_required': %w", err)
+		}
+		delete(object, "frontchannel_logout_session_required")
+	}
+
+	if raw, found := object["frontchannel_logout_uri"]; found {
+		err = json.Unmarshal(raw, &a.FrontchannelLogoutURI)
+		if err != nil {
+			return fmt.Errorf("error reading 'frontchannel_logout_uri': %w", err)
+		}
+		delete(object, "frontchannel_logout_uri")
+	}
+
+	if raw, found := object["grant_types"]; found {
+		err = json.Unmarshal(raw, &a.GrantTypes)
+		if err != nil {
+			return fmt.Errorf("error reading 'grant_types': %w", err)
+		}
+		delete(object, "grant_types")
+	}
+
+	if raw, found := object["id_token_encrypted_response_alg"]; found {
+		err = json.Unmarshal(raw, &a.IDTokenEncryptedResponseAlg)
+		if err != nil {
+			return fmt.Errorf("error reading 'id_token_encrypted_response_alg': %w", err)
+		}
+		delete(object, "id_token_encrypted_response_alg")
+	}
+
+	if raw, found := object["id_token_encrypted_response_enc"]; found {
+		err = json.Unmarshal(raw, &a.IDTokenEncryptedResponseEnc)
+		if err != nil {
+			return fmt.Errorf("error reading 'id_token_encrypted_response_enc': %w", err)
+		}
+		delete(object, "id_token_encrypted_response_enc")
+	}
+
+	if raw, found := object["id_token_signed_response_alg"]; found {
+		err = json.Unmarshal(raw, &a.IDTokenSignedResponseAlg)
+		if err != nil {
+			return fmt.Errorf("error reading 'id_token_signed_response_alg': %w", err)
+		}
+		delete(object, "id_token_signed_response_alg")
+	}
+
+	if raw, found := object["initiate_login_uri"]; found {
+		err = json.Unmarshal(raw, &a.InitiateLoginURI)
+		if err != nil {
+			return fmt.Errorf("error reading 'initiate_login_uri': %w", err)
+		}
+		delete(object, "initiate_login_uri")
+	}
+
+	if raw, found := object["introspection_encrypted_response_alg"]; found {
+		err = json.Unmarshal(raw, &a.IntrospectionEncryptedResponseAlg)
+		if err != nil {
+			return fmt.Errorf("error reading 'introspection_encrypted_response_alg': %w", err)
+		}
+		delete(object, "introspection_encrypted_response_alg")
+	}
+
+	if raw, found := object["introspection_encrypted_response_enc"]; found {
+		err = json.Unmarshal(raw, &a.IntrospectionEncryptedResponseEnc)
+		if err != nil {
+			return fmt.Errorf("error reading 'introspection_encrypted_response_enc': %w", err)
+		}
+		delete(object, "introspection_encrypted_response_enc")
+	}
+
+	if raw, found := object["introspection_signed_response_alg"]; found {
+		err = json.Unmarshal(raw, &a.IntrospectionSignedResponseAlg)
+		if err != nil {
+			return fmt.Errorf("error reading 'introspection_signed_response_alg': %w", err)
+		}
+		delete(object, "introspection_signed_response_alg")
+	}
+
+	if raw, found := object["jwks"]; found {
+		err = json.Unmarshal(raw, &a.Jwks)
+		if err != nil {
+			return fmt.Errorf("error reading 'jwks': %w", err)
+		}
+		delete(object, "jwks")
+	}
+
+	if raw, found := object["jwks_uri"]; found {
+		err = json.Unmarshal(raw, &a.JwksURI)
+		if err != nil {
+			return fmt.Errorf("error reading 'jwks_uri': %w", err)
+		}
+		delete(object, "jwks_uri")
+	}
+
+	if raw, found := object["logo_uri"]; found {
+		err = json.Unmarshal(raw, &a.LogoURI)
+		if err != nil {
+			return fmt.Errorf("error reading 'logo_uri': %w", err)
+		}
+		delete(object, "logo_uri")
+	}
+
+	if raw, found := object["policy_uri"]; found {
+		err = json.Unmarshal(raw, &a.PolicyURI)
+		if err != nil {
+			return fmt.Errorf("error reading 'policy_uri': %w", err)
+		}
+		delete(object, "policy_uri")
+	}
+
+	if raw, found := object["post_logout_redirect_uris"]; found {
+		err = json.Unmarshal(raw, &a.PostLogoutRedirectUris)
+		if err != nil {
+			return fmt.Errorf("error reading 'post_logout_redirect_uris': %w", err)
+		}
+		delete(object, "post_logout_redirect_uris")
+	}
+
+	if raw, found := object["redirect_uris"]; found {
+		err = json.Unmarshal(raw, &a.RedirectUris)
+		if err != nil {
+			return fmt.Errorf("error reading 'redirect_uris': %w", err)
+		}
+		delete(object, "redirect_uris")
+	}
+
+	if raw, found := object["request_object_encryption_alg"]; found {
+		err = json.Unmarshal(raw, &a.RequestObjectEncryptionAlg)
+		if err != nil {
+			return fmt.Errorf("error reading 'request_object_encryption_alg': %w", err)
+		}
+		delete(object, "request_object_encryption_alg")
+	}
+
+	if raw, found := object["request_object_encryption_enc"]; found {
+		err = json.Unmarshal(raw, &a.RequestObjectEncryptionEnc)
+		if err != nil {
+			return fmt.Errorf("error reading 'request_object_encryption_enc': %w", err)
+		}
+		delete(object, "request_object_encryption_enc")
+	}
+
+	if raw, found := object["request_object_signing_alg"]; found {
+		err = json.Unmarshal(raw, &a.RequestObjectSigningAlg)
+		if err != nil {
+			return fmt.Errorf("error reading 'request_object_signing_alg': %w", err)
+		}
+		delete(object, "request_object_signing_alg")
+	}
+
+	if raw, found := object["request_uris"]; found {
+		err = json.Unmarshal(raw, &a.RequestUris)
+		if err != nil {
+			return fmt.Errorf("error reading 'request_uris': %w", err)
+		}
+		delete(object, "request_uris")
+	}
+
+	if raw, found := object["require_auth_time"]; found {
+		err = json.Unmarshal(raw, &a.RequireAuthTime)
+		if err != nil {
+			return fmt.Errorf("error reading 'require_auth_time': %w", err)
+		}
+		delete(object, "require_auth_time")
+	}
+
+	if raw, found := object["require_pushed_authorization_requests"]; found {
+		err = json.Unmarshal(raw, &a.RequirePushedAuthorizationRequests)
+		if err != nil {
+			return fmt.Errorf("error reading 'require_pushed_authorization_requests': %w", err)
+		}
+		delete(object, "require_pushed_authorization_requests")
+	}
+
+	if raw, found := object["require_signed_request_object"]; found {
+		err = json.Unmarshal(raw, &a.RequireSignedRequestObject)
+		if err != nil {
+			return fmt.Errorf("error reading 'require_signed_request_object': %w", err)
+		}
+		delete(object, "require_signed_request_object")
+	}
+
+	if raw, found := object["response_modes"]; found {
+		err = json.Unmarshal(raw, &a.ResponseModes)
+		if err != nil {
+			return fmt.Errorf("error reading 'response_modes': %w", err)
+		}
+		delete(object, "response_modes")
+	}
+
+	if raw, found := object["response_types"]; found {
+		err = json.Unmarshal(raw, &a.ResponseTypes)
+		if err != nil {
+			return fmt.Errorf("error reading 'response_types': %w", err)
+		}
+		delete(object, "response_types")
+	}
+
+	if raw, found := object["scope"]; found {
+		err = json.Unmarshal(raw, &a.Scope)
+		if err != nil {
+			return fmt.Errorf("error reading 'scope': %w", err)
+		}
+		delete(object, "scope")
+	}
+
+	if raw, found := object["sector_identifier_uri"]; found {
+		err = json.Unmarshal(raw, &a.SectorIdentifierURI)
+		if err != nil {
+			return fmt.Errorf("error reading 'sector_identifier_uri': %w", err)
+		}
+		delete(object, "sector_identifier_uri")
+	}
+
+	if raw, found := object["software_id"]; found {
+		err = json.Unmarshal(raw, &a.SoftwareID)
+		if err != nil {
+			return fmt.Errorf("error reading 'software_id': %w", err)
+		}
+		delete(object, "software_id")
+	}
+
+	if raw, found := object["software_statement"]; found {
+		err = json.Unmarshal(raw, &a.SoftwareStatement)
+		if err != nil {
+			return fmt.Errorf("error reading 'software_statement': %w", err)
+		}
+		delete(object, "software_statement")
+	}
+
+	if raw, found := object["software_version"]; found {
+		err = json.Unmarshal(raw, &a.SoftwareVersion)
+		if err != nil {
+			return fmt.Errorf("error reading 'software_version': %w", err)
+		}
+		delete(object, "software_version")
+	}
+
+	if raw, found := object["subject_type"]; found {
+		err = json.Unmarshal(raw, &a.SubjectType)
+		if err != nil {
+			return fmt.Errorf("error reading 'subject_type': %w", err)
+		}
+		delete(object, "subject_type")
+	}
+
+	if raw, found := object["tls_client_auth_san_dns"]; found {
+		err = json.Unmarshal(raw, &a.TLSClientAuthSanDNS)
+		if err != nil {
+			return fmt.Errorf("error reading 'tls_client_auth_san_dns': %w", err)
+		}
+		delete(object, "tls_client_auth_san_dns")
+	}
+
+	if raw, found := object["tls_client_auth_san_email"]; found {
+		err = json.Unmarshal(raw, &a.TLSClientAuthSanEmail)
+		if err != nil {
+			return fmt.Errorf("error reading 'tls_client_auth_san_email': %w", err)
+		}
+		delete(object, "tls_client_auth_san_email")
+	}
+
+	if raw, found := object["tls_client_auth_san_ip"]; found {
+		err = json.Unmarshal(raw, &a.TLSClientAuthSanIP)
+		if err != nil {
+			return fmt.Errorf("error reading 'tls_client_auth_san_ip': %w", err)
+		}
+		delete(object, "tls_client_auth_san_ip")
+	}
+
+	if raw, found := object["tls_client_auth_san_uri"]; found {
+		err = json.Unmarshal(raw, &a.TLSClientAuthSanURI)
+		if err != nil {
+			return fmt.Errorf("error reading 'tls_client_auth_san_uri': %w", err)
+		}
+		delete(object, "tls_client_auth_san_uri")
+	}
+
+	if raw, found := object["tls_client_auth_subject_dn"]; found {
+		err = json.Unmarshal(raw, &a.TLSClientAuthSubjectDn)
+		if err != nil {
+			return fmt.Errorf("error reading 'tls_client_auth_subject_dn': %w", err)
+		}
+		delete(object, "tls_client_auth_subject_dn")
+	}
+
+	if raw, found := object["tls_client_certificate_bound_access_tokens"]; found {
+		err = json.Unmarshal(raw, &a.TLSClientCertificateBoundAccessTokens)
+		if err != nil {
+			return fmt.Errorf("error reading 'tls_client_certificate_bound_access_tokens': %w", err)
+		}
+		delete(object, "tls_client_certificate_bound_access_tokens")
+	}
+
+	if raw, found := object["token_endpoint_auth_method"]; found {
+		err = json.Unmarshal(raw, &a.TokenEndpointAuthMethod)
+		if err != nil {
+			return fmt.Errorf("error reading 'token_endpoint_auth_method': %w", err)
+		}
+		delete(object, "token_endpoint_auth_method")
+	}
+
+	if raw, found := object["token_endpoint_auth_signing_alg"]; found {
+		err = json.Unmarshal(raw, &a.TokenEndpointAuthSigningAlg)
+		if err != nil {
+			return fmt.Errorf("error reading 'token_endpoint_auth_signing_alg': %w", err)
+		}
+		delete(object, "token_endpoint_auth_signing_alg")
+	}
+
+	if raw, found := object["tos_uri"]; found {
+		err = json.Unmarshal(raw, &a.TosURI)
+		if err != nil {
+			return fmt.Errorf("error reading 'tos_uri': %w", err)
+		}
+		delete(object, "tos_uri")
+	}
+
+	if raw, found := object["use_mtls_endpoint_aliases"]; found {
+		err = json.Unmarshal(raw, &a.UseMtlsEndpointAliases)
+		if err != nil {
+			return fmt.Errorf("error reading 'use_mtls_endpoint_aliases': %w", err)
+		}
+		delete(object, "use_mtls_endpoint_aliases")
+	}
+
+	if raw, found := object["userinfo_encrypted_response_alg"]; found {
+		err = json.Unmarshal(raw, &a.UserinfoEncryptedResponseAlg)
+		if err != nil {
+			return fmt.Errorf("error reading 'userinfo_encrypted_response_alg': %w", err)
+		}
+		delete(object, "userinfo_encrypted_response_alg")
+	}
+
+	if raw, found := object["userinfo_encrypted_response_enc"]; found {
+		err = json.Unmarshal(raw, &a.UserinfoEncryptedResponseEnc)
+		if err != nil {
+			return fmt.Errorf("error reading 'userinfo_encrypted_response_enc': %w", err)
+		}
+		delete(object, "userinfo_encrypted_response_enc")
+	}
+
+	if raw, found := object["userinfo_signed_response_alg"]; found {
+		err = json.Unmarshal(raw, &a.UserinfoSignedResponseAlg)
+		if err != nil {
+			return fmt.Errorf("error reading 'userinfo_signed_response_alg': %w", err)
+		}
+		delete(object, "userinfo_signed_response_alg")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for ClientRegistration to handle AdditionalProperties
+func (a ClientRegistration) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.ApplicationType != nil {
+		object["application_type"], err = json.Marshal(a.ApplicationType)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'application_type': %w", err)
+		}
+	}
+
+	if a.AuthorizationDetailsTypes != nil {
+		object["authorization_details_types"], err = json.Marshal(a.AuthorizationDetailsTypes)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'authorization_details_types': %w", err)
+		}
+	}
+
+	if a.AuthorizationEncryptedResponseAlg != nil {
+		object["authorization_encrypted_response_alg"], err = json.Marshal(a.AuthorizationEncryptedResponseAlg)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'authorization_encrypted_response_alg': %w", err)
+		}
+	}
+
+	if a.AuthorizationEncryptedResponseEnc != nil {
+		object["authorization_encrypted_response_enc"], err = json.Marshal(a.AuthorizationEncryptedResponseEnc)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'authorization_encrypted_response_enc': %w", err)
+		}
+	}
+
+	if a.AuthorizationSignedResponseAlg != nil {
+		object["authorization_signed_response_alg"], err = json.Marshal(a.AuthorizationSignedResponseAlg)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'authorization_signed_response_alg': %w", err)
+		}
+	}
+
+	if a.BackchannelAuthenticationRequestSigningAlg != nil {
+		object["backchannel_authentication_request_signing_alg"], err = json.Marshal(a.BackchannelAuthenticationRequestSigningAlg)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'backchannel_authentication_request_signing_alg': %w", err)
+		}
+	}
+
+	if a.BackchannelClientNotificationEndpoint != nil {
+		object["backchannel_client_notification_endpoint"], err = json.Marshal(a.BackchannelClientNotificationEndpoint)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'backchannel_client_notification_endpoint': %w", err)
+		}
+	}
+
+	if a.BackchannelLogoutSessionRequired != nil {
+		object["backchannel_logout_session_required"], err = json.Marshal(a.BackchannelLogoutSessionRequired)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'backchannel_logout_session_required': %w", err)
+		}
+	}
+
+	if a.BackchannelLogoutURI != nil {
+		object["backchannel_logout_uri"], err = json.Marshal(a.BackchannelLogoutURI)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'backchannel_logout_uri': %w", err)
+		}
+	}
+
+	if a.BackchannelTokenDeliveryMode != nil {
+		object["backchannel_token_delivery_mode"], err = json.Marshal(a.BackchannelTokenDeliveryMode)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'backchannel_token_delivery_mode': %w", err)
+		}
+	}
+
+	if a.BackchannelUserCodeParameter != nil {
+		object["backchannel_user_code_parameter"], err = json.Marshal(a.BackchannelUserCodeParameter)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'backchannel_user_code_parameter': %w", err)
+		}
+	}
+
+	if a.ClientID != nil {
+		object["client_id"], err = json.Marshal(a.ClientID)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'client_id': %w", err)
+		}
+	}
+
+	if a.ClientName != nil {
+		object["client_name"], err = json.Marshal(a.ClientName)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'client_name': %w", err)
+		}
+	}
+
+	if a.ClientSecret != nil {
+		object["client_secret"], err = json.Marshal(a.ClientSecret)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'client_secret': %w", err)
+		}
+	}
+
+	if a.ClientURI != nil {
+		object["client_uri"], err = json.Marshal(a.ClientURI)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'client_uri': %w", err)
+		}
+	}
+
+	if a.Contacts != nil {
+		object["contacts"], err = json.Marshal(a.Contacts)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'contacts': %w", err)
+		}
+	}
+
+	if a.DefaultAcrValues != nil {
+		object["default_acr_values"], err = json.Marshal(a.DefaultAcrValues)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'default_acr_values': %w", err)
+		}
+	}
+
+	if a.DefaultMaxAge != nil {
+		object["default_max_age"], err = json.Marshal(a.DefaultMaxAge)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'default_max_age': %w", err)
+		}
+	}
+
+	if a.Description != nil {
+		object["description"], err = json.Marshal(a.Description)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'description': %w", err)
+		}
+	}
+
+	if a.DpopBoundAccessTokens != nil {
+		object["dpop_bound_access_tokens"], err = json.Marshal(a.DpopBoundAccessTokens)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'dpop_bound_access_tokens': %w", err)
+		}
+	}
+
+	if a.FrontchannelLogoutSessionRequired != nil {
+		object["frontchannel_logout_session_required"], err = json.Marshal(a.FrontchannelLogoutSessionRequired)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'frontchannel_logout_session_required': %w", err)
+		}
+	}
+
+	if a.FrontchannelLogoutURI != nil {
+		object["frontchannel_logout_uri"], err = json.Marshal(a.FrontchannelLogoutURI)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'frontchannel_logout_uri': %w", err)
+		}
+	}
+
+	if a.GrantTypes != nil {
+		object["grant_types"], err = json.Marshal(a.GrantTypes)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'grant_types': %w", err)
+		}
+	}
+
+	if a.IDTokenEncryptedResponseAlg != nil {
+		object["id_token_encrypted_response_alg"], err = json.Marshal(a.IDTokenEncryptedResponseAlg)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'id_token_encrypted_response_alg': %w", err)
+		}
+	}
+
+	if a.IDTokenEncryptedResponseEnc != nil {
+		object["id_token_encrypted_response_enc"], err = json.Marshal(a.IDTokenEncryptedResponseEnc)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'id_token_encrypted_response_enc': %w", err)
+		}
+	}
+
+	if a.IDTokenSignedResponseAlg != nil {
+		object["id_token_signed_response_alg"], err = json.Marshal(a.IDTokenSignedResponseAlg)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'id_token_signed_response_alg': %w", err)
+		}
+	}
+
+	if a.InitiateLoginURI != nil {
+		object["initiate_login_uri"], err = json.Marshal(a.InitiateLoginURI)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'initiate_login_uri': %w", err)
+		}
+	}
+
+	if a.IntrospectionEncryptedResponseAlg != nil {
+		object["introspection_encrypted_response_alg"], err = json.Marshal(a.IntrospectionEncryptedResponseAlg)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'introspection_encrypted_response_alg': %w", err)
+		}
+	}
+
+	if a.IntrospectionEncryptedResponseEnc != nil {
+		object["introspection_encrypted_response_enc"], err = json.Marshal(a.IntrospectionEncryptedResponseEnc)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'introspection_encrypted_response_enc': %w", err)
+		}
+	}
+
+	if a.IntrospectionSignedResponseAlg != nil {
+		object["introspection_signed_response_alg"], err = json.Marshal(a.IntrospectionSignedResponseAlg)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'introspection_signed_response_alg': %w", err)
+		}
+	}
+
+	if a.Jwks != nil {
+		object["jwks"], err = json.Marshal(a.Jwks)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'jwks': %w", err)
+		}
+	}
+
+	if a.JwksURI != nil {
+		object["jwks_uri"], err = json.Marshal(a.JwksURI)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'jwks_uri': %w", err)
+		}
+	}
+
+	if a.LogoURI != nil {
+		object["logo_uri"], err = json.Marshal(a.LogoURI)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'logo_uri': %w", err)
+		}
+	}
+
+	if a.PolicyURI != nil {
+		object["policy_uri"], err = json.Marshal(a.PolicyURI)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'policy_uri': %w", err)
+		}
+	}
+
+	if a.PostLogoutRedirectUris != nil {
+		object["post_logout_redirect_uris"], err = json.Marshal(a.PostLogoutRedirectUris)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'post_logout_redirect_uris': %w", err)
+		}
+	}
+
+	if a.RedirectUris != nil {
+		object["redirect_uris"], err = json.Marshal(a.RedirectUris)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'redirect_uris': %w", err)
+		}
+	}
+
+	if a.RequestObjectEncryptionAlg != nil {
+		object["request_object_encryption_alg"], err = json.Marshal(a.RequestObjectEncryptionAlg)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'request_object_encryption_alg': %w", err)
+		}
+	}
+
+	if a.RequestObjectEncryptionEnc != nil {
+		object["request_object_encryption_enc"], err = json.Marshal(a.RequestObjectEncryptionEnc)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'request_object_encryption_enc': %w", err)
+		}
+	}
+
+	if a.RequestObjectSigningAlg != nil {
+		object["request_object_signing_alg"], err = json.Marshal(a.RequestObjectSigningAlg)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'request_object_signing_alg': %w", err)
+		}
+	}
+
+	if a.RequestUris != nil {
+		object["request_uris"], err = json.Marshal(a.RequestUris)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'request_uris': %w", err)
+		}
+	}
+
+	if a.RequireAuthTime != nil {
+		object["require_auth_time"], err = json.Marshal(a.RequireAuthTime)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'require_auth_time': %w", err)
+		}
+	}
+
+	if a.RequirePushedAuthorizationRequests != nil {
+		object["require_pushed_authorization_requests"], err = json.Marshal(a.RequirePushedAuthorizationRequests)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'require_pushed_authorization_requests': %w", err)
+		}
+	}
+
+	if a.RequireSignedRequestObject != nil {
+		object["require_signed_request_object"], err = json.Marshal(a.RequireSignedRequestObject)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'require_signed_request_object': %w", err)
+		}
+	}
+
+	if a.ResponseModes != nil {
+		object["response_modes"], err = json.Marshal(a.ResponseModes)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'response_modes': %w", err)
+		}
+	}
+
+	if a.ResponseTypes != nil {
+		object["response_types"], err = json.Marshal(a.ResponseTypes)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'response_types': %w", err)
+		}
+	}
+
+	if a.Scope != nil {
+		object["scope"], err = json.Marshal(a.Scope)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'scope': %w", err)
+		}
+	}
+
+	if a.SectorIdentifierURI != nil {
+		object["sector_identifier_uri"], err = json.Marshal(a.SectorIdentifierURI)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'sector_identifier_uri': %w", err)
+		}
+	}
+
+	if a.SoftwareID != nil {
+		object["software_id"], err = json.Marshal(a.SoftwareID)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'software_id': %w", err)
+		}
+	}
+
+	if a.SoftwareStatement != nil {
+		object["software_statement"], err = json.Marshal(a.SoftwareStatement)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'software_statement': %w", err)
+		}
+	}
+
+	if a.SoftwareVersion != nil {
+		object["software_version"], err = json.Marshal(a.SoftwareVersion)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'software_version': %w", err)
+		}
+	}
+
+	if a.SubjectType != nil {
+		object["subject_type"], err = json.Marshal(a.SubjectType)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'subject_type': %w", err)
+		}
+	}
+
+	if a.TLSClientAuthSanDNS != nil {
+		object["tls_client_auth_san_dns"], err = json.Marshal(a.TLSClientAuthSanDNS)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'tls_client_auth_san_dns': %w", err)
+		}
+	}
+
+	if a.TLSClientAuthSanEmail != nil {
+		object["tls_client_auth_san_email"], err = json.Marshal(a.TLSClientAuthSanEmail)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'tls_client_auth_san_email': %w", err)
+		}
+	}
+
+	if a.TLSClientAuthSanIP != nil {
+		object["tls_client_auth_san_ip"], err = json.Marshal(a.TLSClientAuthSanIP)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'tls_client_auth_san_ip': %w", err)
+		}
+	}
+
+	if a.TLSClientAuthSanURI != nil {
+		object["tls_client_auth_san_uri"], err = json.Marshal(a.TLSClientAuthSanURI)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'tls_client_auth_san_uri': %w", err)
+		}
+	}
+
+	if a.TLSClientAuthSubjectDn != nil {
+		object["tls_client_auth_subject_dn"], err = json.Marshal(a.TLSClientAuthSubjectDn)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'tls_client_auth_subject_dn': %w", err)
+		}
+	}
+
+	if a.TLSClientCertificateBoundAccessTokens != nil {
+		object["tls_client_certificate_bound_access_tokens"], err = json.Marshal(a.TLSClientCertificateBoundAccessTokens)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'tls_client_certificate_bound_access_tokens': %w", err)
+		}
+	}
+
+	if a.TokenEndpointAuthMethod != nil {
+		object["token_endpoint_auth_method"], err = json.Marshal(a.TokenEndpointAuthMethod)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'token_endpoint_auth_method': %w", err)
+		}
+	}
+
+	if a.TokenEndpointAuthSigningAlg != nil {
+		object["token_endpoint_auth_signing_alg"], err = json.Marshal(a.TokenEndpointAuthSigningAlg)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'token_endpoint_auth_signing_alg': %w", err)
+		}
+	}
+
+	if a.TosURI != nil {
+		object["tos_uri"], err = json.Marshal(a.TosURI)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'tos_uri': %w", err)
+		}
+	}
+
+	if a.UseMtlsEndpointAliases != nil {
+		object["use_mtls_endpoint_aliases"], err = json.Marshal(a.UseMtlsEndpointAliases)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'use_mtls_endpoint_aliases': %w", err)
+		}
+	}
+
+	if a.UserinfoEncryptedResponseAlg != nil {
+		object["userinfo_encrypted_response_alg"], err = json.Marshal(a.UserinfoEncryptedResponseAlg)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'userinfo_encrypted_response_alg': %w", err)
+		}
+	}
+
+	if a.UserinfoEncryptedResponseEnc != nil {
+		object["userinfo_encrypted_response_enc"], err = json.Marshal(a.UserinfoEncryptedResponseEnc)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'userinfo_encrypted_response_enc': %w", err)
+		}
+	}
+
+	if a.UserinfoSignedResponseAlg != nil {
+		object["userinfo_signed_response_alg"], err = json.Marshal(a.UserinfoSignedResponseAlg)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'userinfo_signed_response_alg': %w", err)
+		}
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -4826,6 +7393,15 @@ type ClientInterface interface {
 	// Corresponds with POST /admin/oauth/authenticate (the `AuthenticateClient` operationId).
 	AuthenticateClient(ctx context.Context, params *AuthenticateClientParams, body AuthenticateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetAuthorizationServerMetadata What the authorization server should publish about registration
+	//
+	// Returns the members that the authorization server of the tenant should publish in its metadata (RFC 8414). They follow
+	// from the policy for registrations. `registration_endpoint` is present only where registration is open, because
+	// clients without an initial access token would fail there.
+	//
+	// Corresponds with GET /admin/oauth/authorization-server-metadata (the `GetAuthorizationServerMetadata` operationId).
+	GetAuthorizationServerMetadata(ctx context.Context, params *GetAuthorizationServerMetadataParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListChanges Follow changes
 	//
 	// Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
@@ -4857,6 +7433,46 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /admin/oauth/changes (the `ListChanges` operationId).
 	ListChanges(ctx context.Context, params *ListChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetClientMetadata Resolve a client ID metadata document
+	//
+	// Returns the client whose `client_id` is the URL of a client ID metadata document
+	// (draft-ietf-oauth-client-id-metadata-document). The registry fetches the document, or uses what it fetched a short
+	// while ago, and applies the rules and the policy of the tenant. It stores no client, unless an administrator approves
+	// the document.
+	//
+	// The response is that of `GET /admin/oauth/clients/{client_id}` with `effective=true` and `include=jwks`, and
+	// `document` in addition. A document that is not usable gets 404 with a `reason`: `denied` (the policy does not admit
+	// it), `unreachable`, `malformed` or `refused` (the last two with `violations`). A document that waits for approval gets `denied`, and
+	// `document`. A malformed `client_id` gets 400.
+	//
+	// Show users the host of the `client_id` and of the redirect URI, ask for consent each time, do not link to the logo,
+	// and ask again or revoke if `changed` names redirect URIs, the authentication method or keys.
+	//
+	// Corresponds with GET /admin/oauth/client-metadata (the `GetClientMetadata` operationId).
+	GetClientMetadata(ctx context.Context, params *GetClientMetadataParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApproveClientMetadataWithBody Approve a client ID metadata document
+	//
+	// Approves the document with the digest: the registry stores its client, and authorization servers get this version
+	// until another one is approved. If the document at the URL has another digest, the response is 400 and names it. The
+	// role of an administrator is required.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /admin/oauth/client-metadata/approvals (the `ApproveClientMetadata` operationId).
+	ApproveClientMetadataWithBody(ctx context.Context, params *ApproveClientMetadataParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApproveClientMetadata Approve a client ID metadata document
+	//
+	// Approves the document with the digest: the registry stores its client, and authorization servers get this version
+	// until another one is approved. If the document at the URL has another digest, the response is 400 and names it. The
+	// role of an administrator is required.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /admin/oauth/client-metadata/approvals (the `ApproveClientMetadata` operationId).
+	ApproveClientMetadata(ctx context.Context, params *ApproveClientMetadataParams, body ApproveClientMetadataJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListClients List and search clients
 	//
@@ -4991,6 +7607,31 @@ type ClientInterface interface {
 	// Corresponds with GET /admin/oauth/clients/{client_id}/keys (the `GetClientKeys` operationId).
 	GetClientKeys(ctx context.Context, clientID ClientID, params *GetClientKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DeleteClientLocks Lift the locks of a client
+	//
+	// Lets the client change all members of its metadata again. A member is locked when an administrator changes it on a
+	// client that registered itself. The role of an administrator is required.
+	//
+	// Corresponds with DELETE /admin/oauth/clients/{client_id}/locks (the `DeleteClientLocks` operationId).
+	DeleteClientLocks(ctx context.Context, clientID ClientID, params *DeleteClientLocksParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeClientRegistrationToken Revoke a registration access token
+	//
+	// Ends the registration access token of the client: it can no longer manage its own registration. The role of an
+	// administrator is required.
+	//
+	// Corresponds with DELETE /admin/oauth/clients/{client_id}/registration-token (the `RevokeClientRegistrationToken` operationId).
+	RevokeClientRegistrationToken(ctx context.Context, clientID ClientID, params *RevokeClientRegistrationTokenParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// IssueClientRegistrationToken Issue a registration access token
+	//
+	// Gives the client a new registration access token, with which it can manage its own registration (RFC 7592), also if
+	// it did not register itself. The token before it, if any, ends. The value is shown only once. The role of an
+	// administrator is required.
+	//
+	// Corresponds with POST /admin/oauth/clients/{client_id}/registration-token (the `IssueClientRegistrationToken` operationId).
+	IssueClientRegistrationToken(ctx context.Context, clientID ClientID, params *IssueClientRegistrationTokenParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// RestoreClient Restore a deleted client
 	//
 	// Restores a deleted client as it was, with its secrets. An active client is validated by the current rules and
@@ -5103,6 +7744,15 @@ type ClientInterface interface {
 	// Corresponds with DELETE /admin/oauth/clients/{client_id}/secrets/{secret_id} (the `DeleteSecret` operationId).
 	DeleteSecret(ctx context.Context, clientID ClientID, secretID SecretID, params *DeleteSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ReportClientSeen Report that a client was used
+	//
+	// An authorization server reports that it used the client. The registry cannot see this itself; without a report,
+	// clients that registered themselves count as unused, and a policy may delete them. Reports make no revision. Repeated
+	// ones within an hour change nothing.
+	//
+	// Corresponds with POST /admin/oauth/clients/{client_id}/seen (the `ReportClientSeen` operationId).
+	ReportClientSeen(ctx context.Context, clientID ClientID, params *ReportClientSeenParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// VerifySecretWithBody Verify a secret
 	//
 	// For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
@@ -5165,6 +7815,44 @@ type ClientInterface interface {
 	// Corresponds with POST /admin/oauth/compliance (the `CheckCompliance` operationId).
 	CheckCompliance(ctx context.Context, params *CheckComplianceParams, body CheckComplianceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListRegistrationTokens List initial access tokens
+	//
+	// Lists the initial access tokens of the tenant in the order of their ids, without their values. Tokens that ended
+	// more than 90 days ago may be missing. The role of an administrator is required.
+	//
+	// Corresponds with GET /admin/oauth/registration-tokens (the `ListRegistrationTokens` operationId).
+	ListRegistrationTokens(ctx context.Context, params *ListRegistrationTokensParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateRegistrationTokenWithBody Create an initial access token
+	//
+	// Creates an initial access token, with which clients can register themselves (RFC 7591 §3). Its value is shown only
+	// once. The role of an administrator is required; the scope `clients:write` does not suffice, because the token
+	// delegates it. `policy` narrows the policy of the tenant; a policy beyond it is rejected with 400.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /admin/oauth/registration-tokens (the `CreateRegistrationToken` operationId).
+	CreateRegistrationTokenWithBody(ctx context.Context, params *CreateRegistrationTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateRegistrationToken Create an initial access token
+	//
+	// Creates an initial access token, with which clients can register themselves (RFC 7591 §3). Its value is shown only
+	// once. The role of an administrator is required; the scope `clients:write` does not suffice, because the token
+	// delegates it. `policy` narrows the policy of the tenant; a policy beyond it is rejected with 400.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /admin/oauth/registration-tokens (the `CreateRegistrationToken` operationId).
+	CreateRegistrationToken(ctx context.Context, params *CreateRegistrationTokenParams, body CreateRegistrationTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteRegistrationToken Revoke an initial access token
+	//
+	// Revokes the token. The clients that were registered with it stay, unless `suspend_clients` suspends them. The role of
+	// an administrator is required.
+	//
+	// Corresponds with DELETE /admin/oauth/registration-tokens/{token_id} (the `DeleteRegistrationToken` operationId).
+	DeleteRegistrationToken(ctx context.Context, tokenID TokenID, params *DeleteRegistrationTokenParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListRules List the rules
 	//
 	// Lists every rule that clients are validated by.
@@ -5222,6 +7910,79 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /oauth/{tenant}/clients/{client_id}/jwks.json (the `GetPublicKeys` operationId).
 	GetPublicKeys(ctx context.Context, tenant Tenant, clientID ClientID, params *GetPublicKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RegisterClientWithBody Register a client (RFC 7591)
+	//
+	// The client registration endpoint (RFC 7591 §3). It is off unless the operator's policy for the tenant switches it
+	// on; then every request gets the response for an unknown tenant (404). The bearer token is an initial access token;
+	// a tenant whose registration is open needs none.
+	//
+	// The body is client metadata in the standard names. Unknown members are ignored, and so are members that only
+	// administrators set. `null`, `""` and `[]` are the same as no member. Values beyond the policy are dropped or
+	// replaced, and the response has what was registered; redirect URIs are never replaced. Where an issuer of software
+	// statements is configured so, the request itself may be a JWT (`application/jwt` or `application/jose`).
+	//
+	// The response has no envelope. `warnings` is an additional member.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /oauth/{tenant}/register (the `RegisterClient` operationId).
+	RegisterClientWithBody(ctx context.Context, tenant Tenant, params *RegisterClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RegisterClient Register a client (RFC 7591)
+	//
+	// The client registration endpoint (RFC 7591 §3). It is off unless the operator's policy for the tenant switches it
+	// on; then every request gets the response for an unknown tenant (404). The bearer token is an initial access token;
+	// a tenant whose registration is open needs none.
+	//
+	// The body is client metadata in the standard names. Unknown members are ignored, and so are members that only
+	// administrators set. `null`, `""` and `[]` are the same as no member. Values beyond the policy are dropped or
+	// replaced, and the response has what was registered; redirect URIs are never replaced. Where an issuer of software
+	// statements is configured so, the request itself may be a JWT (`application/jwt` or `application/jose`).
+	//
+	// The response has no envelope. `warnings` is an additional member.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /oauth/{tenant}/register (the `RegisterClient` operationId).
+	RegisterClient(ctx context.Context, tenant Tenant, params *RegisterClientParams, body RegisterClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteRegistration Delete the own registration (RFC 7592)
+	//
+	// The client deletes itself (RFC 7592 §2.3). Its registration access token ends, also if the client is restored.
+	//
+	// Corresponds with DELETE /oauth/{tenant}/register/{client_id} (the `DeleteRegistration` operationId).
+	DeleteRegistration(ctx context.Context, tenant Tenant, clientID ClientID, params *DeleteRegistrationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetRegistration Read the own registration (RFC 7592)
+	//
+	// The client reads its registration (RFC 7592 §2.1). The bearer token is the registration access token of the client,
+	// which the response repeats. The response never has a secret. It is 401 for a client that does not exist, too.
+	//
+	// Corresponds with GET /oauth/{tenant}/register/{client_id} (the `GetRegistration` operationId).
+	GetRegistration(ctx context.Context, tenant Tenant, clientID ClientID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateRegistrationWithBody Replace the own registration (RFC 7592)
+	//
+	// The client replaces its metadata (RFC 7592 §2.2): a member that is absent is unset. `client_id` must be that of the
+	// path. What only administrators set is not changed, and neither are members that an administrator changed: the
+	// response has their values. A client that needs a secret and has no valid one gets a new one.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /oauth/{tenant}/register/{client_id} (the `UpdateRegistration` operationId).
+	UpdateRegistrationWithBody(ctx context.Context, tenant Tenant, clientID ClientID, params *UpdateRegistrationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateRegistration Replace the own registration (RFC 7592)
+	//
+	// The client replaces its metadata (RFC 7592 §2.2): a member that is absent is unset. `client_id` must be that of the
+	// path. What only administrators set is not changed, and neither are members that an administrator changed: the
+	// response has their values. A client that needs a secret and has no valid one gets a new one.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /oauth/{tenant}/register/{client_id} (the `UpdateRegistration` operationId).
+	UpdateRegistration(ctx context.Context, tenant Tenant, clientID ClientID, params *UpdateRegistrationParams, body UpdateRegistrationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // AuthenticateClientWithBody Authenticate a client
@@ -5322,6 +8083,25 @@ func (c *Client) AuthenticateClient(ctx context.Context, params *AuthenticateCli
 	return c.Client.Do(req)
 }
 
+// GetAuthorizationServerMetadata What the authorization server should publish about registration
+//
+// Returns the members that the authorization server of the tenant should publish in its metadata (RFC 8414). They follow
+// from the policy for registrations. `registration_endpoint` is present only where registration is open, because
+// clients without an initial access token would fail there.
+//
+// Corresponds with GET /admin/oauth/authorization-server-metadata (the `GetAuthorizationServerMetadata` operationId).
+func (c *Client) GetAuthorizationServerMetadata(ctx context.Context, params *GetAuthorizationServerMetadataParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAuthorizationServerMetadataRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListChanges Follow changes
 //
 // Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
@@ -5354,6 +8134,76 @@ func (c *Client) AuthenticateClient(ctx context.Context, params *AuthenticateCli
 // Corresponds with GET /admin/oauth/changes (the `ListChanges` operationId).
 func (c *Client) ListChanges(ctx context.Context, params *ListChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListChangesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetClientMetadata Resolve a client ID metadata document
+//
+// Returns the client whose `client_id` is the URL of a client ID metadata document
+// (draft-ietf-oauth-client-id-metadata-document). The registry fetches the document, or uses what it fetched a short
+// while ago, and applies the rules and the policy of the tenant. It stores no client, unless an administrator approves
+// the document.
+//
+// The response is that of `GET /admin/oauth/clients/{client_id}` with `effective=true` and `include=jwks`, and
+// `document` in addition. A document that is not usable gets 404 with a `reason`: `denied` (the policy does not admit
+// it), `unreachable`, `malformed` or `refused` (the last two with `violations`). A document that waits for approval gets `denied`, and
+// `document`. A malformed `client_id` gets 400.
+//
+// Show users the host of the `client_id` and of the redirect URI, ask for consent each time, do not link to the logo,
+// and ask again or revoke if `changed` names redirect URIs, the authentication method or keys.
+//
+// Corresponds with GET /admin/oauth/client-metadata (the `GetClientMetadata` operationId).
+func (c *Client) GetClientMetadata(ctx context.Context, params *GetClientMetadataParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetClientMetadataRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApproveClientMetadataWithBody Approve a client ID metadata document
+//
+// Approves the document with the digest: the registry stores its client, and authorization servers get this version
+// until another one is approved. If the document at the URL has another digest, the response is 400 and names it. The
+// role of an administrator is required.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /admin/oauth/client-metadata/approvals (the `ApproveClientMetadata` operationId).
+func (c *Client) ApproveClientMetadataWithBody(ctx context.Context, params *ApproveClientMetadataParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApproveClientMetadataRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApproveClientMetadata Approve a client ID metadata document
+//
+// Approves the document with the digest: the registry stores its client, and authorization servers get this version
+// until another one is approved. If the document at the URL has another digest, the response is 400 and names it. The
+// role of an administrator is required.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /admin/oauth/client-metadata/approvals (the `ApproveClientMetadata` operationId).
+func (c *Client) ApproveClientMetadata(ctx context.Context, params *ApproveClientMetadataParams, body ApproveClientMetadataJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApproveClientMetadataRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5587,6 +8437,61 @@ func (c *Client) GetClientKeys(ctx context.Context, clientID ClientID, params *G
 	return c.Client.Do(req)
 }
 
+// DeleteClientLocks Lift the locks of a client
+//
+// Lets the client change all members of its metadata again. A member is locked when an administrator changes it on a
+// client that registered itself. The role of an administrator is required.
+//
+// Corresponds with DELETE /admin/oauth/clients/{client_id}/locks (the `DeleteClientLocks` operationId).
+func (c *Client) DeleteClientLocks(ctx context.Context, clientID ClientID, params *DeleteClientLocksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteClientLocksRequest(c.Server, clientID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeClientRegistrationToken Revoke a registration access token
+//
+// Ends the registration access token of the client: it can no longer manage its own registration. The role of an
+// administrator is required.
+//
+// Corresponds with DELETE /admin/oauth/clients/{client_id}/registration-token (the `RevokeClientRegistrationToken` operationId).
+func (c *Client) RevokeClientRegistrationToken(ctx context.Context, clientID ClientID, params *RevokeClientRegistrationTokenParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeClientRegistrationTokenRequest(c.Server, clientID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// IssueClientRegistrationToken Issue a registration access token
+//
+// Gives the client a new registration access token, with which it can manage its own registration (RFC 7592), also if
+// it did not register itself. The token before it, if any, ends. The value is shown only once. The role of an
+// administrator is required.
+//
+// Corresponds with POST /admin/oauth/clients/{client_id}/registration-token (the `IssueClientRegistrationToken` operationId).
+func (c *Client) IssueClientRegistrationToken(ctx context.Context, clientID ClientID, params *IssueClientRegistrationTokenParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewIssueClientRegistrationTokenRequest(c.Server, clientID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // RestoreClient Restore a deleted client
 //
 // Restores a deleted client as it was, with its secrets. An active client is validated by the current rules and
@@ -5809,6 +8714,25 @@ func (c *Client) DeleteSecret(ctx context.Context, clientID ClientID, secretID S
 	return c.Client.Do(req)
 }
 
+// ReportClientSeen Report that a client was used
+//
+// An authorization server reports that it used the client. The registry cannot see this itself; without a report,
+// clients that registered themselves count as unused, and a policy may delete them. Reports make no revision. Repeated
+// ones within an hour change nothing.
+//
+// Corresponds with POST /admin/oauth/clients/{client_id}/seen (the `ReportClientSeen` operationId).
+func (c *Client) ReportClientSeen(ctx context.Context, clientID ClientID, params *ReportClientSeenParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportClientSeenRequest(c.Server, clientID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // VerifySecretWithBody Verify a secret
 //
 // For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
@@ -5911,6 +8835,84 @@ func (c *Client) CheckCompliance(ctx context.Context, params *CheckCompliancePar
 	return c.Client.Do(req)
 }
 
+// ListRegistrationTokens List initial access tokens
+//
+// Lists the initial access tokens of the tenant in the order of their ids, without their values. Tokens that ended
+// more than 90 days ago may be missing. The role of an administrator is required.
+//
+// Corresponds with GET /admin/oauth/registration-tokens (the `ListRegistrationTokens` operationId).
+func (c *Client) ListRegistrationTokens(ctx context.Context, params *ListRegistrationTokensParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListRegistrationTokensRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateRegistrationTokenWithBody Create an initial access token
+//
+// Creates an initial access token, with which clients can register themselves (RFC 7591 §3). Its value is shown only
+// once. The role of an administrator is required; the scope `clients:write` does not suffice, because the token
+// delegates it. `policy` narrows the policy of the tenant; a policy beyond it is rejected with 400.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /admin/oauth/registration-tokens (the `CreateRegistrationToken` operationId).
+func (c *Client) CreateRegistrationTokenWithBody(ctx context.Context, params *CreateRegistrationTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRegistrationTokenRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateRegistrationToken Create an initial access token
+//
+// Creates an initial access token, with which clients can register themselves (RFC 7591 §3). Its value is shown only
+// once. The role of an administrator is required; the scope `clients:write` does not suffice, because the token
+// delegates it. `policy` narrows the policy of the tenant; a policy beyond it is rejected with 400.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /admin/oauth/registration-tokens (the `CreateRegistrationToken` operationId).
+func (c *Client) CreateRegistrationToken(ctx context.Context, params *CreateRegistrationTokenParams, body CreateRegistrationTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRegistrationTokenRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteRegistrationToken Revoke an initial access token
+//
+// Revokes the token. The clients that were registered with it stay, unless `suspend_clients` suspends them. The role of
+// an administrator is required.
+//
+// Corresponds with DELETE /admin/oauth/registration-tokens/{token_id} (the `DeleteRegistrationToken` operationId).
+func (c *Client) DeleteRegistrationToken(ctx context.Context, tokenID TokenID, params *DeleteRegistrationTokenParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteRegistrationTokenRequest(c.Server, tokenID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListRules List the rules
 //
 // Lists every rule that clients are validated by.
@@ -5999,6 +9001,139 @@ func (c *Client) GetPublicKeys(ctx context.Context, tenant Tenant, clientID Clie
 	return c.Client.Do(req)
 }
 
+// RegisterClientWithBody Register a client (RFC 7591)
+//
+// The client registration endpoint (RFC 7591 §3). It is off unless the operator's policy for the tenant switches it
+// on; then every request gets the response for an unknown tenant (404). The bearer token is an initial access token;
+// a tenant whose registration is open needs none.
+//
+// The body is client metadata in the standard names. Unknown members are ignored, and so are members that only
+// administrators set. `null`, `""` and `[]` are the same as no member. Values beyond the policy are dropped or
+// replaced, and the response has what was registered; redirect URIs are never replaced. Where an issuer of software
+// statements is configured so, the request itself may be a JWT (`application/jwt` or `application/jose`).
+//
+// The response has no envelope. `warnings` is an additional member.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /oauth/{tenant}/register (the `RegisterClient` operationId).
+func (c *Client) RegisterClientWithBody(ctx context.Context, tenant Tenant, params *RegisterClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRegisterClientRequestWithBody(c.Server, tenant, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RegisterClient Register a client (RFC 7591)
+//
+// The client registration endpoint (RFC 7591 §3). It is off unless the operator's policy for the tenant switches it
+// on; then every request gets the response for an unknown tenant (404). The bearer token is an initial access token;
+// a tenant whose registration is open needs none.
+//
+// The body is client metadata in the standard names. Unknown members are ignored, and so are members that only
+// administrators set. `null`, `""` and `[]` are the same as no member. Values beyond the policy are dropped or
+// replaced, and the response has what was registered; redirect URIs are never replaced. Where an issuer of software
+// statements is configured so, the request itself may be a JWT (`application/jwt` or `application/jose`).
+//
+// The response has no envelope. `warnings` is an additional member.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /oauth/{tenant}/register (the `RegisterClient` operationId).
+func (c *Client) RegisterClient(ctx context.Context, tenant Tenant, params *RegisterClientParams, body RegisterClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRegisterClientRequest(c.Server, tenant, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteRegistration Delete the own registration (RFC 7592)
+//
+// The client deletes itself (RFC 7592 §2.3). Its registration access token ends, also if the client is restored.
+//
+// Corresponds with DELETE /oauth/{tenant}/register/{client_id} (the `DeleteRegistration` operationId).
+func (c *Client) DeleteRegistration(ctx context.Context, tenant Tenant, clientID ClientID, params *DeleteRegistrationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteRegistrationRequest(c.Server, tenant, clientID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetRegistration Read the own registration (RFC 7592)
+//
+// The client reads its registration (RFC 7592 §2.1). The bearer token is the registration access token of the client,
+// which the response repeats. The response never has a secret. It is 401 for a client that does not exist, too.
+//
+// Corresponds with GET /oauth/{tenant}/register/{client_id} (the `GetRegistration` operationId).
+func (c *Client) GetRegistration(ctx context.Context, tenant Tenant, clientID ClientID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRegistrationRequest(c.Server, tenant, clientID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateRegistrationWithBody Replace the own registration (RFC 7592)
+//
+// The client replaces its metadata (RFC 7592 §2.2): a member that is absent is unset. `client_id` must be that of the
+// path. What only administrators set is not changed, and neither are members that an administrator changed: the
+// response has their values. A client that needs a secret and has no valid one gets a new one.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /oauth/{tenant}/register/{client_id} (the `UpdateRegistration` operationId).
+func (c *Client) UpdateRegistrationWithBody(ctx context.Context, tenant Tenant, clientID ClientID, params *UpdateRegistrationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateRegistrationRequestWithBody(c.Server, tenant, clientID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateRegistration Replace the own registration (RFC 7592)
+//
+// The client replaces its metadata (RFC 7592 §2.2): a member that is absent is unset. `client_id` must be that of the
+// path. What only administrators set is not changed, and neither are members that an administrator changed: the
+// response has their values. A client that needs a secret and has no valid one gets a new one.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /oauth/{tenant}/register/{client_id} (the `UpdateRegistration` operationId).
+func (c *Client) UpdateRegistration(ctx context.Context, tenant Tenant, clientID ClientID, params *UpdateRegistrationParams, body UpdateRegistrationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateRegistrationRequest(c.Server, tenant, clientID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // NewAuthenticateClientRequest calls the generic AuthenticateClient builder with application/json body
 func NewAuthenticateClientRequest(server string, params *AuthenticateClientParams, body AuthenticateClientJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -6062,6 +9197,48 @@ func NewAuthenticateClientRequestWithBody(server string, params *AuthenticateCli
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetAuthorizationServerMetadataRequest constructs an http.Request for the GetAuthorizationServerMetadata method
+func NewGetAuthorizationServerMetadataRequest(server string, params *GetAuthorizationServerMetadataParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/authorization-server-metadata")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	if params != nil {
 
@@ -6215,6 +9392,149 @@ func NewListChangesRequest(server string, params *ListChangesParams) (*http.Requ
 			}
 
 			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetClientMetadataRequest constructs an http.Request for the GetClientMetadata method
+func NewGetClientMetadataRequest(server string, params *GetClientMetadataParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/client-metadata")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "client_id", params.ClientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewApproveClientMetadataRequest calls the generic ApproveClientMetadata builder with application/json body
+func NewApproveClientMetadataRequest(server string, params *ApproveClientMetadataParams, body ApproveClientMetadataJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewApproveClientMetadataRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewApproveClientMetadataRequestWithBody constructs an http.Request for the ApproveClientMetadata method, with any body, and a specified content type
+func NewApproveClientMetadataRequestWithBody(server string, params *ApproveClientMetadataParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/client-metadata/approvals")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+		if params.XChangeReason != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "X-Change-Reason", *params.XChangeReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Change-Reason", headerParam1)
 		}
 
 	}
@@ -6421,6 +9741,30 @@ func NewListClientsRequest(server string, params *ListClientsParams) (*http.Requ
 		if params.Label != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "label", *params.Label, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Via != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "via", *params.Via, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.RegistrationToken != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "registration_token", *params.RegistrationToken, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7067,6 +10411,252 @@ func NewGetClientKeysRequest(server string, clientID ClientID, params *GetClient
 			}
 
 			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteClientLocksRequest constructs an http.Request for the DeleteClientLocks method
+func NewDeleteClientLocksRequest(server string, clientID ClientID, params *DeleteClientLocksParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/clients/%s/locks", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+		if params.XChangeReason != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "X-Change-Reason", *params.XChangeReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Change-Reason", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam3)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRevokeClientRegistrationTokenRequest constructs an http.Request for the RevokeClientRegistrationToken method
+func NewRevokeClientRegistrationTokenRequest(server string, clientID ClientID, params *RevokeClientRegistrationTokenParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/clients/%s/registration-token", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+		if params.XChangeReason != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "X-Change-Reason", *params.XChangeReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Change-Reason", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam3)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewIssueClientRegistrationTokenRequest constructs an http.Request for the IssueClientRegistrationToken method
+func NewIssueClientRegistrationTokenRequest(server string, clientID ClientID, params *IssueClientRegistrationTokenParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/clients/%s/registration-token", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+		if params.XChangeReason != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "X-Change-Reason", *params.XChangeReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Change-Reason", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam3)
 		}
 
 	}
@@ -7854,6 +11444,55 @@ func NewDeleteSecretRequest(server string, clientID ClientID, secretID SecretID,
 	return req, nil
 }
 
+// NewReportClientSeenRequest constructs an http.Request for the ReportClientSeen method
+func NewReportClientSeenRequest(server string, clientID ClientID, params *ReportClientSeenParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/clients/%s/seen", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewVerifySecretRequest calls the generic VerifySecret builder with application/json body
 func NewVerifySecretRequest(server string, clientID ClientID, params *VerifySecretParams, body VerifySecretJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -7991,6 +11630,251 @@ func NewCheckComplianceRequestWithBody(server string, params *CheckCompliancePar
 			}
 
 			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListRegistrationTokensRequest constructs an http.Request for the ListRegistrationTokens method
+func NewListRegistrationTokensRequest(server string, params *ListRegistrationTokensParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/registration-tokens")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCreateRegistrationTokenRequest calls the generic CreateRegistrationToken builder with application/json body
+func NewCreateRegistrationTokenRequest(server string, params *CreateRegistrationTokenParams, body CreateRegistrationTokenJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateRegistrationTokenRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateRegistrationTokenRequestWithBody constructs an http.Request for the CreateRegistrationToken method, with any body, and a specified content type
+func NewCreateRegistrationTokenRequestWithBody(server string, params *CreateRegistrationTokenParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/registration-tokens")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+		if params.XChangeReason != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "X-Change-Reason", *params.XChangeReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Change-Reason", headerParam1)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam2)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteRegistrationTokenRequest constructs an http.Request for the DeleteRegistrationToken method
+func NewDeleteRegistrationTokenRequest(server string, tokenID TokenID, params *DeleteRegistrationTokenParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "token_id", tokenID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/admin/oauth/registration-tokens/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.SuspendClients != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "suspend_clients", *params.SuspendClients, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XTenantID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Tenant-Id", *params.XTenantID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Tenant-Id", headerParam0)
+		}
+
+		if params.XChangeReason != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "X-Change-Reason", *params.XChangeReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Change-Reason", headerParam1)
 		}
 
 	}
@@ -8212,6 +12096,261 @@ func NewGetPublicKeysRequest(server string, tenant Tenant, clientID ClientID, pa
 	return req, nil
 }
 
+// NewRegisterClientRequest calls the generic RegisterClient builder with application/json body
+func NewRegisterClientRequest(server string, tenant Tenant, params *RegisterClientParams, body RegisterClientJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRegisterClientRequestWithBody(server, tenant, params, "application/json", bodyReader)
+}
+
+// NewRegisterClientRequestWithBody constructs an http.Request for the RegisterClient method, with any body, and a specified content type
+func NewRegisterClientRequestWithBody(server string, tenant Tenant, params *RegisterClientParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/oauth/%s/register", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteRegistrationRequest constructs an http.Request for the DeleteRegistration method
+func NewDeleteRegistrationRequest(server string, tenant Tenant, clientID ClientID, params *DeleteRegistrationParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/oauth/%s/register/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetRegistrationRequest constructs an http.Request for the GetRegistration method
+func NewGetRegistrationRequest(server string, tenant Tenant, clientID ClientID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/oauth/%s/register/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateRegistrationRequest calls the generic UpdateRegistration builder with application/json body
+func NewUpdateRegistrationRequest(server string, tenant Tenant, clientID ClientID, params *UpdateRegistrationParams, body UpdateRegistrationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateRegistrationRequestWithBody(server, tenant, clientID, params, "application/json", bodyReader)
+}
+
+// NewUpdateRegistrationRequestWithBody constructs an http.Request for the UpdateRegistration method, with any body, and a specified content type
+func NewUpdateRegistrationRequestWithBody(server string, tenant Tenant, clientID ClientID, params *UpdateRegistrationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/oauth/%s/register/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -8334,6 +12473,17 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /admin/oauth/authenticate (the `AuthenticateClient` operationId).
 	AuthenticateClientWithResponse(ctx context.Context, params *AuthenticateClientParams, body AuthenticateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*AuthenticateClientResult, error)
 
+	// GetAuthorizationServerMetadataWithResponse What the authorization server should publish about registration
+	//
+	// Returns the members that the authorization server of the tenant should publish in its metadata (RFC 8414). They follow
+	// from the policy for registrations. `registration_endpoint` is present only where registration is open, because
+	// clients without an initial access token would fail there.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /admin/oauth/authorization-server-metadata (the `GetAuthorizationServerMetadata` operationId).
+	GetAuthorizationServerMetadataWithResponse(ctx context.Context, params *GetAuthorizationServerMetadataParams, reqEditors ...RequestEditorFn) (*GetAuthorizationServerMetadataResult, error)
+
 	// ListChangesWithResponse Follow changes
 	//
 	// Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
@@ -8367,6 +12517,48 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /admin/oauth/changes (the `ListChanges` operationId).
 	ListChangesWithResponse(ctx context.Context, params *ListChangesParams, reqEditors ...RequestEditorFn) (*ListChangesResult, error)
+
+	// GetClientMetadataWithResponse Resolve a client ID metadata document
+	//
+	// Returns the client whose `client_id` is the URL of a client ID metadata document
+	// (draft-ietf-oauth-client-id-metadata-document). The registry fetches the document, or uses what it fetched a short
+	// while ago, and applies the rules and the policy of the tenant. It stores no client, unless an administrator approves
+	// the document.
+	//
+	// The response is that of `GET /admin/oauth/clients/{client_id}` with `effective=true` and `include=jwks`, and
+	// `document` in addition. A document that is not usable gets 404 with a `reason`: `denied` (the policy does not admit
+	// it), `unreachable`, `malformed` or `refused` (the last two with `violations`). A document that waits for approval gets `denied`, and
+	// `document`. A malformed `client_id` gets 400.
+	//
+	// Show users the host of the `client_id` and of the redirect URI, ask for consent each time, do not link to the logo,
+	// and ask again or revoke if `changed` names redirect URIs, the authentication method or keys.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /admin/oauth/client-metadata (the `GetClientMetadata` operationId).
+	GetClientMetadataWithResponse(ctx context.Context, params *GetClientMetadataParams, reqEditors ...RequestEditorFn) (*GetClientMetadataResult, error)
+
+	// ApproveClientMetadataWithBodyWithResponse Approve a client ID metadata document
+	//
+	// Approves the document with the digest: the registry stores its client, and authorization servers get this version
+	// until another one is approved. If the document at the URL has another digest, the response is 400 and names it. The
+	// role of an administrator is required.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/oauth/client-metadata/approvals (the `ApproveClientMetadata` operationId).
+	ApproveClientMetadataWithBodyWithResponse(ctx context.Context, params *ApproveClientMetadataParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApproveClientMetadataResult, error)
+
+	// ApproveClientMetadataWithResponse Approve a client ID metadata document
+	//
+	// Approves the document with the digest: the registry stores its client, and authorization servers get this version
+	// until another one is approved. If the document at the URL has another digest, the response is 400 and names it. The
+	// role of an administrator is required.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/oauth/client-metadata/approvals (the `ApproveClientMetadata` operationId).
+	ApproveClientMetadataWithResponse(ctx context.Context, params *ApproveClientMetadataParams, body ApproveClientMetadataJSONRequestBody, reqEditors ...RequestEditorFn) (*ApproveClientMetadataResult, error)
 
 	// ListClientsWithResponse List and search clients
 	//
@@ -8511,6 +12703,37 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /admin/oauth/clients/{client_id}/keys (the `GetClientKeys` operationId).
 	GetClientKeysWithResponse(ctx context.Context, clientID ClientID, params *GetClientKeysParams, reqEditors ...RequestEditorFn) (*GetClientKeysResult, error)
 
+	// DeleteClientLocksWithResponse Lift the locks of a client
+	//
+	// Lets the client change all members of its metadata again. A member is locked when an administrator changes it on a
+	// client that registered itself. The role of an administrator is required.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /admin/oauth/clients/{client_id}/locks (the `DeleteClientLocks` operationId).
+	DeleteClientLocksWithResponse(ctx context.Context, clientID ClientID, params *DeleteClientLocksParams, reqEditors ...RequestEditorFn) (*DeleteClientLocksResult, error)
+
+	// RevokeClientRegistrationTokenWithResponse Revoke a registration access token
+	//
+	// Ends the registration access token of the client: it can no longer manage its own registration. The role of an
+	// administrator is required.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /admin/oauth/clients/{client_id}/registration-token (the `RevokeClientRegistrationToken` operationId).
+	RevokeClientRegistrationTokenWithResponse(ctx context.Context, clientID ClientID, params *RevokeClientRegistrationTokenParams, reqEditors ...RequestEditorFn) (*RevokeClientRegistrationTokenResult, error)
+
+	// IssueClientRegistrationTokenWithResponse Issue a registration access token
+	//
+	// Gives the client a new registration access token, with which it can manage its own registration (RFC 7592), also if
+	// it did not register itself. The token before it, if any, ends. The value is shown only once. The role of an
+	// administrator is required.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/oauth/clients/{client_id}/registration-token (the `IssueClientRegistrationToken` operationId).
+	IssueClientRegistrationTokenWithResponse(ctx context.Context, clientID ClientID, params *IssueClientRegistrationTokenParams, reqEditors ...RequestEditorFn) (*IssueClientRegistrationTokenResult, error)
+
 	// RestoreClientWithResponse Restore a deleted client
 	//
 	// Restores a deleted client as it was, with its secrets. An active client is validated by the current rules and
@@ -8637,6 +12860,17 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /admin/oauth/clients/{client_id}/secrets/{secret_id} (the `DeleteSecret` operationId).
 	DeleteSecretWithResponse(ctx context.Context, clientID ClientID, secretID SecretID, params *DeleteSecretParams, reqEditors ...RequestEditorFn) (*DeleteSecretResult, error)
 
+	// ReportClientSeenWithResponse Report that a client was used
+	//
+	// An authorization server reports that it used the client. The registry cannot see this itself; without a report,
+	// clients that registered themselves count as unused, and a policy may delete them. Reports make no revision. Repeated
+	// ones within an hour change nothing.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/oauth/clients/{client_id}/seen (the `ReportClientSeen` operationId).
+	ReportClientSeenWithResponse(ctx context.Context, clientID ClientID, params *ReportClientSeenParams, reqEditors ...RequestEditorFn) (*ReportClientSeenResult, error)
+
 	// VerifySecretWithBodyWithResponse Verify a secret
 	//
 	// For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
@@ -8698,6 +12932,48 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /admin/oauth/compliance (the `CheckCompliance` operationId).
 	CheckComplianceWithResponse(ctx context.Context, params *CheckComplianceParams, body CheckComplianceJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckComplianceResult, error)
+
+	// ListRegistrationTokensWithResponse List initial access tokens
+	//
+	// Lists the initial access tokens of the tenant in the order of their ids, without their values. Tokens that ended
+	// more than 90 days ago may be missing. The role of an administrator is required.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /admin/oauth/registration-tokens (the `ListRegistrationTokens` operationId).
+	ListRegistrationTokensWithResponse(ctx context.Context, params *ListRegistrationTokensParams, reqEditors ...RequestEditorFn) (*ListRegistrationTokensResult, error)
+
+	// CreateRegistrationTokenWithBodyWithResponse Create an initial access token
+	//
+	// Creates an initial access token, with which clients can register themselves (RFC 7591 §3). Its value is shown only
+	// once. The role of an administrator is required; the scope `clients:write` does not suffice, because the token
+	// delegates it. `policy` narrows the policy of the tenant; a policy beyond it is rejected with 400.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/oauth/registration-tokens (the `CreateRegistrationToken` operationId).
+	CreateRegistrationTokenWithBodyWithResponse(ctx context.Context, params *CreateRegistrationTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRegistrationTokenResult, error)
+
+	// CreateRegistrationTokenWithResponse Create an initial access token
+	//
+	// Creates an initial access token, with which clients can register themselves (RFC 7591 §3). Its value is shown only
+	// once. The role of an administrator is required; the scope `clients:write` does not suffice, because the token
+	// delegates it. `policy` narrows the policy of the tenant; a policy beyond it is rejected with 400.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /admin/oauth/registration-tokens (the `CreateRegistrationToken` operationId).
+	CreateRegistrationTokenWithResponse(ctx context.Context, params *CreateRegistrationTokenParams, body CreateRegistrationTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRegistrationTokenResult, error)
+
+	// DeleteRegistrationTokenWithResponse Revoke an initial access token
+	//
+	// Revokes the token. The clients that were registered with it stay, unless `suspend_clients` suspends them. The role of
+	// an administrator is required.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /admin/oauth/registration-tokens/{token_id} (the `DeleteRegistrationToken` operationId).
+	DeleteRegistrationTokenWithResponse(ctx context.Context, tokenID TokenID, params *DeleteRegistrationTokenParams, reqEditors ...RequestEditorFn) (*DeleteRegistrationTokenResult, error)
 
 	// ListRulesWithResponse List the rules
 	//
@@ -8762,6 +13038,83 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /oauth/{tenant}/clients/{client_id}/jwks.json (the `GetPublicKeys` operationId).
 	GetPublicKeysWithResponse(ctx context.Context, tenant Tenant, clientID ClientID, params *GetPublicKeysParams, reqEditors ...RequestEditorFn) (*GetPublicKeysResult, error)
+
+	// RegisterClientWithBodyWithResponse Register a client (RFC 7591)
+	//
+	// The client registration endpoint (RFC 7591 §3). It is off unless the operator's policy for the tenant switches it
+	// on; then every request gets the response for an unknown tenant (404). The bearer token is an initial access token;
+	// a tenant whose registration is open needs none.
+	//
+	// The body is client metadata in the standard names. Unknown members are ignored, and so are members that only
+	// administrators set. `null`, `""` and `[]` are the same as no member. Values beyond the policy are dropped or
+	// replaced, and the response has what was registered; redirect URIs are never replaced. Where an issuer of software
+	// statements is configured so, the request itself may be a JWT (`application/jwt` or `application/jose`).
+	//
+	// The response has no envelope. `warnings` is an additional member.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /oauth/{tenant}/register (the `RegisterClient` operationId).
+	RegisterClientWithBodyWithResponse(ctx context.Context, tenant Tenant, params *RegisterClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RegisterClientResult, error)
+
+	// RegisterClientWithResponse Register a client (RFC 7591)
+	//
+	// The client registration endpoint (RFC 7591 §3). It is off unless the operator's policy for the tenant switches it
+	// on; then every request gets the response for an unknown tenant (404). The bearer token is an initial access token;
+	// a tenant whose registration is open needs none.
+	//
+	// The body is client metadata in the standard names. Unknown members are ignored, and so are members that only
+	// administrators set. `null`, `""` and `[]` are the same as no member. Values beyond the policy are dropped or
+	// replaced, and the response has what was registered; redirect URIs are never replaced. Where an issuer of software
+	// statements is configured so, the request itself may be a JWT (`application/jwt` or `application/jose`).
+	//
+	// The response has no envelope. `warnings` is an additional member.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /oauth/{tenant}/register (the `RegisterClient` operationId).
+	RegisterClientWithResponse(ctx context.Context, tenant Tenant, params *RegisterClientParams, body RegisterClientJSONRequestBody, reqEditors ...RequestEditorFn) (*RegisterClientResult, error)
+
+	// DeleteRegistrationWithResponse Delete the own registration (RFC 7592)
+	//
+	// The client deletes itself (RFC 7592 §2.3). Its registration access token ends, also if the client is restored.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /oauth/{tenant}/register/{client_id} (the `DeleteRegistration` operationId).
+	DeleteRegistrationWithResponse(ctx context.Context, tenant Tenant, clientID ClientID, params *DeleteRegistrationParams, reqEditors ...RequestEditorFn) (*DeleteRegistrationResult, error)
+
+	// GetRegistrationWithResponse Read the own registration (RFC 7592)
+	//
+	// The client reads its registration (RFC 7592 §2.1). The bearer token is the registration access token of the client,
+	// which the response repeats. The response never has a secret. It is 401 for a client that does not exist, too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /oauth/{tenant}/register/{client_id} (the `GetRegistration` operationId).
+	GetRegistrationWithResponse(ctx context.Context, tenant Tenant, clientID ClientID, reqEditors ...RequestEditorFn) (*GetRegistrationResult, error)
+
+	// UpdateRegistrationWithBodyWithResponse Replace the own registration (RFC 7592)
+	//
+	// The client replaces its metadata (RFC 7592 §2.2): a member that is absent is unset. `client_id` must be that of the
+	// path. What only administrators set is not changed, and neither are members that an administrator changed: the
+	// response has their values. A client that needs a secret and has no valid one gets a new one.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /oauth/{tenant}/register/{client_id} (the `UpdateRegistration` operationId).
+	UpdateRegistrationWithBodyWithResponse(ctx context.Context, tenant Tenant, clientID ClientID, params *UpdateRegistrationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateRegistrationResult, error)
+
+	// UpdateRegistrationWithResponse Replace the own registration (RFC 7592)
+	//
+	// The client replaces its metadata (RFC 7592 §2.2): a member that is absent is unset. `client_id` must be that of the
+	// path. What only administrators set is not changed, and neither are members that an administrator changed: the
+	// response has their values. A client that needs a secret and has no valid one gets a new one.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /oauth/{tenant}/register/{client_id} (the `UpdateRegistration` operationId).
+	UpdateRegistrationWithResponse(ctx context.Context, tenant Tenant, clientID ClientID, params *UpdateRegistrationParams, body UpdateRegistrationJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateRegistrationResult, error)
 }
 
 // AuthenticateClientResult401Headers the declared response headers of an HTTP 401 response for AuthenticateClient
@@ -8910,6 +13263,131 @@ func (r AuthenticateClientResult) ContentType() string {
 	return ""
 }
 
+// GetAuthorizationServerMetadataResult401Headers the declared response headers of an HTTP 401 response for GetAuthorizationServerMetadata
+type GetAuthorizationServerMetadataResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetAuthorizationServerMetadataResult403Headers the declared response headers of an HTTP 403 response for GetAuthorizationServerMetadata
+type GetAuthorizationServerMetadataResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetAuthorizationServerMetadataResult429Headers the declared response headers of an HTTP 429 response for GetAuthorizationServerMetadata
+type GetAuthorizationServerMetadataResult429Headers struct {
+	RetryAfter *int
+}
+
+// GetAuthorizationServerMetadataResult503Headers the declared response headers of an HTTP 503 response for GetAuthorizationServerMetadata
+type GetAuthorizationServerMetadataResult503Headers struct {
+	RetryAfter *int
+}
+
+type GetAuthorizationServerMetadataResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuthorizationServerMetadataDetailResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetAuthorizationServerMetadataResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *GetAuthorizationServerMetadataResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetAuthorizationServerMetadataResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetAuthorizationServerMetadataResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetAuthorizationServerMetadataResult) GetJSON200() *AuthorizationServerMetadataDetailResponse {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetAuthorizationServerMetadataResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetAuthorizationServerMetadataResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetAuthorizationServerMetadataResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetAuthorizationServerMetadataResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r GetAuthorizationServerMetadataResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetAuthorizationServerMetadataResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetAuthorizationServerMetadataResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetAuthorizationServerMetadataResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetAuthorizationServerMetadataResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetAuthorizationServerMetadataResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetAuthorizationServerMetadataResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetAuthorizationServerMetadataResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListChangesResult401Headers the declared response headers of an HTTP 401 response for ListChanges
 type ListChangesResult401Headers struct {
 	WWWAuthenticate *string
@@ -9029,6 +13507,305 @@ func (r ListChangesResult) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListChangesResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetClientMetadataResult401Headers the declared response headers of an HTTP 401 response for GetClientMetadata
+type GetClientMetadataResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetClientMetadataResult403Headers the declared response headers of an HTTP 403 response for GetClientMetadata
+type GetClientMetadataResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetClientMetadataResult429Headers the declared response headers of an HTTP 429 response for GetClientMetadata
+type GetClientMetadataResult429Headers struct {
+	RetryAfter *int
+}
+
+// GetClientMetadataResult503Headers the declared response headers of an HTTP 503 response for GetClientMetadata
+type GetClientMetadataResult503Headers struct {
+	RetryAfter *int
+}
+
+type GetClientMetadataResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OAuthClientItemDetailResponse
+	// ApplicationVndClienteleRfc7591JSON200 the response for an HTTP 200 `application/vnd.clientele.rfc7591+json` response
+	ApplicationVndClienteleRfc7591JSON200 *ClientMetadata
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetClientMetadataResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *GetClientMetadataResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetClientMetadataResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetClientMetadataResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetClientMetadataResult) GetJSON200() *OAuthClientItemDetailResponse {
+	return r.JSON200
+}
+
+// GetApplicationVndClienteleRfc7591JSON200 returns the response for an HTTP 200 `application/vnd.clientele.rfc7591+json` response
+func (r GetClientMetadataResult) GetApplicationVndClienteleRfc7591JSON200() *ClientMetadata {
+	return r.ApplicationVndClienteleRfc7591JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetClientMetadataResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetClientMetadataResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetClientMetadataResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetClientMetadataResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r GetClientMetadataResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetClientMetadataResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetClientMetadataResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetClientMetadataResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetClientMetadataResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetClientMetadataResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetClientMetadataResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetClientMetadataResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ApproveClientMetadataResult200Headers the declared response headers of an HTTP 200 response for ApproveClientMetadata
+type ApproveClientMetadataResult200Headers struct {
+	ETag *string
+}
+
+// ApproveClientMetadataResult401Headers the declared response headers of an HTTP 401 response for ApproveClientMetadata
+type ApproveClientMetadataResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ApproveClientMetadataResult403Headers the declared response headers of an HTTP 403 response for ApproveClientMetadata
+type ApproveClientMetadataResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// ApproveClientMetadataResult415Headers the declared response headers of an HTTP 415 response for ApproveClientMetadata
+type ApproveClientMetadataResult415Headers struct {
+	AcceptEncoding *string
+}
+
+// ApproveClientMetadataResult429Headers the declared response headers of an HTTP 429 response for ApproveClientMetadata
+type ApproveClientMetadataResult429Headers struct {
+	RetryAfter *int
+}
+
+// ApproveClientMetadataResult503Headers the declared response headers of an HTTP 503 response for ApproveClientMetadata
+type ApproveClientMetadataResult503Headers struct {
+	RetryAfter *int
+}
+
+type ApproveClientMetadataResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OAuthClientItemDetailResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON408 the response for an HTTP 408 `application/json` response
+	JSON408 *RequestTimeout
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *PayloadTooLarge
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ApproveClientMetadataResult200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ApproveClientMetadataResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *ApproveClientMetadataResult403Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *ApproveClientMetadataResult415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ApproveClientMetadataResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ApproveClientMetadataResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ApproveClientMetadataResult) GetJSON200() *OAuthClientItemDetailResponse {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ApproveClientMetadataResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ApproveClientMetadataResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ApproveClientMetadataResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ApproveClientMetadataResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON408 returns the response for an HTTP 408 `application/json` response
+func (r ApproveClientMetadataResult) GetJSON408() *RequestTimeout {
+	return r.JSON408
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r ApproveClientMetadataResult) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r ApproveClientMetadataResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r ApproveClientMetadataResult) GetJSON413() *PayloadTooLarge {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r ApproveClientMetadataResult) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ApproveClientMetadataResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ApproveClientMetadataResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ApproveClientMetadataResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ApproveClientMetadataResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ApproveClientMetadataResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ApproveClientMetadataResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ApproveClientMetadataResult) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9997,6 +14774,395 @@ func (r GetClientKeysResult) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetClientKeysResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteClientLocksResult401Headers the declared response headers of an HTTP 401 response for DeleteClientLocks
+type DeleteClientLocksResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// DeleteClientLocksResult403Headers the declared response headers of an HTTP 403 response for DeleteClientLocks
+type DeleteClientLocksResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// DeleteClientLocksResult429Headers the declared response headers of an HTTP 429 response for DeleteClientLocks
+type DeleteClientLocksResult429Headers struct {
+	RetryAfter *int
+}
+
+// DeleteClientLocksResult503Headers the declared response headers of an HTTP 503 response for DeleteClientLocks
+type DeleteClientLocksResult503Headers struct {
+	RetryAfter *int
+}
+
+type DeleteClientLocksResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteClientLocksResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *DeleteClientLocksResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteClientLocksResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteClientLocksResult503Headers
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r DeleteClientLocksResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r DeleteClientLocksResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r DeleteClientLocksResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r DeleteClientLocksResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r DeleteClientLocksResult) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r DeleteClientLocksResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r DeleteClientLocksResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r DeleteClientLocksResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r DeleteClientLocksResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteClientLocksResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteClientLocksResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteClientLocksResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteClientLocksResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RevokeClientRegistrationTokenResult401Headers the declared response headers of an HTTP 401 response for RevokeClientRegistrationToken
+type RevokeClientRegistrationTokenResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// RevokeClientRegistrationTokenResult403Headers the declared response headers of an HTTP 403 response for RevokeClientRegistrationToken
+type RevokeClientRegistrationTokenResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// RevokeClientRegistrationTokenResult429Headers the declared response headers of an HTTP 429 response for RevokeClientRegistrationToken
+type RevokeClientRegistrationTokenResult429Headers struct {
+	RetryAfter *int
+}
+
+// RevokeClientRegistrationTokenResult503Headers the declared response headers of an HTTP 503 response for RevokeClientRegistrationToken
+type RevokeClientRegistrationTokenResult503Headers struct {
+	RetryAfter *int
+}
+
+type RevokeClientRegistrationTokenResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RevokeClientRegistrationTokenResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *RevokeClientRegistrationTokenResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RevokeClientRegistrationTokenResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RevokeClientRegistrationTokenResult503Headers
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r RevokeClientRegistrationTokenResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r RevokeClientRegistrationTokenResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r RevokeClientRegistrationTokenResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r RevokeClientRegistrationTokenResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r RevokeClientRegistrationTokenResult) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r RevokeClientRegistrationTokenResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r RevokeClientRegistrationTokenResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r RevokeClientRegistrationTokenResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r RevokeClientRegistrationTokenResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeClientRegistrationTokenResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeClientRegistrationTokenResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeClientRegistrationTokenResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeClientRegistrationTokenResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// IssueClientRegistrationTokenResult201Headers the declared response headers of an HTTP 201 response for IssueClientRegistrationToken
+type IssueClientRegistrationTokenResult201Headers struct {
+	ETag *string
+}
+
+// IssueClientRegistrationTokenResult401Headers the declared response headers of an HTTP 401 response for IssueClientRegistrationToken
+type IssueClientRegistrationTokenResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// IssueClientRegistrationTokenResult403Headers the declared response headers of an HTTP 403 response for IssueClientRegistrationToken
+type IssueClientRegistrationTokenResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// IssueClientRegistrationTokenResult429Headers the declared response headers of an HTTP 429 response for IssueClientRegistrationToken
+type IssueClientRegistrationTokenResult429Headers struct {
+	RetryAfter *int
+}
+
+// IssueClientRegistrationTokenResult503Headers the declared response headers of an HTTP 503 response for IssueClientRegistrationToken
+type IssueClientRegistrationTokenResult503Headers struct {
+	RetryAfter *int
+}
+
+type IssueClientRegistrationTokenResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *ClientRegistrationTokenDetailResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *IssueClientRegistrationTokenResult201Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *IssueClientRegistrationTokenResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *IssueClientRegistrationTokenResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *IssueClientRegistrationTokenResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *IssueClientRegistrationTokenResult503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r IssueClientRegistrationTokenResult) GetJSON201() *ClientRegistrationTokenDetailResponse {
+	return r.JSON201
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r IssueClientRegistrationTokenResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r IssueClientRegistrationTokenResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r IssueClientRegistrationTokenResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r IssueClientRegistrationTokenResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r IssueClientRegistrationTokenResult) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r IssueClientRegistrationTokenResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r IssueClientRegistrationTokenResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r IssueClientRegistrationTokenResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r IssueClientRegistrationTokenResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r IssueClientRegistrationTokenResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r IssueClientRegistrationTokenResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r IssueClientRegistrationTokenResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r IssueClientRegistrationTokenResult) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11226,6 +16392,124 @@ func (r DeleteSecretResult) ContentType() string {
 	return ""
 }
 
+// ReportClientSeenResult401Headers the declared response headers of an HTTP 401 response for ReportClientSeen
+type ReportClientSeenResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ReportClientSeenResult403Headers the declared response headers of an HTTP 403 response for ReportClientSeen
+type ReportClientSeenResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// ReportClientSeenResult429Headers the declared response headers of an HTTP 429 response for ReportClientSeen
+type ReportClientSeenResult429Headers struct {
+	RetryAfter *int
+}
+
+// ReportClientSeenResult503Headers the declared response headers of an HTTP 503 response for ReportClientSeen
+type ReportClientSeenResult503Headers struct {
+	RetryAfter *int
+}
+
+type ReportClientSeenResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ReportClientSeenResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *ReportClientSeenResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ReportClientSeenResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ReportClientSeenResult503Headers
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ReportClientSeenResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ReportClientSeenResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ReportClientSeenResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ReportClientSeenResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r ReportClientSeenResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ReportClientSeenResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ReportClientSeenResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ReportClientSeenResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ReportClientSeenResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReportClientSeenResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReportClientSeenResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReportClientSeenResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // VerifySecretResult401Headers the declared response headers of an HTTP 401 response for VerifySecret
 type VerifySecretResult401Headers struct {
 	WWWAuthenticate *string
@@ -11519,6 +16803,416 @@ func (r CheckComplianceResult) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CheckComplianceResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListRegistrationTokensResult401Headers the declared response headers of an HTTP 401 response for ListRegistrationTokens
+type ListRegistrationTokensResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListRegistrationTokensResult403Headers the declared response headers of an HTTP 403 response for ListRegistrationTokens
+type ListRegistrationTokensResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListRegistrationTokensResult429Headers the declared response headers of an HTTP 429 response for ListRegistrationTokens
+type ListRegistrationTokensResult429Headers struct {
+	RetryAfter *int
+}
+
+// ListRegistrationTokensResult503Headers the declared response headers of an HTTP 503 response for ListRegistrationTokens
+type ListRegistrationTokensResult503Headers struct {
+	RetryAfter *int
+}
+
+type ListRegistrationTokensResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RegistrationTokenListResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListRegistrationTokensResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *ListRegistrationTokensResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListRegistrationTokensResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListRegistrationTokensResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListRegistrationTokensResult) GetJSON200() *RegistrationTokenListResponse {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ListRegistrationTokensResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListRegistrationTokensResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListRegistrationTokensResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ListRegistrationTokensResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r ListRegistrationTokensResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListRegistrationTokensResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListRegistrationTokensResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListRegistrationTokensResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListRegistrationTokensResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListRegistrationTokensResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListRegistrationTokensResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListRegistrationTokensResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateRegistrationTokenResult201Headers the declared response headers of an HTTP 201 response for CreateRegistrationToken
+type CreateRegistrationTokenResult201Headers struct {
+	IdempotentReplayed *string
+}
+
+// CreateRegistrationTokenResult401Headers the declared response headers of an HTTP 401 response for CreateRegistrationToken
+type CreateRegistrationTokenResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// CreateRegistrationTokenResult403Headers the declared response headers of an HTTP 403 response for CreateRegistrationToken
+type CreateRegistrationTokenResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// CreateRegistrationTokenResult415Headers the declared response headers of an HTTP 415 response for CreateRegistrationToken
+type CreateRegistrationTokenResult415Headers struct {
+	AcceptEncoding *string
+}
+
+// CreateRegistrationTokenResult429Headers the declared response headers of an HTTP 429 response for CreateRegistrationToken
+type CreateRegistrationTokenResult429Headers struct {
+	RetryAfter *int
+}
+
+// CreateRegistrationTokenResult503Headers the declared response headers of an HTTP 503 response for CreateRegistrationToken
+type CreateRegistrationTokenResult503Headers struct {
+	RetryAfter *int
+}
+
+type CreateRegistrationTokenResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *RegistrationTokenDetailResponse
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON408 the response for an HTTP 408 `application/json` response
+	JSON408 *RequestTimeout
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *PayloadTooLarge
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateRegistrationTokenResult201Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateRegistrationTokenResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *CreateRegistrationTokenResult403Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *CreateRegistrationTokenResult415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateRegistrationTokenResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateRegistrationTokenResult503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateRegistrationTokenResult) GetJSON201() *RegistrationTokenDetailResponse {
+	return r.JSON201
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CreateRegistrationTokenResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CreateRegistrationTokenResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r CreateRegistrationTokenResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r CreateRegistrationTokenResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON408 returns the response for an HTTP 408 `application/json` response
+func (r CreateRegistrationTokenResult) GetJSON408() *RequestTimeout {
+	return r.JSON408
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CreateRegistrationTokenResult) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r CreateRegistrationTokenResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r CreateRegistrationTokenResult) GetJSON413() *PayloadTooLarge {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CreateRegistrationTokenResult) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CreateRegistrationTokenResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r CreateRegistrationTokenResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r CreateRegistrationTokenResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateRegistrationTokenResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateRegistrationTokenResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateRegistrationTokenResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateRegistrationTokenResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteRegistrationTokenResult401Headers the declared response headers of an HTTP 401 response for DeleteRegistrationToken
+type DeleteRegistrationTokenResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// DeleteRegistrationTokenResult403Headers the declared response headers of an HTTP 403 response for DeleteRegistrationToken
+type DeleteRegistrationTokenResult403Headers struct {
+	WWWAuthenticate *string
+}
+
+// DeleteRegistrationTokenResult429Headers the declared response headers of an HTTP 429 response for DeleteRegistrationToken
+type DeleteRegistrationTokenResult429Headers struct {
+	RetryAfter *int
+}
+
+// DeleteRegistrationTokenResult503Headers the declared response headers of an HTTP 503 response for DeleteRegistrationToken
+type DeleteRegistrationTokenResult503Headers struct {
+	RetryAfter *int
+}
+
+type DeleteRegistrationTokenResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteRegistrationTokenResult401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *DeleteRegistrationTokenResult403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteRegistrationTokenResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteRegistrationTokenResult503Headers
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r DeleteRegistrationTokenResult) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r DeleteRegistrationTokenResult) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r DeleteRegistrationTokenResult) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r DeleteRegistrationTokenResult) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r DeleteRegistrationTokenResult) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r DeleteRegistrationTokenResult) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r DeleteRegistrationTokenResult) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r DeleteRegistrationTokenResult) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteRegistrationTokenResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteRegistrationTokenResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteRegistrationTokenResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteRegistrationTokenResult) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11867,6 +17561,550 @@ func (r GetPublicKeysResult) ContentType() string {
 	return ""
 }
 
+// RegisterClientResult201Headers the declared response headers of an HTTP 201 response for RegisterClient
+type RegisterClientResult201Headers struct {
+	ETag               *string
+	IdempotentReplayed *string
+	Location           *string
+}
+
+// RegisterClientResult401Headers the declared response headers of an HTTP 401 response for RegisterClient
+type RegisterClientResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// RegisterClientResult429Headers the declared response headers of an HTTP 429 response for RegisterClient
+type RegisterClientResult429Headers struct {
+	RetryAfter *int
+}
+
+// RegisterClientResult503Headers the declared response headers of an HTTP 503 response for RegisterClient
+type RegisterClientResult503Headers struct {
+	RetryAfter *int
+}
+
+type RegisterClientResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RegisteredClient
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *RegisteredClient
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *RegistrationRejected
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *RegistrationUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *RegistrationForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NoRegistration
+	// JSON408 the response for an HTTP 408 `application/json` response
+	JSON408 *RegistrationRejected
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *RegistrationRejected
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *RegistrationRejected
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *RegistrationRejected
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *RegistrationRejected
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *RegistrationRetry
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *RegistrationRejected
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *RegistrationRetry
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *RegisterClientResult201Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RegisterClientResult401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RegisterClientResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RegisterClientResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RegisterClientResult) GetJSON200() *RegisteredClient {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r RegisterClientResult) GetJSON201() *RegisteredClient {
+	return r.JSON201
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r RegisterClientResult) GetJSON400() *RegistrationRejected {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r RegisterClientResult) GetJSON401() *RegistrationUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r RegisterClientResult) GetJSON403() *RegistrationForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r RegisterClientResult) GetJSON404() *NoRegistration {
+	return r.JSON404
+}
+
+// GetJSON408 returns the response for an HTTP 408 `application/json` response
+func (r RegisterClientResult) GetJSON408() *RegistrationRejected {
+	return r.JSON408
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r RegisterClientResult) GetJSON409() *RegistrationRejected {
+	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r RegisterClientResult) GetJSON412() *RegistrationRejected {
+	return r.JSON412
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r RegisterClientResult) GetJSON413() *RegistrationRejected {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r RegisterClientResult) GetJSON415() *RegistrationRejected {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r RegisterClientResult) GetJSON429() *RegistrationRetry {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r RegisterClientResult) GetJSON500() *RegistrationRejected {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r RegisterClientResult) GetJSON503() *RegistrationRetry {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r RegisterClientResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RegisterClientResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RegisterClientResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RegisterClientResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteRegistrationResult401Headers the declared response headers of an HTTP 401 response for DeleteRegistration
+type DeleteRegistrationResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// DeleteRegistrationResult429Headers the declared response headers of an HTTP 429 response for DeleteRegistration
+type DeleteRegistrationResult429Headers struct {
+	RetryAfter *int
+}
+
+// DeleteRegistrationResult503Headers the declared response headers of an HTTP 503 response for DeleteRegistration
+type DeleteRegistrationResult503Headers struct {
+	RetryAfter *int
+}
+
+type DeleteRegistrationResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *RegistrationRejected
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *RegistrationUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *RegistrationForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NoRegistration
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *RegistrationRejected
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *RegistrationRetry
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *RegistrationRejected
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *RegistrationRetry
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteRegistrationResult401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteRegistrationResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteRegistrationResult503Headers
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r DeleteRegistrationResult) GetJSON400() *RegistrationRejected {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r DeleteRegistrationResult) GetJSON401() *RegistrationUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r DeleteRegistrationResult) GetJSON403() *RegistrationForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r DeleteRegistrationResult) GetJSON404() *NoRegistration {
+	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r DeleteRegistrationResult) GetJSON412() *RegistrationRejected {
+	return r.JSON412
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r DeleteRegistrationResult) GetJSON429() *RegistrationRetry {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r DeleteRegistrationResult) GetJSON500() *RegistrationRejected {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r DeleteRegistrationResult) GetJSON503() *RegistrationRetry {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteRegistrationResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteRegistrationResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteRegistrationResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteRegistrationResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetRegistrationResult200Headers the declared response headers of an HTTP 200 response for GetRegistration
+type GetRegistrationResult200Headers struct {
+	ETag *string
+}
+
+// GetRegistrationResult401Headers the declared response headers of an HTTP 401 response for GetRegistration
+type GetRegistrationResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetRegistrationResult429Headers the declared response headers of an HTTP 429 response for GetRegistration
+type GetRegistrationResult429Headers struct {
+	RetryAfter *int
+}
+
+// GetRegistrationResult503Headers the declared response headers of an HTTP 503 response for GetRegistration
+type GetRegistrationResult503Headers struct {
+	RetryAfter *int
+}
+
+type GetRegistrationResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RegisteredClient
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *RegistrationRejected
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *RegistrationUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *RegistrationForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NoRegistration
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *RegistrationRejected
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *RegistrationRetry
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *RegistrationRejected
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *RegistrationRetry
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetRegistrationResult200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetRegistrationResult401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetRegistrationResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetRegistrationResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetRegistrationResult) GetJSON200() *RegisteredClient {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetRegistrationResult) GetJSON400() *RegistrationRejected {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetRegistrationResult) GetJSON401() *RegistrationUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetRegistrationResult) GetJSON403() *RegistrationForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetRegistrationResult) GetJSON404() *NoRegistration {
+	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r GetRegistrationResult) GetJSON412() *RegistrationRejected {
+	return r.JSON412
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetRegistrationResult) GetJSON429() *RegistrationRetry {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetRegistrationResult) GetJSON500() *RegistrationRejected {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetRegistrationResult) GetJSON503() *RegistrationRetry {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetRegistrationResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetRegistrationResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetRegistrationResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetRegistrationResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UpdateRegistrationResult200Headers the declared response headers of an HTTP 200 response for UpdateRegistration
+type UpdateRegistrationResult200Headers struct {
+	ETag *string
+}
+
+// UpdateRegistrationResult401Headers the declared response headers of an HTTP 401 response for UpdateRegistration
+type UpdateRegistrationResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// UpdateRegistrationResult429Headers the declared response headers of an HTTP 429 response for UpdateRegistration
+type UpdateRegistrationResult429Headers struct {
+	RetryAfter *int
+}
+
+// UpdateRegistrationResult503Headers the declared response headers of an HTTP 503 response for UpdateRegistration
+type UpdateRegistrationResult503Headers struct {
+	RetryAfter *int
+}
+
+type UpdateRegistrationResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RegisteredClient
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *RegistrationRejected
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *RegistrationUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *RegistrationForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NoRegistration
+	// JSON408 the response for an HTTP 408 `application/json` response
+	JSON408 *RegistrationRejected
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *RegistrationRejected
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *RegistrationRejected
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *RegistrationRejected
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *RegistrationRetry
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *RegistrationRejected
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *RegistrationRetry
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateRegistrationResult200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *UpdateRegistrationResult401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *UpdateRegistrationResult429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *UpdateRegistrationResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateRegistrationResult) GetJSON200() *RegisteredClient {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r UpdateRegistrationResult) GetJSON400() *RegistrationRejected {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r UpdateRegistrationResult) GetJSON401() *RegistrationUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r UpdateRegistrationResult) GetJSON403() *RegistrationForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r UpdateRegistrationResult) GetJSON404() *NoRegistration {
+	return r.JSON404
+}
+
+// GetJSON408 returns the response for an HTTP 408 `application/json` response
+func (r UpdateRegistrationResult) GetJSON408() *RegistrationRejected {
+	return r.JSON408
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r UpdateRegistrationResult) GetJSON412() *RegistrationRejected {
+	return r.JSON412
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r UpdateRegistrationResult) GetJSON413() *RegistrationRejected {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r UpdateRegistrationResult) GetJSON415() *RegistrationRejected {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r UpdateRegistrationResult) GetJSON429() *RegistrationRetry {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r UpdateRegistrationResult) GetJSON500() *RegistrationRejected {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r UpdateRegistrationResult) GetJSON503() *RegistrationRetry {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateRegistrationResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateRegistrationResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateRegistrationResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateRegistrationResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // AuthenticateClientWithBodyWithResponse Authenticate a client
 //
 // For authorization servers: decides which client sent a request. Pass on the client's `Authorization` header, the four
@@ -11957,6 +18195,23 @@ func (c *ClientWithResponses) AuthenticateClientWithResponse(ctx context.Context
 	return ParseAuthenticateClientResult(rsp)
 }
 
+// GetAuthorizationServerMetadataWithResponse What the authorization server should publish about registration
+//
+// Returns the members that the authorization server of the tenant should publish in its metadata (RFC 8414). They follow
+// from the policy for registrations. `registration_endpoint` is present only where registration is open, because
+// clients without an initial access token would fail there.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /admin/oauth/authorization-server-metadata (the `GetAuthorizationServerMetadata` operationId).
+func (c *ClientWithResponses) GetAuthorizationServerMetadataWithResponse(ctx context.Context, params *GetAuthorizationServerMetadataParams, reqEditors ...RequestEditorFn) (*GetAuthorizationServerMetadataResult, error) {
+	rsp, err := c.GetAuthorizationServerMetadata(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetAuthorizationServerMetadataResult(rsp)
+}
+
 // ListChangesWithResponse Follow changes
 //
 // Returns every committed revision of the tenant's clients exactly once, those of one client in order, to a reader
@@ -11995,6 +18250,66 @@ func (c *ClientWithResponses) ListChangesWithResponse(ctx context.Context, param
 		return nil, err
 	}
 	return ParseListChangesResult(rsp)
+}
+
+// GetClientMetadataWithResponse Resolve a client ID metadata document
+//
+// Returns the client whose `client_id` is the URL of a client ID metadata document
+// (draft-ietf-oauth-client-id-metadata-document). The registry fetches the document, or uses what it fetched a short
+// while ago, and applies the rules and the policy of the tenant. It stores no client, unless an administrator approves
+// the document.
+//
+// The response is that of `GET /admin/oauth/clients/{client_id}` with `effective=true` and `include=jwks`, and
+// `document` in addition. A document that is not usable gets 404 with a `reason`: `denied` (the policy does not admit
+// it), `unreachable`, `malformed` or `refused` (the last two with `violations`). A document that waits for approval gets `denied`, and
+// `document`. A malformed `client_id` gets 400.
+//
+// Show users the host of the `client_id` and of the redirect URI, ask for consent each time, do not link to the logo,
+// and ask again or revoke if `changed` names redirect URIs, the authentication method or keys.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /admin/oauth/client-metadata (the `GetClientMetadata` operationId).
+func (c *ClientWithResponses) GetClientMetadataWithResponse(ctx context.Context, params *GetClientMetadataParams, reqEditors ...RequestEditorFn) (*GetClientMetadataResult, error) {
+	rsp, err := c.GetClientMetadata(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetClientMetadataResult(rsp)
+}
+
+// ApproveClientMetadataWithBodyWithResponse Approve a client ID metadata document
+//
+// Approves the document with the digest: the registry stores its client, and authorization servers get this version
+// until another one is approved. If the document at the URL has another digest, the response is 400 and names it. The
+// role of an administrator is required.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/oauth/client-metadata/approvals (the `ApproveClientMetadata` operationId).
+func (c *ClientWithResponses) ApproveClientMetadataWithBodyWithResponse(ctx context.Context, params *ApproveClientMetadataParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApproveClientMetadataResult, error) {
+	rsp, err := c.ApproveClientMetadataWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApproveClientMetadataResult(rsp)
+}
+
+// ApproveClientMetadataWithResponse Approve a client ID metadata document
+//
+// Approves the document with the digest: the registry stores its client, and authorization servers get this version
+// until another one is approved. If the document at the URL has another digest, the response is 400 and names it. The
+// role of an administrator is required.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/oauth/client-metadata/approvals (the `ApproveClientMetadata` operationId).
+func (c *ClientWithResponses) ApproveClientMetadataWithResponse(ctx context.Context, params *ApproveClientMetadataParams, body ApproveClientMetadataJSONRequestBody, reqEditors ...RequestEditorFn) (*ApproveClientMetadataResult, error) {
+	rsp, err := c.ApproveClientMetadata(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApproveClientMetadataResult(rsp)
 }
 
 // ListClientsWithResponse List and search clients
@@ -12194,6 +18509,55 @@ func (c *ClientWithResponses) GetClientKeysWithResponse(ctx context.Context, cli
 	return ParseGetClientKeysResult(rsp)
 }
 
+// DeleteClientLocksWithResponse Lift the locks of a client
+//
+// Lets the client change all members of its metadata again. A member is locked when an administrator changes it on a
+// client that registered itself. The role of an administrator is required.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /admin/oauth/clients/{client_id}/locks (the `DeleteClientLocks` operationId).
+func (c *ClientWithResponses) DeleteClientLocksWithResponse(ctx context.Context, clientID ClientID, params *DeleteClientLocksParams, reqEditors ...RequestEditorFn) (*DeleteClientLocksResult, error) {
+	rsp, err := c.DeleteClientLocks(ctx, clientID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteClientLocksResult(rsp)
+}
+
+// RevokeClientRegistrationTokenWithResponse Revoke a registration access token
+//
+// Ends the registration access token of the client: it can no longer manage its own registration. The role of an
+// administrator is required.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /admin/oauth/clients/{client_id}/registration-token (the `RevokeClientRegistrationToken` operationId).
+func (c *ClientWithResponses) RevokeClientRegistrationTokenWithResponse(ctx context.Context, clientID ClientID, params *RevokeClientRegistrationTokenParams, reqEditors ...RequestEditorFn) (*RevokeClientRegistrationTokenResult, error) {
+	rsp, err := c.RevokeClientRegistrationToken(ctx, clientID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeClientRegistrationTokenResult(rsp)
+}
+
+// IssueClientRegistrationTokenWithResponse Issue a registration access token
+//
+// Gives the client a new registration access token, with which it can manage its own registration (RFC 7592), also if
+// it did not register itself. The token before it, if any, ends. The value is shown only once. The role of an
+// administrator is required.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/oauth/clients/{client_id}/registration-token (the `IssueClientRegistrationToken` operationId).
+func (c *ClientWithResponses) IssueClientRegistrationTokenWithResponse(ctx context.Context, clientID ClientID, params *IssueClientRegistrationTokenParams, reqEditors ...RequestEditorFn) (*IssueClientRegistrationTokenResult, error) {
+	rsp, err := c.IssueClientRegistrationToken(ctx, clientID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseIssueClientRegistrationTokenResult(rsp)
+}
+
 // RestoreClientWithResponse Restore a deleted client
 //
 // Restores a deleted client as it was, with its secrets. An active client is validated by the current rules and
@@ -12386,6 +18750,23 @@ func (c *ClientWithResponses) DeleteSecretWithResponse(ctx context.Context, clie
 	return ParseDeleteSecretResult(rsp)
 }
 
+// ReportClientSeenWithResponse Report that a client was used
+//
+// An authorization server reports that it used the client. The registry cannot see this itself; without a report,
+// clients that registered themselves count as unused, and a policy may delete them. Reports make no revision. Repeated
+// ones within an hour change nothing.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/oauth/clients/{client_id}/seen (the `ReportClientSeen` operationId).
+func (c *ClientWithResponses) ReportClientSeenWithResponse(ctx context.Context, clientID ClientID, params *ReportClientSeenParams, reqEditors ...RequestEditorFn) (*ReportClientSeenResult, error) {
+	rsp, err := c.ReportClientSeen(ctx, clientID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportClientSeenResult(rsp)
+}
+
 // VerifySecretWithBodyWithResponse Verify a secret
 //
 // For authorization servers: reports whether the value is a valid secret of the client, and which one. The time
@@ -12472,6 +18853,72 @@ func (c *ClientWithResponses) CheckComplianceWithResponse(ctx context.Context, p
 	return ParseCheckComplianceResult(rsp)
 }
 
+// ListRegistrationTokensWithResponse List initial access tokens
+//
+// Lists the initial access tokens of the tenant in the order of their ids, without their values. Tokens that ended
+// more than 90 days ago may be missing. The role of an administrator is required.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /admin/oauth/registration-tokens (the `ListRegistrationTokens` operationId).
+func (c *ClientWithResponses) ListRegistrationTokensWithResponse(ctx context.Context, params *ListRegistrationTokensParams, reqEditors ...RequestEditorFn) (*ListRegistrationTokensResult, error) {
+	rsp, err := c.ListRegistrationTokens(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListRegistrationTokensResult(rsp)
+}
+
+// CreateRegistrationTokenWithBodyWithResponse Create an initial access token
+//
+// Creates an initial access token, with which clients can register themselves (RFC 7591 §3). Its value is shown only
+// once. The role of an administrator is required; the scope `clients:write` does not suffice, because the token
+// delegates it. `policy` narrows the policy of the tenant; a policy beyond it is rejected with 400.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/oauth/registration-tokens (the `CreateRegistrationToken` operationId).
+func (c *ClientWithResponses) CreateRegistrationTokenWithBodyWithResponse(ctx context.Context, params *CreateRegistrationTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRegistrationTokenResult, error) {
+	rsp, err := c.CreateRegistrationTokenWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateRegistrationTokenResult(rsp)
+}
+
+// CreateRegistrationTokenWithResponse Create an initial access token
+//
+// Creates an initial access token, with which clients can register themselves (RFC 7591 §3). Its value is shown only
+// once. The role of an administrator is required; the scope `clients:write` does not suffice, because the token
+// delegates it. `policy` narrows the policy of the tenant; a policy beyond it is rejected with 400.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /admin/oauth/registration-tokens (the `CreateRegistrationToken` operationId).
+func (c *ClientWithResponses) CreateRegistrationTokenWithResponse(ctx context.Context, params *CreateRegistrationTokenParams, body CreateRegistrationTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRegistrationTokenResult, error) {
+	rsp, err := c.CreateRegistrationToken(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateRegistrationTokenResult(rsp)
+}
+
+// DeleteRegistrationTokenWithResponse Revoke an initial access token
+//
+// Revokes the token. The clients that were registered with it stay, unless `suspend_clients` suspends them. The role of
+// an administrator is required.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /admin/oauth/registration-tokens/{token_id} (the `DeleteRegistrationToken` operationId).
+func (c *ClientWithResponses) DeleteRegistrationTokenWithResponse(ctx context.Context, tokenID TokenID, params *DeleteRegistrationTokenParams, reqEditors ...RequestEditorFn) (*DeleteRegistrationTokenResult, error) {
+	rsp, err := c.DeleteRegistrationToken(ctx, tokenID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteRegistrationTokenResult(rsp)
+}
+
 // ListRulesWithResponse List the rules
 //
 // Lists every rule that clients are validated by.
@@ -12552,6 +18999,119 @@ func (c *ClientWithResponses) GetPublicKeysWithResponse(ctx context.Context, ten
 		return nil, err
 	}
 	return ParseGetPublicKeysResult(rsp)
+}
+
+// RegisterClientWithBodyWithResponse Register a client (RFC 7591)
+//
+// The client registration endpoint (RFC 7591 §3). It is off unless the operator's policy for the tenant switches it
+// on; then every request gets the response for an unknown tenant (404). The bearer token is an initial access token;
+// a tenant whose registration is open needs none.
+//
+// The body is client metadata in the standard names. Unknown members are ignored, and so are members that only
+// administrators set. `null`, `""` and `[]` are the same as no member. Values beyond the policy are dropped or
+// replaced, and the response has what was registered; redirect URIs are never replaced. Where an issuer of software
+// statements is configured so, the request itself may be a JWT (`application/jwt` or `application/jose`).
+//
+// The response has no envelope. `warnings` is an additional member.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /oauth/{tenant}/register (the `RegisterClient` operationId).
+func (c *ClientWithResponses) RegisterClientWithBodyWithResponse(ctx context.Context, tenant Tenant, params *RegisterClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RegisterClientResult, error) {
+	rsp, err := c.RegisterClientWithBody(ctx, tenant, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRegisterClientResult(rsp)
+}
+
+// RegisterClientWithResponse Register a client (RFC 7591)
+//
+// The client registration endpoint (RFC 7591 §3). It is off unless the operator's policy for the tenant switches it
+// on; then every request gets the response for an unknown tenant (404). The bearer token is an initial access token;
+// a tenant whose registration is open needs none.
+//
+// The body is client metadata in the standard names. Unknown members are ignored, and so are members that only
+// administrators set. `null`, `""` and `[]` are the same as no member. Values beyond the policy are dropped or
+// replaced, and the response has what was registered; redirect URIs are never replaced. Where an issuer of software
+// statements is configured so, the request itself may be a JWT (`application/jwt` or `application/jose`).
+//
+// The response has no envelope. `warnings` is an additional member.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /oauth/{tenant}/register (the `RegisterClient` operationId).
+func (c *ClientWithResponses) RegisterClientWithResponse(ctx context.Context, tenant Tenant, params *RegisterClientParams, body RegisterClientJSONRequestBody, reqEditors ...RequestEditorFn) (*RegisterClientResult, error) {
+	rsp, err := c.RegisterClient(ctx, tenant, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRegisterClientResult(rsp)
+}
+
+// DeleteRegistrationWithResponse Delete the own registration (RFC 7592)
+//
+// The client deletes itself (RFC 7592 §2.3). Its registration access token ends, also if the client is restored.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /oauth/{tenant}/register/{client_id} (the `DeleteRegistration` operationId).
+func (c *ClientWithResponses) DeleteRegistrationWithResponse(ctx context.Context, tenant Tenant, clientID ClientID, params *DeleteRegistrationParams, reqEditors ...RequestEditorFn) (*DeleteRegistrationResult, error) {
+	rsp, err := c.DeleteRegistration(ctx, tenant, clientID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteRegistrationResult(rsp)
+}
+
+// GetRegistrationWithResponse Read the own registration (RFC 7592)
+//
+// The client reads its registration (RFC 7592 §2.1). The bearer token is the registration access token of the client,
+// which the response repeats. The response never has a secret. It is 401 for a client that does not exist, too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /oauth/{tenant}/register/{client_id} (the `GetRegistration` operationId).
+func (c *ClientWithResponses) GetRegistrationWithResponse(ctx context.Context, tenant Tenant, clientID ClientID, reqEditors ...RequestEditorFn) (*GetRegistrationResult, error) {
+	rsp, err := c.GetRegistration(ctx, tenant, clientID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetRegistrationResult(rsp)
+}
+
+// UpdateRegistrationWithBodyWithResponse Replace the own registration (RFC 7592)
+//
+// The client replaces its metadata (RFC 7592 §2.2): a member that is absent is unset. `client_id` must be that of the
+// path. What only administrators set is not changed, and neither are members that an administrator changed: the
+// response has their values. A client that needs a secret and has no valid one gets a new one.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /oauth/{tenant}/register/{client_id} (the `UpdateRegistration` operationId).
+func (c *ClientWithResponses) UpdateRegistrationWithBodyWithResponse(ctx context.Context, tenant Tenant, clientID ClientID, params *UpdateRegistrationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateRegistrationResult, error) {
+	rsp, err := c.UpdateRegistrationWithBody(ctx, tenant, clientID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateRegistrationResult(rsp)
+}
+
+// UpdateRegistrationWithResponse Replace the own registration (RFC 7592)
+//
+// The client replaces its metadata (RFC 7592 §2.2): a member that is absent is unset. `client_id` must be that of the
+// path. What only administrators set is not changed, and neither are members that an administrator changed: the
+// response has their values. A client that needs a secret and has no valid one gets a new one.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /oauth/{tenant}/register/{client_id} (the `UpdateRegistration` operationId).
+func (c *ClientWithResponses) UpdateRegistrationWithResponse(ctx context.Context, tenant Tenant, clientID ClientID, params *UpdateRegistrationParams, body UpdateRegistrationJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateRegistrationResult, error) {
+	rsp, err := c.UpdateRegistration(ctx, tenant, clientID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateRegistrationResult(rsp)
 }
 
 // ParseAuthenticateClientResult parses an HTTP response from a AuthenticateClientWithResponse call
@@ -12703,6 +19263,131 @@ func ParseAuthenticateClientResult(rsp *http.Response) (*AuthenticateClientResul
 	return response, nil
 }
 
+// ParseGetAuthorizationServerMetadataResult parses an HTTP response from a GetAuthorizationServerMetadataWithResponse call
+func ParseGetAuthorizationServerMetadataResult(rsp *http.Response) (*GetAuthorizationServerMetadataResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetAuthorizationServerMetadataResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuthorizationServerMetadataDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetAuthorizationServerMetadataResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers GetAuthorizationServerMetadataResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetAuthorizationServerMetadataResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetAuthorizationServerMetadataResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListChangesResult parses an HTTP response from a ListChangesWithResponse call
 func ParseListChangesResult(rsp *http.Response) (*ListChangesResult, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -12815,6 +19500,311 @@ func ParseListChangesResult(rsp *http.Response) (*ListChangesResult, error) {
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ListChangesResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetClientMetadataResult parses an HTTP response from a GetClientMetadataWithResponse call
+func ParseGetClientMetadataResult(rsp *http.Response) (*GetClientMetadataResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetClientMetadataResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.Header.Get("Content-Type") == "application/json" && rsp.StatusCode == 200:
+		var dest OAuthClientItemDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.Header.Get("Content-Type") == "application/vnd.clientele.rfc7591+json" && rsp.StatusCode == 200:
+		var dest ClientMetadata
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationVndClienteleRfc7591JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetClientMetadataResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers GetClientMetadataResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetClientMetadataResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetClientMetadataResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseApproveClientMetadataResult parses an HTTP response from a ApproveClientMetadataWithResponse call
+func ParseApproveClientMetadataResult(rsp *http.Response) (*ApproveClientMetadataResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ApproveClientMetadataResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OAuthClientItemDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest PayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ApproveClientMetadataResult200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers ApproveClientMetadataResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers ApproveClientMetadataResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 415:
+		var headers ApproveClientMetadataResult415Headers
+		if values := rsp.Header.Values("Accept-Encoding"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Encoding", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptEncoding = &value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers ApproveClientMetadataResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ApproveClientMetadataResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -13819,6 +20809,404 @@ func ParseGetClientKeysResult(rsp *http.Response) (*GetClientKeysResult, error) 
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetClientKeysResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteClientLocksResult parses an HTTP response from a DeleteClientLocksWithResponse call
+func ParseDeleteClientLocksResult(rsp *http.Response) (*DeleteClientLocksResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteClientLocksResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeleteClientLocksResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers DeleteClientLocksResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteClientLocksResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteClientLocksResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRevokeClientRegistrationTokenResult parses an HTTP response from a RevokeClientRegistrationTokenWithResponse call
+func ParseRevokeClientRegistrationTokenResult(rsp *http.Response) (*RevokeClientRegistrationTokenResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeClientRegistrationTokenResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers RevokeClientRegistrationTokenResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers RevokeClientRegistrationTokenResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers RevokeClientRegistrationTokenResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers RevokeClientRegistrationTokenResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseIssueClientRegistrationTokenResult parses an HTTP response from a IssueClientRegistrationTokenWithResponse call
+func ParseIssueClientRegistrationTokenResult(rsp *http.Response) (*IssueClientRegistrationTokenResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &IssueClientRegistrationTokenResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest ClientRegistrationTokenDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers IssueClientRegistrationTokenResult201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 401:
+		var headers IssueClientRegistrationTokenResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers IssueClientRegistrationTokenResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers IssueClientRegistrationTokenResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers IssueClientRegistrationTokenResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -15076,6 +22464,127 @@ func ParseDeleteSecretResult(rsp *http.Response) (*DeleteSecretResult, error) {
 	return response, nil
 }
 
+// ParseReportClientSeenResult parses an HTTP response from a ReportClientSeenWithResponse call
+func ParseReportClientSeenResult(rsp *http.Response) (*ReportClientSeenResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReportClientSeenResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ReportClientSeenResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers ReportClientSeenResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers ReportClientSeenResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ReportClientSeenResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseVerifySecretResult parses an HTTP response from a VerifySecretWithResponse call
 func ParseVerifySecretResult(rsp *http.Response) (*VerifySecretResult, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -15368,6 +22877,425 @@ func ParseCheckComplianceResult(rsp *http.Response) (*CheckComplianceResult, err
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers CheckComplianceResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListRegistrationTokensResult parses an HTTP response from a ListRegistrationTokensWithResponse call
+func ParseListRegistrationTokensResult(rsp *http.Response) (*ListRegistrationTokensResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListRegistrationTokensResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RegistrationTokenListResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListRegistrationTokensResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers ListRegistrationTokensResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListRegistrationTokensResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListRegistrationTokensResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateRegistrationTokenResult parses an HTTP response from a CreateRegistrationTokenWithResponse call
+func ParseCreateRegistrationTokenResult(rsp *http.Response) (*CreateRegistrationTokenResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateRegistrationTokenResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest RegistrationTokenDetailResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RequestTimeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest PayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateRegistrationTokenResult201Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 401:
+		var headers CreateRegistrationTokenResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers CreateRegistrationTokenResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 415:
+		var headers CreateRegistrationTokenResult415Headers
+		if values := rsp.Header.Values("Accept-Encoding"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Encoding", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptEncoding = &value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateRegistrationTokenResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateRegistrationTokenResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteRegistrationTokenResult parses an HTTP response from a DeleteRegistrationTokenWithResponse call
+func ParseDeleteRegistrationTokenResult(rsp *http.Response) (*DeleteRegistrationTokenResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteRegistrationTokenResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeleteRegistrationTokenResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers DeleteRegistrationTokenResult403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteRegistrationTokenResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteRegistrationTokenResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -15725,6 +23653,562 @@ func ParseGetPublicKeysResult(rsp *http.Response) (*GetPublicKeysResult, error) 
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetPublicKeysResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRegisterClientResult parses an HTTP response from a RegisterClientWithResponse call
+func ParseRegisterClientResult(rsp *http.Response) (*RegisterClientResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RegisterClientResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RegisteredClient
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest RegisteredClient
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest RegistrationRejected
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest RegistrationUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest RegistrationForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NoRegistration
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RegistrationRejected
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest RegistrationRejected
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest RegistrationRejected
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest RegistrationRejected
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest RegistrationRejected
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RegistrationRetry
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest RegistrationRejected
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest RegistrationRetry
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers RegisterClientResult201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 401:
+		var headers RegisterClientResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RegisterClientResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers RegisterClientResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteRegistrationResult parses an HTTP response from a DeleteRegistrationWithResponse call
+func ParseDeleteRegistrationResult(rsp *http.Response) (*DeleteRegistrationResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteRegistrationResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest RegistrationRejected
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest RegistrationUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest RegistrationForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NoRegistration
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest RegistrationRejected
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RegistrationRetry
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest RegistrationRejected
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest RegistrationRetry
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeleteRegistrationResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteRegistrationResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteRegistrationResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetRegistrationResult parses an HTTP response from a GetRegistrationWithResponse call
+func ParseGetRegistrationResult(rsp *http.Response) (*GetRegistrationResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetRegistrationResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RegisteredClient
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest RegistrationRejected
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest RegistrationUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest RegistrationForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NoRegistration
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest RegistrationRejected
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RegistrationRetry
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest RegistrationRejected
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest RegistrationRetry
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetRegistrationResult200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetRegistrationResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetRegistrationResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetRegistrationResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpdateRegistrationResult parses an HTTP response from a UpdateRegistrationWithResponse call
+func ParseUpdateRegistrationResult(rsp *http.Response) (*UpdateRegistrationResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateRegistrationResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RegisteredClient
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest RegistrationRejected
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest RegistrationUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest RegistrationForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NoRegistration
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest RegistrationRejected
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest RegistrationRejected
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest RegistrationRejected
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest RegistrationRejected
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RegistrationRetry
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest RegistrationRejected
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest RegistrationRetry
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateRegistrationResult200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers UpdateRegistrationResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers UpdateRegistrationResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers UpdateRegistrationResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

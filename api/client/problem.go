@@ -23,7 +23,8 @@ type ProblemError struct {
 	// violations.
 	Violations []Finding
 	// Code is "invalid_client" if AuthenticateClient did not authenticate the client, and
-	// Reason then says why. Both are empty for all other errors.
+	// Reason then says why. Of all other errors, only that of GetClientMetadata for a document
+	// that is not usable has a Reason.
 	Code, Reason string
 	// RequestID identifies the request in the logs of the service.
 	RequestID string

@@ -83,24 +83,27 @@ func TestTheMirrorImportsOnlyTheClient(t *testing.T) {
 
 func TestLibrariesAreUsedOnlyByTheirPackages(t *testing.T) {
 	users := map[string][]string{
-		"github.com/lestrrat-go/jwx":      {"/adapters/tokens"},
-		"github.com/jackc/pgx":            {"/adapters/postgres", "/adapters/telemetry"},
-		"modernc.org/sqlite":              {"/adapters/sqlite"},
-		"github.com/go-chi/chi":           {"/adapters/rest", "/adapters/telemetry", "/api"},
-		"github.com/prometheus":           {"/adapters/telemetry"},
-		"go.opentelemetry.io":             {"/adapters/telemetry"},
-		"github.com/getkin/kin-openapi":   {"/adapters/rest", "/adapters/internal/contract", "/api"},
-		module + "/api":                   {"/adapters/rest", "/adapters/clientfile", "/adapters/apiclient", "/adapters/report", "/adapters/internal/contract"},
+		"github.com/lestrrat-go/jwx":    {"/adapters/tokens"},
+		"github.com/jackc/pgx":          {"/adapters/postgres", "/adapters/telemetry"},
+		"modernc.org/sqlite":            {"/adapters/sqlite"},
+		"github.com/go-chi/chi":         {"/adapters/rest", "/adapters/telemetry", "/api"},
+		"github.com/prometheus":         {"/adapters/telemetry"},
+		"go.opentelemetry.io":           {"/adapters/telemetry"},
+		"github.com/getkin/kin-openapi": {"/adapters/rest", "/adapters/internal/contract", "/api"},
+		module + "/api": {
+			"/adapters/rest", "/adapters/clientfile", "/adapters/apiclient", "/adapters/report", "/adapters/statements", "/adapters/internal/contract",
+			"/adapters/internal/metadata/self",
+		},
 		module + "/api/client":            {"/adapters/apiclient", "/api/mirror", "/cmd/", "/docs/clients/"},
 		"github.com/alecthomas/kong":      {"/cmd/"},
 		"github.com/pressly/goose":        {"/adapters/postgres", "/adapters/sqlite"},
 		"github.com/oapi-codegen/runtime": {"/api"},
 		"github.com/stretchr/testify":     {"/application/storetest", "/application/push/pushtest"},
 		"github.com/go-json-experiment/json": {
-			"/adapters/internal/", "/adapters/credentials", "/adapters/jwks", "/adapters/tokens", "/adapters/rest", "/adapters/clientfile",
+			"/adapters/internal/", "/adapters/credentials", "/adapters/jwks", "/adapters/tokens", "/adapters/rest", "/adapters/clientfile", "/adapters/statements",
 		},
 		"github.com/mailru/easyjson": {"/adapters/internal/document"},
-		"go.yaml.in/yaml":            {"/adapters/clientfile", "/adapters/secretsfile", "/adapters/tokens"},
+		"go.yaml.in/yaml":            {"/adapters/clientfile", "/adapters/secretsfile", "/adapters/internal/settingsfile"},
 	}
 	for pkg, imported := range imports(t, "/...") {
 		for _, path := range imported {

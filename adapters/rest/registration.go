@@ -1,0 +1,138 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
+	"github.com/clientele-oauth/clientele/adapters/internal/metadata/self"
+	"github.com/clientele-oauth/clientele/api"
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// RegisterClient implements POST /oauth/{tenant}/register (RFC 7591 §3).
+func (s *server) RegisterClient(ctx context.Context, r api.RegisterClientRequestObject) (api.RegisterClientResponseObject, error) {
+	x := requestStateOf(ctx)
+	opts := x.options(r.Params.DryRun, nil, nil, r.Params.IdempotencyKey)
+	registered, err := s.registry.RegisterSelf(ctx, x.selfRequest(opts))
+	if err != nil {
+		return nil, err
+	}
+	if opts.DryRun {
+		return s.registered(http.StatusOK, registered, true), nil
+	}
+	return s.registered(http.StatusCreated, registered, false).replayed(registered.Repeated), nil
+}
+
+// GetRegistration implements GET /oauth/{tenant}/register/{client_id} (RFC 7592 §2.1).
+func (s *server) GetRegistration(ctx context.Context, _ api.GetRegistrationRequestObject) (api.GetRegistrationResponseObject, error) {
+	of := requestStateOf(ctx).registration
+	registered, err := s.registry.FindSelf(ctx, of.tenant, of.clientID, of.token)
+	if err != nil {
+		return nil, err
+	}
+	return s.registered(http.StatusOK, registered, false), nil
+}
+
+// UpdateRegistration implements PUT /oauth/{tenant}/register/{client_id} (RFC 7592 §2.2).
+func (s *server) UpdateRegistration(ctx context.Context, r api.UpdateRegistrationRequestObject) (api.UpdateRegistrationResponseObject, error) {
+	x := requestStateOf(ctx)
+	request := x.selfRequest(x.options(nil, r.Params.IfMatch, nil, nil))
+	for _, name := range x.registration.request.Forbidden {
+		request.Findings = append(request.Findings, domain.Finding{
+			Rule: "registration-member", Level: domain.Violation, Pointer: "/" + name, KeyIndex: domain.NoKey,
+			Message: name + " must not be in an update", Source: "RFC 7592 §2.2",
+		})
+	}
+	registered, err := s.registry.ReviseSelf(ctx, x.registration.clientID, request)
+	if err != nil {
+		return nil, err
+	}
+	return s.registered(http.StatusOK, registered, false), nil
+}
+
+// DeleteRegistration implements DELETE /oauth/{tenant}/register/{client_id} (RFC 7592 §2.3).
+func (s *server) DeleteRegistration(ctx context.Context, r api.DeleteRegistrationRequestObject) (api.DeleteRegistrationResponseObject, error) {
+	x := requestStateOf(ctx)
+	of := x.registration
+	if err := s.registry.DeleteSelf(ctx, of.tenant, of.clientID, of.token, x.options(nil, r.Params.IfMatch, nil, nil)); err != nil {
+		return nil, err
+	}
+	return api.DeleteRegistration204Response{}, nil
+}
+
+// selfRequest returns the request for the use cases.
+func (x *requestState) selfRequest(opts application.Options) application.SelfRequest {
+	of := &x.registration
+	opts.Reason = "" // X-Change-Reason is for administrators
+	return application.SelfRequest{
+		Tenant: of.tenant, Token: of.token, Metadata: of.request.Metadata, Findings: of.findings,
+		Statement: of.request.Statement, Verified: of.statement, ClientID: domain.ClientID(of.request.ClientID), Secret: of.request.Secret,
+		Options: opts,
+	}
+}
+
+// registered responds with a registration (RFC 7591 §3.2.1): the metadata and, both or
+// neither, the secret and when it ends, and the token and the URL for the management.
+func (s *server) registered(status int, registered application.SelfRegistered, dryRun bool) *response {
+	client := s.withResponseTypes(&registered.Client)
+	identity := client.Identity()
+	management := ""
+	if registered.Token != "" {
+		management = s.registry.RegistrationURI(identity.TenantID, identity.ClientID)
+	}
+	a := s.bare(func(w *jsonobject.Writer) {
+		self.Write(w, &client)
+		if registered.Secret != "" {
+			w.Text("client_secret", registered.Secret) // shown only once
+			w.Int("client_secret_expires_at", secondsOf(registered.SecretExpires))
+		}
+		if management != "" {
+			w.Text("registration_access_token", registered.Token)
+			w.Text("registration_client_uri", management)
+		}
+		writeWarnings(w, self.Places(registered.Warnings))
+	})
+	a.status = status
+	if dryRun {
+		return a
+	}
+	if status == http.StatusCreated && management != "" {
+		a.with("Location", management)
+	}
+	return a.with("ETag", etag(client.Revision()))
+}
+
+// withResponseTypes returns the client with the response types that it may request, also if
+// it has not declared them: a client cannot distinguish an absent list from the default of
+// RFC 7591 §2, which may be wrong for it.
+func (s *server) withResponseTypes(c *domain.Client) domain.Client {
+	state := c.State()
+	state.Settings.ResponseTypes = s.registry.Effective(state.Settings).ResponseTypes
+	return domain.Restore(state)
+}
+
+// secondsOf returns a time in seconds since 1970, and 0 for no time (RFC 7591 §3.2.1).
+func secondsOf(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+// VisitRegisterClientResponse implements [api.RegisterClientResponseObject].
+func (r *response) VisitRegisterClientResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitGetRegistrationResponse implements [api.GetRegistrationResponseObject].
+func (r *response) VisitGetRegistrationResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitUpdateRegistrationResponse implements [api.UpdateRegistrationResponseObject].
+func (r *response) VisitUpdateRegistrationResponse(w http.ResponseWriter) error { return r.send(w) }
+
+var _ interface {
+	api.RegisterClientResponseObject
+	api.GetRegistrationResponseObject
+	api.UpdateRegistrationResponseObject
+} = (*response)(nil)
