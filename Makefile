@@ -53,8 +53,8 @@ test: ## Run all checks: generated code, lint, tests with the race detector, con
 	@for module in $(MODULES); do (cd $$module && $(GO) test -race -shuffle=on ./...) || exit 1; done
 	@$(MAKE) --no-print-directory build
 	cd adapters/integrations/node && npm ci --ignore-scripts --no-audit --no-fund --silent && CLIENTELE_BINARY=$(CURDIR)/dist/clientele npm test --silent
-	@echo "[7/7] acceptance: Schemathesis, generated clients in Go, TypeScript, Python and Java on both stores, and authorization servers"
-	@echo "      (node-oidc-provider, zitadel/oidc, fosite; some minutes)"
+	@echo "[7/7] acceptance: Schemathesis, generated clients in Go, TypeScript, Python and Java on both stores, authorization servers"
+	@echo "      (node-oidc-provider, zitadel/oidc, fosite) and relying parties (openid-client, oidcrp, pyoidc); some minutes"
 	$(ACCEPTANCE) -v
 	@echo "all checks passed"
 
@@ -135,6 +135,7 @@ fuzz: ## Fuzz each parser for a minute
 	$(GO) test ./domain -run '^$$' -fuzz FuzzTLSSubject -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/jwks -run '^$$' -fuzz FuzzKeySet -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/jwks -run '^$$' -fuzz FuzzSectorIdentifier -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/jwks -run '^$$' -fuzz FuzzClientDocument -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/tokens -run '^$$' -fuzz FuzzToken -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/tokens -run '^$$' -fuzz FuzzClaimPath -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/tokens -run '^$$' -fuzz FuzzIssuerKeys -fuzztime 1m -fuzzminimizetime 5s
@@ -143,12 +144,15 @@ fuzz: ## Fuzz each parser for a minute
 	$(GO) test ./adapters/jwks -run '^$$' -fuzz FuzzCertificate -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/credentials -run '^$$' -fuzz FuzzAssertion -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/credentials -run '^$$' -fuzz FuzzReadCertificate -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/statements -run '^$$' -fuzz FuzzStatement -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/secrethash -run '^$$' -fuzz FuzzParse -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/clientfile -run '^$$' -fuzz FuzzRead -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/clientfile/importer -run '^$$' -fuzz FuzzRead -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/rest -run '^$$' -fuzz FuzzBody -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/internal/document -run '^$$' -fuzz FuzzDecode -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/internal/metadata/self -run '^$$' -fuzz FuzzRegistration -fuzztime 1m -fuzzminimizetime 5s
 	$(GO) test ./adapters/internal/jwk -run '^$$' -fuzz FuzzPublicSet -fuzztime 1m -fuzzminimizetime 5s
+	$(GO) test ./adapters/registrationfile -run '^$$' -fuzz FuzzParse -fuzztime 1m -fuzzminimizetime 5s
 
 .PHONY: bench
 bench: ## Compare updates and reads over HTTP with the plain SQL statements in pgbench

@@ -25,16 +25,18 @@ import (
 var version = ""
 
 type commands struct {
-	Serve     serveCommand     `cmd:"" help:"Run the service."`
-	Migrate   migrateCommand   `cmd:"" help:"Migrate the database schema to the current version."`
-	Purge     purgeCommand     `cmd:"" help:"Permanently remove clients deleted longer ago than --retention; tombstones remain."`
-	Backup    backupCommand    `cmd:"" help:"Write a verified backup of the SQLite file; the service may be running."`
-	Restore   restoreCommand   `cmd:"" name:"restore-backup" help:"Restore a backup of the SQLite file; the service must be stopped."`
-	Doctor    doctorCommand    `cmd:"" help:"Find stored records that cannot be read, and repair them where possible."`
-	Token     tokenCommand     `cmd:"" help:"Issue access tokens for development, and explain access tokens."`
-	Rules     rulesCommand     `cmd:"" help:"Print the rules that clients are validated by."`
-	Fields    fieldsCommand    `cmd:"" help:"Print the fields of a client's configuration in Markdown."`
-	Check     checkCommand     `cmd:"" help:"Validate client files with the service's rules, offline."`
+	Serve             serveCommand             `cmd:"" help:"Run the service."`
+	Migrate           migrateCommand           `cmd:"" help:"Migrate the database schema to the current version."`
+	Purge             purgeCommand             `cmd:"" help:"Permanently remove clients deleted longer ago than --retention; tombstones remain."`
+	Backup            backupCommand            `cmd:"" help:"Write a verified backup of the SQLite file; the service may be running."`
+	Restore           restoreCommand           `cmd:"" name:"restore-backup" help:"Restore a backup of the SQLite file; the service must be stopped."`
+	Doctor            doctorCommand            `cmd:"" help:"Find stored records that cannot be read, and repair them where possible."`
+	Token             tokenCommand             `cmd:"" help:"Issue access tokens for development, and explain access tokens."`
+	Rules             rulesCommand             `cmd:"" help:"Print the rules that clients are validated by."`
+	Fields            fieldsCommand            `cmd:"" help:"Print the fields of a client's configuration in Markdown."`
+	Check             checkCommand             `cmd:"" help:"Validate client files with the service's rules, offline."`
+	CheckRegistration checkRegistrationCommand `cmd:"" help:"Validate the file of serve --registration-file, and compare requests with it, offline."`
+
 	Import    importCommand    `cmd:"" help:"Convert exports of other systems into client files."`
 	Apply     applyCommand     `cmd:"" help:"Make a registry match the files."`
 	Export    exportCommand    `cmd:"" help:"Write the clients of a registry to files that apply can read."`

@@ -136,10 +136,16 @@ func TestTheREADMEQuotesThePrograms(t *testing.T) {
 func runSteps(t *testing.T, list []step) (shown int) {
 	t.Helper()
 	dir := t.TempDir()
-	p := start(t, "--dev", "--data", filepath.Join(dir, "data"))
+	return runStepsOn(t, start(t, "--dev", "--data", filepath.Join(dir, "data")), dir, list)
+}
+
+// runStepsOn is runSteps for a service that runs, in a folder. The script begins with the
+// lines in before.
+func runStepsOn(t *testing.T, p *program, dir string, list []step, before ...string) (shown int) {
+	t.Helper()
 	const mark = "----- step -----"
 	var script strings.Builder
-	script.WriteString("set -euo pipefail\n")
+	script.WriteString(strings.Join(append(before, "set -euo pipefail"), "\n") + "\n")
 	for _, s := range list {
 		script.WriteString(strings.NewReplacer(
 			"http://127.0.0.1:8080", p.URL, install, "export PATH='"+filepath.Dir(binary)+"':$PATH",

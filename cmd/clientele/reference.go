@@ -7,14 +7,28 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/clientele-oauth/clientele/adapters/registrationfile"
 )
 
 //go:generate sh -c "go run . reference > ../../docs/configuration.md"
 
-type referenceCommand struct{}
+// registrationFileTopic is the topic for which reference prints the JSON Schema of the
+// registration file.
+const registrationFileTopic = "registration-file"
 
-// Run prints every command with its flags, in Markdown.
-func (referenceCommand) Run(app *kong.Kong) error { return writeReference(os.Stdout, app.Model) }
+type referenceCommand struct {
+	Topic string `arg:"" optional:"" default:"commands" enum:"commands,registration-file" help:"commands (${default}), in Markdown; or registration-file, the JSON Schema of the file of serve --registration-file."`
+}
+
+// Run prints every command with its flags, in Markdown, or the topic.
+func (c referenceCommand) Run(app *kong.Kong) error {
+	if c.Topic == registrationFileTopic {
+		_, err := os.Stdout.Write(registrationfile.Schema())
+		return err
+	}
+	return writeReference(os.Stdout, app.Model)
+}
 
 // referenceIntro is the introduction of docs/configuration.md.
 const referenceIntro = `# Commands and configuration

@@ -19,8 +19,8 @@ const (
 	secretEndsTimeout = time.Minute
 )
 
-// secretEndsActor is the author of the revisions that record the ends of secrets.
-func secretEndsActor() domain.Actor { return domain.Actor{Subject: "clientele serve"} }
+// serviceActor is the author of the revisions that the service itself makes.
+func serviceActor() domain.Actor { return domain.Actor{Subject: "clientele serve"} }
 
 // recordSecretEnds records the ends of secrets in the background. The function that it
 // returns stops this.
@@ -60,7 +60,7 @@ func recordSecretEndsOnce(
 ) (failed, more bool) {
 	limited, cancel := context.WithTimeout(ctx, secretEndsTimeout)
 	defer cancel()
-	run, err := application.RecordSecretEnds(limited, store, systemClock{}, secretEndsActor())
+	run, err := application.RecordSecretEnds(limited, store, systemClock{}, serviceActor())
 	if ctx.Err() != nil { // the service ends
 		return failing, false
 	}

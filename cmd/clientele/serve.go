@@ -56,21 +56,24 @@ type serveCommand struct {
 	storeFlags `embed:""`
 	tokenFlags `embed:"" group:"Access tokens"`
 
-	ruleFlags       `embed:"" group:"Rules"`
-	serverFlags     `embed:"" group:"Rules"`
-	keyFlags        `embed:"" group:"Keys at a jwks_uri"`
-	KeyPreflight    string        `default:"warn" enum:"off,warn,require" env:"CLIENTELE_KEY_PREFLIGHT" group:"Keys at a jwks_uri" help:"What to do when a client is changed and its keys cannot be fetched: off, warn, require (${default}). off fetches nothing, also no sector identifier; otherwise a client whose sector identifier cannot be fetched is rejected."`
-	FAPISigningAlg  string        `name:"fapi-signing-alg" default:"PS256" enum:"PS256,ES256" env:"CLIENTELE_FAPI_SIGNING_ALG" group:"Rules" help:"Algorithm with which the authorization server signs for clients of a FAPI profile that do not declare one, as shown in their effective settings: PS256, ES256 (${default})."`
-	PepperFile      []string      `env:"CLIENTELE_PEPPER_FILE" group:"Secrets" type:"existingfile" placeholder:"FILE" help:"Files with keys of at least 32 bytes for hashing client secrets. The first key hashes new secrets; all of them verify."`
-	MissingPepper   bool          `name:"allow-missing-pepper" env:"CLIENTELE_ALLOW_MISSING_PEPPER" group:"Secrets" help:"Start even if stored secrets are hashed under a pepper that is not configured. These secrets are then invalid."`
-	SecretGrace     time.Duration `default:"4h" env:"CLIENTELE_SECRET_GRACE" group:"Secrets" help:"How long a secret stays valid after a rotation replaced it (${default}); 0 revokes it immediately."`
-	VerifyRate      int           `default:"1000" env:"CLIENTELE_VERIFY_RATE" group:"Secrets" placeholder:"N" help:"Rate limit for verifying secrets and authenticating clients, per second, caller and process (${default})."`
-	VerifyFailures  int           `default:"60" env:"CLIENTELE_VERIFY_FAILURES" group:"Secrets" placeholder:"N" help:"Failed verifications of a client's secrets per minute and process (${default}). Beyond that, wrong values get 429; secrets that cannot be guessed are still accepted."`
-	VerifyMaxAge    time.Duration `default:"10s" env:"CLIENTELE_VERIFY_MAX_AGE" group:"Secrets" help:"How long callers may keep a positive result of a verification (max_age_seconds in the response), at most 1h (${default}); 0 does not allow it."`
-	TLSCertFile     string        `name:"tls-cert-file" env:"CLIENTELE_TLS_CERT_FILE" group:"Network" type:"existingfile" placeholder:"FILE" help:"Certificate, with its chain, in PEM, to serve HTTPS. It is reloaded when it changes."`
-	TLSKeyFile      string        `name:"tls-key-file" env:"CLIENTELE_TLS_KEY_FILE" group:"Network" type:"existingfile" placeholder:"FILE" help:"Private key of the certificate, in PEM."`
-	AdminListen     string        `env:"CLIENTELE_ADMIN_LISTEN" group:"Network" placeholder:"ADDR" help:"Address of the admin listener for operators: /metrics, /healthz, /readyz and /debug/pprof; disabled if unset."`
-	publicFlags     `embed:"" group:"Public keys"`
+	ruleFlags      `embed:"" group:"Rules"`
+	serverFlags    `embed:"" group:"Rules"`
+	keyFlags       `embed:"" group:"Keys at a jwks_uri"`
+	KeyPreflight   string        `default:"warn" enum:"off,warn,require" env:"CLIENTELE_KEY_PREFLIGHT" group:"Keys at a jwks_uri" help:"What to do when a client is changed and its keys cannot be fetched: off, warn, require (${default}). off fetches nothing, also no sector identifier; otherwise a client whose sector identifier cannot be fetched is rejected."`
+	FAPISigningAlg string        `name:"fapi-signing-alg" default:"PS256" enum:"PS256,ES256" env:"CLIENTELE_FAPI_SIGNING_ALG" group:"Rules" help:"Algorithm with which the authorization server signs for clients of a FAPI profile that do not declare one, as shown in their effective settings: PS256, ES256 (${default})."`
+	PepperFile     []string      `env:"CLIENTELE_PEPPER_FILE" group:"Secrets" type:"existingfile" placeholder:"FILE" help:"Files with keys of at least 32 bytes for hashing client secrets. The first key hashes new secrets; all of them verify."`
+	MissingPepper  bool          `name:"allow-missing-pepper" env:"CLIENTELE_ALLOW_MISSING_PEPPER" group:"Secrets" help:"Start even if stored secrets are hashed under a pepper that is not configured. These secrets are then invalid."`
+	SecretGrace    time.Duration `default:"4h" env:"CLIENTELE_SECRET_GRACE" group:"Secrets" help:"How long a secret stays valid after a rotation replaced it (${default}); 0 revokes it immediately."`
+	VerifyRate     int           `default:"1000" env:"CLIENTELE_VERIFY_RATE" group:"Secrets" placeholder:"N" help:"Rate limit for verifying secrets and authenticating clients, per second, caller and process (${default})."`
+	VerifyFailures int           `default:"60" env:"CLIENTELE_VERIFY_FAILURES" group:"Secrets" placeholder:"N" help:"Failed verifications of a client's secrets per minute and process (${default}). Beyond that, wrong values get 429; secrets that cannot be guessed are still accepted."`
+	VerifyMaxAge   time.Duration `default:"10s" env:"CLIENTELE_VERIFY_MAX_AGE" group:"Secrets" help:"How long callers may keep a positive result of a verification (max_age_seconds in the response), at most 1h (${default}); 0 does not allow it."`
+	TLSCertFile    string        `name:"tls-cert-file" env:"CLIENTELE_TLS_CERT_FILE" group:"Network" type:"existingfile" placeholder:"FILE" help:"Certificate, with its chain, in PEM, to serve HTTPS. It is reloaded when it changes."`
+	TLSKeyFile     string        `name:"tls-key-file" env:"CLIENTELE_TLS_KEY_FILE" group:"Network" type:"existingfile" placeholder:"FILE" help:"Private key of the certificate, in PEM."`
+	AdminListen    string        `env:"CLIENTELE_ADMIN_LISTEN" group:"Network" placeholder:"ADDR" help:"Address of the admin listener for operators: /metrics, /healthz, /readyz and /debug/pprof; disabled if unset."`
+	publicFlags    `embed:"" group:"Public keys"`
+
+	registrationFlags `embed:"" group:"Registration"`
+
 	MaxConcurrent   int `default:"256" env:"CLIENTELE_MAX_CONCURRENT" group:"Limits" placeholder:"N" help:"Maximum concurrent requests; as many again may queue for one second, the rest get 503 (${default})."`
 	MaxFollowing    int `default:"1024" env:"CLIENTELE_MAX_FOLLOWING" group:"Limits" placeholder:"N" help:"Maximum requests that wait for changes at the same time (${default})."`
 	readerFlags     `embed:"" group:"Limits"`
@@ -88,7 +91,7 @@ func (c *serveCommand) Validate(kctx *kong.Context) error {
 	if err := c.validate(c.Dev, givenFlags(kctx)); err != nil {
 		return err
 	}
-	if err := c.checkPublic(); err != nil {
+	if err := errors.Join(c.checkPublic(), c.checkRegistration(c.publicFlags)); err != nil {
 		return err
 	}
 	switch {
@@ -205,6 +208,10 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	if err := required.checkAtStart(ctx, c.AutoMigrate); err != nil {
 		return err
 	}
+	registrations, registrationNote, err := c.registrations(book, db.registrations, resolver, metrics, log)
+	if err != nil {
+		return err
+	}
 	store := metrics.TimeStore(metrics.ReportUnreadable(db, log))
 	registry := application.NewRegistry(application.Config{
 		Book:          book,
@@ -223,8 +230,9 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		VerificationAge: c.VerifyMaxAge,
 		Hashes:          secrethash.New(slowVerifications()),
 
-		ListTime:   c.ListTimeout,
-		MaxClients: c.MaxClients,
+		ListTime:      c.ListTimeout,
+		MaxClients:    c.MaxClients,
+		Registrations: registrations,
 	})
 	draining, drain := context.WithCancel(context.WithoutCancel(ctx))
 	defer drain()
@@ -260,6 +268,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		Observer:      metrics,
 		Trace:         traces.Requests,
 	}
+	surface.Registrations, surface.TrustedProxies = registrationLimits(), c.proxies()
 	surface.PublicURL, surface.Addresses = c.publicBase(), ratelimit.PerSecond(c.PublicRate, time.Now)
 	if c.CallerRate > 0 {
 		surface.Callers = ratelimit.PerSecond(c.CallerRate, time.Now)
@@ -268,6 +277,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	surface.Notes = []rest.Note{
 		{Name: "change feed", Read: feedNote(db.feedLag)},
 		{Name: "server metadata", Read: servers.Note},
+		{Name: "registration file", Read: registrationNote},
 	}
 	handler, err := rest.NewHandler(surface)
 	if err != nil {
@@ -310,6 +320,8 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	}
 	defer flushSecretUses(ctx, registry, log)()
 	defer forgetAssertions(ctx, registry, log)()
+	defer deleteUnused(ctx, registry, log)()
+	defer countRegistered(ctx, registrations.Store, metrics.WatchRegistered(), log)()
 	defer recordSecretEnds(ctx, store, metrics.WatchSecretEnds(time.Now), log)()
 	go func() { served <- serve(listener) }()
 	select {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -105,6 +106,15 @@ func Start(ctx context.Context, binary string, opts Options, args ...string) (*P
 		p.Kill()
 		return nil, fmt.Errorf("the service did not listen in time: %s", p.Log)
 	}
+}
+
+// FreeAddress returns an address of this machine at which nothing listens.
+func FreeAddress(ctx context.Context) (string, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
 }
 
 // Kill kills the process, which cannot clean up.

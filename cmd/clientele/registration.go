@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/clientele-oauth/clientele/adapters/jwks"
+	"github.com/clientele-oauth/clientele/adapters/ratelimit"
+	"github.com/clientele-oauth/clientele/adapters/registrationfile"
+	"github.com/clientele-oauth/clientele/adapters/rest"
+	"github.com/clientele-oauth/clientele/adapters/statements"
+	"github.com/clientele-oauth/clientele/adapters/telemetry"
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// registrationFlags configure registration from outside.
+type registrationFlags struct {
+	RegistrationFile string         `env:"CLIENTELE_REGISTRATION_FILE" type:"existingfile" placeholder:"FILE" help:"YAML or JSON file that allows registration from outside, per tenant: dynamic client registration (RFC 7591, RFC 7592) and client ID metadata documents. It is read again when it changes, and needs --public-url; off if unset. clientele reference registration-file prints its JSON Schema."`
+	TrustedProxy     []proxyNetwork `env:"CLIENTELE_TRUSTED_PROXY" placeholder:"ADDRESS" help:"Addresses or networks (CIDR) of reverse proxies: the rate limits per address use the X-Forwarded-For header of requests from them, and of no others."`
+}
+
+// checkRegistration rejects a file without the URL from which the URLs in its responses are
+// made.
+func (f registrationFlags) checkRegistration(public publicFlags) error {
+	if f.RegistrationFile != "" && public.PublicURL == "" {
+		return errors.New("--registration-file needs --public-url (CLIENTELE_PUBLIC_URL), from which the URLs of the endpoints are made")
+	}
+	return nil
+}
+
+// proxies returns the networks of the trusted proxies.
+func (f registrationFlags) proxies() []netip.Prefix {
+	var networks []netip.Prefix
+	for _, proxy := range f.TrustedProxy {
+		networks = append(networks, proxy.Prefix)
+	}
+	return networks
+}
+
+// proxyNetwork is an address, or a network in CIDR notation.
+type proxyNetwork struct{ netip.Prefix }
+
+// UnmarshalText implements [encoding.TextUnmarshaler]. An address is the network of one
+// address.
+func (n *proxyNetwork) UnmarshalText(text []byte) error {
+	if address, err := netip.ParseAddr(string(text)); err == nil && address.Zone() == "" {
+		address = address.Unmap()
+		n.Prefix = netip.PrefixFrom(address, address.BitLen())
+		return nil
+	}
+	network, err := netip.ParsePrefix(string(text))
+	if err != nil || network.Addr().Is4In6() {
+		return fmt.Errorf("%q is not an address or a network, such as 10.0.0.7 or 10.0.0.0/8", text)
+	}
+	n.Prefix = network.Masked()
+	return nil
+}
+
+// Rate limits of registrations from outside, for each process.
+const (
+	registrationsPerMinute = 10  // from an address
+	registrationsPerHour   = 100 // from an address
+	managementPerMinute    = 60  // from an address
+	failedTokensPerMinute  = 30  // from an address
+	tokenUsesPerMinute     = 60  // with an initial access token
+)
+
+// registrationLimits returns the limits by address.
+func registrationLimits() rest.RegistrationLimits {
+	return rest.RegistrationLimits{
+		Register: ratelimit.All(
+			ratelimit.Per(registrationsPerMinute, time.Minute, time.Now), ratelimit.Per(registrationsPerHour, time.Hour, time.Now)),
+		Management:   ratelimit.Per(managementPerMinute, time.Minute, time.Now),
+		FailedTokens: ratelimit.FailuresPerMinute(failedTokensPerMinute, time.Now),
+	}
+}
+
+// registrations returns the ports and options for registrations from outside that the flags
+// configure, and the note of /readyz about the file. Without a file, nothing is allowed.
+func (c *serveCommand) registrations(
+	book *domain.Rulebook, store application.RegistrationStore, resolver *jwks.Resolver, metrics *telemetry.Metrics, log *slog.Logger,
+) (config application.RegistrationConfig, note func(context.Context) string, err error) {
+	statementVerifier, err := statements.New(statements.Options{Keys: metrics.TimeKeys(resolver), Log: log})
+	if err != nil {
+		return config, nil, err
+	}
+	config = application.RegistrationConfig{
+		Store:      metrics.TimeRegistrations(store),
+		Policies:   registrationfile.Policies{},
+		Statements: statementVerifier,
+		Documents:  metrics.CountDocuments(resolver),
+		PublicURL:  c.publicBase(),
+		Tokens:     ratelimit.Per(tokenUsesPerMinute, time.Minute, time.Now),
+		Loopback:   c.Dev,
+	}
+	if c.RegistrationFile == "" {
+		return config, func(context.Context) string { return "" }, nil
+	}
+	file, err := registrationfile.Open(c.RegistrationFile, registrationfile.Options{Book: book, Loopback: c.Dev}, log, time.Now)
+	if err != nil {
+		return config, nil, err
+	}
+	config.Policies = file
+	return config, file.Note, nil
+}
+
+// deleteUnusedEvery is how often the service looks for unused clients.
+const deleteUnusedEvery = time.Minute
+
+// deleteUnused deletes clients that registered themselves and were not used, periodically.
+// The function that it returns stops this.
+func deleteUnused(ctx context.Context, registry *application.Registry, log *slog.Logger) (end func()) {
+	return repeat(ctx, deleteUnusedEvery, func(ctx context.Context) {
+		deleted, err := registry.DeleteUnused(ctx, serviceActor())
+		if err != nil {
+			log.WarnContext(ctx, "unused clients were not deleted yet", "error", err)
+		}
+		if deleted > 0 {
+			log.InfoContext(ctx, "unused clients deleted", "clients", deleted)
+		}
+	})
+}
