@@ -15,7 +15,8 @@ import (
 // comments are those of RFC 7591 and the specifications that extend it. A Client is shared
 // by all callers and must not be modified.
 type Client struct {
-	// ID, TenantID and Revision identify this state of the client.
+	// ID, TenantID and Revision identify this state of the client. Revision is 0 for a client
+	// that only its client ID metadata document defines.
 	ID       string `json:"client_id"`
 	TenantID string `json:"tenant_id"`
 	Revision int64  `json:"revision"`
@@ -129,9 +130,9 @@ func (c *Client) HasScope(scope string) bool { return slices.Contains(c.Scopes, 
 // HasRedirectURI reports whether the redirection URI is registered, byte for byte.
 func (c *Client) HasRedirectURI(uri string) bool { return slices.Contains(c.RedirectURIs, uri) }
 
-// document is the JSON form of a client: the fields of [Client], and those whose form
+// clientDocument is the JSON form of a client: the fields of [Client], and those whose form
 // differs.
-type document struct {
+type clientDocument struct {
 	*Client
 	Status               string          `json:"status"`
 	Scope                string          `json:"scope"`
@@ -149,12 +150,12 @@ const maxLifetime = 157680000
 // member secret_verifiers if there is one.
 func parseClient(text []byte) (c *Client, deleted bool, verifiers json.RawMessage, err error) {
 	c = &Client{}
-	d := document{Client: c}
+	d := clientDocument{Client: c}
 	if err := json.Unmarshal(text, &d); err != nil {
 		return nil, false, nil, fmt.Errorf("a client cannot be read: %w", err)
 	}
-	if c.ID == "" || c.Revision <= 0 {
-		return nil, false, nil, errors.New("a client has no client_id or no revision")
+	if c.ID == "" || c.Revision < 0 {
+		return nil, false, nil, errors.New("a client has no client_id, or a negative revision")
 	}
 	for _, seconds := range []int64{d.AccessTokenLifetime, d.RefreshTokenLifetime, d.IDTokenLifetime} {
 		if seconds < 0 || seconds > maxLifetime {

@@ -6,6 +6,10 @@
 // copy, and reads those at a jwks_uri through the registry. [Mirror.Authenticate] passes on
 // everything by which a request authenticates a client.
 //
+// [Mirror.Resolve] is Get for servers that also admit clients by URL: with
+// [Config].Documents it asks the registry for the client that a client ID metadata document
+// defines, and uses the response for as long as the registry says.
+//
 // While the registry is unavailable, the copy remains in use until it is older than
 // [Config].MaxStaleness. With [Config].File the copy survives a restart of the server, and
 // with [Config].Verifiers even secrets can be verified without the registry.
@@ -25,5 +29,6 @@
 // # What is not in the mirror
 //
 // A mirror has the clients of one tenant: that of the access token, or
-// client.Settings.Tenant. It has no history, and deleted clients are not in it.
+// client.Settings.Tenant. It has no history, and deleted clients are not in it. Clients that
+// only a client ID metadata document defines are kept in memory, but not in the file.
 package mirror

@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// MaxDocuments is the number of documents that are kept.
+const MaxDocuments = maxDocuments
+
 // OpenAt is Open with a clock.
 func OpenAt(ctx context.Context, config Config, now func() time.Time) (*Mirror, error) {
 	return open(ctx, config, now)

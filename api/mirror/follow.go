@@ -100,6 +100,7 @@ func (m *Mirror) resync(ctx context.Context) error {
 		if p.last {
 			m.mu.Lock()
 			m.state = s
+			m.documents.dropAll() // those of clients that were created and deleted since then, too
 			m.mu.Unlock()
 			m.reached(p.heldBack)
 			break
@@ -190,6 +191,7 @@ func (m *Mirror) apply(ctx context.Context, s *state, changes []change) ([]Chang
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, e := range results {
+		m.documents.drop(id)
 		if e == nil {
 			s.remove(id)
 		} else if err := s.set(id, e, m.config.MaxBytes); err != nil {

@@ -30,14 +30,14 @@ type fetchedKeys struct {
 }
 
 // Keys returns the public keys of the client as a JWK Set (RFC 7517 §5), or nil if it has
-// none. The error is as that of [Mirror.Get].
+// none. The error is as that of [Mirror.Resolve].
 //
 // Inline keys are in the copy, so a removed key ends with the change. Keys at a jwks_uri
 // are read through the registry, which fetches and caches them, and used for 30 seconds.
 // While they cannot be read, the last ones remain in use for as long as the copy may; if
 // there are none, the error is [ErrUnavailable].
 func (m *Mirror) Keys(ctx context.Context, id string) ([]byte, error) {
-	e, err := m.find(id)
+	e, err := m.resolve(ctx, id)
 	if err != nil {
 		return nil, err
 	}

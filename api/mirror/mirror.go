@@ -62,6 +62,9 @@ type Config struct {
 	// MaxBytes limits the documents that the mirror keeps in memory. A registry with more
 	// cannot be mirrored. 0 means 512 MiB.
 	MaxBytes int64
+	// Documents lets [Mirror.Resolve] ask the registry for clients whose identifier is the URL
+	// of a client ID metadata document, if the policy of the registry admits it.
+	Documents bool
 	// OnChange is called after each change of the copy, in the order of the changes. It
 	// must not block: the mirror does not follow the registry until it returns.
 	OnChange func(Change)
@@ -95,6 +98,10 @@ type Mirror struct {
 	done     chan struct{} // closed when the follower has ended
 	flights  sync.WaitGroup
 	verify   chan struct{} // a place for each verification that runs
+	// resolutions has a place for each request for a document that runs.
+	resolutions chan struct{}
+	documents   *documents
+	published   serverMetadata
 
 	mu       sync.RWMutex
 	closed   bool
@@ -132,6 +139,7 @@ func open(ctx context.Context, config Config, now func() time.Time) (*Mirror, er
 		registry: newRegistry(config.Client, config.MaxBytes, config.Verifiers),
 		state:    newState(), done: make(chan struct{}), synced: make(chan struct{}),
 		verify: make(chan struct{}, maxVerifications), pending: map[string]bool{},
+		resolutions: make(chan struct{}, maxResolutions), documents: newDocuments(),
 	}
 	if _, err := rand.Read(m.key); err != nil {
 		return nil, err
@@ -196,7 +204,8 @@ func (m *Mirror) Close() error {
 	return m.saveErr
 }
 
-// Get returns the client, if it is active. The error is [ErrNotFound], [ErrStale] or
+// Get returns the client, if it is in the copy and active. It sends nothing; [Mirror.Resolve] also
+// knows clients that are not in the copy. The error is [ErrNotFound], [ErrStale] or
 // [ErrUnavailable].
 func (m *Mirror) Get(id string) (*Client, error) {
 	e, err := m.find(id)
@@ -208,27 +217,34 @@ func (m *Mirror) Get(id string) (*Client, error) {
 
 // find returns the entry of an active client.
 func (m *Mirror) find(id string) (*entry, error) {
+	e, _, err := m.lookup(id)
+	return e, err
+}
+
+// lookup returns the entry of an active client. known reports whether the copy has the client,
+// active or not, if the copy can be used.
+func (m *Mirror) lookup(id string) (e *entry, known bool, err error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if m.contact.IsZero() {
 		if m.failure != nil {
-			return nil, fmt.Errorf("%w: %w", ErrUnavailable, m.failure)
+			return nil, false, fmt.Errorf("%w: %w", ErrUnavailable, m.failure)
 		}
-		return nil, ErrUnavailable
+		return nil, false, ErrUnavailable
 	}
 	if age := since(m.contact, m.now()); m.config.MaxStaleness > 0 && age > m.config.MaxStaleness {
-		return nil, fmt.Errorf("%w: it is %v old", ErrStale, age.Round(time.Second))
+		return nil, false, fmt.Errorf("%w: it is %v old", ErrStale, age.Round(time.Second))
 	}
-	e := m.state.clients[id]
+	e = m.state.clients[id]
 	switch {
 	case e == nil:
-		return nil, ErrNotFound
+		return nil, false, ErrNotFound
 	case e.client == nil:
-		return nil, fmt.Errorf("%w: the registry cannot read the record of the client", ErrUnavailable)
+		return nil, true, fmt.Errorf("%w: the registry cannot read the record of the client", ErrUnavailable)
 	case !e.client.Active:
-		return nil, ErrNotFound
+		return nil, true, ErrNotFound
 	default:
-		return e, nil
+		return e, true, nil
 	}
 }
 
@@ -248,6 +264,9 @@ type Health struct {
 	// size of their documents.
 	Clients int
 	Bytes   int64
+	// Documents is the number of clients that are kept in addition because [Mirror.Resolve]
+	// read their client ID metadata documents.
+	Documents int
 	// Cursor is the position in the change feed.
 	Cursor string
 	// LastError is why the last request of the follower failed, or nil if it succeeded.
@@ -260,7 +279,7 @@ func (m *Mirror) Health() Health {
 	defer m.mu.RUnlock()
 	h := Health{
 		Synced: !m.contact.IsZero(), FromFile: m.fromFile, Contact: m.contact, Clients: len(m.state.clients),
-		Bytes: m.state.bytes, Cursor: m.state.cursor, LastError: m.failure,
+		Bytes: m.state.bytes, Documents: m.documents.count(), Cursor: m.state.cursor, LastError: m.failure,
 	}
 	if h.Synced {
 		h.Age = since(m.contact, m.now())

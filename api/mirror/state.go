@@ -29,6 +29,7 @@ type entry struct {
 	hashes    json.RawMessage
 	cache     cache
 	keys      fetchedKeys
+	check     documentCheck
 }
 
 // size is what an entry counts for [Config].MaxBytes.
@@ -129,6 +130,9 @@ func newEntry(text []byte) (id string, e *entry, err error) {
 	}
 	if deleted {
 		return c.ID, nil, nil
+	}
+	if c.Revision == 0 {
+		return "", nil, fmt.Errorf("client %q has no revision", c.ID)
 	}
 	e = &entry{client: c, revision: c.Revision}
 	if hashes != nil {

@@ -84,10 +84,11 @@ func audiences(config *fosite.Config) []string {
 	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
 }
 
-// Client returns a client as the mirror has it. The error is one that the library responds
+// Client returns a client as the mirror has it. The registry is asked only about the client of
+// a metadata document, see [mirror.Mirror.Resolve]. The error is one that the library responds
 // to correctly.
-func (c *Clients) Client(id string) (*mirror.Client, error) {
-	found, err := c.mirror.Get(id)
+func (c *Clients) Client(ctx context.Context, id string) (*mirror.Client, error) {
+	found, err := c.mirror.Resolve(ctx, id)
 	if err != nil {
 		return nil, failure(err)
 	}
@@ -103,9 +104,15 @@ func (c *Clients) Client(id string) (*mirror.Client, error) {
 	return found, nil
 }
 
+// ServerMetadata returns what the metadata of the server should have about registration, see
+// [mirror.Mirror.ServerMetadata].
+func (c *Clients) ServerMetadata(ctx context.Context) mirror.ServerMetadata {
+	return c.mirror.ServerMetadata(ctx)
+}
+
 // GetClient implements [fosite.ClientManager].
-func (c *Clients) GetClient(_ context.Context, id string) (fosite.Client, error) {
-	found, err := c.Client(id)
+func (c *Clients) GetClient(ctx context.Context, id string) (fosite.Client, error) {
+	found, err := c.Client(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +184,7 @@ func (c *Clients) authenticate(ctx context.Context, r *http.Request, form url.Va
 
 // verify checks that the client may use the method, and its secret if the method has one.
 func (c *Clients) verify(ctx context.Context, id, method, secret string) error {
-	found, err := c.mirror.Get(id)
+	found, err := c.mirror.Resolve(ctx, id)
 	if err != nil {
 		return err
 	}

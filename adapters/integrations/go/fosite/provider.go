@@ -45,10 +45,10 @@ func (p *provider) NewAuthorizeRequest(ctx context.Context, r *http.Request) (fo
 	request, err := p.OAuth2Provider.NewAuthorizeRequest(ctx, r)
 	if err == nil {
 		// The client of a pushed request may have changed since.
-		if _, err := p.clients.Client(request.GetClient().GetID()); err != nil {
+		if _, err := p.clients.Client(ctx, request.GetClient().GetID()); err != nil {
 			return fosite.NewAuthorizeRequest(), outage(err) // which is not redirected
 		}
-		err = p.check(request, strings.HasPrefix(r.Form.Get("request_uri"), pushedPrefix))
+		err = p.check(ctx, request, strings.HasPrefix(r.Form.Get("request_uri"), pushedPrefix))
 	}
 	return request, outage(err)
 }
@@ -57,8 +57,8 @@ func (p *provider) NewAuthorizeRequest(ctx context.Context, r *http.Request) (fo
 const pushedPrefix = "urn:ietf:params:oauth:request_uri:"
 
 // check checks what the client requires of an authorization request.
-func (p *provider) check(request fosite.AuthorizeRequester, pushed bool) error {
-	found, err := p.clients.Client(request.GetClient().GetID())
+func (p *provider) check(ctx context.Context, request fosite.AuthorizeRequester, pushed bool) error {
+	found, err := p.clients.Client(ctx, request.GetClient().GetID())
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (p *provider) WriteIntrospectionError(ctx context.Context, w http.ResponseW
 func (p *provider) NewPushedAuthorizeRequest(ctx context.Context, r *http.Request) (fosite.AuthorizeRequester, error) {
 	request, err := p.OAuth2Provider.NewPushedAuthorizeRequest(ctx, r)
 	if err == nil {
-		err = p.check(request, true)
+		err = p.check(ctx, request, true)
 	}
 	return request, outage(err)
 }

@@ -54,6 +54,9 @@ type Options struct {
 	// these is served only if it is named here: dpop_bound_access_tokens,
 	// tls_client_certificate_bound_access_tokens, require_pushed_authorization_requests.
 	Enforced []string
+	// PublishRegistration lets [Handler] add to the discovery document what the registry says
+	// about registration: registration_endpoint and client_id_metadata_document_supported.
+	PublishRegistration bool
 }
 
 // Clients implements the part of [op.Storage] that is about clients, and
@@ -76,9 +79,10 @@ func New(m *mirror.Mirror, options Options) *Clients {
 }
 
 // Client returns a client as the mirror has it, for example for the lifetimes of tokens.
+// The registry is asked only about the client of a metadata document, see [mirror.Mirror.Resolve].
 // The error is one that the library responds to correctly.
-func (c *Clients) Client(id string) (*mirror.Client, error) {
-	found, err := c.mirror.Get(id)
+func (c *Clients) Client(ctx context.Context, id string) (*mirror.Client, error) {
+	found, err := c.mirror.Resolve(ctx, id)
 	if err != nil {
 		return nil, failure(err)
 	}
@@ -95,8 +99,8 @@ func (c *Clients) Client(id string) (*mirror.Client, error) {
 }
 
 // GetClientByClientID implements [op.OPStorage].
-func (c *Clients) GetClientByClientID(_ context.Context, id string) (op.Client, error) {
-	found, err := c.Client(id)
+func (c *Clients) GetClientByClientID(ctx context.Context, id string) (op.Client, error) {
+	found, err := c.Client(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +109,7 @@ func (c *Clients) GetClientByClientID(_ context.Context, id string) (op.Client, 
 
 // AuthorizeClientIDSecret implements [op.OPStorage].
 func (c *Clients) AuthorizeClientIDSecret(ctx context.Context, id, secret string) error {
-	found, err := c.Client(id)
+	found, err := c.Client(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -121,7 +125,7 @@ func (c *Clients) AuthorizeClientIDSecret(ctx context.Context, id, secret string
 // GetKeyByIDAndClientID implements [op.OPStorage]. Without a key id, the client must have
 // exactly one key.
 func (c *Clients) GetKeyByIDAndClientID(ctx context.Context, keyID, clientID string) (*jose.JSONWebKey, error) {
-	if _, err := c.Client(clientID); err != nil {
+	if _, err := c.Client(ctx, clientID); err != nil {
 		return nil, err
 	}
 	text, err := c.mirror.Keys(ctx, clientID)
@@ -139,8 +143,8 @@ func (c *Clients) GetKeyByIDAndClientID(ctx context.Context, keyID, clientID str
 
 // ValidateJWTProfileScopes implements [op.OPStorage]: it returns the scopes that the client
 // has.
-func (c *Clients) ValidateJWTProfileScopes(_ context.Context, clientID string, scopes []string) ([]string, error) {
-	found, err := c.Client(clientID)
+func (c *Clients) ValidateJWTProfileScopes(ctx context.Context, clientID string, scopes []string) ([]string, error) {
+	found, err := c.Client(ctx, clientID)
 	if err != nil {
 		return nil, err
 	}
@@ -157,8 +161,8 @@ func (c *Clients) ClientCredentials(ctx context.Context, id, secret string) (op.
 
 // ClientCredentialsTokenRequest implements [op.ClientCredentialsStorage]. The audience is
 // the resources of the client, or the client itself.
-func (c *Clients) ClientCredentialsTokenRequest(_ context.Context, id string, scopes []string) (op.TokenRequest, error) {
-	found, err := c.Client(id)
+func (c *Clients) ClientCredentialsTokenRequest(ctx context.Context, id string, scopes []string) (op.TokenRequest, error) {
+	found, err := c.Client(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -178,8 +182,8 @@ func (c *Clients) ClientCredentialsTokenRequest(_ context.Context, id string, sc
 // library does not check: PKCE with S256, request objects, response modes, and that the
 // client has the scopes; others are removed. [Handler] calls it. If the provider is served
 // in another way, call it in CreateAuthRequest and return its error.
-func (c *Clients) CheckAuthRequest(_ context.Context, r *oidc.AuthRequest) error {
-	found, err := c.Client(r.ClientID)
+func (c *Clients) CheckAuthRequest(ctx context.Context, r *oidc.AuthRequest) error {
+	found, err := c.Client(ctx, r.ClientID)
 	if err != nil {
 		return err
 	}

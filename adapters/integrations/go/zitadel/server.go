@@ -21,7 +21,8 @@ import (
 //   - what a client requires of an authorization request is enforced (see
 //     [Clients.CheckAuthRequest]);
 //   - a code that was requested with PKCE is never redeemed without it;
-//   - an outage is a 503 at the authorization endpoint as well.
+//   - an outage is a 503 at the authorization endpoint as well;
+//   - with [Options].PublishRegistration the discovery document says how clients register.
 //
 // The endpoints are those of the options of [op.NewProvider]. Further options are those of
 // [op.RegisterServer].
@@ -47,7 +48,7 @@ type server struct {
 func (s *server) callback(w http.ResponseWriter, r *http.Request) {
 	if id := r.FormValue("id"); id != "" {
 		if request, err := s.Provider().Storage().AuthRequestByID(r.Context(), id); err == nil {
-			if _, err := s.clients.Client(request.GetClientID()); errors.Is(err, mirror.ErrUnavailable) {
+			if _, err := s.clients.Client(r.Context(), request.GetClientID()); errors.Is(err, mirror.ErrUnavailable) {
 				op.WriteError(w, r, err, nil)
 				return
 			}
@@ -66,6 +67,28 @@ func (s *server) VerifyAuthRequest(ctx context.Context, r *op.Request[oidc.AuthR
 	return request, err
 }
 
+// discovery is a discovery document with what the library does not know.
+type discovery struct {
+	*oidc.DiscoveryConfiguration
+	DocumentsSupported bool `json:"client_id_metadata_document_supported,omitempty"`
+}
+
+// Discovery implements [op.Server].
+func (s *server) Discovery(ctx context.Context, r *op.Request[struct{}]) (*op.Response, error) {
+	response, err := s.LegacyServer.Discovery(ctx, r)
+	if err != nil || !s.clients.options.PublishRegistration {
+		return response, err
+	}
+	if own, ok := response.Data.(*oidc.DiscoveryConfiguration); ok {
+		published := s.clients.mirror.ServerMetadata(ctx)
+		if published.RegistrationEndpoint != "" {
+			own.RegistrationEndpoint = published.RegistrationEndpoint
+		}
+		response.Data = discovery{own, published.DocumentsSupported}
+	}
+	return response, nil
+}
+
 // Authorize implements [op.Server].
 func (s *server) Authorize(ctx context.Context, r *op.ClientRequest[oidc.AuthRequest]) (*op.Redirect, error) {
 	if err := s.clients.CheckAuthRequest(ctx, r.Data); err != nil {
@@ -80,7 +103,7 @@ func (s *server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCreden
 	if err != nil {
 		return nil, failure(err)
 	}
-	if _, err := s.clients.Client(found.ID); err != nil {
+	if _, err := s.clients.Client(ctx, found.ID); err != nil {
 		return nil, err
 	}
 	return client{found, &s.clients.options, method}, nil
@@ -101,7 +124,7 @@ func (s *server) authenticate(ctx context.Context, r *op.Request[op.ClientCreden
 		}
 		return found, oidc.AuthMethodPrivateKeyJWT, err
 	}
-	found, err := c.mirror.Get(data.ClientID)
+	found, err := c.mirror.Resolve(ctx, data.ClientID)
 	if err != nil {
 		return nil, "", err
 	}

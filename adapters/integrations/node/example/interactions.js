@@ -11,7 +11,13 @@ const loginPage = (error) => page('Log in', `<p>${escape(error)}</p><form method
 <input name="username" autocomplete="username" autofocus> <input name="password" type="password" autocomplete="current-password">
 <button>Log in</button></form>`);
 
-const consentPage = (client, scope) => page('Consent', `<p>${escape(client.clientName ?? client.clientId)} asks for: ${escape(scope)}</p>
+// Anyone can publish a client ID metadata document with any name, so the user sees where it is,
+// and where the browser goes next.
+const origin = ({ clientId }, { redirect_uri: redirectURI }) => (/^https?:/.test(clientId)
+  ? `<p>Its address is ${escape(new URL(clientId).host)}, and it continues at ${escape(new URL(redirectURI).host)}.</p>` : '');
+
+const consentPage = (client, params) => page('Consent', `<p>${escape(client.clientName ?? client.clientId)} asks for: ${escape(params.scope)}</p>
+${origin(client, params)}
 <form method="post"><button>Allow</button></form>`);
 
 async function readForm(request) {
@@ -28,6 +34,7 @@ async function grant(provider, { session, params, prompt: { details }, grantId }
   const granted = (grantId && await provider.Grant.find(grantId)) || new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
   if (details.missingOIDCScope) granted.addOIDCScope(details.missingOIDCScope.join(' '));
   if (details.missingOIDCClaims) granted.addOIDCClaims(details.missingOIDCClaims);
+  for (const [resource, scopes] of Object.entries(details.missingResourceScopes ?? {})) granted.addResourceScope(resource, scopes.join(' '));
   return granted.save();
 }
 
@@ -47,7 +54,7 @@ export function interactions(provider) {
       return provider.interactionFinished(request, response, { login: { accountId: username } }, { mergeWithLastSubmission: false });
     }
     // The registry says which clients are first-party ones, so that the user is not asked.
-    if (request.method !== 'POST' && !client.skip_consent) return html(consentPage(client, interaction.params.scope));
+    if (request.method !== 'POST' && !client.skip_consent) return html(consentPage(client, interaction.params));
     const grantId = await grant(provider, interaction);
     return provider.interactionFinished(request, response, { consent: { grantId } }, { mergeWithLastSubmission: true });
   }

@@ -16,9 +16,10 @@ const registry = await openRegistry({
   url: CLIENTELE_URL,
   token: { file: CLIENTELE_TOKEN_FILE },
   file: MIRROR_FILE || undefined,
+  documents: true, // clients by URL, if the policy of the registry admits them
 });
 const provider = new Provider(issuer, configuration(registry, settings));
-await install(registry, provider);
+await install(registry, provider, { publishRegistration: true });
 // connect end
 
 provider.on('server_error', (ctx, error) => console.error('server_error', error));

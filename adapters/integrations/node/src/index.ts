@@ -1,5 +1,6 @@
 export { openRegistry, Registry, type Health, type RegistryOptions, type ClientProblem } from './registry.js';
-export { clienteleAdapter, configuration, extraClientMetadata, install, type AdapterOptions } from './provider.js';
+export { clienteleAdapter, configuration, extraClientMetadata, install, type AdapterOptions, type InstallOptions } from './provider.js';
 export { ProtocolError, RegistryUnavailableError, ResponseError, StaleError } from './errors.js';
 export type { ClientMetadata } from './clients.js';
+export type { ServerMetadata } from './metadata.js';
 export type { Token } from './transport.js';

@@ -118,7 +118,7 @@ class ClientAdapter implements Adapter {
   async find(id: string): Promise<Record<string, unknown> | undefined> {
     if (!installed.has(this.registry)) throw new Error('call install(registry, provider) before the server is used');
     try {
-      const client = this.registry.get(id);
+      const client = await this.registry.resolve(id);
       return client && forProvider(client, this.jwksUriMaxAge);
     } catch (error) {
       throw asResponse(this.registry, error);
@@ -257,7 +257,7 @@ export function configuration(registry: Registry, base: Configuration, options: 
   if (!base.adapter) throw new TypeError('adapter must be set: the registry keeps the clients, but no sessions, grants and tokens');
   if (base.features?.registration?.enabled) throw new TypeError('features.registration cannot be used: clients are registered in the registry');
   if (base.features?.clientIdMetadataDocument?.enabled) {
-    throw new TypeError('features.clientIdMetadataDocument cannot be used: a client that is suspended or deleted in the registry would be read from its URL');
+    throw new TypeError('features.clientIdMetadataDocument cannot be used: a client that is suspended or deleted in the registry would be read from its URL; use the option documents of openRegistry');
   }
   const { clientBasedCORS, pkce, extraClientMetadata: extra } = base;
   return {
@@ -294,11 +294,21 @@ const requirements: Readonly<Record<string, string>> = {
   authorization_encrypted_response_alg: 'encryption',
 };
 
+/** Options of {@link install}. */
+export interface InstallOptions {
+  /**
+   * Whether the discovery document has what the registry says about registration:
+   * `registration_endpoint` and `client_id_metadata_document_supported`. It has an effect only
+   * before the provider's `callback` or `listen` is called. Default: false.
+   */
+  readonly publishRegistration?: boolean | undefined;
+}
+
 /**
  * Lets the provider verify secrets with the registry, and checks which clients it rejects.
  * It returns when all clients were checked; the provider can be used before.
  */
-export async function install(registry: Registry, provider: Provider): Promise<void> {
+export async function install(registry: Registry, provider: Provider, options: InstallOptions = {}): Promise<void> {
   const { prototype } = provider.Client;
   const own = prototype.compareClientSecret;
   prototype.compareClientSecret = async function compareClientSecret(this: Client, secret: string): Promise<boolean> {
@@ -310,6 +320,13 @@ export async function install(registry: Registry, provider: Provider): Promise<v
       throw asResponse(registry, error);
     }
   };
+  if (options.publishRegistration) {
+    provider.use(async (ctx, next) => {
+      await next();
+      const { oidc } = ctx as unknown as Partial<KoaContextWithOIDC>; // absent if no route matches
+      if (oidc?.route === 'discovery' && ctx.status === 200) Object.assign(ctx.body as object, await registry.serverMetadata());
+    });
+  }
   installed.set(registry, provider.constructor as RequestContext);
   const ProviderClient = provider.Client as unknown as new (metadata: Record<string, unknown>) => Client;
   await registry.checkWith((client) => {

@@ -1,8 +1,10 @@
 import { EventEmitter } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { Clients, asChange, isCursor, quote, type Change, type ClientMetadata, type Limits } from './clients.js';
+import { Documents, isURL } from './documents.js';
 import { ProtocolError, RegistryUnavailableError, ResponseError, StaleError, describe } from './errors.js';
 import { MirrorFile } from './file.js';
+import { ServerMetadataCache, type ServerMetadata } from './metadata.js';
 import { readSnapshot } from './snapshot.js';
 import { Transport, chunks, isObject, readObject, type Token } from './transport.js';
 import { Verifications } from './verification.js';
@@ -22,6 +24,11 @@ export interface RegistryOptions {
    * without the registry. The token then needs the scope `clients:verifiers`, too. Default: false.
    */
   readonly verifiers?: boolean | undefined;
+  /**
+   * Whether clients are admitted whose identifier is the URL of a client ID metadata document, if
+   * the policy of the registry admits it. Default: false.
+   */
+  readonly documents?: boolean | undefined;
   /** Seconds for which the copy is used while the registry is unavailable. Default: 86400. Negative: without limit. */
   readonly maxStaleness?: number | undefined;
   /** Seconds within which {@link openRegistry} must have the clients. Default: 30. */
@@ -71,6 +78,8 @@ export interface Health {
   readonly unreadable: readonly string[];
   /** Results of verifications that are kept, and requests for further ones. */
   readonly verifications: { readonly kept: number; readonly running: number };
+  /** With `documents`: clients by URL that are kept in addition to the copy, and requests for further ones. */
+  readonly documents: { readonly kept: number; readonly running: number };
   /** With `verifiers`: the number of clients whose hashes of secrets are still to be read. */
   readonly missingVerifiers: number;
 }
@@ -106,6 +115,8 @@ const FILE_REFRESH = 5 * 60 * 1000;
 const CATCH_UP_WITH_FILE = 5_000;
 const CHECKS_AT_ONCE = 50;
 const SHOWN = 100;
+/** How often a document is requested again because the client changed during the request. */
+const RESOLVE_ATTEMPTS = 3;
 const FORM = { format: 'rfc7591', effective: 'true' };
 
 /** The cursor is not in the history of the registry, so that the clients are read again. */
@@ -118,6 +129,11 @@ export class Registry extends EventEmitter<Events> {
   readonly #transport: Transport;
 
   readonly #verifications: Verifications;
+
+  /** Undefined if clients by URL are not admitted. */
+  readonly #documents: Documents | undefined;
+
+  #metadata: ServerMetadataCache | undefined;
 
   readonly #limits: Limits;
 
@@ -196,13 +212,34 @@ export class Registry extends EventEmitter<Events> {
     const log = options.log ?? ((message) => { console.warn(`clientele: ${message}`); });
     // Part of a message can come from outside, and must not look like a line of its own.
     this.#log = (message) => { log(message.replace(/\p{C}/gu, ' ')); };
+    this.#documents = options.documents ? new Documents(this.#transport) : undefined;
   }
 
-  /** Returns an active client. Throws a {@link RegistryUnavailableError} where it cannot be known. */
+  /** Returns an active client of the copy. Throws a {@link RegistryUnavailableError} where it cannot be known. */
   get(id: string): ClientMetadata | undefined {
     const clients = this.#usable();
     if (this.#unreadable.has(id)) throw new RegistryUnavailableError(`the registry cannot read its record of the client ${quote(id)}`);
     return clients.active(id);
+  }
+
+  /**
+   * Returns an active client, as {@link get} does. With `documents` it also returns the client
+   * whose identifier is the URL of a client ID metadata document that the registry admits: it
+   * asks the registry, and uses the response for as long as the registry says. About approved
+   * documents, which are in the copy, it asks in the background.
+   */
+  async resolve(id: string): Promise<ClientMetadata | undefined> {
+    for (let attempt = 0; attempt < RESOLVE_ATTEMPTS; attempt += 1) {
+      const client = this.get(id);
+      // A suspended client is not read from its URL.
+      if (!this.#documents || !isURL(id) || this.#clients?.has(id)) {
+        if (client && isURL(id)) this.#documents?.check(id);
+        return client;
+      }
+      const resolved = await this.#documents.find(id);
+      if (!resolved.outdated) return resolved.client;
+    }
+    throw new RegistryUnavailableError('the client changes all the time');
   }
 
   /**
@@ -216,6 +253,17 @@ export class Registry extends EventEmitter<Events> {
     if (clients.matches(id, secret)) return true;
     const valid = await this.#verifications.verify(id, secret);
     return valid && this.#usable().isActive(id);
+  }
+
+  /**
+   * Returns what the authorization server should publish about registration, as the policy of
+   * the registry has it now: `registration_endpoint` if everyone may register, and
+   * `client_id_metadata_document_supported` with the option `documents`. While the registry is
+   * unavailable, it returns what was known last.
+   */
+  async serverMetadata(): Promise<ServerMetadata> {
+    this.#metadata ??= new ServerMetadataCache(this.#transport, this.#documents !== undefined);
+    return this.#metadata.get();
   }
 
   health(): Health {
@@ -234,6 +282,7 @@ export class Registry extends EventEmitter<Events> {
       unreadableCount: this.#unreadable.size,
       unreadable: first(this.#unreadable, SHOWN),
       verifications: { kept: this.#verifications.cached, running: this.#verifications.asking },
+      documents: { kept: this.#documents?.kept ?? 0, running: this.#documents?.running ?? 0 },
       missingVerifiers: this.#missingVerifiers.size,
     };
   }
@@ -350,6 +399,7 @@ export class Registry extends EventEmitter<Events> {
     this.#readVerifiers();
     // What was known of secrets may be older than what the snapshot has.
     this.#verifications.dropAll();
+    this.#documents?.dropAll();
     this.#writeSoon();
     this.#emit('synchronized', { clients: clients.size });
     void this.#checkAll();
@@ -367,6 +417,7 @@ export class Registry extends EventEmitter<Events> {
       const { clientId, action, revision } = change;
       const changed = apply(clients, change);
       this.#verifications.drop(clientId);
+      this.#documents?.drop(clientId);
       this.#unreadable.delete(clientId);
       if (!changed) continue;
       applied += 1;

@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { ProtocolError, RegistryUnavailableError, ResponseError } from './errors.js';
+import { Slots, retried } from './requests.js';
 import { isObject, readObject, type Transport } from './transport.js';
 
 const MAX_CACHED = 10_000;
@@ -32,7 +33,7 @@ export class Verifications {
 
   readonly #asking = new Map<string, Map<string, Asking>>();
 
-  readonly #slots = new Slots(MAX_ASKING, MAX_WAITING);
+  readonly #slots = new Slots(MAX_ASKING, MAX_WAITING, 'too many secrets are being verified');
 
   #cached = 0;
 
@@ -133,23 +134,12 @@ export class Verifications {
 
   async #ask(id: string, secret: string): Promise<{ valid: boolean; end: number }> {
     const deadline = performance.now() + this.timeout;
-    await this.#slots.enter(this.timeout);
-    try {
-      for (let attempt = 1; ; attempt += 1) {
-        const began = performance.now();
-        try {
-          const { valid, maxAge } = await this.#request(id, secret, Math.max(1, deadline - began));
-          // The age counts from before the request, because the registry measured it before the response.
-          return { valid, end: began + maxAge * 1000 };
-        } catch (error) {
-          const delay = attempt < ATTEMPTS && !this.transport.closed ? retryDelay(error, attempt) : undefined;
-          if (delay === undefined || performance.now() + delay >= deadline) throw error;
-          await new Promise((resolve) => { setTimeout(resolve, delay); });
-        }
-      }
-    } finally {
-      this.#slots.leave();
-    }
+    return this.#slots.use(this.timeout, () => retried(this.transport, deadline, async (timeout) => {
+      const began = performance.now();
+      const { valid, maxAge } = await this.#request(id, secret, timeout);
+      // The age counts from before the request, because the registry measured it before the response.
+      return { valid, end: began + maxAge * 1000 };
+    }));
   }
 
   async #request(id: string, secret: string, timeout: number): Promise<{ valid: boolean; maxAge: number }> {
@@ -166,54 +156,5 @@ export class Verifications {
     if (!isObject(data) || typeof data['valid'] !== 'boolean') throw new ProtocolError('the registry did not say whether the secret is valid');
     const maxAge = data['max_age_seconds'];
     return { valid: data['valid'], maxAge: typeof maxAge === 'number' && maxAge > 0 ? Math.min(maxAge, MAX_AGE_SECONDS) : 0 };
-  }
-}
-
-/** Returns the milliseconds after which to try again, or undefined where that would not help. */
-function retryDelay(error: unknown, attempt: number): number | undefined {
-  if (!(error instanceof ResponseError)) return attempt * 50; // a connection that the registry closed, for example
-  if (error.status === 429) return (error.retryAfter ?? 1) * 1000;
-  return error.status >= 500 ? attempt * 100 : undefined;
-}
-
-/** A limited number of places, and of callers who wait for one. */
-class Slots {
-  #free: number;
-
-  readonly #waiting = new Set<() => void>();
-
-  constructor(places: number, private readonly maxWaiting: number) {
-    this.#free = places;
-  }
-
-  async enter(timeout: number): Promise<void> {
-    if (this.#free > 0) {
-      this.#free -= 1;
-      return;
-    }
-    const busy = (): RegistryUnavailableError => new RegistryUnavailableError('too many secrets are being verified', { retryAfter: 1 });
-    if (this.#waiting.size >= this.maxWaiting) throw busy();
-    await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#waiting.delete(proceed);
-        reject(busy());
-      }, timeout);
-      const proceed = (): void => {
-        clearTimeout(timer);
-        resolve();
-      };
-      this.#waiting.add(proceed);
-    });
-  }
-
-  /** Gives the place to the caller who waits longest. */
-  leave(): void {
-    const [next] = this.#waiting;
-    if (!next) {
-      this.#free += 1;
-      return;
-    }
-    this.#waiting.delete(next);
-    next();
   }
 }

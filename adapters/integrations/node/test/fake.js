@@ -19,6 +19,10 @@ export class FakeRegistry {
 
   verifiers = () => failure(404);
 
+  document = () => failure(404);
+
+  metadata = () => failure(404);
+
   requests = [];
 
   #changes = [];
@@ -79,7 +83,9 @@ export class FakeRegistry {
     const result = guarded ?? (url.pathname.endsWith('/snapshot') ? await this.snapshot(response)
       : url.pathname.endsWith('/changes') ? await this.#follow(url)
         : url.pathname.endsWith('/secret-verifiers') ? await this.verifiers(decodeURIComponent(url.pathname.split('/').at(-2)))
-          : await this.#verification(JSON.parse(text), url));
+          : url.pathname.endsWith('/client-metadata') ? await this.document(url.searchParams.get('client_id'), url)
+            : url.pathname.endsWith('/authorization-server-metadata') ? await this.metadata()
+              : await this.#verification(JSON.parse(text), url));
     if (result === undefined) return; // the function responded by itself
     const [status, body, headers] = Array.isArray(result) ? result : [200, result, {}];
     response.writeHead(status, headers).end(typeof body === 'string' ? body : JSON.stringify(body));

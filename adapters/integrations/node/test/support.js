@@ -79,15 +79,16 @@ function program() {
 
 /** The real registry. */
 export class TestRegistry {
+  /** Starts a registry. Flags that need its URL are a function of the registry. */
   static async start(t, flags = []) {
     const registry = new TestRegistry();
     registry.t = t;
     registry.binary = await program();
-    registry.flags = flags;
     registry.directory = await temporaryDirectory(t);
     registry.port = await freePort();
     registry.url = `http://127.0.0.1:${registry.port}`;
     registry.tokenFile = join(registry.directory, 'admin.token');
+    registry.flags = typeof flags === 'function' ? flags(registry) : flags;
     await registry.run();
     return registry;
   }
@@ -190,17 +191,23 @@ export function keyCredentials(issuer, id, key) {
   });
 }
 
-/** Logs in and consents like a user, and returns the response that leads back to the client, or the page of an error. */
+/** Sends an authorization request with PKCE, and logs in and consents like a user. See {@link visit}. */
 export async function authorize(issuer, id, redirectURI, { scope = 'openid profile', challenge } = {}) {
   const verifier = randomBytes(32).toString('base64url');
-  const cookies = new Map();
-  let method = 'GET';
-  let body;
   const query = {
     client_id: id, redirect_uri: redirectURI, response_type: 'code', scope, state: 'state',
     ...(challenge === false ? {} : { code_challenge: createHash('sha256').update(verifier).digest('base64url'), code_challenge_method: 'S256' }),
   };
-  let url = new URL(`${issuer}/auth?${form(query)}`);
+  return { ...await visit(new URL(`${issuer}/auth?${form(query)}`), redirectURI), verifier };
+}
+
+/** Opens a page, logs in and consents like a user, and returns the response that leads back to the client, or the page of an error. */
+export async function visit(start, redirectURI) {
+  const cookies = new Map();
+  const pages = [];
+  let url = start;
+  let method = 'GET';
+  let body;
   for (let step = 0; step < 20; step += 1) {
     const headers = { cookie: [...cookies].map((pair) => pair.join('=')).join('; ') };
     const response = await fetch(url, { method, body, headers, redirect: 'manual' });
@@ -215,9 +222,10 @@ export async function authorize(issuer, id, redirectURI, { scope = 'openid profi
       url = new URL(location, url);
       method = 'GET';
       body = undefined;
-      if (url.href.startsWith(redirectURI)) return { status: response.status, code: url.searchParams.get('code'), error: url.searchParams.get('error'), verifier };
+      if (url.href.startsWith(redirectURI)) return { status: response.status, code: url.searchParams.get('code'), error: url.searchParams.get('error'), pages };
     } else if (response.ok && text.includes('<form')) {
       method = 'POST';
+      pages.push(text);
       body = form(text.includes('name="password"') ? { username: 'alice', password: 'password' } : {});
     } else {
       return { status: response.status, page: text, headers: response.headers };

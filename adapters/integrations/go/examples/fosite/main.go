@@ -45,7 +45,7 @@ func run(ctx context.Context) error {
 	}
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	m, err := mirror.Open(starting, mirror.Config{Client: registry, File: os.Getenv("MIRROR_FILE")})
+	m, err := mirror.Open(starting, mirror.Config{Client: registry, File: os.Getenv("MIRROR_FILE"), Documents: true})
 	if err != nil {
 		return err
 	}

@@ -96,8 +96,8 @@ func newServer(issuer string, clients *clientele.Clients) (http.Handler, error) 
 	return mux, nil
 }
 
-func (s *server) discovery(w http.ResponseWriter, _ *http.Request) {
-	respond(w, map[string]any{
+func (s *server) discovery(w http.ResponseWriter, r *http.Request) {
+	metadata := map[string]any{
 		"issuer":                                           s.issuer,
 		"authorization_endpoint":                           s.issuer + "/authorize",
 		"token_endpoint":                                   s.issuer + "/token",
@@ -114,7 +114,15 @@ func (s *server) discovery(w http.ResponseWriter, _ *http.Request) {
 		"code_challenge_methods_supported":                 []string{"S256"},
 		"token_endpoint_auth_methods_supported":            []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
 		"token_endpoint_auth_signing_alg_values_supported": []string{"ES256", "PS256", "RS256", "EdDSA"},
-	})
+	}
+	published := s.clients.ServerMetadata(r.Context())
+	if published.RegistrationEndpoint != "" {
+		metadata["registration_endpoint"] = published.RegistrationEndpoint
+	}
+	if published.DocumentsSupported {
+		metadata["client_id_metadata_document_supported"] = true
+	}
+	respond(w, metadata)
 }
 
 func (s *server) keys(w http.ResponseWriter, _ *http.Request) {
@@ -168,7 +176,7 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 		showLogin(w, id)
 		return
 	}
-	if _, err := s.clients.Client(p.request.GetClient().GetID()); err != nil { // it may have been suspended since
+	if _, err := s.clients.Client(ctx, p.request.GetClient().GetID()); err != nil { // it may have been suspended since
 		s.provider.WriteAuthorizeError(ctx, w, fosite.NewAuthorizeRequest(), err)
 		return
 	}
@@ -234,7 +242,7 @@ func (s *server) token(w http.ResponseWriter, r *http.Request) {
 func (s *server) userinfo(w http.ResponseWriter, r *http.Request) {
 	_, request, err := s.provider.IntrospectToken(r.Context(), fosite.AccessTokenFromRequest(r), fosite.AccessToken, s.session(""))
 	if err == nil {
-		_, err = s.clients.Client(request.GetClient().GetID())
+		_, err = s.clients.Client(r.Context(), request.GetClient().GetID())
 	}
 	switch {
 	case errors.Is(err, mirror.ErrUnavailable):

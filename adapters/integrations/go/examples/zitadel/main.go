@@ -45,13 +45,13 @@ func run(ctx context.Context) error {
 	}
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	m, err := mirror.Open(starting, mirror.Config{Client: registry, File: os.Getenv("MIRROR_FILE")})
+	m, err := mirror.Open(starting, mirror.Config{Client: registry, File: os.Getenv("MIRROR_FILE"), Documents: true})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = m.Close() }()
 	clients := clientele.New(m, clientele.Options{
-		LoginURL: func(id string) string { return "/login?id=" + id },
+		LoginURL: func(id string) string { return "/login?id=" + id }, PublishRegistration: true,
 	})
 	// connect end: the storage embeds clients, and the handler is clientele.Handler
 	handler, err := newProvider("http://"+os.Getenv("LISTEN"), clients)

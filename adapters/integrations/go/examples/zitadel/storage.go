@@ -198,8 +198,8 @@ func clientOf(r op.TokenRequest) string {
 
 // lifetimes returns the lifetimes of the client's tokens, and whether a refresh token is
 // used again.
-func (s *storage) lifetimes(id string) (access, refresh time.Duration, reuse bool, err error) {
-	c, err := s.Client(id)
+func (s *storage) lifetimes(ctx context.Context, id string) (access, refresh time.Duration, reuse bool, err error) {
+	c, err := s.Client(ctx, id)
 	if err != nil {
 		return 0, 0, false, err
 	}
@@ -214,9 +214,9 @@ func (s *storage) lifetimes(id string) (access, refresh time.Duration, reuse boo
 }
 
 // CreateAccessToken implements [op.AuthStorage].
-func (s *storage) CreateAccessToken(_ context.Context, r op.TokenRequest) (string, time.Time, error) {
+func (s *storage) CreateAccessToken(ctx context.Context, r op.TokenRequest) (string, time.Time, error) {
 	client := clientOf(r)
-	lifetime, _, _, err := s.lifetimes(client)
+	lifetime, _, _, err := s.lifetimes(ctx, client)
 	if err != nil {
 		return "", time.Time{}, err
 	}
@@ -233,7 +233,7 @@ func (s *storage) CreateAccessToken(_ context.Context, r op.TokenRequest) (strin
 // CreateAccessAndRefreshTokens implements [op.AuthStorage].
 func (s *storage) CreateAccessAndRefreshTokens(ctx context.Context, r op.TokenRequest, current string) (string, string, time.Time, error) {
 	client := clientOf(r)
-	_, lifetime, reuse, err := s.lifetimes(client)
+	_, lifetime, reuse, err := s.lifetimes(ctx, client)
 	if err != nil {
 		return "", "", time.Time{}, err
 	}
@@ -376,8 +376,8 @@ func (s *storage) SetUserinfoFromRequest(_ context.Context, info *oidc.UserInfo,
 }
 
 // SetUserinfoFromToken implements [op.OPStorage].
-func (s *storage) SetUserinfoFromToken(_ context.Context, info *oidc.UserInfo, id, subject, _ string) error {
-	t, err := s.validToken(id)
+func (s *storage) SetUserinfoFromToken(ctx context.Context, info *oidc.UserInfo, id, subject, _ string) error {
+	t, err := s.validToken(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -386,8 +386,8 @@ func (s *storage) SetUserinfoFromToken(_ context.Context, info *oidc.UserInfo, i
 }
 
 // SetIntrospectionFromToken implements [op.OPStorage].
-func (s *storage) SetIntrospectionFromToken(_ context.Context, r *oidc.IntrospectionResponse, id, subject, _ string) error {
-	t, err := s.validToken(id)
+func (s *storage) SetIntrospectionFromToken(ctx context.Context, r *oidc.IntrospectionResponse, id, subject, _ string) error {
+	t, err := s.validToken(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -396,14 +396,14 @@ func (s *storage) SetIntrospectionFromToken(_ context.Context, r *oidc.Introspec
 }
 
 // validToken returns an access token. That of a suspended client is not valid.
-func (s *storage) validToken(id string) (token, error) {
+func (s *storage) validToken(ctx context.Context, id string) (token, error) {
 	s.mu.Lock()
 	t, ok := s.access[id]
 	s.mu.Unlock()
 	if !ok || time.Now().After(t.expires) {
 		return token{}, errNotFound
 	}
-	_, err := s.Client(t.client)
+	_, err := s.Client(ctx, t.client)
 	return t, err
 }
 

@@ -50,7 +50,7 @@ type claims struct {
 }
 
 // Verify returns the client that signed the assertion. The assertion must be for one of the
-// audiences. The error wraps [ErrInvalid], or is that of [mirror.Mirror.Get] or
+// audiences. The error wraps [ErrInvalid], or is that of [mirror.Mirror.Resolve] or
 // [mirror.Mirror.Keys].
 func (v Verifier) Verify(ctx context.Context, text string, audiences []string) (*mirror.Client, error) {
 	if len(text) > maxBytes {
@@ -64,7 +64,7 @@ func (v Verifier) Verify(ctx context.Context, text string, audiences []string) (
 	if json.Unmarshal(token.UnsafePayloadWithoutVerification(), &c) != nil {
 		return nil, invalid("its claims cannot be read")
 	}
-	client, err := v.Mirror.Get(c.Subject)
+	client, err := v.Mirror.Resolve(ctx, c.Subject)
 	if err != nil {
 		return nil, err
 	}

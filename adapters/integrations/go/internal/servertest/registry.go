@@ -40,13 +40,14 @@ type Registry struct {
 	binary  string
 	data    string
 	address string
+	flags   []string
 	process *servicetest.Process
 }
 
-// NewRegistry starts a registry that ends with the test.
-func NewRegistry(t testing.TB, binary string) *Registry {
+// NewRegistry starts a registry that ends with the test. Its public URL is where it listens.
+func NewRegistry(t testing.TB, binary string, flags ...string) *Registry {
 	t.Helper()
-	r := &Registry{t: t, binary: binary, data: t.TempDir(), address: FreeAddress(t)}
+	r := &Registry{t: t, binary: binary, data: t.TempDir(), address: FreeAddress(t), flags: flags}
 	r.Start()
 	t.Cleanup(r.Kill)
 	r.TokenFile = filepath.Join(r.data, "server.token")
@@ -71,7 +72,7 @@ func FreeAddress(t testing.TB) string {
 func (r *Registry) Start() {
 	r.t.Helper()
 	process, err := servicetest.Start(context.Background(), r.binary, servicetest.Options{Quiet: true},
-		"--dev", "--listen", r.address, "--data", r.data)
+		append([]string{"--dev", "--listen", r.address, "--data", r.data, "--public-url", "http://" + r.address}, r.flags...)...)
 	require.NoError(r.t, err)
 	r.process, r.URL = process, process.URL
 }

@@ -1,6 +1,7 @@
 package servertest
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -33,6 +34,8 @@ type Server struct {
 	Introspection string `json:"introspection_endpoint"`
 	Revocation    string `json:"revocation_endpoint"`
 	JWKS          string `json:"jwks_uri"`
+	Registration  string `json:"registration_endpoint"`
+	Documents     bool   `json:"client_id_metadata_document_supported"`
 }
 
 // Discover waits until the server at the issuer is ready.
@@ -104,6 +107,17 @@ func Post(t testing.TB, to string, form url.Values, basic ...string) Response {
 	if len(basic) == 2 {
 		request.SetBasicAuth(url.QueryEscape(basic[0]), url.QueryEscape(basic[1]))
 	}
+	return do(t, nil, request)
+}
+
+// PostJSON sends a JSON object.
+func PostJSON(t testing.TB, to string, body map[string]any) Response {
+	t.Helper()
+	text, err := json.Marshal(body)
+	require.NoError(t, err)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, to, bytes.NewReader(text))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/json")
 	return do(t, nil, request)
 }
 
