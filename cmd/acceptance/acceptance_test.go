@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,30 +45,41 @@ func run(m *testing.M) int {
 	return code
 }
 
-// onBothStores runs a test with a service on SQLite and with one on PostgreSQL.
-func onBothStores(t *testing.T, test func(t *testing.T, url, token string)) {
+// onBothStores runs a test with a service on SQLite and with one on PostgreSQL, with these
+// flags in addition.
+func onBothStores(t *testing.T, test func(t *testing.T, url, token string), more ...string) {
 	t.Helper()
-	for name, flags := range map[string]func(t *testing.T) []string{
-		"sqlite": func(*testing.T) []string { return nil },
-		"postgres": func(t *testing.T) []string {
-			t.Helper()
-			url, err := server.NewDatabase(t.Context())
-			require.NoError(t, err)
-			return []string{"--database-url", url}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			data := t.TempDir()
-			args := append(flags(t), "--dev", "--data", data, "--verify-rate", "1000000", "--verify-failures", "1000000", "--public-url", "https://clientele.example.com")
-			p, err := servicetest.Start(context.WithoutCancel(t.Context()), binary, servicetest.Options{Quiet: true}, args...)
-			require.NoError(t, err)
-			t.Cleanup(p.Kill)
-			// An administrator, who also needs a scope for the hashes of secrets.
-			token, err := exec.CommandContext(t.Context(), binary, "token", "--data", data, "--scope", "clients:verifiers").Output()
-			require.NoError(t, err)
-			test(t, p.URL, strings.TrimSpace(string(token)))
-		})
-	}
+	onEachStore(t, func(t *testing.T, flags []string) {
+		data := t.TempDir()
+		args := append([]string{
+			"--dev", "--data", data, "--verify-rate", "1000000", "--verify-failures", "1000000", "--public-url", "https://clientele.example.com",
+		}, slices.Concat(flags, more)...)
+		p, err := servicetest.Start(context.WithoutCancel(t.Context()), binary, servicetest.Options{Quiet: true}, args...)
+		require.NoError(t, err)
+		t.Cleanup(p.Kill)
+		// An administrator, who also needs a scope for the hashes of secrets.
+		test(t, p.URL, adminToken(t, data, "--scope", "clients:verifiers"))
+	})
+}
+
+// onEachStore runs a test with the flags of a service on SQLite, and with those of one on
+// PostgreSQL.
+func onEachStore(t *testing.T, test func(t *testing.T, flags []string)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { test(t, nil) })
+	t.Run("postgres", func(t *testing.T) {
+		url, err := server.NewDatabase(t.Context())
+		require.NoError(t, err)
+		test(t, []string{"--database-url", url})
+	})
+}
+
+// adminToken returns the token of an administrator of a service in development mode.
+func adminToken(t *testing.T, data string, flags ...string) string {
+	t.Helper()
+	token, err := exec.CommandContext(t.Context(), binary, append([]string{"token", "--data", data}, flags...)...).Output()
+	require.NoError(t, err)
+	return strings.TrimSpace(string(token))
 }
 
 // tool returns the path of a program that must be installed.
