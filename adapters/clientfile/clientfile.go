@@ -18,7 +18,6 @@ import (
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/adapters/internal/metadata"
-	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -101,7 +100,7 @@ type Reader struct {
 
 // NewReader returns a reader that checks configurations against openapi.yaml.
 func NewReader() (*Reader, error) {
-	schema, err := contract.RequestSchema(api.Document, "UpdateClientRequest")
+	schema, err := contract.RequestSchema("UpdateClientRequest")
 	if err == nil {
 		err = schema.CheckFields(nil)
 	}

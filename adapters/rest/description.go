@@ -47,8 +47,8 @@ const bodyLimitExtension = "x-max-body-bytes"
 // that register or manage themselves.
 const registrationExtension = "x-registration"
 
-func newDescription(openAPI []byte) (*description, error) {
-	doc, err := openapi3.NewLoader().LoadFromData(openAPI)
+func newDescription() (*description, error) {
+	doc, err := contract.Document()
 	if err != nil {
 		return nil, err
 	}

@@ -162,7 +162,7 @@ func newServer(c Config) *server {
 // NewHandler returns the handler of the public listener: the API, /healthz, /readyz,
 // /openapi.yaml and /docs. The error reports an invalid openapi.yaml.
 func NewHandler(c Config) (http.Handler, error) {
-	described, err := newDescription(api.Document)
+	described, err := newDescription()
 	if err != nil {
 		return nil, fmt.Errorf("openapi.yaml: %w", err)
 	}

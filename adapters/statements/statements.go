@@ -21,7 +21,6 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/adapters/internal/jwk"
 	"github.com/clientele-oauth/clientele/adapters/internal/jws"
-	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -64,7 +63,7 @@ func New(options Options) (*Verifier, error) {
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
-	schema, err := contract.RequestSchema(api.Document, "UpdateClientRequest")
+	schema, err := contract.RequestSchema("UpdateClientRequest")
 	if err == nil {
 		err = schema.CheckFields(nil)
 	}

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -30,10 +32,18 @@ func NewSchema(s *openapi3.Schema) (*Schema, error) {
 	return &Schema{shape: compiled}, nil
 }
 
-// RequestSchema returns the schema with the given name in the OpenAPI document. The
-// error reports an invalid document, a missing schema, or an unsupported keyword.
-func RequestSchema(document []byte, name string) (*Schema, error) {
-	doc, err := openapi3.NewLoader().LoadFromData(document)
+// Document returns openapi.yaml, which must not be changed. To read it takes a moment, so it
+// is read once. The error reports an invalid document.
+//
+//nolint:gochecknoglobals // a constant document, as it was read
+var Document = sync.OnceValues(func() (*openapi3.T, error) {
+	return openapi3.NewLoader().LoadFromData(api.Document)
+})
+
+// RequestSchema returns the schema with the given name in openapi.yaml. The error
+// reports an invalid document, a missing schema, or an unsupported keyword.
+func RequestSchema(name string) (*Schema, error) {
+	doc, err := Document()
 	if err != nil {
 		return nil, err
 	}

@@ -82,7 +82,7 @@ func TestTheCheckAgreesWithKinOpenAPI(t *testing.T) {
 
 func request(t *testing.T, name string) *contract.Schema {
 	t.Helper()
-	schema, err := contract.RequestSchema(api.Document, name)
+	schema, err := contract.RequestSchema(name)
 	require.NoError(t, err)
 	return schema
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/adapters/internal/strictjson"
-	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -41,7 +40,7 @@ type Reader struct {
 
 // NewReader returns a reader. The error reports an invalid openapi.yaml.
 func NewReader() (*Reader, error) {
-	schema, err := contract.RequestSchema(api.Document, "UpdateClientRequest")
+	schema, err := contract.RequestSchema("UpdateClientRequest")
 	if err != nil {
 		return nil, err
 	}
