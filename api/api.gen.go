@@ -2564,7 +2564,7 @@ type InitialAccessToken struct {
 
 	// TokenID The id of the token.
 	//
-	// Example: rt_abc123
+	// Example: iat_4736428d575c4bede8b56882ff4b17b5
 	TokenID *string `json:"token_id,omitempty"`
 
 	// Uses How many clients were registered with it.
@@ -3539,7 +3539,7 @@ type Registration struct {
 
 	// TokenID The initial access token that it was registered with.
 	//
-	// Example: rt_abc123
+	// Example: iat_4736428d575c4bede8b56882ff4b17b5
 	TokenID *string `json:"token_id,omitempty"`
 
 	// Via How the client came into the registry: `admin`, `open`, `initial_access_token`, `software_statement` or `document`.
@@ -3737,7 +3737,7 @@ type RegistrationTokenDetailResponse struct {
 type RegistrationTokenList struct {
 	// Next The `after` of the next page; absent at the end.
 	//
-	// Example: rt_abc123
+	// Example: iat_4736428d575c4bede8b56882ff4b17b5
 	Next *string `json:"next,omitempty"`
 
 	// Tokens The tokens, in the order of their ids.
@@ -4579,7 +4579,7 @@ type ListClientsParams struct {
 	// that administrators created are found by none. For example `initial_access_token`.
 	Via *ListClientsParamsVia `form:"via,omitempty" json:"via,omitempty"`
 
-	// RegistrationToken The id of the initial access token that the client was registered with. For example `rt_abc123`.
+	// RegistrationToken The id of the initial access token that the client was registered with. For example `iat_4736428d575c4bede8b56882ff4b17b5`.
 	RegistrationToken *RegistrationToken `form:"registration_token,omitempty" json:"registration_token,omitempty"`
 
 	// Format The form of clients in the response. `clientele` is the form of all other operations. `rfc7591` is `ClientMetadata`:
@@ -5000,7 +5000,7 @@ type CheckComplianceParams struct {
 
 // ListRegistrationTokensParams defines parameters for ListRegistrationTokens.
 type ListRegistrationTokensParams struct {
-	// After The `next` of the previous response. For example `rt_abc123`.
+	// After The `next` of the previous response. For example `iat_4736428d575c4bede8b56882ff4b17b5`.
 	After *TokensAfter `form:"after,omitempty" json:"after,omitempty"`
 
 	// Limit Maximum number of tokens in a response; default 100. For example `100`.

@@ -3264,7 +3264,7 @@ type InitialAccessToken struct {
 
 	// TokenID The id of the token.
 	//
-	// Example: rt_abc123
+	// Example: iat_4736428d575c4bede8b56882ff4b17b5
 	TokenID *string `json:"token_id,omitempty"`
 
 	// Uses How many clients were registered with it.
@@ -4239,7 +4239,7 @@ type Registration struct {
 
 	// TokenID The initial access token that it was registered with.
 	//
-	// Example: rt_abc123
+	// Example: iat_4736428d575c4bede8b56882ff4b17b5
 	TokenID *string `json:"token_id,omitempty"`
 
 	// Via How the client came into the registry: `admin`, `open`, `initial_access_token`, `software_statement` or `document`.
@@ -4437,7 +4437,7 @@ type RegistrationTokenDetailResponse struct {
 type RegistrationTokenList struct {
 	// Next The `after` of the next page; absent at the end.
 	//
-	// Example: rt_abc123
+	// Example: iat_4736428d575c4bede8b56882ff4b17b5
 	Next *string `json:"next,omitempty"`
 
 	// Tokens The tokens, in the order of their ids.
@@ -5652,7 +5652,7 @@ type ListClientsParams struct {
 	// that administrators created are found by none. For example `initial_access_token`.
 	Via *ListClientsParamsVia `form:"via,omitempty" json:"via,omitempty"`
 
-	// RegistrationToken The id of the initial access token that the client was registered with. For example `rt_abc123`.
+	// RegistrationToken The id of the initial access token that the client was registered with. For example `iat_4736428d575c4bede8b56882ff4b17b5`.
 	RegistrationToken *RegistrationToken `form:"registration_token,omitempty" json:"registration_token,omitempty"`
 
 	// Format The form of clients in the response. `clientele` is the form of all other operations. `rfc7591` is `ClientMetadata`:
@@ -6073,7 +6073,7 @@ type CheckComplianceParams struct {
 
 // ListRegistrationTokensParams defines parameters for ListRegistrationTokens.
 type ListRegistrationTokensParams struct {
-	// After The `next` of the previous response. For example `rt_abc123`.
+	// After The `next` of the previous response. For example `iat_4736428d575c4bede8b56882ff4b17b5`.
 	After *TokensAfter `form:"after,omitempty" json:"after,omitempty"`
 
 	// Limit Maximum number of tokens in a response; default 100. For example `100`.
@@ -7603,6 +7603,7 @@ type ClientInterface interface {
 	//
 	// Lists the client's public keys, inline or fetched from its `jwks_uri`, with the rules' findings about each. Only
 	// public key parameters are shown. Fetched keys are cached for a short time; `fetched_at` is the time of the fetch.
+	// The client may also be one that a client ID metadata document defines, if the policy of the tenant admits it.
 	//
 	// Corresponds with GET /admin/oauth/clients/{client_id}/keys (the `GetClientKeys` operationId).
 	GetClientKeys(ctx context.Context, clientID ClientID, params *GetClientKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8423,6 +8424,7 @@ func (c *Client) GetClientCompliance(ctx context.Context, clientID ClientID, par
 //
 // Lists the client's public keys, inline or fetched from its `jwks_uri`, with the rules' findings about each. Only
 // public key parameters are shown. Fetched keys are cached for a short time; `fetched_at` is the time of the fetch.
+// The client may also be one that a client ID metadata document defines, if the policy of the tenant admits it.
 //
 // Corresponds with GET /admin/oauth/clients/{client_id}/keys (the `GetClientKeys` operationId).
 func (c *Client) GetClientKeys(ctx context.Context, clientID ClientID, params *GetClientKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -12697,6 +12699,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Lists the client's public keys, inline or fetched from its `jwks_uri`, with the rules' findings about each. Only
 	// public key parameters are shown. Fetched keys are cached for a short time; `fetched_at` is the time of the fetch.
+	// The client may also be one that a client ID metadata document defines, if the policy of the tenant admits it.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -18497,6 +18500,7 @@ func (c *ClientWithResponses) GetClientComplianceWithResponse(ctx context.Contex
 //
 // Lists the client's public keys, inline or fetched from its `jwks_uri`, with the rules' findings about each. Only
 // public key parameters are shown. Fetched keys are cached for a short time; `fetched_at` is the time of the fetch.
+// The client may also be one that a client ID metadata document defines, if the policy of the tenant admits it.
 //
 // Returns a wrapper object for the known response body format(s).
 //
