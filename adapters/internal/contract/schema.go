@@ -34,8 +34,6 @@ func NewSchema(s *openapi3.Schema) (*Schema, error) {
 
 // Document returns openapi.yaml, which must not be changed. To read it takes a moment, so it
 // is read once. The error reports an invalid document.
-//
-//nolint:gochecknoglobals // a constant document, as it was read
 var Document = sync.OnceValues(func() (*openapi3.T, error) {
 	return openapi3.NewLoader().LoadFromData(api.Document)
 })
