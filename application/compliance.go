@@ -144,5 +144,5 @@ func (r *Registry) Rules(caller Caller) ([]domain.Rule, error) {
 	if err := caller.May(OpListRules); err != nil {
 		return nil, err
 	}
-	return domain.Rules(), nil
+	return domain.PublishedRules(), nil
 }

@@ -228,7 +228,7 @@ func (d documentRequest) unavailable(stored domain.Client, reason string) Resolv
 		Client: stored, Digest: document.Digest, Approved: true, Pending: document.Pending,
 		FetchedAt: document.ApprovedAt, FreshUntil: d.registry.now().Add(approvedFresh),
 		Warnings: domain.Findings{{
-			Rule: "cimd-unavailable", Level: domain.Warning, Source: "own", KeyIndex: domain.NoKey,
+			Rule: domain.RuleDocumentUnavailable, Level: domain.Warning, Source: "own", KeyIndex: domain.NoKey,
 			Message: "the document cannot be used at the moment, and the approved configuration stays in force: " + reason,
 		}},
 	}
@@ -330,7 +330,7 @@ func (d documentRequest) fetchDigest(ctx context.Context, digest string) (Fetche
 	}
 	if err == nil && fetched.Document.Digest != digest {
 		err = &InvalidError{Findings: domain.Findings{{
-			Rule: "cimd-digest", Level: domain.Violation, Pointer: "/digest", Source: "own", KeyIndex: domain.NoKey,
+			Rule: domain.RuleDocumentDigest, Level: domain.Violation, Pointer: "/digest", Source: "own", KeyIndex: domain.NoKey,
 			Message: "the document at the URL has another digest; examine it again and approve " + fetched.Document.Digest,
 		}}}
 	}

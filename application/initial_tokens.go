@@ -107,7 +107,7 @@ func (t NewInitialToken) outOfBounds() (findings domain.Findings) {
 
 func tokenViolation(pointer, message string) domain.Finding {
 	return domain.Finding{
-		Rule: "registration-token", Level: domain.Violation, Pointer: pointer, Message: message, Source: "own", KeyIndex: domain.NoKey,
+		Rule: domain.RuleInitialToken, Level: domain.Violation, Pointer: pointer, Message: message, Source: "own", KeyIndex: domain.NoKey,
 	}
 }
 

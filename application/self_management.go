@@ -204,18 +204,12 @@ func (u *selfUpdate) decide(ctx context.Context, c domain.Client, now time.Time)
 	return outcome, err
 }
 
-// The rules about what an update repeats.
-const (
-	ruleClientIDRepeated = "registration-client-id"
-	ruleSecretRepeated   = "registration-client-secret"
-)
-
 // checkPresented checks the client_id and the client_secret of an update (RFC 7592 §2.2).
 // The findings are those of the request and these.
 func (r *Registry) checkPresented(ctx context.Context, c *domain.Client, id domain.ClientID, request SelfRequest) (domain.Findings, error) {
 	findings := slices.Clone(request.Findings)
 	if request.ClientID != id {
-		findings = append(findings, repeatedViolation(ruleClientIDRepeated, "/client_id",
+		findings = append(findings, repeatedViolation(domain.RuleClientIDRepeated, "/client_id",
 			"client_id must be the identifier of the client in the path"))
 	}
 	if request.Secret == nil {
@@ -226,7 +220,7 @@ func (r *Registry) checkPresented(ctx context.Context, c *domain.Client, id doma
 		return nil, err
 	}
 	if !verified.Valid {
-		findings = append(findings, repeatedViolation(ruleSecretRepeated, "/client_secret",
+		findings = append(findings, repeatedViolation(domain.RuleSecretRepeated, "/client_secret",
 			"client_secret must be a secret of the client that is valid; omit it, because an update cannot choose one"))
 	}
 	return findings, nil

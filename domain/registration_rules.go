@@ -16,6 +16,14 @@ const (
 	ruleClaim          = "registration-statement-claim"
 	ruleLocked         = "registration-locked"
 
+	// RuleInitialToken is the rule about the properties of an initial access token.
+	RuleInitialToken = "registration-token"
+	// RuleClientIDRepeated and RuleSecretRepeated are the rules about what an update
+	// repeats, and RuleForbiddenMember the one about what it must not have.
+	RuleClientIDRepeated = "registration-client-id"
+	RuleSecretRepeated   = "registration-client-secret"
+	RuleForbiddenMember  = "registration-member"
+
 	ruleDocumentURL      = "cimd-url"
 	ruleDocumentQuery    = "cimd-url-query"
 	ruleDocumentRoot     = "cimd-url-root"
@@ -29,6 +37,12 @@ const (
 	ruleDocumentOrigin   = "cimd-redirect-origin"
 	ruleDocumentLoopback = "cimd-loopback-only"
 	ruleDocumentManaged  = "cimd-managed"
+
+	// RuleDocumentDigest is the rule about the digest of an approval, and
+	// RuleDocumentUnavailable the warning about an approved document that is not usable any
+	// more.
+	RuleDocumentDigest      = "cimd-digest"
+	RuleDocumentUnavailable = "cimd-unavailable"
 )
 
 // RegistrationRules lists the rules for clients that register themselves, and for client
@@ -41,6 +55,10 @@ func RegistrationRules() []Rule {
 	}
 	return rules
 }
+
+// PublishedRules lists the rules that responses can name, for documentation: [Rules] and
+// [RegistrationRules].
+func PublishedRules() []Rule { return slices.Concat(Rules(), RegistrationRules()) }
 
 // registrationRule returns the rule with the id, which exists.
 func registrationRule(id string) Rule {
@@ -93,6 +111,22 @@ func selfRegistrationRules() []Rule {
 		{
 			ID: ruleClaim, Level: Violation, Softens: true, Source: "RFC 7591 §2.3, §3.1.1",
 			Summary: "the client sends another value than its software statement: a warning, and that of the statement applies; a violation for a redirect URI that is not in the statement",
+		},
+		{
+			ID: RuleInitialToken, Level: Violation, Source: "own",
+			Summary: "a property of a new initial access token is out of bounds: its lifetime, its uses or its description",
+		},
+		{
+			ID: RuleClientIDRepeated, Level: Violation, Source: "RFC 7592 §2.2",
+			Summary: "an update does not have the client_id of the client",
+		},
+		{
+			ID: RuleSecretRepeated, Level: Violation, Source: "RFC 7592 §2.2",
+			Summary: "an update has a client_secret that is no valid secret of the client",
+		},
+		{
+			ID: RuleForbiddenMember, Level: Violation, Source: "RFC 7592 §2.2",
+			Summary: "an update has registration_access_token, registration_client_uri, client_secret_expires_at or client_id_issued_at",
 		},
 		{
 			ID: ruleLocked, Level: Warning, Source: "RFC 7591 §3.2.1; RFC 7592 §2.2",
@@ -154,6 +188,14 @@ func documentRules() []Rule {
 		{
 			ID: ruleDocumentLoopback, Level: Warning, Source: "MCP authorization, security considerations",
 			Summary: "every redirect URI is at a loopback address or has a private-use scheme, and the client does not authenticate: every program on the machine of a user can act as this client",
+		},
+		{
+			ID: RuleDocumentDigest, Level: Violation, Source: "own",
+			Summary: "an approval has another digest than the document has now",
+		},
+		{
+			ID: RuleDocumentUnavailable, Level: Warning, Source: "own",
+			Summary: "an approved document cannot be used any more: it stays in force as it was approved",
 		},
 		{
 			ID: ruleDocumentManaged, Level: Violation, Source: "own",

@@ -42,7 +42,7 @@ func (s *server) UpdateRegistration(ctx context.Context, r api.UpdateRegistratio
 	request := x.selfRequest(x.options(nil, r.Params.IfMatch, nil, nil))
 	for _, name := range x.registration.request.Forbidden {
 		request.Findings = append(request.Findings, domain.Finding{
-			Rule: "registration-member", Level: domain.Violation, Pointer: "/" + name, KeyIndex: domain.NoKey,
+			Rule: domain.RuleForbiddenMember, Level: domain.Violation, Pointer: "/" + name, KeyIndex: domain.NoKey,
 			Message: name + " must not be in an update", Source: "RFC 7592 §2.2",
 		})
 	}

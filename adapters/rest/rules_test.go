@@ -29,8 +29,8 @@ func TestListRulesReturnsAllRules(t *testing.T) {
 	a := s.do(t, call{method: "GET", path: "/admin/oauth/rules", token: "admin"})
 	require.Equal(t, http.StatusOK, a.status)
 	rules := list(t, a.body["data"], "rules")
-	require.Len(t, rules, len(domain.Rules()))
-	for i, rule := range domain.Rules() {
+	require.Len(t, rules, len(domain.PublishedRules()))
+	for i, rule := range domain.PublishedRules() {
 		assert.Equal(t, rule.ID, rules[i]["id"])
 		assert.Equal(t, rule.Source, rules[i]["source"])
 		assert.NotEmpty(t, rules[i]["levels"])

@@ -25,11 +25,11 @@ type rulesCommand struct {
 func (c rulesCommand) Run() error {
 	switch c.Format {
 	case "json":
-		return report.RulesJSON(os.Stdout, domain.Rules())
+		return report.RulesJSON(os.Stdout, domain.PublishedRules())
 	case "markdown":
-		return report.RulesMarkdown(os.Stdout, domain.Rules())
+		return report.RulesMarkdown(os.Stdout, domain.PublishedRules())
 	default:
-		return report.RulesTable(os.Stdout, domain.Rules())
+		return report.RulesTable(os.Stdout, domain.PublishedRules())
 	}
 }
 
@@ -93,7 +93,7 @@ func (c *checkCommand) Run(ctx context.Context) error {
 	case "json":
 		err = report.CheckJSON(os.Stdout, files)
 	case "sarif":
-		rules := domain.Rules()
+		rules := domain.PublishedRules()
 		for _, server := range c.Target {
 			rules = append(rules, servertargets.Rules(server)...)
 		}

@@ -236,7 +236,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	})
 	draining, drain := context.WithCancel(context.WithoutCancel(ctx))
 	defer drain()
-	pages, err := docs.NewHandler(domain.Rules())
+	pages, err := docs.NewHandler(domain.PublishedRules())
 	if err != nil {
 		return err
 	}
