@@ -48,7 +48,7 @@ test: ## Run all checks: generated code, lint, tests with the race detector, con
 	@echo "[5/7] all tests with the race detector, one line per package as it finishes"
 	@echo "      (compiles everything for the race detector before the first line: about eight minutes on 2 cores, the first time)"
 	$(GO) test -race -shuffle=on ./...
-	$(GO) test -race -shuffle=on -tags acceptance ./application # the use cases on SQLite and PostgreSQL, too
+	$(GO) test -shuffle=on -tags acceptance ./application # the use cases on SQLite and PostgreSQL, too
 	@echo "[6/7] the packages for authorization servers in Go and for Node.js"
 	@for module in $(MODULES); do (cd $$module && $(GO) test -race -shuffle=on ./...) || exit 1; done
 	@$(MAKE) --no-print-directory build
