@@ -46,7 +46,7 @@ func (r *Registry) CreateInitialToken(
 	if err := caller.May(OpCreateRegistrationToken); err != nil {
 		return IssuedInitialToken{}, err
 	}
-	of, err := r.registrationOf(caller.Tenant)
+	of, err := r.RegistrationPolicy(caller.Tenant)
 	if err != nil {
 		return IssuedInitialToken{}, err
 	}
@@ -151,7 +151,7 @@ func (r *Registry) ListInitialTokens(
 	if err := caller.May(OpListRegistrationTokens); err != nil {
 		return nil, false, err
 	}
-	if _, err := r.registrationOf(caller.Tenant); err != nil {
+	if _, err := r.RegistrationPolicy(caller.Tenant); err != nil {
 		return nil, false, err
 	}
 	tokens, more, err = r.config.Registrations.Store.InitialTokens(ctx, caller.Tenant, after, limit)
@@ -170,7 +170,7 @@ func (r *Registry) RevokeInitialToken(ctx context.Context, caller Caller, id str
 	if err := caller.May(OpDeleteRegistrationToken); err != nil {
 		return err
 	}
-	if _, err := r.registrationOf(caller.Tenant); err != nil {
+	if _, err := r.RegistrationPolicy(caller.Tenant); err != nil {
 		return err
 	}
 	err := r.config.Registrations.Store.RevokeInitialToken(ctx, caller.Tenant, id, r.now())
@@ -212,7 +212,7 @@ func (r *Registry) IssueRegistrationToken(ctx context.Context, caller Caller, id
 	if err := caller.May(OpIssueClientRegistrationToken); err != nil {
 		return SelfRegistered{}, err
 	}
-	of, err := r.registrationOf(caller.Tenant)
+	of, err := r.RegistrationPolicy(caller.Tenant)
 	if err != nil {
 		return SelfRegistered{}, err
 	}

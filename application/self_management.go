@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"time"
 
 	"github.com/clientele-oauth/clientele/domain"
 )
-
-// pathSegment escapes a text for use as one segment of a path.
-func pathSegment(text string) string { return url.PathEscape(text) }
 
 // AdmitManagement returns nil if the token is the registration access token of the client,
 // before the body of the request is read. The error is [ErrRegistrationOff], [ErrNotLetIn],
@@ -25,7 +21,7 @@ func (r *Registry) AdmitManagement(ctx context.Context, tenant domain.TenantID, 
 // manage returns the client that the token manages. The errors are those of
 // [Registry.AdmitManagement]. The first use of a new token ends the one before it.
 func (r *Registry) manage(ctx context.Context, tenant domain.TenantID, id domain.ClientID, token string) (domain.Client, error) {
-	of, err := r.registrationOf(tenant)
+	of, err := r.RegistrationPolicy(tenant)
 	switch {
 	case err != nil:
 		return domain.Client{}, err
@@ -64,10 +60,7 @@ func selfManager(c *domain.Client) Caller {
 	identity, registration := c.Identity(), c.Registration()
 	actor := domain.Actor{
 		Subject: subjectOfSelf, ClientID: identity.ClientID, Via: domain.ViaRegistrationToken,
-		TokenID: registration.TokenID, IssuedBy: registration.IssuedBy,
-	}
-	if registration.Statement != nil {
-		actor.SoftwareID = registration.Statement.SoftwareID
+		TokenID: registration.TokenID, IssuedBy: registration.IssuedBy, SoftwareID: registration.Statement.Software(),
 	}
 	return Caller{Tenant: identity.TenantID, Subject: subjectOfSelf, ClientID: identity.ClientID, registration: &actor}
 }
@@ -101,7 +94,7 @@ func (r *Registry) ReviseSelf(ctx context.Context, id domain.ClientID, request S
 	if err != nil {
 		return SelfRegistered{}, err
 	}
-	of, err := r.registrationOf(request.Tenant)
+	of, err := r.RegistrationPolicy(request.Tenant)
 	if err != nil {
 		return SelfRegistered{}, err
 	}
@@ -118,8 +111,8 @@ func (r *Registry) ReviseSelf(ctx context.Context, id domain.ClientID, request S
 		return SelfRegistered{}, err
 	}
 	opts := request.Options
-	if statement.Statement != nil {
-		opts.claim = &RegistrationClaim{Statement: statement.Statement}
+	if statement != nil {
+		opts.claim = &RegistrationClaim{Statement: statement}
 	}
 	update := selfUpdate{registry: r, request: request, statement: statement, findings: findings}
 	revised, err := r.change(ctx, selfManager(&client), id, domain.ActionUpdate, opts, update.decide)
@@ -155,7 +148,7 @@ func (r *Registry) keepFormerToken(ctx context.Context, c domain.Client) error {
 type selfUpdate struct {
 	registry  *Registry
 	request   SelfRequest
-	statement presented
+	statement *domain.Statement
 	findings  domain.Findings
 
 	secret, token string // the values of the last decision; empty if it made none
@@ -170,7 +163,7 @@ func (u *selfUpdate) decide(ctx context.Context, c domain.Client, now time.Time)
 	if !ok { // taken away in the meantime
 		return domain.Outcome{}, ErrNotLetIn
 	}
-	draft, err := r.config.Book.ReviseSelf(c, u.request.Metadata, u.statement.Statement)
+	draft, err := r.config.Book.ReviseSelf(c, u.request.Metadata, u.statement)
 	if err != nil {
 		return domain.Outcome{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"time"
 
@@ -80,8 +81,9 @@ type admission struct {
 	maxClients int
 }
 
-// registrationOf returns the policy of a tenant. The error is [ErrRegistrationOff].
-func (r *Registry) registrationOf(tenant domain.TenantID) (TenantRegistration, error) {
+// RegistrationPolicy returns the policy of a tenant for registrations from outside. The
+// error is [ErrRegistrationOff].
+func (r *Registry) RegistrationPolicy(tenant domain.TenantID) (TenantRegistration, error) {
 	config := r.config.Registrations
 	if config.Store == nil || config.Policies == nil || config.PublicURL == "" {
 		return TenantRegistration{}, ErrRegistrationOff
@@ -91,12 +93,6 @@ func (r *Registry) registrationOf(tenant domain.TenantID) (TenantRegistration, e
 		return TenantRegistration{}, ErrRegistrationOff
 	}
 	return of, nil
-}
-
-// RegistrationPolicy returns the policy of a tenant for registrations from outside. The
-// error is [ErrRegistrationOff].
-func (r *Registry) RegistrationPolicy(tenant domain.TenantID) (TenantRegistration, error) {
-	return r.registrationOf(tenant)
 }
 
 // AdmitRegistration returns nil if a request with this token may register a client in the
@@ -118,7 +114,7 @@ func (r *Registry) AdmitRegistration(ctx context.Context, tenant domain.TenantID
 // admit finds out what a request with the token may do. See [Registry.AdmitRegistration]
 // for repeats and the errors.
 func (r *Registry) admit(ctx context.Context, tenant domain.TenantID, token string, repeats bool) (admission, error) {
-	of, err := r.registrationOf(tenant)
+	of, err := r.RegistrationPolicy(tenant)
 	if err != nil {
 		return admission{}, err
 	}
@@ -256,9 +252,9 @@ func (r *Registry) registerSelf(ctx context.Context, caller Caller, admitted adm
 		identity.ID, identity.ClientID = "client_"+r.config.Random.ID(), domain.ClientID("app-"+r.config.Random.ID())
 	}
 	actor := caller.registration
-	actor.ClientID, actor.SoftwareID = identity.ClientID, statement.softwareID()
+	actor.ClientID, actor.SoftwareID = identity.ClientID, statement.Software()
 	draft := r.config.Book.RegisterSelf(identity, domain.SelfRegistration{
-		Metadata: request.Metadata, Policy: admitted.policy, Statement: statement.Statement,
+		Metadata: request.Metadata, Policy: admitted.policy, Statement: statement,
 		Via: actor.Via, TokenID: actor.TokenID, IssuedBy: actor.IssuedBy,
 	})
 	outcome, err := r.decide(ctx, admitted.tenant, draft, now)
@@ -273,7 +269,7 @@ func (r *Registry) registerSelf(ctx context.Context, caller Caller, admitted adm
 		return registered, nil
 	}
 	r.equip(&registered, admitted.policy, now)
-	opts.claim = &RegistrationClaim{MaxClients: admitted.maxClients, Statement: statement.Statement}
+	opts.claim = &RegistrationClaim{MaxClients: admitted.maxClients, Statement: statement}
 	if admitted.token != nil {
 		opts.claim.TokenID, opts.claim.MaxTokenClients = admitted.token.ID, admitted.token.Policy.MaxClients
 	}
@@ -304,36 +300,24 @@ func (r *Registry) selfSecret(policy domain.RegistrationPolicy, now time.Time) (
 	return secret, value
 }
 
-// presented is the software statement of a request, if it has one.
-type presented struct {
-	*domain.Statement
-}
-
-func (p presented) softwareID() string {
-	if p.Statement == nil {
-		return ""
-	}
-	return p.SoftwareID
-}
-
 // statement verifies the software statement of a request, if it has one. A statement is
 // never ignored: one of an issuer that is not trusted is rejected.
 func (r *Registry) statement(
 	ctx context.Context, tenant domain.TenantID, issuers []domain.StatementIssuer, request SelfRequest, now time.Time,
-) (presented, error) {
+) (*domain.Statement, error) {
 	switch {
 	case request.Verified != nil:
-		return presented{request.Verified}, nil
+		return request.Verified, nil
 	case request.Statement == "":
-		return presented{}, nil
+		return nil, nil //nolint:nilnil // without a statement
 	case len(issuers) == 0 || r.config.Registrations.Statements == nil:
-		return presented{}, &StatementError{Message: "software statements are not accepted here; omit software_statement"}
+		return nil, &StatementError{Message: "software statements are not accepted here; omit software_statement"}
 	}
 	verified, err := r.config.Registrations.Statements.Verify(ctx, tenant, issuers, request.Statement, now)
 	if err != nil {
-		return presented{}, err
+		return nil, err
 	}
-	return presented{&verified}, nil
+	return &verified, nil
 }
 
 // earlierSelfRegistration returns the client that an earlier request registered, without
@@ -352,10 +336,10 @@ func (r *Registry) earlierSelfRegistration(ctx context.Context, caller Caller, o
 
 // RegistrationEndpoint returns the URL at which clients of the tenant register themselves.
 func (r *Registry) RegistrationEndpoint(tenant domain.TenantID) string {
-	return r.config.Registrations.PublicURL + "/oauth/" + pathSegment(string(tenant)) + "/register"
+	return r.config.Registrations.PublicURL + "/oauth/" + url.PathEscape(string(tenant)) + "/register"
 }
 
 // RegistrationURI returns the URL at which a client manages its registration (RFC 7592 §3).
 func (r *Registry) RegistrationURI(tenant domain.TenantID, id domain.ClientID) string {
-	return r.RegistrationEndpoint(tenant) + "/" + pathSegment(string(id))
+	return r.RegistrationEndpoint(tenant) + "/" + url.PathEscape(string(id))
 }

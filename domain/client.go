@@ -76,6 +76,15 @@ func (c *Client) Registration() *Registration { return c.state.Registration }
 // not be changed.
 func (c Client) Settings() Settings { return c.state.Settings }
 
+// WithResponseTypes returns the client with these response types, to show it to itself. The
+// client of a registration cannot distinguish an absent list from the default of RFC 7591
+// §2, which may be wrong for it.
+func (c Client) WithResponseTypes(types []ResponseType) Client {
+	state := c.state
+	state.Settings.ResponseTypes = types
+	return Restore(state)
+}
+
 // Value returns the value of a field of the configuration. It must not be written
 // to.
 func (c *Client) Value(f Field) Value { return f.Of(&c.state.Settings) }

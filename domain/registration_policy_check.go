@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// The ids of the rule about policies, as in [RegistrationRules].
-const ruleRegistrationPolicy = "registration-policy"
+// RuleRegistrationPolicy is the id of the rule about policies, as in [RegistrationRules].
+const RuleRegistrationPolicy = "registration-policy"
 
 // policyReport collects the findings about a policy. Its pointers are /policy/ and the key.
 type policyReport struct{ report }
 
 func newPolicyReport() *policyReport {
-	rule := registrationRule(ruleRegistrationPolicy)
+	rule := registrationRule(RuleRegistrationPolicy)
 	return &policyReport{report{rule: &rule}}
 }
 

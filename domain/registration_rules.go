@@ -69,7 +69,7 @@ func registrationRule(id string) Rule {
 func selfRegistrationRules() []Rule {
 	rules := []Rule{
 		{
-			ID: ruleRegistrationPolicy, Level: Violation, Source: "own",
+			ID: RuleRegistrationPolicy, Level: Violation, Source: "own",
 			Summary: "a key of a registration policy has an invalid value, or the policy of an initial access token allows more than that of the tenant",
 		},
 		{

@@ -23,6 +23,14 @@ type Statement struct {
 	UniqueSoftware bool
 }
 
+// Software returns the software_id; empty without a statement.
+func (s *Statement) Software() string {
+	if s == nil {
+		return ""
+	}
+	return s.SoftwareID
+}
+
 // ClaimMode is how the claims for redirect URIs and scopes limit the client.
 type ClaimMode string
 

@@ -103,9 +103,7 @@ func (c *Checker) Document(
 // shown returns the client as a response shows it, with the response types that it may
 // request.
 func (c *Checker) shown(client domain.Client) *domain.Client {
-	state := client.State()
-	state.Settings.ResponseTypes = c.inspector.Book.Effective(state.Settings).ResponseTypes
-	shown := domain.Restore(state)
+	shown := client.WithResponseTypes(c.inspector.Book.Effective(client.Settings()).ResponseTypes)
 	return &shown
 }
 
@@ -128,7 +126,7 @@ func checked(text []byte, client *domain.Client, findings domain.Findings) Check
 
 // fromPolicy returns a violation of the policy as a whole.
 func fromPolicy(message string) domain.Finding {
-	return domain.Finding{Rule: "registration-policy", Source: "own", Level: domain.Violation, Message: message, KeyIndex: domain.NoKey}
+	return domain.Finding{Rule: domain.RuleRegistrationPolicy, Source: "own", Level: domain.Violation, Message: message, KeyIndex: domain.NoKey}
 }
 
 // unreadable returns a violation for a text that cannot be read.

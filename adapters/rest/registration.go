@@ -77,7 +77,7 @@ func (x *requestState) selfRequest(opts application.Options) application.SelfReq
 // registered responds with a registration (RFC 7591 §3.2.1): the metadata and, both or
 // neither, the secret and when it ends, and the token and the URL for the management.
 func (s *server) registered(status int, registered application.SelfRegistered, dryRun bool) *response {
-	client := s.withResponseTypes(&registered.Client)
+	client := registered.Client.WithResponseTypes(s.registry.Effective(registered.Client.Settings()).ResponseTypes)
 	identity := client.Identity()
 	management := ""
 	if registered.Token != "" {
@@ -103,15 +103,6 @@ func (s *server) registered(status int, registered application.SelfRegistered, d
 		a.with("Location", management)
 	}
 	return a.with("ETag", etag(client.Revision()))
-}
-
-// withResponseTypes returns the client with the response types that it may request, also if
-// it has not declared them: a client cannot distinguish an absent list from the default of
-// RFC 7591 §2, which may be wrong for it.
-func (s *server) withResponseTypes(c *domain.Client) domain.Client {
-	state := c.State()
-	state.Settings.ResponseTypes = s.registry.Effective(state.Settings).ResponseTypes
-	return domain.Restore(state)
 }
 
 // secondsOf returns a time in seconds since 1970, and 0 for no time (RFC 7591 §3.2.1).

@@ -121,7 +121,7 @@ func TestTheLimitsOfRegistrationsInForce(t *testing.T) {
 			"wrong tokens":            {outsider{p.URL, "wrong", "203.0.113.3"}, "GET", registerPath + "/x", "", 30, 401},
 		} {
 			allowed, limited := 0, false
-			for range 2 * tt.until { // the limit rises again meanwhile, much slower than this loop
+			for range 2 * tt.until { // the limit rises again at the same time, much slower than this loop
 				status, text := tt.do(t, tt.method, tt.path, tt.body)
 				if limited = status == http.StatusTooManyRequests; limited {
 					break
