@@ -283,10 +283,9 @@ func TestAPeriodicSnapshotFindsWhatTheFeedDoesNotSay(t *testing.T) {
 	m, err := tryOpenAt(t, mirror.Config{Client: connect(t, r.url, r.token()), OnChange: seen.add, Resync: time.Hour, MaxStaleness: 3 * time.Hour}, clock.now)
 	require.NoError(t, err)
 	clock.shift(61 * time.Minute)
-	r.register("next", nil) // ends the wait for changes
-	soon(t, func() bool { return len(seen.actions()) == 3 }, "a second snapshot")
-	assert.Equal(t, []string{"resync", "create", "resync"}, seen.actions())
-	assert.Equal(t, 2, m.Health().Clients)
+	r.register("next", nil) // ends the wait for changes, if the mirror waits already
+	soon(t, func() bool { return strings.Count(strings.Join(seen.actions(), " "), "resync") == 2 }, "a second snapshot")
+	soon(t, func() bool { return m.Health().Clients == 2 }, "the other client, by the feed or the snapshot")
 }
 
 func TestTenThousandClientsFromCold(t *testing.T) {
