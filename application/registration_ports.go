@@ -52,8 +52,8 @@ type RegistrationStore interface {
 	// first and the last time. Clients that do not exist are ignored.
 	NoteSeen(ctx context.Context, seen []Seen) error
 
-	// FirstSeen returns when a client was first and last seen; zero times if it never was.
-	FirstSeen(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (first, last time.Time, err error)
+	// SeenTimes returns when a client was first and last seen; zero times if it never was.
+	SeenTimes(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (first, last time.Time, err error)
 
 	// Unseen returns at most limit clients of the tenant that registered themselves before
 	// the time, were never seen and are not deleted, the oldest first. Clients that cannot be

@@ -72,7 +72,7 @@ func (r *Registry) SeenOf(ctx context.Context, client *domain.Client) (first, la
 		return time.Time{}, time.Time{}, nil
 	}
 	identity := client.Identity()
-	first, last, err = r.config.Registrations.Store.FirstSeen(ctx, identity.TenantID, identity.ClientID)
+	first, last, err = r.config.Registrations.Store.SeenTimes(ctx, identity.TenantID, identity.ClientID)
 	if err != nil {
 		err = fmt.Errorf("find the use of a client: %w", err)
 	}

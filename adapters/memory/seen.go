@@ -37,8 +37,8 @@ func (s *Store) NoteSeen(ctx context.Context, reports []application.Seen) error 
 	return nil
 }
 
-// FirstSeen implements [application.RegistrationStore].
-func (s *Store) FirstSeen(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (first, last time.Time, err error) {
+// SeenTimes implements [application.RegistrationStore].
+func (s *Store) SeenTimes(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (first, last time.Time, err error) {
 	if err := s.lock(ctx); err != nil {
 		return first, last, err
 	}

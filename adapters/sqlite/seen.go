@@ -31,9 +31,9 @@ func (s *Store) NoteSeen(ctx context.Context, seen []application.Seen) error {
 	})
 }
 
-// FirstSeen implements [application.RegistrationStore]. A time that cannot be decoded counts as
+// SeenTimes implements [application.RegistrationStore]. A time that cannot be decoded counts as
 // unknown.
-func (s *Store) FirstSeen(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (first, last time.Time, err error) {
+func (s *Store) SeenTimes(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (first, last time.Time, err error) {
 	const query = `SELECT first_at, last_at FROM client_seen WHERE tenant_id = ? AND client_id = ?`
 	var firstAt, lastAt string
 	err = s.reader.QueryRowContext(ctx, query, string(tenant), string(id)).Scan(&firstAt, &lastAt)

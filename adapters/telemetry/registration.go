@@ -77,12 +77,12 @@ func (s timedRegistrations) NoteSeen(ctx context.Context, seen []application.See
 	return s.next.NoteSeen(ctx, seen)
 }
 
-// FirstSeen implements [application.RegistrationStore].
-func (s timedRegistrations) FirstSeen(
+// SeenTimes implements [application.RegistrationStore].
+func (s timedRegistrations) SeenTimes(
 	ctx context.Context, tenant domain.TenantID, id domain.ClientID,
 ) (first, last time.Time, err error) {
-	defer func(began time.Time) { s.timed.done("FirstSeen", began, err) }(time.Now())
-	return s.next.FirstSeen(ctx, tenant, id)
+	defer func(began time.Time) { s.timed.done("SeenTimes", began, err) }(time.Now())
+	return s.next.SeenTimes(ctx, tenant, id)
 }
 
 // Unseen implements [application.RegistrationStore].

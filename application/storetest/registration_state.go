@@ -61,7 +61,7 @@ func RunRegistrations(t *testing.T, open func(t *testing.T) Registrations) {
 		{"one of several concurrent registrations of a unique software succeeds", concurrentSoftware},
 		{"DeleteStatementUses deletes expired records in batches", expiredStatements},
 
-		{"FirstSeen returns the first and the last report", seenTimes},
+		{"SeenTimes returns the first and the last report", seenTimes},
 		{"reports of unknown and purged clients are ignored", seenUnknown},
 		{"concurrent reports of the same clients succeed", concurrentReports},
 		{"Unseen returns the clients that were never seen, the oldest first", unseen},
@@ -283,7 +283,7 @@ func registrationFollowsClient(t *testing.T, store Registrations) {
 	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionDelete, client)))
 	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionPurge, purged(t, client, now))))
 	assert.Nil(t, stored(), "a purge removes the registration")
-	first, _, err := store.FirstSeen(t.Context(), tenant, "app-1")
+	first, _, err := store.SeenTimes(t.Context(), tenant, "app-1")
 	require.NoError(t, err)
 	assert.Zero(t, first, "and when the client was seen")
 }

@@ -251,7 +251,7 @@ func endedContextOfRegistrations(t *testing.T, store Registrations) {
 		"NoteSeen": func() error {
 			return store.NoteSeen(ctx, []application.Seen{{Client: application.KeyOf(&client), At: now}})
 		},
-		"FirstSeen":           func() error { _, _, err := store.FirstSeen(ctx, tenant, "app-1"); return err },
+		"SeenTimes":           func() error { _, _, err := store.SeenTimes(ctx, tenant, "app-1"); return err },
 		"Unseen":              func() error { _, err := store.Unseen(ctx, tenant, now, 1); return err },
 		"CountRegistered":     func() error { _, err := store.CountRegistered(ctx); return err },
 		"DeleteStatementUses": func() error { _, err := store.DeleteStatementUses(ctx, now, 1); return err },

@@ -20,7 +20,7 @@ func seenAt(of domain.TenantID, id domain.ClientID, at time.Time) application.Se
 
 func assertSeen(t *testing.T, store Registrations, of domain.TenantID, id domain.ClientID, first, last time.Time) {
 	t.Helper()
-	gotFirst, gotLast, err := store.FirstSeen(t.Context(), of, id)
+	gotFirst, gotLast, err := store.SeenTimes(t.Context(), of, id)
 	require.NoError(t, err)
 	assert.Equal(t, first, gotFirst)
 	assert.Equal(t, last, gotLast)
