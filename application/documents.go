@@ -100,7 +100,7 @@ type documentRequest struct {
 // shows: before anything is fetched. The error is an [*InvalidError] or a [*DocumentError].
 func (r *Registry) documentAt(tenant domain.TenantID, url domain.ClientID) (documentRequest, error) {
 	config := r.config.Registrations
-	findings := domain.CheckDocumentURL(url, config.Loopback)
+	findings := r.config.Book.Policy().CheckDocumentURL(url)
 	if findings.HasViolations() {
 		return documentRequest{}, &InvalidError{Findings: findings}
 	}

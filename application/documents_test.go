@@ -62,9 +62,10 @@ func onDocumentHosts(t *testing.T, test func(t *testing.T, h *documentHost)) {
 		t.Cleanup(server.Close)
 		h.url = domain.ClientID(server.URL + "/client")
 		r.with(func(c *application.Config) {
-			resolver := jwks.NewResolver(jwks.Options{Policy: domain.Policy{Loopback: true}, Now: h.clock.Now})
-			c.Keys = resolver
-			c.Registrations = application.RegistrationConfig{Policies: h, Documents: resolver, Loopback: true}
+			policy := domain.Policy{KeyPreflight: domain.PreflightOff, Loopback: true}
+			resolver := jwks.NewResolver(jwks.Options{Policy: policy, Now: h.clock.Now})
+			c.Keys, c.Book = resolver, rulebook(t, policy)
+			c.Registrations = application.RegistrationConfig{Policies: h, Documents: resolver}
 		})
 		h.serve(t, nil)
 		test(t, h)
@@ -242,7 +243,7 @@ func TestAMalformedURLIsRejected(t *testing.T) {
 			_, err = h.ApproveDocument(t.Context(), admin, url, "x", application.Options{})
 			require.ErrorAs(t, err, &invalid, url)
 		}
-		h.with(func(c *application.Config) { c.Registrations.Loopback = false })
+		h.with(func(c *application.Config) { c.Book = rulebook(t, domain.Policy{}) })
 		_, err := h.ResolveDocument(t.Context(), admin, h.url)
 		var invalid *application.InvalidError
 		require.ErrorAs(t, err, &invalid, "loopback is for development")

@@ -87,10 +87,8 @@ func TestRestoreRevision(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, domain.ActionRevert, log[0].Action)
 
-		strict, err := domain.NewRulebook(domain.Policy{})
-		require.NoError(t, err)
-		lenient, err := domain.NewRulebook(domain.Policy{GrantTypes: []domain.GrantType{"urn:example:grant"}})
-		require.NoError(t, err)
+		strict := rulebook(t, domain.Policy{})
+		lenient := rulebook(t, domain.Policy{GrantTypes: []domain.GrantType{"urn:example:grant"}})
 		r.with(func(config *application.Config) { config.Book = lenient })
 		_, err = r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{GrantTypes: []domain.GrantType{"authorization_code", "urn:example:grant"}}), application.Options{})
 		require.NoError(t, err)

@@ -96,17 +96,22 @@ func (s yieldingStore) FindIdempotencyRecord(
 
 func registryOver(t *testing.T, store application.Store) *registry {
 	t.Helper()
-	book, err := domain.NewRulebook(domain.Policy{KeyPreflight: domain.PreflightOff})
-	require.NoError(t, err)
 	resolver := jwks.NewResolver(jwks.Options{})
 	r := &registry{}
 	r.with(func(c *application.Config) {
 		*c = application.Config{
-			Book: book, Store: store, Keys: resolver, Sectors: resolver, Clock: &clock{at: now}, Random: &counter{},
+			Book: rulebook(t, domain.Policy{KeyPreflight: domain.PreflightOff}), Store: store, Keys: resolver, Sectors: resolver, Clock: &clock{at: now}, Random: &counter{},
 			Grace: 4 * time.Hour, Hashes: secrethash.New(2), Credentials: credentials.Reader{},
 		}
 	})
 	return r
+}
+
+func rulebook(t *testing.T, policy domain.Policy) *domain.Rulebook {
+	t.Helper()
+	book, err := domain.NewRulebook(policy)
+	require.NoError(t, err)
+	return book
 }
 
 // realStores open an empty store each, by name. They are empty unless the tests are

@@ -22,9 +22,6 @@ type RegistrationConfig struct {
 	PublicURL string
 	// Tokens limits the registrations with each initial access token; nil means no limit.
 	Tokens Limiter
-	// Loopback allows client ID metadata documents at loopback addresses. It is for
-	// development.
-	Loopback bool
 }
 
 // SelfRequest is a request of a client that registers itself or manages its registration.

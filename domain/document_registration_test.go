@@ -286,10 +286,11 @@ func TestTheURLOfADocument(t *testing.T) {
 		"https:client":                                                   {"violation cimd-url /client_id"},
 		ClientID("https://app.example.com/" + string(make([]byte, 300))): {"violation cimd-url /client_id"},
 	} {
-		assert.Equal(t, want, fromOutside(CheckDocumentURL(url, false)), "%q", url)
+		assert.Equal(t, want, fromOutside(Policy{}.CheckDocumentURL(url)), "%q", url)
 	}
-	assert.Empty(t, CheckDocumentURL("http://127.0.0.1:8080/client", true), "for development")
-	assert.NotEmpty(t, CheckDocumentURL("http://app.example.com/client", true))
+	development := Policy{Loopback: true}
+	assert.Empty(t, development.CheckDocumentURL("http://127.0.0.1:8080/client"))
+	assert.NotEmpty(t, development.CheckDocumentURL("http://app.example.com/client"))
 	assert.True(t, documentURL.IsDocumentURL())
 	assert.True(t, ClientID("HTTP://x").IsDocumentURL())
 	assert.False(t, ClientID("app").IsDocumentURL())

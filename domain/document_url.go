@@ -1,17 +1,15 @@
 package domain
 
-import (
-	"strings"
-)
+import "strings"
 
 // IsDocumentURL reports whether the identifier begins like the URL of a client ID metadata
 // document: with http:// or https://, in any case. No other client has such an identifier.
 func (id ClientID) IsDocumentURL() bool { return isMetadataDocumentID(id) }
 
 // CheckDocumentURL validates the URL of a client ID metadata document before it is fetched
-// (draft-ietf-oauth-client-id-metadata-document §3). loopback allows http at a loopback
-// address, for development.
-func CheckDocumentURL(id ClientID, loopback bool) Findings {
+// (draft-ietf-oauth-client-id-metadata-document §3). [Policy].Loopback allows http at a
+// loopback address.
+func (p Policy) CheckDocumentURL(id ClientID) Findings {
 	u := parseURI(string(id))
 	var r report
 	add := func(rule, message string) {
@@ -19,7 +17,7 @@ func CheckDocumentURL(id ClientID, loopback bool) Findings {
 		r.rule = &row
 		r.add(row.Level, clientIDPointer, "", "%s", message)
 	}
-	if fault := documentURLFault(id, &u, loopback); fault != "" {
+	if fault := documentURLFault(id, &u, p.Loopback); fault != "" {
 		add(ruleDocumentURL, fault)
 		return r.findings
 	}

@@ -135,6 +135,9 @@ func NewRulebook(policy Policy) (*Rulebook, error) {
 	return &Rulebook{policy: policy, rules: Rules()}, nil
 }
 
+// Policy returns the policy of the deployment, with the defaults.
+func (b *Rulebook) Policy() Policy { return b.policy }
+
 // Rules returns the rows of the rulebook in the order in which they are checked
 // and published.
 func Rules() []Rule {

@@ -118,7 +118,7 @@ func (d *documents) target(id domain.ClientID) (*url.URL, error) {
 	target, err := url.Parse(string(id))
 	policy := &d.options.Policy
 	switch {
-	case err != nil || domain.CheckDocumentURL(id, policy.Loopback).HasViolations():
+	case err != nil || policy.CheckDocumentURL(id).HasViolations():
 		return nil, documentUnreachable("nothing is fetched from this URL")
 	case policy.Loopback && slices.Contains(loopbackHosts(), strings.ToLower(target.Hostname())):
 		return target, nil

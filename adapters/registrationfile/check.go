@@ -21,14 +21,13 @@ type Checker struct {
 	inspector *application.Inspector
 	documents application.ClientDocuments
 	requests  *self.Reader
-	loopback  bool
 }
 
-// NewChecker returns a checker. It only parses documents, and fetches none. loopback allows
-// documents at loopback addresses. The error reports an invalid openapi.yaml.
-func NewChecker(inspector *application.Inspector, documents application.ClientDocuments, loopback bool) (*Checker, error) {
+// NewChecker returns a checker. It only parses documents, and fetches none. The error
+// reports an invalid openapi.yaml.
+func NewChecker(inspector *application.Inspector, documents application.ClientDocuments) (*Checker, error) {
 	requests, err := self.NewReader()
-	return &Checker{inspector, documents, requests, loopback}, err
+	return &Checker{inspector, documents, requests}, err
 }
 
 // Checked is the result of a comparison.
@@ -80,7 +79,7 @@ func (c *Checker) Request(
 func (c *Checker) Document(
 	ctx context.Context, tenant domain.TenantID, of application.TenantRegistration, url domain.ClientID, text []byte,
 ) Checked {
-	findings := self.Places(domain.CheckDocumentURL(url, c.loopback))
+	findings := self.Places(c.inspector.Book.Policy().CheckDocumentURL(url))
 	if findings.HasViolations() {
 		return checked(text, nil, findings)
 	}

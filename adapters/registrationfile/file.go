@@ -23,10 +23,10 @@ const checkInterval = time.Second
 //
 // Replace a file by renaming another one to its name, so that it is never read half-written.
 type File struct {
-	path    string
-	options Options
-	log     *slog.Logger
-	now     func() time.Time
+	path string
+	book *domain.Rulebook
+	log  *slog.Logger
+	now  func() time.Time
 
 	mu        sync.Mutex
 	current   Policies
@@ -38,8 +38,8 @@ type File struct {
 
 // Open reads a file for the first time. The error is that of [Parse], or that of reading.
 // log receives the changes of the file and its faults.
-func Open(path string, options Options, log *slog.Logger, now func() time.Time) (*File, error) {
-	f := &File{path: path, options: options, log: log.With("file", path), now: now}
+func Open(path string, book *domain.Rulebook, log *slog.Logger, now func() time.Time) (*File, error) {
+	f := &File{path: path, book: book, log: log.With("file", path), now: now}
 	f.checkedAt = now()
 	f.status, _ = os.Stat(path) // before reading, so that a later change is noticed
 	policies, _, err := f.read()
@@ -116,7 +116,7 @@ func (f *File) report(content []byte, err error) {
 // read reads the file. The content is nil if that failed; it may be there with an error about it.
 func (f *File) read() (policies Policies, content []byte, err error) {
 	if content, err = settingsfile.Read(f.path); err == nil {
-		policies, err = Parse(f.path, content, f.options)
+		policies, err = Parse(f.path, content, f.book)
 	}
 	if err != nil {
 		err = fmt.Errorf("registration file: %w", err)

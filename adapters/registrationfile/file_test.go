@@ -59,7 +59,7 @@ func open(t *testing.T, text string) *watched {
 	w.written = w.clock.at.Add(-time.Hour)
 	w.write(t, text)
 	var err error
-	w.File, err = registrationfile.Open(w.path, registrationfile.Options{}, slog.New(slog.NewTextHandler(w.logs, nil)), w.clock.now)
+	w.File, err = registrationfile.Open(w.path, rulebook(t, domain.Policy{}), slog.New(slog.NewTextHandler(w.logs, nil)), w.clock.now)
 	require.NoError(t, err)
 	return w
 }
@@ -173,14 +173,14 @@ func TestTheNoteChecksTheFile(t *testing.T) {
 
 func TestAFileMustBeValidAtTheStart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "registration.yaml")
-	log := slog.New(slog.DiscardHandler)
-	_, err := registrationfile.Open(path, registrationfile.Options{}, log, time.Now)
+	log, book := slog.New(slog.DiscardHandler), rulebook(t, domain.Policy{})
+	_, err := registrationfile.Open(path, book, log, time.Now)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.NoError(t, os.WriteFile(path, []byte("tenants: []"), 0o600))
-	_, err = registrationfile.Open(path, registrationfile.Options{}, log, time.Now)
+	_, err = registrationfile.Open(path, book, log, time.Now)
 	require.ErrorContains(t, err, path+":1: /tenants: must be an object")
 	require.NoError(t, os.WriteFile(path, bytes.Repeat([]byte("#"), 1<<20+1), 0o600))
-	_, err = registrationfile.Open(path, registrationfile.Options{}, log, time.Now)
+	_, err = registrationfile.Open(path, book, log, time.Now)
 	require.ErrorContains(t, err, "larger than")
 }
 

@@ -182,7 +182,7 @@ func metadataFault(name string) string {
 	return "must be a name of client metadata (RFC 7591 §2), such as client_name"
 }
 
-// keysURIFault allows https URLs, and http for loopback addresses if the options do.
+// keysURIFault allows https URLs, and http for loopback addresses if the rulebook does.
 func (r *reader) keysURIFault(text string) string {
 	at, err := url.Parse(text)
 	switch {
@@ -190,7 +190,7 @@ func (r *reader) keysURIFault(text string) string {
 		return "must be an https URL"
 	case at.User != nil || at.Fragment != "":
 		return "must not have a user name or a fragment"
-	case at.Scheme == "http" && (!r.options.Loopback || !isLoopback(at.Hostname())):
+	case at.Scheme == "http" && (!r.book.Policy().Loopback || !isLoopback(at.Hostname())):
 		return "must be an https URL: keys that can be tampered with in transit prove nothing"
 	default:
 		return ""

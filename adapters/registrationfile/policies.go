@@ -27,16 +27,6 @@ type Error = settingsfile.Error
 // maxTenantBytes is the maximum length of the name of a tenant.
 const maxTenantBytes = 255
 
-// Options determine what a file may contain.
-type Options struct {
-	// Book validates the values that policies write to clients; nil to leave them
-	// unchecked.
-	Book *domain.Rulebook
-	// Loopback also allows http for the keys of issuers at loopback addresses. It is for
-	// development.
-	Loopback bool
-}
-
 // Policies are the policies of a file. They do not change, and are safe for concurrent use.
 type Policies struct {
 	tenants map[domain.TenantID]application.TenantRegistration
@@ -53,12 +43,12 @@ func (p Policies) Tenants() []domain.TenantID { return slices.Sorted(maps.Keys(p
 // Parse reads the text of a file, in YAML or JSON. The error joins an [*Error] for each
 // fault: a key that is unknown or duplicate, and a value of the wrong type, beyond the
 // bounds or without effect.
-func Parse(file string, text []byte, options Options) (Policies, error) {
+func Parse(file string, text []byte, book *domain.Rulebook) (Policies, error) {
 	root, err := settingsfile.Decode(file, text)
 	if err != nil {
 		return Policies{}, err
 	}
-	r := &reader{options: options}
+	r := &reader{book: book}
 	policies := r.file(root.JSON())
 	if err := located(file, root, r.Breaches()); err != nil {
 		return Policies{}, err
@@ -70,7 +60,7 @@ func Parse(file string, text []byte, options Options) (Policies, error) {
 type reader struct {
 	jsonvalue.Reader
 
-	options Options
+	book *domain.Rulebook
 }
 
 func (r *reader) file(root any) Policies {
@@ -151,17 +141,8 @@ func (r *reader) policy(pointer string, object map[string]any, place registratio
 			r.Add(pointer+"/default_scopes/"+strconv.Itoa(i), "must be one of scopes")
 		}
 	}
-	for _, finding := range r.written(policy) {
+	for _, finding := range r.book.CheckWritten(policy) {
 		r.Add(pointer+finding.Pointer, finding.Message)
 	}
 	return policy
-}
-
-// written returns the violations of what the policy writes to every client: with them, no
-// client could be registered.
-func (r *reader) written(p domain.RegistrationPolicy) domain.Findings {
-	if r.options.Book == nil {
-		return nil
-	}
-	return r.options.Book.CheckWritten(p)
 }

@@ -85,16 +85,16 @@ func accepted() map[string]string {
 	}
 }
 
-func rulebook(t testing.TB) *domain.Rulebook {
+func rulebook(t testing.TB, policy domain.Policy) *domain.Rulebook {
 	t.Helper()
-	book, err := domain.NewRulebook(domain.Policy{})
+	book, err := domain.NewRulebook(policy)
 	require.NoError(t, err)
 	return book
 }
 
 func parse(t testing.TB, text string) (registrationfile.Policies, error) {
 	t.Helper()
-	return registrationfile.Parse("f.yaml", []byte(text), registrationfile.Options{Book: rulebook(t)})
+	return registrationfile.Parse("f.yaml", []byte(text), rulebook(t, domain.Policy{}))
 }
 
 func TestFiles(t *testing.T) {
@@ -261,10 +261,11 @@ func TestAllFaultsAreReportedInTheOrderOfTheirLines(t *testing.T) {
 }
 
 func TestKeysAtLoopbackAddressesAreForDevelopment(t *testing.T) {
+	development := rulebook(t, domain.Policy{Loopback: true})
 	for text, allowed := range map[string]bool{
 		"http://127.0.0.1:8080/keys": true, "http://localhost/keys": true, "http://[::1]/keys": true, "https://a.example/": true, "http://a.example/": false,
 	} {
-		_, err := registrationfile.Parse("f", []byte(issuer(`"iss": "i", "jwks_uri": "`+text+`"`)), registrationfile.Options{Loopback: true})
+		_, err := registrationfile.Parse("f", []byte(issuer(`"iss": "i", "jwks_uri": "`+text+`"`)), development)
 		assert.Equal(t, allowed, err == nil, "%s: %v", text, err)
 	}
 }
@@ -275,10 +276,10 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte("tenants: {a: {cimd: *a}}"))
 	f.Add([]byte(`{"tenants": {"a": {"registration": {"secret_ttl": 1e300, "labels": {"~1/": 1}}}}}`))
-	book := rulebook(f)
+	book := rulebook(f, domain.Policy{})
 	schema := compiled(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
-		policies, err := registrationfile.Parse("f", text, registrationfile.Options{Book: book})
+		policies, err := registrationfile.Parse("f", text, book)
 		if err != nil {
 			require.Less(t, len(err.Error()), 1<<20)
 			return

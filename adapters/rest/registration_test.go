@@ -26,20 +26,20 @@ const publicURL = "https://clients.example.com/base"
 // and keys at loopback addresses.
 func registering(t *testing.T, file string) func(*setup) {
 	t.Helper()
-	policies, err := registrationfile.Parse("test.yaml", []byte(file), registrationfile.Options{Loopback: true})
+	policy := domain.Policy{KeyPreflight: domain.PreflightOff, Loopback: true}
+	book, err := domain.NewRulebook(policy)
+	require.NoError(t, err)
+	policies, err := registrationfile.Parse("test.yaml", []byte(file), book)
 	require.NoError(t, err)
 	return func(c *setup) {
-		policy := domain.Policy{KeyPreflight: domain.PreflightOff, Loopback: true}
 		resolver := jwks.NewResolver(jwks.Options{Policy: policy})
 		verifier, err := statements.New(statements.Options{Keys: resolver})
-		require.NoError(t, err)
-		book, err := domain.NewRulebook(policy)
 		require.NoError(t, err)
 		c.PublicURL, c.Registry.Book = publicURL, book
 		store, ok := c.Registry.Store.(application.RegistrationStore)
 		require.True(t, ok)
 		c.Registry.Registrations = application.RegistrationConfig{
-			Store: store, Policies: policies, Statements: verifier, Documents: resolver, PublicURL: publicURL, Loopback: true,
+			Store: store, Policies: policies, Statements: verifier, Documents: resolver, PublicURL: publicURL,
 		}
 	}
 }

@@ -60,7 +60,7 @@ func (c *checkRegistrationCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	policies, err := registrationfile.Parse(c.File, text, registrationfile.Options{Book: book, Loopback: c.Dev})
+	policies, err := registrationfile.Parse(c.File, text, book)
 	if err != nil {
 		printError(err)
 		return errRejected
@@ -71,7 +71,7 @@ func (c *checkRegistrationCommand) Run(ctx context.Context) error {
 	}
 	resolver := jwks.NewResolver(jwks.Options{Policy: policy})
 	inspector := &application.Inspector{Book: book, Keys: resolver, Sectors: resolver, Clock: systemClock{}} // fetches nothing
-	checker, err := registrationfile.NewChecker(inspector, resolver, c.Dev)
+	checker, err := registrationfile.NewChecker(inspector, resolver)
 	if err != nil {
 		return err
 	}

@@ -96,12 +96,11 @@ func (c *serveCommand) registrations(
 		Documents:  metrics.CountDocuments(resolver),
 		PublicURL:  c.publicBase(),
 		Tokens:     ratelimit.Per(tokenUsesPerMinute, time.Minute, time.Now),
-		Loopback:   c.Dev,
 	}
 	if c.RegistrationFile == "" {
 		return config, func(context.Context) string { return "" }, nil
 	}
-	file, err := registrationfile.Open(c.RegistrationFile, registrationfile.Options{Book: book, Loopback: c.Dev}, log, time.Now)
+	file, err := registrationfile.Open(c.RegistrationFile, book, log, time.Now)
 	if err != nil {
 		return config, nil, err
 	}
