@@ -78,13 +78,22 @@ func (p RegistrationPolicy) beyondWritten(r *policyReport, by RegistrationPolicy
 	r.when(differs, "profile", "the policy of the tenant forces another profile, which this one does not include")
 	r.when(p.InitialStatus == StatusSuspended && by.InitialStatus == StatusActive, "initial_status",
 		"the policy of the tenant suspends new clients")
-	for name, value := range by.Labels {
-		if own, has := p.Labels[name]; has && own != value {
-			r.on("labels", "the policy of the tenant sets another value for a label; remove it")
-			break
-		}
-	}
+	p.beyondLabels(r, by)
 	r.when(p.Owner != "" && by.Owner != "" && p.Owner != by.Owner, "owner", "the policy of the tenant sets another owner")
+}
+
+// beyondLabels reports labels of by that cannot be written beside those of p.
+func (p RegistrationPolicy) beyondLabels(r *policyReport, by RegistrationPolicy) {
+	more, differ := 0, false
+	for name, value := range by.Labels {
+		own, has := p.Labels[name]
+		if !has {
+			more++
+		}
+		differ = differ || has && own != value
+	}
+	r.when(differ, "labels", "the policy of the tenant sets another value for a label; remove it")
+	r.when(more > 0 && len(p.Labels)+more > MaxLabels, "labels", "with those of the policy of the tenant these are more labels than a client can have")
 }
 
 // beyondLimits reports the limits of by that are less strict.
@@ -105,7 +114,7 @@ func (p RegistrationPolicy) beyondLimits(r *policyReport, by RegistrationPolicy)
 	const laxer = "it is less strict than the policy of the tenant"
 	r.when(by.LinkHosts != "" && stricter(linkHostsModes(), p.LinkHosts, by.LinkHosts) != by.LinkHosts, "link_hosts", laxer)
 	r.when(by.Statement != "" && stricter(statementModes(), p.Statement, by.Statement) != by.Statement, "statement", laxer)
-	r.when(by.Statement == StatementOptional && !p.Statement.Accepts(), "statement", "the policy of the tenant accepts no software statements")
+	r.when(by.Statement.Accepts() && !p.Statement.Accepts(), "statement", "the policy of the tenant accepts no software statements")
 }
 
 // CheckWritten returns the violations of what the policy writes to every client: with them,

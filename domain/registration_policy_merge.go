@@ -84,13 +84,25 @@ func (p RegistrationPolicy) force(by RegistrationPolicy) RegistrationPolicy {
 	if by.InitialStatus == StatusSuspended {
 		p.InitialStatus = StatusSuspended
 	}
-	if len(by.Labels) > 0 {
-		labels := maps.Clone(by.Labels)
-		maps.Copy(labels, p.Labels)
-		p.Labels = labels
-	}
+	p.Labels = labelsOfBoth(p.Labels, by.Labels)
 	p.Owner = cmp.Or(p.Owner, by.Owner)
 	return p
+}
+
+// labelsOfBoth returns the labels of p, and those of by whose names p does not have, as many
+// as a client can have: without the last names of by if there are more.
+func labelsOfBoth(p, by map[string]string) map[string]string {
+	if len(by) == 0 {
+		return p
+	}
+	labels := make(map[string]string, len(p)+len(by))
+	maps.Copy(labels, p)
+	for _, name := range slices.Sorted(maps.Keys(by)) {
+		if _, has := labels[name]; !has && len(labels) < MaxLabels {
+			labels[name] = by[name]
+		}
+	}
+	return labels
 }
 
 // limit returns the policy with the stricter limits of both.

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -63,6 +64,7 @@ func TestNarrow(t *testing.T) {
 		{"active does not win", p{InitialStatus: StatusSuspended}, p{InitialStatus: StatusActive}, func(n p) any { return n.InitialStatus }, StatusSuspended, "initial_status"},
 		{"labels", p{Labels: map[string]string{"a": "1"}}, p{Labels: map[string]string{"b": "2"}}, func(n p) any { return n.Labels }, map[string]string{"a": "1", "b": "2"}, ""},
 		{"the label of the tenant", p{Labels: map[string]string{"a": "1"}}, p{Labels: map[string]string{"a": "2"}}, func(n p) any { return n.Labels }, map[string]string{"a": "1"}, "labels"},
+		{"more labels than a client can have", p{Labels: map[string]string{"z": "1"}}, p{Labels: manyLabels()}, func(n p) any { return []any{len(n.Labels), n.Labels["z"], n.Labels["a30"], n.Labels["a31"]} }, []any{32, "1", "x", ""}, "labels"},
 		{"the owner of the tenant", p{Owner: "a"}, p{Owner: "b"}, func(n p) any { return n.Owner }, "a", "owner"},
 		{"the owner of the token", p{}, p{Owner: "b"}, func(n p) any { return n.Owner }, "b", ""},
 		{"a shorter lifetime", p{AccessTokenLifetime: 60}, p{AccessTokenLifetime: 30}, func(n p) any { return n.AccessTokenLifetime }, int64(30), ""},
@@ -75,7 +77,8 @@ func TestNarrow(t *testing.T) {
 		{"secrets that end later", p{SecretTTL: time.Hour}, p{SecretTTL: 2 * time.Hour}, func(n p) any { return n.SecretTTL }, time.Hour, "secret_ttl"},
 		{"stricter links", p{}, p{LinkHosts: LinkHostsRequire}, func(n p) any { return n.LinkHosts }, LinkHostsRequire, ""},
 		{"laxer links", p{}, p{LinkHosts: LinkHostsOff}, func(n p) any { return n.LinkHosts }, LinkHostsWarn, "link_hosts"},
-		{"a stricter statement", p{}, p{Statement: StatementRequired}, func(n p) any { return n.Statement }, StatementRequired, ""},
+		{"a stricter statement", p{Statement: StatementOptional}, p{Statement: StatementRequired}, func(n p) any { return n.Statement }, StatementRequired, ""},
+		{"a statement that cannot be given", p{}, p{Statement: StatementRequired}, func(n p) any { return n.Statement }, StatementRequired, "statement"},
 		{"a statement that is accepted", p{}, p{Statement: StatementOptional}, func(n p) any { return n.Statement }, StatementNone, "statement"},
 		{"a laxer statement", p{Statement: StatementRequired}, p{Statement: StatementNone}, func(n p) any { return n.Statement }, StatementRequired, "statement"},
 		{"open and cors are the tenant's", p{Open: true}, p{CORS: true}, func(n p) any { return []bool{n.Open, n.CORS} }, []bool{true, false}, ""},
@@ -86,6 +89,15 @@ func TestNarrow(t *testing.T) {
 			assert.Equal(t, c.isBeyond, keysOf(c.of.Beyond(c.by)))
 		})
 	}
+}
+
+// manyLabels returns as many labels as a client can have: a00, a01 and so on.
+func manyLabels() map[string]string {
+	labels := map[string]string{}
+	for i := range MaxLabels {
+		labels[fmt.Sprintf("a%02d", i)] = "x"
+	}
+	return labels
 }
 
 // keysOf returns the keys that the findings point to.
@@ -178,8 +190,11 @@ func TestNarrowNeverWidens(t *testing.T) {
 		narrowed := p.Narrow(by)
 		within(t, narrowed, p.WithDefaults())
 		within(t, narrowed, by)
-		assert.Empty(t, p.Beyond(narrowed))
 		assert.Equal(t, narrowed, narrowed.WithDefaults(), "the result is with defaults")
 		assert.Equal(t, narrowed, narrowed.Narrow(by), "narrowing twice is narrowing once")
+		if !p.Statement.Accepts() {
+			narrowed.Statement = StatementNone // required is stricter, but no registration can meet it
+		}
+		assert.Empty(t, p.Beyond(narrowed))
 	})
 }

@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// MaxLabels is the maximum number of labels of a client.
+const MaxLabels = 32
+
 // MaxLabelNameLength is the length of the longest name of a label, in bytes.
 const MaxLabelNameLength = 128
 

@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -95,6 +96,9 @@ func TestInitialAccessTokensThatAreRejected(t *testing.T) {
 			`{"policy":{"redirect_hosts":["x.example"]}}`:     "/policy/redirect_hosts",
 			`{"policy":{"grants":["client_credentials"]}}`:    "/policy/grants",
 			`{"policy":{"auth_methods":["tls_client_auth"]}}`: "/policy/auth_methods",
+			`{"policy":{"statement":"required"}}`:             "/policy/statement",
+			// With the label of the tenant it is one more than a client can have.
+			`{"policy":{"labels":{` + labels(32) + `}}}`: "/policy/labels",
 		} {
 			a := s.do(t, call{method: "POST", path: tokensPath, token: "admin", body: body})
 			assert.Equal(t, 400, a.status, "%s: %s", body, a.text)
@@ -106,7 +110,16 @@ func TestInitialAccessTokensThatAreRejected(t *testing.T) {
 			assert.Equal(t, status, s.do(t, call{method: "GET", path: tokensPath, token: token}).status, token)
 		}
 		assert.Equal(t, 404, s.do(t, call{method: "POST", path: tokensPath, token: "other-tenant", body: `{}`}).status, "registration is switched off there")
-	}, registering(t, onlyTenant(`scopes: [openid, profile], redirect_hosts: ["*.example.com"]`)))
+	}, registering(t, onlyTenant(`scopes: [openid, profile], redirect_hosts: ["*.example.com"], labels: {example.com/tier: gold}`)))
+}
+
+// labels returns members of a JSON object, one for each of so many labels.
+func labels(number int) string {
+	members := make([]string, number)
+	for i := range members {
+		members[i] = fmt.Sprintf(`"example.com/%d":"x"`, i)
+	}
+	return strings.Join(members, ",")
 }
 
 // Rejections and dry runs use nothing up.

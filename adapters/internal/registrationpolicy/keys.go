@@ -14,10 +14,18 @@ import (
 type key struct {
 	name   string
 	places Place
+	// writes is the name of the field of each client that gets the value; empty if none does.
+	writes string
 	// read sets the field, or adds breaches at the pointer.
 	read func(r *jsonvalue.Reader, pointer string, value any, p *domain.RegistrationPolicy)
 	// write writes the field if it is given.
 	write func(w *jsonobject.Writer, name string, p *domain.RegistrationPolicy)
+}
+
+// writing returns the key with the field of each client that gets its value.
+func (k key) writing(f domain.Field) key {
+	k.writes = f.String()
+	return k
 }
 
 // policy is short for the type of which each key is a field.
@@ -39,8 +47,8 @@ func keys() []key {
 		list("response_types", everywhere, responseTypeFault, func(p *policy) *[]domain.ResponseType { return &p.ResponseTypes }),
 		list("auth_methods", everywhere, jsonvalue.OneOf(domain.AuthMethods()...), func(p *policy) *[]domain.AuthMethod { return &p.AuthMethods }),
 		list("scopes", everywhere, jsonvalue.ScopeFault, func(p *policy) *[]domain.Scope { return &p.Scopes }),
-		list("default_scopes", everywhere, jsonvalue.ScopeFault, func(p *policy) *[]domain.Scope { return &p.DefaultScopes }),
-		list("resources", everywhere, resourceFault, func(p *policy) *[]string { return &p.Resources }),
+		list("default_scopes", everywhere, jsonvalue.ScopeFault, func(p *policy) *[]domain.Scope { return &p.DefaultScopes }).writing(domain.FieldScopes),
+		list("resources", everywhere, resourceFault, func(p *policy) *[]string { return &p.Resources }).writing(domain.FieldResources),
 		list("authorization_details_types", everywhere, jsonvalue.TextFault, func(p *policy) *[]string { return &p.AuthorizationDetailsTypes }),
 		profile(),
 		flag("require_pkce", everywhere, true, func(p *policy) *bool { return &p.RequirePKCE }),
@@ -49,11 +57,11 @@ func keys() []key {
 		flag("mtls", everywhere, true, func(p *policy) *bool { return &p.MTLS }),
 		flag("signed_requests", everywhere, true, func(p *policy) *bool { return &p.SignedRequests }),
 		choice("initial_status", registrations, statuses(), func(p *policy) *domain.Status { return &p.InitialStatus }),
-		texts("labels", everywhere, func(p *policy) *map[string]string { return &p.Labels }),
-		text("owner", everywhere, func(p *policy) *string { return &p.Owner }),
-		number("access_token_lifetime", everywhere, maxLifetime, func(p *policy) *int64 { return &p.AccessTokenLifetime }),
-		number("id_token_lifetime", everywhere, maxLifetime, func(p *policy) *int64 { return &p.IDTokenLifetime }),
-		number("refresh_token_lifetime", everywhere, maxLifetime, func(p *policy) *int64 { return &p.RefreshTokenLifetime }),
+		texts("labels", everywhere, func(p *policy) *map[string]string { return &p.Labels }).writing(domain.FieldLabels),
+		text("owner", everywhere, func(p *policy) *string { return &p.Owner }).writing(domain.FieldOwner),
+		number("access_token_lifetime", everywhere, maxLifetime, func(p *policy) *int64 { return &p.AccessTokenLifetime }).writing(domain.FieldAccessTokenLifetime),
+		number("id_token_lifetime", everywhere, maxLifetime, func(p *policy) *int64 { return &p.IDTokenLifetime }).writing(domain.FieldIDTokenLifetime),
+		number("refresh_token_lifetime", everywhere, maxLifetime, func(p *policy) *int64 { return &p.RefreshTokenLifetime }).writing(domain.FieldRefreshTokenLifetime),
 		choice("link_hosts", everywhere, LinkHosts(), func(p *policy) *domain.LinkHosts { return &p.LinkHosts }),
 		choice("statement", registrations, statementModes(), func(p *policy) *domain.StatementMode { return &p.Statement }),
 		list("issuers", InToken|Stored, jsonvalue.TextFault, func(p *policy) *[]string { return &p.Issuers }),
@@ -168,7 +176,7 @@ func texts(name string, places Place, field func(*policy) *map[string]string) ke
 	return key{
 		name: name, places: places,
 		read: func(r *jsonvalue.Reader, pointer string, value any, p *policy) {
-			if given, ok := r.TextMap(pointer, value, MaxLabels, domain.MaxLabelNameLength, jsonvalue.Printable); ok {
+			if given, ok := r.TextMap(pointer, value, domain.MaxLabels, domain.MaxLabelNameLength, jsonvalue.Printable); ok {
 				*field(p) = given
 			}
 		},

@@ -6,6 +6,8 @@ package registrationpolicy
 import (
 	"encoding/json"
 	"errors"
+	"strings"
+	"sync"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
@@ -30,11 +32,8 @@ const (
 	Stored
 )
 
-// Bounds of a policy, in addition to those of package jsonvalue.
-const (
-	MaxLabels  = 32
-	MaxClients = 1_000_000_000
-)
+// MaxClients bounds the key max_clients.
+const MaxClients = 1_000_000_000
 
 // Keys returns the keys that a policy may have in the place, in the order of the table.
 func Keys(place Place) []string {
@@ -62,7 +61,33 @@ func Read(object map[string]any, place Place, pointer string) (domain.Registrati
 			k.read(r, pointer+"/"+k.name, value, &policy)
 		}
 	}
+	if breaches := r.Breaches(); len(breaches) > 0 || place == Stored {
+		return policy, breaches
+	}
+	checkWritten(r, pointer, object)
 	return policy, r.Breaches()
+}
+
+// clientSchema is the schema of what an administrator may set of a client.
+var clientSchema = sync.OnceValues(func() (*contract.Schema, error) { return contract.RequestSchema("UpdateClientRequest") })
+
+// checkWritten adds the breaches of the values that are written to each client, whose bounds
+// in openapi.yaml are narrower than those of package jsonvalue.
+func checkWritten(r *jsonvalue.Reader, pointer string, object map[string]any) {
+	schema, err := clientSchema()
+	if err != nil {
+		r.Add(pointer, err.Error())
+		return
+	}
+	for _, k := range keys() {
+		value, given := object[k.name]
+		if !given || k.writes == "" {
+			continue
+		}
+		for _, breach := range schema.Check(map[string]any{k.writes: value}) {
+			r.Add(pointer+"/"+k.name+strings.TrimPrefix(breach.Pointer, "/"+k.writes), breach.Message)
+		}
+	}
 }
 
 // Write writes the members of an object that describes the policy: those that are given, and

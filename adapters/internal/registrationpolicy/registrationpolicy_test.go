@@ -2,6 +2,7 @@ package registrationpolicy_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -137,51 +138,65 @@ func TestReadReadsEveryKey(t *testing.T) {
 func TestReadRejectsWithThePointer(t *testing.T) {
 	many := `["` + strings.Repeat(`x", "`, 100) + `x"]`
 	for text, want := range map[string]contract.Breach{
-		`{"grant": []}`:                                        {Pointer: "/p/grant", Message: "unknown key; did you mean grants?"},
-		`{"redirect_host": []}`:                                {Pointer: "/p/redirect_host", Message: "unknown key; did you mean redirect_hosts?"},
-		`{"skip_consent": true}`:                               {Pointer: "/p/skip_consent", Message: "unknown key"},
-		`{"a/b~": 1}`:                                          {Pointer: "/p/a~1b~0", Message: "unknown key"},
-		`{"open": "true"}`:                                     {Pointer: "/p/open", Message: "must be true or false"},
-		`{"open": null}`:                                       {Pointer: "/p/open", Message: "must be true or false"},
-		`{"scopes": "openid"}`:                                 {Pointer: "/p/scopes", Message: "must be an array of strings"},
-		`{"scopes": null}`:                                     {Pointer: "/p/scopes", Message: "must be an array of strings"},
-		`{"scopes": ["openid", 1]}`:                            {Pointer: "/p/scopes/1", Message: "must be a string"},
-		`{"scopes": ["openid", "a b"]}`:                        {Pointer: "/p/scopes/1", Message: "must be one scope"},
-		`{"scopes": ["a", "b", "a"]}`:                          {Pointer: "/p/scopes/2", Message: "duplicate of /p/scopes/0"},
-		`{"authorization_details_types": ` + many + `}`:        {Pointer: "/p/authorization_details_types", Message: "must have at most 100 elements"},
-		`{"owner": "` + strings.Repeat("x", 513) + `"}`:        {Pointer: "/p/owner", Message: "must have at most 512 bytes"},
-		`{"owner": ""}`:                                        {Pointer: "/p/owner", Message: "must not be empty"},
-		`{"owner": "a\u0000"}`:                                 {Pointer: "/p/owner", Message: "must not have control characters"},
-		`{"labels": []}`:                                       {Pointer: "/p/labels", Message: "must be an object of strings"},
-		`{"labels": {"example.com/a": 1}}`:                     {Pointer: "/p/labels/example.com~1a", Message: "must be a string"},
-		`{"labels": {"` + strings.Repeat("x", 129) + `": ""}}`: {Pointer: "/p/labels/" + strings.Repeat("x", 100) + "…", Message: "the name must have at most 128 bytes"},
-		`{"grants": ["authorisation_code"]}`:                   {Pointer: "/p/grants/0", Message: "must be one of authorization_code"},
-		`{"response_types": ["code  id_token"]}`:               {Pointer: "/p/response_types/0", Message: "must be words such as code"},
-		`{"auth_methods": ["basic"]}`:                          {Pointer: "/p/auth_methods/0", Message: "must be one of none, client_secret_basic"},
-		`{"redirect_kinds": ["http"]}`:                         {Pointer: "/p/redirect_kinds/0", Message: "must be one of https, loopback, private-use"},
-		`{"resources": ["api"]}`:                               {Pointer: "/p/resources/0", Message: "must be an absolute URI"},
-		`{"resources": ["https://a.example/#x"]}`:              {Pointer: "/p/resources/0", Message: "must not have a fragment"},
-		`{"profile": "fapi3"}`:                                 {Pointer: "/p/profile", Message: "must be one of none, fapi1, fapi2, fapi1-baseline"},
-		`{"initial_status": "deleted"}`:                        {Pointer: "/p/initial_status", Message: "must be one of active, suspended"},
-		`{"initial_status": false}`:                            {Pointer: "/p/initial_status", Message: "must be a string"},
-		`{"link_hosts": true}`:                                 {Pointer: "/p/link_hosts", Message: "must be a string"},
-		`{"link_hosts": ""}`:                                   {Pointer: "/p/link_hosts", Message: "must be one of require, warn, off"},
-		`{"statement": "maybe"}`:                               {Pointer: "/p/statement", Message: "must be one of required, optional, none"},
-		`{"max_clients": 0}`:                                   {Pointer: "/p/max_clients", Message: "must be between 1 and 1000000000"},
-		`{"max_clients": 1.5}`:                                 {Pointer: "/p/max_clients", Message: "must be a whole number"},
-		`{"max_clients": 1e300}`:                               {Pointer: "/p/max_clients", Message: "must be a whole number"},
-		`{"access_token_lifetime": -1}`:                        {Pointer: "/p/access_token_lifetime", Message: "must be between 1 and"},
-		`{"secret_ttl": "1 day"}`:                              {Pointer: "/p/secret_ttl", Message: "must be a duration"},
-		`{"secret_ttl": "1500ms"}`:                             {Pointer: "/p/secret_ttl", Message: "must be a duration"},
-		`{"secret_ttl": "-1h"}`:                                {Pointer: "/p/secret_ttl", Message: "must be between 0 and"},
-		`{"secret_ttl": 1.5}`:                                  {Pointer: "/p/secret_ttl", Message: "must be a duration"},
-		`{"unused_ttl": true}`:                                 {Pointer: "/p/unused_ttl", Message: "must be a duration"},
+		`{"grant": []}`:                                 {Pointer: "/p/grant", Message: "unknown key; did you mean grants?"},
+		`{"redirect_host": []}`:                         {Pointer: "/p/redirect_host", Message: "unknown key; did you mean redirect_hosts?"},
+		`{"skip_consent": true}`:                        {Pointer: "/p/skip_consent", Message: "unknown key"},
+		`{"a/b~": 1}`:                                   {Pointer: "/p/a~1b~0", Message: "unknown key"},
+		`{"open": "true"}`:                              {Pointer: "/p/open", Message: "must be true or false"},
+		`{"open": null}`:                                {Pointer: "/p/open", Message: "must be true or false"},
+		`{"scopes": "openid"}`:                          {Pointer: "/p/scopes", Message: "must be an array of strings"},
+		`{"scopes": null}`:                              {Pointer: "/p/scopes", Message: "must be an array of strings"},
+		`{"scopes": ["openid", 1]}`:                     {Pointer: "/p/scopes/1", Message: "must be a string"},
+		`{"scopes": ["openid", "a b"]}`:                 {Pointer: "/p/scopes/1", Message: "must be one scope"},
+		`{"scopes": ["a", "b", "a"]}`:                   {Pointer: "/p/scopes/2", Message: "duplicate of /p/scopes/0"},
+		`{"authorization_details_types": ` + many + `}`: {Pointer: "/p/authorization_details_types", Message: "must have at most 100 elements"},
+		`{"owner": "` + strings.Repeat("x", 513) + `"}`: {Pointer: "/p/owner", Message: "must have at most 512 bytes"},
+		`{"owner": "` + strings.Repeat("x", 129) + `"}`: {Pointer: "/p/owner", Message: "at most 128 characters"},
+		`{"labels": {"example.com/a": "` + strings.Repeat("x", 257) + `"}}`: {Pointer: "/p/labels/example.com~1a", Message: "at most 256 characters"},
+		`{"default_scopes": ["a", "` + strings.Repeat("x", 257) + `"]}`:     {Pointer: "/p/default_scopes/1", Message: "at most 256 characters"},
+		`{"resources": [` + resources(51) + `]}`:                            {Pointer: "/p/resources", Message: "at most 50"},
+		`{"access_token_lifetime": 2592001}`:                                {Pointer: "/p/access_token_lifetime", Message: "2592000"},
+		`{"owner": ""}`:                                                     {Pointer: "/p/owner", Message: "must not be empty"},
+		`{"owner": "a\u0000"}`:                                              {Pointer: "/p/owner", Message: "must not have control characters"},
+		`{"labels": []}`:                                                    {Pointer: "/p/labels", Message: "must be an object of strings"},
+		`{"labels": {"example.com/a": 1}}`:                                  {Pointer: "/p/labels/example.com~1a", Message: "must be a string"},
+		`{"labels": {"` + strings.Repeat("x", 129) + `": ""}}`:              {Pointer: "/p/labels/" + strings.Repeat("x", 100) + "…", Message: "the name must have at most 128 bytes"},
+		`{"grants": ["authorisation_code"]}`:                                {Pointer: "/p/grants/0", Message: "must be one of authorization_code"},
+		`{"response_types": ["code  id_token"]}`:                            {Pointer: "/p/response_types/0", Message: "must be words such as code"},
+		`{"auth_methods": ["basic"]}`:                                       {Pointer: "/p/auth_methods/0", Message: "must be one of none, client_secret_basic"},
+		`{"redirect_kinds": ["http"]}`:                                      {Pointer: "/p/redirect_kinds/0", Message: "must be one of https, loopback, private-use"},
+		`{"resources": ["api"]}`:                                            {Pointer: "/p/resources/0", Message: "must be an absolute URI"},
+		`{"resources": ["https://a.example/#x"]}`:                           {Pointer: "/p/resources/0", Message: "must not have a fragment"},
+		`{"profile": "fapi3"}`:                                              {Pointer: "/p/profile", Message: "must be one of none, fapi1, fapi2, fapi1-baseline"},
+		`{"initial_status": "deleted"}`:                                     {Pointer: "/p/initial_status", Message: "must be one of active, suspended"},
+		`{"initial_status": false}`:                                         {Pointer: "/p/initial_status", Message: "must be a string"},
+		`{"link_hosts": true}`:                                              {Pointer: "/p/link_hosts", Message: "must be a string"},
+		`{"link_hosts": ""}`:                                                {Pointer: "/p/link_hosts", Message: "must be one of require, warn, off"},
+		`{"statement": "maybe"}`:                                            {Pointer: "/p/statement", Message: "must be one of required, optional, none"},
+		`{"max_clients": 0}`:                                                {Pointer: "/p/max_clients", Message: "must be between 1 and 1000000000"},
+		`{"max_clients": 1.5}`:                                              {Pointer: "/p/max_clients", Message: "must be a whole number"},
+		`{"max_clients": 1e300}`:                                            {Pointer: "/p/max_clients", Message: "must be a whole number"},
+		`{"access_token_lifetime": -1}`:                                     {Pointer: "/p/access_token_lifetime", Message: "must be between 1 and"},
+		`{"secret_ttl": "1 day"}`:                                           {Pointer: "/p/secret_ttl", Message: "must be a duration"},
+		`{"secret_ttl": "1500ms"}`:                                          {Pointer: "/p/secret_ttl", Message: "must be a duration"},
+		`{"secret_ttl": "-1h"}`:                                             {Pointer: "/p/secret_ttl", Message: "must be between 0 and"},
+		`{"secret_ttl": 1.5}`:                                               {Pointer: "/p/secret_ttl", Message: "must be a duration"},
+		`{"unused_ttl": true}`:                                              {Pointer: "/p/unused_ttl", Message: "must be a duration"},
 	} {
 		_, breaches := registrationpolicy.Read(object(t, text), registrationpolicy.InFile, "/p")
 		require.Len(t, breaches, 1, text)
 		assert.Equal(t, want.Pointer, breaches[0].Pointer, text)
 		assert.Contains(t, breaches[0].Message, want.Message, text)
 	}
+}
+
+// resources returns so many elements of a JSON array.
+func resources(number int) string {
+	elements := make([]string, number)
+	for i := range elements {
+		elements[i] = fmt.Sprintf(`"https://a.example/%d"`, i)
+	}
+	return strings.Join(elements, ",")
 }
 
 // A suffix without a label boundary would also match attackerexample.com.
