@@ -332,12 +332,14 @@ func (w *Worker) apply(ctx context.Context, d Decision) (refused string, err err
 	if !ok {
 		return "", err
 	}
+	if !w.owns(d.held) || d.want.Enabled() && !d.locks {
+		return refusal.Reason, nil
+	}
 	// What was pushed before must not go on working where the registry does not allow it.
-	if w.owns(d.held) && d.held.Enabled && (!d.want.Enabled() || d.locks) {
+	if d.held.Enabled {
 		if err := target.Disable(ctx, *d.held, d.held.Mark); err != nil {
 			return "", err
 		}
-		return "disabled there: " + refusal.Reason, nil
 	}
-	return refusal.Reason, nil
+	return "disabled there: " + refusal.Reason, nil
 }
