@@ -31,7 +31,7 @@ func TestCursorsProveTheirHistory(t *testing.T) {
 		urls[store] = url
 		return store
 	}
-	storetest.RunForks(t, 25,
+	storetest.RunForks(t, 10,
 		func(t *testing.T) application.Store {
 			database, err := server.NewDatabase(t.Context())
 			require.NoError(t, err)

@@ -89,7 +89,7 @@ func (s service) measure(t *testing.T, path string) *meter {
 // The memory for serving a page is at most a few times the size limit of a page, however
 // large its clients are.
 func TestMemoryOfLargePagesIsBounded(t *testing.T) {
-	const many, revisions = 80, 80 // of 120 kB each
+	const many, revisions = 60, 60 // of 120 kB each, together more than three pages
 	onBothStores(t, func(t *testing.T, s service) {
 		createLarge(t, s, many)
 		for i := range revisions {

@@ -25,7 +25,7 @@ func TestCursorsProveTheirHistory(t *testing.T) {
 		paths[store] = path
 		return store
 	}
-	storetest.RunForks(t, 25,
+	storetest.RunForks(t, 10,
 		func(t *testing.T) application.Store { return openAt(t, filepath.Join(t.TempDir(), "x.db")) },
 		func(t *testing.T, store application.Store) (same, restored application.Store) {
 			require.NoError(t, store.(*sqlite.Store).Close())
