@@ -57,7 +57,8 @@ func isURL(id string) bool {
 //
 // An approved document is a client in the copy, and works while the registry is
 // unavailable. The registry is asked about it in the background, so that it notices that
-// the document has changed.
+// the document has changed. If it responds that it does not admit the document any more, the
+// client is not found until it admits the document again.
 //
 // The error is [ErrNotFound], with the reason of the registry, [ErrStale] or
 // [ErrUnavailable]. Errors are kept for at most a second.
@@ -77,7 +78,9 @@ func (m *Mirror) resolve(ctx context.Context, id string) (*entry, error) {
 		case !m.config.Documents || !isURL(id):
 			return e, err
 		case err == nil:
-			m.checkDocument(id, e)
+			if err := m.checkDocument(id, e); err != nil {
+				return nil, err
+			}
 			return e, nil
 		case known || !errors.Is(err, ErrNotFound) || len(id) > maxURLBytes:
 			return nil, err // a suspended client is not read from its URL
@@ -140,27 +143,29 @@ type documentCheck struct {
 	mu      sync.Mutex
 	running bool
 	next    time.Time
+	denied  error // wraps ErrNotFound if the last response was that the document is not admitted
 }
 
 // checkDocument asks the registry about an approved document in the background, at most
-// once for as long as it is fresh. The response is not used: a change of the client is in
-// the feed.
-func (m *Mirror) checkDocument(id string, e *entry) {
+// once for as long as it is fresh, and returns an error if the last response was that it is
+// not admitted: the policy denies it. Nothing else of the response is used: a change of the
+// client is in the feed.
+func (m *Mirror) checkDocument(id string, e *entry) (denied error) {
 	c := &e.check
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.running || m.now().Before(c.next) {
-		return
+		return c.denied
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if m.closed {
-		return
+		return c.denied
 	}
 	select {
 	case m.resolutions <- struct{}{}:
 	default:
-		return // a later call checks it
+		return c.denied // a later call checks it
 	}
 	c.running = true
 	m.flights.Go(func() {
@@ -172,7 +177,11 @@ func (m *Mirror) checkDocument(id string, e *entry) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.running, c.next = false, m.now().Add(age)
+		if err == nil || errors.Is(err, ErrNotFound) {
+			c.denied = err
+		}
 	})
+	return c.denied
 }
 
 // documents are the documents that are kept, and those that are being requested.

@@ -304,13 +304,29 @@ func TestApprovedDocumentsAreChecked(t *testing.T) {
 	offset.Store(int64(50 * time.Second))
 	resolve()
 	assert.Equal(t, 1, p.seen("client-metadata"), "it is fresh")
-	for i, respond := range []http.HandlerFunc{rejection(http.StatusNotFound, `,"reason":"unreachable"`), status(http.StatusInternalServerError), documentFor} {
+	for i, respond := range []http.HandlerFunc{status(http.StatusNotFound), status(http.StatusInternalServerError), documentFor} {
 		p.set(lie(respond))
 		offset.Store(int64(time.Duration(i+2) * time.Minute))
 		soon(t, func() bool {
 			resolve()
 			return p.seen("client-metadata") == i+2
 		}, "it is checked again")
+	}
+
+	// The policy of the registry denies it, and later admits it again.
+	found := func() bool { _, err := m.Resolve(t.Context(), documentURL); return err == nil }
+	for i, change := range []struct {
+		respond http.HandlerFunc
+		found   bool
+	}{
+		{rejection(http.StatusNotFound, `,"reason":"denied"`), false},
+		{status(http.StatusInternalServerError), false}, // says nothing about the policy
+		{documentFor, true},
+	} {
+		p.set(lie(change.respond))
+		offset.Store(int64(time.Duration(i+6) * time.Minute))
+		soon(t, func() bool { return found() == change.found && p.seen("client-metadata") == i+5 }, "it is checked again")
+		assert.Equal(t, change.found, found())
 	}
 }
 

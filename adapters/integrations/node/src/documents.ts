@@ -55,8 +55,8 @@ export class Documents {
 
   #running = 0;
 
-  /** When approved documents are to be checked again. The one checked least recently comes first. */
-  readonly #checks = new Map<string, number>();
+  /** Approved documents: when each is to be checked again, and whether the registry admitted it. The one checked least recently comes first. */
+  readonly #checks = new Map<string, { next: number; admitted: boolean }>();
 
   constructor(private readonly transport: Transport) {}
 
@@ -86,19 +86,30 @@ export class Documents {
   }
 
   /**
-   * Asks the registry about an approved document, at most once while it is fresh, so that the
-   * registry notices a change. The response is not used: a change of the client is in the feed.
+   * Asks the registry in the background about an approved document, at most once while it is
+   * fresh, so that the registry notices a change. Returns false if the last response was that
+   * the registry does not admit it. Nothing else of the response is used: a change of the
+   * client is in the feed.
    */
-  check(id: string): void {
-    if ((this.#checks.get(id) ?? 0) > performance.now() || this.#slots.busy) return;
+  admits(id: string): boolean {
+    const last = this.#checks.get(id) ?? { next: 0, admitted: true };
+    if (last.next > performance.now() || this.#slots.busy) return last.admitted;
+    const check = { next: Number.POSITIVE_INFINITY, admitted: last.admitted };
     this.#checks.delete(id);
-    this.#checks.set(id, Number.POSITIVE_INFINITY);
+    this.#checks.set(id, check);
     for (const oldest of this.#checks.keys()) {
       if (this.#checks.size <= MAX_DOCUMENTS) break;
       this.#checks.delete(oldest);
     }
-    this.#resolve(id).then(({ text, age }) => (text === undefined ? CHECK_FAILURE : age), () => CHECK_FAILURE)
-      .then((age) => this.#checks.has(id) && this.#checks.set(id, performance.now() + age));
+    const finish = (admitted: boolean, age: number): void => {
+      check.admitted = admitted;
+      check.next = performance.now() + age;
+    };
+    this.#resolve(id).then(
+      ({ text, age }) => { finish(text !== undefined, text === undefined ? CHECK_FAILURE : age); },
+      () => { finish(check.admitted, CHECK_FAILURE); },
+    );
+    return check.admitted;
   }
 
   /** Forgets the document of a client that changed, also if it is on its way. */

@@ -226,15 +226,15 @@ export class Registry extends EventEmitter<Events> {
    * Returns an active client, as {@link get} does. With `documents` it also returns the client
    * whose identifier is the URL of a client ID metadata document that the registry admits: it
    * asks the registry, and uses the response for as long as the registry says. About approved
-   * documents, which are in the copy, it asks in the background.
+   * documents, which are in the copy, it asks in the background; one that the registry does not
+   * admit any more is not found until the registry admits it again.
    */
   async resolve(id: string): Promise<ClientMetadata | undefined> {
     for (let attempt = 0; attempt < RESOLVE_ATTEMPTS; attempt += 1) {
       const client = this.get(id);
       // A suspended client is not read from its URL.
       if (!this.#documents || !isURL(id) || this.#clients?.has(id)) {
-        if (client && isURL(id)) this.#documents?.check(id);
-        return client;
+        return client && isURL(id) && this.#documents?.admits(id) === false ? undefined : client;
       }
       const resolved = await this.#documents.find(id);
       if (!resolved.outdated) return resolved.client;

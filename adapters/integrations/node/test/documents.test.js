@@ -131,9 +131,16 @@ test('the registry is asked about an approved document in the background', async
   for (let i = 0; i < 3; i += 1) assert.equal((await registry.resolve(approved)).revision, 3);
   await eventually('it is asked', () => asked() === 1);
   await eventually('it is asked again', async () => (await registry.resolve(approved)).revision === 3 && asked() === 2);
+  fake.document = () => failure(404, 'not usable', { reason: 'denied' });
+  await eventually('the policy denies it', async () => (await registry.resolve(approved)) === undefined);
+  assert.equal(registry.get(approved).revision, 3);
+});
+
+test('an approved document works while the registry is unavailable', async (t) => {
+  const { fake, registry } = await start(t);
   await fake.stop();
   await eventually('the registry is unavailable', () => registry.health().state === 'disconnected');
-  assert.equal((await registry.resolve(approved)).revision, 3);
+  assert.equal((await registry.resolve('https://approved.example.com/')).revision, 3);
 });
 
 test('what is kept is bounded', async (t) => {
