@@ -293,6 +293,28 @@ func TestUnknownClientDocumentsLeavePlacesToOtherFetches(t *testing.T) {
 	require.NoError(t, err, "keys")
 }
 
+// Nor do they take all places of the host of a client.
+func TestUnknownClientDocumentsLeavePlacesOfTheirHost(t *testing.T) {
+	network := newNetwork(t)
+	network.names.set("keys.test", "127.0.0.2")
+	hanging, accepted := hang(t, "127.0.0.2")
+	options := network.options()
+	options.Timeout = time.Minute
+	resolver := jwks.NewResolver(options)
+	uri := "https://keys.test:" + hanging + "/"
+	const unknown = 2
+	for i := range unknown {
+		go func() {
+			_, _ = resolver.FetchClientDocument(t.Context(), "a", domain.ClientID(uri+strings.Repeat("x", i)), 0)
+		}()
+		<-accepted
+	}
+	_, err := resolver.FetchClientDocument(t.Context(), "a", domain.ClientID(uri+"other"), 0)
+	require.ErrorIs(t, err, application.ErrTooManyFetches)
+	go func() { _, _, _ = resolver.Fetch(t.Context(), "a", uri) }()
+	<-accepted
+}
+
 func TestClientDocumentsAtLoopbackHostsAreForDevelopment(t *testing.T) {
 	var requests atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

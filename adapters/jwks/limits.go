@@ -10,90 +10,87 @@ import (
 // Limits on concurrent fetches. A tenant has a share, and a smaller one for each
 // host, so that hosts that do not respond leave room for others. The last places are
 // reserved for tenants without a fetch in progress. Fetches that anyone can cause leave
-// a part of the share of their tenant to others.
+// a part of the share of their tenant, and of that of their host, to others.
 const (
 	maxFetches          = 128
 	reservedFetches     = 32
 	maxFetchesPerTenant = 16
 	maxUnknownPerTenant = 10
 	maxFetchesPerHost   = 4 // of one tenant
+	maxUnknownPerHost   = 2 // of one tenant
 )
 
 // fetchLimits counts the fetches in progress.
 type fetchLimits struct {
-	mu        sync.Mutex
-	total     int
-	perTenant map[domain.TenantID]int
-	unknown   map[domain.TenantID]int // of these, the ones of unknown documents
-	perHost   map[tenantHost]int
+	mu    sync.Mutex
+	total int
+	taken map[quota]int
 }
 
-type tenantHost struct {
-	tenant domain.TenantID
-	host   string
+// quota is what a fetch takes a part of: the share of a tenant or, with a host, that of the
+// host; with unknown, the part of it for fetches that anyone can cause.
+type quota struct {
+	tenant  domain.TenantID
+	host    string
+	unknown bool
 }
 
-func newFetchLimits() *fetchLimits {
-	return &fetchLimits{perTenant: map[domain.TenantID]int{}, unknown: map[domain.TenantID]int{}, perHost: map[tenantHost]int{}}
+func (q quota) limit() int {
+	switch {
+	case q.host == "" && q.unknown:
+		return maxUnknownPerTenant
+	case q.host == "":
+		return maxFetchesPerTenant
+	case q.unknown:
+		return maxUnknownPerHost
+	default:
+		return maxFetchesPerHost
+	}
 }
+
+func newFetchLimits() *fetchLimits { return &fetchLimits{taken: map[quota]int{}} }
 
 // acquire takes a place for a fetch, which release gives back. It returns false if
 // none is free.
 func (l *fetchLimits) acquire(tenant domain.TenantID, host string) (release func(), ok bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	at := tenantHost{tenant, host}
-	switch {
-	case l.total >= maxFetches,
-		l.total >= maxFetches-reservedFetches && l.perTenant[tenant] > 0,
-		l.perTenant[tenant] >= maxFetchesPerTenant,
-		l.perHost[at] >= maxFetchesPerHost:
-		return nil, false
-	}
-	l.total++
-	l.perTenant[tenant]++
-	l.perHost[at]++
-	return func() { l.release(at) }, true
+	return l.take(quota{tenant: tenant}, quota{tenant: tenant, host: host})
 }
 
 // acquireUnknown is acquire for a fetch that anyone can cause.
 func (l *fetchLimits) acquireUnknown(tenant domain.TenantID, host string) (release func(), ok bool) {
-	if !l.countUnknown(tenant, 1) {
+	return l.take(
+		quota{tenant: tenant}, quota{tenant: tenant, host: host},
+		quota{tenant: tenant, unknown: true}, quota{tenant: tenant, host: host, unknown: true},
+	)
+}
+
+// take takes a place of each quota, the first of which is that of the tenant.
+func (l *fetchLimits) take(quotas ...quota) (release func(), ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.total >= maxFetches || l.total >= maxFetches-reservedFetches && l.taken[quotas[0]] > 0 {
 		return nil, false
 	}
-	free, ok := l.acquire(tenant, host)
-	if !ok {
-		l.countUnknown(tenant, -1)
-		return nil, false
+	for _, q := range quotas {
+		if l.taken[q] >= q.limit() {
+			return nil, false
+		}
 	}
+	l.add(1, quotas)
 	return func() {
-		free()
-		l.countUnknown(tenant, -1)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.add(-1, quotas)
 	}, true
 }
 
-// countUnknown adds to the fetches that anyone can cause, unless there are too many.
-func (l *fetchLimits) countUnknown(tenant domain.TenantID, by int) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.unknown[tenant]+by > maxUnknownPerTenant {
-		return false
-	}
-	if l.unknown[tenant] += by; l.unknown[tenant] == 0 {
-		delete(l.unknown, tenant)
-	}
-	return true
-}
-
-func (l *fetchLimits) release(at tenantHost) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.total--
-	if l.perTenant[at.tenant]--; l.perTenant[at.tenant] == 0 {
-		delete(l.perTenant, at.tenant)
-	}
-	if l.perHost[at]--; l.perHost[at] == 0 {
-		delete(l.perHost, at)
+// add counts a fetch. The caller holds the mutex.
+func (l *fetchLimits) add(by int, quotas []quota) {
+	l.total += by
+	for _, q := range quotas {
+		if l.taken[q] += by; l.taken[q] == 0 {
+			delete(l.taken, q)
+		}
 	}
 }
 
