@@ -34,13 +34,25 @@ func (s *server) senderOf(connection netip.Addr, forwarded []string) netip.Addr 
 		if !s.trusts(sender) {
 			return sender
 		}
-		address, err := netip.ParseAddr(strings.TrimSpace(hop))
+		address, err := parseHop(strings.TrimSpace(hop))
 		if err != nil {
 			return sender
 		}
 		sender = address.Unmap()
 	}
 	return sender
+}
+
+// parseHop reads an address in X-Forwarded-For: some proxies add the port, or write an IPv6
+// address in brackets.
+func parseHop(hop string) (netip.Addr, error) {
+	if inner, ok := strings.CutPrefix(hop, "["); ok && strings.HasSuffix(inner, "]") {
+		return netip.ParseAddr(strings.TrimSuffix(inner, "]"))
+	}
+	if withPort, err := netip.ParseAddrPort(hop); err == nil {
+		return withPort.Addr(), nil
+	}
+	return netip.ParseAddr(hop)
 }
 
 // trusts reports whether the address is that of a trusted proxy.

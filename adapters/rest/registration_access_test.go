@@ -164,6 +164,9 @@ func TestRateLimitsOfRegistrations(t *testing.T) {
 		}
 		assertRejected(t, register(token, "2001:db8::4"), 429, "temporarily_unavailable")
 		assert.Equal(t, 201, register(token, "2001:db8:0:1::4").status)
+		for _, address := range []string{"198.51.100.1:4711", "[2001:db8::1]:4711", "[2001:db8::1]"} {
+			assertRejected(t, register(token, address), 429, "temporarily_unavailable") // as without a port
+		}
 		assert.Equal(t, 201, register(token, "nonsense").status, "the proxy counts")
 
 		for range 2 {

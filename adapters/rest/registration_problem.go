@@ -167,17 +167,14 @@ func (s *server) writeRegistrationProblem(w http.ResponseWriter, r *http.Request
 }
 
 // describable returns a text with only the characters that an error_description may have
-// (RFC 6749 §5.2, RFC 7591 §3.2.2).
+// (RFC 6749 §5.2, RFC 7591 §3.2.2). Messages quote values as Go does: \u00e9 becomes U+00e9.
 func describable(text string) string {
+	text = strings.NewReplacer(`\u`, "U+", `\U`, "U+", `\"`, "'", `"`, "'", `\`, "/").Replace(text)
 	return strings.Map(func(c rune) rune {
-		switch {
-		case c == '"':
-			return '\''
-		case c == '\\', c < ' ', c > '~':
+		if c < ' ' || c > '~' {
 			return '?'
-		default:
-			return c
 		}
+		return c
 	}, text)
 }
 

@@ -156,6 +156,7 @@ func TestPrecedenceOfErrors(t *testing.T) {
 			"a host beyond the policy":         {`{"redirect_uris":["https://attackerexample.com/cb"]}`, "invalid_redirect_uri", ""},
 			"other URIs":                       {`{"redirect_uris":["https://app.example.com/cb"],"post_logout_redirect_uris":["javascript:alert(1)"]}`, "invalid_client_metadata", ""},
 			"two others":                       {`{"redirect_uris":["https://app.example.com/cb"],"logo_uri":"javascript:x","client_uri":"x"}`, "invalid_client_metadata", "more violation"},
+			"a value that is not ASCII":        {`{"redirect_uris":["https://app.example.com/cb"],"scope":"é"}`, "invalid_client_metadata", "U+00e9"},
 			"no statement is accepted":         {`{"redirect_uris":["https://app.example.com/cb"],"software_statement":"a.b.c"}`, "invalid_software_statement", ""},
 			"a statement that is no string":    {`{"redirect_uris":["https://app.example.com/cb"],"software_statement":{"a":1}}`, "invalid_software_statement", ""},
 		} {
