@@ -192,25 +192,13 @@ func (a *authentication) find(ctx context.Context) (domain.AuthFailure, error) {
 	return domain.FailureUnknown, nil
 }
 
-// resolve reads the client ID metadata document of a client that is not stored.
-func (a *authentication) resolve(ctx context.Context) (domain.AuthFailure, error) {
-	resolved, err := a.registry.resolveDocument(ctx, a.tenant, a.credentials.ClientID)
-	document, unusable := errors.AsType[*DocumentError](err)
-	_, invalid := errors.AsType[*InvalidError](err)
-	switch {
-	case err == nil:
-		a.client = resolved.Client
-		return "", nil
-	case unusable && document.Reason == DocumentUnreachable:
-		return "", &RetryError{
-			Cause: ErrUnavailable, After: undecidedAfter,
-			Message: "the client ID metadata document of the client cannot be read: " + document.Message,
-		}
-	case unusable, invalid:
+// resolve reads the client from its client ID metadata document, if that defines one.
+func (a *authentication) resolve(ctx context.Context) (failure domain.AuthFailure, err error) {
+	a.client, err = a.registry.documentClient(ctx, a.tenant, a.credentials.ClientID)
+	if errors.Is(err, ErrNotFound) {
 		return domain.FailureUnknown, nil
-	default:
-		return "", err
 	}
+	return "", err
 }
 
 // bySecret authenticates the client by a secret.

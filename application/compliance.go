@@ -18,8 +18,10 @@ type KeysInForce struct {
 }
 
 // ClientKeys returns the keys of a client of the caller's tenant. It fetches keys at a
-// URI regardless of the policy for updates. The errors are those of [Registry.Find] and
-// [KeyResolver.Fetch].
+// URI regardless of the policy for updates. The client may be one that only a client ID
+// metadata document defines. The errors are those of [Registry.Find] and
+// [KeyResolver.Fetch], and a [*RetryError] that wraps [ErrUnavailable] if this document
+// cannot be fetched.
 func (r *Registry) ClientKeys(ctx context.Context, caller Caller, id domain.ClientID) (KeysInForce, error) {
 	client, err := r.findOrResolve(ctx, caller, OpGetClientKeys, id)
 	if err != nil {
@@ -46,17 +48,7 @@ func (r *Registry) findOrResolve(ctx context.Context, caller Caller, op Operatio
 	if !errors.Is(err, ErrNotFound) || !id.IsDocumentURL() {
 		return client, err
 	}
-	resolved, failure := r.resolveDocument(ctx, caller.Tenant, id)
-	_, unusable := errors.AsType[*DocumentError](failure)
-	_, invalid := errors.AsType[*InvalidError](failure)
-	switch {
-	case failure == nil:
-		return resolved.Client, nil
-	case unusable, invalid:
-		return domain.Client{}, err
-	default:
-		return domain.Client{}, fmt.Errorf("resolve a client ID metadata document: %w", failure)
-	}
+	return r.documentClient(ctx, caller.Tenant, id)
 }
 
 // Effective returns the settings that an authorization server is to apply for a client

@@ -38,7 +38,9 @@ func TestTheKeysOfADocument(t *testing.T) {
 		unknown("https://a.example/#")
 		unknown("nobody")
 		h.fail()
-		unknown(h.url)
+		_, err = h.ClientKeys(t.Context(), admin, h.url)
+		require.ErrorIs(t, err, application.ErrUnavailable, "it is not known whether there is such a client")
+		require.NotErrorIs(t, err, application.ErrNotFound)
 
 		h.serve(t, map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks": keys, "token_endpoint_auth_signing_alg": "ES256"})
 		h.approve(t, digest)

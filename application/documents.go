@@ -87,6 +87,29 @@ func (r *Registry) resolveDocument(ctx context.Context, tenant domain.TenantID, 
 	return resolved, nil
 }
 
+// documentClient returns the client that a client ID metadata document defines, for a use
+// case of the client. The error is [ErrNotFound] if it defines none that can be used, a
+// [*RetryError] that wraps [ErrUnavailable] if this is not known, because the document cannot
+// be fetched, and otherwise that of [Registry.ResolveDocument].
+func (r *Registry) documentClient(ctx context.Context, tenant domain.TenantID, url domain.ClientID) (domain.Client, error) {
+	resolved, err := r.resolveDocument(ctx, tenant, url)
+	document, unusable := errors.AsType[*DocumentError](err)
+	_, invalid := errors.AsType[*InvalidError](err)
+	switch {
+	case err == nil:
+		return resolved.Client, nil
+	case unusable && document.Reason == DocumentUnreachable:
+		return domain.Client{}, &RetryError{
+			Cause: ErrUnavailable, After: undecidedAfter,
+			Message: "the client ID metadata document of the client cannot be read: " + document.Message,
+		}
+	case unusable, invalid:
+		return domain.Client{}, ErrNotFound
+	default:
+		return domain.Client{}, fmt.Errorf("resolve a client ID metadata document: %w", err)
+	}
+}
+
 // documentRequest is the resolution or the approval of one document.
 type documentRequest struct {
 	registry *Registry
