@@ -48,9 +48,9 @@ type RegistrationStore interface {
 	// given, in this order. Clients that cannot be read are left out.
 	RegisteredWith(ctx context.Context, tenant domain.TenantID, tokenID string, after domain.ClientID, limit int) ([]domain.Client, error)
 
-	// NoteSeen stores that authorization servers used clients. For each client it keeps the
-	// first and the last time. Clients that do not exist are ignored.
-	NoteSeen(ctx context.Context, seen []Seen) error
+	// NoteSeen stores that an authorization server used a client. It keeps the first and the
+	// last time. The error is [ErrNotFound] if there is no such client or it is deleted.
+	NoteSeen(ctx context.Context, seen Seen) error
 
 	// SeenTimes returns when a client was first and last seen; zero times if it never was.
 	SeenTimes(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (first, last time.Time, err error)
@@ -59,6 +59,11 @@ type RegistrationStore interface {
 	// the time, were never seen and are not deleted, the oldest first. Clients that cannot be
 	// read are left out.
 	Unseen(ctx context.Context, tenant domain.TenantID, before time.Time, limit int) ([]domain.Client, error)
+
+	// CommitUnseen is Commit for a client that was never seen. If it was, nothing changes, and
+	// the error is [ErrConflict]. Of a deletion and a concurrent NoteSeen of the client,
+	// exactly one succeeds.
+	CommitUnseen(ctx context.Context, r domain.Revision) error
 
 	// CountRegistered counts the clients of all tenants that registered themselves and are
 	// not deleted, and the documents that wait for approval.

@@ -56,7 +56,7 @@ func (r *Registry) NoteSeen(ctx context.Context, caller Caller, id domain.Client
 	if r.config.Registrations.Store == nil || !r.seen.isDue(key, now) {
 		return nil
 	}
-	if err := r.config.Registrations.Store.NoteSeen(ctx, []Seen{{Client: key, At: now}}); err != nil {
+	if err := r.config.Registrations.Store.NoteSeen(ctx, Seen{Client: key, At: now}); err != nil {
 		return fmt.Errorf("note the use of a client: %w", err)
 	}
 	r.seen.note(key, now)
@@ -106,10 +106,10 @@ func (r *Registry) DeleteUnused(ctx context.Context, service domain.Actor) (dele
 				Action: domain.ActionDelete, Actor: service, At: after.UpdatedAt(), Client: after,
 				Reason: "not used within " + ttl.String() + " after its registration",
 			}
-			switch err := r.config.Store.Commit(ctx, revision); {
+			switch err := config.Store.CommitUnseen(ctx, revision); {
 			case err == nil:
 				deleted++
-			case errors.Is(err, ErrConflict): // changed in the meantime; the next run looks at it again
+			case errors.Is(err, ErrConflict): // seen or changed in the meantime; the next run looks at it again
 			default:
 				return deleted, fmt.Errorf("delete an unused client: %w", err)
 			}

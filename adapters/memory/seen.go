@@ -12,29 +12,40 @@ import (
 type seen struct{ first, last time.Time }
 
 // NoteSeen implements [application.RegistrationStore].
-func (s *Store) NoteSeen(ctx context.Context, reports []application.Seen) error {
+func (s *Store) NoteSeen(ctx context.Context, report application.Seen) error {
 	if err := s.lock(ctx); err != nil {
 		return err
 	}
 	defer s.mu.Unlock()
-	for _, report := range reports {
-		t, id, at := s.tenant(report.Client.TenantID), report.Client.ClientID, stored(report.At)
-		if c, ok := t.clients[id]; !ok || c.purged {
-			continue
-		}
-		known, ok := t.seen[id]
-		if !ok {
-			known = seen{at, at}
-		}
-		if at.Before(known.first) {
-			known.first = at
-		}
-		if at.After(known.last) {
-			known.last = at
-		}
-		t.seen[id] = known
+	t, id, at := s.tenant(report.Client.TenantID), report.Client.ClientID, stored(report.At)
+	if c, ok := t.clients[id]; !ok || !c.live() {
+		return application.ErrNotFound
 	}
+	known, ok := t.seen[id]
+	if !ok {
+		known = seen{at, at}
+	}
+	if at.Before(known.first) {
+		known.first = at
+	}
+	if at.After(known.last) {
+		known.last = at
+	}
+	t.seen[id] = known
 	return nil
+}
+
+// CommitUnseen implements [application.RegistrationStore].
+func (s *Store) CommitUnseen(ctx context.Context, r domain.Revision) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	identity := r.Client.Identity()
+	if !s.tenant(identity.TenantID).unseen(identity.ClientID) {
+		return application.ErrConflict
+	}
+	return s.commit(r)
 }
 
 // SeenTimes implements [application.RegistrationStore].

@@ -72,7 +72,7 @@ func (s timedRegistrations) RegisteredWith(
 }
 
 // NoteSeen implements [application.RegistrationStore].
-func (s timedRegistrations) NoteSeen(ctx context.Context, seen []application.Seen) (err error) {
+func (s timedRegistrations) NoteSeen(ctx context.Context, seen application.Seen) (err error) {
 	defer func(began time.Time) { s.timed.done("NoteSeen", began, err) }(time.Now())
 	return s.next.NoteSeen(ctx, seen)
 }
@@ -91,6 +91,12 @@ func (s timedRegistrations) Unseen(
 ) (clients []domain.Client, err error) {
 	defer func(began time.Time) { s.timed.done("Unseen", began, err) }(time.Now())
 	return s.next.Unseen(ctx, tenant, before, limit)
+}
+
+// CommitUnseen implements [application.RegistrationStore].
+func (s timedRegistrations) CommitUnseen(ctx context.Context, r domain.Revision) (err error) {
+	defer func(began time.Time) { s.timed.done("CommitUnseen", began, err) }(time.Now())
+	return s.next.CommitUnseen(ctx, r)
 }
 
 // CountRegistered implements [application.RegistrationStore].

@@ -62,9 +62,11 @@ func RunRegistrations(t *testing.T, open func(t *testing.T) Registrations) {
 		{"DeleteStatementUses deletes expired records in batches", expiredStatements},
 
 		{"SeenTimes returns the first and the last report", seenTimes},
-		{"reports of unknown and purged clients are ignored", seenUnknown},
+		{"reports of unknown and deleted clients are rejected", seenUnknown},
 		{"concurrent reports of the same clients succeed", concurrentReports},
 		{"Unseen returns the clients that were never seen, the oldest first", unseen},
+		{"CommitUnseen changes nothing for a client that was seen", commitUnseen},
+		{"a deletion with CommitUnseen and a concurrent report exclude each other", deletionDuringReports},
 		{"CountRegistered follows every change of a client", countRegistered},
 		{"a call with an ended context returns ErrUnavailable", endedContextOfRegistrations},
 	}
@@ -243,7 +245,7 @@ func registrationFollowsClient(t *testing.T, store Registrations) {
 	registration := filled(t)
 	client := with(register(t, tenant, "app-1"), registration)
 	require.NoError(t, store.Commit(t.Context(), created(client)))
-	require.NoError(t, store.NoteSeen(t.Context(), []application.Seen{{Client: application.KeyOf(&client), At: now}}))
+	require.NoError(t, store.NoteSeen(t.Context(), seenAt(tenant, client.Identity().ClientID, now)))
 	stored := func() *domain.Registration {
 		found, err := store.Find(t.Context(), tenant, "app-1")
 		require.NoError(t, err)

@@ -154,7 +154,7 @@ func limitReportsUnseen(t *testing.T, store Registrations) {
 	}
 	whole := application.RegistrationClaim{MaxClients: 2}
 	note := func(id domain.ClientID) {
-		require.NoError(t, store.NoteSeen(t.Context(), []application.Seen{{Client: application.ClientKey{TenantID: tenant, ClientID: id}, At: now}}))
+		require.NoError(t, store.NoteSeen(t.Context(), seenAt(tenant, id, now)))
 	}
 	assert.True(t, full(whole, ""))
 	assert.True(t, full(with, "token-1"))
@@ -242,15 +242,14 @@ func endedContextOfRegistrations(t *testing.T, store Registrations) {
 		"CommitRegistration": func() error {
 			return store.CommitRegistration(ctx, created(selfRegistered(t, tenant, "app-2", "")), application.RegistrationClaim{}, nil)
 		},
-		"AdoptRegistration":  func() error { return store.AdoptRegistration(ctx, client) },
-		"CreateInitialToken": func() error { return store.CreateInitialToken(ctx, tokenOf("token-1", 1), nil) },
-		"FindInitialToken":   func() error { _, err := store.FindInitialToken(ctx, tenant, "token-1"); return err },
-		"InitialTokens":      func() error { _, _, err := store.InitialTokens(ctx, tenant, "", 1); return err },
-		"RevokeInitialToken": func() error { return store.RevokeInitialToken(ctx, tenant, "token-1", now) },
-		"RegisteredWith":     func() error { _, err := store.RegisteredWith(ctx, tenant, "token-1", "", 1); return err },
-		"NoteSeen": func() error {
-			return store.NoteSeen(ctx, []application.Seen{{Client: application.KeyOf(&client), At: now}})
-		},
+		"AdoptRegistration":   func() error { return store.AdoptRegistration(ctx, client) },
+		"CreateInitialToken":  func() error { return store.CreateInitialToken(ctx, tokenOf("token-1", 1), nil) },
+		"FindInitialToken":    func() error { _, err := store.FindInitialToken(ctx, tenant, "token-1"); return err },
+		"InitialTokens":       func() error { _, _, err := store.InitialTokens(ctx, tenant, "", 1); return err },
+		"RevokeInitialToken":  func() error { return store.RevokeInitialToken(ctx, tenant, "token-1", now) },
+		"RegisteredWith":      func() error { _, err := store.RegisteredWith(ctx, tenant, "token-1", "", 1); return err },
+		"NoteSeen":            func() error { return store.NoteSeen(ctx, seenAt(tenant, "app-1", now)) },
+		"CommitUnseen":        func() error { return store.CommitUnseen(ctx, revisionOf(domain.ActionDelete, deleted(t, client, now))) },
 		"SeenTimes":           func() error { _, _, err := store.SeenTimes(ctx, tenant, "app-1"); return err },
 		"Unseen":              func() error { _, err := store.Unseen(ctx, tenant, now, 1); return err },
 		"CountRegistered":     func() error { _, err := store.CountRegistered(ctx); return err },

@@ -29,32 +29,34 @@ func assertSeen(t *testing.T, store Registrations, of domain.TenantID, id domain
 func seenTimes(t *testing.T, store Registrations) {
 	commitNew(t, store, tenant, "app-1", domain.Change{})
 	commitNew(t, store, "tenant_b", "app-1", domain.Change{})
-	require.NoError(t, store.NoteSeen(t.Context(), nil))
 	assertSeen(t, store, tenant, "app-1", time.Time{}, time.Time{})
 	at := func(minutes int) time.Time { return now.Add(time.Duration(minutes) * time.Minute) }
-	require.NoError(t, store.NoteSeen(t.Context(), []application.Seen{seenAt(tenant, "app-1", at(5))}))
+	require.NoError(t, store.NoteSeen(t.Context(), seenAt(tenant, "app-1", at(5))))
 	assertSeen(t, store, tenant, "app-1", at(5), at(5))
-	require.NoError(t, store.NoteSeen(t.Context(), []application.Seen{
+	for _, report := range []application.Seen{
 		seenAt(tenant, "app-1", at(7)), seenAt("tenant_b", "app-1", at(1)), seenAt(tenant, "app-1", at(9)), seenAt(tenant, "app-1", at(8)),
-	}))
+	} {
+		require.NoError(t, store.NoteSeen(t.Context(), report))
+	}
 	assertSeen(t, store, tenant, "app-1", at(5), at(9))
 	assertSeen(t, store, "tenant_b", "app-1", at(1), at(1))
-	require.NoError(t, store.NoteSeen(t.Context(), []application.Seen{seenAt(tenant, "app-1", at(3))}))
+	require.NoError(t, store.NoteSeen(t.Context(), seenAt(tenant, "app-1", at(3))))
 	assertSeen(t, store, tenant, "app-1", at(3), at(9))
 }
 
 func seenUnknown(t *testing.T, store Registrations) {
-	client := commitNew(t, store, tenant, "app-1", domain.Change{})
-	client = deleted(t, client, now)
-	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionDelete, client)))
-	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionPurge, purged(t, client, now))))
-	commitNew(t, store, tenant, "app-2", domain.Change{})
-	require.NoError(t, store.NoteSeen(t.Context(), []application.Seen{
-		seenAt(tenant, "app-1", now), seenAt(tenant, "unknown", now), seenAt(tenant, "app-2", now),
-	}))
-	assertSeen(t, store, tenant, "app-1", time.Time{}, time.Time{})
-	assertSeen(t, store, tenant, "unknown", time.Time{}, time.Time{})
-	assertSeen(t, store, tenant, "app-2", now, now)
+	gone := commitNew(t, store, tenant, "app-1", domain.Change{})
+	gone = deleted(t, gone, now)
+	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionDelete, gone)))
+	erased := commitNew(t, store, tenant, "app-2", domain.Change{})
+	erased = deleted(t, erased, now)
+	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionDelete, erased)))
+	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionPurge, purged(t, erased, now))))
+	commitNew(t, store, "tenant_b", "app-3", domain.Change{})
+	for _, id := range []domain.ClientID{"app-1", "app-2", "app-3", "unknown"} {
+		require.ErrorIs(t, store.NoteSeen(t.Context(), seenAt(tenant, id, now)), application.ErrNotFound, id)
+		assertSeen(t, store, tenant, id, time.Time{}, time.Time{})
+	}
 }
 
 func concurrentReports(t *testing.T, store Registrations) {
@@ -62,16 +64,55 @@ func concurrentReports(t *testing.T, store Registrations) {
 	for i := range clients {
 		require.NoError(t, commitSelf(t, store, domain.ClientID(fmt.Sprintf("app-%d", i)), 0))
 	}
-	made := race(t, 16, func(i int) error {
-		var reports []application.Seen
-		for k := range clients { // in different orders
-			reports = append(reports, seenAt(tenant, domain.ClientID(fmt.Sprintf("app-%d", (i+k*3)%clients)), now.Add(time.Duration(i)*time.Second)))
-		}
-		return store.NoteSeen(t.Context(), reports)
+	made := race(t, 16*clients, func(i int) error {
+		return store.NoteSeen(t.Context(), seenAt(tenant, domain.ClientID(fmt.Sprintf("app-%d", i%clients)), now.Add(time.Duration(i/clients)*time.Second)))
 	})
-	assert.Equal(t, 16, made)
+	assert.Equal(t, 16*clients, made)
 	for i := range clients {
 		assertSeen(t, store, tenant, domain.ClientID(fmt.Sprintf("app-%d", i)), now, now.Add(15*time.Second))
+	}
+}
+
+func commitUnseen(t *testing.T, store Registrations) {
+	seen, never := selfAt(t, store, tenant, "app-1", now), selfAt(t, store, tenant, "app-2", now)
+	selfAt(t, store, "tenant_b", "app-2", now)
+	require.NoError(t, store.NoteSeen(t.Context(), seenAt(tenant, "app-1", now)))
+	require.NoError(t, store.NoteSeen(t.Context(), seenAt("tenant_b", "app-2", now)))
+	deletion := func(c domain.Client) error {
+		return store.CommitUnseen(t.Context(), revisionOf(domain.ActionDelete, deleted(t, c, now)))
+	}
+	require.ErrorIs(t, deletion(seen), application.ErrConflict)
+	require.ErrorIs(t, store.CommitUnseen(t.Context(), created(never)), application.ErrConflict, "as for Commit")
+	found, err := store.Find(t.Context(), tenant, "app-1")
+	require.NoError(t, err)
+	assert.Equal(t, seen.State(), found.State())
+	require.NoError(t, deletion(never), "the client of another tenant was seen")
+	require.ErrorIs(t, deletion(never), application.ErrConflict, "the revision is not the newest")
+	entries, _ := follow(t, store, "", 10)
+	assert.Equal(t, []string{"app-1 1 create", "app-2 1 create", "app-2 2 delete"}, entries)
+}
+
+func deletionDuringReports(t *testing.T, store Registrations) {
+	const clients = 24
+	var deletions []domain.Revision
+	for i := range clients {
+		c := selfAt(t, store, tenant, domain.ClientID(fmt.Sprintf("app-%d", i)), now)
+		deletions = append(deletions, revisionOf(domain.ActionDelete, deleted(t, c, now)))
+	}
+	made := race(t, 2*clients, func(i int) error {
+		if i%2 == 0 {
+			return store.CommitUnseen(t.Context(), deletions[i/2])
+		}
+		return store.NoteSeen(t.Context(), seenAt(tenant, deletions[i/2].Client.Identity().ClientID, now))
+	}, application.ErrConflict, application.ErrNotFound)
+	assert.Equal(t, clients, made, "either the report or the deletion of each client succeeds")
+	for _, deletion := range deletions {
+		id := deletion.Client.Identity().ClientID
+		found, err := store.Find(t.Context(), tenant, id)
+		require.NoError(t, err)
+		first, _, err := store.SeenTimes(t.Context(), tenant, id)
+		require.NoError(t, err)
+		assert.Equal(t, found.Deleted(), first.IsZero(), id)
 	}
 }
 
@@ -103,7 +144,7 @@ func unseen(t *testing.T, store Registrations) {
 	assert.Equal(t, []string{"app-5", "app-4", "app-1"}, find(at(3), 10), "registered before the time")
 	assert.Empty(t, find(now, 10))
 
-	require.NoError(t, store.NoteSeen(t.Context(), []application.Seen{seenAt(tenant, "app-5", now)}))
+	require.NoError(t, store.NoteSeen(t.Context(), seenAt(tenant, "app-5", now)))
 	client, err := store.Find(t.Context(), tenant, "app-4")
 	require.NoError(t, err)
 	client = deleted(t, client, at(9))
@@ -113,7 +154,7 @@ func unseen(t *testing.T, store Registrations) {
 	require.False(t, findings.HasViolations())
 	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionRestore, restored)))
 	assert.Equal(t, []string{"app-4", "app-1"}, find(at(3), 10))
-	require.NoError(t, store.NoteSeen(t.Context(), []application.Seen{seenAt(tenant, "app-1", now)}))
+	require.NoError(t, store.NoteSeen(t.Context(), seenAt(tenant, "app-1", now)))
 	client, err = store.Find(t.Context(), tenant, "app-1")
 	require.NoError(t, err)
 	client = deleted(t, client, at(11))
@@ -144,7 +185,9 @@ func countRegistered(t *testing.T, store Registrations) {
 	selfAt(t, store, tenant, "app-2", now)
 	selfAt(t, store, "tenant_b", "app-1", now)
 	assertCounts(application.RegisteredCount{TenantID: tenant, Clients: 2, Unseen: 2}, application.RegisteredCount{TenantID: "tenant_b", Clients: 1, Unseen: 1})
-	require.NoError(t, store.NoteSeen(t.Context(), []application.Seen{seenAt(tenant, "app-1", now), seenAt("tenant_b", "app-1", now), seenAt(tenant, "by-hand", now)}))
+	for _, report := range []application.Seen{seenAt(tenant, "app-1", now), seenAt("tenant_b", "app-1", now), seenAt(tenant, "by-hand", now)} {
+		require.NoError(t, store.NoteSeen(t.Context(), report))
+	}
 	pending := &domain.ApprovedDocument{Digest: "a", Pending: &domain.PendingDocument{Digest: "b"}}
 	changed := next(document, &domain.Registration{Via: domain.ViaDocument, Document: pending})
 	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionDocumentChanged, changed)))

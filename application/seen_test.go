@@ -1,0 +1,42 @@
+package application_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-oauth/clientele/application"
+	"github.com/clientele-oauth/clientele/domain"
+)
+
+// lateReports is a store in which something happens after each search for unused clients.
+type lateReports struct {
+	application.RegistrationStore
+	happens func()
+}
+
+func (s lateReports) Unseen(ctx context.Context, tenant domain.TenantID, before time.Time, limit int) ([]domain.Client, error) {
+	clients, err := s.RegistrationStore.Unseen(ctx, tenant, before, limit)
+	s.happens()
+	return clients, err
+}
+
+// A report that was acknowledged counts, also if the search for unused clients came before it.
+func TestAClientThatIsReportedDuringTheDeletionOfUnusedOnesStays(t *testing.T) {
+	onEachStoreLetIn(t, domain.RegistrationPolicy{UnusedTTL: 24 * time.Hour}, func(t *testing.T, r *registry) {
+		used, unused := selfRegister(t, r, metadata("Used")), selfRegister(t, r, metadata("Unused"))
+		advance(r, 25*time.Hour)
+		r.with(func(c *application.Config) {
+			c.Registrations.Store = lateReports{c.Registrations.Store, func() { require.NoError(t, r.NoteSeen(t.Context(), admin, idOf(used))) }}
+		})
+		deleted, err := r.DeleteUnused(t.Context(), domain.Actor{Subject: "service"})
+		require.NoError(t, err)
+		assert.Equal(t, 1, deleted)
+		_, err = r.FindSelf(t.Context(), "tenant_a", idOf(used), used.Token)
+		require.NoError(t, err)
+		require.ErrorIs(t, r.NoteSeen(t.Context(), admin, idOf(unused)), application.ErrNotFound)
+	})
+}
