@@ -67,7 +67,7 @@ type RegistrationStore interface {
 
 	// CountRegistered counts the clients of all tenants that registered themselves and are
 	// not deleted, and the documents that wait for approval.
-	CountRegistered(ctx context.Context) ([]RegisteredCount, error)
+	CountRegistered(ctx context.Context) (RegisteredCount, error)
 
 	// DeleteStatementUses deletes at most limit records of used statements that expired at
 	// or before the time, and returns how many it deleted.
@@ -113,9 +113,8 @@ type Seen struct {
 	At     time.Time
 }
 
-// RegisteredCount is how many clients registered themselves in a tenant.
+// RegisteredCount is how many clients registered themselves, in all tenants together.
 type RegisteredCount struct {
-	TenantID         domain.TenantID
 	Clients          int
 	Unseen           int // of these, the ones that were never seen
 	PendingDocuments int // approved client ID metadata documents that changed and wait for approval

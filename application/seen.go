@@ -44,8 +44,9 @@ func (s *recentlySeen) note(client ClientKey, now time.Time) {
 	s.at[client] = now
 }
 
-// NoteSeen records that an authorization server used a client. It is stored before NoteSeen
-// returns; further reports within an hour change nothing. The error is [ErrForbidden],
+// NoteSeen records that an authorization server used a client with a registration. It is
+// stored before NoteSeen returns; further reports within an hour, and reports of other
+// clients, change nothing. The error is [ErrForbidden],
 // [ErrNotFound] or that of the store.
 func (r *Registry) NoteSeen(ctx context.Context, caller Caller, id domain.ClientID) error {
 	client, err := r.find(ctx, caller, OpReportClientSeen, id)
@@ -53,7 +54,7 @@ func (r *Registry) NoteSeen(ctx context.Context, caller Caller, id domain.Client
 		return err
 	}
 	key, now := KeyOf(&client), r.now()
-	if r.config.Registrations.Store == nil || !r.seen.isDue(key, now) {
+	if r.config.Registrations.Store == nil || client.Registration() == nil || !r.seen.isDue(key, now) {
 		return nil
 	}
 	if err := r.config.Registrations.Store.NoteSeen(ctx, Seen{Client: key, At: now}); err != nil {

@@ -24,6 +24,19 @@ func (s lateReports) Unseen(ctx context.Context, tenant domain.TenantID, before 
 	return clients, err
 }
 
+// Nothing reads the reports of clients without a registration.
+func TestReportsOfClientsWithoutARegistrationAreNotStored(t *testing.T) {
+	onEachStoreLetIn(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
+		byHand, self := register(t, r), idOf(selfRegister(t, r, metadata("App")))
+		for id, stored := range map[domain.ClientID]bool{byHand: false, self: true} {
+			require.NoError(t, r.NoteSeen(t.Context(), admin, id))
+			first, _, err := r.Registrations.Store.SeenTimes(t.Context(), "tenant_a", id)
+			require.NoError(t, err)
+			assert.Equal(t, stored, !first.IsZero(), id)
+		}
+	})
+}
+
 // A report that was acknowledged counts, also if the search for unused clients came before it.
 func TestAClientThatIsReportedDuringTheDeletionOfUnusedOnesStays(t *testing.T) {
 	onEachStoreLetIn(t, domain.RegistrationPolicy{UnusedTTL: 24 * time.Hour}, func(t *testing.T, r *registry) {

@@ -2,7 +2,6 @@ package memory
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"time"
 
@@ -174,20 +173,19 @@ func (s *Store) Unseen(ctx context.Context, tenant domain.TenantID, before time.
 }
 
 // CountRegistered implements [application.RegistrationStore].
-func (s *Store) CountRegistered(ctx context.Context) (counts []application.RegisteredCount, err error) {
+func (s *Store) CountRegistered(ctx context.Context) (count application.RegisteredCount, err error) {
 	if err := s.lock(ctx); err != nil {
-		return nil, err
+		return count, err
 	}
 	defer s.mu.Unlock()
-	for _, id := range slices.Sorted(maps.Keys(s.tenants)) {
-		count, t := application.RegisteredCount{TenantID: id}, s.tenants[id]
-		for client, c := range t.clients {
+	for _, t := range s.tenants {
+		for id, c := range t.clients {
 			if !c.live() {
 				continue
 			}
 			if c.as.Self {
 				count.Clients++
-				if t.unseen(client) {
+				if t.unseen(id) {
 					count.Unseen++
 				}
 			}
@@ -195,11 +193,8 @@ func (s *Store) CountRegistered(ctx context.Context) (counts []application.Regis
 				count.PendingDocuments++
 			}
 		}
-		if count.Clients > 0 || count.PendingDocuments > 0 {
-			counts = append(counts, count)
-		}
 	}
-	return counts, nil
+	return count, nil
 }
 
 // DeleteStatementUses implements [application.RegistrationStore].

@@ -216,25 +216,13 @@ func (s *Store) Unseen(ctx context.Context, tenant domain.TenantID, before time.
 }
 
 // CountRegistered implements [application.RegistrationStore].
-func (s *Store) CountRegistered(ctx context.Context) ([]application.RegisteredCount, error) {
+func (s *Store) CountRegistered(ctx context.Context) (count application.RegisteredCount, err error) {
 	const query = `
-		SELECT tenant_id, sum(clients)::bigint, sum(unseen)::bigint, sum(pending)::bigint FROM (
-			SELECT tenant_id, clients, 0, 0 FROM registration_counts WHERE token_id = ''
-			UNION ALL
-			SELECT tenant_id, 0, count(*), 0 FROM registered_clients WHERE self AND NOT seen GROUP BY tenant_id
-			UNION ALL
-			SELECT tenant_id, 0, 0, count(*) FROM registered_clients WHERE pending GROUP BY tenant_id
-		) AS counts (tenant_id, clients, unseen, pending)
-		GROUP BY tenant_id HAVING sum(clients) > 0 OR sum(pending) > 0 ORDER BY tenant_id`
-	rows, err := s.pool.Query(ctx, query)
-	if err != nil {
-		return nil, translate(err)
-	}
-	counts, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c application.RegisteredCount, err error) {
-		err = row.Scan(&c.TenantID, &c.Clients, &c.Unseen, &c.PendingDocuments)
-		return c, err
-	})
-	return counts, translate(err)
+		SELECT (SELECT coalesce(sum(clients), 0)::bigint FROM registration_counts WHERE token_id = ''),
+			(SELECT count(*) FROM registered_clients WHERE self AND NOT seen),
+			(SELECT count(*) FROM registered_clients WHERE pending)`
+	err = s.pool.QueryRow(ctx, query).Scan(&count.Clients, &count.Unseen, &count.PendingDocuments)
+	return count, translate(err)
 }
 
 // DeleteStatementUses implements [application.RegistrationStore]. It skips rows that another

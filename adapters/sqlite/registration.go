@@ -187,22 +187,13 @@ func (s *Store) Unseen(ctx context.Context, tenant domain.TenantID, before time.
 }
 
 // CountRegistered implements [application.RegistrationStore].
-func (s *Store) CountRegistered(ctx context.Context) (counts []application.RegisteredCount, err error) {
+func (s *Store) CountRegistered(ctx context.Context) (count application.RegisteredCount, err error) {
 	const query = `
-		SELECT tenant_id, sum(clients), sum(unseen), sum(pending) FROM (
-			SELECT tenant_id, clients, 0 AS unseen, 0 AS pending FROM registration_counts WHERE token_id = ''
-			UNION ALL
-			SELECT tenant_id, 0, count(*), 0 FROM registered_clients WHERE self AND NOT seen GROUP BY tenant_id
-			UNION ALL
-			SELECT tenant_id, 0, 0, count(*) FROM registered_clients WHERE pending GROUP BY tenant_id
-		) GROUP BY tenant_id HAVING sum(clients) > 0 OR sum(pending) > 0 ORDER BY tenant_id`
-	err = s.each(ctx, s.reader, query, nil, func(rows *sql.Rows) error {
-		var c application.RegisteredCount
-		err := rows.Scan(&c.TenantID, &c.Clients, &c.Unseen, &c.PendingDocuments)
-		counts = append(counts, c)
-		return err
-	})
-	return counts, err
+		SELECT (SELECT coalesce(sum(clients), 0) FROM registration_counts WHERE token_id = ''),
+			(SELECT count(*) FROM registered_clients WHERE self AND NOT seen),
+			(SELECT count(*) FROM registered_clients WHERE pending)`
+	err = s.reader.QueryRowContext(ctx, query).Scan(&count.Clients, &count.Unseen, &count.PendingDocuments)
+	return count, translate(err)
 }
 
 // DeleteStatementUses implements [application.RegistrationStore].

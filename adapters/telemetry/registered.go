@@ -12,7 +12,7 @@ import (
 // Each process exports what it last counted.
 type Registered struct {
 	clients, unseen, pending *prometheus.Desc
-	last                     atomic.Pointer[application.RegisteredCount] // the sums; nil before the first count
+	last                     atomic.Pointer[application.RegisteredCount] // nil before the first count
 }
 
 // WatchRegistered exports the numbers of clients that registered themselves. They are absent
@@ -31,15 +31,7 @@ func (m *Metrics) WatchRegistered() *Registered {
 }
 
 // Counted records the result of a count.
-func (r *Registered) Counted(tenants []application.RegisteredCount) {
-	var sum application.RegisteredCount
-	for _, of := range tenants {
-		sum.Clients += of.Clients
-		sum.Unseen += of.Unseen
-		sum.PendingDocuments += of.PendingDocuments
-	}
-	r.last.Store(&sum)
-}
+func (r *Registered) Counted(count application.RegisteredCount) { r.last.Store(&count) }
 
 // Describe implements [prometheus.Collector].
 func (r *Registered) Describe(to chan<- *prometheus.Desc) {
@@ -50,11 +42,11 @@ func (r *Registered) Describe(to chan<- *prometheus.Desc) {
 
 // Collect implements [prometheus.Collector].
 func (r *Registered) Collect(to chan<- prometheus.Metric) {
-	sum := r.last.Load()
-	if sum == nil {
+	count := r.last.Load()
+	if count == nil {
 		return
 	}
-	to <- prometheus.MustNewConstMetric(r.clients, prometheus.GaugeValue, float64(sum.Clients))
-	to <- prometheus.MustNewConstMetric(r.unseen, prometheus.GaugeValue, float64(sum.Unseen))
-	to <- prometheus.MustNewConstMetric(r.pending, prometheus.GaugeValue, float64(sum.PendingDocuments))
+	to <- prometheus.MustNewConstMetric(r.clients, prometheus.GaugeValue, float64(count.Clients))
+	to <- prometheus.MustNewConstMetric(r.unseen, prometheus.GaugeValue, float64(count.Unseen))
+	to <- prometheus.MustNewConstMetric(r.pending, prometheus.GaugeValue, float64(count.PendingDocuments))
 }

@@ -100,7 +100,7 @@ func (s timedRegistrations) CommitUnseen(ctx context.Context, r domain.Revision)
 }
 
 // CountRegistered implements [application.RegistrationStore].
-func (s timedRegistrations) CountRegistered(ctx context.Context) (counts []application.RegisteredCount, err error) {
+func (s timedRegistrations) CountRegistered(ctx context.Context) (count application.RegisteredCount, err error) {
 	defer func(began time.Time) { s.timed.done("CountRegistered", began, err) }(time.Now())
 	return s.next.CountRegistered(ctx)
 }

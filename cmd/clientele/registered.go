@@ -18,12 +18,12 @@ func countRegistered(
 	ctx context.Context, store application.RegistrationStore, metrics *telemetry.Registered, log *slog.Logger,
 ) (end func()) {
 	count := func(ctx context.Context) {
-		counts, err := store.CountRegistered(ctx)
+		count, err := store.CountRegistered(ctx)
 		if err != nil {
 			log.WarnContext(ctx, "the clients that registered themselves were not counted", "error", err)
 			return
 		}
-		metrics.Counted(counts)
+		metrics.Counted(count)
 	}
 	first, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
