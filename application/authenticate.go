@@ -341,7 +341,7 @@ func (r *Registry) ForgetAssertions(ctx context.Context) error {
 	if err := r.forget(ctx, r.config.Store.DeleteAssertionUses); err != nil {
 		return fmt.Errorf("delete records of used assertions: %w", err)
 	}
-	if r.config.Registrations.Store == nil {
+	if !r.config.Registrations.on() {
 		return nil
 	}
 	if err := r.forget(ctx, r.config.Registrations.Store.DeleteStatementUses); err != nil {

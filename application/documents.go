@@ -122,15 +122,12 @@ type documentRequest struct {
 // documentAt returns the request for a document that the tenant admits, as far as its URL
 // shows: before anything is fetched. The error is an [*InvalidError] or a [*DocumentError].
 func (r *Registry) documentAt(tenant domain.TenantID, url domain.ClientID) (documentRequest, error) {
-	config := r.config.Registrations
 	findings := r.config.Book.Policy().CheckDocumentURL(url)
 	if findings.HasViolations() {
 		return documentRequest{}, &InvalidError{Findings: findings}
 	}
-	request := documentRequest{registry: r, tenant: tenant, url: url, findings: findings}
-	if config.Policies != nil && config.Documents != nil {
-		request.policy = config.Policies.Registration(tenant).Documents
-	}
+	policy := r.config.Registrations.tenant(tenant).Documents
+	request := documentRequest{registry: r, tenant: tenant, url: url, policy: policy, findings: findings}
 	if _, admitted := request.policy.Admits(url); !admitted {
 		return documentRequest{}, documentDenied("the policy of the tenant does not admit this document")
 	}

@@ -65,7 +65,7 @@ func onDocumentHosts(t *testing.T, test func(t *testing.T, h *documentHost)) {
 			policy := domain.Policy{KeyPreflight: domain.PreflightOff, Loopback: true}
 			resolver := jwks.NewResolver(jwks.Options{Policy: policy, Now: h.clock.Now})
 			c.Keys, c.Book = resolver, rulebook(t, policy)
-			c.Registrations = application.RegistrationConfig{Policies: h, Documents: resolver}
+			c.Registrations = registrationPorts(t, r, h, resolver)
 		})
 		h.serve(t, nil)
 		test(t, h)

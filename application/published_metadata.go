@@ -29,16 +29,12 @@ func (r *Registry) PublishedMetadata(_ context.Context, caller Caller) (Publishe
 	if err := caller.May(OpGetAuthorizationServerMetadata); err != nil {
 		return PublishedMetadata{}, err
 	}
-	config := r.config.Registrations
-	if config.Policies == nil {
-		return PublishedMetadata{}, nil
-	}
-	of := config.Policies.Registration(caller.Tenant)
-	published := PublishedMetadata{Documents: of.Documents.Mode != "" && of.Documents.Mode != domain.DocumentsOff}
+	of := r.config.Registrations.tenant(caller.Tenant)
+	published := PublishedMetadata{Documents: of.Documents.Mode.On()}
 	if !of.Enabled && !published.Documents {
 		return PublishedMetadata{}, nil
 	}
-	if of.Enabled && of.Policy.Open && config.PublicURL != "" {
+	if of.Enabled && of.Policy.Open {
 		published.RegistrationEndpoint = r.RegistrationEndpoint(caller.Tenant)
 	}
 	published.GrantTypes, published.ResponseTypes = of.Policy.Grants, of.Policy.ResponseTypes

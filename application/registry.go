@@ -61,8 +61,8 @@ type Config struct {
 	// MaxClients limits the number of clients per tenant, except for deleted ones; 0
 	// means no limit.
 	MaxClients int
-	// Registrations are the ports and options for registrations from outside; without a
-	// store everything is switched off.
+	// Registrations are the ports and options for registrations from outside; the zero
+	// value switches everything off.
 	Registrations RegistrationConfig
 }
 

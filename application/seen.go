@@ -54,7 +54,7 @@ func (r *Registry) NoteSeen(ctx context.Context, caller Caller, id domain.Client
 		return err
 	}
 	key, now := KeyOf(&client), r.now()
-	if r.config.Registrations.Store == nil || client.Registration() == nil || !r.seen.isDue(key, now) {
+	if !r.config.Registrations.on() || client.Registration() == nil || !r.seen.isDue(key, now) {
 		return nil
 	}
 	if err := r.config.Registrations.Store.NoteSeen(ctx, Seen{Client: key, At: now}); err != nil {
@@ -69,7 +69,7 @@ func (r *Registry) NoteSeen(ctx context.Context, caller Caller, id domain.Client
 // for one without a registration, so that reading it costs nothing more. The error is that
 // of the store.
 func (r *Registry) SeenOf(ctx context.Context, client *domain.Client) (first, last time.Time, err error) {
-	if r.config.Registrations.Store == nil || client.Registration() == nil {
+	if !r.config.Registrations.on() || client.Registration() == nil {
 		return time.Time{}, time.Time{}, nil
 	}
 	identity := client.Identity()
@@ -86,11 +86,11 @@ func (r *Registry) SeenOf(ctx context.Context, client *domain.Client) (first, la
 // deleted clients. Any number of processes may call it.
 func (r *Registry) DeleteUnused(ctx context.Context, service domain.Actor) (deleted int, err error) {
 	config := r.config.Registrations
-	if config.Store == nil || config.Policies == nil {
+	if !config.on() {
 		return 0, nil
 	}
 	for _, tenant := range config.Policies.Tenants() {
-		ttl := config.Policies.Registration(tenant).Policy.UnusedTTL
+		ttl := config.tenant(tenant).Policy.UnusedTTL
 		if ttl <= 0 {
 			continue
 		}

@@ -11,14 +11,16 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// RegistrationConfig contains the ports and options for registrations from outside.
+// RegistrationConfig contains the ports and options for registrations from outside. The
+// zero value switches everything off; otherwise all ports are required.
 type RegistrationConfig struct {
 	Store      RegistrationStore
 	Policies   RegistrationPolicies
 	Statements StatementVerifier
 	Documents  ClientDocuments
 	// PublicURL is the URL at which others reach the service, without a slash at the end.
-	// Without it everything is switched off.
+	// Without it no client can register itself or manage its registration; client ID
+	// metadata documents do not need it.
 	PublicURL string
 	// Tokens limits the registrations with each initial access token; nil means no limit.
 	Tokens Limiter
@@ -78,14 +80,24 @@ type admission struct {
 	maxClients int
 }
 
+// on reports whether the ports are set.
+func (c RegistrationConfig) on() bool { return c.Store != nil }
+
+// tenant returns the policy of a tenant, as far as the configuration allows it. The zero
+// value means that everything is switched off.
+func (c RegistrationConfig) tenant(id domain.TenantID) TenantRegistration {
+	if !c.on() {
+		return TenantRegistration{}
+	}
+	of := c.Policies.Registration(id)
+	of.Enabled = of.Enabled && c.PublicURL != ""
+	return of
+}
+
 // RegistrationPolicy returns the policy of a tenant for registrations from outside. The
 // error is [ErrRegistrationOff].
 func (r *Registry) RegistrationPolicy(tenant domain.TenantID) (TenantRegistration, error) {
-	config := r.config.Registrations
-	if config.Store == nil || config.Policies == nil || config.PublicURL == "" {
-		return TenantRegistration{}, ErrRegistrationOff
-	}
-	of := config.Policies.Registration(tenant)
+	of := r.config.Registrations.tenant(tenant)
 	if !of.Enabled {
 		return TenantRegistration{}, ErrRegistrationOff
 	}
@@ -307,7 +319,7 @@ func (r *Registry) statement(
 		return request.Verified, nil
 	case request.Statement == "":
 		return nil, nil //nolint:nilnil // without a statement
-	case len(issuers) == 0 || r.config.Registrations.Statements == nil:
+	case len(issuers) == 0:
 		return nil, &StatementError{Message: "software statements are not accepted here; omit software_statement"}
 	}
 	verified, err := r.config.Registrations.Statements.Verify(ctx, tenant, issuers, request.Statement, now)

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/clientele-oauth/clientele/adapters/jwks"
+	"github.com/clientele-oauth/clientele/adapters/statements"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -28,8 +30,11 @@ func (p policies) Tenants() (tenants []domain.TenantID) {
 	return tenants
 }
 
-// letIn switches registration on for the tenant of [admin].
-func letIn(t *testing.T, r *registry, policy domain.RegistrationPolicy) {
+// registrationPorts returns the ports for registrations from outside over the store of the
+// registry.
+func registrationPorts(
+	t *testing.T, r *registry, policies application.RegistrationPolicies, resolver *jwks.Resolver,
+) application.RegistrationConfig {
 	t.Helper()
 	over := r.Store
 	if yielding, ok := over.(yieldingStore); ok {
@@ -37,11 +42,18 @@ func letIn(t *testing.T, r *registry, policy domain.RegistrationPolicy) {
 	}
 	store, ok := over.(application.RegistrationStore)
 	require.True(t, ok, "the store keeps registrations")
+	verifier, err := statements.New(statements.Options{Keys: resolver})
+	require.NoError(t, err)
+	return application.RegistrationConfig{Store: store, Policies: policies, Statements: verifier, Documents: resolver}
+}
+
+// letIn switches registration on for the tenant of [admin].
+func letIn(t *testing.T, r *registry, policy domain.RegistrationPolicy) {
+	t.Helper()
 	r.with(func(c *application.Config) {
-		c.Registrations = application.RegistrationConfig{
-			Store: store, PublicURL: "https://clientele.example.com",
-			Policies: policies{"tenant_a": {Enabled: true, Policy: policy.WithDefaults()}},
-		}
+		c.Registrations = registrationPorts(t, r,
+			policies{"tenant_a": {Enabled: true, Policy: policy.WithDefaults()}}, jwks.NewResolver(jwks.Options{}))
+		c.Registrations.PublicURL = "https://clientele.example.com"
 	})
 }
 

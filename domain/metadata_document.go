@@ -11,6 +11,9 @@ const (
 	DocumentsAny   DocumentMode = "any"
 )
 
+// On reports whether the tenant admits documents.
+func (m DocumentMode) On() bool { return m != "" && m != DocumentsOff }
+
 // DocumentPolicy is the policy of a tenant for client ID metadata documents.
 type DocumentPolicy struct {
 	Mode  DocumentMode

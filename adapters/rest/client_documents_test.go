@@ -97,7 +97,7 @@ func onDocumentServices(t *testing.T, test func(t *testing.T, s *documentService
 		require.NoError(t, err)
 		resolver := jwks.NewResolver(jwks.Options{Policy: policy, Roots: roots, Timeout: 300 * time.Millisecond, Now: host.Now})
 		c.Registry.Book, c.Registry.Keys, c.Registry.Sectors, c.Registry.Clock, c.Clock = book, resolver, resolver, host, host
-		c.Registry.Registrations = application.RegistrationConfig{Policies: host, Documents: resolver}
+		c.Registry.Registrations = registrationPorts(t, c, host, resolver)
 	}
 	onBothStores(t, func(t *testing.T, s service) {
 		host.service, host.policy = s, domain.DocumentPolicy{Mode: domain.DocumentsAny}

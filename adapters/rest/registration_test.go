@@ -33,15 +33,23 @@ func registering(t *testing.T, file string) func(*setup) {
 	require.NoError(t, err)
 	return func(c *setup) {
 		resolver := jwks.NewResolver(jwks.Options{Policy: policy})
-		verifier, err := statements.New(statements.Options{Keys: resolver})
-		require.NoError(t, err)
 		c.PublicURL, c.Registry.Book = publicURL, book
-		store, ok := c.Registry.Store.(application.RegistrationStore)
-		require.True(t, ok)
-		c.Registry.Registrations = application.RegistrationConfig{
-			Store: store, Policies: policies, Statements: verifier, Documents: resolver, PublicURL: publicURL,
-		}
+		c.Registry.Registrations = registrationPorts(t, c, policies, resolver)
+		c.Registry.Registrations.PublicURL = publicURL
 	}
+}
+
+// registrationPorts returns the ports for registrations from outside over the store of a
+// service.
+func registrationPorts(
+	t *testing.T, c *setup, policies application.RegistrationPolicies, resolver *jwks.Resolver,
+) application.RegistrationConfig {
+	t.Helper()
+	store, ok := c.Registry.Store.(application.RegistrationStore)
+	require.True(t, ok)
+	verifier, err := statements.New(statements.Options{Keys: resolver})
+	require.NoError(t, err)
+	return application.RegistrationConfig{Store: store, Policies: policies, Statements: verifier, Documents: resolver}
 }
 
 // onlyTenant returns a registration file in which one tenant is switched on, with these
