@@ -214,7 +214,7 @@ func (r *Registry) RegisterSelf(ctx context.Context, request SelfRequest) (SelfR
 	if err != nil {
 		return SelfRegistered{}, err
 	}
-	caller := admitted.caller(request.Verified != nil || request.Statement != "")
+	caller := admitted.caller()
 	registered, err := r.registerSelf(ctx, caller, admitted, request)
 	if r.isRepeated(ctx, caller, request.Options, err) {
 		registered, err = r.earlierSelfRegistration(ctx, caller, request.Options)
@@ -227,17 +227,24 @@ func (r *Registry) RegisterSelf(ctx context.Context, request SelfRequest) (SelfR
 
 // caller returns the caller of the registration. Its subject is that of the idempotency
 // records: keys of different initial access tokens are different.
-func (a admission) caller(vouched bool) Caller {
-	actor := domain.Actor{Subject: subjectOfSelf, Via: domain.ViaOpen}
-	caller := Caller{Tenant: a.tenant, Subject: subjectOfSelf, registration: &actor}
+func (a admission) caller() Caller {
+	caller := Caller{Tenant: a.tenant, Subject: subjectOfSelf}
+	if a.token != nil {
+		caller.Subject += " " + a.token.ID
+	}
+	return caller
+}
+
+// actor returns the author of the first revision of the client.
+func (a admission) actor(id domain.ClientID, statement *domain.Statement) domain.Actor {
+	actor := domain.Actor{Subject: subjectOfSelf, ClientID: id, Via: domain.ViaOpen, SoftwareID: statement.Software()}
 	switch {
 	case a.token != nil:
 		actor.Via, actor.TokenID, actor.IssuedBy = domain.ViaInitialToken, a.token.ID, a.token.IssuedBy
-		caller.Subject += " " + a.token.ID
-	case vouched:
+	case statement != nil:
 		actor.Via = domain.ViaStatement
 	}
-	return caller
+	return actor
 }
 
 func (r *Registry) registerSelf(ctx context.Context, caller Caller, admitted admission, request SelfRequest) (SelfRegistered, error) {
@@ -260,8 +267,8 @@ func (r *Registry) registerSelf(ctx context.Context, caller Caller, admitted adm
 	if !opts.DryRun {
 		identity.ID, identity.ClientID = "client_"+r.config.Random.ID(), domain.ClientID("app-"+r.config.Random.ID())
 	}
-	actor := caller.registration
-	actor.ClientID, actor.SoftwareID = identity.ClientID, statement.Software()
+	actor := admitted.actor(identity.ClientID, statement)
+	caller.registration = &actor
 	draft := r.config.Book.RegisterSelf(identity, domain.SelfRegistration{
 		Metadata: request.Metadata, Policy: admitted.policy, Statement: statement,
 		Via: actor.Via, TokenID: actor.TokenID, IssuedBy: actor.IssuedBy,
