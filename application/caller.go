@@ -181,7 +181,7 @@ func (c Caller) May(o Operation) error {
 	}
 	var missing ForbiddenError
 	if o.delegates() && !c.Administrator {
-		missing.AdministratorsOnly = "this operation"
+		missing.Role = RoleForOperation
 	}
 	if !c.Has(needed) {
 		missing.Permission = needed
@@ -204,7 +204,7 @@ func (c Caller) May(o Operation) error {
 func (c Caller) mayImport(o Operation) error {
 	err := c.May(o)
 	if err == nil && !c.Administrator {
-		err = &ForbiddenError{AdministratorsOnly: "secret_hash"}
+		err = &ForbiddenError{Role: RoleForSecretHash}
 	}
 	return err
 }

@@ -45,8 +45,8 @@ var (
 	ErrListTime = errors.New("the list took too long")
 	// ErrTooManyRequests: the caller exceeded its rate limit.
 	ErrTooManyRequests = errors.New("too many requests")
-	// ErrReplayed: the assertion was used before.
-	ErrReplayed = errors.New("the assertion was used before")
+	// ErrReplayed: the client assertion or the software statement was used before.
+	ErrReplayed = errors.New("the assertion or statement was used before")
 	// ErrNoAudiences: the request has a client assertion, but the caller did not say which
 	// audiences it accepts.
 	ErrNoAudiences = errors.New("no audiences for a client assertion")
@@ -108,16 +108,17 @@ func (e *InvalidError) Error() string {
 var (
 	// ErrRegistrationOff: the tenant does not allow it, or there is no such tenant.
 	ErrRegistrationOff = errors.New("registration is switched off")
-	// ErrNotLetIn: the request has no valid initial or registration access token for what
-	// it asks for. It does not say why.
-	ErrNotLetIn = errors.New("no valid registration token")
-	// ErrNoRegistrationToken: the request has no token. It wraps ErrNotLetIn.
-	ErrNoRegistrationToken = fmt.Errorf("%w: no token", ErrNotLetIn)
-	// ErrUnmanaged: the client is suspended, or must not manage itself.
-	ErrUnmanaged = errors.New("the client must not manage its registration")
-	// ErrTokenUsedUp: the initial access token has no use left, was revoked or has expired.
-	// It wraps ErrNotLetIn.
-	ErrTokenUsedUp = fmt.Errorf("%w: the initial access token has ended", ErrNotLetIn)
+	// ErrInvalidToken: the request has no initial or registration access token that is valid
+	// for what it asks for. It does not say why.
+	ErrInvalidToken = errors.New("no valid initial or registration access token")
+	// ErrNoRegistrationToken: the request has no token. It wraps ErrInvalidToken.
+	ErrNoRegistrationToken = fmt.Errorf("%w: no token", ErrInvalidToken)
+	// ErrManagementDenied: the client is suspended, or the policy of the tenant lets no
+	// client manage its registration.
+	ErrManagementDenied = errors.New("the client is suspended or must not manage its registration")
+	// ErrTokenEnded: the initial access token has no use left, was revoked or has expired.
+	// It wraps ErrInvalidToken.
+	ErrTokenEnded = fmt.Errorf("%w: the initial access token has ended", ErrInvalidToken)
 	// ErrNoSuchToken: the tenant has no such initial access token.
 	ErrNoSuchToken = errors.New("no such initial access token")
 	// ErrSoftwareTaken: another client has the software_id.
@@ -135,13 +136,20 @@ type TooManyRegisteredError struct {
 // Error returns a description.
 func (e *TooManyRegisteredError) Error() string { return "too many clients registered themselves" }
 
+// StatementReason is why a software statement, or a registration request that is a JWT, is
+// rejected.
+type StatementReason string
+
+// The reasons.
+const (
+	StatementInvalid        StatementReason = "invalid"         // the statement is not valid, or not accepted here
+	StatementUnapproved     StatementReason = "unapproved"      // the statement is valid, but its software is not approved
+	StatementInvalidRequest StatementReason = "invalid_request" // the fault is in the request that is a JWT
+)
+
 // StatementError rejects a software statement, or a registration request that is a JWT.
 type StatementError struct {
-	// Unapproved reports that the statement is valid, but not admitted.
-	Unapproved bool
-	// Request reports that the fault is in the registration request that is a JWT, and not
-	// in the statement.
-	Request bool
+	Reason  StatementReason
 	Message string
 }
 

@@ -21,13 +21,25 @@ const (
 	TenantsForeign
 )
 
+// RoleProblem is what a caller lacks the role of an administrator for.
+type RoleProblem uint8
+
+// The role problems.
+const (
+	// RoleOK: the caller does not lack the role.
+	RoleOK RoleProblem = iota
+	// RoleForOperation: only administrators may run the operation.
+	RoleForOperation
+	// RoleForSecretHash: only administrators may import the hash of a secret.
+	RoleForSecretHash
+)
+
 // ForbiddenError describes what a caller lacks. It wraps [ErrForbidden].
 type ForbiddenError struct {
 	// Permission is the permission that the caller lacks; empty if it lacks none.
 	Permission Permission
-	// AdministratorsOnly is what only administrators may use: "secret_hash" or "this
-	// operation"; empty if the caller does not lack this role.
-	AdministratorsOnly string
+	// Role is what the caller lacks the role of an administrator for.
+	Role RoleProblem
 	// Tenant is the problem with the tenant.
 	Tenant TenantProblem
 }
@@ -49,8 +61,12 @@ func (e *ForbiddenError) Error() string {
 	if e.Permission != "" {
 		missing = append(missing, "the permission "+string(e.Permission)+" is missing")
 	}
-	if e.AdministratorsOnly != "" {
-		missing = append(missing, "only an administrator may use "+e.AdministratorsOnly)
+	switch e.Role {
+	case RoleOK:
+	case RoleForOperation:
+		missing = append(missing, "only an administrator may use this operation")
+	case RoleForSecretHash:
+		missing = append(missing, "only an administrator may use secret_hash")
 	}
 	if len(missing) == 0 {
 		return ErrForbidden.Error()

@@ -11,8 +11,8 @@ import (
 )
 
 // AdmitManagement returns nil if the token is the registration access token of the client,
-// before the body of the request is read. The error is [ErrRegistrationOff], [ErrNotLetIn],
-// [ErrNoRegistrationToken], [ErrUnmanaged] or that of the store.
+// before the body of the request is read. The error is [ErrRegistrationOff], [ErrInvalidToken],
+// [ErrNoRegistrationToken], [ErrManagementDenied] or that of the store.
 func (r *Registry) AdmitManagement(ctx context.Context, tenant domain.TenantID, id domain.ClientID, token string) error {
 	_, err := r.manage(ctx, tenant, id, token)
 	return err
@@ -38,9 +38,9 @@ func (r *Registry) manage(ctx context.Context, tenant domain.TenantID, id domain
 	current, ok := client.VerifyRegistrationToken(token, r.config.Peppers, r.now()) // also without a client: it takes the same time
 	switch {
 	case !ok || client.Deleted():
-		return domain.Client{}, ErrNotLetIn
+		return domain.Client{}, ErrInvalidToken
 	case client.Settings().Status == domain.StatusSuspended, of.Policy.Unmanaged:
-		return domain.Client{}, ErrUnmanaged
+		return domain.Client{}, ErrManagementDenied
 	}
 	if !current {
 		return client, nil
@@ -161,7 +161,7 @@ func (u *selfUpdate) decide(ctx context.Context, c domain.Client, now time.Time)
 	u.secret, u.token, u.former = "", "", false
 	current, ok := c.VerifyRegistrationToken(u.request.Token, r.config.Peppers, now)
 	if !ok { // taken away in the meantime
-		return domain.Outcome{}, ErrNotLetIn
+		return domain.Outcome{}, ErrInvalidToken
 	}
 	draft, err := r.config.Book.ReviseSelf(c, u.request.Metadata, u.statement)
 	if err != nil {
@@ -235,13 +235,13 @@ func (r *Registry) DeleteSelf(ctx context.Context, tenant domain.TenantID, id do
 	_, err = r.change(ctx, selfManager(&client), id, domain.ActionDelete, opts,
 		func(_ context.Context, c domain.Client, now time.Time) (outcome domain.Outcome, err error) {
 			if _, ok := c.VerifyRegistrationToken(token, r.config.Peppers, now); !ok {
-				return outcome, ErrNotLetIn
+				return outcome, ErrInvalidToken
 			}
 			outcome.Client, err = c.Delete(now)
 			return outcome, err
 		})
 	if errors.Is(err, ErrNotFound) { // deleted in the meantime
-		return fmt.Errorf("%w: %w", ErrNotLetIn, err)
+		return fmt.Errorf("%w: %w", ErrInvalidToken, err)
 	}
 	return err
 }

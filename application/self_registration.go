@@ -107,7 +107,7 @@ func (r *Registry) RegistrationPolicy(tenant domain.TenantID) (TenantRegistratio
 // AdmitRegistration returns nil if a request with this token may register a client in the
 // tenant, before its body is read. A request that is repeated with the same idempotency key
 // may use an initial access token without a use left. The error is [ErrRegistrationOff],
-// [ErrNotLetIn], [ErrNoRegistrationToken], [ErrTooManyRequests] or that of the store.
+// [ErrInvalidToken], [ErrNoRegistrationToken], [ErrTooManyRequests] or that of the store.
 func (r *Registry) AdmitRegistration(ctx context.Context, tenant domain.TenantID, token string, repeats bool) error {
 	admitted, err := r.admit(ctx, tenant, token, repeats)
 	if err != nil {
@@ -135,7 +135,7 @@ func (r *Registry) admit(ctx context.Context, tenant domain.TenantID, token stri
 			return admission{}, err
 		}
 		if initial.Uses >= initial.MaxUses && !repeats {
-			return admission{}, ErrTokenUsedUp
+			return admission{}, ErrTokenEnded
 		}
 		admitted.token = &initial
 		admitted.policy = of.Policy.Narrow(initial.Policy)
@@ -160,23 +160,23 @@ func trusted(of TenantRegistration, policy domain.RegistrationPolicy) []domain.S
 	})
 }
 
-// initialToken returns the initial access token with that value. The error is [ErrNotLetIn]
+// initialToken returns the initial access token with that value. The error is [ErrInvalidToken]
 // if there is none in the tenant, or if it has ended.
 func (r *Registry) initialToken(ctx context.Context, tenant domain.TenantID, value string) (InitialToken, error) {
 	id, ok := domain.InitialTokenID(value)
 	if !ok {
-		return InitialToken{}, ErrNotLetIn
+		return InitialToken{}, ErrInvalidToken
 	}
 	token, err := r.config.Registrations.Store.FindInitialToken(ctx, tenant, id)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return InitialToken{}, ErrNotLetIn
+		return InitialToken{}, ErrInvalidToken
 	case err != nil:
 		return InitialToken{}, err
 	case !domain.VerifyToken(value, token.Hash, token.KeyID, r.config.Peppers):
-		return InitialToken{}, ErrNotLetIn
+		return InitialToken{}, ErrInvalidToken
 	case token.Ended(r.now()):
-		return InitialToken{}, ErrTokenUsedUp
+		return InitialToken{}, ErrTokenEnded
 	}
 	return token, nil
 }
@@ -253,7 +253,7 @@ func (r *Registry) registerSelf(ctx context.Context, caller Caller, admitted adm
 		return SelfRegistered{}, err
 	}
 	if admitted.token != nil && admitted.token.Uses >= admitted.token.MaxUses {
-		return SelfRegistered{}, ErrTokenUsedUp
+		return SelfRegistered{}, ErrTokenEnded
 	}
 	now := r.now()
 	statement, err := r.statement(ctx, admitted.tenant, admitted.trusted, request, now)
@@ -327,7 +327,7 @@ func (r *Registry) statement(
 	case request.Statement == "":
 		return nil, nil //nolint:nilnil // without a statement
 	case len(issuers) == 0:
-		return nil, &StatementError{Message: "software statements are not accepted here; omit software_statement"}
+		return nil, &StatementError{Reason: StatementInvalid, Message: "software statements are not accepted here; omit software_statement"}
 	}
 	verified, err := r.config.Registrations.Statements.Verify(ctx, tenant, issuers, request.Statement, now)
 	if err != nil {

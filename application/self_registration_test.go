@@ -136,11 +136,11 @@ func TestAClientRegistersReadsUpdatesAndDeletesItself(t *testing.T) {
 
 		require.NoError(t, r.DeleteSelf(t.Context(), "tenant_a", id, registered.Token, application.Options{}))
 		_, err = r.FindSelf(t.Context(), "tenant_a", id, registered.Token)
-		require.ErrorIs(t, err, application.ErrNotLetIn)
+		require.ErrorIs(t, err, application.ErrInvalidToken)
 		_, err = r.Restore(t.Context(), admin, id, application.Options{})
 		require.NoError(t, err)
 		_, err = r.FindSelf(t.Context(), "tenant_a", id, registered.Token)
-		require.ErrorIs(t, err, application.ErrNotLetIn, "restoring does not revive the token")
+		require.ErrorIs(t, err, application.ErrInvalidToken, "restoring does not revive the token")
 	})
 }
 
@@ -160,24 +160,24 @@ func TestWhoIsNotLetIn(t *testing.T) {
 			"a registration access token": one.Token, "no token": "",
 		} {
 			_, err := r.RegisterSelf(t.Context(), request(token, metadata("Again")))
-			require.ErrorIs(t, err, application.ErrNotLetIn, name)
+			require.ErrorIs(t, err, application.ErrInvalidToken, name)
 		}
 		for name, token := range map[string]string{
 			"the token of another client": other.Token, "an initial access token": brief.Value, "garbage": "x", "no token": "",
 		} {
 			_, err := r.FindSelf(t.Context(), "tenant_a", idOf(one), token)
-			require.ErrorIs(t, err, application.ErrNotLetIn, name)
+			require.ErrorIs(t, err, application.ErrInvalidToken, name)
 		}
 		_, err = r.FindSelf(t.Context(), "tenant_a", "unknown", one.Token)
-		require.ErrorIs(t, err, application.ErrNotLetIn)
+		require.ErrorIs(t, err, application.ErrInvalidToken)
 		_, err = r.FindSelf(t.Context(), "tenant_b", idOf(one), one.Token)
 		require.ErrorIs(t, err, application.ErrRegistrationOff, "another tenant")
 
 		_, err = r.Revise(t.Context(), admin, idOf(one), domain.ChangeOf(domain.Settings{Status: domain.StatusSuspended}), application.Options{})
 		require.NoError(t, err)
 		_, err = r.FindSelf(t.Context(), "tenant_a", idOf(one), one.Token)
-		require.ErrorIs(t, err, application.ErrUnmanaged)
-		require.NotErrorIs(t, err, application.ErrNotLetIn)
+		require.ErrorIs(t, err, application.ErrManagementDenied)
+		require.NotErrorIs(t, err, application.ErrInvalidToken)
 	})
 }
 
@@ -195,7 +195,7 @@ func TestConcurrentUsesOfATokenMakeAsManyClientsAsItAllows(t *testing.T) {
 			if err == nil {
 				succeeded++
 			} else {
-				require.ErrorIs(t, err, application.ErrTokenUsedUp)
+				require.ErrorIs(t, err, application.ErrTokenEnded)
 			}
 		}
 		assert.Equal(t, 5, succeeded)
@@ -249,7 +249,7 @@ func TestARepeatedRegistrationTakesNoSecondUse(t *testing.T) {
 		other := again
 		other.Options = idempotent("other", 2)
 		_, err = r.RegisterSelf(t.Context(), other)
-		require.ErrorIs(t, err, application.ErrTokenUsedUp)
+		require.ErrorIs(t, err, application.ErrTokenEnded)
 	})
 }
 
@@ -355,13 +355,13 @@ func TestARotatedTokenLivesUntilTheNewOneIsUsed(t *testing.T) {
 		_, err = r.FindSelf(t.Context(), "tenant_a", id, first.Token)
 		require.NoError(t, err)
 		_, err = r.FindSelf(t.Context(), "tenant_a", id, registered.Token)
-		require.ErrorIs(t, err, application.ErrNotLetIn, "the new one was used")
+		require.ErrorIs(t, err, application.ErrInvalidToken, "the new one was used")
 
 		again, err := r.ReviseSelf(t.Context(), id, update(first, metadata("Four")))
 		require.NoError(t, err)
 		advance(r, 10*time.Minute+time.Second)
 		_, err = r.FindSelf(t.Context(), "tenant_a", id, first.Token)
-		require.ErrorIs(t, err, application.ErrNotLetIn, "after ten minutes")
+		require.ErrorIs(t, err, application.ErrInvalidToken, "after ten minutes")
 		_, err = r.FindSelf(t.Context(), "tenant_a", id, again.Token)
 		require.NoError(t, err)
 	})
@@ -399,12 +399,12 @@ func TestATokenForAClientMadeByHand(t *testing.T) {
 		replaced, err := r.IssueRegistrationToken(t.Context(), admin, id, application.Options{})
 		require.NoError(t, err)
 		_, err = r.FindSelf(t.Context(), "tenant_a", id, issued.Token)
-		require.ErrorIs(t, err, application.ErrNotLetIn)
+		require.ErrorIs(t, err, application.ErrInvalidToken)
 		_, err = r.FindSelf(t.Context(), "tenant_a", id, replaced.Token)
 		require.NoError(t, err)
 		require.NoError(t, r.RevokeRegistrationToken(t.Context(), admin, id, application.Options{}))
 		_, err = r.FindSelf(t.Context(), "tenant_a", id, replaced.Token)
-		require.ErrorIs(t, err, application.ErrNotLetIn)
+		require.ErrorIs(t, err, application.ErrInvalidToken)
 		require.ErrorIs(t, r.RevokeRegistrationToken(t.Context(), admin, id, application.Options{}), domain.ErrNoRegistrationToken)
 
 		log, _, err := r.History(t.Context(), admin, id, 0, 100)

@@ -57,7 +57,7 @@ func (t *tenant) check(id domain.ClientID, claim application.RegistrationClaim, 
 	if claim.TokenID != "" {
 		token, ok := t.tokens[claim.TokenID]
 		if !ok || token.Uses >= token.MaxUses || !token.RevokedAt.IsZero() || !token.ExpiresAt.After(at) {
-			return application.ErrTokenUsedUp
+			return application.ErrTokenEnded
 		}
 	}
 	if of := claim.Statement; of != nil {

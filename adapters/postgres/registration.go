@@ -75,7 +75,7 @@ func takeClaim(ctx context.Context, tx pgx.Tx, client domain.Identity, claim app
 		WHERE tenant_id = $1 AND token_id = $2 AND uses < max_uses AND revoked_at IS NULL AND expires_at > $3`
 	if claim.TokenID != "" {
 		tag, err := tx.Exec(ctx, take, string(client.TenantID), claim.TokenID, at)
-		if err := took(tag, err, application.ErrTokenUsedUp); err != nil {
+		if err := took(tag, err, application.ErrTokenEnded); err != nil {
 			return err
 		}
 	}

@@ -309,8 +309,12 @@ func explainForbidden(err error) (message, scope string) {
 		missing = append(missing, needed)
 		scope = `, scope="` + p + `"`
 	}
-	if what := forbidden.AdministratorsOnly; what != "" {
-		missing = append(missing, "administrator role required for "+what)
+	switch forbidden.Role {
+	case application.RoleOK:
+	case application.RoleForOperation:
+		missing = append(missing, "administrator role required for this operation")
+	case application.RoleForSecretHash:
+		missing = append(missing, "administrator role required for secret_hash")
 	}
 	switch forbidden.Tenant {
 	case application.TenantOK:

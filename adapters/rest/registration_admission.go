@@ -113,7 +113,7 @@ func (s *server) letIn(r *http.Request, x *requestState) error {
 	switch {
 	case errors.Is(err, errNoToken):
 	case err != nil:
-		return fmt.Errorf("%w: %w", application.ErrNotLetIn, err)
+		return fmt.Errorf("%w: %w", application.ErrInvalidToken, err)
 	}
 	x.registration.token = token
 	failures := s.limits.FailedTokens
@@ -124,7 +124,7 @@ func (s *server) letIn(r *http.Request, x *requestState) error {
 		return s.tooMany(wait)
 	}
 	err = s.admitToken(r, x)
-	if errors.Is(err, application.ErrNotLetIn) {
+	if errors.Is(err, application.ErrInvalidToken) {
 		failures.Failed("", domain.ClientID(network))
 	}
 	return err
@@ -148,7 +148,7 @@ func (s *server) admitToken(r *http.Request, x *requestState) error {
 	case x.operation.id == opRegisterClient:
 		return s.registry.AdmitRegistration(r.Context(), self.tenant, self.token, r.Header.Get("Idempotency-Key") != "")
 	case !self.clientID.IsPossible():
-		return application.ErrNotLetIn
+		return application.ErrInvalidToken
 	default:
 		return s.registry.AdmitManagement(r.Context(), self.tenant, self.clientID, self.token)
 	}

@@ -45,9 +45,9 @@ func registrationProblemOf(err error) (p problem, known bool) {
 	var invalid *application.InvalidError
 	var tooMany *application.TooManyRegisteredError
 	switch {
-	case errors.As(err, &statement) && statement.Request:
+	case errors.As(err, &statement) && statement.Reason == application.StatementInvalidRequest:
 		return problem{status: http.StatusBadRequest, code: invalidClientMetadata, message: statement.Message}, true
-	case errors.As(err, &statement) && statement.Unapproved:
+	case errors.As(err, &statement) && statement.Reason == application.StatementUnapproved:
 		return problem{status: http.StatusBadRequest, code: unapprovedStatement, message: statement.Message}, true
 	case errors.As(err, &statement):
 		return problem{status: http.StatusBadRequest, code: invalidSoftwareStatement, message: statement.Message}, true
@@ -59,11 +59,11 @@ func registrationProblemOf(err error) (p problem, known bool) {
 		return rejectedMetadata(self.Places(invalid.Findings.Violations())), true
 	case errors.Is(err, application.ErrNoRegistrationToken):
 		return problem{status: http.StatusUnauthorized, code: invalidToken, message: notLetIn, challenge: challenge}, true
-	case errors.Is(err, application.ErrNotLetIn), errors.Is(err, application.ErrNotFound):
+	case errors.Is(err, application.ErrInvalidToken), errors.Is(err, application.ErrNotFound):
 		return problem{
 			status: http.StatusUnauthorized, code: invalidToken, message: notLetIn, challenge: challenge + `, error="` + invalidToken + `"`,
 		}, true
-	case errors.Is(err, application.ErrUnmanaged):
+	case errors.Is(err, application.ErrManagementDenied):
 		return problem{
 			status: http.StatusForbidden, code: accessDenied, message: "the client is suspended or must not manage its registration",
 		}, true

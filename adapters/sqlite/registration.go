@@ -43,7 +43,7 @@ func takeClaim(ctx context.Context, tx *sql.Tx, client domain.Identity, claim ap
 	tenant := client.TenantID
 	if claim.TokenID != "" {
 		result, err := tx.ExecContext(ctx, take, string(tenant), claim.TokenID, timeText(at))
-		if err := took(result, err, application.ErrTokenUsedUp); err != nil {
+		if err := took(result, err, application.ErrTokenEnded); err != nil {
 			return err
 		}
 	}

@@ -24,7 +24,7 @@ const clockSkew = time.Minute
 func checkStatementTimes(issuer domain.StatementIssuer, claims jws.Members, now time.Time) (until time.Time, err error) {
 	until, err = checkTimes(claims, now, maxAge(issuer), issuer.RequireExpiry)
 	if err != nil {
-		return until, rejected("the software statement: %w", err)
+		return until, rejected("the software statement: %v", err)
 	}
 	return until, nil
 }
@@ -67,15 +67,15 @@ func checkTimes(claims jws.Members, now time.Time, maxAge time.Duration, require
 }
 
 // admit checks the claims that must have certain values, and that the software has an
-// admitted role. The error is a [*application.StatementError] with Unapproved.
+// admitted role. The error is a [*application.StatementError] with [application.StatementUnapproved].
 func admit(issuer domain.StatementIssuer, claims jws.Members) error {
 	for _, name := range slices.Sorted(maps.Keys(issuer.Required)) {
 		if text, ok := scalar(claims[name]); !ok || text != issuer.Required[name] {
-			return &application.StatementError{Unapproved: true, Message: "the software is not admitted: the claim " + name + " does not have the required value"}
+			return &application.StatementError{Reason: application.StatementUnapproved, Message: "the software is not admitted: the claim " + name + " does not have the required value"}
 		}
 	}
 	if issuer.RoleClaim != "" && len(admittedRoles(issuer, claims)) == 0 {
-		return &application.StatementError{Unapproved: true, Message: "the software is not admitted: it has none of the admitted roles"}
+		return &application.StatementError{Reason: application.StatementUnapproved, Message: "the software is not admitted: it has none of the admitted roles"}
 	}
 	return nil
 }

@@ -25,12 +25,12 @@ func (v *Verifier) VerifyRequest(
 ) (claims []byte, statement domain.Statement, err error) {
 	message, err := jws.ParseUpTo(text, MaxRequestBytes)
 	if err != nil {
-		return nil, statement, rejectedRequest("%w", err)
+		return nil, statement, rejectedRequest("%v", err)
 	}
 	inner, _, err := message.Payload.Text("software_statement")
 	switch {
 	case err != nil:
-		return nil, statement, rejectedRequest("%w", err)
+		return nil, statement, rejectedRequest("%v", err)
 	case inner == "":
 		return nil, statement, rejectedRequest("software_statement is missing")
 	}
@@ -45,7 +45,7 @@ func (v *Verifier) VerifyRequest(
 		return nil, domain.Statement{}, err
 	}
 	if err := checkRequest(issuer, audience, message.Payload, now, &statement); err != nil {
-		return nil, domain.Statement{}, rejectedRequest("%w", err)
+		return nil, domain.Statement{}, rejectedRequest("%v", err)
 	}
 	claims, err = payloadOf(text)
 	return claims, statement, err
@@ -129,5 +129,7 @@ func checkRequest(issuer domain.StatementIssuer, audience string, claims jws.Mem
 
 // rejectedRequest returns the error for an invalid request.
 func rejectedRequest(format string, args ...any) error {
-	return &application.StatementError{Request: true, Message: "the signed registration request: " + fmt.Errorf(format, args...).Error()}
+	return &application.StatementError{
+		Reason: application.StatementInvalidRequest, Message: "the signed registration request: " + fmt.Sprintf(format, args...),
+	}
 }

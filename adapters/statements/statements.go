@@ -83,7 +83,7 @@ func (v *Verifier) Verify(
 ) (domain.Statement, error) {
 	statement, issuer, err := v.verify(ctx, issuers, text, now)
 	if err == nil && issuer.RequestJWT {
-		err = &application.StatementError{Request: true, Message: "software of this issuer is registered with a signed request (application/jwt or application/jose)"}
+		err = &application.StatementError{Reason: application.StatementInvalidRequest, Message: "software of this issuer is registered with a signed request (application/jwt or application/jose)"}
 	}
 	if err != nil {
 		return domain.Statement{}, err
@@ -97,11 +97,11 @@ func (v *Verifier) verify(
 ) (statement domain.Statement, issuer domain.StatementIssuer, err error) {
 	message, err := jws.Parse(text)
 	if err != nil {
-		return statement, issuer, rejected("the software statement is malformed: %w", err)
+		return statement, issuer, rejected("the software statement is malformed: %v", err)
 	}
 	name, _, err := message.Payload.Text("iss")
 	if err != nil {
-		return statement, issuer, rejected("the software statement is malformed: %w", err)
+		return statement, issuer, rejected("the software statement is malformed: %v", err)
 	}
 	index := slices.IndexFunc(issuers, func(i domain.StatementIssuer) bool { return i.Issuer == name })
 	if index < 0 || name == "" {
@@ -179,7 +179,7 @@ func maxAge(issuer domain.StatementIssuer) time.Duration {
 
 // rejected returns the error for an invalid statement.
 func rejected(format string, args ...any) error {
-	return &application.StatementError{Message: fmt.Errorf(format, args...).Error()}
+	return &application.StatementError{Reason: application.StatementInvalid, Message: fmt.Sprintf(format, args...)}
 }
 
 var _ application.StatementVerifier = (*Verifier)(nil)

@@ -40,9 +40,9 @@ func outcome(err error) string {
 		return "accepted"
 	case !errors.As(err, &statement):
 		return "failed: " + err.Error()
-	case statement.Request:
+	case statement.Reason == application.StatementInvalidRequest:
 		return "request: " + statement.Message
-	case statement.Unapproved:
+	case statement.Reason == application.StatementUnapproved:
 		return "unapproved: " + statement.Message
 	default:
 		return "rejected: " + statement.Message

@@ -27,7 +27,7 @@ func (s timedStore) done(call string, began time.Time, err error) {
 	switch {
 	case err == nil, full, errors.Is(err, application.ErrNotFound), errors.Is(err, application.ErrConflict),
 		errors.Is(err, application.ErrAlreadyProcessed), errors.Is(err, application.ErrReplayed),
-		errors.Is(err, application.ErrTokenUsedUp), errors.Is(err, application.ErrSoftwareTaken),
+		errors.Is(err, application.ErrTokenEnded), errors.Is(err, application.ErrSoftwareTaken),
 		errors.Is(err, application.ErrCursor), errors.Is(err, context.Canceled):
 	default:
 		s.m.storeFailures.WithLabelValues(call).Inc()

@@ -113,13 +113,13 @@ func initialTokenIsRevoked(t *testing.T, store Registrations) {
 func endedTokens(t *testing.T, store Registrations) {
 	require.NoError(t, store.CreateInitialToken(t.Context(), tokenOf("token-1", 2), nil))
 	require.NoError(t, useToken(t, store, "token-1", "app-1", now))
-	require.ErrorIs(t, useToken(t, store, "token-1", "app-2", now.Add(time.Hour)), application.ErrTokenUsedUp, "it has expired")
+	require.ErrorIs(t, useToken(t, store, "token-1", "app-2", now.Add(time.Hour)), application.ErrTokenEnded, "it has expired")
 	require.NoError(t, useToken(t, store, "token-1", "app-2", now.Add(time.Hour-time.Microsecond)))
-	require.ErrorIs(t, useToken(t, store, "token-1", "app-3", now), application.ErrTokenUsedUp, "it is used up")
+	require.ErrorIs(t, useToken(t, store, "token-1", "app-3", now), application.ErrTokenEnded, "it is used up")
 	assert.Equal(t, 2, findToken(t, store, "token-1").Uses)
 	require.NoError(t, store.CreateInitialToken(t.Context(), tokenOf("token-2", 2), nil))
 	require.NoError(t, store.RevokeInitialToken(t.Context(), tenant, "token-2", now))
-	require.ErrorIs(t, useToken(t, store, "token-2", "app-3", now), application.ErrTokenUsedUp, "it was revoked")
+	require.ErrorIs(t, useToken(t, store, "token-2", "app-3", now), application.ErrTokenEnded, "it was revoked")
 	_, err := store.Find(t.Context(), tenant, "app-3")
 	require.ErrorIs(t, err, application.ErrNotFound)
 }
@@ -143,7 +143,7 @@ func concurrentTokenUses(t *testing.T, store Registrations) {
 	made := race(t, 32, func(i int) error {
 		return useToken(t, store, "token-1", domain.ClientID(fmt.Sprintf("app-%d", i)), now)
 	},
-		application.ErrTokenUsedUp)
+		application.ErrTokenEnded)
 	assert.Equal(t, 5, made)
 	assert.Equal(t, 5, findToken(t, store, "token-1").Uses)
 	assert.Len(t, list(t, store, application.Query{RegistrationToken: "token-1"}).Clients, 5)
@@ -155,7 +155,7 @@ func usesSurviveDeletion(t *testing.T, store Registrations) {
 	client, err := store.Find(t.Context(), tenant, "app-1")
 	require.NoError(t, err)
 	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionDelete, deleted(t, client, now))))
-	require.ErrorIs(t, useToken(t, store, "token-1", "app-2", now), application.ErrTokenUsedUp)
+	require.ErrorIs(t, useToken(t, store, "token-1", "app-2", now), application.ErrTokenEnded)
 }
 
 func registeredWith(t *testing.T, store Registrations) {

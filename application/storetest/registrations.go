@@ -38,7 +38,7 @@ func claimIsTaken(t *testing.T, store Registrations) {
 		claim application.RegistrationClaim
 		want  error
 	}{
-		"unknown token":        {application.RegistrationClaim{TokenID: "token-2", Statement: statementOf(2)}, application.ErrTokenUsedUp},
+		"unknown token":        {application.RegistrationClaim{TokenID: "token-2", Statement: statementOf(2)}, application.ErrTokenEnded},
 		"statement used":       {application.RegistrationClaim{TokenID: "token-1", Statement: statementOf(1)}, application.ErrReplayed},
 		"tenant is full":       {application.RegistrationClaim{TokenID: "token-1", Statement: statementOf(2), MaxClients: 1}, nil},
 		"token is full":        {application.RegistrationClaim{TokenID: "token-1", Statement: statementOf(2), MaxTokenClients: 1}, nil},
@@ -68,7 +68,7 @@ func claimIsTaken(t *testing.T, store Registrations) {
 	require.NoError(t, store.CommitRegistration(t.Context(), created(selfRegistered(t, "tenant_b", "app-1", "")),
 		application.RegistrationClaim{MaxClients: 1, Statement: statementOf(1)}, nil), "another tenant has its own limits and statements")
 	require.ErrorIs(t, store.CommitRegistration(t.Context(), created(selfRegistered(t, "tenant_b", "app-2", "token-1")),
-		application.RegistrationClaim{TokenID: "token-1"}, nil), application.ErrTokenUsedUp, "and its own tokens")
+		application.RegistrationClaim{TokenID: "token-1"}, nil), application.ErrTokenEnded, "and its own tokens")
 }
 
 func registrationOnce(t *testing.T, store Registrations) {
@@ -83,7 +83,7 @@ func registrationOnce(t *testing.T, store Registrations) {
 	again := selfRegistered(t, tenant, "app-2", "token-1")
 	require.ErrorIs(t, store.CommitRegistration(t.Context(), created(again), claim, new(attemptOf(again, "key"))), application.ErrAlreadyProcessed,
 		"a repeated request is recognized even though the token is used up")
-	require.ErrorIs(t, store.CommitRegistration(t.Context(), created(again), claim, new(attemptOf(again, "key-2"))), application.ErrTokenUsedUp)
+	require.ErrorIs(t, store.CommitRegistration(t.Context(), created(again), claim, new(attemptOf(again, "key-2"))), application.ErrTokenEnded)
 }
 
 // commitSelf registers a client without a token in a tenant with a limit.
