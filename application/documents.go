@@ -71,9 +71,7 @@ func (r *Registry) resolveDocument(ctx context.Context, tenant domain.TenantID, 
 	case !errors.Is(err, ErrNotFound):
 		return ResolvedDocument{}, err
 	}
-	fetched, outcome, err := request.judge(ctx, func(d domain.MetadataDocument) (*domain.Draft, error) {
-		return r.config.Book.RegisterDocument(tenant, d, request.policy), nil
-	})
+	fetched, outcome, err := request.check(ctx)
 	if err != nil {
 		return ResolvedDocument{}, err
 	}
@@ -145,46 +143,40 @@ func documentDenied(reason string) error {
 
 // fetch returns the document, or what was fetched a short while ago unless again is set.
 func (d documentRequest) fetch(ctx context.Context, again bool) (FetchedDocument, error) {
-	documents := d.registry.config.Registrations.Documents
-	if again {
-		return documents.RefetchClientDocument(ctx, d.tenant, d.url, d.policy.MaxBytes)
-	}
-	return documents.FetchClientDocument(ctx, d.tenant, d.url, d.policy.MaxBytes)
+	return d.registry.config.Registrations.Documents.FetchClientDocument(ctx, d.tenant, d.url, d.policy.MaxBytes, again)
 }
 
-// judge fetches the document and validates the draft of the client that it defines. If it
-// violates rules, the error is a [*DocumentError]; one that was fetched before is fetched
-// again first (§5.2: documents that are invalid must not be cached).
-func (d documentRequest) judge(
-	ctx context.Context, draftOf func(domain.MetadataDocument) (*domain.Draft, error),
-) (FetchedDocument, domain.Outcome, error) {
+// check fetches the document and checks the client that it defines. If it violates rules,
+// the error is a [*DocumentError]; one that was fetched before is fetched again first (§5.2:
+// documents that are invalid must not be cached).
+func (d documentRequest) check(ctx context.Context) (FetchedDocument, domain.Outcome, error) {
 	fetched, err := d.fetch(ctx, false)
 	if err != nil {
 		return FetchedDocument{}, domain.Outcome{}, err
 	}
-	outcome, err := d.judgeFetched(ctx, fetched, draftOf)
-	refused, isRefused := errors.AsType[*DocumentError](err)
-	if !isRefused || !fetched.Cached {
+	outcome, err := d.checkDraft(ctx, d.firstDraft(fetched))
+	rejection, isRejected := errors.AsType[*DocumentError](err)
+	if !isRejected || !fetched.Cached {
 		return fetched, outcome, err
 	}
 	switch fetched, err = d.fetch(ctx, true); {
 	case errors.Is(err, ErrTooManyRequests), errors.Is(err, ErrTooManyFetches):
-		return FetchedDocument{}, domain.Outcome{}, refused
+		return FetchedDocument{}, domain.Outcome{}, rejection
 	case err != nil:
 		return FetchedDocument{}, domain.Outcome{}, err
 	}
-	outcome, err = d.judgeFetched(ctx, fetched, draftOf)
+	outcome, err = d.checkDraft(ctx, d.firstDraft(fetched))
 	return fetched, outcome, err
 }
 
-// judgeFetched validates the draft of the client that a document defines.
-func (d documentRequest) judgeFetched(
-	ctx context.Context, fetched FetchedDocument, draftOf func(domain.MetadataDocument) (*domain.Draft, error),
-) (domain.Outcome, error) {
-	draft, err := draftOf(fetched.Document)
-	if err != nil {
-		return domain.Outcome{}, err
-	}
+// firstDraft returns the draft of the client of a document that was not approved before.
+func (d documentRequest) firstDraft(fetched FetchedDocument) *domain.Draft {
+	return d.registry.config.Book.RegisterDocument(d.tenant, fetched.Document, d.policy)
+}
+
+// checkDraft validates the draft of the client that a document defines. The error is a
+// [*DocumentError] if it violates rules.
+func (d documentRequest) checkDraft(ctx context.Context, draft *domain.Draft) (domain.Outcome, error) {
 	outcome, err := d.registry.decide(ctx, d.tenant, draft, d.registry.now())
 	switch {
 	case err != nil:
@@ -329,16 +321,17 @@ func (r *Registry) ApproveDocument(ctx context.Context, caller Caller, url domai
 	if err != nil {
 		return Revised{}, fmt.Errorf("approve a client ID metadata document: %w", err)
 	}
-	opts.Idempotency = nil // to approve the same digest again has no effect anyway
 	revised, err := request.approveFirst(ctx, caller, fetched, opts)
 	if !errors.Is(err, ErrConflict) {
 		return revised, err
 	}
 	return r.change(ctx, caller, url, domain.ActionApproveDocument, opts,
 		func(ctx context.Context, c domain.Client, _ time.Time) (domain.Outcome, error) {
-			return request.judgeFetched(ctx, fetched, func(d domain.MetadataDocument) (*domain.Draft, error) {
-				return r.config.Book.ReviseDocument(c, d, request.policy)
-			})
+			draft, err := r.config.Book.ReviseDocument(c, fetched.Document, request.policy)
+			if err != nil {
+				return domain.Outcome{}, err
+			}
+			return request.checkDraft(ctx, draft)
 		})
 }
 
@@ -366,15 +359,11 @@ func (d documentRequest) approveFirst(ctx context.Context, caller Caller, fetche
 		return Revised{}, ErrConflict
 	case !errors.Is(err, ErrNotFound):
 		return Revised{}, err
-	case opts.IfMatch != nil:
-		return Revised{}, ErrPreconditionFailed
 	}
 	if err := r.checkQuota(ctx, d.tenant); err != nil {
 		return Revised{}, err
 	}
-	outcome, err := d.judgeFetched(ctx, fetched, func(document domain.MetadataDocument) (*domain.Draft, error) {
-		return r.config.Book.RegisterDocument(d.tenant, document, d.policy), nil
-	})
+	outcome, err := d.checkDraft(ctx, d.firstDraft(fetched))
 	if err != nil {
 		return Revised{}, err
 	}

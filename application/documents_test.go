@@ -86,7 +86,7 @@ func (h *documentHost) serve(t *testing.T, members map[string]any) string {
 	h.text, h.status = string(text), http.StatusOK
 	h.mu.Unlock()
 	h.clock.advance(5 * time.Minute)
-	parsed, err := h.Registrations.Documents.ParseClientDocument(h.url, text)
+	parsed, err := jwks.NewResolver(jwks.Options{}).ParseClientDocument(h.url, text)
 	require.NoError(t, err)
 	return parsed.Digest
 }

@@ -156,15 +156,12 @@ type StatementVerifier interface {
 type ClientDocuments interface {
 	// FetchClientDocument reads the document at a URL for a tenant, or returns what it read
 	// a short while ago. It follows no redirect, and connects only to addresses that
-	// [domain.Policy] allows. Failures and bad documents are not remembered. The error is a
-	// [*DocumentError], [ErrTooManyFetches], [ErrTooManyRequests] or [ErrUnavailable].
-	FetchClientDocument(ctx context.Context, tenant domain.TenantID, url domain.ClientID, maxBytes int) (FetchedDocument, error)
-
-	// RefetchClientDocument is FetchClientDocument, but does not return what was read before.
-	RefetchClientDocument(ctx context.Context, tenant domain.TenantID, url domain.ClientID, maxBytes int) (FetchedDocument, error)
-
-	// ParseClientDocument reads the text of a document. The error is a [*DocumentError].
-	ParseClientDocument(url domain.ClientID, text []byte) (domain.MetadataDocument, error)
+	// [domain.Policy] allows. Failures and bad documents are not remembered. If again is set,
+	// it does not return what it read before. The error is a [*DocumentError],
+	// [ErrTooManyFetches], [ErrTooManyRequests] or [ErrUnavailable].
+	FetchClientDocument(
+		ctx context.Context, tenant domain.TenantID, url domain.ClientID, maxBytes int, again bool,
+	) (FetchedDocument, error)
 }
 
 // FetchedDocument is a client ID metadata document and when it was fetched.

@@ -76,16 +76,9 @@ func loopbackHosts() []string { return []string{"localhost", "127.0.0.1", "::1"}
 // and host, and as many for each document that names its URL as the client_id; the error is
 // then an [*application.RetryError].
 func (r *Resolver) FetchClientDocument(
-	ctx context.Context, tenant domain.TenantID, id domain.ClientID, maxBytes int,
+	ctx context.Context, tenant domain.TenantID, id domain.ClientID, maxBytes int, again bool,
 ) (application.FetchedDocument, error) {
-	return r.documents.fetch(ctx, tenant, id, maxBytes, false)
-}
-
-// RefetchClientDocument implements [application.ClientDocuments].
-func (r *Resolver) RefetchClientDocument(
-	ctx context.Context, tenant domain.TenantID, id domain.ClientID, maxBytes int,
-) (application.FetchedDocument, error) {
-	return r.documents.fetch(ctx, tenant, id, maxBytes, true)
+	return r.documents.fetch(ctx, tenant, id, maxBytes, again)
 }
 
 // fetch returns the document at a URL. Unless again is set, it may be a fresh one that was

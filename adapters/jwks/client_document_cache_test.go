@@ -81,7 +81,7 @@ func TestClientDocumentsAreReusedWhileTheyAreFresh(t *testing.T) {
 			host.serves("{}", cacheControl)
 			began := clock.now()
 			fetch := func() application.FetchedDocument {
-				fetched, err := resolver.FetchClientDocument(t.Context(), "a", host.url, 0)
+				fetched, err := resolver.FetchClientDocument(t.Context(), "a", host.url, 0, false)
 				require.NoError(t, err)
 				return fetched
 			}
@@ -96,7 +96,7 @@ func TestClientDocumentsAreReusedWhileTheyAreFresh(t *testing.T) {
 			assert.Equal(t, clock.now(), fetch().FetchedAt)
 			assert.EqualValues(t, 2, host.requests.Load())
 
-			_, err := resolver.RefetchClientDocument(t.Context(), "a", host.url, 0)
+			_, err := resolver.FetchClientDocument(t.Context(), "a", host.url, 0, true)
 			require.NoError(t, err)
 			assert.EqualValues(t, 3, host.requests.Load(), "a refetch does not return what was read before")
 		})
@@ -115,7 +115,7 @@ func TestBadClientDocumentsAreNotReused(t *testing.T) {
 	host.serves(`{"client_name":1}`, "max-age=3600")
 	assert.Equal(t, application.DocumentMalformed, documentFailure(t, resolver, string(host.url), 0).Reason)
 	host.serves(`{"client_name":"a"}`, "")
-	_, err := resolver.FetchClientDocument(t.Context(), "a", host.url, 0)
+	_, err := resolver.FetchClientDocument(t.Context(), "a", host.url, 0, false)
 	require.NoError(t, err)
 	clock.advance(5 * time.Minute)
 	host.now(failing)
@@ -129,31 +129,31 @@ func TestClientDocumentsAreFetchedTenTimesPerMinuteAndHost(t *testing.T) {
 	for i := range 10 {
 		assert.Equal(t, application.DocumentMalformed, documentFailure(t, resolver, string(host.url)+strconv.Itoa(i), 0).Reason)
 	}
-	_, err := resolver.FetchClientDocument(t.Context(), "b", host.url, 0)
+	_, err := resolver.FetchClientDocument(t.Context(), "b", host.url, 0, false)
 	require.ErrorIs(t, err, application.ErrTooManyRequests)
 	var retry *application.RetryError
 	require.ErrorAs(t, err, &retry)
 	assert.Equal(t, 6*time.Second, retry.After.Round(time.Millisecond))
 	assert.EqualValues(t, 10, host.requests.Load())
 
-	other, err := resolver.FetchClientDocument(t.Context(), "a", "https://none.test/a", 0)
+	other, err := resolver.FetchClientDocument(t.Context(), "a", "https://none.test/a", 0, false)
 	assert.Empty(t, other)
 	require.ErrorContains(t, err, "cannot be reached", "another host has a limit of its own")
 
 	clock.advance(6 * time.Second)
 	host.serves("{}", "")
-	_, err = resolver.FetchClientDocument(t.Context(), "a", host.url, 0)
+	_, err = resolver.FetchClientDocument(t.Context(), "a", host.url, 0, false)
 	require.NoError(t, err)
-	_, err = resolver.FetchClientDocument(t.Context(), "a", host.url, 0)
+	_, err = resolver.FetchClientDocument(t.Context(), "a", host.url, 0, false)
 	require.NoError(t, err, "what is known needs no fetch")
-	_, err = resolver.RefetchClientDocument(t.Context(), "a", host.url, 0)
+	_, err = resolver.FetchClientDocument(t.Context(), "a", host.url, 0, true)
 	require.ErrorIs(t, err, application.ErrTooManyRequests)
 	clock.advance(time.Hour)
 	for range 10 {
-		_, err = resolver.RefetchClientDocument(t.Context(), "a", host.url, 0)
+		_, err = resolver.FetchClientDocument(t.Context(), "a", host.url, 0, true)
 		require.NoError(t, err)
 	}
-	_, err = resolver.RefetchClientDocument(t.Context(), "a", host.url, 0)
+	_, err = resolver.FetchClientDocument(t.Context(), "a", host.url, 0, true)
 	require.ErrorIs(t, err, application.ErrTooManyRequests, "fetches that were not made do not accumulate")
 }
 
@@ -163,7 +163,7 @@ func TestOthersCannotUseUpTheFetchesOfAClient(t *testing.T) {
 	host, resolver, clock := newDocumentHost(t)
 	own := func(id domain.ClientID) { host.serves(`{"client_id":"`+string(id)+`"}`, "") }
 	own(host.url)
-	_, err := resolver.FetchClientDocument(t.Context(), "a", host.url, 0)
+	_, err := resolver.FetchClientDocument(t.Context(), "a", host.url, 0, false)
 	require.NoError(t, err)
 	clock.advance(5 * time.Minute)
 	host.serves("[]", "")
@@ -171,24 +171,24 @@ func TestOthersCannotUseUpTheFetchesOfAClient(t *testing.T) {
 		assert.Equal(t, application.DocumentMalformed, documentFailure(t, resolver, string(host.url)+strconv.Itoa(i), 0).Reason)
 	}
 	other := host.url + "other"
-	_, err = resolver.FetchClientDocument(t.Context(), "a", other, 0)
+	_, err = resolver.FetchClientDocument(t.Context(), "a", other, 0, false)
 	require.ErrorIs(t, err, application.ErrTooManyRequests)
 	own(host.url)
 	for range 10 {
-		_, err = resolver.RefetchClientDocument(t.Context(), "a", host.url, 0)
+		_, err = resolver.FetchClientDocument(t.Context(), "a", host.url, 0, true)
 		require.NoError(t, err, "the host has a document of a client at this URL")
 	}
-	_, err = resolver.RefetchClientDocument(t.Context(), "a", host.url, 0)
+	_, err = resolver.FetchClientDocument(t.Context(), "a", host.url, 0, true)
 	require.ErrorIs(t, err, application.ErrTooManyRequests, "the client has a limit of its own")
 
 	clock.advance(time.Hour)
-	_, err = resolver.FetchClientDocument(t.Context(), "a", other, 0) // which has the document of the first client
+	_, err = resolver.FetchClientDocument(t.Context(), "a", other, 0, false) // which has the document of the first client
 	require.NoError(t, err)
 	for range 9 {
-		_, err = resolver.RefetchClientDocument(t.Context(), "a", other, 0)
+		_, err = resolver.FetchClientDocument(t.Context(), "a", other, 0, true)
 		require.NoError(t, err)
 	}
-	_, err = resolver.FetchClientDocument(t.Context(), "a", other+"2", 0)
+	_, err = resolver.FetchClientDocument(t.Context(), "a", other+"2", 0, false)
 	require.ErrorIs(t, err, application.ErrTooManyRequests, "a host that responds with anything is not that of every URL")
 }
 
@@ -214,7 +214,7 @@ func TestChangesOfClientDocumentsAreNoticed(t *testing.T) {
 		{`{"client_name":"b"}`, minute(8), []string{"jwks_uri"}, true},
 	} {
 		host.serves(step.text, "max-age=0")
-		fetched, err := resolver.FetchClientDocument(t.Context(), "a", host.url, 0)
+		fetched, err := resolver.FetchClientDocument(t.Context(), "a", host.url, 0, false)
 		require.NoError(t, err)
 		assert.Equal(t, step.changedAt, fetched.ChangedAt, i)
 		assert.Equal(t, step.changed, fetched.Changed, i)
@@ -224,7 +224,7 @@ func TestChangesOfClientDocumentsAreNoticed(t *testing.T) {
 	host.serves("[]", "")
 	assert.Equal(t, application.DocumentMalformed, documentFailure(t, resolver, string(host.url), 0).Reason)
 	host.serves(`{"client_name":"b","software_id":"s"}`, "")
-	fetched, err := resolver.FetchClientDocument(t.Context(), "a", host.url, 0)
+	fetched, err := resolver.FetchClientDocument(t.Context(), "a", host.url, 0, false)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"software_id"}, fetched.Changed, "a bad document is not one to compare with")
 }
@@ -240,7 +240,7 @@ func TestConcurrentFetchesOfOneClientDocumentShareARequest(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 20 {
 		group.Go(func() {
-			fetched, err := resolver.FetchClientDocument(context.Background(), domain.TenantID(strconv.Itoa(i)), host.url, 0)
+			fetched, err := resolver.FetchClientDocument(context.Background(), domain.TenantID(strconv.Itoa(i)), host.url, 0, false)
 			assert.NoError(t, err) //nolint:testifylint // not the goroutine of the test
 			assert.Equal(t, "a", fetched.Document.Metadata.Values().Name)
 		})
@@ -248,7 +248,7 @@ func TestConcurrentFetchesOfOneClientDocumentShareARequest(t *testing.T) {
 	<-entered
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := resolver.FetchClientDocument(ended, "x", host.url, 0)
+	_, err := resolver.FetchClientDocument(ended, "x", host.url, 0, false)
 	require.ErrorIs(t, err, application.ErrUnavailable)
 	close(release)
 	group.Wait()

@@ -14,15 +14,14 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/metadata/self"
-	"github.com/clientele-oauth/clientele/adapters/internal/strictjson"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// ParseClientDocument implements [application.ClientDocuments]: it reads one JSON object,
-// strictly, see [Parse]. Members that are no client metadata, or that only administrators
-// may set, are ignored. A member with a value of another type or beyond the bounds of
-// openapi.yaml makes the document malformed.
+// ParseClientDocument reads one JSON object, strictly, see [Parse]. Members that are no
+// client metadata, or that only administrators may set, are ignored. A member with a value
+// of another type or beyond the bounds of openapi.yaml makes the document malformed. The
+// error is an [*application.DocumentError].
 func (r *Resolver) ParseClientDocument(id domain.ClientID, text []byte) (domain.MetadataDocument, error) {
 	document, _, err := r.documents.parse(id, text)
 	return document, err
@@ -52,7 +51,7 @@ func (d *documents) parse(id domain.ClientID, text []byte) (domain.MetadataDocum
 	return domain.MetadataDocument{
 		URL: id, ClientID: request.ClientID, Metadata: request.Metadata, Secrets: request.Secrets,
 		Digest: "sha-256:" + hex.EncodeToString(digest[:]),
-	}, digestMembers(text), nil
+	}, digestMembers(request.Members), nil
 }
 
 func documentMalformed(reason string) error {
@@ -63,20 +62,16 @@ func documentMalformed(reason string) error {
 // metadata, by name.
 type memberDigests map[string][sha256.Size]byte
 
-// digestMembers returns the digests of the members of a text that was read before. Values
-// that differ only in their form have one digest (RFC 8785).
-func digestMembers(text []byte) memberDigests {
-	members, err := strictjson.Object(text)
-	if err != nil { // the text was read before
-		return nil
-	}
+// digestMembers returns the digests of the members of a document. Values that differ only
+// in their form have one digest (RFC 8785).
+func digestMembers(members map[string]jsontext.Value) memberDigests {
 	digests := memberDigests{}
 	for f := range domain.SelfFields().All() {
 		value, given := members[f.Metadata()]
 		if !given || value.Kind() == jsontext.KindNull {
 			continue
 		}
-		if value.Canonicalize() == nil {
+		if value = value.Clone(); value.Canonicalize() == nil {
 			digests[f.Metadata()] = sha256.Sum256(value)
 		}
 	}

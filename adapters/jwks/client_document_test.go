@@ -36,7 +36,7 @@ func sendJSON(w http.ResponseWriter, text string) {
 // documentFailure fetches a document that is not usable.
 func documentFailure(t *testing.T, resolver *jwks.Resolver, url string, maxBytes int) *application.DocumentError {
 	t.Helper()
-	_, err := resolver.FetchClientDocument(t.Context(), "a", domain.ClientID(url), maxBytes)
+	_, err := resolver.FetchClientDocument(t.Context(), "a", domain.ClientID(url), maxBytes, false)
 	var failure *application.DocumentError
 	require.ErrorAs(t, err, &failure)
 	return failure
@@ -197,7 +197,7 @@ func TestClientDocumentsAreRead(t *testing.T) {
 	digest := sha256.Sum256([]byte(document))
 	for _, path := range []string{"/", "/x"} {
 		url := domain.ClientID("https://keys.test:" + host.port + path)
-		fetched, err := resolver.FetchClientDocument(t.Context(), "a", url, 0)
+		fetched, err := resolver.FetchClientDocument(t.Context(), "a", url, 0, false)
 		require.NoError(t, err)
 		got := fetched.Document
 		assert.Equal(t, domain.MetadataDocument{
@@ -231,7 +231,7 @@ func TestClientDocumentsHaveALimitedSize(t *testing.T) {
 	}{
 		{5120, 0, true}, {5121, 0, false}, {5121, 6000, true}, {100, 99, false}, {100, 100, true}, {65536, 65536, true}, {65537, 1 << 20, false},
 	} {
-		_, err := resolver.FetchClientDocument(t.Context(), "a", domain.ClientID("https://keys.test:"+host.port+"/"+strconv.Itoa(tt.size)), tt.maxBytes)
+		_, err := resolver.FetchClientDocument(t.Context(), "a", domain.ClientID("https://keys.test:"+host.port+"/"+strconv.Itoa(tt.size)), tt.maxBytes, false)
 		if tt.fits {
 			require.NoError(t, err, tt)
 		} else {
@@ -254,7 +254,7 @@ func TestClientDocumentsShareTheLimitsOfKeys(t *testing.T) {
 		go func() { _, _, _ = resolver.Fetch(t.Context(), "a", uri+strings.Repeat("x", i)) }()
 		<-accepted
 	}
-	_, err := resolver.FetchClientDocument(t.Context(), "a", domain.ClientID(uri), 0)
+	_, err := resolver.FetchClientDocument(t.Context(), "a", domain.ClientID(uri), 0, false)
 	require.ErrorIs(t, err, application.ErrTooManyFetches)
 }
 
@@ -272,22 +272,22 @@ func TestUnknownClientDocumentsLeavePlacesToOtherFetches(t *testing.T) {
 	})
 	known := domain.ClientID("https://keys.test:" + host.port + "/client")
 	resolver := jwks.NewResolver(options)
-	_, err := resolver.FetchClientDocument(t.Context(), "a", known, 0)
+	_, err := resolver.FetchClientDocument(t.Context(), "a", known, 0, false)
 	require.NoError(t, err)
 	clock.advance(time.Hour)
 	for i := range 10 {
 		name := "slow" + strconv.Itoa(i) + ".test"
 		network.names.set(name, "127.0.0.2")
 		go func() {
-			_, _ = resolver.FetchClientDocument(t.Context(), "a", domain.ClientID("https://"+name+":"+hanging+"/"), 0)
+			_, _ = resolver.FetchClientDocument(t.Context(), "a", domain.ClientID("https://"+name+":"+hanging+"/"), 0, false)
 		}()
 		<-accepted
 	}
-	_, err = resolver.FetchClientDocument(t.Context(), "a", known+"2", 0)
+	_, err = resolver.FetchClientDocument(t.Context(), "a", known+"2", 0, false)
 	require.ErrorIs(t, err, application.ErrTooManyFetches, "an unknown document")
-	_, err = resolver.FetchClientDocument(t.Context(), "b", known+"2", 0)
+	_, err = resolver.FetchClientDocument(t.Context(), "b", known+"2", 0, false)
 	require.NoError(t, err, "of another tenant")
-	_, err = resolver.FetchClientDocument(t.Context(), "a", known, 0)
+	_, err = resolver.FetchClientDocument(t.Context(), "a", known, 0, false)
 	require.NoError(t, err, "a known document")
 	_, _, err = resolver.Fetch(t.Context(), "a", string(known))
 	require.NoError(t, err, "keys")
@@ -341,7 +341,7 @@ func TestClientDocumentsAtLoopbackHostsAreForDevelopment(t *testing.T) {
 
 	options.Policy.Loopback = true
 	for _, url := range local {
-		_, err := jwks.NewResolver(options).FetchClientDocument(t.Context(), "a", domain.ClientID(url), 0)
+		_, err := jwks.NewResolver(options).FetchClientDocument(t.Context(), "a", domain.ClientID(url), 0, false)
 		require.NoError(t, err, url)
 	}
 	assert.EqualValues(t, 2, requests.Load())

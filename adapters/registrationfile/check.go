@@ -19,13 +19,19 @@ import (
 // of a tenant, without a registry and without a network.
 type Checker struct {
 	inspector *application.Inspector
-	documents application.ClientDocuments
+	documents DocumentParser
 	requests  *self.Reader
 }
 
-// NewChecker returns a checker. It only parses documents, and fetches none. The error
-// reports an invalid openapi.yaml.
-func NewChecker(inspector *application.Inspector, documents application.ClientDocuments) (*Checker, error) {
+// DocumentParser reads the text of client ID metadata documents.
+type DocumentParser interface {
+	// ParseClientDocument reads the text of the document at a URL. The error is an
+	// [*application.DocumentError].
+	ParseClientDocument(url domain.ClientID, text []byte) (domain.MetadataDocument, error)
+}
+
+// NewChecker returns a checker. The error reports an invalid openapi.yaml.
+func NewChecker(inspector *application.Inspector, documents DocumentParser) (*Checker, error) {
 	requests, err := self.NewReader()
 	return &Checker{inspector, documents, requests}, err
 }

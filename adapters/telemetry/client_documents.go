@@ -17,29 +17,19 @@ func (m *Metrics) CountDocuments(next application.ClientDocuments) application.C
 		"Fetches of client ID metadata documents, by result: fetched, cached, unreachable, malformed, limited (the host was asked too often) or unavailable (too many fetches were in progress).",
 		"result")
 	m.registry.MustRegister(fetches)
-	return countedDocuments{fetches: fetches, ClientDocuments: next}
+	return countedDocuments{fetches: fetches, next: next}
 }
 
 type countedDocuments struct {
 	fetches *prometheus.CounterVec
-	application.ClientDocuments
+	next    application.ClientDocuments
 }
 
 // FetchClientDocument implements [application.ClientDocuments].
 func (d countedDocuments) FetchClientDocument(
-	ctx context.Context, tenant domain.TenantID, url domain.ClientID, maxBytes int,
+	ctx context.Context, tenant domain.TenantID, url domain.ClientID, maxBytes int, again bool,
 ) (application.FetchedDocument, error) {
-	return d.count(d.ClientDocuments.FetchClientDocument(ctx, tenant, url, maxBytes))
-}
-
-// RefetchClientDocument implements [application.ClientDocuments].
-func (d countedDocuments) RefetchClientDocument(
-	ctx context.Context, tenant domain.TenantID, url domain.ClientID, maxBytes int,
-) (application.FetchedDocument, error) {
-	return d.count(d.ClientDocuments.RefetchClientDocument(ctx, tenant, url, maxBytes))
-}
-
-func (d countedDocuments) count(fetched application.FetchedDocument, err error) (application.FetchedDocument, error) {
+	fetched, err := d.next.FetchClientDocument(ctx, tenant, url, maxBytes, again)
 	failure, unusable := errors.AsType[*application.DocumentError](err)
 	result := "unavailable"
 	switch {

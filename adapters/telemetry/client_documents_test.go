@@ -15,17 +15,14 @@ import (
 
 // fixedDocuments always has one result.
 type fixedDocuments struct {
-	application.ClientDocuments
 	cached bool
 	err    error
 }
 
-func (d fixedDocuments) FetchClientDocument(context.Context, domain.TenantID, domain.ClientID, int) (application.FetchedDocument, error) {
-	return application.FetchedDocument{Cached: d.cached}, d.err
-}
-
-func (d fixedDocuments) RefetchClientDocument(context.Context, domain.TenantID, domain.ClientID, int) (application.FetchedDocument, error) {
-	return application.FetchedDocument{}, d.err
+func (d fixedDocuments) FetchClientDocument(
+	_ context.Context, _ domain.TenantID, _ domain.ClientID, _ int, again bool,
+) (application.FetchedDocument, error) {
+	return application.FetchedDocument{Cached: d.cached && !again}, d.err
 }
 
 func TestFetchesOfDocumentsAreCounted(t *testing.T) {
@@ -39,11 +36,11 @@ func TestFetchesOfDocumentsAreCounted(t *testing.T) {
 	} {
 		metrics := telemetry.NewMetrics("1.2.3")
 		counted := metrics.CountDocuments(source)
-		fetched, err := counted.FetchClientDocument(t.Context(), "a", "https://a.example/c", 0)
+		fetched, err := counted.FetchClientDocument(t.Context(), "a", "https://a.example/c", 0, false)
 		assert.Equal(t, source.cached, fetched.Cached)
 		require.ErrorIs(t, err, source.err, "the result is passed on")
 		assert.Contains(t, scrape(metrics), `clientele_document_fetches_total{result="`+result+`"} 1`)
-		_, _ = counted.RefetchClientDocument(t.Context(), "a", "https://a.example/c", 0)
+		_, _ = counted.FetchClientDocument(t.Context(), "a", "https://a.example/c", 0, true)
 		if !source.cached {
 			assert.Contains(t, scrape(metrics), `clientele_document_fetches_total{result="`+result+`"} 2`)
 		}

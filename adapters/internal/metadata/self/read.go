@@ -31,6 +31,8 @@ type Request struct {
 	Forbidden []string
 	// Secrets lists the members that a client ID metadata document must not have, sorted.
 	Secrets []string
+	// Members are all members of the object, as they were given.
+	Members map[string]jsontext.Value
 }
 
 // Reader reads client metadata. It is safe for concurrent use.
@@ -86,6 +88,7 @@ func (r *Reader) ReadMembers(members map[string]jsontext.Value) (Request, domain
 	}
 	request.Forbidden = givenOf(members, issuedAt, secretExpiresAt, managementToken, managementURI)
 	request.Secrets = givenOf(members, clientSecret, secretExpiresAt)
+	request.Members = members
 	var findings domain.Findings
 	request.Metadata, findings = r.change(members)
 	return request, findings
