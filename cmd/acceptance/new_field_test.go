@@ -43,8 +43,8 @@ func TestANewFieldAppearsEverywhere(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(copied, name), text, 0o600))
 	}
 	replace(t, filepath.Join(copied, "domain/settings.go"), "\tLogoURL ", "\tSlogan        string\n\tLogoURL ")
-	replace(t, filepath.Join(copied, "domain/field.go"),
-		"\tFieldLogoURL\n", "\tFieldSlogan\n\tFieldLogoURL\n",
+	replace(t, filepath.Join(copied, "domain/field.go"), "\tFieldLogoURL\n", "\tFieldSlogan\n\tFieldLogoURL\n")
+	replace(t, filepath.Join(copied, "domain/field_table.go"),
 		"\tFieldLogoURL: {", "\tFieldSlogan: {name: \"slogan\", about: \"a few words\", at: func(s *Settings) Value { return (*Text)(&s.Slogan) }},\n\tFieldLogoURL: {")
 	const logo = "        logo_url:\n"
 	replace(t, filepath.Join(copied, "api/openapi.gen.yaml"), logo, "        slogan: {type: string, maxLength: 100}\n"+logo)
