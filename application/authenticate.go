@@ -328,34 +328,34 @@ func keysUndecided(keys domain.Keys, set domain.KeySet) error {
 	}
 }
 
-// How many records of used assertions are deleted at once, and how often in one call.
+// How many records of uses are deleted at once, and how often in one call.
 const (
-	assertionBatch   = 1000
-	assertionBatches = 100
+	usesBatch   = 1000
+	usesBatches = 100
 )
 
-// ForgetAssertions deletes the records of used assertions and software statements that have
+// DeleteExpiredUses deletes the records of used assertions and software statements that have
 // expired, in batches, so that no statement of the store takes long. It should be called
 // every minute; each process may do so.
-func (r *Registry) ForgetAssertions(ctx context.Context) error {
-	if err := r.forget(ctx, r.config.Store.DeleteAssertionUses); err != nil {
+func (r *Registry) DeleteExpiredUses(ctx context.Context) error {
+	if err := r.deleteExpired(ctx, r.config.Store.DeleteAssertionUses); err != nil {
 		return fmt.Errorf("delete records of used assertions: %w", err)
 	}
 	if !r.config.Registrations.on() {
 		return nil
 	}
-	if err := r.forget(ctx, r.config.Registrations.Store.DeleteStatementUses); err != nil {
+	if err := r.deleteExpired(ctx, r.config.Registrations.Store.DeleteStatementUses); err != nil {
 		return fmt.Errorf("delete records of used software statements: %w", err)
 	}
 	return nil
 }
 
-// forget deletes expired records in batches.
-func (r *Registry) forget(ctx context.Context, deleteExpired func(ctx context.Context, expired time.Time, limit int) (int, error)) error {
+// deleteExpired deletes expired records in batches.
+func (r *Registry) deleteExpired(ctx context.Context, from func(ctx context.Context, expired time.Time, limit int) (int, error)) error {
 	now := r.now()
-	for range assertionBatches {
-		deleted, err := deleteExpired(ctx, now, assertionBatch)
-		if err != nil || deleted < assertionBatch {
+	for range usesBatches {
+		deleted, err := from(ctx, now, usesBatch)
+		if err != nil || deleted < usesBatch {
 			return err
 		}
 	}

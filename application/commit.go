@@ -153,7 +153,7 @@ func (o Options) record(caller Caller, c domain.Client) *IdempotencyRecord {
 		ClientID: c.Identity().ClientID, Revision: c.Revision(),
 	}
 	if secrets := c.Secrets(); len(secrets) > 0 { // requests that can be repeated create the newest secret
-		attempt.SecretID = secrets[len(secrets)-1].ID
+		attempt.CreatedID = secrets[len(secrets)-1].ID
 	}
 	return attempt
 }

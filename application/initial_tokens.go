@@ -126,7 +126,7 @@ func (r *Registry) createInitialToken(
 	var record *IdempotencyRecord
 	if opts.Idempotency != nil {
 		record = &IdempotencyRecord{
-			Subject: caller.Subject, Key: opts.Idempotency.Key, Fingerprint: opts.Idempotency.Fingerprint, At: now, SecretID: id,
+			Subject: caller.Subject, Key: opts.Idempotency.Key, Fingerprint: opts.Idempotency.Fingerprint, At: now, CreatedID: id,
 		}
 	}
 	return IssuedInitialToken{InitialToken: kept, Value: value}, r.config.Registrations.Store.CreateInitialToken(ctx, kept, record)
@@ -138,7 +138,7 @@ func (r *Registry) earlierInitialToken(ctx context.Context, caller Caller, opts 
 	if err != nil {
 		return IssuedInitialToken{}, err
 	}
-	token, err := r.config.Registrations.Store.FindInitialToken(ctx, caller.Tenant, attempt.SecretID)
+	token, err := r.config.Registrations.Store.FindInitialToken(ctx, caller.Tenant, attempt.CreatedID)
 	return IssuedInitialToken{InitialToken: token, Repeated: true}, err
 }
 

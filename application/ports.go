@@ -275,7 +275,8 @@ type IdempotencyRecord struct {
 	// The result.
 	ClientID domain.ClientID
 	Revision domain.RevisionNumber
-	SecretID string
+	// CreatedID is the id of the secret or the initial access token that the request created.
+	CreatedID string
 }
 
 // IdempotencyRetention is the time for which a repeated request is recognised.

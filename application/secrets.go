@@ -154,9 +154,9 @@ func (r *Registry) earlierSecret(ctx context.Context, caller Caller, opts Option
 	if err != nil {
 		return IssuedSecret{}, err
 	}
-	issued := IssuedSecret{Client: client, Repeated: true, Secret: domain.Secret{ID: attempt.SecretID, CreatedAt: attempt.At}}
+	issued := IssuedSecret{Client: client, Repeated: true, Secret: domain.Secret{ID: attempt.CreatedID, CreatedAt: attempt.At}}
 	for _, s := range client.Secrets() {
-		if s.ID == attempt.SecretID {
+		if s.ID == attempt.CreatedID {
 			issued.Secret = s
 		}
 	}

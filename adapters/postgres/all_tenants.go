@@ -38,12 +38,12 @@ func (s *Store) ListAll(ctx context.Context, after application.ClientKey, limit 
 		newest, tenant, id *string
 		revision           *int64
 		doc, secrets       []byte
-		registered         []byte
+		registration       []byte
 	)
 	var statements pgx.Batch
 	statements.Queue(inOrder)
 	statements.Queue(listAll+strconv.Itoa(rows)+`)`, string(after.TenantID), string(after.ClientID)).Query(func(found pgx.Rows) error {
-		_, err := pgx.ForEachRow(found, []any{&newest, &tenant, &id, &revision, &doc, &secrets, &registered}, func() error {
+		_, err := pgx.ForEachRow(found, []any{&newest, &tenant, &id, &revision, &doc, &secrets, &registration}, func() error {
 			if newest != nil {
 				page.Changes = application.Cursor(*newest)
 				return nil
@@ -54,7 +54,7 @@ func (s *Store) ListAll(ctx context.Context, after application.ClientKey, limit 
 			}
 			client, err := document.Row{
 				TenantID: domain.TenantID(*tenant), ClientID: domain.ClientID(*id), Revision: domain.RevisionNumber(*revision),
-				Document: doc, Secrets: secrets, Registration: registered,
+				Document: doc, Secrets: secrets, Registration: registration,
 			}.Decode()
 			if unreadable, ok := errors.AsType[*application.UnreadableError](err); ok {
 				page.Unreadable = append(page.Unreadable, unreadable)

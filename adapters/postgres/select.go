@@ -268,12 +268,12 @@ func (s *Store) listBy(
 		id           *string
 		revision     *int64
 		doc, secrets []byte
-		registered   []byte
+		registration []byte
 	)
 	var statements pgx.Batch
 	statements.Queue(l.settings)
 	statements.Queue(l.statement, l.args...).Query(func(rows pgx.Rows) error {
-		_, err := pgx.ForEachRow(rows, []any{&newest, &total, &gaveUp, &id, &revision, &doc, &secrets, &registered}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{&newest, &total, &gaveUp, &id, &revision, &doc, &secrets, &registration}, func() error {
 			if newest != nil {
 				page.Changes = application.Cursor(*newest)
 				complete = !*gaveUp
@@ -287,7 +287,7 @@ func (s *Store) listBy(
 				return nil
 			}
 			client, err := document.Row{
-				TenantID: tenant, ClientID: domain.ClientID(*id), Revision: domain.RevisionNumber(*revision), Document: doc, Secrets: secrets, Registration: registered,
+				TenantID: tenant, ClientID: domain.ClientID(*id), Revision: domain.RevisionNumber(*revision), Document: doc, Secrets: secrets, Registration: registration,
 			}.Decode()
 			if unreadable, ok := errors.AsType[*application.UnreadableError](err); ok {
 				page.Unreadable = append(page.Unreadable, unreadable)

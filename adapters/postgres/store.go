@@ -233,7 +233,7 @@ func keepRecord(ctx context.Context, tx pgx.Tx, tenant domain.TenantID, a *appli
 		return err
 	}
 	tag, err := tx.Exec(ctx, keep, string(tenant), a.Subject, a.Key, a.Fingerprint[:], a.At,
-		string(a.ClientID), int64(a.Revision), a.SecretID, a.At.Add(-application.IdempotencyRetention))
+		string(a.ClientID), int64(a.Revision), a.CreatedID, a.At.Add(-application.IdempotencyRetention))
 	return took(tag, err, application.ErrAlreadyProcessed)
 }
 
@@ -253,7 +253,7 @@ func (s *Store) FindIdempotencyRecord(ctx context.Context, tenant domain.TenantI
 	a := application.IdempotencyRecord{Subject: subject, Key: key}
 	var fingerprint []byte
 	err := s.pool.QueryRow(ctx, query, string(tenant), subject, key).
-		Scan(&fingerprint, &a.At, &a.ClientID, &a.Revision, &a.SecretID)
+		Scan(&fingerprint, &a.At, &a.ClientID, &a.Revision, &a.CreatedID)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return application.IdempotencyRecord{}, application.ErrNotFound

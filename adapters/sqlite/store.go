@@ -195,7 +195,7 @@ func keepRecord(ctx context.Context, tx *sql.Tx, tenant domain.TenantID, a *appl
 		return err
 	}
 	result, err := tx.ExecContext(ctx, keep, string(tenant), a.Subject, a.Key, a.Fingerprint[:],
-		timeText(a.At), string(a.ClientID), int64(a.Revision), a.SecretID, timeText(a.At.Add(-application.IdempotencyRetention)))
+		timeText(a.At), string(a.ClientID), int64(a.Revision), a.CreatedID, timeText(a.At.Add(-application.IdempotencyRetention)))
 	return took(result, err, application.ErrAlreadyProcessed)
 }
 
@@ -311,7 +311,7 @@ func (s *Store) FindIdempotencyRecord(ctx context.Context, tenant domain.TenantI
 	var fingerprint []byte
 	var at string
 	err := s.reader.QueryRowContext(ctx, query, string(tenant), subject, key).
-		Scan(&fingerprint, &at, &a.ClientID, &a.Revision, &a.SecretID)
+		Scan(&fingerprint, &at, &a.ClientID, &a.Revision, &a.CreatedID)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return application.IdempotencyRecord{}, application.ErrNotFound

@@ -16,7 +16,7 @@ import (
 func attemptOf(c domain.Client, key string) application.IdempotencyRecord {
 	return application.IdempotencyRecord{
 		Subject: "alice", Key: key, Fingerprint: [32]byte{1, 2, 3}, At: now,
-		ClientID: c.Identity().ClientID, Revision: c.Revision(), SecretID: "secret_1",
+		ClientID: c.Identity().ClientID, Revision: c.Revision(), CreatedID: "secret_1",
 	}
 }
 

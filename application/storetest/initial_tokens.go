@@ -84,7 +84,7 @@ func initialTokensArePaged(t *testing.T, store Registrations) {
 }
 
 func initialTokenOnce(t *testing.T, store Registrations) {
-	attempt := application.IdempotencyRecord{Subject: "alice", Key: "key", At: now, SecretID: "token-1"}
+	attempt := application.IdempotencyRecord{Subject: "alice", Key: "key", At: now, CreatedID: "token-1"}
 	require.NoError(t, store.CreateInitialToken(t.Context(), tokenOf("token-1", 1), &attempt))
 	kept, err := store.FindIdempotencyRecord(t.Context(), tenant, "alice", "key")
 	require.NoError(t, err)

@@ -388,7 +388,7 @@ func flushSecretUses(ctx context.Context, registry *application.Registry, log *s
 // function that it returns stops this.
 func forgetAssertions(ctx context.Context, registry *application.Registry, log *slog.Logger) (end func()) {
 	return repeat(ctx, forgetEvery, func(ctx context.Context) {
-		if err := registry.ForgetAssertions(ctx); err != nil {
+		if err := registry.DeleteExpiredUses(ctx); err != nil {
 			log.WarnContext(ctx, "expired records of used client assertions were not deleted yet", "error", err)
 		}
 	})

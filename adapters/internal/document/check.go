@@ -80,7 +80,7 @@ func CheckIdempotencyRecord(a application.IdempotencyRecord) error {
 	c.text("subject", a.Subject)
 	c.text("key", a.Key)
 	c.text("client_id", string(a.ClientID))
-	c.text("secret_id", a.SecretID)
+	c.text("secret_id", a.CreatedID)
 	return c.err
 }
 

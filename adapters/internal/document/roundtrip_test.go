@@ -308,7 +308,7 @@ func TestUnstorableRevisionsAndIdempotencyRecords(t *testing.T) {
 	}
 	for name, a := range map[string]application.IdempotencyRecord{
 		"time": {At: far}, "key": {At: at, Key: "\xff"}, "subject": {At: at, Subject: "\xff"},
-		"client": {At: at, ClientID: "\xff"}, "secret": {At: at, SecretID: "\xff"},
+		"client": {At: at, ClientID: "\xff"}, "secret": {At: at, CreatedID: "\xff"},
 	} {
 		require.ErrorIs(t, document.CheckIdempotencyRecord(a), application.ErrUnstorable, name)
 	}
