@@ -56,7 +56,7 @@ func (r *Registry) CreateInitialToken(
 	if token.MaxUses == 0 {
 		token.MaxUses = 1
 	}
-	if findings := slices.Concat(token.outOfBounds(), of.beyond(token.Policy), r.written(token.Policy)); findings.HasViolations() {
+	if findings := slices.Concat(token.outOfBounds(), r.policyFindings(of, token.Policy)); findings.HasViolations() {
 		return IssuedInitialToken{}, &InvalidError{Findings: findings}
 	}
 	issued, err := r.createInitialToken(ctx, caller, token, opts)
@@ -82,9 +82,10 @@ func (t TenantRegistration) beyond(by domain.RegistrationPolicy) domain.Findings
 	return policy.Beyond(by)
 }
 
-// written returns the violations of what the policy writes to every client.
-func (r *Registry) written(p domain.RegistrationPolicy) domain.Findings {
-	findings := r.config.Book.CheckWritten(p)
+// policyFindings returns the violations of the policy of a token: what allows more than the
+// tenant does, and what no client could be registered with.
+func (r *Registry) policyFindings(of TenantRegistration, policy domain.RegistrationPolicy) domain.Findings {
+	findings := slices.Concat(of.beyond(policy), r.config.Book.CheckWritten(policy))
 	for i := range findings {
 		findings[i].Pointer = "/policy" + findings[i].Pointer
 	}

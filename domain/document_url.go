@@ -11,15 +11,13 @@ func (id ClientID) IsDocumentURL() bool { return isMetadataDocumentID(id) }
 // loopback address.
 func (p Policy) CheckDocumentURL(id ClientID) Findings {
 	u := parseURI(string(id))
-	var r report
+	var findings Findings
 	add := func(rule, message string) {
-		row := registrationRule(rule)
-		r.rule = &row
-		r.add(row.Level, clientIDPointer, "", "%s", message)
+		findings = append(findings, RegistrationFinding(rule, clientIDPointer, message))
 	}
 	if fault := documentURLFault(id, &u, p.Loopback); fault != "" {
 		add(ruleDocumentURL, fault)
-		return r.findings
+		return findings
 	}
 	if strings.Contains(u.raw, "?") {
 		add(ruleDocumentQuery, "the URL has a query; publish the document at a URL without one")
@@ -27,7 +25,7 @@ func (p Policy) CheckDocumentURL(id ClientID) Findings {
 	if u.path == "/" {
 		add(ruleDocumentRoot, "the path is /, so the URL names a whole site; publish the document at a path of its own")
 	}
-	return r.findings
+	return findings
 }
 
 // documentURLFault returns why the URL cannot identify a client, "" if it can.

@@ -41,8 +41,7 @@ func (in *intake) reject(rule string, pointer, format string, args ...any) {
 }
 
 func (in *intake) find(id string, level Level, pointer, subject, format string, args ...any) {
-	rule := registrationRule(id)
-	in.report.rule = &rule
+	in.report.rule = registrationRule(id)
 	in.report.add(level, pointer, subject, format, args...)
 }
 

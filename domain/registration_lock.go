@@ -48,8 +48,7 @@ func (d *Draft) administer() {
 	switch {
 	case r == nil || own.IsEmpty():
 	case r.Via == ViaDocument:
-		rule := registrationRule(ruleDocumentManaged)
-		found := report{rule: &rule}
+		found := reportOf(ruleDocumentManaged)
 		for f := range own.All() {
 			found.on(f, "the client ID metadata document of the client sets this; change the document, or settings that are not in it")
 		}

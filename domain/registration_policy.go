@@ -12,6 +12,11 @@ const (
 	RedirectPrivateUse RedirectKind = "private-use"
 )
 
+// RedirectKinds lists the kinds of redirect URIs.
+func RedirectKinds() []RedirectKind {
+	return []RedirectKind{RedirectHTTPS, RedirectLoopback, RedirectPrivateUse}
+}
+
 // LinkHosts is the policy for the hosts of links: logo, home page, terms and privacy
 // policy (RFC 7591 §5).
 type LinkHosts string
@@ -23,6 +28,9 @@ const (
 	LinkHostsOff     LinkHosts = "off"
 )
 
+// LinkHostsModes lists the policies for the hosts of links, the strictest one first.
+func LinkHostsModes() []LinkHosts { return []LinkHosts{LinkHostsRequire, LinkHostsWarn, LinkHostsOff} }
+
 // StatementMode is whether registrations have a software statement.
 type StatementMode string
 
@@ -32,6 +40,11 @@ const (
 	StatementOptional StatementMode = "optional"
 	StatementNone     StatementMode = "none"
 )
+
+// StatementModes lists the modes, the strictest one first.
+func StatementModes() []StatementMode {
+	return []StatementMode{StatementRequired, StatementOptional, StatementNone}
+}
 
 // Accepts reports whether registrations may have a software statement. One that is sent in
 // spite of it is rejected, not ignored.

@@ -2,9 +2,7 @@ package domain
 
 import (
 	"cmp"
-	"maps"
 	"slices"
-	"time"
 )
 
 // defaultMaxClients limits the clients of a tenant that registered themselves, unless its
@@ -22,7 +20,7 @@ func (p RegistrationPolicy) WithDefaults() RegistrationPolicy {
 	p.Grants = only(orDefault(p.Grants, grants), GrantType.registrable)
 	methods := []AuthMethod{AuthNone, AuthSecretBasic, AuthSecretPost, AuthPrivateKeyJWT}
 	p.AuthMethods = only(orDefault(p.AuthMethods, methods), AuthMethod.registrable)
-	p.RedirectKinds = orDefault(p.RedirectKinds, redirectKinds())
+	p.RedirectKinds = orDefault(p.RedirectKinds, RedirectKinds())
 	if p.Open {
 		p.Grants = common(grants, p.Grants)
 		p.AuthMethods = common([]AuthMethod{AuthNone, AuthPrivateKeyJWT}, p.AuthMethods)
@@ -43,107 +41,29 @@ func (g GrantType) registrable() bool { return g.known() }
 // themselves.
 func (m AuthMethod) registrable() bool { return m.known() && m != AuthSecretJWT }
 
-func redirectKinds() []RedirectKind {
-	return []RedirectKind{RedirectHTTPS, RedirectLoopback, RedirectPrivateUse}
-}
-
 // Narrow returns the policy of which a client must meet both p and by. It is never wider
 // than p: lists are intersected, flags are true if they are in either, and the stricter of
-// two limits applies. What p writes to clients has precedence. Open and CORS are those of
-// p. The result is with defaults.
+// two limits applies. What p writes to clients has precedence. Open, CORS and UnusedTTL are
+// those of p. The result is with defaults.
 func (p RegistrationPolicy) Narrow(by RegistrationPolicy) RegistrationPolicy {
-	n := p.WithDefaults()
-	n.RedirectHosts = commonHosts(n.RedirectHosts, by.RedirectHosts)
-	n.RedirectKinds = common(n.RedirectKinds, by.RedirectKinds)
-	n.Grants = common(n.Grants, by.Grants)
-	n.ResponseTypes = commonResponseTypes(n.ResponseTypes, by.ResponseTypes)
-	n.AuthMethods = common(n.AuthMethods, by.AuthMethods)
-	n.Scopes = common(n.Scopes, by.Scopes)
-	n.DefaultScopes = orDefault(by.DefaultScopes, n.DefaultScopes)
-	if n.Scopes != nil && n.DefaultScopes != nil {
-		n.DefaultScopes = common(n.Scopes, n.DefaultScopes)
+	p = p.WithDefaults()
+	for _, key := range policyKeys() {
+		key.narrow(&p, &by)
 	}
-	n.AuthorizationDetailsTypes = common(n.AuthorizationDetailsTypes, by.AuthorizationDetailsTypes)
-	n.Resources = common(n.Resources, by.Resources)
-	n.Issuers = common(n.Issuers, by.Issuers)
-	return n.force(by).limit(by)
-}
-
-// force returns the policy with what by forces and writes.
-func (p RegistrationPolicy) force(by RegistrationPolicy) RegistrationPolicy {
-	if by.Profile.strengthens(p.Profile) {
-		p.Profile = by.Profile
-	}
-	p.RequirePKCE = p.RequirePKCE || by.RequirePKCE
-	p.PAR = p.PAR || by.PAR
-	p.DPoP = p.DPoP || by.DPoP
-	p.MTLS = p.MTLS || by.MTLS
-	p.SignedRequests = p.SignedRequests || by.SignedRequests
-	p.Unmanaged = p.Unmanaged || by.Unmanaged
-	p.RotateOnUpdate = p.RotateOnUpdate || by.RotateOnUpdate
-	if by.InitialStatus == StatusSuspended {
-		p.InitialStatus = StatusSuspended
-	}
-	p.Labels = labelsOfBoth(p.Labels, by.Labels)
-	p.Owner = cmp.Or(p.Owner, by.Owner)
 	return p
 }
 
-// labelsOfBoth returns the labels of p, and those of by whose names p does not have, as many
-// as a client can have: without the last names of by if there are more.
-func labelsOfBoth(p, by map[string]string) map[string]string {
-	if len(by) == 0 {
-		return p
-	}
-	labels := make(map[string]string, len(p)+len(by))
-	maps.Copy(labels, p)
-	for _, name := range slices.Sorted(maps.Keys(by)) {
-		if _, has := labels[name]; !has && len(labels) < MaxLabels {
-			labels[name] = by[name]
+// Beyond returns a violation for each key of by that allows more than p. An initial access
+// token can only narrow the policy of its tenant. The pointers are "/" and the key.
+func (p RegistrationPolicy) Beyond(by RegistrationPolicy) Findings {
+	p = p.WithDefaults()
+	var findings Findings
+	for _, key := range policyKeys() {
+		if message := key.beyond(&p, &by); message != "" {
+			findings = append(findings, RegistrationFinding(RuleRegistrationPolicy, "/"+key.name, message))
 		}
 	}
-	return labels
-}
-
-// limit returns the policy with the stricter limits of both.
-func (p RegistrationPolicy) limit(by RegistrationPolicy) RegistrationPolicy {
-	p.AccessTokenLifetime = lower(p.AccessTokenLifetime, by.AccessTokenLifetime)
-	p.IDTokenLifetime = lower(p.IDTokenLifetime, by.IDTokenLifetime)
-	p.RefreshTokenLifetime = lower(p.RefreshTokenLifetime, by.RefreshTokenLifetime)
-	p.LinkHosts = stricter(linkHostsModes(), p.LinkHosts, by.LinkHosts)
-	if p.Statement.Accepts() || by.Statement == StatementRequired { // optional accepts what none does not
-		p.Statement = stricter(statementModes(), p.Statement, by.Statement)
-	}
-	p.MaxClients = lower(p.MaxClients, by.MaxClients)
-	p.SecretTTL = lower(p.SecretTTL, by.SecretTTL)
-	p.UnusedTTL = lower(p.UnusedTTL, by.UnusedTTL)
-	return p
-}
-
-// linkHostsModes lists the modes, the strictest one first.
-func linkHostsModes() []LinkHosts { return []LinkHosts{LinkHostsRequire, LinkHostsWarn, LinkHostsOff} }
-
-// statementModes lists the modes, the strictest one first.
-func statementModes() []StatementMode {
-	return []StatementMode{StatementRequired, StatementOptional, StatementNone}
-}
-
-// stricter returns the mode that comes first in the list. A mode that is not in the list
-// counts as not given.
-func stricter[S ~string](modes []S, a, b S) S {
-	i, k := slices.Index(modes, a), slices.Index(modes, b)
-	if k >= 0 && (i < 0 || k < i) {
-		return b
-	}
-	return a
-}
-
-// lower returns the lower of two limits; 0 means none.
-func lower[N int | int64 | time.Duration](a, b N) N {
-	if b > 0 && (a == 0 || b < a) {
-		return b
-	}
-	return a
+	return findings
 }
 
 // orDefault returns the list, or the default if it is not given.

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -42,7 +43,7 @@ func TestNarrow(t *testing.T) {
 		{"a list that is not given does not narrow", p{Scopes: []Scope{"a"}}, p{}, func(n p) any { return n.Scopes }, []Scope{"a"}, ""},
 		{"a default is a ceiling", p{}, p{Grants: []GrantType{GrantClientCredentials}}, func(n p) any { return n.Grants }, []GrantType{}, "grants"},
 		{"methods", p{}, p{AuthMethods: []AuthMethod{AuthPrivateKeyJWT, AuthTLS, AuthNone}}, func(n p) any { return n.AuthMethods }, []AuthMethod{AuthPrivateKeyJWT, AuthNone}, "auth_methods"},
-		{"kinds", p{RedirectKinds: []RedirectKind{RedirectHTTPS}}, p{RedirectKinds: redirectKinds()}, func(n p) any { return n.RedirectKinds }, []RedirectKind{RedirectHTTPS}, "redirect_kinds"},
+		{"kinds", p{RedirectKinds: []RedirectKind{RedirectHTTPS}}, p{RedirectKinds: RedirectKinds()}, func(n p) any { return n.RedirectKinds }, []RedirectKind{RedirectHTTPS}, "redirect_kinds"},
 		{"response types", p{ResponseTypes: []ResponseType{"code id_token"}}, p{ResponseTypes: []ResponseType{"id_token code", "code"}}, func(n p) any { return n.ResponseTypes }, []ResponseType{"id_token code"}, "response_types"},
 		{"resources", p{Resources: []string{"a"}}, p{Resources: []string{"b"}}, func(n p) any { return n.Resources }, []string{}, "resources"},
 		{"details", p{AuthorizationDetailsTypes: []string{"a"}}, p{AuthorizationDetailsTypes: []string{"a", "b"}}, func(n p) any { return n.AuthorizationDetailsTypes }, []string{"a"}, "authorization_details_types"},
@@ -91,6 +92,28 @@ func TestNarrow(t *testing.T) {
 	}
 }
 
+func TestEveryFieldNarrows(t *testing.T) {
+	tenants := []string{"Open", "UnusedTTL", "CORS"} // only the policy of a tenant has them
+	strict := map[reflect.Type]any{
+		reflect.TypeFor[bool](): true, reflect.TypeFor[string](): "a", reflect.TypeFor[int](): 1, reflect.TypeFor[int64](): int64(1),
+		reflect.TypeFor[time.Duration](): time.Second, reflect.TypeFor[map[string]string](): map[string]string{"a": "1"},
+		reflect.TypeFor[Profile](): ProfileFAPI2Security, reflect.TypeFor[Status](): StatusSuspended,
+		reflect.TypeFor[LinkHosts](): LinkHostsRequire, reflect.TypeFor[StatementMode](): StatementRequired,
+	}
+	for field := range reflect.TypeFor[RegistrationPolicy]().Fields() {
+		var by RegistrationPolicy
+		value := reflect.ValueOf(&by).Elem().FieldByIndex(field.Index)
+		if field.Type.Kind() == reflect.Slice {
+			value.Set(reflect.MakeSlice(field.Type, 0, 0))
+		} else {
+			value.Set(reflect.ValueOf(strict[field.Type]))
+		}
+		narrowed := reflect.ValueOf(RegistrationPolicy{}.Narrow(by)).FieldByIndex(field.Index)
+		assert.Equal(t, !slices.Contains(tenants, field.Name), reflect.DeepEqual(value.Interface(), narrowed.Interface()),
+			"%s: each field has a key in policyKeys", field.Name)
+	}
+}
+
 // manyLabels returns as many labels as a client can have: a00, a01 and so on.
 func manyLabels() map[string]string {
 	labels := map[string]string{}
@@ -104,7 +127,7 @@ func manyLabels() map[string]string {
 func keysOf(findings Findings) string {
 	var keys []string
 	for _, f := range findings {
-		keys = append(keys, strings.TrimPrefix(f.Pointer, "/policy/"))
+		keys = append(keys, strings.TrimPrefix(f.Pointer, "/"))
 	}
 	return strings.Join(keys, " ")
 }
@@ -124,7 +147,7 @@ func drawPolicy(t *rapid.T, name string) RegistrationPolicy {
 	return RegistrationPolicy{
 		Open:          flag("open"),
 		RedirectHosts: drawList(t, name+" hosts", "app.example.com", "*.example.com", "*.eu.example.com", "a.eu.example.com", "other.example", "127.0.0.1"),
-		RedirectKinds: drawList(t, name+" kinds", redirectKinds()...),
+		RedirectKinds: drawList(t, name+" kinds", RedirectKinds()...),
 		Grants:        drawList(t, name+" grants", GrantTypes()...),
 		ResponseTypes: drawList(t, name+" response types", ResponseType("code"), "code id_token", "id_token"),
 		AuthMethods:   drawList(t, name+" methods", AuthMethods()...),
@@ -133,8 +156,8 @@ func drawPolicy(t *rapid.T, name string) RegistrationPolicy {
 		Profile:                   rapid.SampledFrom([]Profile{ProfileNone, ProfileNone, ProfileFAPI1Baseline, ProfileFAPI1Advanced, ProfileFAPI2Security, ProfileFAPI2MessageSigning}).Draw(t, name+" profile"),
 		RequirePKCE:               flag("pkce"), PAR: flag("par"), DPoP: flag("dpop"), MTLS: flag("mtls"), SignedRequests: flag("signed"),
 		InitialStatus:       rapid.SampledFrom([]Status{"", StatusActive, StatusSuspended}).Draw(t, name+" status"),
-		LinkHosts:           rapid.SampledFrom(append(linkHostsModes(), "")).Draw(t, name+" links"),
-		Statement:           rapid.SampledFrom(append(statementModes(), "")).Draw(t, name+" statement"),
+		LinkHosts:           rapid.SampledFrom(append(LinkHostsModes(), "")).Draw(t, name+" links"),
+		Statement:           rapid.SampledFrom(append(StatementModes(), "")).Draw(t, name+" statement"),
 		Owner:               rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, name+" owner"),
 		Labels:              rapid.SampledFrom([]map[string]string{nil, {"example.com/x": "1"}, {"example.com/x": "2", "example.com/y": "1"}}).Draw(t, name+" labels"),
 		AccessTokenLifetime: 60 * limit("lifetime"), MaxClients: int(limit("clients")), SecretTTL: time.Duration(limit("secrets")),
@@ -151,7 +174,7 @@ func within(t *rapid.T, narrowed, p RegistrationPolicy) {
 		allows := func(p RegistrationPolicy) bool { return p.RedirectHosts == nil || anyMatches(p.RedirectHosts, host) }
 		assert.False(t, allows(narrowed) && !allows(p), host)
 	}
-	for _, k := range redirectKinds() {
+	for _, k := range RedirectKinds() {
 		assert.False(t, has(narrowed.RedirectKinds, k) && !has(p.RedirectKinds, k), string(k))
 	}
 	for _, g := range append(GrantTypes(), "urn:example:grant") {

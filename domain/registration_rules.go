@@ -1,6 +1,9 @@
 package domain
 
-import "slices"
+import (
+	"slices"
+	"sync"
+)
 
 // The ids of the rules about registrations from outside.
 const (
@@ -60,10 +63,29 @@ func RegistrationRules() []Rule {
 // [RegistrationRules].
 func PublishedRules() []Rule { return slices.Concat(Rules(), RegistrationRules()) }
 
+// registrationRules has the rules by their ids.
+//nolint:gochecknoglobals // built once, and nothing writes to it
+var registrationRules = sync.OnceValue(func() map[string]*Rule {
+	byID := map[string]*Rule{}
+	for _, rule := range RegistrationRules() {
+		byID[rule.ID] = &rule
+	}
+	return byID
+})
+
 // registrationRule returns the rule with the id, which exists.
-func registrationRule(id string) Rule {
-	rules := RegistrationRules()
-	return rules[slices.IndexFunc(rules, func(r Rule) bool { return r.ID == id })]
+func registrationRule(id string) *Rule { return registrationRules()[id] }
+
+// reportOf returns a report of the registration rule with the id.
+func reportOf(id string) *report { return &report{rule: registrationRule(id)} }
+
+// RegistrationFinding returns a finding of the rule of [RegistrationRules] with that id,
+// which must exist: it has the level and the source of the rule, and is not about one
+// particular key.
+func RegistrationFinding(id, pointer, message string) Finding {
+	r := reportOf(id)
+	r.add(r.rule.Level, pointer, "", "%s", message)
+	return r.findings[0]
 }
 
 func selfRegistrationRules() []Rule {

@@ -18,7 +18,7 @@ func TestTheRulesOnRegistrationsFromOutsideAreNamed(t *testing.T) {
 		assert.NotEmpty(t, r.Subject, r.ID)
 		assert.NotZero(t, r.Level, r.ID)
 		assert.Len(t, r.AppliesTo(), len(Profiles())+1, r.ID)
-		assert.Equal(t, r, registrationRule(r.ID))
+		assert.Equal(t, r, *registrationRule(r.ID))
 	}
 }
 

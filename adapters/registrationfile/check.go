@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/adapters/internal/metadata/self"
@@ -167,7 +166,7 @@ func ParseTokenPolicy(file string, text []byte, tenant domain.RegistrationPolicy
 	policy, breaches := registrationpolicy.Read(object, registrationpolicy.InToken, "")
 	if len(breaches) == 0 {
 		for _, finding := range tenant.Beyond(policy) {
-			breaches = append(breaches, contract.Breach{Pointer: strings.TrimPrefix(finding.Pointer, "/policy"), Message: finding.Message})
+			breaches = append(breaches, contract.Breach{Pointer: finding.Pointer, Message: finding.Message})
 		}
 	}
 	return policy, located(file, root, breaches)

@@ -3,7 +3,6 @@ package registrationfile
 import (
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/adapters/internal/jsonvalue"
@@ -23,7 +22,7 @@ func (r *reader) documents(pointer string, value any, tenant domain.Registration
 		p.Mode, _ = jsonvalue.Choice(&r.Reader, pointer+"/mode", mode, documentModes()...)
 	}
 	if origin, given := object["redirect_origin"]; given {
-		p.RedirectOrigin, _ = jsonvalue.Choice(&r.Reader, pointer+"/redirect_origin", origin, registrationpolicy.LinkHosts()...)
+		p.RedirectOrigin, _ = jsonvalue.Choice(&r.Reader, pointer+"/redirect_origin", origin, domain.LinkHostsModes()...)
 	}
 	if approval, given := object["approval"]; given {
 		chosen, _ := jsonvalue.Choice(&r.Reader, pointer+"/approval", approval, "none", "required")
@@ -103,7 +102,7 @@ func (r *reader) hostPolicy(pointer string, value any, tenant domain.Registratio
 	}
 	policy := r.policy(pointer, object, registrationpolicy.InDocuments)
 	for _, finding := range tenant.Beyond(policy) {
-		r.Add(strings.TrimSuffix(pointer, "/policy")+finding.Pointer, finding.Message)
+		r.Add(pointer+finding.Pointer, finding.Message)
 	}
 	return &policy
 }

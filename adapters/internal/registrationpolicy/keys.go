@@ -42,7 +42,7 @@ func keys() []key {
 	return []key{
 		flag("open", onlyTenants, true, func(p *policy) *bool { return &p.Open }),
 		list("redirect_hosts", everywhere, HostFault, func(p *policy) *[]string { return &p.RedirectHosts }),
-		list("redirect_kinds", everywhere, jsonvalue.OneOf(redirectKinds()...), func(p *policy) *[]domain.RedirectKind { return &p.RedirectKinds }),
+		list("redirect_kinds", everywhere, jsonvalue.OneOf(domain.RedirectKinds()...), func(p *policy) *[]domain.RedirectKind { return &p.RedirectKinds }),
 		list("grants", everywhere, grantFault, func(p *policy) *[]domain.GrantType { return &p.Grants }),
 		list("response_types", everywhere, responseTypeFault, func(p *policy) *[]domain.ResponseType { return &p.ResponseTypes }),
 		list("auth_methods", everywhere, jsonvalue.OneOf(domain.AuthMethods()...), func(p *policy) *[]domain.AuthMethod { return &p.AuthMethods }),
@@ -62,8 +62,8 @@ func keys() []key {
 		number("access_token_lifetime", everywhere, maxLifetime, func(p *policy) *int64 { return &p.AccessTokenLifetime }).writing(domain.FieldAccessTokenLifetime),
 		number("id_token_lifetime", everywhere, maxLifetime, func(p *policy) *int64 { return &p.IDTokenLifetime }).writing(domain.FieldIDTokenLifetime),
 		number("refresh_token_lifetime", everywhere, maxLifetime, func(p *policy) *int64 { return &p.RefreshTokenLifetime }).writing(domain.FieldRefreshTokenLifetime),
-		choice("link_hosts", everywhere, LinkHosts(), func(p *policy) *domain.LinkHosts { return &p.LinkHosts }),
-		choice("statement", registrations, statementModes(), func(p *policy) *domain.StatementMode { return &p.Statement }),
+		choice("link_hosts", everywhere, domain.LinkHostsModes(), func(p *policy) *domain.LinkHosts { return &p.LinkHosts }),
+		choice("statement", registrations, domain.StatementModes(), func(p *policy) *domain.StatementMode { return &p.Statement }),
 		list("issuers", InToken|Stored, jsonvalue.TextFault, func(p *policy) *[]string { return &p.Issuers }),
 		number("max_clients", registrations, MaxClients, func(p *policy) *int { return &p.MaxClients }),
 		duration("secret_ttl", registrations, func(p *policy) *time.Duration { return &p.SecretTTL }),
@@ -78,24 +78,11 @@ func keys() []key {
 // token-lifetime allows at most this for any token.
 const maxLifetime = 5 * 365 * 24 * 60 * 60
 
-func redirectKinds() []domain.RedirectKind {
-	return []domain.RedirectKind{domain.RedirectHTTPS, domain.RedirectLoopback, domain.RedirectPrivateUse}
-}
-
 func profiles() []domain.Profile {
 	return slices.Concat([]domain.Profile{contract.NoProfile, domain.ProfileFAPI1, domain.ProfileFAPI2}, domain.Profiles())
 }
 
 func statuses() []domain.Status { return []domain.Status{domain.StatusActive, domain.StatusSuspended} }
-
-// LinkHosts lists the values of the key link_hosts, the strictest one first.
-func LinkHosts() []domain.LinkHosts {
-	return []domain.LinkHosts{domain.LinkHostsRequire, domain.LinkHostsWarn, domain.LinkHostsOff}
-}
-
-func statementModes() []domain.StatementMode {
-	return []domain.StatementMode{domain.StatementRequired, domain.StatementOptional, domain.StatementNone}
-}
 
 // flag is a key with a boolean. The field is true if the key has the value set.
 func flag(name string, places Place, set bool, field func(*policy) *bool) key {
