@@ -239,10 +239,8 @@ func (d documentRequest) unavailable(stored domain.Client, reason string) Resolv
 	return ResolvedDocument{
 		Client: stored, Digest: document.Digest, Approved: true, Pending: document.Pending,
 		FetchedAt: document.ApprovedAt, FreshUntil: d.registry.now().Add(approvedFresh),
-		Warnings: domain.Findings{{
-			Rule: domain.RuleDocumentUnavailable, Level: domain.Warning, Source: "own", KeyIndex: domain.NoKey,
-			Message: "the document cannot be used at the moment, and the approved configuration stays in force: " + reason,
-		}},
+		Warnings: domain.Findings{domain.RegistrationFinding(domain.RuleDocumentUnavailable, "",
+			"the document cannot be used at the moment, and the approved configuration stays in force: "+reason)},
 	}
 }
 
@@ -342,10 +340,8 @@ func (d documentRequest) fetchDigest(ctx context.Context, digest string) (Fetche
 		fetched, err = d.fetch(ctx, true)
 	}
 	if err == nil && fetched.Document.Digest != digest {
-		err = &InvalidError{Findings: domain.Findings{{
-			Rule: domain.RuleDocumentDigest, Level: domain.Violation, Pointer: "/digest", Source: "own", KeyIndex: domain.NoKey,
-			Message: "the document at the URL has another digest; examine it again and approve " + fetched.Document.Digest,
-		}}}
+		err = &InvalidError{Findings: domain.Findings{domain.RegistrationFinding(domain.RuleDocumentDigest, "/digest",
+			"the document at the URL has another digest; examine it again and approve "+fetched.Document.Digest)}}
 	}
 	return fetched, err
 }

@@ -202,7 +202,7 @@ func (u *selfUpdate) decide(ctx context.Context, c domain.Client, now time.Time)
 func (r *Registry) checkPresented(ctx context.Context, c *domain.Client, id domain.ClientID, request SelfRequest) (domain.Findings, error) {
 	findings := slices.Clone(request.Findings)
 	if request.ClientID != id {
-		findings = append(findings, repeatedViolation(domain.RuleClientIDRepeated, "/client_id",
+		findings = append(findings, domain.RegistrationFinding(domain.RuleClientIDRepeated, "/client_id",
 			"client_id must be the identifier of the client in the path"))
 	}
 	if request.Secret == nil {
@@ -213,16 +213,10 @@ func (r *Registry) checkPresented(ctx context.Context, c *domain.Client, id doma
 		return nil, err
 	}
 	if !verified.Valid {
-		findings = append(findings, repeatedViolation(domain.RuleSecretRepeated, "/client_secret",
+		findings = append(findings, domain.RegistrationFinding(domain.RuleSecretRepeated, "/client_secret",
 			"client_secret must be a secret of the client that is valid; omit it, because an update cannot choose one"))
 	}
 	return findings, nil
-}
-
-func repeatedViolation(rule, pointer, message string) domain.Finding {
-	return domain.Finding{
-		Rule: rule, Level: domain.Violation, Pointer: pointer, Message: message, Source: "RFC 7592 §2.2", KeyIndex: domain.NoKey,
-	}
 }
 
 // DeleteSelf deletes a client at its own request (RFC 7592 §2.3). The errors are those of

@@ -12,9 +12,7 @@ import (
 // policy, and without what that replaces in place of a rejection: the client does not
 // learn of it. [Draft.Decide] approves the document at its time.
 func (b *Rulebook) RegisterDocument(tenant TenantID, d MetadataDocument, p DocumentPolicy) *Draft {
-	draft := b.registerDocument(tenant, d, p, ServerMetadata{})
-	draft.knowing = func(server ServerMetadata) *Draft { return b.registerDocument(tenant, d, p, server) }
-	return draft
+	return draftBy(func(server ServerMetadata) *Draft { return b.registerDocument(tenant, d, p, server) })
 }
 
 func (b *Rulebook) registerDocument(tenant TenantID, d MetadataDocument, p DocumentPolicy, server ServerMetadata) *Draft {
@@ -40,9 +38,7 @@ func (b *Rulebook) ReviseDocument(c Client, d MetadataDocument, p DocumentPolicy
 	case !c.isDocument():
 		return nil, ErrNoDocumentClient
 	}
-	draft := b.reviseDocument(c, d, p, ServerMetadata{})
-	draft.knowing = func(server ServerMetadata) *Draft { return b.reviseDocument(c, d, p, server) }
-	return draft, nil
+	return draftBy(func(server ServerMetadata) *Draft { return b.reviseDocument(c, d, p, server) }), nil
 }
 
 func (b *Rulebook) reviseDocument(c Client, d MetadataDocument, p DocumentPolicy, server ServerMetadata) *Draft {
@@ -186,11 +182,7 @@ func (in *intake) checkDocumentURIs(id ClientID, origin LinkHosts) {
 		in.reject(ruleDocumentURIs, FieldRedirectURIs.pointer(), "the document has no redirect_uris, which its grant types need")
 	}
 	own := parseURI(string(id))
-	if origin != LinkHostsOff {
-		level := Warning
-		if origin == LinkHostsRequire {
-			level = Violation
-		}
+	if level, checked := origin.level(); checked {
 		for i := range uris {
 			if uris[i].policyHost() != own.canonicalHost() {
 				in.find(ruleDocumentOrigin, level, FieldRedirectURIs.element(i), uris[i].raw, "the host is not %s, that of the client_id; users should see both", own.canonicalHost())

@@ -26,6 +26,14 @@ type Draft struct {
 	knowing func(ServerMetadata) *Draft
 }
 
+// draftBy returns the draft that build makes, as for an unknown authorization server, and
+// keeps build for [Draft.Decide].
+func draftBy(build func(ServerMetadata) *Draft) *Draft {
+	d := build(ServerMetadata{})
+	d.knowing = build
+	return d
+}
+
 type draftKind uint8
 
 const (

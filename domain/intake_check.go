@@ -46,12 +46,9 @@ func (in *intake) eachURI(fields []Field, check func(u *uri, f Field, pointer st
 // which may imitate another client. A client without redirect URIs is shown to no user.
 func (in *intake) checkLinks() {
 	uris := parseURIs(in.settings.RedirectURIs)
-	if in.policy.LinkHosts == LinkHostsOff || len(uris) == 0 {
+	level, checked := in.policy.LinkHosts.level()
+	if !checked || len(uris) == 0 {
 		return
-	}
-	level := Warning
-	if in.policy.LinkHosts == LinkHostsRequire {
-		level = Violation
 	}
 	in.eachURI(links(), func(u *uri, f Field, pointer string) {
 		same := func(r uri) bool { return r.policyHost() == u.policyHost() }

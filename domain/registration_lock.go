@@ -33,14 +33,9 @@ func (s FieldSet) intersect(other FieldSet) FieldSet {
 	return s
 }
 
-// isDynamic reports whether the client registered itself, so that it may undo what an
-// administrator changes, unless it is locked.
-func (r *Registration) isDynamic() bool {
-	return r != nil && r.Via != "" && r.Via != ViaAdmin && r.Via != ViaDocument
-}
-
 // administer completes a draft of an administrator's change of a client that registered
-// itself: the fields of the client's half that changed are locked. The half of a client
+// itself: the fields of the client's half that changed are locked, which the client might
+// otherwise change back. The half of a client
 // that a client ID metadata document defines cannot be changed.
 func (d *Draft) administer() {
 	own := d.changed.intersect(SelfFields())
@@ -53,7 +48,7 @@ func (d *Draft) administer() {
 			found.on(f, "the client ID metadata document of the client sets this; change the document, or settings that are not in it")
 		}
 		d.extra = append(d.extra, found.findings...)
-	case r.isDynamic():
+	case r.SelfRegistered():
 		locked := d.before.registration(r.Policy)
 		locked.Locks = r.Locks.Union(own.withGroups())
 		if own.Has(FieldName) {

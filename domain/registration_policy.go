@@ -31,6 +31,15 @@ const (
 // LinkHostsModes lists the policies for the hosts of links, the strictest one first.
 func LinkHostsModes() []LinkHosts { return []LinkHosts{LinkHostsRequire, LinkHostsWarn, LinkHostsOff} }
 
+// level returns the level of a finding about the host of a link; ok is false if there is
+// none.
+func (l LinkHosts) level() (level Level, ok bool) {
+	if l == LinkHostsRequire {
+		return Violation, true
+	}
+	return Warning, l != LinkHostsOff
+}
+
 // StatementMode is whether registrations have a software statement.
 type StatementMode string
 

@@ -64,6 +64,7 @@ func RegistrationRules() []Rule {
 func PublishedRules() []Rule { return slices.Concat(Rules(), RegistrationRules()) }
 
 // registrationRules has the rules by their ids.
+//
 //nolint:gochecknoglobals // built once, and nothing writes to it
 var registrationRules = sync.OnceValue(func() map[string]*Rule {
 	byID := map[string]*Rule{}

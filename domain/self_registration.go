@@ -23,9 +23,7 @@ type SelfRegistration struct {
 // (§3.2.1: the server "MAY reject or replace" values). Redirect URIs are never replaced.
 // The client gets a [Registration], in which the policy is pinned.
 func (b *Rulebook) RegisterSelf(id Identity, r SelfRegistration) *Draft {
-	d := b.registerSelf(id, r, ServerMetadata{})
-	d.knowing = func(server ServerMetadata) *Draft { return b.registerSelf(id, r, server) }
-	return d
+	return draftBy(func(server ServerMetadata) *Draft { return b.registerSelf(id, r, server) })
 }
 
 func (b *Rulebook) registerSelf(id Identity, r SelfRegistration, server ServerMetadata) *Draft {
@@ -77,9 +75,7 @@ func (b *Rulebook) ReviseSelf(c Client, metadata Change, statement *Statement) (
 	case c.isDocument():
 		return nil, ErrDocumentClient
 	}
-	d := b.reviseSelf(c, metadata, statement, ServerMetadata{})
-	d.knowing = func(server ServerMetadata) *Draft { return b.reviseSelf(c, metadata, statement, server) }
-	return d, nil
+	return draftBy(func(server ServerMetadata) *Draft { return b.reviseSelf(c, metadata, statement, server) }), nil
 }
 
 func (b *Rulebook) reviseSelf(c Client, metadata Change, statement *Statement, server ServerMetadata) *Draft {

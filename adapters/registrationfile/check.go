@@ -130,7 +130,7 @@ func checked(text []byte, client *domain.Client, findings domain.Findings) Check
 
 // fromPolicy returns a violation of the policy as a whole.
 func fromPolicy(message string) domain.Finding {
-	return domain.Finding{Rule: domain.RuleRegistrationPolicy, Source: "own", Level: domain.Violation, Message: message, KeyIndex: domain.NoKey}
+	return domain.RegistrationFinding(domain.RuleRegistrationPolicy, "", message)
 }
 
 // unreadable returns a violation for a text that cannot be read.

@@ -41,10 +41,7 @@ func (s *server) UpdateRegistration(ctx context.Context, r api.UpdateRegistratio
 	x := requestStateOf(ctx)
 	request := x.selfRequest(x.options(nil, r.Params.IfMatch, nil, nil))
 	for _, name := range x.registration.request.Forbidden {
-		request.Findings = append(request.Findings, domain.Finding{
-			Rule: domain.RuleForbiddenMember, Level: domain.Violation, Pointer: "/" + name, KeyIndex: domain.NoKey,
-			Message: name + " must not be in an update", Source: "RFC 7592 §2.2",
-		})
+		request.Findings = append(request.Findings, domain.RegistrationFinding(domain.RuleForbiddenMember, "/"+name, name+" must not be in an update"))
 	}
 	registered, err := s.registry.ReviseSelf(ctx, x.registration.clientID, request)
 	if err != nil {

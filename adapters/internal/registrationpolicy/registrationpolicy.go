@@ -69,6 +69,7 @@ func Read(object map[string]any, place Place, pointer string) (domain.Registrati
 }
 
 // clientSchema is the schema of what an administrator may set of a client.
+//
 //nolint:gochecknoglobals // read once, and nothing writes to it
 var clientSchema = sync.OnceValues(func() (*contract.Schema, error) { return contract.RequestSchema("UpdateClientRequest") })
 
