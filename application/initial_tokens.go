@@ -10,25 +10,10 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Limits of initial access tokens.
-const (
-	DefaultTokenLifetime = 24 * time.Hour
-	MaxTokenLifetime     = 90 * 24 * time.Hour
-	MaxTokenUses         = 10_000
-)
-
-// NewInitialToken are the properties of a new initial access token.
-type NewInitialToken struct {
-	Description string
-	ExpiresIn   time.Duration // at most [MaxTokenLifetime]; 0 means [DefaultTokenLifetime]
-	MaxUses     int           // at most [MaxTokenUses]; 0 means 1
-	// Policy narrows the policy of the tenant.
-	Policy domain.RegistrationPolicy
-}
-
 // IssuedInitialToken is a new initial access token.
 type IssuedInitialToken struct {
-	InitialToken
+	domain.InitialToken
+
 	Value    string // returned only once; empty if an earlier request created the token
 	Repeated bool
 }
@@ -41,7 +26,7 @@ const suspendBatch = 100
 // [ErrKeyReused], an [*InvalidError] if a property is out of bounds or the policy allows
 // more than that of the tenant, or that of the store.
 func (r *Registry) CreateInitialToken(
-	ctx context.Context, caller Caller, token NewInitialToken, opts Options,
+	ctx context.Context, caller Caller, token domain.InitialTokenProperties, opts Options,
 ) (IssuedInitialToken, error) {
 	if err := caller.May(OpCreateRegistrationToken); err != nil {
 		return IssuedInitialToken{}, err
@@ -50,13 +35,8 @@ func (r *Registry) CreateInitialToken(
 	if err != nil {
 		return IssuedInitialToken{}, err
 	}
-	if token.ExpiresIn == 0 {
-		token.ExpiresIn = DefaultTokenLifetime
-	}
-	if token.MaxUses == 0 {
-		token.MaxUses = 1
-	}
-	if findings := slices.Concat(token.outOfBounds(), r.policyFindings(of, token.Policy)); findings.HasViolations() {
+	token = token.WithDefaults()
+	if findings := slices.Concat(token.CheckLimits(), r.policyFindings(of, token.Policy)); findings.HasViolations() {
 		return IssuedInitialToken{}, &InvalidError{Findings: findings}
 	}
 	issued, err := r.createInitialToken(ctx, caller, token, opts)
@@ -92,42 +72,17 @@ func (r *Registry) policyFindings(of TenantRegistration, policy domain.Registrat
 	return findings
 }
 
-// outOfBounds returns the violations of the limits.
-func (t NewInitialToken) outOfBounds() (findings domain.Findings) {
-	if t.ExpiresIn < time.Second || t.ExpiresIn > MaxTokenLifetime {
-		findings = append(findings, tokenViolation("/expires_in", "must be between 1 second and 90 days"))
-	}
-	if t.MaxUses < 1 || t.MaxUses > MaxTokenUses {
-		findings = append(findings, tokenViolation("/max_uses", fmt.Sprintf("must be between 1 and %d", MaxTokenUses)))
-	}
-	if fault := domain.DescriptionFault(t.Description); fault != "" {
-		findings = append(findings, tokenViolation("/description", fault))
-	}
-	return findings
-}
-
-func tokenViolation(pointer, message string) domain.Finding {
-	return domain.Finding{
-		Rule: domain.RuleInitialToken, Level: domain.Violation, Pointer: pointer, Message: message, Source: "own", KeyIndex: domain.NoKey,
-	}
-}
-
 func (r *Registry) createInitialToken(
-	ctx context.Context, caller Caller, token NewInitialToken, opts Options,
+	ctx context.Context, caller Caller, token domain.InitialTokenProperties, opts Options,
 ) (IssuedInitialToken, error) {
 	if err := r.checkProcessed(ctx, caller, opts); err != nil {
 		return IssuedInitialToken{}, err
 	}
-	now := r.now()
-	id, hash, keyID, value := domain.NewInitialToken(r.config.Random.Entropy(), r.pepper())
-	kept := InitialToken{
-		TenantID: caller.Tenant, ID: id, Hash: hash, KeyID: keyID, Description: token.Description, IssuedBy: caller.Subject,
-		CreatedAt: now, ExpiresAt: now.Add(token.ExpiresIn), MaxUses: token.MaxUses, Policy: token.Policy,
-	}
+	kept, value := domain.NewInitialToken(r.config.Random.Entropy(), r.pepper(), caller.Tenant, caller.Subject, token, r.now())
 	var record *IdempotencyRecord
 	if opts.Idempotency != nil {
 		record = &IdempotencyRecord{
-			Subject: caller.Subject, Key: opts.Idempotency.Key, Fingerprint: opts.Idempotency.Fingerprint, At: now, CreatedID: id,
+			Subject: caller.Subject, Key: opts.Idempotency.Key, Fingerprint: opts.Idempotency.Fingerprint, At: kept.CreatedAt, CreatedID: kept.ID,
 		}
 	}
 	return IssuedInitialToken{InitialToken: kept, Value: value}, r.config.Registrations.Store.CreateInitialToken(ctx, kept, record)
@@ -148,7 +103,7 @@ func (r *Registry) earlierInitialToken(ctx context.Context, caller Caller, opts 
 // caller is an administrator, [ErrRegistrationOff] or that of the store.
 func (r *Registry) ListInitialTokens(
 	ctx context.Context, caller Caller, after string, limit int,
-) (tokens []InitialToken, more bool, err error) {
+) (tokens []domain.InitialToken, more bool, err error) {
 	if err := caller.May(OpListRegistrationTokens); err != nil {
 		return nil, false, err
 	}

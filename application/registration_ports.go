@@ -27,17 +27,17 @@ type RegistrationStore interface {
 	// CreateInitialToken stores a new initial access token, together with the idempotency
 	// record unless that is nil, both or neither. The error is [ErrAlreadyProcessed] as for
 	// CommitOnce.
-	CreateInitialToken(ctx context.Context, t InitialToken, record *IdempotencyRecord) error
+	CreateInitialToken(ctx context.Context, t domain.InitialToken, record *IdempotencyRecord) error
 
 	// FindInitialToken returns a token of the tenant. The error is [ErrNotFound], or wraps
 	// [ErrUnreadable] if its record cannot be read.
-	FindInitialToken(ctx context.Context, tenant domain.TenantID, id string) (InitialToken, error)
+	FindInitialToken(ctx context.Context, tenant domain.TenantID, id string) (domain.InitialToken, error)
 
 	// InitialTokens returns at most limit tokens of the tenant whose ids come after the one
 	// given, in the order of their ids; more reports whether others follow. Tokens that ended
 	// more than [EndedTokenRetention] ago may be missing. Tokens whose records cannot be read
 	// are left out.
-	InitialTokens(ctx context.Context, tenant domain.TenantID, after string, limit int) (tokens []InitialToken, more bool, err error)
+	InitialTokens(ctx context.Context, tenant domain.TenantID, after string, limit int) (tokens []domain.InitialToken, more bool, err error)
 
 	// RevokeInitialToken sets when a token was revoked, unless it was revoked before. The
 	// error is [ErrNotFound].
@@ -88,23 +88,6 @@ type RegistrationClaim struct {
 	// Statement is the software statement that is used; nil for none. Its ID is
 	// unique for its issuer and tenant until it expires.
 	Statement *domain.Statement
-}
-
-// InitialToken is an initial access token (RFC 7591 §3). Its value is not kept.
-type InitialToken struct {
-	TenantID    domain.TenantID
-	ID          string
-	Hash        []byte // as [domain.Secret.Hash]
-	KeyID       string
-	Description string
-	IssuedBy    string // the subject of the administrator
-	CreatedAt   time.Time
-	ExpiresAt   time.Time
-	RevokedAt   time.Time // zero unless it was revoked
-	MaxUses     int
-	Uses        int
-	// Policy narrows the policy of the tenant.
-	Policy domain.RegistrationPolicy
 }
 
 // Seen is a report of an authorization server that it used a client.

@@ -75,7 +75,7 @@ type admission struct {
 	// trusted are the issuers of software statements that the policy allows.
 	trusted []domain.StatementIssuer
 	// token is the initial access token; nil without one.
-	token *InitialToken
+	token *domain.InitialToken
 	// maxClients limits the clients of the tenant that registered themselves.
 	maxClients int
 }
@@ -134,7 +134,7 @@ func (r *Registry) admit(ctx context.Context, tenant domain.TenantID, token stri
 		if err != nil {
 			return admission{}, err
 		}
-		if initial.Uses >= initial.MaxUses && !repeats {
+		if initial.UsedUp() && !repeats {
 			return admission{}, ErrTokenEnded
 		}
 		admitted.token = &initial
@@ -162,28 +162,23 @@ func trusted(of TenantRegistration, policy domain.RegistrationPolicy) []domain.S
 
 // initialToken returns the initial access token with that value. The error is [ErrInvalidToken]
 // if there is none in the tenant, or if it has ended.
-func (r *Registry) initialToken(ctx context.Context, tenant domain.TenantID, value string) (InitialToken, error) {
+func (r *Registry) initialToken(ctx context.Context, tenant domain.TenantID, value string) (domain.InitialToken, error) {
 	id, ok := domain.InitialTokenID(value)
 	if !ok {
-		return InitialToken{}, ErrInvalidToken
+		return domain.InitialToken{}, ErrInvalidToken
 	}
 	token, err := r.config.Registrations.Store.FindInitialToken(ctx, tenant, id)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return InitialToken{}, ErrInvalidToken
+		return domain.InitialToken{}, ErrInvalidToken
 	case err != nil:
-		return InitialToken{}, err
-	case !domain.VerifyToken(value, token.Hash, token.KeyID, r.config.Peppers):
-		return InitialToken{}, ErrInvalidToken
+		return domain.InitialToken{}, err
+	case !token.Verify(value, r.config.Peppers):
+		return domain.InitialToken{}, ErrInvalidToken
 	case token.Ended(r.now()):
-		return InitialToken{}, ErrTokenEnded
+		return domain.InitialToken{}, ErrTokenEnded
 	}
 	return token, nil
-}
-
-// Ended reports whether the token has expired or was revoked.
-func (t InitialToken) Ended(now time.Time) bool {
-	return !t.RevokedAt.IsZero() || !now.Before(t.ExpiresAt)
 }
 
 // OpenRegistration verifies a registration request that is a JWT, and the software statement
@@ -252,7 +247,7 @@ func (r *Registry) registerSelf(ctx context.Context, caller Caller, admitted adm
 	if err := r.checkProcessed(ctx, caller, opts); err != nil {
 		return SelfRegistered{}, err
 	}
-	if admitted.token != nil && admitted.token.Uses >= admitted.token.MaxUses {
+	if admitted.token != nil && admitted.token.UsedUp() {
 		return SelfRegistered{}, ErrTokenEnded
 	}
 	now := r.now()
@@ -347,7 +342,7 @@ func (r *Registry) earlierSelfRegistration(ctx context.Context, caller Caller, o
 	if err != nil {
 		return SelfRegistered{}, err
 	}
-	return SelfRegistered{Client: earlier.Client.WithRegistration(current.Registration()), Repeated: true}, nil
+	return SelfRegistered{Client: earlier.Client.WithRegistrationOf(current), Repeated: true}, nil
 }
 
 // RegistrationEndpoint returns the URL at which clients of the tenant register themselves.

@@ -67,7 +67,7 @@ func onEachStoreLetIn(t *testing.T, policy domain.RegistrationPolicy, test func(
 }
 
 // initialToken returns the value of a new initial access token.
-func initialToken(t *testing.T, r *registry, token application.NewInitialToken) application.IssuedInitialToken {
+func initialToken(t *testing.T, r *registry, token domain.InitialTokenProperties) application.IssuedInitialToken {
 	t.Helper()
 	issued, err := r.CreateInitialToken(t.Context(), admin, token, application.Options{})
 	require.NoError(t, err)
@@ -88,7 +88,7 @@ func request(token string, change domain.Change) application.SelfRequest {
 // selfRegister registers a client with a new initial access token.
 func selfRegister(t *testing.T, r *registry, change domain.Change) application.SelfRegistered {
 	t.Helper()
-	token := initialToken(t, r, application.NewInitialToken{})
+	token := initialToken(t, r, domain.InitialTokenProperties{})
 	registered, err := r.RegisterSelf(t.Context(), request(token.Value, change))
 	require.NoError(t, err)
 	return registered
@@ -107,7 +107,7 @@ func update(registered application.SelfRegistered, change domain.Change) applica
 
 func TestAClientRegistersReadsUpdatesAndDeletesItself(t *testing.T) {
 	onEachStoreLetIn(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
-		token := initialToken(t, r, application.NewInitialToken{Description: "portal"})
+		token := initialToken(t, r, domain.InitialTokenProperties{Description: "portal"})
 		registered, err := r.RegisterSelf(t.Context(), request(token.Value, metadata("App")))
 		require.NoError(t, err)
 		id := idOf(registered)
@@ -147,12 +147,12 @@ func TestAClientRegistersReadsUpdatesAndDeletesItself(t *testing.T) {
 func TestWhoIsNotLetIn(t *testing.T) {
 	onEachStoreLetIn(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
 		one, other := selfRegister(t, r, metadata("One")), selfRegister(t, r, metadata("Other"))
-		used := initialToken(t, r, application.NewInitialToken{})
+		used := initialToken(t, r, domain.InitialTokenProperties{})
 		_, err := r.RegisterSelf(t.Context(), request(used.Value, metadata("Used")))
 		require.NoError(t, err)
-		revoked := initialToken(t, r, application.NewInitialToken{})
+		revoked := initialToken(t, r, domain.InitialTokenProperties{})
 		require.NoError(t, r.RevokeInitialToken(t.Context(), admin, revoked.ID, false, application.Options{}))
-		brief := initialToken(t, r, application.NewInitialToken{ExpiresIn: time.Second})
+		brief := initialToken(t, r, domain.InitialTokenProperties{ExpiresIn: time.Second})
 		advance(r, 2*time.Second)
 
 		for name, token := range map[string]string{
@@ -183,7 +183,7 @@ func TestWhoIsNotLetIn(t *testing.T) {
 
 func TestConcurrentUsesOfATokenMakeAsManyClientsAsItAllows(t *testing.T) {
 	onEachStoreLetIn(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
-		token := initialToken(t, r, application.NewInitialToken{MaxUses: 5})
+		token := initialToken(t, r, domain.InitialTokenProperties{MaxUses: 5})
 		var group sync.WaitGroup
 		errs := make([]error, 32)
 		for i := range errs {
@@ -226,7 +226,7 @@ func TestARepeatedRegistrationTakesNoSecondUse(t *testing.T) {
 	onEachStoreLetIn(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
 		store := &interruptedStore{RegistrationStore: r.Registrations.Store, interrupt: true}
 		r.with(func(c *application.Config) { c.Registrations.Store = store })
-		token := initialToken(t, r, application.NewInitialToken{})
+		token := initialToken(t, r, domain.InitialTokenProperties{})
 		again := request(token.Value, metadata("App"))
 		again.Options = idempotent("k", 1)
 		_, err := r.RegisterSelf(t.Context(), again)
@@ -255,7 +255,7 @@ func TestARepeatedRegistrationTakesNoSecondUse(t *testing.T) {
 
 func TestRejectedRegistrationsAndDryRunsTakeNoUse(t *testing.T) {
 	onEachStoreLetIn(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
-		token := initialToken(t, r, application.NewInitialToken{})
+		token := initialToken(t, r, domain.InitialTokenProperties{})
 		dry := request(token.Value, metadata("App"))
 		dry.Options.DryRun = true
 		would, err := r.RegisterSelf(t.Context(), dry)
@@ -421,7 +421,7 @@ func TestATokenForAClientMadeByHand(t *testing.T) {
 
 func TestRevokingATokenCanSuspendItsClients(t *testing.T) {
 	onEachStoreLetIn(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
-		token := initialToken(t, r, application.NewInitialToken{MaxUses: 3})
+		token := initialToken(t, r, domain.InitialTokenProperties{MaxUses: 3})
 		var ids []domain.ClientID
 		for range 2 {
 			registered, err := r.RegisterSelf(t.Context(), request(token.Value, metadata("App")))
@@ -447,7 +447,7 @@ func TestOnlyAdministratorsDelegate(t *testing.T) {
 	letIn(t, r, domain.RegistrationPolicy{})
 	writer := admin
 	writer.Administrator = false
-	_, err := r.CreateInitialToken(t.Context(), writer, application.NewInitialToken{}, application.Options{})
+	_, err := r.CreateInitialToken(t.Context(), writer, domain.InitialTokenProperties{}, application.Options{})
 	require.ErrorIs(t, err, application.ErrForbidden)
 	_, err = r.IssueRegistrationToken(t.Context(), writer, "x", application.Options{})
 	require.ErrorIs(t, err, application.ErrForbidden)
@@ -457,9 +457,9 @@ func TestOnlyAdministratorsDelegate(t *testing.T) {
 func TestBoundsOfInitialTokens(t *testing.T) {
 	r := newRegistry(t)
 	letIn(t, r, domain.RegistrationPolicy{Scopes: []domain.Scope{"openid"}})
-	for pointer, token := range map[string]application.NewInitialToken{
-		"/expires_in":    {ExpiresIn: application.MaxTokenLifetime + time.Second},
-		"/max_uses":      {MaxUses: application.MaxTokenUses + 1},
+	for pointer, token := range map[string]domain.InitialTokenProperties{
+		"/expires_in":    {ExpiresIn: domain.MaxInitialTokenLifetime + time.Second},
+		"/max_uses":      {MaxUses: domain.MaxInitialTokenUses + 1},
 		"/description":   {Description: "a\x00b"},
 		"/policy/scopes": {Policy: domain.RegistrationPolicy{Scopes: []domain.Scope{"openid", "admin"}}},
 	} {
@@ -468,9 +468,9 @@ func TestBoundsOfInitialTokens(t *testing.T) {
 		require.ErrorAs(t, err, &invalid, pointer)
 		assert.Equal(t, pointer, invalid.Findings[0].Pointer)
 	}
-	first, err := r.CreateInitialToken(t.Context(), admin, application.NewInitialToken{}, idempotent("k", 1))
+	first, err := r.CreateInitialToken(t.Context(), admin, domain.InitialTokenProperties{}, idempotent("k", 1))
 	require.NoError(t, err)
-	again, err := r.CreateInitialToken(t.Context(), admin, application.NewInitialToken{}, idempotent("k", 1))
+	again, err := r.CreateInitialToken(t.Context(), admin, domain.InitialTokenProperties{}, idempotent("k", 1))
 	require.NoError(t, err)
 	assert.True(t, again.Repeated)
 	assert.Equal(t, first.ID, again.ID)
@@ -501,7 +501,7 @@ func TestUnusedClientsAreDeletedAndUsedOnesStay(t *testing.T) {
 func TestClientsBeyondTheLimitAreRejected(t *testing.T) {
 	onEachStoreLetIn(t, domain.RegistrationPolicy{MaxClients: 1}, func(t *testing.T, r *registry) {
 		first := selfRegister(t, r, metadata("One"))
-		token := initialToken(t, r, application.NewInitialToken{})
+		token := initialToken(t, r, domain.InitialTokenProperties{})
 		_, err := r.RegisterSelf(t.Context(), request(token.Value, metadata("Two")))
 		var tooMany *application.TooManyRegisteredError
 		require.ErrorAs(t, err, &tooMany)

@@ -13,9 +13,7 @@ func (c Client) WithID(id string) Client {
 // when the document was fetched.
 func (c Client) Unapproved(fetched time.Time) Client {
 	c.state.Revision, c.state.CreatedAt, c.state.UpdatedAt = 0, fetched, fetched
-	r := c.registration(RegistrationPolicy{})
-	r.Document = nil
-	return c.WithRegistration(r)
+	return c.withRegistration(func(r *Registration) { r.Document = nil })
 }
 
 // HasSeen reports whether nothing is to be noted of a document with the digest that was

@@ -46,12 +46,11 @@ func (b *Rulebook) reviseDocument(c Client, d MetadataDocument, p DocumentPolicy
 	in := d.intake(p, ceilings, c.state.Settings, server)
 	draft := b.reviseIntake(c, in)
 	old := c.state.Registration
-	approved := c.registration(ceilings)
-	approved.Policy, approved.MadeUpName = ceilings, in.madeUpName
-	approved.Document = &ApprovedDocument{Digest: d.Digest}
 	draft.approves = true
 	draft.registered = old.Document == nil || old.Document.Digest != d.Digest || old.Document.Pending != nil
-	draft.after.state.Registration = approved
+	draft.after = draft.after.withRegistration(func(r *Registration) {
+		r.Policy, r.MadeUpName, r.Document = ceilings, in.madeUpName, &ApprovedDocument{Digest: d.Digest}
+	})
 	return draft
 }
 
@@ -71,43 +70,19 @@ func (c Client) DocumentChanged(p PendingDocument, now time.Time) (Client, error
 	case !c.isDocument() || c.state.Registration.Document == nil:
 		return c, ErrNoDocumentClient
 	}
-	r := c.registration(RegistrationPolicy{})
-	document := *r.Document
+	document := *c.state.Registration.Document
 	document.Pending = &p
 	if p.Digest == document.Digest {
 		document.Pending = nil
 	}
-	r.Document = &document
-	return c.WithRegistration(r).next(now), nil
+	return c.withRegistration(func(r *Registration) { r.Document = &document }).next(now), nil
 }
 
 // approvedAt returns the client with the time of the approval of its document.
 func (c Client) approvedAt(now time.Time) Client {
-	r := c.registration(RegistrationPolicy{})
-	r.Document = &ApprovedDocument{Digest: r.Document.Digest, ApprovedAt: now}
-	return c.WithRegistration(r)
-}
-
-// Differences returns the names of the members that differ between two documents, sorted.
-func (d MetadataDocument) Differences(other MetadataDocument) []string {
-	names := []string{}
-	for f := range SelfFields().All() {
-		if !d.Metadata.Value(f).equal(other.Metadata.Value(f)) {
-			names = append(names, f.Metadata())
-		}
-	}
-	for _, pair := range [][2][]string{{d.Secrets, other.Secrets}, {other.Secrets, d.Secrets}} {
-		for _, name := range pair[0] {
-			if !slices.Contains(pair[1], name) {
-				names = append(names, name)
-			}
-		}
-	}
-	if d.ClientID != other.ClientID {
-		names = append(names, "client_id")
-	}
-	slices.Sort(names)
-	return names
+	return c.withRegistration(func(r *Registration) {
+		r.Document = &ApprovedDocument{Digest: r.Document.Digest, ApprovedAt: now}
+	})
 }
 
 // intake reads the document as the metadata of a client.

@@ -252,16 +252,6 @@ func TestAnAdministratorChangesOnlyTheOtherHalfOfADocumentClient(t *testing.T) {
 	assert.Equal(t, client.Registration(), suspended.Registration())
 }
 
-func TestTheDifferencesOfDocumentsAreNamedByTheirMembers(t *testing.T) {
-	a, b := documentOf(scopes("openid")), documentOf(nameOf("Other"), keys)
-	assert.Equal(t, []string{"client_name", "jwks", "scope"}, a.Differences(b))
-	assert.Empty(t, a.Differences(a))
-	b = a
-	b.Secrets, b.ClientID = []string{"client_secret"}, "x"
-	assert.Equal(t, []string{"client_id", "client_secret"}, a.Differences(b))
-	assert.Equal(t, a.Differences(b), b.Differences(a))
-}
-
 func TestTheURLOfADocument(t *testing.T) {
 	for url, want := range map[ClientID][]string{
 		"https://app.example.com/client":                                 {},

@@ -49,12 +49,10 @@ func (d *Draft) administer() {
 		}
 		d.extra = append(d.extra, found.findings...)
 	case r.SelfRegistered():
-		locked := d.before.registration(r.Policy)
-		locked.Locks = r.Locks.Union(own.withGroups())
-		if own.Has(FieldName) {
-			locked.MadeUpName = false
-		}
-		d.after.state.Registration = locked
+		d.after = d.after.withRegistration(func(r *Registration) {
+			r.Locks = r.Locks.Union(own.withGroups())
+			r.MadeUpName = r.MadeUpName && !own.Has(FieldName)
+		})
 	}
 }
 
@@ -67,7 +65,5 @@ func (c Client) DeleteLocks(now time.Time) (Client, error) {
 	case r == nil || r.Locks.IsEmpty():
 		return c, nil
 	}
-	r := c.registration(RegistrationPolicy{})
-	r.Locks = FieldSet{}
-	return c.WithRegistration(r).next(now), nil
+	return c.withRegistration(func(r *Registration) { r.Locks = FieldSet{} }).next(now), nil
 }

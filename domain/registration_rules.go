@@ -18,9 +18,8 @@ const (
 	ruleStatement      = "registration-statement"
 	ruleClaim          = "registration-statement-claim"
 	ruleLocked         = "registration-locked"
+	ruleInitialToken   = "registration-token"
 
-	// RuleInitialToken is the rule about the properties of an initial access token.
-	RuleInitialToken = "registration-token"
 	// RuleClientIDRepeated and RuleSecretRepeated are the rules about what an update
 	// repeats, and RuleForbiddenMember the one about what it must not have.
 	RuleClientIDRepeated = "registration-client-id"
@@ -136,7 +135,7 @@ func selfRegistrationRules() []Rule {
 			Summary: "the client sends another value than its software statement: a warning, and that of the statement applies; a violation for a redirect URI that is not in the statement",
 		},
 		{
-			ID: RuleInitialToken, Level: Violation, Source: "own",
+			ID: ruleInitialToken, Level: Violation, Source: "own",
 			Summary: "a property of a new initial access token is out of bounds: its lifetime, its uses or its description",
 		},
 		{

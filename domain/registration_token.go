@@ -4,7 +4,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -46,29 +45,6 @@ func NewRegistrationToken(entropy [SecretEntropy]byte, pepper Pepper, now time.T
 	return RegistrationToken{Hash: pepper.hash(value), KeyID: pepper.ID, CreatedAt: now}, value
 }
 
-// NewInitialToken creates an initial access token (RFC 7591 §3) from 32 random bytes. It
-// returns its id, the hash to store, the id of the pepper, and the value to show once.
-func NewInitialToken(entropy [SecretEntropy]byte, pepper Pepper) (id string, hash []byte, keyID, value string) {
-	value = tokenValue(initialTokenPrefix, entropy)
-	return initialTokenID(value), pepper.hash(value), pepper.ID, value
-}
-
-// InitialTokenID returns the id of the initial access token with this value. It is derived
-// from the value, so that the token can be found by it; the value cannot be derived from
-// it. ok is false if the value does not have the form of such a token. The caller
-// verifies the value with [VerifyToken].
-func InitialTokenID(value string) (id string, ok bool) {
-	if !wellFormedToken(initialTokenPrefix, value) {
-		return "", false
-	}
-	return initialTokenID(value), true
-}
-
-func initialTokenID(value string) string {
-	sum := sha256.Sum256([]byte("clientele initial access token id " + value))
-	return initialTokenIDPrefix + hex.EncodeToString(sum[:16])
-}
-
 // tokenValue returns the prefix, the bytes in base64url, and a checksum.
 func tokenValue(prefix string, entropy [SecretEntropy]byte) string {
 	body := prefix + base64.RawURLEncoding.EncodeToString(entropy[:])
@@ -87,12 +63,6 @@ func wellFormedToken(prefix, value string) bool {
 	}
 	body := value[:len(value)-sum]
 	return checksum(body) == value[len(body):]
-}
-
-// VerifyToken reports whether the hash is that of the value, with the pepper that keyID
-// names. It takes the same time whether it is or not.
-func VerifyToken(value string, hash []byte, keyID string, peppers []Pepper) bool {
-	return newTokenHashes(value, peppers).match(hash, keyID)
 }
 
 // tokenHashes are the hashes of a presented token, by the ids of the peppers.
@@ -139,20 +109,31 @@ func (c *Client) VerifyRegistrationToken(value string, peppers []Pepper, now tim
 	return current, current || former
 }
 
-// WithRegistration returns the client with the registration, at the same revision.
-func (c Client) WithRegistration(r *Registration) Client {
-	c.state.Registration = r
+// WithRegistrationOf returns an earlier state of a client with the registration of its
+// current one, at the same revision: the registration is no part of the log. It has no
+// effect if current is another client.
+func (c Client) WithRegistrationOf(current Client) Client {
+	if c.state.Identity == current.state.Identity {
+		c.state.Registration = current.state.Registration
+	}
 	return c
 }
 
-// registration returns a copy of the registration, which can be changed; one of a client
-// of an administrator with the policy if there is none.
-func (c Client) registration(policy RegistrationPolicy) *Registration {
-	if c.state.Registration == nil {
-		return &Registration{Via: ViaAdmin, Policy: policy}
+// withRegistration returns the client with a changed copy of its registration, at the same
+// revision. A client without one gets that of a client of an administrator.
+func (c Client) withRegistration(change func(*Registration)) Client {
+	r := Registration{Via: ViaAdmin}
+	if c.state.Registration != nil {
+		r = *c.state.Registration
 	}
-	r := *c.state.Registration
-	return &r
+	change(&r)
+	c.state.Registration = &r
+	return c
+}
+
+// withAccessToken returns the client with the token as its only one, at the same revision.
+func (c Client) withAccessToken(t *RegistrationToken) Client {
+	return c.withRegistration(func(r *Registration) { r.AccessToken = t })
 }
 
 // IssueRegistrationToken returns the next revision of the client, with the token as its
@@ -166,25 +147,18 @@ func (c Client) IssueRegistrationToken(t RegistrationToken, policy RegistrationP
 	case r != nil && r.Via == ViaDocument:
 		return c, ErrDocumentClient
 	}
-	r := c.registration(policy.WithDefaults())
 	t.Previous = nil
-	r.AccessToken = &t
-	return c.WithRegistration(r).next(now), nil
+	return c.withRegistration(func(r *Registration) {
+		if c.state.Registration == nil {
+			r.Policy = policy.WithDefaults()
+		}
+		r.AccessToken = &t
+	}).next(now), nil
 }
 
-// RotateRegistrationToken returns the next revision of the client, with the token as its
-// registration access token. The token before it is valid for [MaxTokenOverlap]. The error
-// is [ErrDeleted] or [ErrNoRegistrationToken].
-func (c Client) RotateRegistrationToken(t RegistrationToken, now time.Time) (Client, error) {
-	rotated, err := c.WithRotatedToken(t, now)
-	if err != nil {
-		return c, err
-	}
-	return rotated.next(now), nil
-}
-
-// WithRotatedToken is [Client.RotateRegistrationToken] at the same revision, for a change
-// that also does something else.
+// WithRotatedToken returns the client with the token as its registration access token, at the
+// same revision. The token before it is valid for [MaxTokenOverlap]. The error is
+// [ErrDeleted] or [ErrNoRegistrationToken].
 func (c Client) WithRotatedToken(t RegistrationToken, now time.Time) (Client, error) {
 	old := c.state.Registration
 	switch {
@@ -193,10 +167,8 @@ func (c Client) WithRotatedToken(t RegistrationToken, now time.Time) (Client, er
 	case old == nil || old.AccessToken == nil:
 		return c, ErrNoRegistrationToken
 	}
-	r := c.registration(old.Policy)
 	t.Previous = &PreviousToken{Hash: old.AccessToken.Hash, KeyID: old.AccessToken.KeyID, ExpiresAt: now.Add(MaxTokenOverlap)}
-	r.AccessToken = &t
-	return c.WithRegistration(r), nil
+	return c.withAccessToken(&t), nil
 }
 
 // WithFormerToken returns the client with the registration access token before the last
@@ -209,13 +181,11 @@ func (c Client) WithFormerToken(now time.Time) Client {
 	if old == nil || old.AccessToken == nil || old.AccessToken.Previous == nil {
 		return c
 	}
-	r := c.registration(old.Policy)
 	current, former := old.AccessToken, old.AccessToken.Previous
-	r.AccessToken = &RegistrationToken{
+	return c.withAccessToken(&RegistrationToken{
 		Hash: former.Hash, KeyID: former.KeyID, CreatedAt: current.CreatedAt,
 		Previous: &PreviousToken{Hash: current.Hash, KeyID: current.KeyID, ExpiresAt: now.Add(MaxTokenOverlap)},
-	}
-	return c.WithRegistration(r)
+	})
 }
 
 // WithFirstRegistrationToken returns a new client that registered itself with its
@@ -224,9 +194,7 @@ func (c Client) WithFirstRegistrationToken(t RegistrationToken) Client {
 	if c.state.Registration == nil {
 		return c
 	}
-	r := c.registration(RegistrationPolicy{})
-	r.AccessToken = &t
-	return c.WithRegistration(r)
+	return c.withAccessToken(&t)
 }
 
 // WithoutPreviousToken returns the client without the registration access token before the
@@ -237,11 +205,9 @@ func (c Client) WithoutPreviousToken() (without Client, changed bool) {
 	if old == nil || old.AccessToken == nil || old.AccessToken.Previous == nil {
 		return c, false
 	}
-	r := c.registration(old.Policy)
 	token := *old.AccessToken
 	token.Previous = nil
-	r.AccessToken = &token
-	return c.WithRegistration(r), true
+	return c.withAccessToken(&token), true
 }
 
 // RevokeRegistrationToken returns the next revision of the client, without a registration
@@ -262,7 +228,5 @@ func (c Client) withoutToken() Client {
 	if c.state.Registration == nil {
 		return c
 	}
-	r := c.registration(RegistrationPolicy{})
-	r.AccessToken = nil
-	return c.WithRegistration(r)
+	return c.withAccessToken(nil)
 }

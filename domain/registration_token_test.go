@@ -24,20 +24,64 @@ func TestTheFormOfRegistrationTokens(t *testing.T) {
 	assert.True(t, strings.HasPrefix(value, "clientele_rat_"))
 	assert.Equal(t, RegistrationToken{Hash: tokenPepper.hash(value), KeyID: "p1", CreatedAt: testNow}, kept)
 
-	id, hash, keyID, value := NewInitialToken(tokenEntropy(1), tokenPepper)
+	properties := InitialTokenProperties{Description: "portal", Policy: RegistrationPolicy{Owner: "x"}}.WithDefaults()
+	initial, value := NewInitialToken(tokenEntropy(1), tokenPepper, "tenant_a", "alice", properties, testNow)
 	assert.True(t, strings.HasPrefix(value, "clientele_iat_"))
-	assert.Equal(t, "p1", keyID)
-	assert.True(t, VerifyToken(value, hash, keyID, []Pepper{tokenPepper}))
-	assert.Regexp(t, "^iat_[0-9a-f]{32}$", id)
+	assert.True(t, initial.Verify(value, []Pepper{tokenPepper}))
+	assert.Regexp(t, "^iat_[0-9a-f]{32}$", initial.ID)
 	found, ok := InitialTokenID(value)
 	assert.True(t, ok)
-	assert.Equal(t, id, found)
-	other, _, _, _ := NewInitialToken(tokenEntropy(2), tokenPepper)
-	assert.NotEqual(t, id, other)
+	assert.Equal(t, initial.ID, found)
+	assert.Equal(t, InitialToken{
+		TenantID: "tenant_a", ID: initial.ID, Hash: tokenPepper.hash(value), KeyID: "p1", Description: "portal", IssuedBy: "alice",
+		CreatedAt: testNow, ExpiresAt: testNow.Add(24 * time.Hour), MaxUses: 1, Policy: RegistrationPolicy{Owner: "x"},
+	}, initial)
+	other, _ := newInitialToken(2, tokenPepper)
+	assert.NotEqual(t, initial.ID, other.ID)
+}
+
+// newInitialToken creates an initial access token from random bytes that are not random.
+func newInitialToken(entropy byte, pepper Pepper) (kept InitialToken, value string) {
+	return NewInitialToken(tokenEntropy(entropy), pepper, "tenant_a", "alice", InitialTokenProperties{}.WithDefaults(), testNow)
+}
+
+func TestTheStatusOfAnInitialToken(t *testing.T) {
+	end := testNow.Add(time.Hour)
+	for _, c := range []struct {
+		name  string
+		token InitialToken
+		at    time.Time
+		want  InitialTokenStatus
+		ended bool
+	}{
+		{"a use left", InitialToken{MaxUses: 2, Uses: 1, ExpiresAt: end}, end.Add(-1), InitialTokenActive, false},
+		{"at its end", InitialToken{MaxUses: 1, ExpiresAt: end}, end, InitialTokenExpired, true},
+		{"no use left", InitialToken{MaxUses: 1, Uses: 1, ExpiresAt: end}, testNow, InitialTokenUsedUp, false},
+		{"no use left, expired", InitialToken{MaxUses: 1, Uses: 1, ExpiresAt: end}, end, InitialTokenUsedUp, true},
+		{"revoked", InitialToken{MaxUses: 1, Uses: 1, ExpiresAt: end, RevokedAt: testNow}, testNow, InitialTokenRevoked, true},
+	} {
+		assert.Equal(t, c.want, c.token.Status(c.at), c.name)
+		assert.Equal(t, c.ended, c.token.Ended(c.at), c.name)
+	}
+}
+
+func TestTheLimitsOfAnInitialToken(t *testing.T) {
+	for want, p := range map[string]InitialTokenProperties{
+		"": {Description: "portal"},
+		"/expires_in: must be between 1 second and 90 days": {ExpiresIn: MaxInitialTokenLifetime + 1},
+		"/max_uses: must be between 1 and 10000":            {MaxUses: MaxInitialTokenUses + 1},
+		"/description: must have at most 256 characters":    {Description: strings.Repeat("x", MaxDescription+1)},
+	} {
+		found := ""
+		for _, f := range p.WithDefaults().CheckLimits() {
+			found += f.Pointer + ": " + f.Message
+		}
+		assert.Equal(t, want, found)
+	}
 }
 
 func TestWhatIsNoInitialToken(t *testing.T) {
-	_, _, _, value := NewInitialToken(tokenEntropy(1), Pepper{})
+	_, value := newInitialToken(1, Pepper{})
 	_, registration := NewRegistrationToken(tokenEntropy(1), Pepper{}, testNow)
 	last := map[byte]string{'0': "1"}[value[len(value)-1]]
 	if last == "" {
@@ -52,9 +96,10 @@ func TestWhatIsNoInitialToken(t *testing.T) {
 	}
 }
 
-func TestVerifyToken(t *testing.T) {
-	_, hash, _, value := NewInitialToken(tokenEntropy(1), tokenPepper)
-	_, plain, _, _ := NewInitialToken(tokenEntropy(1), Pepper{})
+func TestVerifyInitialToken(t *testing.T) {
+	peppered, value := newInitialToken(1, tokenPepper)
+	unpeppered, _ := newInitialToken(1, Pepper{})
+	hash, plain := peppered.Hash, unpeppered.Hash
 	other := Pepper{ID: "p1", Key: []byte("other")}
 	for _, c := range []struct {
 		name    string
@@ -74,7 +119,8 @@ func TestVerifyToken(t *testing.T) {
 		{"no hash", value, nil, "", nil, false},
 		{"a very long value", strings.Repeat("x", 1<<20), Pepper{}.hash(strings.Repeat("x", 1<<20)), "", nil, false},
 	} {
-		assert.Equal(t, c.want, VerifyToken(c.value, c.hash, c.keyID, c.peppers), c.name)
+		token := InitialToken{Hash: c.hash, KeyID: c.keyID}
+		assert.Equal(t, c.want, token.Verify(c.value, c.peppers), c.name)
 	}
 }
 
@@ -98,8 +144,8 @@ func TestARegistrationTokenIsVerifiedAndRotated(t *testing.T) {
 	assert.Equal(t, not, verify(with, two, testNow))
 	assert.Equal(t, current, verify(administered(t, with, ChangeOf(Settings{Status: StatusSuspended})), one, testNow), "suspending keeps it")
 
-	rotated := must(with.RotateRegistrationToken(second, testNow))
-	assert.Equal(t, with.Revision()+1, rotated.Revision())
+	rotated := must(with.WithRotatedToken(second, testNow))
+	assert.Equal(t, with.Revision(), rotated.Revision())
 	assert.Equal(t, current, verify(rotated, two, testNow))
 	assert.Equal(t, former, verify(rotated, one, testNow.Add(MaxTokenOverlap-1)))
 	assert.Equal(t, not, verify(rotated, one, testNow.Add(MaxTokenOverlap)), "it ends after 10 minutes")
@@ -131,6 +177,15 @@ func TestARegistrationTokenIsVerifiedAndRotated(t *testing.T) {
 	assert.Nil(t, purged.Registration())
 }
 
+func TestAnEarlierStateWithTheCurrentRegistration(t *testing.T) {
+	earlier, current := stored(nil), selfClient(t, RegistrationPolicy{})
+	assert.Equal(t, earlier, earlier.WithRegistrationOf(current), "of another client")
+	current.state.Identity = earlier.state.Identity
+	with := earlier.WithRegistrationOf(current)
+	assert.Equal(t, current.Registration(), with.Registration())
+	assert.Equal(t, earlier.Revision(), with.Revision())
+}
+
 func TestATokenForAClientOfAnAdministrator(t *testing.T) {
 	token, value := NewRegistrationToken(tokenEntropy(1), tokenPepper, testNow)
 	client := must(stored(nil).IssueRegistrationToken(token, RegistrationPolicy{Owner: "x"}, testNow))
@@ -156,9 +211,9 @@ func TestChangesOfARegistrationThatItsStateDoesNotAllow(t *testing.T) {
 		want   error
 	}{
 		"issue, deleted":          {func(c Client) (Client, error) { return c.IssueRegistrationToken(token, RegistrationPolicy{}, testNow) }, deleted, ErrDeleted},
-		"rotate, deleted":         {func(c Client) (Client, error) { return c.RotateRegistrationToken(token, testNow) }, deleted, ErrDeleted},
-		"rotate, no token":        {func(c Client) (Client, error) { return c.RotateRegistrationToken(token, testNow) }, bare, ErrNoRegistrationToken},
-		"rotate, no registration": {func(c Client) (Client, error) { return c.RotateRegistrationToken(token, testNow) }, stored(nil), ErrNoRegistrationToken},
+		"rotate, deleted":         {func(c Client) (Client, error) { return c.WithRotatedToken(token, testNow) }, deleted, ErrDeleted},
+		"rotate, no token":        {func(c Client) (Client, error) { return c.WithRotatedToken(token, testNow) }, bare, ErrNoRegistrationToken},
+		"rotate, no registration": {func(c Client) (Client, error) { return c.WithRotatedToken(token, testNow) }, stored(nil), ErrNoRegistrationToken},
 		"revoke, deleted":         {func(c Client) (Client, error) { return c.RevokeRegistrationToken(testNow) }, deleted, ErrDeleted},
 		"revoke, no token":        {func(c Client) (Client, error) { return c.RevokeRegistrationToken(testNow) }, bare, ErrNoRegistrationToken},
 		"revoke, no registration": {func(c Client) (Client, error) { return c.RevokeRegistrationToken(testNow) }, stored(nil), ErrNoRegistrationToken},

@@ -79,7 +79,10 @@ func (b *Rulebook) ReviseSelf(c Client, metadata Change, statement *Statement) (
 }
 
 func (b *Rulebook) reviseSelf(c Client, metadata Change, statement *Statement, server ServerMetadata) *Draft {
-	old := c.registration(RegistrationPolicy{}.WithDefaults())
+	var old Registration
+	if r := c.state.Registration; r != nil {
+		old = *r
+	}
 	if statement == nil {
 		statement = old.Statement
 	}
@@ -94,8 +97,7 @@ func (b *Rulebook) reviseSelf(c Client, metadata Change, statement *Statement, s
 		d.registered = true
 	}
 	if d.registered || !d.changed.IsEmpty() {
-		old.MadeUpName, old.Statement = in.madeUpName, statement
-		d.after.state.Registration = old
+		d.after = d.after.withRegistration(func(r *Registration) { r.MadeUpName, r.Statement = in.madeUpName, statement })
 	}
 	return d
 }

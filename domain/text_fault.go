@@ -8,10 +8,10 @@ import (
 // MaxDescription is the maximum length of the description of a token, in characters.
 const MaxDescription = 256
 
-// DescriptionFault returns what is wrong with the description of a token, or "". It must be
+// descriptionFault returns what is wrong with the description of a token, or "". It must be
 // short and must not have invisible characters, which people who compare descriptions do
 // not notice.
-func DescriptionFault(text string) string {
+func descriptionFault(text string) string {
 	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > MaxDescription {
 		return fmt.Sprintf("must have at most %d characters", MaxDescription)
 	}

@@ -305,11 +305,11 @@ func TestUnknownClientDocumentsLeavePlacesOfTheirHost(t *testing.T) {
 	const unknown = 2
 	for i := range unknown {
 		go func() {
-			_, _ = resolver.FetchClientDocument(t.Context(), "a", domain.ClientID(uri+strings.Repeat("x", i)), 0)
+			_, _ = resolver.FetchClientDocument(t.Context(), "a", domain.ClientID(uri+strings.Repeat("x", i)), 0, false)
 		}()
 		<-accepted
 	}
-	_, err := resolver.FetchClientDocument(t.Context(), "a", domain.ClientID(uri+"other"), 0)
+	_, err := resolver.FetchClientDocument(t.Context(), "a", domain.ClientID(uri+"other"), 0, false)
 	require.ErrorIs(t, err, application.ErrTooManyFetches)
 	go func() { _, _, _ = resolver.Fetch(t.Context(), "a", uri) }()
 	<-accepted

@@ -15,12 +15,12 @@ import (
 // initialToken is a stored initial access token. Its policy is kept as text, so that it shares
 // no memory with callers.
 type initialToken struct {
-	application.InitialToken
+	domain.InitialToken
 	policy []byte
 }
 
 // read returns the token as it was stored.
-func (t initialToken) read() (application.InitialToken, error) {
+func (t initialToken) read() (domain.InitialToken, error) {
 	token := t.InitialToken
 	token.Hash = bytes.Clone(t.Hash)
 	var err error
@@ -29,7 +29,7 @@ func (t initialToken) read() (application.InitialToken, error) {
 }
 
 // CreateInitialToken implements [application.RegistrationStore].
-func (s *Store) CreateInitialToken(ctx context.Context, t application.InitialToken, record *application.IdempotencyRecord) error {
+func (s *Store) CreateInitialToken(ctx context.Context, t domain.InitialToken, record *application.IdempotencyRecord) error {
 	policy, err := document.EncodePolicy(t.Policy)
 	if err == nil {
 		err = document.CheckInitialToken(t)
@@ -60,14 +60,14 @@ func (s *Store) CreateInitialToken(ctx context.Context, t application.InitialTok
 }
 
 // FindInitialToken implements [application.RegistrationStore].
-func (s *Store) FindInitialToken(ctx context.Context, tenant domain.TenantID, id string) (application.InitialToken, error) {
+func (s *Store) FindInitialToken(ctx context.Context, tenant domain.TenantID, id string) (domain.InitialToken, error) {
 	if err := s.lock(ctx); err != nil {
-		return application.InitialToken{}, err
+		return domain.InitialToken{}, err
 	}
 	defer s.mu.Unlock()
 	found, ok := s.tenant(tenant).tokens[id]
 	if !ok {
-		return application.InitialToken{}, application.ErrNotFound
+		return domain.InitialToken{}, application.ErrNotFound
 	}
 	return found.read()
 }
@@ -75,7 +75,7 @@ func (s *Store) FindInitialToken(ctx context.Context, tenant domain.TenantID, id
 // InitialTokens implements [application.RegistrationStore].
 func (s *Store) InitialTokens(
 	ctx context.Context, tenant domain.TenantID, after string, limit int,
-) (tokens []application.InitialToken, more bool, err error) {
+) (tokens []domain.InitialToken, more bool, err error) {
 	if err := s.lock(ctx); err != nil {
 		return nil, false, err
 	}

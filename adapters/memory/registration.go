@@ -56,7 +56,7 @@ func checkRecord(record *application.IdempotencyRecord) error {
 func (t *tenant) check(id domain.ClientID, claim application.RegistrationClaim, at time.Time) error {
 	if claim.TokenID != "" {
 		token, ok := t.tokens[claim.TokenID]
-		if !ok || token.Uses >= token.MaxUses || !token.RevokedAt.IsZero() || !token.ExpiresAt.After(at) {
+		if !ok || token.Status(at) != domain.InitialTokenActive {
 			return application.ErrTokenEnded
 		}
 	}

@@ -20,7 +20,7 @@ const forgottenTokens = 100
 
 // CreateInitialToken implements [application.RegistrationStore]. It deletes tokens of the
 // tenant that ended long ago.
-func (s *Store) CreateInitialToken(ctx context.Context, t application.InitialToken, record *application.IdempotencyRecord) error {
+func (s *Store) CreateInitialToken(ctx context.Context, t domain.InitialToken, record *application.IdempotencyRecord) error {
 	const create = `
 		INSERT INTO initial_tokens (tenant_id, token_id, hash, key_id, description, issued_by, created_at, expires_at, revoked_at, max_uses, uses, policy)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (tenant_id, token_id) DO NOTHING`
@@ -55,22 +55,22 @@ const tokenColumns = `tenant_id, token_id, hash, key_id, description, issued_by,
 
 // readInitialToken reads the tokenColumns. If they cannot be decoded, the error wraps
 // [application.ErrUnreadable], and only the ids of the token are set.
-func readInitialToken(row pgx.CollectableRow) (application.InitialToken, error) {
+func readInitialToken(row pgx.CollectableRow) (domain.InitialToken, error) {
 	var (
-		t                               application.InitialToken
+		t                               domain.InitialToken
 		createdAt, expiresAt, revokedAt pgtype.Timestamptz
 		policy                          []byte
 	)
 	if err := row.Scan(&t.TenantID, &t.ID, &t.Hash, &t.KeyID, &t.Description, &t.IssuedBy,
 		&createdAt, &expiresAt, &revokedAt, &t.MaxUses, &t.Uses, &policy); err != nil {
-		return application.InitialToken{}, err
+		return domain.InitialToken{}, err
 	}
 	var err error
 	if t.Policy, err = document.DecodePolicy(policy); err == nil && (!readable(createdAt) || !readable(expiresAt) || !readable(revokedAt)) {
 		err = fmt.Errorf("%w: a time", application.ErrUnreadable)
 	}
 	if err != nil {
-		return application.InitialToken{TenantID: t.TenantID, ID: t.ID}, err
+		return domain.InitialToken{TenantID: t.TenantID, ID: t.ID}, err
 	}
 	t.CreatedAt, t.ExpiresAt = createdAt.Time.UTC(), expiresAt.Time.UTC()
 	if revokedAt.Valid {
@@ -81,7 +81,7 @@ func readInitialToken(row pgx.CollectableRow) (application.InitialToken, error) 
 
 // examinedToken is a token that may be unreadable.
 type examinedToken struct {
-	application.InitialToken
+	domain.InitialToken
 	unreadable error
 }
 
@@ -95,15 +95,15 @@ func examineInitialToken(row pgx.CollectableRow) (examinedToken, error) {
 }
 
 // FindInitialToken implements [application.RegistrationStore].
-func (s *Store) FindInitialToken(ctx context.Context, tenant domain.TenantID, id string) (application.InitialToken, error) {
+func (s *Store) FindInitialToken(ctx context.Context, tenant domain.TenantID, id string) (domain.InitialToken, error) {
 	const query = `SELECT ` + tokenColumns + ` FROM initial_tokens WHERE tenant_id = $1 AND token_id = $2`
 	rows, err := s.pool.Query(ctx, query, string(tenant), id)
 	if err != nil {
-		return application.InitialToken{}, translate(err)
+		return domain.InitialToken{}, translate(err)
 	}
 	t, err := pgx.CollectExactlyOneRow(rows, readInitialToken)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return application.InitialToken{}, application.ErrNotFound
+		return domain.InitialToken{}, application.ErrNotFound
 	}
 	return t, translate(err)
 }
@@ -111,7 +111,7 @@ func (s *Store) FindInitialToken(ctx context.Context, tenant domain.TenantID, id
 // InitialTokens implements [application.RegistrationStore].
 func (s *Store) InitialTokens(
 	ctx context.Context, tenant domain.TenantID, after string, limit int,
-) (tokens []application.InitialToken, more bool, err error) {
+) (tokens []domain.InitialToken, more bool, err error) {
 	const query = `SELECT ` + tokenColumns + ` FROM initial_tokens WHERE tenant_id = $1 AND token_id > $2 ORDER BY token_id LIMIT $3`
 	for {
 		rows, err := s.pool.Query(ctx, query, string(tenant), after, limit+1-len(tokens))

@@ -167,9 +167,9 @@ type unsteadyRegistrations struct {
 	down *bool
 }
 
-func (u unsteadyRegistrations) FindInitialToken(ctx context.Context, tenant domain.TenantID, id string) (application.InitialToken, error) {
+func (u unsteadyRegistrations) FindInitialToken(ctx context.Context, tenant domain.TenantID, id string) (domain.InitialToken, error) {
 	if *u.down {
-		return application.InitialToken{}, application.ErrUnavailable
+		return domain.InitialToken{}, application.ErrUnavailable
 	}
 	return u.RegistrationStore.FindInitialToken(ctx, tenant, id)
 }

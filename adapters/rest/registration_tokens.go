@@ -9,7 +9,6 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
 	"github.com/clientele-oauth/clientele/adapters/internal/registrationpolicy"
 	"github.com/clientele-oauth/clientele/api"
-	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -18,13 +17,13 @@ func (s *server) CreateRegistrationToken(
 	ctx context.Context, r api.CreateRegistrationTokenRequestObject,
 ) (api.CreateRegistrationTokenResponseObject, error) {
 	x := requestStateOf(ctx)
-	var token application.NewInitialToken
+	var token domain.InitialTokenProperties
 	if r.Body != nil {
 		policy, err := readPolicy(r.Body.Policy)
 		if err != nil {
 			return nil, err
 		}
-		token = application.NewInitialToken{
+		token = domain.InitialTokenProperties{
 			Description: valueOr(r.Body.Description, ""), ExpiresIn: time.Duration(valueOr(r.Body.ExpiresIn, 0)) * time.Second,
 			MaxUses: int(valueOr(r.Body.MaxUses, 0)), Policy: policy,
 		}
@@ -71,7 +70,7 @@ func readPolicy(given *api.RegistrationPolicy) (domain.RegistrationPolicy, error
 }
 
 // writeInitialToken writes the fields of an initial access token, without its value.
-func (s *server) writeInitialToken(w *jsonobject.Writer, t *application.InitialToken) {
+func (s *server) writeInitialToken(w *jsonobject.Writer, t *domain.InitialToken) {
 	w.Time("created_at", t.CreatedAt, time.RFC3339)
 	w.Text("description", t.Description)
 	w.Time("expires_at", t.ExpiresAt, time.RFC3339)
@@ -79,23 +78,9 @@ func (s *server) writeInitialToken(w *jsonobject.Writer, t *application.InitialT
 	w.Int("max_uses", int64(t.MaxUses))
 	w.Object("policy", func() { registrationpolicy.Write(w, t.Policy, registrationpolicy.InToken) })
 	writeTime(w, "revoked_at", t.RevokedAt)
-	w.Text("status", tokenStatus(t, s.clock.Now()))
+	w.Text("status", string(t.Status(s.clock.Now())))
 	w.Text("token_id", t.ID)
 	w.Int("uses", int64(t.Uses))
-}
-
-// tokenStatus says whether clients can be registered with the token and, if not, why.
-func tokenStatus(t *application.InitialToken, now time.Time) string {
-	switch {
-	case !t.RevokedAt.IsZero():
-		return "revoked"
-	case t.Uses >= t.MaxUses:
-		return "used_up"
-	case t.Ended(now):
-		return "expired"
-	default:
-		return "active"
-	}
 }
 
 // ListRegistrationTokens implements GET /admin/oauth/registration-tokens.

@@ -16,7 +16,7 @@ const forgottenTokens = 100
 
 // CreateInitialToken implements [application.RegistrationStore]. It deletes tokens of the
 // tenant that ended long ago.
-func (s *Store) CreateInitialToken(ctx context.Context, t application.InitialToken, record *application.IdempotencyRecord) error {
+func (s *Store) CreateInitialToken(ctx context.Context, t domain.InitialToken, record *application.IdempotencyRecord) error {
 	const create = `
 		INSERT INTO initial_tokens (tenant_id, token_id, hash, key_id, description, issued_by, created_at, expires_at, revoked_at, max_uses, uses, policy)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
@@ -49,16 +49,16 @@ const tokenColumns = `tenant_id, token_id, hash, key_id, description, issued_by,
 
 // readInitialToken reads the tokenColumns. If they cannot be decoded, the error wraps
 // [application.ErrUnreadable], and only the ids of the token are set.
-func readInitialToken(row interface{ Scan(to ...any) error }) (application.InitialToken, error) {
+func readInitialToken(row interface{ Scan(to ...any) error }) (domain.InitialToken, error) {
 	var (
-		t                    application.InitialToken
+		t                    domain.InitialToken
 		createdAt, expiresAt string
 		revokedAt            sql.NullString
 		policy               []byte
 	)
 	if err := row.Scan(&t.TenantID, &t.ID, &t.Hash, &t.KeyID, &t.Description, &t.IssuedBy,
 		&createdAt, &expiresAt, &revokedAt, &t.MaxUses, &t.Uses, &policy); err != nil {
-		return application.InitialToken{}, err
+		return domain.InitialToken{}, err
 	}
 	var wrong [4]error
 	t.CreatedAt, wrong[0] = textTime(createdAt)
@@ -68,17 +68,17 @@ func readInitialToken(row interface{ Scan(to ...any) error }) (application.Initi
 	}
 	t.Policy, wrong[3] = document.DecodePolicy(policy)
 	if err := errors.Join(wrong[:]...); err != nil {
-		return application.InitialToken{TenantID: t.TenantID, ID: t.ID}, err
+		return domain.InitialToken{TenantID: t.TenantID, ID: t.ID}, err
 	}
 	return t, nil
 }
 
 // FindInitialToken implements [application.RegistrationStore].
-func (s *Store) FindInitialToken(ctx context.Context, tenant domain.TenantID, id string) (application.InitialToken, error) {
+func (s *Store) FindInitialToken(ctx context.Context, tenant domain.TenantID, id string) (domain.InitialToken, error) {
 	const query = `SELECT ` + tokenColumns + ` FROM initial_tokens WHERE tenant_id = ? AND token_id = ?`
 	t, err := readInitialToken(s.reader.QueryRowContext(ctx, query, string(tenant), id))
 	if errors.Is(err, sql.ErrNoRows) {
-		return application.InitialToken{}, application.ErrNotFound
+		return domain.InitialToken{}, application.ErrNotFound
 	}
 	return t, translate(err)
 }
@@ -86,7 +86,7 @@ func (s *Store) FindInitialToken(ctx context.Context, tenant domain.TenantID, id
 // InitialTokens implements [application.RegistrationStore].
 func (s *Store) InitialTokens(
 	ctx context.Context, tenant domain.TenantID, after string, limit int,
-) (tokens []application.InitialToken, more bool, err error) {
+) (tokens []domain.InitialToken, more bool, err error) {
 	const query = `SELECT ` + tokenColumns + ` FROM initial_tokens WHERE tenant_id = ? AND token_id > ? ORDER BY token_id LIMIT ?`
 	for !more {
 		found := 0

@@ -35,7 +35,7 @@ func (s timedRegistrations) AdoptRegistration(ctx context.Context, c domain.Clie
 
 // CreateInitialToken implements [application.RegistrationStore].
 func (s timedRegistrations) CreateInitialToken(
-	ctx context.Context, t application.InitialToken, record *application.IdempotencyRecord,
+	ctx context.Context, t domain.InitialToken, record *application.IdempotencyRecord,
 ) (err error) {
 	defer func(began time.Time) { s.timed.done("CreateInitialToken", began, err) }(time.Now())
 	return s.next.CreateInitialToken(ctx, t, record)
@@ -44,7 +44,7 @@ func (s timedRegistrations) CreateInitialToken(
 // FindInitialToken implements [application.RegistrationStore].
 func (s timedRegistrations) FindInitialToken(
 	ctx context.Context, tenant domain.TenantID, id string,
-) (t application.InitialToken, err error) {
+) (t domain.InitialToken, err error) {
 	defer func(began time.Time) { s.timed.done("FindInitialToken", began, err) }(time.Now())
 	return s.next.FindInitialToken(ctx, tenant, id)
 }
@@ -52,7 +52,7 @@ func (s timedRegistrations) FindInitialToken(
 // InitialTokens implements [application.RegistrationStore].
 func (s timedRegistrations) InitialTokens(
 	ctx context.Context, tenant domain.TenantID, after string, limit int,
-) (tokens []application.InitialToken, more bool, err error) {
+) (tokens []domain.InitialToken, more bool, err error) {
 	defer func(began time.Time) { s.timed.done("InitialTokens", began, err) }(time.Now())
 	return s.next.InitialTokens(ctx, tenant, after, limit)
 }

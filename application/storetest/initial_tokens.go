@@ -14,8 +14,8 @@ import (
 )
 
 // tokenOf returns an initial access token of the tenant, which expires after an hour.
-func tokenOf(id string, uses int) application.InitialToken {
-	return application.InitialToken{
+func tokenOf(id string, uses int) domain.InitialToken {
+	return domain.InitialToken{
 		TenantID: tenant, ID: id, Hash: []byte{1, 2, 3}, KeyID: "k", Description: "for the portal – Größe", IssuedBy: "alice",
 		CreatedAt: now, ExpiresAt: now.Add(time.Hour), MaxUses: uses,
 	}
@@ -30,12 +30,12 @@ func useToken(t *testing.T, store Registrations, token string, id domain.ClientI
 }
 
 func initialTokenIsFound(t *testing.T, store Registrations) {
-	var full application.InitialToken
+	var full domain.InitialToken
 	n := 0
 	fill(t, reflect.ValueOf(&full).Elem(), &n)
 	narrow := tokenOf("narrow", 1)
 	narrow.Policy = domain.RegistrationPolicy{Scopes: []domain.Scope{}, Labels: map[string]string{}}
-	for _, token := range []application.InitialToken{full, tokenOf("token-1", 5), narrow} {
+	for _, token := range []domain.InitialToken{full, tokenOf("token-1", 5), narrow} {
 		_, err := store.FindInitialToken(t.Context(), token.TenantID, token.ID)
 		require.ErrorIs(t, err, application.ErrNotFound)
 		require.NoError(t, store.CreateInitialToken(t.Context(), token, nil))
@@ -49,7 +49,7 @@ func initialTokenIsFound(t *testing.T, store Registrations) {
 	assert.Equal(t, 5, findToken(t, store, "token-1").MaxUses, "an identifier cannot be used again")
 }
 
-func findToken(t *testing.T, store Registrations, id string) application.InitialToken {
+func findToken(t *testing.T, store Registrations, id string) domain.InitialToken {
 	t.Helper()
 	found, err := store.FindInitialToken(t.Context(), tenant, id)
 	require.NoError(t, err)
@@ -66,7 +66,7 @@ func initialTokensArePaged(t *testing.T, store Registrations) {
 	for _, limit := range []int{1, 2, 4, 5, 6} {
 		var uses []int
 		for after, more := "", true; more; {
-			var tokens []application.InitialToken
+			var tokens []domain.InitialToken
 			var err error
 			tokens, more, err = store.InitialTokens(t.Context(), tenant, after, limit)
 			require.NoError(t, err)
@@ -135,7 +135,7 @@ func endedTokensAreDeleted(t *testing.T, store Registrations) {
 	require.NoError(t, store.CreateInitialToken(t.Context(), late, nil))
 	tokens, _, err := store.InitialTokens(t.Context(), tenant, "", 10)
 	require.NoError(t, err)
-	assert.Equal(t, []application.InitialToken{late, recent}, tokens)
+	assert.Equal(t, []domain.InitialToken{late, recent}, tokens)
 }
 
 func concurrentTokenUses(t *testing.T, store Registrations) {

@@ -7,7 +7,7 @@ import (
 
 // CheckInitialToken returns an error that wraps [application.ErrUnstorable] if the token
 // cannot be stored. Its policy is checked by [EncodePolicy].
-func CheckInitialToken(t application.InitialToken) error {
+func CheckInitialToken(t domain.InitialToken) error {
 	var c checker
 	t.Policy = domain.RegistrationPolicy{}
 	c.values("initial access token", t)
@@ -15,7 +15,7 @@ func CheckInitialToken(t application.InitialToken) error {
 }
 
 // TokenFault returns the fault of a token that cannot be decoded; err is the reason.
-func TokenFault(t application.InitialToken, err error) application.Fault {
+func TokenFault(t domain.InitialToken, err error) application.Fault {
 	fault := Row{TenantID: t.TenantID}.Unreadable(application.PartInitialToken, err)
 	fault.Reason = "token " + t.ID + ": " + fault.Reason
 	return application.Fault{UnreadableRecord: fault.UnreadableRecord}
