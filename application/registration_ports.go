@@ -125,7 +125,7 @@ type TenantRegistration struct {
 type StatementVerifier interface {
 	// Verify verifies a software statement against the issuers (RFC 7591 §2.3). The error is
 	// a [*StatementError], [ErrTooManyFetches] or [ErrUnavailable].
-	Verify(ctx context.Context, tenant domain.TenantID, issuers []domain.StatementIssuer, text string, now time.Time) (domain.Statement, error)
+	Verify(ctx context.Context, issuers []domain.StatementIssuer, text string, now time.Time) (domain.Statement, error)
 
 	// VerifyRequest verifies a registration request that is a JWT, in the form of an issuer
 	// with [domain.StatementIssuer.RequestJWT], and the software statement in it. audience is

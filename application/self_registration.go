@@ -251,7 +251,7 @@ func (r *Registry) registerSelf(ctx context.Context, caller Caller, admitted adm
 		return SelfRegistered{}, ErrTokenEnded
 	}
 	now := r.now()
-	statement, err := r.statement(ctx, admitted.tenant, admitted.trusted, request, now)
+	statement, err := r.statement(ctx, admitted.trusted, request, now)
 	if err != nil {
 		return SelfRegistered{}, err
 	}
@@ -314,7 +314,7 @@ func (r *Registry) selfSecret(policy domain.RegistrationPolicy, now time.Time) (
 // statement verifies the software statement of a request, if it has one. A statement is
 // never ignored: one of an issuer that is not trusted is rejected.
 func (r *Registry) statement(
-	ctx context.Context, tenant domain.TenantID, issuers []domain.StatementIssuer, request SelfRequest, now time.Time,
+	ctx context.Context, issuers []domain.StatementIssuer, request SelfRequest, now time.Time,
 ) (*domain.Statement, error) {
 	switch {
 	case request.Verified != nil:
@@ -324,7 +324,7 @@ func (r *Registry) statement(
 	case len(issuers) == 0:
 		return nil, &StatementError{Reason: StatementInvalid, Message: "software statements are not accepted here; omit software_statement"}
 	}
-	verified, err := r.config.Registrations.Statements.Verify(ctx, tenant, issuers, request.Statement, now)
+	verified, err := r.config.Registrations.Statements.Verify(ctx, issuers, request.Statement, now)
 	if err != nil {
 		return nil, err
 	}

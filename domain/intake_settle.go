@@ -126,7 +126,7 @@ func (in *intake) settleScopes() {
 		s.Scopes = slices.Clone(in.policy.DefaultScopes)
 	}
 	s.Scopes = keep(in, FieldScopes, s.Scopes, beyondPolicy, func(scope Scope) bool {
-		return scope.wellFormed() && (in.policy.Scopes == nil || slices.Contains(in.policy.Scopes, scope))
+		return scope.IsWellFormed() && (in.policy.Scopes == nil || slices.Contains(in.policy.Scopes, scope))
 	})
 }
 

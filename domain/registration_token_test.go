@@ -72,11 +72,11 @@ func TestTheLimitsOfAnInitialToken(t *testing.T) {
 		"/max_uses: must be between 1 and 10000":            {MaxUses: MaxInitialTokenUses + 1},
 		"/description: must have at most 256 characters":    {Description: strings.Repeat("x", MaxDescription+1)},
 	} {
-		found := ""
+		var found []string
 		for _, f := range p.WithDefaults().CheckLimits() {
-			found += f.Pointer + ": " + f.Message
+			found = append(found, f.Pointer+": "+f.Message)
 		}
-		assert.Equal(t, want, found)
+		assert.Equal(t, want, strings.Join(found, "; "))
 	}
 }
 

@@ -12,7 +12,7 @@ func scopeRules() []Rule {
 			Summary: "it is not a scope-token: at least one printable ASCII character, no space, quotation mark or backslash",
 			check: func(j *candidate, r *report) {
 				for i, s := range j.Scopes {
-					if !s.wellFormed() {
+					if !s.IsWellFormed() {
 						r.at(FieldScopes, i, string(s),
 							"%s is not a scope; use printable ASCII without space, quotation mark and backslash, one scope per element", quoted(s))
 					}

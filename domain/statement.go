@@ -1,6 +1,9 @@
 package domain
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Statement is a software statement (RFC 7591 §2.3) that a trusted issuer signed.
 type Statement struct {
@@ -47,12 +50,12 @@ const DefaultStatementAge = 10 * time.Minute
 
 // StatementIssuer is the trust in one issuer of software statements.
 type StatementIssuer struct {
-	Issuer        string // the claim iss, byte for byte
-	JWKSURI       string // or Keys
-	Keys          string // the text of a JWK Set
-	Algorithms    []string
+	Issuer        string   // the claim iss, byte for byte
+	JWKSURI       string   // or Keys
+	Keys          string   // the text of a JWK Set
+	Algorithms    []string // with which statements and requests may be signed
 	RequireExpiry bool
-	MaxAge        time.Duration // the maximum age of the claim iat; 0 is [DefaultStatementAge]
+	MaxAge        time.Duration // the maximum age of the claim iat
 	OnceOnly      bool          // jti: once
 	Mode          ClaimMode
 	// Claims maps claims to names of client metadata; empty if they have these names.
@@ -68,4 +71,55 @@ type StatementIssuer struct {
 	// to the registration endpoint, e.g. the issuer identifier of the authorization server.
 	Audiences      []string
 	UniqueSoftware bool
+}
+
+// VouchedFields returns the fields that statements vouch for. A claim for such a field that
+// does not have its form makes the statement invalid: if it were ignored, the client could
+// choose the value. Claims for other fields are then ignored, e.g. software_version, which
+// is a number in Open Banking Brasil.
+func VouchedFields() FieldSet {
+	return FieldsOf(FieldRedirectURIs, FieldScopes, FieldJWKS, FieldJWKSURI, FieldSoftwareID)
+}
+
+// AdmitsOneOf reports whether software with the roles may be registered: one of them is
+// configured, or the issuer has no claim for roles.
+func (i *StatementIssuer) AdmitsOneOf(roles []string) bool {
+	return i.RoleClaim == "" || slices.ContainsFunc(roles, func(role string) bool {
+		_, configured := i.Roles[role]
+		return configured
+	})
+}
+
+// Bind returns what a statement sets for its client, and of what the client may register a
+// part, see [Statement]. claimed are the claims that are client metadata, and roles those of
+// the software.
+func (i *StatementIssuer) Bind(claimed Change, roles []string) (fixed, ceiling Change) {
+	fixed = claimed
+	if i.RoleClaim != "" {
+		fixed = fixed.With(FieldScopes, Settings{Scopes: i.scopesOf(roles, claimed)})
+	}
+	if i.Mode != ClaimsCeiling {
+		return fixed, Change{}
+	}
+	for _, f := range []Field{FieldRedirectURIs, FieldScopes} {
+		if fixed.Names(f) {
+			ceiling = ceiling.With(f, fixed.values)
+			fixed = fixed.Without(f)
+		}
+	}
+	return fixed, ceiling
+}
+
+// scopesOf returns the scopes of the roles, without those that a claim for the scope does not
+// have. It is not nil: no scope is another thing than no limit.
+func (i *StatementIssuer) scopesOf(roles []string, claimed Change) []Scope {
+	scopes := []Scope{}
+	for _, role := range roles {
+		scopes = append(scopes, i.Roles[role]...)
+	}
+	scopes = common(scopes, scopes) // without repetitions
+	if !claimed.Names(FieldScopes) {
+		return scopes
+	}
+	return only(scopes, func(s Scope) bool { return slices.Contains(claimed.values.Scopes, s) })
 }

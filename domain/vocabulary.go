@@ -186,9 +186,9 @@ const (
 	scopeOfflineAccess Scope = "offline_access" // OIDC Core §11
 )
 
-// wellFormed reports whether s is a scope-token:
+// IsWellFormed reports whether s is a scope-token:
 // 1*( %x21 / %x23-5B / %x5D-7E ), RFC 6749 §3.3.
-func (s Scope) wellFormed() bool {
+func (s Scope) IsWellFormed() bool {
 	return s != "" && strings.IndexFunc(string(s), func(r rune) bool {
 		return r < 0x21 || r > 0x7e || r == '"' || r == '\\'
 	}) < 0

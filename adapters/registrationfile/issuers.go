@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/adapters/internal/jsonvalue"
@@ -16,11 +15,9 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// Defaults of an issuer of software statements.
-const (
-	defaultAlgorithm = "PS256"
-	defaultMaxAge    = 10 * time.Minute
-)
+// defaultAlgorithm is what Open Banking UK, Open Banking Brasil and the Consumer Data Right
+// use.
+const defaultAlgorithm = "PS256"
 
 // Bounds of an issuer.
 const (
@@ -58,7 +55,7 @@ func (r *reader) issuers(pointer string, value any) (issuers []domain.StatementI
 }
 
 func (r *reader) issuer(pointer string, value any) domain.StatementIssuer {
-	s := domain.StatementIssuer{Algorithms: []string{defaultAlgorithm}, MaxAge: defaultMaxAge, OnceOnly: true, Mode: domain.ClaimsFixed}
+	s := domain.StatementIssuer{Algorithms: []string{defaultAlgorithm}, MaxAge: domain.DefaultStatementAge, OnceOnly: true, Mode: domain.ClaimsFixed}
 	object, ok := r.Object(pointer, value, issuerKeys()...)
 	if !ok {
 		return s

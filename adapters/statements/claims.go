@@ -22,7 +22,7 @@ const clockSkew = time.Minute
 // checkStatementTimes checks the times of a statement, and returns until when it is
 // accepted.
 func checkStatementTimes(issuer domain.StatementIssuer, claims jws.Members, now time.Time) (until time.Time, err error) {
-	until, err = checkTimes(claims, now, maxAge(issuer), issuer.RequireExpiry)
+	until, err = checkTimes(claims, now, issuer.MaxAge, issuer.RequireExpiry)
 	if err != nil {
 		return until, rejected("the software statement: %v", err)
 	}
@@ -74,7 +74,7 @@ func admit(issuer domain.StatementIssuer, claims jws.Members) error {
 			return &application.StatementError{Reason: application.StatementUnapproved, Message: "the software is not admitted: the claim " + name + " does not have the required value"}
 		}
 	}
-	if issuer.RoleClaim != "" && len(admittedRoles(issuer, claims)) == 0 {
+	if !issuer.AdmitsOneOf(rolesOf(issuer, claims)) {
 		return &application.StatementError{Reason: application.StatementUnapproved, Message: "the software is not admitted: it has none of the admitted roles"}
 	}
 	return nil
@@ -92,14 +92,11 @@ func scalar(value jsontext.Value) (text string, ok bool) {
 	}
 }
 
-// admittedRoles returns the roles of the software that are configured.
-func admittedRoles(issuer domain.StatementIssuer, claims jws.Members) []string {
+// rolesOf returns the roles of the software; none if the claim does not have their form.
+func rolesOf(issuer domain.StatementIssuer, claims jws.Members) []string {
 	roles, err := claims.Texts(issuer.RoleClaim)
 	if err != nil {
 		return nil
 	}
-	return slices.DeleteFunc(roles, func(role string) bool {
-		_, configured := issuer.Roles[role]
-		return !configured
-	})
+	return roles
 }

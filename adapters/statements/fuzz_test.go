@@ -21,7 +21,7 @@ func FuzzStatement(f *testing.F) {
 	f.Add("eyJhbGciOiJub25lIn0.e30.", `{"iss":"OpenBanking Ltd","iat":1776249000,"org_status":"Active","software_roles":["AISP"]}`)
 	f.Add(issuerKey().sign(f, jwa.PS256, basicClaims().with(claims{"iss": "x"}), nil), `{}`)
 	f.Fuzz(func(t *testing.T, text, payload string) {
-		statement, err := verifier.Verify(t.Context(), tenant, issuers, text, now)
+		statement, err := verifier.Verify(t.Context(), issuers, text, now)
 		if err == nil && text != valid {
 			t.Fatalf("%q is accepted as %v", text, statement)
 		}
@@ -30,7 +30,7 @@ func FuzzStatement(f *testing.F) {
 			t.Fatalf("%q is accepted", text)
 		}
 		signed := signText(ellipticKey(), base64.RawURLEncoding.EncodeToString([]byte(payload)))
-		if _, err = verifier.Verify(t.Context(), tenant, issuers, signed, now); err != nil && !errors.As(err, new(*application.StatementError)) {
+		if _, err = verifier.Verify(t.Context(), issuers, signed, now); err != nil && !errors.As(err, new(*application.StatementError)) {
 			t.Fatalf("%q: %v", payload, err)
 		}
 	})

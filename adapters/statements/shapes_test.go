@@ -54,7 +54,7 @@ func openBankingUKClaims() claims {
 func dataRight(t testing.TB) domain.StatementIssuer {
 	t.Helper()
 	return domain.StatementIssuer{
-		Issuer: "cdr-register", Keys: keySet(t, issuerKey()), Algorithms: []string{"PS256"}, RequireExpiry: true, OnceOnly: true,
+		Issuer: "cdr-register", Keys: keySet(t, issuerKey()), Algorithms: []string{"PS256"}, MaxAge: 10 * time.Minute, RequireExpiry: true, OnceOnly: true,
 		Mode: domain.ClaimsCeiling, RequestJWT: true, UniqueSoftware: true, Audiences: []string{"https://data-holder.example"},
 	}
 }
@@ -107,7 +107,7 @@ func verified(t *testing.T, issuer domain.StatementIssuer, c claims) (domain.Sta
 	t.Helper()
 	issuer.RequestJWT = false
 	text := issuerKey().sign(t, jwa.PS256, c, nil)
-	return verifierWithoutSites(t).Verify(t.Context(), tenant, []domain.StatementIssuer{issuer}, text, now)
+	return verifierWithoutSites(t).Verify(t.Context(), []domain.StatementIssuer{issuer}, text, now)
 }
 
 func TestStatementsOfEcosystemsAreReadByConfiguration(t *testing.T) {

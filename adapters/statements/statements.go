@@ -4,11 +4,10 @@
 // ([domain.StatementIssuer]).
 //
 //	verifier, err := statements.New(statements.Options{Keys: resolver})
-//	statement, err := verifier.Verify(ctx, tenant, issuers, text, time.Now())
+//	statement, err := verifier.Verify(ctx, issuers, text, time.Now())
 package statements
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -28,10 +27,6 @@ import (
 // MaxRequestBytes limits a registration request that is a JWT. It contains a statement of
 // up to [jws.MaxBytes], which base64url makes longer by a third.
 const MaxRequestBytes = 64 << 10
-
-// defaultAlgorithm is what Open Banking UK, Open Banking Brasil and the Consumer Data Right
-// use.
-const defaultAlgorithm = "PS256"
 
 // Options configure a [Verifier].
 type Options struct {
@@ -79,7 +74,7 @@ func New(options Options) (*Verifier, error) {
 // rejects the statements of issuers with [domain.StatementIssuer.RequestJWT]: without a
 // signed request, any holder of a statement could register the software.
 func (v *Verifier) Verify(
-	ctx context.Context, _ domain.TenantID, issuers []domain.StatementIssuer, text string, now time.Time,
+	ctx context.Context, issuers []domain.StatementIssuer, text string, now time.Time,
 ) (domain.Statement, error) {
 	statement, issuer, err := v.verify(ctx, issuers, text, now)
 	if err == nil && issuer.RequestJWT {
@@ -157,11 +152,7 @@ func (v *Verifier) checkSignature(ctx context.Context, issuer domain.StatementIs
 // whether their media type is not that of a JWT for another purpose, such as at+jwt
 // (RFC 8725 §3.11).
 func accepts(issuer domain.StatementIssuer, header jws.Header) bool {
-	algorithms := issuer.Algorithms
-	if len(algorithms) == 0 {
-		algorithms = []string{defaultAlgorithm}
-	}
-	return slices.Contains(algorithms, header.Algorithm) && !strings.HasSuffix(jws.MediaType(header.Type), "+jwt")
+	return slices.Contains(issuer.Algorithms, header.Algorithm) && !strings.HasSuffix(jws.MediaType(header.Type), "+jwt")
 }
 
 // isSigned reports whether one of the keys has signed the message.
@@ -170,11 +161,6 @@ func isSigned(message *jws.Message, set domain.KeySet) bool {
 		public, ok := jwk.PublicKey(key)
 		return ok && jws.Verify(message.Text, message.Header.Algorithm, public)
 	})
-}
-
-// maxAge returns the maximum age of the statements of an issuer.
-func maxAge(issuer domain.StatementIssuer) time.Duration {
-	return cmp.Or(issuer.MaxAge, domain.DefaultStatementAge)
 }
 
 // rejected returns the error for an invalid statement.

@@ -21,7 +21,7 @@ import (
 // basicIssuer is an issuer whose claims have the names of client metadata (RFC 7591 §2.3).
 func basicIssuer(t testing.TB) domain.StatementIssuer {
 	t.Helper()
-	return domain.StatementIssuer{Issuer: "https://directory.example", Keys: keySet(t, issuerKey(), ellipticKey()), Algorithms: []string{"PS256", "ES256"}}
+	return domain.StatementIssuer{Issuer: "https://directory.example", Keys: keySet(t, issuerKey(), ellipticKey()), Algorithms: []string{"PS256", "ES256"}, MaxAge: 10 * time.Minute}
 }
 
 // basicClaims are the claims of a valid statement of basicIssuer.
@@ -83,8 +83,7 @@ func TestStatementsAreAcceptedOnlyIfEveryCheckPasses(t *testing.T) {
 			text: func(t *testing.T) string { return issuerKey().sign(t, jwa.RS256, basicClaims(), nil) }, want: "rejected: the alg",
 		},
 		"an algorithm if none is configured": {
-			text:   func(t *testing.T) string { return ellipticKey().sign(t, jwa.ES256, basicClaims(), nil) },
-			change: func(i *domain.StatementIssuer) { i.Algorithms = nil }, want: "rejected: the alg",
+			text: signed(nil), change: func(i *domain.StatementIssuer) { i.Algorithms = nil }, want: "rejected: the alg",
 		},
 		"a shared secret, even if it is configured": {
 			text: func(t *testing.T) string {
@@ -148,8 +147,8 @@ func TestStatementsAreAcceptedOnlyIfEveryCheckPasses(t *testing.T) {
 		"one that is valid within the tolerance":   {text: signed(claims{"nbf": seconds(time.Minute)}), want: "accepted"},
 		"no iat":                                   {text: signed(claims{"iat": nil}), want: "rejected: the software statement: iat is missing"},
 		"an iat in the future":                     {text: signed(claims{"iat": seconds(61 * time.Second)}), want: "rejected: the software statement: it was issued in the future"},
-		"an iat of the default age":                {text: signed(claims{"iat": seconds(-11*time.Minute + time.Second)}), want: "accepted"},
-		"an iat beyond the default age":            {text: signed(claims{"iat": seconds(-11 * time.Minute)}), want: "rejected: the software statement: it is too old"},
+		"an iat at the maximum age":                {text: signed(claims{"iat": seconds(-11*time.Minute + time.Second)}), want: "accepted"},
+		"an iat beyond the maximum age":            {text: signed(claims{"iat": seconds(-11 * time.Minute)}), want: "rejected: the software statement: it is too old"},
 		"an iat beyond the configured age":         {text: signed(claims{"iat": seconds(-2 * time.Minute)}), change: func(i *domain.StatementIssuer) { i.MaxAge = time.Minute }, want: "rejected: the software statement: it is too old"},
 		"an old iat within the configured age":     {text: signed(claims{"iat": seconds(-time.Hour)}), change: func(i *domain.StatementIssuer) { i.MaxAge = 2 * time.Hour }, want: "accepted"},
 		"no jti":                                   {text: signed(claims{"jti": nil}), want: "accepted"},
@@ -176,7 +175,7 @@ func TestStatementsAreAcceptedOnlyIfEveryCheckPasses(t *testing.T) {
 				tt.change(&issuer)
 			}
 			another := domain.StatementIssuer{Issuer: "another", Keys: keySet(t, otherKey()), Algorithms: []string{"PS256", "RS256"}}
-			statement, err := verifierWithoutSites(t).Verify(t.Context(), tenant, []domain.StatementIssuer{another, issuer}, tt.text(t), now)
+			statement, err := verifierWithoutSites(t).Verify(t.Context(), []domain.StatementIssuer{another, issuer}, tt.text(t), now)
 			assert.True(t, strings.HasPrefix(outcome(err), tt.want), outcome(err))
 			if err != nil {
 				assert.Zero(t, statement)
@@ -196,7 +195,7 @@ func TestTheIdentifierOfAStatementIsForItsIssuerUntilItExpires(t *testing.T) {
 	issuer.OnceOnly, issuer.UniqueSoftware = true, true
 	verify := func(edits claims) domain.Statement {
 		text := issuerKey().sign(t, jwa.PS256, basicClaims().with(edits), nil)
-		statement, err := verifierWithoutSites(t).Verify(t.Context(), tenant, []domain.StatementIssuer{issuer}, text, now)
+		statement, err := verifierWithoutSites(t).Verify(t.Context(), []domain.StatementIssuer{issuer}, text, now)
 		require.NoError(t, err)
 		assert.Equal(t, text, statement.Text)
 		return statement
@@ -223,7 +222,7 @@ func TestTheKeysOfAnIssuerAreFetchedAndKept(t *testing.T) {
 	issuer.Keys, issuer.JWKSURI, issuer.MaxAge = "", keys.url, time.Hour
 	verify := func(key signingKey) string {
 		text := key.sign(t, jwa.PS256, basicClaims(), nil)
-		_, err := verifier.Verify(t.Context(), tenant, []domain.StatementIssuer{issuer}, text, now)
+		_, err := verifier.Verify(t.Context(), []domain.StatementIssuer{issuer}, text, now)
 		if err != nil && !errors.As(err, new(*application.StatementError)) {
 			require.ErrorIs(t, err, application.ErrUnavailable)
 			return "unavailable"
@@ -265,7 +264,7 @@ func TestAStatementWithoutAKidIsVerifiedWithNewKeys(t *testing.T) {
 	issuer.Keys, issuer.JWKSURI = "", keys.url
 	text := signingKey{"", issuerKey().private}.sign(t, jwa.PS256, basicClaims(), nil)
 	verify := func() string {
-		_, err := verifier.Verify(t.Context(), tenant, []domain.StatementIssuer{issuer}, text, now)
+		_, err := verifier.Verify(t.Context(), []domain.StatementIssuer{issuer}, text, now)
 		return outcome(err)
 	}
 	assert.Contains(t, verify(), "signature")
@@ -286,11 +285,11 @@ func TestKeysOfIssuersAreFetchedOverHTTPOnlyFromThisMachine(t *testing.T) {
 		"http://192.0.2.1/keys": "must be an https URL", "%": "must be an https URL",
 	} {
 		issuer.JWKSURI = uri
-		_, err := verifierWithoutSites(t).Verify(t.Context(), tenant, []domain.StatementIssuer{issuer}, text, now)
+		_, err := verifierWithoutSites(t).Verify(t.Context(), []domain.StatementIssuer{issuer}, text, now)
 		require.ErrorIs(t, err, application.ErrUnavailable, uri)
 		require.ErrorContains(t, err, want, uri)
 	}
 	issuer.JWKSURI = "https://directory.example/keys"
-	_, err := verifierWithoutSites(t).Verify(ctx, tenant, []domain.StatementIssuer{issuer}, text, now)
+	_, err := verifierWithoutSites(t).Verify(ctx, []domain.StatementIssuer{issuer}, text, now)
 	require.ErrorIs(t, err, application.ErrUnavailable)
 }

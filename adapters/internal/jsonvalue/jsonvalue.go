@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
+	"github.com/clientele-oauth/clientele/domain"
 )
 
 // Bounds of values.
@@ -228,8 +229,5 @@ func unprintable(given string) bool {
 // ScopeFault returns what is wrong with a text that is not one scope-token (RFC 6749 §3.3),
 // or "".
 func ScopeFault(given string) string {
-	malformed := given == "" || strings.ContainsFunc(given, func(c rune) bool {
-		return c < 0x21 || c > 0x7e || c == '"' || c == '\\'
-	})
-	return When(malformed, "must be one scope, of visible ASCII characters without quotation marks and backslashes")
+	return When(!domain.Scope(given).IsWellFormed(), "must be one scope, of visible ASCII characters without quotation marks and backslashes")
 }

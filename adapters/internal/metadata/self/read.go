@@ -68,12 +68,6 @@ func (r *Reader) Read(text []byte) (Request, domain.Findings, error) {
 	if err != nil {
 		return Request{}, nil, malformed(err)
 	}
-	request, findings := r.ReadMembers(members)
-	return request, findings, nil
-}
-
-// ReadMembers is [Reader.Read] for an object whose members are strict JSON.
-func (r *Reader) ReadMembers(members map[string]jsontext.Value) (Request, domain.Findings) {
 	var request Request
 	request.ClientID, _ = strictjson.String(members[clientID])
 	if given(members[clientSecret]) {
@@ -91,7 +85,7 @@ func (r *Reader) ReadMembers(members map[string]jsontext.Value) (Request, domain
 	request.Members = members
 	var findings domain.Findings
 	request.Metadata, findings = r.change(members)
-	return request, findings
+	return request, findings, nil
 }
 
 // given reports whether a member has a value.
