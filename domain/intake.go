@@ -6,6 +6,32 @@ import "slices"
 // replaces the whole half of the client ([SelfFields]) and leaves the rest, except that
 // is_confidential follows from the authentication method. Substitutions, and what cannot
 // be substituted, are reported.
+//
+// The steps depend on each other: each one reads what those before it wrote. In addition to
+// what the table lists, all of them but the first four leave locked fields as they are, and
+// most read the policy. Requests are the registrations and updates by a client itself;
+// documents are client ID metadata documents.
+//
+//	step                      for        reads                         writes                         specification
+//	take                      all        metadata                      settings, given                RFC 7591 §2; RFC 7592 §2.2
+//	takeStatement             requests   given, settings               settings, given, hasStatement  RFC 7591 §2.3
+//	lockFields                updates    given, stored client          settings, given, locked        RFC 7592 §2.2
+//	lockMethods               updates    given, stored client          auth_methods, locked           own
+//	checkDocument             documents  settings                      -                              CIMD §4, §4.1, §8.6
+//	settleWords               all        settings                      application_type, algorithms   RFC 7591 §3.2.1
+//	settleGrants              all        given                         grant_types                    RFC 7591 §2
+//	settleMethod              all        given, grant_types, keys      auth_methods, is_confidential  RFC 7591 §2
+//	settleResponseTypes       all        grant_types                   response_types                 RFC 7591 §2.1
+//	settleScopes              all        given                         scopes                         RFC 7591 §2
+//	settleWordLists           all        settings                      other lists of words           RFC 7591 §3.2.1
+//	settleApplicationType     all        is_confidential, redirects    application_type               OIDC Registration §2
+//	setForced                 all        policy                        flags                          RFC 7591 §3.2.1
+//	settleName                all        redirects, software_id        name, madeUpName               RFC 7591 §2
+//	checkRedirects            all        redirects, logout URIs        -                              RFC 7591 §5; RFC 8252 §7
+//	checkLinks                all        redirects, links              -                              RFC 7591 §5
+//	checkStatement            requests   hasStatement                  -                              RFC 7591 §2.3
+//	checkDocumentURIs         documents  redirects, is_confidential    -                              CIMD §4.2, §8.1
+//	unsetImpliedResponseTypes updates    grant_types, stored client    response_types                 own
 type intake struct {
 	id       ClientID
 	policy   RegistrationPolicy // with defaults
@@ -14,11 +40,11 @@ type intake struct {
 
 	settings Settings
 	given    FieldSet // the fields that the client or its statement sets
-	kept     FieldSet // the fields that are not replaced: an administrator decided on them
+	locked   FieldSet // the fields that stay as they are stored
 	// madeUpName reports that the client has no name.
-	madeUpName bool
-	vouched    bool // there is a software statement
-	report     report
+	madeUpName   bool
+	hasStatement bool
+	report       report
 }
 
 // newIntake returns the intake of a client whose administrator's half is that of base.
@@ -55,15 +81,14 @@ func (in *intake) take(metadata Change) {
 	}
 }
 
-// claim takes the metadata and the claims of the statement, which have precedence (RFC
-// 7591 §2.3).
-func (in *intake) claim(metadata Change, statement *Statement) {
-	in.take(metadata)
+// takeStatement takes the claims of a statement, which have precedence over the metadata
+// (RFC 7591 §2.3); nil is no statement.
+func (in *intake) takeStatement(statement *Statement) {
 	if statement == nil {
 		return
 	}
-	in.vouched = true
-	in.ceil(statement)
+	in.hasStatement = true
+	in.applyCeiling(statement)
 	sent := in.settings
 	fixed := statement.Fixed.named.intersect(SelfFields())
 	for f := range fixed.All() {
@@ -77,12 +102,12 @@ func (in *intake) claim(metadata Change, statement *Statement) {
 		f.Of(&in.settings).set(value)
 		in.given.Add(f)
 	}
-	in.dropRivals(fixed)
+	in.dropAlternatives(fixed)
 }
 
-// dropRivals removes the fields of which only one may be set, if the statement sets
+// dropAlternatives removes the fields of which only one may be set, if the statement sets
 // another one of them.
-func (in *intake) dropRivals(fixed FieldSet) {
+func (in *intake) dropAlternatives(fixed FieldSet) {
 	var unset Settings
 	for f := range fixed.withGroups().All() {
 		if fixed.Has(f) || !in.given.Has(f) {
@@ -94,9 +119,9 @@ func (in *intake) dropRivals(fixed FieldSet) {
 	}
 }
 
-// ceil applies the claims of which the client may register a part. A client that sends
+// applyCeiling applies the claims of which the client may register a part. A client that sends
 // nothing registers all of it. A claim of no scope allows none.
-func (in *intake) ceil(statement *Statement) {
+func (in *intake) applyCeiling(statement *Statement) {
 	ceiling := statement.Ceiling.values
 	if len(ceiling.RedirectURIs) > 0 {
 		if !in.given.Has(FieldRedirectURIs) {
@@ -115,13 +140,13 @@ func (in *intake) ceil(statement *Statement) {
 			in.given.Add(FieldScopes)
 			return
 		}
-		in.settings.Scopes = keep(in, FieldScopes, in.settings.Scopes, "the software statement does not have it",
+		in.settings.Scopes = filter(in, FieldScopes, in.settings.Scopes, "the software statement does not have it",
 			func(s Scope) bool { return slices.Contains(ceiling.Scopes, s) })
 	}
 }
 
-// lock keeps the values that an administrator set.
-func (in *intake) lock(stored Settings, locks FieldSet) {
+// lockFields takes back the values that an administrator set, and locks their fields.
+func (in *intake) lockFields(stored Settings, locks FieldSet) {
 	for f := range locks.All() {
 		value, locked := f.Of(&in.settings), f.Of(&stored)
 		differs := !value.equal(locked)
@@ -133,23 +158,23 @@ func (in *intake) lock(stored Settings, locks FieldSet) {
 		}
 		value.set(locked)
 		in.given.put(f, !locked.IsEmpty())
-		in.kept.Add(f)
+		in.locked.Add(f)
 	}
 }
 
-// keepMethods keeps the authentication methods of a client that has several, if the one
-// that is given is the first of them.
-func (in *intake) keepMethods(stored Settings) {
+// lockMethods takes back and locks the authentication methods of a client that has several,
+// if the one that is given is the first of them: metadata can name only one.
+func (in *intake) lockMethods(stored Settings) {
 	if len(stored.AuthMethods) > 1 && in.given.Has(FieldAuthMethods) && in.settings.AuthMethods[0] == stored.AuthMethods[0] {
 		in.settings.AuthMethods = stored.AuthMethods
-		in.kept.Add(FieldAuthMethods)
+		in.locked.Add(FieldAuthMethods)
 	}
 }
 
-// keepResponseTypes leaves the response types unset that were not set before, if the given
+// unsetImpliedResponseTypes leaves the response types unset that were not set before, if the given
 // ones are those that follow from the grants. Responses have them also if they are unset, so
 // that a client that sends back what it read changes nothing.
-func (in *intake) keepResponseTypes(stored Settings) {
+func (in *intake) unsetImpliedResponseTypes(stored Settings) {
 	unset := in.settings
 	unset.ResponseTypes = nil
 	if len(stored.ResponseTypes) == 0 && slices.Equal(in.settings.ResponseTypes, unset.effectiveResponseTypes()) {
@@ -157,8 +182,7 @@ func (in *intake) keepResponseTypes(stored Settings) {
 	}
 }
 
-// settle normalises what was taken and applies the policy. The steps depend on each other:
-// each one reads what those before it decided.
+// settle normalises what was taken and applies the policy.
 func (in *intake) settle() {
 	in.settleWords()
 	in.settleGrants()
@@ -167,30 +191,30 @@ func (in *intake) settle() {
 	in.settleScopes()
 	in.settleWordLists()
 	in.settleApplicationType()
-	in.force()
+	in.setForced()
 	in.settleName()
 	in.checkRedirects()
 	in.checkLinks()
 	in.checkStatement()
 }
 
-// keep returns the values of the list that are allowed. The others are reported as left
+// filter returns the values of the list that are allowed. The others are reported as left
 // out. If none is left, that is a violation, and the list stays as it is for the rules.
-func keep[S ~string](in *intake, f Field, list []S, why string, allowed func(S) bool) []S {
-	if in.kept.Has(f) || !slices.ContainsFunc(list, func(s S) bool { return !allowed(s) }) {
+func filter[S ~string](in *intake, f Field, list []S, why string, allowed func(S) bool) []S {
+	if in.locked.Has(f) || !slices.ContainsFunc(list, func(s S) bool { return !allowed(s) }) {
 		return list
 	}
 	if !slices.ContainsFunc(list, allowed) {
 		in.reject(ruleNotAllowed, f.pointer(), "no value of this list can be registered; of %s: %s", quoted(list[0]), why)
 		return list
 	}
-	kept := make([]S, 0, len(list))
+	some := make([]S, 0, len(list))
 	for i, s := range list {
 		if allowed(s) {
-			kept = append(kept, s)
+			some = append(some, s)
 			continue
 		}
 		in.warn(ruleValueDropped, f.element(i), "%s is left out: %s", quoted(s), why)
 	}
-	return kept
+	return some
 }

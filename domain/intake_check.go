@@ -25,7 +25,7 @@ func (in *intake) checkRedirects() {
 // eachURI calls check for each URI of the fields that no administrator set.
 func (in *intake) eachURI(fields []Field, check func(u *uri, f Field, pointer string)) {
 	for _, f := range fields {
-		if in.kept.Has(f) {
+		if in.locked.Has(f) {
 			continue
 		}
 		switch value := f.Of(&in.settings).(type) {
@@ -59,7 +59,7 @@ func (in *intake) checkLinks() {
 }
 
 func (in *intake) checkStatement() {
-	if in.policy.Statement == StatementRequired && !in.vouched && !in.document {
+	if in.policy.Statement == StatementRequired && !in.hasStatement && !in.document {
 		in.reject(ruleStatement, "/software_statement", "a software statement of a trusted issuer is required")
 	}
 }

@@ -12,7 +12,7 @@ import "slices"
 // learn of it.
 func (in *intake) settleMethod() {
 	s := &in.settings
-	if in.kept.Has(FieldAuthMethods) {
+	if in.locked.Has(FieldAuthMethods) {
 		if len(s.AuthMethods) > 0 {
 			s.Confidential = s.AuthMethods[0] != AuthNone
 		}

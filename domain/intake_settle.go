@@ -29,7 +29,7 @@ func (in *intake) settleWords() {
 // replaceText replaces the value of the field, unless an administrator set it.
 func replaceText[S ~string](in *intake, f Field, value *S, by S) {
 	switch {
-	case in.kept.Has(f):
+	case in.locked.Has(f):
 		return
 	case by == "":
 		in.warn(ruleValueReplaced, f.pointer(), "%s has no meaning here and is left unset", quoted(*value))
@@ -47,8 +47,8 @@ func (in *intake) settleGrants() {
 	allowed := func(g GrantType) bool {
 		return slices.Contains(in.policy.Grants, g) && !in.server.lacks(FieldGrantTypes, string(g))
 	}
-	if in.given.Has(FieldGrantTypes) || in.kept.Has(FieldGrantTypes) {
-		s.GrantTypes = keep(in, FieldGrantTypes, s.GrantTypes, beyondPolicy, allowed)
+	if in.given.Has(FieldGrantTypes) || in.locked.Has(FieldGrantTypes) {
+		s.GrantTypes = filter(in, FieldGrantTypes, s.GrantTypes, beyondPolicy, allowed)
 		return
 	}
 	if allowed(GrantAuthorizationCode) {
@@ -67,7 +67,7 @@ func (in *intake) settleGrants() {
 // grant that redirects none is left; otherwise the last one is kept, for the rules.
 func (in *intake) settleResponseTypes() {
 	s := &in.settings
-	if len(s.ResponseTypes) == 0 || in.kept.Has(FieldResponseTypes) {
+	if len(s.ResponseTypes) == 0 || in.locked.Has(FieldResponseTypes) {
 		return
 	}
 	if !s.redirects() {
@@ -75,12 +75,12 @@ func (in *intake) settleResponseTypes() {
 		s.ResponseTypes = nil
 		return
 	}
-	s.ResponseTypes = keep(in, FieldResponseTypes, s.ResponseTypes, beyondPolicy, func(t ResponseType) bool {
+	s.ResponseTypes = filter(in, FieldResponseTypes, s.ResponseTypes, beyondPolicy, func(t ResponseType) bool {
 		return t.known() && (in.policy.ResponseTypes == nil || hasResponseType(in.policy.ResponseTypes, t)) &&
 			!in.server.lacks(FieldResponseTypes, string(t))
 	})
 	if slices.ContainsFunc(s.ResponseTypes, s.canUse) {
-		s.ResponseTypes = keep(in, FieldResponseTypes, s.ResponseTypes, "the grant types or the profile of this client do not allow it", s.canUse)
+		s.ResponseTypes = filter(in, FieldResponseTypes, s.ResponseTypes, "the grant types or the profile of this client do not allow it", s.canUse)
 	}
 }
 
@@ -106,14 +106,14 @@ func (s *Settings) canUse(t ResponseType) bool {
 // authorization details that are unknown or not allowed.
 func (in *intake) settleWordLists() {
 	s := &in.settings
-	s.ResponseModes = keep(in, FieldResponseModes, s.ResponseModes, beyondPolicy, func(m ResponseMode) bool {
+	s.ResponseModes = filter(in, FieldResponseModes, s.ResponseModes, beyondPolicy, func(m ResponseMode) bool {
 		return in.server.supports(FieldResponseModes, string(m)) || m.known() && !in.server.lacks(FieldResponseModes, string(m))
 	})
-	s.DefaultACRValues = keep(in, FieldDefaultACRValues, s.DefaultACRValues, beyondPolicy, func(acr string) bool {
+	s.DefaultACRValues = filter(in, FieldDefaultACRValues, s.DefaultACRValues, beyondPolicy, func(acr string) bool {
 		return !in.server.lacks(FieldDefaultACRValues, acr)
 	})
 	types := in.policy.AuthorizationDetailsTypes
-	s.AuthorizationDetailsTypes = keep(in, FieldAuthorizationDetailsTypes, s.AuthorizationDetailsTypes, beyondPolicy, func(t string) bool {
+	s.AuthorizationDetailsTypes = filter(in, FieldAuthorizationDetailsTypes, s.AuthorizationDetailsTypes, beyondPolicy, func(t string) bool {
 		return (types == nil || slices.Contains(types, t)) && !in.server.lacks(FieldAuthorizationDetailsTypes, t)
 	})
 }
@@ -122,10 +122,10 @@ func (in *intake) settleWordLists() {
 // none gets the default ones, not all.
 func (in *intake) settleScopes() {
 	s := &in.settings
-	if !in.given.Has(FieldScopes) && !in.kept.Has(FieldScopes) {
+	if !in.given.Has(FieldScopes) && !in.locked.Has(FieldScopes) {
 		s.Scopes = slices.Clone(in.policy.DefaultScopes)
 	}
-	s.Scopes = keep(in, FieldScopes, s.Scopes, beyondPolicy, func(scope Scope) bool {
+	s.Scopes = filter(in, FieldScopes, s.Scopes, beyondPolicy, func(scope Scope) bool {
 		return scope.IsWellFormed() && (in.policy.Scopes == nil || slices.Contains(in.policy.Scopes, scope))
 	})
 }
@@ -143,15 +143,15 @@ func (in *intake) settleApplicationType() {
 	}
 }
 
-// force sets what the policy forces in the client's half.
-func (in *intake) force() {
+// setForced sets what the policy forces in the client's half.
+func (in *intake) setForced() {
 	for f, forced := range map[Field]bool{
 		FieldRequirePAR:                 in.policy.PAR,
 		FieldDPoPBound:                  in.policy.DPoP,
 		FieldCertificateBound:           in.policy.MTLS,
 		FieldRequireSignedRequestObject: in.policy.SignedRequests,
 	} {
-		if on := Flag(true); forced && !in.kept.Has(f) {
+		if on := Flag(true); forced && !in.locked.Has(f) {
 			f.Of(&in.settings).set(&on)
 		}
 	}
@@ -162,7 +162,7 @@ func (in *intake) force() {
 
 // settleName makes up a name for a client without one.
 func (in *intake) settleName() {
-	if in.settings.Name != "" || in.kept.Has(FieldName) {
+	if in.settings.Name != "" || in.locked.Has(FieldName) {
 		return
 	}
 	in.madeUpName = true

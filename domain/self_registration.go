@@ -29,7 +29,8 @@ func (b *Rulebook) RegisterSelf(id Identity, r SelfRegistration) *Draft {
 func (b *Rulebook) registerSelf(id Identity, r SelfRegistration, server ServerMetadata) *Draft {
 	policy := r.Policy.WithDefaults()
 	in := newIntake(id.ClientID, policy, policy.written(), server)
-	in.claim(r.Metadata, r.Statement)
+	in.take(r.Metadata)
+	in.takeStatement(r.Statement)
 	in.settle()
 	d := b.draftIntake(id, in)
 	d.after.state.Registration = &Registration{
@@ -87,11 +88,12 @@ func (b *Rulebook) reviseSelf(c Client, metadata Change, statement *Statement, s
 		statement = old.Statement
 	}
 	in := newIntake(c.state.Identity.ClientID, old.Policy.WithDefaults(), c.state.Settings, server)
-	in.claim(metadata, statement)
-	in.lock(c.state.Settings, old.Locks)
-	in.keepMethods(c.state.Settings)
+	in.take(metadata)
+	in.takeStatement(statement)
+	in.lockFields(c.state.Settings, old.Locks)
+	in.lockMethods(c.state.Settings)
 	in.settle()
-	in.keepResponseTypes(c.state.Settings)
+	in.unsetImpliedResponseTypes(c.state.Settings)
 	d := b.reviseIntake(c, in)
 	if old.MadeUpName != in.madeUpName || !sameStatement(old.Statement, statement) {
 		d.registered = true
