@@ -38,13 +38,13 @@ func policyKeys() []policyKey {
 		flagKey("dpop", func(p *policy) *bool { return &p.DPoP }),
 		flagKey("mtls", func(p *policy) *bool { return &p.MTLS }),
 		flagKey("signed_requests", func(p *policy) *bool { return &p.SignedRequests }),
-		modeKey("initial_status", []Status{StatusSuspended, StatusActive}, func(p *policy) *Status { return &p.InitialStatus }),
+		modeKey("initial_status", "the policy of the tenant suspends new clients", []Status{StatusSuspended, StatusActive}, func(p *policy) *Status { return &p.InitialStatus }),
 		{"labels", narrowLabels, labelsBeyond},
 		{"owner", narrowOwner, ownerBeyond},
 		limitKey("access_token_lifetime", func(p *policy) *int64 { return &p.AccessTokenLifetime }),
 		limitKey("id_token_lifetime", func(p *policy) *int64 { return &p.IDTokenLifetime }),
 		limitKey("refresh_token_lifetime", func(p *policy) *int64 { return &p.RefreshTokenLifetime }),
-		modeKey("link_hosts", LinkHostsModes(), func(p *policy) *LinkHosts { return &p.LinkHosts }),
+		modeKey("link_hosts", laxer, LinkHostsModes(), func(p *policy) *LinkHosts { return &p.LinkHosts }),
 		{"statement", narrowStatement, statementBeyond},
 		listKey("issuers", func(p *policy) *[]string { return &p.Issuers }),
 		limitKey("max_clients", func(p *policy) *int { return &p.MaxClients }),
@@ -103,18 +103,24 @@ func limitKey[N int | int64 | time.Duration](name string, field func(*Registrati
 	}
 }
 
+// laxer is the message about a value that is less strict.
+const laxer = "it is less strict than the policy of the tenant"
+
 // modeKey is a key with one of the values, the strictest one first. The stricter one applies.
-func modeKey[S ~string](name string, values []S, field func(*RegistrationPolicy) *S) policyKey {
+// message is about the other one.
+func modeKey[S ~string](name, message string, values []S, field func(*RegistrationPolicy) *S) policyKey {
 	return policyKey{
 		name:   name,
 		narrow: func(n, by *RegistrationPolicy) { *field(n) = stricter(values, *field(n), *field(by)) },
-		beyond: func(p, by *RegistrationPolicy) string { return modeBeyond(values, *field(p), *field(by)) },
+		beyond: func(p, by *RegistrationPolicy) string {
+			return messageIf(isLaxer(values, *field(p), *field(by)), message)
+		},
 	}
 }
 
-// modeBeyond returns the message about a value that is given and less strict, if it is.
-func modeBeyond[S ~string](values []S, own, by S) string {
-	return messageIf(by != "" && stricter(values, own, by) != by, "it is less strict than the policy of the tenant")
+// isLaxer reports whether by is given and less strict than own.
+func isLaxer[S ~string](values []S, own, by S) bool {
+	return by != "" && stricter(values, own, by) != by
 }
 
 // stricter returns the value that comes first in the list. A value that is not in the list
@@ -197,7 +203,7 @@ func statementBeyond(p, by *RegistrationPolicy) string {
 	if by.Statement.Accepts() && !p.Statement.Accepts() {
 		return "the policy of the tenant accepts no software statements"
 	}
-	return modeBeyond(StatementModes(), p.Statement, by.Statement)
+	return messageIf(isLaxer(StatementModes(), p.Statement, by.Statement), laxer)
 }
 
 // messageIf returns the message if the condition is true, and otherwise "".
