@@ -36,7 +36,7 @@ func (r *Registry) CreateInitialToken(
 		return IssuedInitialToken{}, err
 	}
 	token = token.WithDefaults()
-	if findings := slices.Concat(token.CheckLimits(), r.policyFindings(of, token.Policy)); findings.HasViolations() {
+	if findings := slices.Concat(token.CheckLimits(), inPolicy(of.CheckTokenPolicy(r.config.Book, token.Policy))); findings.HasViolations() {
 		return IssuedInitialToken{}, &InvalidError{Findings: findings}
 	}
 	issued, err := r.createInitialToken(ctx, caller, token, opts)
@@ -49,9 +49,10 @@ func (r *Registry) CreateInitialToken(
 	return issued, nil
 }
 
-// beyond returns a violation for each key of the policy of a token that allows more than
-// the tenant does. The tenant trusts only the issuers in its configuration.
-func (t TenantRegistration) beyond(by domain.RegistrationPolicy) domain.Findings {
+// CheckTokenPolicy returns a violation for each key of the policy of an initial access token
+// that allows more than the tenant does, or that writes to clients what the rules reject. The
+// tenant trusts only the issuers in its configuration. The pointers begin with the key.
+func (t TenantRegistration) CheckTokenPolicy(book *domain.Rulebook, token domain.RegistrationPolicy) domain.Findings {
 	policy := t.Policy
 	if policy.Issuers == nil {
 		policy.Issuers = make([]string, 0, len(t.Issuers))
@@ -59,13 +60,12 @@ func (t TenantRegistration) beyond(by domain.RegistrationPolicy) domain.Findings
 			policy.Issuers = append(policy.Issuers, t.Issuers[i].Issuer)
 		}
 	}
-	return policy.Beyond(by)
+	return slices.Concat(policy.Beyond(token), book.CheckWritten(token))
 }
 
-// policyFindings returns the violations of the policy of a token: what allows more than the
-// tenant does, and what no client could be registered with.
-func (r *Registry) policyFindings(of TenantRegistration, policy domain.RegistrationPolicy) domain.Findings {
-	findings := slices.Concat(of.beyond(policy), r.config.Book.CheckWritten(policy))
+// inPolicy returns the findings about a policy with the pointers that they have in a
+// request for an initial access token.
+func inPolicy(findings domain.Findings) domain.Findings {
 	for i := range findings {
 		findings[i].Pointer = "/policy" + findings[i].Pointer
 	}

@@ -102,7 +102,7 @@ func (r *Registry) ReviseSelf(ctx context.Context, id domain.ClientID, request S
 		request.Statement = "" // the client sends back what it has read: the claims stay, as without a statement
 	}
 	pinned := client.Registration().Policy
-	statement, err := r.statement(ctx, trusted(of, pinned), request, r.now())
+	statement, err := r.statement(ctx, of.TrustedIssuers(pinned), request, r.now())
 	if err != nil {
 		return SelfRegistered{}, err
 	}

@@ -142,20 +142,21 @@ func (r *Registry) admit(ctx context.Context, tenant domain.TenantID, token stri
 	case !of.Policy.Open:
 		return admission{}, ErrNoRegistrationToken
 	}
-	admitted.trusted = trusted(of, admitted.policy)
+	admitted.trusted = of.TrustedIssuers(admitted.policy)
 	return admitted, nil
 }
 
-// trusted returns the issuers of the tenant that the policy allows: none unless both accept
-// software statements.
-func trusted(of TenantRegistration, policy domain.RegistrationPolicy) []domain.StatementIssuer {
+// TrustedIssuers returns the issuers whose software statements a registration may have,
+// where policy is the one of the registration, which narrows that of the tenant: none
+// unless both accept software statements.
+func (t TenantRegistration) TrustedIssuers(policy domain.RegistrationPolicy) []domain.StatementIssuer {
 	switch {
-	case !of.Policy.Statement.Accepts() || !policy.Statement.Accepts():
+	case !t.Policy.Statement.Accepts() || !policy.Statement.Accepts():
 		return nil
 	case policy.Issuers == nil:
-		return of.Issuers
+		return t.Issuers
 	}
-	return slices.DeleteFunc(slices.Clone(of.Issuers), func(i domain.StatementIssuer) bool {
+	return slices.DeleteFunc(slices.Clone(t.Issuers), func(i domain.StatementIssuer) bool {
 		return !slices.Contains(policy.Issuers, i.Issuer)
 	})
 }

@@ -20,6 +20,7 @@ type Checker struct {
 	inspector *application.Inspector
 	documents DocumentParser
 	requests  *self.Reader
+	policies  *contract.Schema // of the policy of an initial access token in the API
 }
 
 // DocumentParser reads the text of client ID metadata documents.
@@ -32,7 +33,14 @@ type DocumentParser interface {
 // NewChecker returns a checker. The error reports an invalid openapi.yaml.
 func NewChecker(inspector *application.Inspector, documents DocumentParser) (*Checker, error) {
 	requests, err := self.NewReader()
-	return &Checker{inspector, documents, requests}, err
+	if err != nil {
+		return nil, err
+	}
+	policies, err := contract.RequestSchema("RegistrationPolicy")
+	if err != nil {
+		return nil, err
+	}
+	return &Checker{inspector, documents, requests, policies}, nil
 }
 
 // Checked is the result of a comparison.
@@ -63,16 +71,13 @@ func (c *Checker) Request(
 	if err != nil {
 		return checked(text, nil, append(findings, unreadable("RFC 7591 §3.1", fmt.Errorf("the request %w", err))))
 	}
-	registration := domain.SelfRegistration{Metadata: request.Metadata, Policy: of.Policy, Via: domain.ViaInitialToken}
-	switch {
-	case token != nil:
+	registration := domain.SelfRegistration{Metadata: request.Metadata, Policy: of.Policy}
+	if token != nil {
 		registration.Policy = of.Policy.Narrow(*token)
-	case of.Policy.Open:
-		registration.Via = domain.ViaOpen
 	}
 	if request.Statement != "" {
 		registration.Statement = &domain.Statement{Text: request.Statement}
-		findings = append(findings, statementFinding(len(of.Issuers) > 0))
+		findings = append(findings, statementFinding(len(of.TrustedIssuers(registration.Policy)) > 0))
 	}
 	draft := c.inspector.Book.RegisterSelf(domain.Identity{TenantID: tenant}, registration)
 	outcome := c.inspector.Decide(ctx, draft)
@@ -80,7 +85,8 @@ func (c *Checker) Request(
 	return checked(text, c.shown(outcome.Client), findings)
 }
 
-// Document checks a client ID metadata document and its URL.
+// Document checks a client ID metadata document and its URL. If the tenant requires an
+// approval, a warning says so.
 func (c *Checker) Document(
 	ctx context.Context, tenant domain.TenantID, of application.TenantRegistration, url domain.ClientID, text []byte,
 ) Checked {
@@ -99,6 +105,11 @@ func (c *Checker) Document(
 		return checked(text, nil, append(findings, self.Places(failed.Findings)...))
 	} else if err != nil {
 		return checked(text, nil, append(findings, unreadable("draft-ietf-oauth-client-id-metadata-document §4", err)))
+	}
+	if of.Documents.RequireApproval {
+		waits := fromPolicy("the document is used only after an administrator approves it; see approval")
+		waits.Level = domain.Warning
+		findings = append(findings, waits)
 	}
 	outcome := c.inspector.Decide(ctx, c.inspector.Book.RegisterDocument(tenant, document, of.Documents))
 	return checked(text, c.shown(outcome.Client), append(findings, self.Places(outcome.Findings)...))
@@ -143,18 +154,18 @@ func unreadable(source string, err error) domain.Finding {
 }
 
 // statementFinding is the finding for a software statement, which is not verified.
-func statementFinding(trusts bool) domain.Finding {
-	f := fromPolicy("the tenant trusts no issuer of software statements; see issuers")
+func statementFinding(accepted bool) domain.Finding {
+	f := fromPolicy("software statements are not accepted; see statement and issuers")
 	f.Pointer = "/software_statement"
-	if trusts {
+	if accepted {
 		f.Level, f.Message = domain.Warning, "the software statement is not verified here, and its claims are not applied"
 	}
 	return f
 }
 
-// ParseTokenPolicy reads the policy of an initial access token, in YAML or JSON, which
-// narrows that of its tenant. The error joins an [*Error] for each fault.
-func ParseTokenPolicy(file string, text []byte, tenant domain.RegistrationPolicy) (domain.RegistrationPolicy, error) {
+// TokenPolicy reads the policy of an initial access token of the tenant, in YAML or JSON. The
+// error joins an [*Error] for each fault.
+func (c *Checker) TokenPolicy(file string, text []byte, of application.TenantRegistration) (domain.RegistrationPolicy, error) {
 	root, err := settingsfile.Decode(file, text)
 	if err != nil {
 		return domain.RegistrationPolicy{}, err
@@ -165,7 +176,10 @@ func ParseTokenPolicy(file string, text []byte, tenant domain.RegistrationPolicy
 	}
 	policy, breaches := registrationpolicy.Read(object, registrationpolicy.InToken, "")
 	if len(breaches) == 0 {
-		for _, finding := range tenant.Beyond(policy) {
+		breaches = c.policies.Check(object) // which allows less: durations are numbers
+	}
+	if len(breaches) == 0 {
+		for _, finding := range of.CheckTokenPolicy(c.inspector.Book, policy) {
 			breaches = append(breaches, contract.Breach{Pointer: finding.Pointer, Message: finding.Message})
 		}
 	}

@@ -95,7 +95,7 @@ func (c *checkRegistrationCommand) checks(
 	}
 	of := policies.Registration(tenant)
 	if c.Request != "" {
-		token, err := c.tokenPolicy(ctx, of.Policy)
+		token, err := c.tokenPolicy(ctx, checker, of)
 		if err != nil {
 			return nil, err
 		}
@@ -135,7 +135,9 @@ func (c *checkRegistrationCommand) tenant(policies registrationfile.Policies) (d
 }
 
 // tokenPolicy returns the policy of the initial access token; nil without one.
-func (c *checkRegistrationCommand) tokenPolicy(ctx context.Context, tenant domain.RegistrationPolicy) (*domain.RegistrationPolicy, error) {
+func (c *checkRegistrationCommand) tokenPolicy(
+	ctx context.Context, checker *registrationfile.Checker, of application.TenantRegistration,
+) (*domain.RegistrationPolicy, error) {
 	if c.TokenPolicy == "" {
 		return nil, nil //nolint:nilnil // no policy is no error
 	}
@@ -143,7 +145,7 @@ func (c *checkRegistrationCommand) tokenPolicy(ctx context.Context, tenant domai
 	if err != nil {
 		return nil, err
 	}
-	policy, err := registrationfile.ParseTokenPolicy(c.TokenPolicy, text, tenant)
+	policy, err := checker.TokenPolicy(c.TokenPolicy, text, of)
 	if err != nil {
 		printError(err)
 		return nil, errRejected

@@ -18,7 +18,7 @@ const (
     cimd: {mode: allow, hosts: [app.example.com], max_bytes: 200}
 `
 	twoTenants = `tenants:
-  one: {registration: {enabled: true, open: true, issuers: [{iss: i, jwks_uri: "https://keys.example.com"}]}}
+  one: {registration: {enabled: true, open: true, statement: optional, issuers: [{iss: i, jwks_uri: "https://keys.example.com"}]}}
   two: {cimd: {mode: any}}
 `
 	validRequest     = `{"client_name": "Shop", "redirect_uris": ["https://shop.example.com/callback"], "scope": "openid email"}`
@@ -70,7 +70,7 @@ func TestCheckRegistration(t *testing.T) {
 		"a token with an unknown key":  {"one.yaml --request request.json --token-policy unknown.yaml", 1, ""},
 		"a token that is a list":       {"one.yaml --request request.json --token-policy list.yaml", 1, ""},
 		"a missing token":              {"one.yaml --request request.json --token-policy missing", 2, ""},
-		"a statement without issuers":  {"one.yaml --request statement.json", 1, "violation at /software_statement: the tenant trusts no issuer"},
+		"a statement without issuers":  {"one.yaml --request statement.json", 1, "violation at /software_statement: software statements are not accepted"},
 		"a statement":                  {"two.yaml --tenant one --request statement.json", 0, "warning at /software_statement: the software statement is not verified here"},
 		"an open registration":         {"two.yaml --tenant one --request machine.json", 1, "violation at /grant_types"},
 		"a tenant that is off":         {"two.yaml --tenant two --request request.json", 1, "registration is switched off"},
