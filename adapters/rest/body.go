@@ -59,7 +59,7 @@ func (s *server) readBody(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		size, err := x.operation.bodySize(r, x.registration.kinds)
+		size, err := x.operation.bodySize(r, x.registration.acceptsJWT)
 		if err != nil {
 			s.rejectUnread(w, r, err)
 			return
@@ -84,8 +84,8 @@ func (s *server) readBody(next http.Handler) http.Handler {
 }
 
 // bodySize returns the maximum size of the body according to the headers, in bytes. The
-// body may have one of the media types in others instead of application/json.
-func (op *operation) bodySize(r *http.Request, others []string) (int64, error) {
+// body is JSON or, if jwt is set, it may be a JWT.
+func (op *operation) bodySize(r *http.Request, jwt bool) (int64, error) {
 	for _, coding := range r.Header.Values("Content-Encoding") {
 		if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
 			return 0, &contractError{
@@ -94,10 +94,14 @@ func (op *operation) bodySize(r *http.Request, others []string) (int64, error) {
 			}
 		}
 	}
+	accepted, message := []string{jsonType}, "send the body as "+jsonType
+	if jwt {
+		accepted, message = []string{jsonType, jwtType, joseType}, message+", "+jwtType+" or "+joseType
+	}
 	kind, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := strings.ToLower(parameters["charset"])
-	if err != nil || kind != jsonType && !slices.Contains(others, kind) || charset != "" && charset != "utf-8" || len(r.Header.Values("Content-Type")) > 1 {
-		return 0, &contractError{status: http.StatusUnsupportedMediaType, message: "send the body as application/json"}
+	if err != nil || !slices.Contains(accepted, kind) || charset != "" && charset != "utf-8" || len(r.Header.Values("Content-Type")) > 1 {
+		return 0, &contractError{status: http.StatusUnsupportedMediaType, message: message}
 	}
 	if r.ContentLength > op.bodyLimit {
 		return 0, op.tooLarge()

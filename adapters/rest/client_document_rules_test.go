@@ -44,6 +44,7 @@ func TestClientDocumentURLs(t *testing.T) {
 			rejected := s.resolve(t, target)
 			assert.Equal(t, http.StatusBadRequest, rejected.status, "%s: %s", name, rejected.text)
 			assert.Equal(t, []string{"/client_id cimd-url"}, rejected.violated(), name)
+			assert.Equal(t, "the request is rejected for 1 violation", rejected.body["message"], name)
 		}
 		for _, target := range []string{"https://app.example/a b", "https://app.example/\n", "https://app.example/ä", "app", "", "https://app.example/\x00"} {
 			assert.Equal(t, http.StatusBadRequest, s.resolve(t, target).status, "%q", target)

@@ -421,6 +421,7 @@ func TestClientDocumentsAreApproved(t *testing.T) {
 		wrong := s.approve(t, target, "sha-256:"+strings.Repeat("0", 64))
 		assert.Equal(t, http.StatusBadRequest, wrong.status, wrong.text)
 		assert.Equal(t, []string{"/digest cimd-digest"}, wrong.violated())
+		assert.Equal(t, "the request is rejected for 1 violation", wrong.body["message"])
 		assert.Contains(t, wrong.text, first)
 		assert.Equal(t, http.StatusNotFound, s.do(t, call{method: "GET", path: item, token: "read"}).status)
 

@@ -93,6 +93,21 @@ func newOperation(described *openapi3.Operation, parameters openapi3.Parameters)
 	return op, nil
 }
 
+// subject returns what the rules apply to, for the message that reports violations.
+func (op *operation) subject() string {
+	if op == nil {
+		return "the request"
+	}
+	switch application.Operation(op.id) {
+	case application.OpCreateRegistrationToken:
+		return "the token"
+	case application.OpGetClientMetadata, application.OpApproveClientMetadata:
+		return "the request"
+	default:
+		return "the client"
+	}
+}
+
 func (op *operation) readBodyLimit(described *openapi3.Operation) error {
 	limit, ok := described.Extensions[bodyLimitExtension].(float64)
 	if !ok || limit < 1 || limit > MaxBodyBytes {

@@ -57,8 +57,8 @@ func wholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time
 
 // problemOf converts an error to the response that reports it. All error responses
 // are made here. known is false for an internal error; its response contains no
-// details.
-func problemOf(err error) (p problem, known bool) {
+// details. op is nil if the request has no operation.
+func problemOf(err error, op *operation) (p problem, known bool) {
 	var invalid *application.InvalidError
 	var broken *contractError
 	var retry *application.RetryError
@@ -70,7 +70,7 @@ func problemOf(err error) (p problem, known bool) {
 		listed := found[:min(len(found), maxViolations)]
 		return problem{
 			status:     http.StatusBadRequest,
-			message:    "the client is rejected for " + contract.CountOf(len(found), "violation"),
+			message:    op.subject() + " is rejected for " + contract.CountOf(len(found), "violation"),
 			violations: listed,
 			omitted:    len(found) - len(listed),
 		}, true
@@ -237,11 +237,12 @@ func problemOf(err error) (p problem, known bool) {
 // writeError responds with the problem for err, and logs internal errors and
 // rejections that operators may have to act on.
 func (s *server) writeError(w http.ResponseWriter, r *http.Request, err error) {
-	if op := requestStateOf(r.Context()).operation; op != nil && op.registration {
+	op := requestStateOf(r.Context()).operation
+	if op != nil && op.registration {
 		s.writeRegistrationError(w, r, err)
 		return
 	}
-	p, known := problemOf(err)
+	p, known := problemOf(err, op)
 	if invalid, ok := errors.AsType[*application.InvalidError](err); ok {
 		for _, v := range invalid.Findings.Violations() {
 			s.observer.RuleViolated(v.Rule)

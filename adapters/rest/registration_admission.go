@@ -37,11 +37,11 @@ type RegistrationLimits struct {
 // registrationState is what the layers know about a request of a client that registers or
 // manages itself.
 type registrationState struct {
-	tenant   domain.TenantID
-	clientID domain.ClientID // in the path; empty for a registration
-	token    string          // the bearer token; empty if there is none
-	network  string          // see [server.networkOf]
-	kinds    []string        // media types that the body may have in addition to application/json
+	tenant     domain.TenantID
+	clientID   domain.ClientID // in the path; empty for a registration
+	token      string          // the bearer token; empty if there is none
+	network    string          // see [server.networkOf]
+	acceptsJWT bool            // the body may be a JWT
 
 	request   self.Request
 	findings  domain.Findings   // about the form of the body
@@ -74,9 +74,8 @@ func (s *server) admitSelf(next http.Handler) http.Handler {
 			return
 		}
 		x.caller.Tenant = x.registration.tenant // for the log
-		if slices.ContainsFunc(policy.Issuers, func(i domain.StatementIssuer) bool { return i.RequestJWT }) && x.registration.clientID == "" {
-			x.registration.kinds = []string{jwtType, joseType}
-		}
+		x.registration.acceptsJWT = x.operation.id == opRegisterClient &&
+			slices.ContainsFunc(policy.Issuers, func(i domain.StatementIssuer) bool { return i.RequestJWT })
 		next.ServeHTTP(w, r)
 	})
 }

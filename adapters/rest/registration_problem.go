@@ -75,7 +75,7 @@ func registrationProblemOf(err error) (p problem, known bool) {
 	case errors.As(err, &tooMany), errors.Is(err, application.ErrQuota):
 		return problem{status: http.StatusBadRequest, code: invalidClientMetadata, message: "no more clients can be registered"}, true
 	}
-	p, known = problemOf(err)
+	p, known = problemOf(err, nil)
 	p.code = registrationCode(p.status)
 	if found := p.violations; p.status == http.StatusBadRequest && len(found) > 0 {
 		omitted := p.omitted

@@ -242,11 +242,15 @@ func TestRegistrationRequestsThatAreJWTs(t *testing.T) {
 		assertRejected(t, s.do(t, call{
 			method: "POST", path: registerPath, token: s.initialToken(t, `{}`), body: "a.b.c", header: http.Header{"Content-Type": {"application/jwt"}},
 		}), 400, "invalid_client_metadata")
+		text := send("text/plain", nil, software.signer)
+		assertRejected(t, text, 415, "invalid_client_metadata")
+		assert.Equal(t, "send the body as application/json, application/jwt or application/jose", text.body["error_description"])
 		managing := s.do(t, call{
 			method: "PUT", path: registerPath + "/" + a.body["client_id"].(string), token: a.body["registration_access_token"].(string), body: "a.b.c",
 			header: http.Header{"Content-Type": {"application/jwt"}},
 		})
 		assertRejected(t, managing, 415, "invalid_client_metadata")
+		assert.Equal(t, "send the body as application/json", managing.body["error_description"])
 	}, registering(t, trusting(t, d.issuer(t, map[string]any{
 		"request_jwt": true, "audience": []string{"https://as.example.com"}, "unique_software_id": true, "jti": "once",
 	}))))

@@ -104,6 +104,9 @@ func TestInitialAccessTokensThatAreRejected(t *testing.T) {
 			assert.Equal(t, 400, a.status, "%s: %s", body, a.text)
 			found := strings.Join(a.violated(), "\n")
 			assert.Contains(t, found, want, body)
+			if !strings.HasSuffix(want, " contract") {
+				assert.Equal(t, "the token is rejected for 1 violation", a.body["message"], body)
+			}
 		}
 		for token, status := range map[string]int{"write": 403, "read": 403, "unprivileged": 403, "": 401} {
 			assert.Equal(t, status, s.do(t, call{method: "POST", path: tokensPath, token: token, body: `{}`}).status, token)

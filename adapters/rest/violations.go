@@ -59,7 +59,7 @@ func (x *requestState) rejected(err error) error {
 		}
 	}
 	if err != nil {
-		if p, _ := problemOf(err); p.status == http.StatusBadRequest {
+		if p, _ := problemOf(err, x.operation); p.status == http.StatusBadRequest {
 			found.add(p.violations...)
 			found.omitted += p.omitted
 		}
