@@ -85,33 +85,4 @@ func (b *Buckets) slot(tenant domain.TenantID, name string) *slot {
 	return s
 }
 
-// AllBuckets allows what each of its limiters allows.
-type AllBuckets []*Buckets
-
-// All returns a limiter that allows what each of the limiters allows, e.g. a number of
-// operations per minute and another one per hour. An operation that a later one of them
-// rejects counts for the earlier ones.
-func All(limiters ...*Buckets) AllBuckets { return limiters }
-
-// Allow implements [application.Limiter].
-func (a AllBuckets) Allow(tenant domain.TenantID, name string) bool {
-	for _, b := range a {
-		if !b.Allow(tenant, name) {
-			return false
-		}
-	}
-	return true
-}
-
-// Wait returns how long it takes until an operation is allowed; 0 if one is allowed now.
-func (a AllBuckets) Wait(tenant domain.TenantID, name string) (longest time.Duration) {
-	for _, b := range a {
-		longest = max(longest, b.Wait(tenant, name))
-	}
-	return longest
-}
-
-var (
-	_ application.Limiter = (*Buckets)(nil)
-	_ application.Limiter = AllBuckets(nil)
-)
+var _ application.Limiter = (*Buckets)(nil)

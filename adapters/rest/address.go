@@ -5,7 +5,26 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 )
+
+// NetworkLimiter limits the rate of an operation by the network that its requests come from:
+// an IPv4 address, or the network of 64 bits of an IPv6 address.
+type NetworkLimiter interface {
+	// Allow reports whether the operation is allowed once more now.
+	Allow(network string) bool
+	// Wait returns how long it takes until an operation is allowed; 0 if one is allowed now.
+	Wait(network string) time.Duration
+}
+
+// NetworkFailureLimiter limits by network how often an operation fails. Successes do not
+// count.
+type NetworkFailureLimiter interface {
+	// Wait returns how long the operation must not be tried; 0 means that it may be tried.
+	Wait(network string) time.Duration
+	// Failed counts a failure.
+	Failed(network string)
+}
 
 // networkOf returns whose rate limit applies to a request: the IPv4 address that it comes
 // from, or the network of 64 bits of an IPv6 address, because a host chooses its address in

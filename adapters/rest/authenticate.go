@@ -12,7 +12,7 @@ import (
 // rate limit. An operation without a token has no caller and only a rate limit. A client
 // that registers or manages itself has a token of its own.
 func (s *server) identifyCaller(next http.Handler) http.Handler {
-	known, unknown, self := s.authenticate(s.authorize(s.limitRate(next))), s.limitAddress(next), s.admitSelf(next)
+	known, unknown, self := s.authenticate(s.authorize(s.limitRate(next))), s.limitAddress(next), s.authenticateRegistration(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch op := requestStateOf(r.Context()).operation; {
 		case op.registration:

@@ -58,9 +58,8 @@ type Config struct {
 	// PublicURL is the URL at which others reach the service, without a slash at the end.
 	// If it is set, the public keys of clients can be read without a token.
 	PublicURL string
-	// Addresses limits the rate of requests without a token, by the address that they come
-	// from; nil means no limit.
-	Addresses application.Limiter
+	// Addresses limits the rate of requests without a token; nil means no limit.
+	Addresses NetworkLimiter
 	// Registrations limits the requests of clients that register and manage themselves.
 	Registrations RegistrationLimits
 	// TrustedProxies are the networks whose X-Forwarded-For header says where a request comes
@@ -121,7 +120,7 @@ type server struct {
 	description *description
 	observer    Observer
 	callers     application.Limiter
-	addresses   application.Limiter
+	addresses   NetworkLimiter
 	publicURL   string
 	limits      RegistrationLimits
 	proxies     []netip.Prefix

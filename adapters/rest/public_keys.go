@@ -83,7 +83,7 @@ func (s *server) limitAddress(next http.Handler) http.Handler {
 			s.writeNoEndpoint(w, r)
 			return
 		}
-		if s.addresses != nil && !s.addresses.Allow("", s.networkOf(r)) {
+		if s.addresses != nil && !s.addresses.Allow(s.networkOf(r)) {
 			s.shed(application.ErrTooManyRequests)
 			s.rejectUnread(w, r, application.ErrTooManyRequests)
 			return

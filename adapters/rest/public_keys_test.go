@@ -108,7 +108,7 @@ func testPublicKeys(t *testing.T, s service) {
 // Without a public URL there are no such operations: not even a limit or a parameter is
 // checked.
 func TestPublicKeysAreOffByDefault(t *testing.T) {
-	s := newService(t, func(c *setup) { c.Addresses = denyAll{} })
+	s := newService(t, func(c *setup) { c.Addresses = denyNetworks{} })
 	s.registerKeyed(t, "app", oneKey)
 	for _, path := range []string{keysOf("app"), keysOf("none"), keysOf("app") + "?x=1"} {
 		a := s.do(t, call{method: "GET", path: path, token: "admin"})
@@ -157,7 +157,9 @@ func TestFetchedKeysAreServedFromTheCache(t *testing.T) {
 // The rate limit is that of the address of the connection, whatever headers say.
 func TestPublicKeysAreLimitedByAddress(t *testing.T) {
 	at := time.Now()
-	s := newService(t, published, func(c *setup) { c.Addresses = ratelimit.PerSecond(2, func() time.Time { return at }) })
+	s := newService(t, published, func(c *setup) {
+		c.Addresses = ratelimit.ByNetwork(ratelimit.Per(2, time.Second, func() time.Time { return at }))
+	})
 	s.registerKeyed(t, "app", oneKey)
 	get := func(remote string) *httptest.ResponseRecorder {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, keysOf("app"), http.NoBody)

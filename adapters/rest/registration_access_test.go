@@ -187,9 +187,9 @@ func TestRateLimitsOfRegistrations(t *testing.T) {
 		now := time.Now()
 		clock := func() time.Time { return now }
 		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("10.0.0.0/8")} // 192.0.2.1 is the address of httptest
-		c.Registrations.Register = ratelimit.All(ratelimit.Per(3, time.Minute, clock), ratelimit.Per(50, time.Hour, clock))
-		c.Registrations.Management = ratelimit.Per(4, time.Minute, clock)
-		c.Registrations.FailedTokens = ratelimit.FailuresPerMinute(2, clock)
+		c.Registrations.Register = ratelimit.ByNetwork(ratelimit.Per(3, time.Minute, clock), ratelimit.Per(50, time.Hour, clock))
+		c.Registrations.Management = ratelimit.ByNetwork(ratelimit.Per(4, time.Minute, clock))
+		c.Registrations.FailedTokens = ratelimit.ByNetwork(ratelimit.Per(2, time.Minute, clock))
 	})
 }
 
@@ -197,7 +197,7 @@ func TestRateLimitsOfRegistrations(t *testing.T) {
 func TestRateLimitOfAnHour(t *testing.T) {
 	clock := &documentClock{}
 	s := newService(t, registering(t, openTenant), func(c *setup) {
-		c.Registrations.Register = ratelimit.All(ratelimit.Per(3, time.Minute, clock.Now), ratelimit.Per(4, time.Hour, clock.Now))
+		c.Registrations.Register = ratelimit.ByNetwork(ratelimit.Per(3, time.Minute, clock.Now), ratelimit.Per(4, time.Hour, clock.Now))
 	})
 	register := func() response { return s.do(t, call{method: "POST", path: registerPath, body: publicClient}) }
 	for range 3 {
@@ -215,7 +215,7 @@ func TestRateLimitOfAnHour(t *testing.T) {
 func TestForwardedAddressesNeedATrustedProxy(t *testing.T) {
 	now := time.Now()
 	s := newService(t, registering(t, openTenant), func(c *setup) {
-		c.Registrations.Register = ratelimit.Per(1, time.Minute, func() time.Time { return now })
+		c.Registrations.Register = ratelimit.ByNetwork(ratelimit.Per(1, time.Minute, func() time.Time { return now }))
 	})
 	register := func(forwarded string) response {
 		return s.do(t, call{method: "POST", path: registerPath, body: publicClient, header: http.Header{"X-Forwarded-For": {forwarded}}})

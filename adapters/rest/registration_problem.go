@@ -34,8 +34,8 @@ const (
 // the tenant are unused, which may be deleted in the meantime.
 const tooManyUnused = time.Hour
 
-// notLetIn is the message of every 401: it does not say why.
-const notLetIn = "a valid registration token is required"
+// invalidTokenMessage is the message of every 401: it does not say why.
+const invalidTokenMessage = "a valid registration token is required"
 
 // registrationProblemOf converts an error to the response that reports it to a client that
 // registers or manages itself. All its error responses are made here, from those of the
@@ -58,10 +58,10 @@ func registrationProblemOf(err error) (p problem, known bool) {
 	case errors.As(err, &invalid):
 		return rejectedMetadata(self.Places(invalid.Findings.Violations())), true
 	case errors.Is(err, application.ErrNoRegistrationToken):
-		return problem{status: http.StatusUnauthorized, code: invalidToken, message: notLetIn, challenge: challenge}, true
+		return problem{status: http.StatusUnauthorized, code: invalidToken, message: invalidTokenMessage, challenge: challenge}, true
 	case errors.Is(err, application.ErrInvalidToken), errors.Is(err, application.ErrNotFound):
 		return problem{
-			status: http.StatusUnauthorized, code: invalidToken, message: notLetIn, challenge: challenge + `, error="` + invalidToken + `"`,
+			status: http.StatusUnauthorized, code: invalidToken, message: invalidTokenMessage, challenge: challenge + `, error="` + invalidToken + `"`,
 		}, true
 	case errors.Is(err, application.ErrManagementDenied):
 		return problem{

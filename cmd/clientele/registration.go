@@ -73,10 +73,10 @@ const (
 // registrationLimits returns the limits by address.
 func registrationLimits() rest.RegistrationLimits {
 	return rest.RegistrationLimits{
-		Register: ratelimit.All(
+		Register: ratelimit.ByNetwork(
 			ratelimit.Per(registrationsPerMinute, time.Minute, time.Now), ratelimit.Per(registrationsPerHour, time.Hour, time.Now)),
-		Management:   ratelimit.Per(managementPerMinute, time.Minute, time.Now),
-		FailedTokens: ratelimit.FailuresPerMinute(failedTokensPerMinute, time.Now),
+		Management:   ratelimit.ByNetwork(ratelimit.Per(managementPerMinute, time.Minute, time.Now)),
+		FailedTokens: ratelimit.ByNetwork(ratelimit.Per(failedTokensPerMinute, time.Minute, time.Now)),
 	}
 }
 

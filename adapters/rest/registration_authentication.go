@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"mime"
@@ -17,21 +16,12 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// AddressLimiter limits the rate of an operation per network, and reports how long it takes
-// until the next one is allowed. The tenant is always empty.
-type AddressLimiter interface {
-	application.Limiter
-	Wait(tenant domain.TenantID, network string) time.Duration
-}
-
-// RegistrationLimits limits the requests of clients that register and manage themselves, by
-// the network that they come from. A nil limiter has no limit.
+// RegistrationLimits limits the requests of clients that register and manage themselves. A
+// nil limiter has no limit.
 type RegistrationLimits struct {
-	Register   AddressLimiter // registrations
-	Management AddressLimiter // reading, changing and deleting a registration
-	// FailedTokens limits requests with a token that is not valid. The network is in the
-	// place of a client.
-	FailedTokens application.FailureLimiter
+	Register     NetworkLimiter        // registrations
+	Management   NetworkLimiter        // reading, changing and deleting a registration
+	FailedTokens NetworkFailureLimiter // requests with a token that is not valid
 }
 
 // registrationState is what the layers know about a request of a client that registers or
@@ -54,11 +44,14 @@ const (
 	joseType = "application/jose"
 )
 
-// admitSelf runs the checks of requests of clients that register or manage themselves, before
-// the body is read, in this order: the switch of the tenant, the rate limit, the token. So
-// a request that has no valid token learns nothing else, and a tenant that is switched off
-// cannot be distinguished from one that does not exist.
-func (s *server) admitSelf(next http.Handler) http.Handler {
+// opRegisterClient is the operation that registers a client. It is no operation of callers.
+const opRegisterClient = "registerClient"
+
+// authenticateRegistration checks the requests of clients that register or manage
+// themselves, before the body is read, in this order: the switch of the tenant, the rate
+// limit, the token. So the response to a request without a valid token reveals nothing else,
+// and a tenant that is switched off cannot be distinguished from one that does not exist.
+func (s *server) authenticateRegistration(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := requestStateOf(r.Context())
 		policy, ok := s.registrationPolicy(r, x)
@@ -69,7 +62,11 @@ func (s *server) admitSelf(next http.Handler) http.Handler {
 		if policy.Policy.CORS {
 			allowOrigins(w)
 		}
-		if err := s.letIn(r, x); err != nil {
+		err := s.checkRegistrationRate(x)
+		if err == nil {
+			err = s.checkRegistrationToken(r, x)
+		}
+		if err != nil {
 			s.rejectUnread(w, r, err)
 			return
 		}
@@ -98,16 +95,22 @@ func (s *server) registrationPolicy(r *http.Request, x *requestState) (applicati
 	return policy, true
 }
 
-// letIn checks the rate limits and the token.
-func (s *server) letIn(r *http.Request, x *requestState) error {
+// checkRegistrationRate enforces the rate limit of the network.
+func (s *server) checkRegistrationRate(x *requestState) error {
 	limit := s.limits.Management
 	if x.operation.id == opRegisterClient {
 		limit = s.limits.Register
 	}
 	network := x.registration.network
-	if limit != nil && !limit.Allow("", network) {
-		return s.tooMany(limit.Wait("", network))
+	if limit != nil && !limit.Allow(network) {
+		return s.tooMany(limit.Wait(network))
 	}
+	return nil
+}
+
+// checkRegistrationToken reads and verifies the bearer token, within the limit of failures
+// of the network.
+func (s *server) checkRegistrationToken(r *http.Request, x *requestState) error {
 	token, err := bearerToken(r)
 	switch {
 	case errors.Is(err, errNoToken):
@@ -115,16 +118,16 @@ func (s *server) letIn(r *http.Request, x *requestState) error {
 		return fmt.Errorf("%w: %w", application.ErrInvalidToken, err)
 	}
 	x.registration.token = token
-	failures := s.limits.FailedTokens
+	failures, network := s.limits.FailedTokens, x.registration.network
 	if token == "" || failures == nil {
-		return s.admitToken(r, x)
+		return s.verifyRegistrationToken(r, x)
 	}
-	if wait := failures.Wait("", domain.ClientID(network)); wait > 0 {
+	if wait := failures.Wait(network); wait > 0 {
 		return s.tooMany(wait)
 	}
-	err = s.admitToken(r, x)
+	err = s.verifyRegistrationToken(r, x)
 	if errors.Is(err, application.ErrInvalidToken) {
-		failures.Failed("", domain.ClientID(network))
+		failures.Failed(network)
 	}
 	return err
 }
@@ -137,19 +140,17 @@ func (s *server) tooMany(wait time.Duration) error {
 	}
 }
 
-// opRegisterClient is the operation that registers a client. It is no operation of callers.
-const opRegisterClient = "registerClient"
-
-// admitToken checks the token.
-func (s *server) admitToken(r *http.Request, x *requestState) error {
-	self := &x.registration
+// verifyRegistrationToken verifies the token, which a registration in an open tenant does not
+// need.
+func (s *server) verifyRegistrationToken(r *http.Request, x *requestState) error {
+	of := &x.registration
 	switch {
 	case x.operation.id == opRegisterClient:
-		return s.registry.AdmitRegistration(r.Context(), self.tenant, self.token, r.Header.Get("Idempotency-Key") != "")
-	case !self.clientID.IsPossible():
+		return s.registry.AdmitRegistration(r.Context(), of.tenant, of.token, r.Header.Get("Idempotency-Key") != "")
+	case !of.clientID.IsPossible():
 		return application.ErrInvalidToken
 	default:
-		return s.registry.AdmitManagement(r.Context(), self.tenant, self.clientID, self.token)
+		return s.registry.AdmitManagement(r.Context(), of.tenant, of.clientID, of.token)
 	}
 }
 
@@ -169,29 +170,19 @@ func (s *server) checkRegistration(r *http.Request, x *requestState) error {
 	if !x.operation.takesBody {
 		return nil
 	}
-	text := x.body
+	of, text := &x.registration, x.body
 	x.body = nil
 	x.fingerprint = fingerprint(r, text)
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if kind != jsonType {
-		var err error
-		if text, err = s.openRegistration(r.Context(), x, text); err != nil {
+	var err error
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != jsonType { // a JWT
+		if text, of.statement, err = s.registry.OpenRegistration(r.Context(), of.tenant, of.token, string(text)); err != nil {
 			return err
 		}
 	}
-	request, findings, err := s.metadata.Read(text)
-	if err != nil {
+	if of.request, of.findings, err = s.metadata.Read(text); err != nil {
 		return &contractError{status: http.StatusBadRequest, message: "the body " + err.Error()}
 	}
-	x.registration.request, x.registration.findings = request, findings
 	return nil
-}
-
-// openRegistration returns the JSON object of a registration request that is a JWT.
-func (s *server) openRegistration(ctx context.Context, x *requestState, text []byte) (claims []byte, err error) {
-	self := &x.registration
-	claims, self.statement, err = s.registry.OpenRegistration(ctx, self.tenant, self.token, string(text))
-	return claims, err
 }
 
 // allowOrigins lets web pages of any origin read the response. They cannot use the
