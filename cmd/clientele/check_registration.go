@@ -15,12 +15,12 @@ import (
 )
 
 type checkRegistrationCommand struct {
-	File        string `arg:"" help:"File of serve --registration-file; - is standard input."`
-	Request     string `placeholder:"FILE" help:"Also check a registration request (RFC 7591 §3.1), in JSON; - is standard input. Its software statement is not verified."`
-	Document    string `placeholder:"FILE" help:"Also check a client ID metadata document; - is standard input. It needs --url."`
+	File        string `arg:"" help:"Registration file, as for serve --registration-file; - is standard input."`
+	Request     string `placeholder:"FILE" help:"Also check a registration request (RFC 7591 §3.1) against the policy of the tenant; - is standard input. It must be JSON, not a JWT, and its software statement is not verified."`
+	Document    string `placeholder:"FILE" help:"Also check a client ID metadata document against the policy of the tenant; - is standard input. Needs --url."`
 	URL         string `name:"url" placeholder:"URL" help:"URL of the document, which is its client_id."`
-	Tenant      string `placeholder:"NAME" help:"Tenant of the file whose policy applies; needed if the file has several."`
-	TokenPolicy string `placeholder:"FILE" help:"Policy of the initial access token of the request, in YAML or JSON, as POST /admin/oauth/registration-tokens takes it."`
+	Tenant      string `placeholder:"NAME" help:"Tenant whose policy applies; required if the file has several."`
+	TokenPolicy string `placeholder:"FILE" help:"Policy of the initial access token of the request, in YAML or JSON, as in the body of POST /admin/oauth/registration-tokens; if omitted, the token does not narrow the policy of the tenant."`
 	Format      string `default:"text" enum:"text,json" help:"text or json (${default})."`
 	Dev         bool   `help:"Validate as a service in development mode, which allows loopback addresses in more places."`
 	ruleFlags   `embed:"" group:"Rules"`

@@ -35,7 +35,7 @@ type commands struct {
 	Rules             rulesCommand             `cmd:"" help:"Print the rules that clients are validated by."`
 	Fields            fieldsCommand            `cmd:"" help:"Print the fields of a client's configuration in Markdown."`
 	Check             checkCommand             `cmd:"" help:"Validate client files with the service's rules, offline."`
-	CheckRegistration checkRegistrationCommand `cmd:"" help:"Validate the file of serve --registration-file, and compare requests with it, offline."`
+	CheckRegistration checkRegistrationCommand `cmd:"" help:"Validate a registration file, and check requests and documents against it, offline."`
 
 	Import    importCommand    `cmd:"" help:"Convert exports of other systems into client files."`
 	Apply     applyCommand     `cmd:"" help:"Make a registry match the files."`

@@ -9,7 +9,7 @@ import (
 // publicFlags configure the operations that need no access token.
 type publicFlags struct {
 	PublicURL  string `name:"public-url" env:"CLIENTELE_PUBLIC_URL" placeholder:"URL" help:"URL at which others reach the service, e.g. https://clientele.example.com. It turns the public keys of clients on, at URL/oauth/TENANT/clients/CLIENT_ID/jwks.json without a token; off if unset."`
-	PublicRate int    `name:"public-rate" default:"100" env:"CLIENTELE_PUBLIC_RATE" placeholder:"N" help:"Rate limit of requests without a token, per address of the connection and process, in requests per second (${default})."`
+	PublicRate int    `name:"public-rate" default:"100" env:"CLIENTELE_PUBLIC_RATE" placeholder:"N" help:"Rate limit of requests without a token, per address and process, in requests per second (${default})."`
 }
 
 func (f publicFlags) checkPublic() error {

@@ -20,15 +20,14 @@ import (
 
 // registrationFlags configure registration from outside.
 type registrationFlags struct {
-	RegistrationFile string         `env:"CLIENTELE_REGISTRATION_FILE" type:"existingfile" placeholder:"FILE" help:"YAML or JSON file that allows registration from outside, per tenant: dynamic client registration (RFC 7591, RFC 7592) and client ID metadata documents. It is read again when it changes, and needs --public-url; off if unset. clientele reference registration-file prints its JSON Schema."`
-	TrustedProxy     []proxyNetwork `env:"CLIENTELE_TRUSTED_PROXY" placeholder:"ADDRESS" help:"Addresses or networks (CIDR) of reverse proxies: the rate limits per address use the X-Forwarded-For header of requests from them, and of no others."`
+	RegistrationFile string         `env:"CLIENTELE_REGISTRATION_FILE" type:"existingfile" placeholder:"FILE" help:"YAML or JSON file with the policies of tenants for dynamic client registration (RFC 7591, RFC 7592) and client ID metadata documents, which are off if unset. It is reloaded when it changes, and needs --public-url. clientele reference registration-file prints its JSON Schema."`
+	TrustedProxy     []proxyNetwork `env:"CLIENTELE_TRUSTED_PROXY" placeholder:"ADDRESS" help:"Addresses or networks (CIDR) of reverse proxies. Rate limits per address use the X-Forwarded-For header only of requests from these."`
 }
 
-// checkRegistration rejects a file without the URL from which the URLs in its responses are
-// made.
-func (f registrationFlags) checkRegistration(public publicFlags) error {
+// checkRegistrationFile rejects a file without the URL that responses are made from.
+func (f registrationFlags) checkRegistrationFile(public publicFlags) error {
 	if f.RegistrationFile != "" && public.PublicURL == "" {
-		return errors.New("--registration-file needs --public-url (CLIENTELE_PUBLIC_URL), from which the URLs of the endpoints are made")
+		return errors.New("--registration-file needs --public-url (CLIENTELE_PUBLIC_URL)")
 	}
 	return nil
 }
@@ -70,7 +69,7 @@ const (
 	tokenUsesPerMinute     = 60  // with an initial access token
 )
 
-// registrationLimits returns the limits by address.
+// registrationLimits returns the rate limits of each address.
 func registrationLimits() rest.RegistrationLimits {
 	return rest.RegistrationLimits{
 		Register: ratelimit.ByNetwork(
@@ -106,6 +105,28 @@ func (c *serveCommand) registrations(
 	}
 	config.Policies = file
 	return config, file.Note, nil
+}
+
+// countRegisteredEvery is how often the clients that registered themselves are counted.
+const countRegisteredEvery = 30 * time.Second
+
+// countRegistered counts the clients that registered themselves, and the documents that wait
+// for approval, at once and then periodically. The function that it returns stops this.
+func countRegistered(
+	ctx context.Context, store application.RegistrationStore, metrics *telemetry.Registered, log *slog.Logger,
+) (end func()) {
+	count := func(ctx context.Context) {
+		counts, err := store.CountRegistered(ctx)
+		if err != nil {
+			log.WarnContext(ctx, "the clients that registered themselves were not counted", "error", err)
+			return
+		}
+		metrics.Counted(counts)
+	}
+	first, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	count(first)
+	return repeat(ctx, countRegisteredEvery, count)
 }
 
 // deleteUnusedEvery is how often the service looks for unused clients.

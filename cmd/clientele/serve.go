@@ -91,7 +91,7 @@ func (c *serveCommand) Validate(kctx *kong.Context) error {
 	if err := c.validate(c.Dev, givenFlags(kctx)); err != nil {
 		return err
 	}
-	if err := errors.Join(c.checkPublic(), c.checkRegistration(c.publicFlags)); err != nil {
+	if err := errors.Join(c.checkPublic(), c.checkRegistrationFile(c.publicFlags)); err != nil {
 		return err
 	}
 	switch {
