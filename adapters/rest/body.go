@@ -83,6 +83,12 @@ func (s *server) readBody(next http.Handler) http.Handler {
 	})
 }
 
+// The media types of a registration request that is a JWT.
+const (
+	jwtType  = "application/jwt"
+	joseType = "application/jose"
+)
+
 // bodySize returns the maximum size of the body according to the headers, in bytes. The
 // body is JSON or, if jwt is set, it may be a JWT.
 func (op *operation) bodySize(r *http.Request, jwt bool) (int64, error) {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
 	"github.com/clientele-oauth/clientele/adapters/internal/metadata/self"
-	"github.com/clientele-oauth/clientele/adapters/internal/registrationpolicy"
 	"github.com/clientele-oauth/clientele/api"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
@@ -112,48 +111,6 @@ func writeSupported[S ~string](w *jsonobject.Writer, name string, list []S) {
 	if list != nil {
 		jsonobject.Texts(w, name+"_supported", list)
 	}
-}
-
-// seen is when authorization servers first and last reported the use of a client.
-type seen struct {
-	first, last time.Time // zero if none did
-}
-
-// writeRegistration writes how a client registered itself and what it may manage, if it did
-// or may.
-func writeRegistration(w *jsonobject.Writer, r *domain.Registration, seen seen) {
-	if r == nil {
-		return
-	}
-	w.Object("registration", func() {
-		if d := r.Document; d != nil {
-			w.Object("document", func() {
-				w.Time("approved_at", d.ApprovedAt, time.RFC3339)
-				w.Text("digest", d.Digest)
-				writePending(w, d.Pending)
-			})
-		}
-		if !seen.first.IsZero() {
-			w.Time("first_seen_at", seen.first, time.RFC3339)
-		}
-		w.TextUnlessEmpty("issued_by", r.IssuedBy)
-		if !seen.last.IsZero() {
-			w.Time("last_seen_at", seen.last, time.RFC3339)
-		}
-		w.Array("locks", func() {
-			for f := range r.Locks.All() {
-				w.Text("", f.String())
-			}
-		})
-		w.Bool("managed", r.AccessToken != nil)
-		w.Object("policy", func() { registrationpolicy.Write(w, r.Policy, registrationpolicy.InToken) })
-		if r.Statement != nil {
-			w.TextUnlessEmpty("software_id", r.Statement.SoftwareID)
-			w.Text("statement_issuer", r.Statement.Issuer)
-		}
-		w.TextUnlessEmpty("token_id", r.TokenID)
-		w.TextUnlessEmpty("via", string(r.Via))
-	})
 }
 
 // VisitGetClientMetadataResponse implements [api.GetClientMetadataResponseObject].

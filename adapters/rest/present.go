@@ -5,6 +5,7 @@ import (
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
+	"github.com/clientele-oauth/clientele/adapters/internal/registrationpolicy"
 	"github.com/clientele-oauth/clientele/domain"
 )
 
@@ -60,6 +61,44 @@ func writeField(w *jsonobject.Writer, c *domain.Client, f domain.Field) {
 	default:
 		jsonobject.Value(w, f.String(), c.Value(f))
 	}
+}
+
+// seen is when authorization servers first and last reported the use of a client.
+type seen struct {
+	first, last time.Time // zero if none did
+}
+
+// writeRegistration writes how a client registered itself and what it may manage, if it did
+// or may.
+func writeRegistration(w *jsonobject.Writer, r *domain.Registration, seen seen) {
+	if r == nil {
+		return
+	}
+	w.Object("registration", func() {
+		if d := r.Document; d != nil {
+			w.Object("document", func() {
+				w.Time("approved_at", d.ApprovedAt, time.RFC3339)
+				w.Text("digest", d.Digest)
+				writePending(w, d.Pending)
+			})
+		}
+		writeTime(w, "first_seen_at", seen.first)
+		w.TextUnlessEmpty("issued_by", r.IssuedBy)
+		writeTime(w, "last_seen_at", seen.last)
+		w.Array("locks", func() {
+			for f := range r.Locks.All() {
+				w.Text("", f.String())
+			}
+		})
+		w.Bool("managed", r.AccessToken != nil)
+		w.Object("policy", func() { registrationpolicy.Write(w, r.Policy, registrationpolicy.InToken) })
+		if r.Statement != nil {
+			w.TextUnlessEmpty("software_id", r.Statement.SoftwareID)
+			w.Text("statement_issuer", r.Statement.Issuer)
+		}
+		w.TextUnlessEmpty("token_id", r.TokenID)
+		w.TextUnlessEmpty("via", string(r.Via))
+	})
 }
 
 // writeRevised writes an entry of the change log with the client after the change. The

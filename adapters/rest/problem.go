@@ -294,6 +294,19 @@ func (s *server) writeProblem(w http.ResponseWriter, r *http.Request, p problem)
 	}).write(w, r)
 }
 
+// setProblemHeaders sets the headers of an error response.
+func setProblemHeaders(w http.ResponseWriter, p problem) {
+	if p.challenge != "" {
+		w.Header().Set("WWW-Authenticate", p.challenge)
+	}
+	if p.accepts != "" {
+		w.Header().Set("Accept-Encoding", p.accepts)
+	}
+	if p.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
+	}
+}
+
 // explainForbidden returns a message about the missing permission or tenant, and the
 // scope parameter of the challenge (RFC 6750 §3).
 func explainForbidden(err error) (message, scope string) {

@@ -2,6 +2,8 @@ package rest
 
 import (
 	"context"
+	"fmt"
+	"mime"
 	"net/http"
 	"time"
 
@@ -21,9 +23,9 @@ func (s *server) RegisterClient(ctx context.Context, r api.RegisterClientRequest
 		return nil, err
 	}
 	if opts.DryRun {
-		return s.registered(http.StatusOK, registered, true), nil
+		return s.registered(http.StatusOK, registered), nil
 	}
-	return s.registered(http.StatusCreated, registered, false).replayed(registered.Repeated), nil
+	return s.registered(http.StatusCreated, registered).replayed(registered.Repeated), nil
 }
 
 // GetRegistration implements GET /oauth/{tenant}/register/{client_id} (RFC 7592 §2.1).
@@ -33,7 +35,7 @@ func (s *server) GetRegistration(ctx context.Context, _ api.GetRegistrationReque
 	if err != nil {
 		return nil, err
 	}
-	return s.registered(http.StatusOK, registered, false), nil
+	return s.registered(http.StatusOK, registered), nil
 }
 
 // UpdateRegistration implements PUT /oauth/{tenant}/register/{client_id} (RFC 7592 §2.2).
@@ -47,7 +49,7 @@ func (s *server) UpdateRegistration(ctx context.Context, r api.UpdateRegistratio
 	if err != nil {
 		return nil, err
 	}
-	return s.registered(http.StatusOK, registered, false), nil
+	return s.registered(http.StatusOK, registered), nil
 }
 
 // DeleteRegistration implements DELETE /oauth/{tenant}/register/{client_id} (RFC 7592 §2.3).
@@ -58,6 +60,37 @@ func (s *server) DeleteRegistration(ctx context.Context, r api.DeleteRegistratio
 		return nil, err
 	}
 	return api.DeleteRegistration204Response{}, nil
+}
+
+// checkRegistration checks the parameters of a request, and reads its body. Unlike the bodies
+// of the admin API, it ignores unknown members.
+func (s *server) checkRegistration(r *http.Request, x *requestState) error {
+	if err := r.Context().Err(); err != nil {
+		return fmt.Errorf("%w: %w", errOverloaded, err)
+	}
+	found, _ := x.operation.checkParameters(r)
+	if x.operation.id == opRegisterClient && x.registration.token == "" && r.Header.Get("Idempotency-Key") != "" {
+		found.add(breach("Idempotency-Key", "the parameter Idempotency-Key needs an initial access token"))
+	}
+	if found.total() > 0 {
+		return found.err()
+	}
+	if !x.operation.takesBody {
+		return nil
+	}
+	of, text := &x.registration, x.body
+	x.body = nil
+	x.fingerprint = fingerprint(r, text)
+	var err error
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != jsonType { // a JWT
+		if text, of.statement, err = s.registry.OpenRegistration(r.Context(), of.tenant, of.token, string(text)); err != nil {
+			return err
+		}
+	}
+	if of.request, of.findings, err = s.metadata.Read(text); err != nil {
+		return &contractError{status: http.StatusBadRequest, message: "the body " + err.Error()}
+	}
+	return nil
 }
 
 // selfRequest returns the request for the use cases.
@@ -73,7 +106,7 @@ func (x *requestState) selfRequest(opts application.Options) application.SelfReq
 
 // registered responds with a registration (RFC 7591 §3.2.1): the metadata and, both or
 // neither, the secret and when it ends, and the token and the URL for the management.
-func (s *server) registered(status int, registered application.SelfRegistered, dryRun bool) *response {
+func (s *server) registered(status int, registered application.SelfRegistered) *response {
 	client := registered.Client.WithResponseTypes(s.registry.Effective(registered.Client.Settings()).ResponseTypes)
 	identity := client.Identity()
 	management := ""
@@ -93,7 +126,7 @@ func (s *server) registered(status int, registered application.SelfRegistered, d
 		writeWarnings(w, self.Places(registered.Warnings))
 	})
 	a.status = status
-	if dryRun {
+	if identity.ClientID == "" { // a dry run
 		return a
 	}
 	if status == http.StatusCreated && management != "" {

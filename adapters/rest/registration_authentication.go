@@ -3,7 +3,6 @@ package rest
 import (
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -38,12 +37,6 @@ type registrationState struct {
 	statement *domain.Statement // of a request that is a JWT
 }
 
-// The media types of a registration request that is a JWT.
-const (
-	jwtType  = "application/jwt"
-	joseType = "application/jose"
-)
-
 // opRegisterClient is the operation that registers a client. It is no operation of callers.
 const opRegisterClient = "registerClient"
 
@@ -54,7 +47,7 @@ const opRegisterClient = "registerClient"
 func (s *server) authenticateRegistration(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := requestStateOf(r.Context())
-		policy, ok := s.registrationPolicy(r, x)
+		policy, ok := s.readRegistrationPath(r, x)
 		if !ok {
 			s.rejectUnread(w, r, application.ErrRegistrationOff)
 			return
@@ -77,9 +70,10 @@ func (s *server) authenticateRegistration(next http.Handler) http.Handler {
 	})
 }
 
-// registrationPolicy reads the path of the request and returns the policy of its tenant. It
-// returns false if the tenant does not exist, or is switched off.
-func (s *server) registrationPolicy(r *http.Request, x *requestState) (application.TenantRegistration, bool) {
+// readRegistrationPath reads the tenant and the client in the path of the request, and
+// returns the policy of the tenant. It returns false if the tenant does not exist, or is
+// switched off.
+func (s *server) readRegistrationPath(r *http.Request, x *requestState) (application.TenantRegistration, bool) {
 	tenant, err := url.PathUnescape(chi.URLParam(r, "tenant"))
 	if err != nil || tenantName(tenant) != nil {
 		return application.TenantRegistration{}, false
@@ -151,64 +145,5 @@ func (s *server) verifyRegistrationToken(r *http.Request, x *requestState) error
 		return application.ErrInvalidToken
 	default:
 		return s.registry.AdmitManagement(r.Context(), of.tenant, of.clientID, of.token)
-	}
-}
-
-// checkRegistration checks the parameters of a request, and reads its body. Unlike the bodies
-// of the admin API, it ignores unknown members.
-func (s *server) checkRegistration(r *http.Request, x *requestState) error {
-	if err := r.Context().Err(); err != nil {
-		return fmt.Errorf("%w: %w", errOverloaded, err)
-	}
-	found, _ := x.operation.checkParameters(r)
-	if x.operation.id == opRegisterClient && x.registration.token == "" && r.Header.Get("Idempotency-Key") != "" {
-		found.add(breach("Idempotency-Key", "the parameter Idempotency-Key needs an initial access token"))
-	}
-	if found.total() > 0 {
-		return found.err()
-	}
-	if !x.operation.takesBody {
-		return nil
-	}
-	of, text := &x.registration, x.body
-	x.body = nil
-	x.fingerprint = fingerprint(r, text)
-	var err error
-	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != jsonType { // a JWT
-		if text, of.statement, err = s.registry.OpenRegistration(r.Context(), of.tenant, of.token, string(text)); err != nil {
-			return err
-		}
-	}
-	if of.request, of.findings, err = s.metadata.Read(text); err != nil {
-		return &contractError{status: http.StatusBadRequest, message: "the body " + err.Error()}
-	}
-	return nil
-}
-
-// allowOrigins lets web pages of any origin read the response. They cannot use the
-// credentials of the browser, and a token is no such credential.
-func allowOrigins(w http.ResponseWriter) {
-	w.Header().Set("Access-Control-Allow-Origin", "*")
-	w.Header().Set("Access-Control-Expose-Headers", "ETag, Location, Retry-After, WWW-Authenticate")
-}
-
-// servePreflight responds to the preflight requests of web pages that register clients
-// (Fetch §4.8), for tenants whose policy allows them. For all others, the method is not
-// allowed, as for any other path.
-func (s *server) servePreflight(r chi.Router, notAllowed http.HandlerFunc) {
-	const path = "/oauth/{tenant}/register"
-	for pattern, methods := range map[string]string{path: "POST", path + "/{client_id}": "GET, PUT, DELETE"} {
-		r.Options(pattern, func(w http.ResponseWriter, r *http.Request) {
-			policy, ok := s.registrationPolicy(r, requestStateOf(r.Context()))
-			if !ok || !policy.Policy.CORS {
-				notAllowed(w, r)
-				return
-			}
-			allowOrigins(w)
-			w.Header().Set("Access-Control-Allow-Methods", methods)
-			w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, If-Match")
-			w.Header().Set("Access-Control-Max-Age", "600")
-			w.WriteHeader(http.StatusNoContent)
-		})
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -176,17 +175,4 @@ func describable(text string) string {
 		}
 		return c
 	}, text)
-}
-
-// setProblemHeaders sets the headers of an error response.
-func setProblemHeaders(w http.ResponseWriter, p problem) {
-	if p.challenge != "" {
-		w.Header().Set("WWW-Authenticate", p.challenge)
-	}
-	if p.accepts != "" {
-		w.Header().Set("Accept-Encoding", p.accepts)
-	}
-	if p.retryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
-	}
 }
