@@ -96,7 +96,6 @@ func (s *server) checkRegistration(r *http.Request, x *requestState) error {
 // selfRequest returns the request for the use cases.
 func (x *requestState) selfRequest(opts application.Options) application.SelfRequest {
 	of := &x.registration
-	opts.Reason = "" // X-Change-Reason is for administrators
 	return application.SelfRequest{
 		Tenant: of.tenant, Token: of.token, Metadata: of.request.Metadata, Findings: of.findings,
 		Statement: of.request.Statement, Verified: of.statement, ClientID: domain.ClientID(of.request.ClientID), Secret: of.request.Secret,

@@ -115,7 +115,8 @@ func TestLogOfRegistrations(t *testing.T) {
 		c := &selfClient{service: s, id: a.body["client_id"].(string), token: a.body["registration_access_token"].(string)}
 		c.path = registerPath + "/" + c.id
 		require.Equal(t, 200, c.do(t, "PUT", `{"client_id":"{id}","redirect_uris":["https://app.example.com/2"]}`).status)
-		require.Equal(t, 204, c.do(t, "DELETE", "").status)
+		deleted := s.do(t, call{method: "DELETE", path: c.path, token: c.token, header: http.Header{"X-Change-Reason": {"mine\xff"}}})
+		require.Equal(t, 204, deleted.status, deleted.text)
 		feed := s.changes(t, "", 3)
 		seen, _ := feed.data("changes").([]any)
 		for i, want := range []map[string]any{

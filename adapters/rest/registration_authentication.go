@@ -64,6 +64,7 @@ func (s *server) authenticateRegistration(next http.Handler) http.Handler {
 			return
 		}
 		x.caller.Tenant = x.registration.tenant // for the log
+		x.reason = ""                           // X-Change-Reason is for administrators
 		x.registration.acceptsJWT = x.operation.id == opRegisterClient &&
 			slices.ContainsFunc(policy.Issuers, func(i domain.StatementIssuer) bool { return i.RequestJWT })
 		next.ServeHTTP(w, r)
