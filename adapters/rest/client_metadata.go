@@ -112,21 +112,3 @@ func writeSupported[S ~string](w *jsonobject.Writer, name string, list []S) {
 		jsonobject.Texts(w, name+"_supported", list)
 	}
 }
-
-// VisitGetClientMetadataResponse implements [api.GetClientMetadataResponseObject].
-func (r *response) VisitGetClientMetadataResponse(w http.ResponseWriter) error { return r.send(w) }
-
-// VisitApproveClientMetadataResponse implements [api.ApproveClientMetadataResponseObject].
-func (r *response) VisitApproveClientMetadataResponse(w http.ResponseWriter) error { return r.send(w) }
-
-// VisitGetAuthorizationServerMetadataResponse implements
-// [api.GetAuthorizationServerMetadataResponseObject].
-func (r *response) VisitGetAuthorizationServerMetadataResponse(w http.ResponseWriter) error {
-	return r.send(w)
-}
-
-var _ interface {
-	api.GetClientMetadataResponseObject
-	api.ApproveClientMetadataResponseObject
-	api.GetAuthorizationServerMetadataResponseObject
-} = (*response)(nil)

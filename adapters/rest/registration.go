@@ -141,18 +141,3 @@ func secondsOf(t time.Time) int64 {
 	}
 	return t.Unix()
 }
-
-// VisitRegisterClientResponse implements [api.RegisterClientResponseObject].
-func (r *response) VisitRegisterClientResponse(w http.ResponseWriter) error { return r.send(w) }
-
-// VisitGetRegistrationResponse implements [api.GetRegistrationResponseObject].
-func (r *response) VisitGetRegistrationResponse(w http.ResponseWriter) error { return r.send(w) }
-
-// VisitUpdateRegistrationResponse implements [api.UpdateRegistrationResponseObject].
-func (r *response) VisitUpdateRegistrationResponse(w http.ResponseWriter) error { return r.send(w) }
-
-var _ interface {
-	api.RegisterClientResponseObject
-	api.GetRegistrationResponseObject
-	api.UpdateRegistrationResponseObject
-} = (*response)(nil)

@@ -172,23 +172,3 @@ func (s *server) ReportClientSeen(ctx context.Context, r api.ReportClientSeenReq
 	}
 	return api.ReportClientSeen204Response{}, nil
 }
-
-// VisitCreateRegistrationTokenResponse implements [api.CreateRegistrationTokenResponseObject].
-func (r *response) VisitCreateRegistrationTokenResponse(w http.ResponseWriter) error {
-	return r.send(w)
-}
-
-// VisitListRegistrationTokensResponse implements [api.ListRegistrationTokensResponseObject].
-func (r *response) VisitListRegistrationTokensResponse(w http.ResponseWriter) error { return r.send(w) }
-
-// VisitIssueClientRegistrationTokenResponse implements
-// [api.IssueClientRegistrationTokenResponseObject].
-func (r *response) VisitIssueClientRegistrationTokenResponse(w http.ResponseWriter) error {
-	return r.send(w)
-}
-
-var _ interface {
-	api.CreateRegistrationTokenResponseObject
-	api.ListRegistrationTokensResponseObject
-	api.IssueClientRegistrationTokenResponseObject
-} = (*response)(nil)

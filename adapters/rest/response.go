@@ -162,6 +162,41 @@ func (r *response) VisitVerifySecretResponse(w http.ResponseWriter) error { retu
 // VisitAuthenticateClientResponse implements [api.AuthenticateClientResponseObject].
 func (r *response) VisitAuthenticateClientResponse(w http.ResponseWriter) error { return r.send(w) }
 
+// VisitRegisterClientResponse implements [api.RegisterClientResponseObject].
+func (r *response) VisitRegisterClientResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitGetRegistrationResponse implements [api.GetRegistrationResponseObject].
+func (r *response) VisitGetRegistrationResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitUpdateRegistrationResponse implements [api.UpdateRegistrationResponseObject].
+func (r *response) VisitUpdateRegistrationResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitGetClientMetadataResponse implements [api.GetClientMetadataResponseObject].
+func (r *response) VisitGetClientMetadataResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitApproveClientMetadataResponse implements [api.ApproveClientMetadataResponseObject].
+func (r *response) VisitApproveClientMetadataResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitGetAuthorizationServerMetadataResponse implements
+// [api.GetAuthorizationServerMetadataResponseObject].
+func (r *response) VisitGetAuthorizationServerMetadataResponse(w http.ResponseWriter) error {
+	return r.send(w)
+}
+
+// VisitCreateRegistrationTokenResponse implements [api.CreateRegistrationTokenResponseObject].
+func (r *response) VisitCreateRegistrationTokenResponse(w http.ResponseWriter) error {
+	return r.send(w)
+}
+
+// VisitListRegistrationTokensResponse implements [api.ListRegistrationTokensResponseObject].
+func (r *response) VisitListRegistrationTokensResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitIssueClientRegistrationTokenResponse implements
+// [api.IssueClientRegistrationTokenResponseObject].
+func (r *response) VisitIssueClientRegistrationTokenResponse(w http.ResponseWriter) error {
+	return r.send(w)
+}
+
 var _ interface {
 	api.CreateClientResponseObject
 	api.GetClientResponseObject
@@ -178,4 +213,13 @@ var _ interface {
 	api.RotateSecretResponseObject
 	api.VerifySecretResponseObject
 	api.AuthenticateClientResponseObject
+	api.RegisterClientResponseObject
+	api.GetRegistrationResponseObject
+	api.UpdateRegistrationResponseObject
+	api.GetClientMetadataResponseObject
+	api.ApproveClientMetadataResponseObject
+	api.GetAuthorizationServerMetadataResponseObject
+	api.CreateRegistrationTokenResponseObject
+	api.ListRegistrationTokensResponseObject
+	api.IssueClientRegistrationTokenResponseObject
 } = (*response)(nil)
