@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/adapters/internal/metadata/self"
@@ -58,8 +59,9 @@ type LocatedFinding struct {
 	Line int
 }
 
-// Request checks a registration request (RFC 7591 §3.1). token is the policy of the initial
-// access token; nil for one that narrows nothing. The software statement is not verified.
+// Request checks a registration request in JSON (RFC 7591 §3.1). token is the policy of the
+// initial access token; nil for one that narrows nothing. The software statement is not
+// verified.
 func (c *Checker) Request(
 	ctx context.Context, tenant domain.TenantID, of application.TenantRegistration, token *domain.RegistrationPolicy, text []byte,
 ) Checked {
@@ -77,7 +79,7 @@ func (c *Checker) Request(
 	}
 	if request.Statement != "" {
 		registration.Statement = &domain.Statement{Text: request.Statement}
-		findings = append(findings, statementFinding(len(of.TrustedIssuers(registration.Policy)) > 0))
+		findings = append(findings, statementFinding(of.TrustedIssuers(registration.Policy)))
 	}
 	draft := c.inspector.Book.RegisterSelf(domain.Identity{TenantID: tenant}, registration)
 	outcome := c.inspector.Decide(ctx, draft)
@@ -153,12 +155,18 @@ func unreadable(source string, err error) domain.Finding {
 	return domain.Finding{Rule: contract.RuleContract, Source: source, Level: domain.Violation, Message: message, KeyIndex: domain.NoKey}
 }
 
-// statementFinding is the finding for a software statement, which is not verified.
-func statementFinding(accepted bool) domain.Finding {
-	f := fromPolicy("software statements are not accepted; see statement and issuers")
+// statementFinding returns the finding for a software statement in a request in JSON. The
+// statement is not verified.
+func statementFinding(trusted []domain.StatementIssuer) domain.Finding {
+	f := fromPolicy("the software statement is not verified here, and its claims are not applied")
 	f.Pointer = "/software_statement"
-	if accepted {
-		f.Level, f.Message = domain.Warning, "the software statement is not verified here, and its claims are not applied"
+	switch {
+	case len(trusted) == 0:
+		f.Message = "software statements are not accepted; see statement and issuers"
+	case !slices.ContainsFunc(trusted, func(i domain.StatementIssuer) bool { return !i.RequestJWT }):
+		f.Message = "software statements are accepted only in requests that are JWTs; see request_jwt"
+	default:
+		f.Level = domain.Warning
 	}
 	return f
 }
