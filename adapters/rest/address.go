@@ -50,7 +50,7 @@ func (s *server) senderOf(connection netip.Addr, forwarded []string) netip.Addr 
 	sender := connection
 	hops := strings.Split(strings.Join(forwarded, ","), ",")
 	for _, hop := range slices.Backward(hops) {
-		if !s.trusts(sender) {
+		if !s.isTrustedProxy(sender) {
 			return sender
 		}
 		address, err := parseHop(strings.TrimSpace(hop))
@@ -74,7 +74,7 @@ func parseHop(hop string) (netip.Addr, error) {
 	return netip.ParseAddr(hop)
 }
 
-// trusts reports whether the address is that of a trusted proxy.
-func (s *server) trusts(address netip.Addr) bool {
+// isTrustedProxy reports whether the address is that of a trusted proxy.
+func (s *server) isTrustedProxy(address netip.Addr) bool {
 	return slices.ContainsFunc(s.proxies, func(p netip.Prefix) bool { return p.Contains(address.WithZone("")) })
 }

@@ -63,7 +63,7 @@ func (a *admission) leave() { <-a.slots }
 // so that slow senders do not block other callers, and before the body is checked.
 // A request that waits for changes does no work and has separate limits, and so has a
 // snapshot, which takes a slot for each page. Requests without a token have slots of
-// their own, so that strangers cannot take those of callers.
+// their own, so that they cannot take those of callers.
 func (s *server) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := requestStateOf(r.Context())
@@ -92,7 +92,7 @@ func (s *server) admit(next http.Handler) http.Handler {
 		default:
 			slots := s.working
 			if x.operation.public || x.operation.registration {
-				slots = s.strangers
+				slots = s.anonymous
 			}
 			if err := slots.enter(r.Context()); err != nil {
 				s.observer.RequestShed("load")

@@ -66,7 +66,7 @@ func (s *server) readBody(next http.Handler) http.Handler {
 		}
 		budget := s.bodyBudget
 		if x.operation.registration {
-			budget = s.strangerBudget
+			budget = s.anonymousBudget
 		}
 		release, err := budget.take(r.Context(), x.limitKey(), size)
 		if err != nil {
@@ -190,10 +190,10 @@ func newBodyBudget() *bodyBudget {
 	return &bodyBudget{total: bodyMemory, share: callerShare, callers: map[string]*callerUsage{}}
 }
 
-// newStrangerBudget returns the memory for the bodies of requests without an access token,
-// in addition to that of callers, so that strangers cannot block them. A share is that of
+// newAnonymousBudget returns the memory for the bodies of requests without an access token,
+// in addition to that of callers, so that they cannot block those. A share is that of
 // a network.
-func newStrangerBudget() *bodyBudget {
+func newAnonymousBudget() *bodyBudget {
 	return &bodyBudget{total: bodyMemory / 4, share: callerShare / 4, callers: map[string]*callerUsage{}}
 }
 

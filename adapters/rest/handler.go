@@ -128,11 +128,11 @@ type server struct {
 	bodies      sync.Pool // buffers of sent responses, for reuse
 	alwaysShown domain.FieldSet
 
-	bodyBudget     *bodyBudget
-	strangerBudget *bodyBudget // for requests without an access token
+	bodyBudget      *bodyBudget
+	anonymousBudget *bodyBudget // for requests without an access token
 
 	working   *admission
-	strangers *admission // requests without a token
+	anonymous *admission // requests without an access token
 	following *following
 	snapshots *following
 }
@@ -145,10 +145,10 @@ func newServer(c Config) *server {
 		registry: c.Registry, tokens: c.Tokens, clock: c.Clock, log: c.Log, draining: c.Draining, deadline: c.Deadline,
 		observer: c.Observer, callers: c.Callers, bodyBudget: newBodyBudget(), alwaysShown: domain.AlwaysShown(),
 		addresses: c.Addresses, publicURL: c.PublicURL, limits: c.Registrations, proxies: c.TrustedProxies,
-		strangerBudget: newStrangerBudget(),
-		working:        newAdmission(cmp.Or(c.MaxConcurrent, unbounded)),
-		strangers:      newAdmission(max(cmp.Or(c.MaxConcurrent, unbounded)/4, 1)),
-		snapshots:      newFollowing(maxSnapshots, maxSnapshotsPerCaller, maxSnapshotsPerTenant),
+		anonymousBudget: newAnonymousBudget(),
+		working:         newAdmission(cmp.Or(c.MaxConcurrent, unbounded)),
+		anonymous:       newAdmission(max(cmp.Or(c.MaxConcurrent, unbounded)/4, 1)),
+		snapshots:       newFollowing(maxSnapshots, maxSnapshotsPerCaller, maxSnapshotsPerTenant),
 		following: newFollowing(cmp.Or(c.MaxFollowing, unbounded), cmp.Or(c.MaxFollowingPerCaller, unbounded),
 			cmp.Or(c.MaxFollowingPerTenant, unbounded)),
 	}

@@ -98,7 +98,7 @@ func (s *server) checkRegistrationRate(x *requestState) error {
 	}
 	network := x.registration.network
 	if limit != nil && !limit.Allow(network) {
-		return s.tooMany(limit.Wait(network))
+		return s.rateExceeded(limit.Wait(network))
 	}
 	return nil
 }
@@ -118,7 +118,7 @@ func (s *server) checkRegistrationToken(r *http.Request, x *requestState) error 
 		return s.verifyRegistrationToken(r, x)
 	}
 	if wait := failures.Wait(network); wait > 0 {
-		return s.tooMany(wait)
+		return s.rateExceeded(wait)
 	}
 	err = s.verifyRegistrationToken(r, x)
 	if errors.Is(err, application.ErrInvalidToken) {
@@ -127,8 +127,8 @@ func (s *server) checkRegistrationToken(r *http.Request, x *requestState) error 
 	return err
 }
 
-// tooMany returns the rejection of a request that exceeds a rate limit.
-func (s *server) tooMany(wait time.Duration) error {
+// rateExceeded returns the rejection of a request that exceeds a rate limit.
+func (s *server) rateExceeded(wait time.Duration) error {
 	s.shed(application.ErrTooManyRequests)
 	return &application.RetryError{
 		Cause: application.ErrTooManyRequests, After: max(wait, time.Second), Message: "too many requests from this address; slow down",
