@@ -383,3 +383,33 @@ func TestServerMetadata(t *testing.T) {
 		})
 	}
 }
+
+// Callers wait for one request together, and each of them for as long as its context lasts.
+func TestServerMetadataWaitsNoLongerThanTheContext(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	requested, release := make(chan struct{}), make(chan struct{})
+	p := newProxy(t, r.url)
+	p.set(only("authorization-server-metadata", func(w http.ResponseWriter, r *http.Request) {
+		close(requested)
+		select {
+		case <-release:
+			write(w, `{"data":{"registration_endpoint":"https://clientele.example.com/register"}}`)
+		case <-r.Context().Done():
+		}
+	}))
+	m := open(t, mirror.Config{Client: connect(t, p.URL, r.token())})
+	first := make(chan mirror.ServerMetadata, 1)
+	go func() { first <- m.ServerMetadata(t.Context()) }()
+	<-requested
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	assert.Empty(t, m.ServerMetadata(ended), "nothing is known yet")
+	close(release)
+	want := mirror.ServerMetadata{RegistrationEndpoint: "https://clientele.example.com/register"}
+	assert.Equal(t, want, <-first, "the request went on")
+	assert.Equal(t, want, m.ServerMetadata(ended), "what is known does not need a request")
+	assert.Equal(t, 1, p.seen("authorization-server-metadata"))
+	require.NoError(t, m.Close())
+	assert.Equal(t, want, m.ServerMetadata(t.Context()))
+}

@@ -28,34 +28,64 @@ type ServerMetadata struct {
 
 // serverMetadata is what was known last. The zero value is ready to use.
 type serverMetadata struct {
-	mu    sync.Mutex
-	known ServerMetadata
-	next  time.Time // when the registry is asked again
+	mu      sync.Mutex
+	known   ServerMetadata
+	next    time.Time     // when the registry is asked again
+	running chan struct{} // closed when the request that runs has ended; nil if none runs
 }
 
 // ServerMetadata returns what the server should publish, as the policy of the registry has
-// it. The registry is asked at most once a minute; while it is unavailable, the result is
-// what was known last.
+// it. The registry is asked at most once a minute, with one request for all callers. While it
+// is unavailable, or if the context ends before it responds, the result is what was known
+// last.
 func (m *Mirror) ServerMetadata(ctx context.Context) ServerMetadata {
-	s := &m.published
-	s.mu.Lock() // callers wait for one request
-	defer s.mu.Unlock()
-	if now := m.now(); !now.Before(s.next) {
-		known, err := m.registry.serverMetadata(ctx)
-		if err == nil {
-			s.known, s.next = known, now.Add(metadataFresh)
-		} else {
-			s.next = m.now().Add(metadataFailure)
+	if running := m.joinServerMetadata(); running != nil {
+		select {
+		case <-running:
+		case <-ctx.Done():
 		}
-		s.known.DocumentsSupported = s.known.DocumentsSupported && m.config.Documents
 	}
+	s := &m.published
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return s.known
 }
 
-// serverMetadata asks the registry. The request does not end with that of the caller,
-// because others wait for it.
+// joinServerMetadata returns a channel that is closed when the request that runs has ended. It
+// starts one if it is time for it. The result is nil if there is nothing to wait for.
+func (m *Mirror) joinServerMetadata() <-chan struct{} {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	s := &m.published
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running == nil && !m.closed && !m.now().Before(s.next) {
+		s.running = make(chan struct{})
+		m.flights.Go(m.flyServerMetadata)
+	}
+	return s.running
+}
+
+// flyServerMetadata asks the registry, and keeps its response.
+func (m *Mirror) flyServerMetadata() {
+	started := m.now()
+	known, err := m.registry.serverMetadata(m.context)
+	known.DocumentsSupported = known.DocumentsSupported && m.config.Documents
+	s := &m.published
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		s.known, s.next = known, started.Add(metadataFresh)
+	} else {
+		s.next = m.now().Add(metadataFailure)
+	}
+	close(s.running)
+	s.running = nil
+}
+
+// serverMetadata asks the registry.
 func (r registry) serverMetadata(ctx context.Context) (ServerMetadata, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), metadataTimeout)
+	ctx, cancel := context.WithTimeout(ctx, metadataTimeout)
 	defer cancel()
 	response, err := r.client.GetAuthorizationServerMetadata(ctx, nil)
 	var body struct {
