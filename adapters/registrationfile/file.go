@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/settingsfile"
@@ -19,7 +20,10 @@ const checkInterval = time.Second
 
 // File has the policies of a file. It reads the file again when it changes; then the new
 // policies are in force within a second. A file that cannot be read or has faults changes
-// nothing: the policies before it stay in force. File is safe for concurrent use.
+// nothing: the policies before it stay in force.
+//
+// File is safe for concurrent use. A caller that finds the file changed waits until it has
+// read it; all others return without waiting.
 //
 // Replace a file by renaming another one to its name, so that it is never read half-written.
 type File struct {
@@ -28,11 +32,14 @@ type File struct {
 	log  *slog.Logger
 	now  func() time.Time
 
-	mu        sync.Mutex
-	current   Policies
+	current atomic.Pointer[Policies]
+	failing atomic.Bool
+
+	// checking guards the fields below. Only a check holds it, so that no caller waits for the
+	// file while another one reads it.
+	checking  sync.Mutex
 	checkedAt time.Time
-	status    os.FileInfo // of the last read; nil if it failed
-	failing   bool
+	status    os.FileInfo       // of the last read; nil if it failed
 	reported  [sha256.Size]byte // the digest of the content or error that was last reported
 }
 
@@ -46,7 +53,7 @@ func Open(path string, book *domain.Rulebook, log *slog.Logger, now func() time.
 	if err != nil {
 		return nil, err
 	}
-	f.current = policies
+	f.current.Store(&policies)
 	return f, nil
 }
 
@@ -62,26 +69,26 @@ func (f *File) Tenants() []domain.TenantID { return f.policies().Tenants() }
 // it are in force; empty otherwise.
 func (f *File) Note(context.Context) string {
 	f.policies()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.failing {
+	if !f.failing.Load() {
 		return ""
 	}
 	return "cannot be read or has faults, see the log; the policies before the change stay in force"
 }
 
-// policies returns the policies in force, after a check whether the file has changed.
-func (f *File) policies() Policies {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if now := f.now(); now.Sub(f.checkedAt) >= checkInterval {
-		f.checkedAt = now
-		f.check()
+// policies returns the policies in force. It first checks whether the file has changed, unless
+// another caller does.
+func (f *File) policies() *Policies {
+	if f.checking.TryLock() {
+		defer f.checking.Unlock()
+		if now := f.now(); now.Sub(f.checkedAt) >= checkInterval {
+			f.checkedAt = now
+			f.check()
+		}
 	}
-	return f.current
+	return f.current.Load()
 }
 
-// check reads the file again if it has changed.
+// check reads the file again if it has changed. The caller holds the mutex.
 func (f *File) check() {
 	status, err := os.Stat(f.path)
 	if err == nil && f.status != nil && !changed(f.status, status) {
@@ -99,13 +106,15 @@ func (f *File) check() {
 		f.report(content, err)
 		return
 	}
-	f.current, f.failing, f.reported = policies, false, [sha256.Size]byte{}
+	f.current.Store(&policies)
+	f.failing.Store(false)
+	f.reported = [sha256.Size]byte{}
 	f.log.Info("the registration file was read again", "tenants", len(policies.tenants))
 }
 
 // report logs a file that cannot be used, once for each content.
 func (f *File) report(content []byte, err error) {
-	f.failing = true
+	f.failing.Store(true)
 	digest := sha256.Sum256(fmt.Appendf(content, "\x00%s", err))
 	if digest != f.reported {
 		f.reported = digest

@@ -2,6 +2,7 @@ package registrationfile_test
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -205,4 +206,42 @@ func TestConcurrentReadersSeeWholeFiles(t *testing.T) {
 	}
 	group.Wait()
 	assert.Equal(t, []domain.TenantID{"t19"}, w.later())
+}
+
+// slowLog is a log whose lines take as long as wait.
+type slowLog struct{ wait func() }
+
+// Write implements [io.Writer].
+func (l slowLog) Write(line []byte) (int, error) {
+	l.wait()
+	return len(line), nil
+}
+
+// A check that takes long, here because its log does, blocks the one caller that runs it.
+func TestCallersDoNotWaitForACheck(t *testing.T) {
+	w := open(t, tenant("one"))
+	limit, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	checking, release := make(chan struct{}), make(chan struct{})
+	log := slowLog{func() {
+		close(checking)
+		select {
+		case <-release:
+		case <-limit.Done():
+		}
+	}}
+	var err error
+	w.File, err = registrationfile.Open(w.path, rulebook(t, domain.Policy{}), slog.New(slog.NewTextHandler(log, nil)), w.clock.now)
+	require.NoError(t, err)
+	w.write(t, "{")
+	var group sync.WaitGroup
+	group.Go(func() { w.later() })
+	<-checking
+	assert.Equal(t, []domain.TenantID{"one"}, w.later())
+	assert.True(t, w.Registration("one").Enabled)
+	w.Note(t.Context())
+	require.NoError(t, limit.Err(), "the calls return during the check")
+	close(release)
+	group.Wait()
+	assert.NotEmpty(t, w.Note(t.Context()))
 }
