@@ -3,7 +3,6 @@ package jwks
 import (
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -30,20 +29,4 @@ func TestBoundedMemory(t *testing.T) {
 	assert.False(t, ok, "an entry beyond the limit is not kept")
 	memory.put("a", 1, 1000)
 	assert.Len(t, memory.entries, 1)
-}
-
-// Fetches from many other hosts do not make the limit forget those from one.
-func TestHostsHaveALimitEach(t *testing.T) {
-	now := time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
-	limits := newHostLimits(func() time.Time { return now })
-	for range fetchesPerMinute {
-		assert.Zero(t, limits.take("a.example"))
-	}
-	for i := range 10_000 {
-		limits.take(strconv.Itoa(i))
-	}
-	assert.Positive(t, limits.take("a.example"))
-	assert.Positive(t, limits.take("A.Example."), "another spelling of the same host")
-	now = now.Add(-time.Hour)
-	assert.Positive(t, limits.take("a.example"), "a clock that goes back allows nothing")
 }

@@ -16,9 +16,16 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/clientele-oauth/clientele/adapters/internal/buckets"
 	"github.com/clientele-oauth/clientele/adapters/internal/metadata/self"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
+)
+
+const (
+	// fetchesPerMinute limits the fetches from each host, and of each document of a client.
+	fetchesPerMinute = 10
+	hostSlots        = 1 << 12
 )
 
 // documentFreshness is how long a document is reused.
@@ -34,7 +41,7 @@ type documents struct {
 	fetcher *fetcher
 	flight  singleflight.Group
 	limits  *fetchLimits // shared with the sources
-	hosts   *hostLimits
+	hosts   *buckets.Buckets[string]
 	// reader returns the reader of documents. To make it takes a moment, and most processes
 	// of the command line read no document.
 	reader func() (*self.Reader, error)
@@ -61,7 +68,7 @@ func newDocuments(options Options, limits *fetchLimits) *documents {
 		options: options,
 		// A redirect could lead to a document of another owner (§5).
 		fetcher: newFetcher(options, media{types: []string{"application/json"}, anyJSON: true}, 0),
-		limits:  limits, hosts: newHostLimits(options.Now), reader: sync.OnceValues(self.NewReader),
+		limits:  limits, hosts: buckets.New[string](hostSlots, fetchesPerMinute, time.Minute, options.Now), reader: sync.OnceValues(self.NewReader),
 		cache: newBounded[documentKey, result[application.FetchedDocument]](maxCached, maxCachedBytes),
 		last:  newBounded[domain.ClientID, documentVersion](maxCached, maxCachedBytes),
 	}
@@ -142,7 +149,7 @@ func (d *documents) cached(key documentKey) (result[application.FetchedDocument]
 // fetchWithinLimits fetches a document unless too many fetches are in progress, or too many
 // were made from the host. It remembers a document that can be read.
 func (d *documents) fetchWithinLimits(tenant domain.TenantID, key documentKey, host string) (result[application.FetchedDocument], error) {
-	limited, acquire := host, d.limits.acquireUnknown
+	limited, acquire := strings.ToLower(host), d.limits.acquireUnknown
 	if d.isOwn(key.url) {
 		limited, acquire = string(key.url), d.limits.acquire
 	}
@@ -151,7 +158,7 @@ func (d *documents) fetchWithinLimits(tenant domain.TenantID, key documentKey, h
 		return result[application.FetchedDocument]{}, &limitError{tenant}
 	}
 	defer release()
-	if wait := d.hosts.take(limited); wait > 0 {
+	if wait := d.hosts.Take(limited); wait > 0 {
 		return result[application.FetchedDocument]{}, &application.RetryError{
 			Cause: application.ErrTooManyRequests, After: wait,
 			Message: fmt.Sprintf("documents are fetched from a host at most %d times per minute", fetchesPerMinute),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -135,6 +136,9 @@ func TestClientDocumentsAreFetchedTenTimesPerMinuteAndHost(t *testing.T) {
 	require.ErrorAs(t, err, &retry)
 	assert.Equal(t, 6*time.Second, retry.After.Round(time.Millisecond))
 	assert.EqualValues(t, 10, host.requests.Load())
+	spelled := domain.ClientID(strings.Replace(string(host.url), "keys.test", "Keys.Test", 1))
+	_, err = resolver.FetchClientDocument(t.Context(), "a", spelled, 0, false)
+	require.ErrorIs(t, err, application.ErrTooManyRequests, "another spelling of the same host")
 
 	other, err := resolver.FetchClientDocument(t.Context(), "a", "https://none.test/a", 0, false)
 	assert.Empty(t, other)

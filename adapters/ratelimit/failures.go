@@ -10,7 +10,7 @@ import (
 // FailureLimiter implements [application.FailureLimiter] with [Buckets]: it allows a number
 // of failures per minute and client, and as many at once. No caller can make it forget the
 // failures of a client by failing for many others, also for ones that do not exist. Two
-// clients in one slot share its failures.
+// clients may share a limit.
 type FailureLimiter struct{ failures *Buckets }
 
 // FailuresPerMinute returns a limiter that allows n failures per minute, by the clock now.
@@ -27,7 +27,7 @@ func (l *FailureLimiter) Wait(tenant domain.TenantID, id domain.ClientID) time.D
 // if several verifications begin before the first one fails, count as well, up to as many
 // again.
 func (l *FailureLimiter) Failed(tenant domain.TenantID, id domain.ClientID) {
-	l.failures.count(tenant, string(id))
+	l.failures.used.Count(key{tenant, string(id)})
 }
 
 var _ application.FailureLimiter = (*FailureLimiter)(nil)

@@ -33,6 +33,6 @@ func (l NetworkLimiter) Wait(network string) (longest time.Duration) {
 // for operations of which only the failures count, in place of Allow.
 func (l NetworkLimiter) Failed(network string) {
 	for _, b := range l {
-		b.count("", network)
+		b.used.Count(key{name: network})
 	}
 }
