@@ -180,7 +180,7 @@ func (c *Checker) TokenPolicy(file string, text []byte, of application.TenantReg
 	}
 	object, ok := root.JSON().(map[string]any)
 	if !ok {
-		return domain.RegistrationPolicy{}, &Error{File: file, Line: root.Line, Message: "must be an object"}
+		return domain.RegistrationPolicy{}, &Error{File: file, Line: root.LineOf(""), Message: "must be an object"}
 	}
 	policy, breaches := registrationpolicy.Read(object, registrationpolicy.InToken, "")
 	if len(breaches) == 0 {
@@ -191,14 +191,5 @@ func (c *Checker) TokenPolicy(file string, text []byte, of application.TenantReg
 			breaches = append(breaches, contract.Breach{Pointer: finding.Pointer, Message: finding.Message})
 		}
 	}
-	return policy, located(file, root, breaches)
-}
-
-// located returns the breaches as errors with their lines; nil if there are none.
-func located(file string, root *settingsfile.Value, breaches []contract.Breach) error {
-	var faults []*Error
-	for _, breach := range breaches {
-		faults = append(faults, &Error{File: file, Line: root.LineOf(breach.Pointer), Setting: breach.Pointer, Message: breach.Message})
-	}
-	return settingsfile.Join(faults)
+	return policy, root.Located(file, breaches)
 }

@@ -50,7 +50,7 @@ func Parse(file string, text []byte, book *domain.Rulebook) (Policies, error) {
 	}
 	r := &reader{book: book}
 	policies := r.file(root.JSON())
-	if err := located(file, root, r.Breaches()); err != nil {
+	if err := root.Located(file, r.Breaches()); err != nil {
 		return Policies{}, err
 	}
 	return policies, nil

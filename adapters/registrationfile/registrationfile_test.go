@@ -254,7 +254,7 @@ func TestInvalidFiles(t *testing.T) {
 
 func TestAllFaultsAreReportedInTheOrderOfTheirLines(t *testing.T) {
 	_, err := parse(t, "tenants:\n  b:\n    x: 1\n  a:\n    y: 1\n")
-	require.EqualError(t, err, "f.yaml:3: /tenants/b/x: unknown key\nf.yaml:5: /tenants/a/y: unknown key")
+	require.EqualError(t, err, "f.yaml:3: /tenants/b/x: unknown key; known: registration, cimd\nf.yaml:5: /tenants/a/y: unknown key; known: registration, cimd")
 	fault := new(registrationfile.Error)
 	require.ErrorAs(t, err, &fault)
 	assert.Equal(t, 3, fault.Line)

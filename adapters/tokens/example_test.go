@@ -66,6 +66,6 @@ func ExampleParseIssuers() {
 `))
 	fmt.Println(err)
 	// Output:
-	// issuers.yaml:4: /issuers/0/audience: unknown setting; known: issuer, keys, audiences, types, allow_missing_type, key_id, max_lifetime, subject_prefix, tenant, roles, scopes, teams, administrator_roles, platform_roles, permissions
+	// issuers.yaml:4: /issuers/0/audience: unknown key; did you mean audiences?
 	// issuers.yaml:5: /issuers/0/tenant/claim: the claim exp does not describe the caller
 }

@@ -3,11 +3,10 @@ package tokens
 import (
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/clientele-oauth/clientele/adapters/internal/jsonvalue"
 	"github.com/clientele-oauth/clientele/adapters/internal/settingsfile"
 	"github.com/clientele-oauth/clientele/application"
 )
@@ -32,249 +31,199 @@ func ReadIssuersFile(path string) ([]IssuerRules, error) {
 }
 
 // ParseIssuers reads the text of an issuers file, in YAML or JSON. The error joins a
-// [*FileError] for each fault: a setting that is unknown, duplicate, of the wrong type
-// or without effect.
+// [*FileError] for each fault: a key that is unknown or duplicate, and a value of the wrong
+// type, beyond the bounds or without effect.
 func ParseIssuers(file string, text []byte) ([]IssuerRules, error) {
 	root, err := settingsfile.Decode(file, text)
 	if err != nil {
 		return nil, err
 	}
-	r := &settingsReader{file: file}
-	all := r.issuers(root)
-	if len(r.errs) == 0 {
-		r.addRuleErrors(checkIssuers(all), root)
+	r := &settingsReader{}
+	all := r.issuers(root.JSON())
+	if len(r.Breaches()) == 0 {
+		for _, err := range checkIssuers(all) {
+			r.Add(fmt.Sprintf("/issuers/%d/%s", err.Issuer, err.Setting), err.Message)
+		}
 	}
-	if err := settingsfile.Join(r.errs); err != nil {
+	if err := root.Located(file, r.Breaches()); err != nil {
 		return nil, err
 	}
 	return all, nil
 }
 
-// settingsReader reads settings into rules and collects faults.
-type settingsReader struct {
-	file string
-	errs []*FileError
-}
-
-func (r *settingsReader) fault(s *settingsfile.Value, pointer, format string, args ...any) {
-	r.errs = append(r.errs, &FileError{File: r.file, Line: s.Line, Setting: pointer, Message: fmt.Sprintf(format, args...)})
-}
-
-// is reports whether the setting has the type. If not, it adds a fault.
-func (r *settingsReader) is(s *settingsfile.Value, pointer string, kind settingsfile.Kind) bool {
-	if s.Kind != kind {
-		r.fault(s, pointer, "must be %s, not %s", kind, s.Kind)
-	}
-	return s.Kind == kind
-}
-
-// object returns the members of an object. It adds a fault for each unknown one.
-func (r *settingsReader) object(s *settingsfile.Value, pointer string, known ...string) map[string]*settingsfile.Value {
-	if !r.is(s, pointer, settingsfile.Object) {
-		return nil
-	}
-	for _, name := range s.Names {
-		if !slices.Contains(known, name) {
-			r.fault(s.Members[name], pointer+"/"+escapedName(name), "unknown setting; known: %s", strings.Join(known, ", "))
-		}
-	}
-	return s.Members
-}
+// settingsReader reads settings into rules and collects breaches.
+type settingsReader struct{ jsonvalue.Reader }
 
 // issuers reads the whole file.
-func (r *settingsReader) issuers(root *settingsfile.Value) (all []IssuerRules) {
-	list, ok := r.object(root, "", "issuers")["issuers"]
+func (r *settingsReader) issuers(root any) (all []IssuerRules) {
+	object, ok := r.Object("", root, "issuers")
 	if !ok {
-		r.fault(root, "/issuers", "is missing")
 		return nil
 	}
-	if !r.is(list, "/issuers", settingsfile.Array) {
+	value, given := object["issuers"]
+	if !given {
+		r.Add("/issuers", "is missing")
 		return nil
 	}
-	if len(list.Items) == 0 {
-		r.fault(list, "/issuers", "at least one issuer is required")
+	list, ok := r.List("/issuers", value)
+	if ok && len(list) == 0 {
+		r.Add("/issuers", "at least one issuer is required")
 	}
-	for i, item := range list.Items {
-		all = append(all, r.issuer(item, "/issuers/"+strconv.Itoa(i)))
+	for i, item := range list {
+		all = append(all, r.issuer("/issuers/"+strconv.Itoa(i), item))
 	}
 	return all
 }
 
-func (r *settingsReader) issuer(s *settingsfile.Value, pointer string) IssuerRules {
+func (r *settingsReader) issuer(pointer string, value any) IssuerRules {
 	rules := IssuerRules{Types: DefaultTypes(), Scopes: DefaultScopeClaims()}
-	members := r.object(s, pointer, "issuer", "keys", "audiences", "types", "allow_missing_type", "key_id", "max_lifetime",
+	object, _ := r.Object(pointer, value, "issuer", "keys", "audiences", "types", "allow_missing_type", "key_id", "max_lifetime",
 		"subject_prefix", "tenant", "roles", "scopes", "teams", "administrator_roles", "platform_roles", "permissions")
-	read := func(name string, into func(s *settingsfile.Value, pointer string)) {
-		if member, ok := members[name]; ok {
-			into(member, pointer+"/"+name)
-		}
+	for name, member := range object {
+		r.setting(pointer+"/"+name, name, member, &rules)
 	}
-	read("issuer", func(s *settingsfile.Value, p string) { rules.Issuer = r.text(s, p) })
-	read("keys", func(s *settingsfile.Value, p string) { r.keys(s, p, &rules) })
-	read("audiences", func(s *settingsfile.Value, p string) { rules.Audiences = r.texts(s, p) })
-	read("types", func(s *settingsfile.Value, p string) { rules.Types = r.texts(s, p) })
-	read("allow_missing_type", func(s *settingsfile.Value, p string) { rules.AllowMissingType = r.boolean(s, p) })
-	read("key_id", func(s *settingsfile.Value, p string) {
-		rules.KeyIDOptional = r.oneOf(s, p, "required", "optional") == "optional"
-	})
-	read("max_lifetime", func(s *settingsfile.Value, p string) { rules.MaxLifetime = r.duration(s, p) })
-	read("subject_prefix", func(s *settingsfile.Value, p string) {
-		if r.is(s, p, settingsfile.String) {
-			rules.SubjectPrefix = &s.Text
-		}
-	})
-	read("tenant", func(s *settingsfile.Value, p string) { rules.Tenant = r.tenant(s, p) })
-	read("roles", func(s *settingsfile.Value, p string) { rules.Roles = r.claims(s, p) })
-	read("scopes", func(s *settingsfile.Value, p string) { rules.Scopes = r.claims(s, p) })
-	read("teams", func(s *settingsfile.Value, p string) { rules.Teams = r.claims(s, p) })
-	read("administrator_roles", func(s *settingsfile.Value, p string) { rules.AdministratorRoles = r.texts(s, p) })
-	read("platform_roles", func(s *settingsfile.Value, p string) { rules.PlatformRoles = r.texts(s, p) })
-	read("permissions", func(s *settingsfile.Value, p string) { rules.Permissions = r.permissions(s, p) })
 	return rules
 }
 
-func (r *settingsReader) keys(s *settingsfile.Value, pointer string, rules *IssuerRules) {
-	for name, member := range r.object(s, pointer, "discovery", "url", "file", "max_age") {
+// setting reads one setting of an issuer.
+func (r *settingsReader) setting(pointer, name string, value any, rules *IssuerRules) {
+	switch name {
+	case "issuer":
+		rules.Issuer, _ = r.Text(pointer, value, jsonvalue.TextFault)
+	case "keys":
+		r.keys(pointer, value, rules)
+	case "audiences":
+		rules.Audiences, _ = r.Texts(pointer, value, jsonvalue.TextFault)
+	case "types":
+		rules.Types, _ = r.Texts(pointer, value, jsonvalue.TextFault)
+	case "allow_missing_type":
+		rules.AllowMissingType, _ = r.Bool(pointer, value)
+	case "key_id":
+		use, _ := jsonvalue.Choice(&r.Reader, pointer, value, "required", "optional")
+		rules.KeyIDOptional = use == "optional"
+	case "max_lifetime":
+		rules.MaxLifetime = r.positive(pointer, value)
+	case "subject_prefix":
+		if prefix, ok := r.Text(pointer, value, jsonvalue.Printable); ok {
+			rules.SubjectPrefix = &prefix
+		}
+	case "tenant":
+		rules.Tenant = r.tenant(pointer, value)
+	case "roles":
+		rules.Roles = r.claims(pointer, value)
+	case "scopes":
+		rules.Scopes = r.claims(pointer, value)
+	case "teams":
+		rules.Teams = r.claims(pointer, value)
+	case "administrator_roles":
+		rules.AdministratorRoles, _ = r.Texts(pointer, value, jsonvalue.TextFault)
+	case "platform_roles":
+		rules.PlatformRoles, _ = r.Texts(pointer, value, jsonvalue.TextFault)
+	case "permissions":
+		rules.Permissions = r.permissions(pointer, value)
+	}
+}
+
+func (r *settingsReader) keys(pointer string, value any, rules *IssuerRules) {
+	object, _ := r.Object(pointer, value, "discovery", "url", "file", "max_age")
+	for name, member := range object {
 		at := pointer + "/" + name
 		switch name {
 		case "discovery":
-			if rules.Keys.Discovery = r.boolean(member, at); !rules.Keys.Discovery && member.Kind == settingsfile.Boolean {
-				r.fault(member, at, "has no effect; omit it")
-			}
+			rules.Keys.Discovery = r.on(at, member)
 		case "url":
-			rules.Keys.URL = r.text(member, at)
+			rules.Keys.URL, _ = r.Text(at, member, jsonvalue.TextFault)
 		case "file":
-			rules.Keys.File = r.text(member, at)
+			rules.Keys.File, _ = r.Text(at, member, jsonvalue.TextFault)
 		case "max_age":
-			rules.KeysMaxAge = r.duration(member, at)
+			rules.KeysMaxAge = r.positive(at, member)
 		}
 	}
 }
 
-func (r *settingsReader) tenant(s *settingsfile.Value, pointer string) (rule TenantRule) {
-	for name, member := range r.object(s, pointer, "claim", "value", "issuer") {
+func (r *settingsReader) tenant(pointer string, value any) (rule TenantRule) {
+	object, _ := r.Object(pointer, value, "claim", "value", "issuer")
+	for name, member := range object {
 		at := pointer + "/" + name
 		switch name {
 		case "claim":
-			rule.Claim = r.path(member, at)
-		case "value":
-			rule.Value = r.text(member, at)
-		case "issuer":
-			if rule.Issuer = r.boolean(member, at); !rule.Issuer && member.Kind == settingsfile.Boolean {
-				r.fault(member, at, "has no effect; omit it")
+			if text, ok := r.Text(at, member, pathFault); ok {
+				rule.Claim = &parsedPaths([]string{text})[0]
 			}
+		case "value":
+			rule.Value, _ = r.Text(at, member, jsonvalue.TextFault)
+		case "issuer":
+			rule.Issuer = r.on(at, member)
 		}
 	}
 	return rule
 }
 
 // claims reads {claims: [path, …]}.
-func (r *settingsReader) claims(s *settingsfile.Value, pointer string) []ClaimPath {
-	list, ok := r.object(s, pointer, "claims")["claims"]
+func (r *settingsReader) claims(pointer string, value any) []ClaimPath {
+	object, ok := r.Object(pointer, value, "claims")
 	if !ok {
-		if s.Kind == settingsfile.Object {
-			r.fault(s, pointer, "claims is missing")
-		}
 		return nil
 	}
-	at := pointer + "/claims"
-	if !r.is(list, at, settingsfile.Array) {
+	list, given := object["claims"]
+	if !given {
+		r.Add(pointer, "claims is missing")
 		return nil
 	}
-	r.unique(list, at)
+	texts, _ := r.Texts(pointer+"/claims", list, pathFault)
+	return parsedPaths(texts)
+}
+
+// pathFault returns what is wrong with a text that is not a claim path, or "".
+func pathFault(text string) string {
+	if _, err := ParseClaimPath(text); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// parsedPaths returns the texts that are claim paths. The faults of others are reported.
+func parsedPaths(texts []string) []ClaimPath {
 	paths := []ClaimPath{}
-	for i, item := range list.Items {
-		if path := r.path(item, at+"/"+strconv.Itoa(i)); path != nil {
-			paths = append(paths, *path)
+	for _, text := range texts {
+		if path, err := ParseClaimPath(text); err == nil {
+			paths = append(paths, path)
 		}
 	}
 	return paths
 }
 
-func (r *settingsReader) path(s *settingsfile.Value, pointer string) *ClaimPath {
-	if !r.is(s, pointer, settingsfile.String) {
-		return nil
-	}
-	path, err := ParseClaimPath(s.Text)
-	if err != nil {
-		r.fault(s, pointer, "%s", err)
-		return nil
-	}
-	return &path
-}
-
-func (r *settingsReader) permissions(s *settingsfile.Value, pointer string) map[string][]application.Permission {
-	if !r.is(s, pointer, settingsfile.Object) {
+func (r *settingsReader) permissions(pointer string, value any) map[string][]application.Permission {
+	object, ok := value.(map[string]any)
+	if !ok {
+		r.Add(pointer, "must be an object of arrays of permissions")
 		return nil
 	}
 	permissions := map[string][]application.Permission{}
-	for name, member := range s.Members {
+	for name, member := range object {
 		permissions[name] = []application.Permission{}
-		for _, text := range r.texts(member, pointer+"/"+escapedName(name)) {
+		texts, _ := r.Texts(pointer+"/"+escapedName(name), member, jsonvalue.TextFault)
+		for _, text := range texts {
 			permissions[name] = append(permissions[name], application.Permission(text))
 		}
 	}
 	return permissions
 }
 
-// text reads a non-empty string.
-func (r *settingsReader) text(s *settingsfile.Value, pointer string) string {
-	if r.is(s, pointer, settingsfile.String) && s.Text == "" {
-		r.fault(s, pointer, "must not be empty")
+// on reads a boolean that has an effect only if it is true.
+func (r *settingsReader) on(pointer string, value any) bool {
+	given, ok := r.Bool(pointer, value)
+	if ok && !given {
+		r.Add(pointer, "has no effect; omit it")
 	}
-	return s.Text
+	return given
 }
 
-func (r *settingsReader) texts(s *settingsfile.Value, pointer string) []string {
-	if !r.is(s, pointer, settingsfile.Array) {
-		return nil
-	}
-	r.unique(s, pointer)
-	texts := make([]string, len(s.Items))
-	for i, item := range s.Items {
-		texts[i] = r.text(item, pointer+"/"+strconv.Itoa(i))
-	}
-	return texts
-}
-
-// unique adds a fault for each string that is in the list before.
-func (r *settingsReader) unique(list *settingsfile.Value, pointer string) {
-	seen := map[string]bool{}
-	for i, item := range list.Items {
-		if item.Kind == settingsfile.String && seen[item.Text] {
-			r.fault(item, pointer+"/"+strconv.Itoa(i), "duplicate value %q", item.Text)
-		}
-		seen[item.Text] = true
-	}
-}
-
-func (r *settingsReader) boolean(s *settingsfile.Value, pointer string) bool {
-	return r.is(s, pointer, settingsfile.Boolean) && s.Truth
-}
-
-func (r *settingsReader) oneOf(s *settingsfile.Value, pointer string, values ...string) string {
-	if r.is(s, pointer, settingsfile.String) && !slices.Contains(values, s.Text) {
-		r.fault(s, pointer, "must be one of %s", strings.Join(values, ", "))
-	}
-	return s.Text
-}
-
-// duration reads a positive duration such as 24h.
-func (r *settingsReader) duration(s *settingsfile.Value, pointer string) time.Duration {
-	if !r.is(s, pointer, settingsfile.String) {
-		return 0
-	}
-	d, err := time.ParseDuration(s.Text)
-	if err != nil || d <= 0 {
-		r.fault(s, pointer, "must be a duration greater than zero, for example 30m or 24h")
+// positive reads a duration greater than zero.
+func (r *settingsReader) positive(pointer string, value any) time.Duration {
+	d, ok := r.Duration(pointer, value)
+	if ok && d == 0 {
+		r.Add(pointer, "must be greater than zero")
 	}
 	return d
-}
-
-// addRuleErrors adds the errors of [checkIssuers] with their lines.
-func (r *settingsReader) addRuleErrors(errs []*RuleError, root *settingsfile.Value) {
-	for _, err := range errs {
-		pointer := fmt.Sprintf("/issuers/%d/%s", err.Issuer, err.Setting)
-		r.errs = append(r.errs, &FileError{File: r.file, Line: root.LineOf(pointer), Setting: pointer, Message: err.Message})
-	}
 }

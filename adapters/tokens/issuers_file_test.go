@@ -99,25 +99,26 @@ func TestInvalidIssuersFiles(t *testing.T) {
 		"a list":                       {"- issuer: x\n", "f.yaml:1: must be an object, not an array"},
 		"two documents":                {good + "---\n" + good, "more than one YAML document"},
 		"invalid UTF-8":                {good + "#\xff", "not valid UTF-8"},
-		"no issuers":                   {"issuer: x\n", "f.yaml:1: /issuer: unknown setting; known: issuers"},
+		"no issuers":                   {"issuer: x\n", "f.yaml:1: /issuer: unknown key; did you mean issuers?"},
 		"no issuer":                    {"issuers: []\n", "at least one issuer"},
 		"issuers that are an object":   {"issuers: {}\n", "f.yaml:1: /issuers: must be an array, not an object"},
-		"an unknown setting":           {good + "    audience: a\n", "f.yaml:6: /issuers/0/audience: unknown setting"},
-		"an unknown nested setting":    {strings.Replace(good, "{file: f}", "{files: f}", 1), "f.yaml:3: /issuers/0/keys/files: unknown setting"},
+		"an unknown setting":           {good + "    audience: a\n", "f.yaml:6: /issuers/0/audience: unknown key; did you mean audiences?"},
+		"an unknown nested setting":    {strings.Replace(good, "{file: f}", "{files: f}", 1), "f.yaml:3: /issuers/0/keys/files: unknown key; did you mean file?"},
 		"a setting twice":              {good + "    audiences: [b]\n", `f.yaml:6: duplicate setting "audiences"`},
-		"a merge":                      {good + "    <<: {types: [JWT]}\n", "/issuers/0/<<: unknown setting"},
+		"a merge":                      {good + "    <<: {types: [JWT]}\n", "/issuers/0/<<: unknown key; known: issuer, keys, audiences, types"},
 		"a number for a string":        {strings.Replace(good, "https://a", "7", 1), "f.yaml:2: /issuers/0/issuer: must be a string, not a number"},
 		"null":                         {strings.Replace(good, "https://a", "null", 1), "must be a string, not null"},
 		"an empty issuer":              {strings.Replace(good, "https://a", `""`, 1), "must not be empty"},
 		"a number in a list":           {strings.Replace(good, "[a]", "[a, 1]", 1), "f.yaml:4: /issuers/0/audiences/1: must be a string"},
-		"an audience twice":            {strings.Replace(good, "[a]", "[a, b, a]", 1), `/issuers/0/audiences/2: duplicate value "a"`},
-		"a claim twice":                {good + "    teams: {claims: [a, a]}\n", `/issuers/0/teams/claims/1: duplicate value "a"`},
-		"a string for an array":        {strings.Replace(good, "[a]", "a", 1), "must be an array, not a string"},
+		"an audience twice":            {strings.Replace(good, "[a]", "[a, b, a]", 1), `/issuers/0/audiences/2: duplicate of /issuers/0/audiences/0`},
+		"a claim twice":                {good + "    teams: {claims: [a, a]}\n", `/issuers/0/teams/claims/1: duplicate of /issuers/0/teams/claims/0`},
+		"a string for an array":        {strings.Replace(good, "[a]", "a", 1), "must be an array of strings, not a string"},
 		"a string for a boolean":       {good + "    allow_missing_type: \"yes\"\n", "must be true or false, not a string"},
 		"an unknown key_id":            {good + "    key_id: never\n", "must be one of required, optional"},
-		"a duration without a unit":    {good + "    max_lifetime: 24\n", "must be a string, not a number"},
-		"an invalid duration":          {good + "    max_lifetime: 1 day\n", "must be a duration greater than zero"},
-		"a negative duration":          {good + "    max_lifetime: -1h\n", "must be a duration greater than zero"},
+		"a part of a second":           {good + "    max_lifetime: 1.5\n", "must be a duration in whole seconds"},
+		"no duration":                  {good + "    max_lifetime: 0s\n", "must be greater than zero"},
+		"an invalid duration":          {good + "    max_lifetime: 1 day\n", "must be a duration in whole seconds, such as 24h"},
+		"a negative duration":          {good + "    max_lifetime: -1h\n", "must be a duration in whole seconds, such as 24h"},
 		"no audience":                  {strings.Replace(good, "[a]", "[]", 1), "f.yaml:4: /issuers/0/audiences: at least one is required"},
 		"no keys":                      {strings.Replace(good, "    keys: {file: f}\n", "", 1), "f.yaml:2: /issuers/0/keys: set exactly one"},
 		"two locations of keys":        {strings.Replace(good, "{file: f}", "{file: f, url: https://a}", 1), "set exactly one"},
@@ -154,7 +155,7 @@ func TestInvalidIssuersFiles(t *testing.T) {
 	_, err := tokens.ParseIssuers("f", []byte(good))
 	require.NoError(t, err)
 	_, err = tokens.ParseIssuers("f", []byte(good+"    a: 1\n    b: 2\n"))
-	assert.Equal(t, 2, strings.Count(err.Error(), "unknown setting"), "all faults are reported")
+	assert.Equal(t, 2, strings.Count(err.Error(), "unknown key"), "all faults are reported")
 }
 
 func TestAVerifierRequiresAnIssuer(t *testing.T) {

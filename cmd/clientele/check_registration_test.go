@@ -104,7 +104,7 @@ func TestCheckRegistration(t *testing.T) {
 func TestCheckRegistrationNamesTheLineAndTheKey(t *testing.T) {
 	dir := folderWith(t, map[string]string{"one.yaml": oneTenant, "broken.yaml": oneTenant + "    x: 1\n", "request.json": validRequest, "wide.yaml": "max_clients: 5\nscopes: [email]\n"})
 	for args, want := range map[string]string{
-		"broken.yaml": "clientele: broken.yaml:5: /tenants/tenant_dev/x: unknown key\n",
+		"broken.yaml": "clientele: broken.yaml:5: /tenants/tenant_dev/x: unknown key; known: registration, cimd\n",
 		"one.yaml --request request.json --token-policy wide.yaml": "clientele: wide.yaml:2: /scopes: ",
 	} {
 		t.Chdir(dir)

@@ -161,7 +161,7 @@ func TestAnInvalidIssuersFileIsRejectedAtStart(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte("issuers:\n  - issuer: x\n    audience: y\n"), 0o600))
 	output, status := runWith(t, nil, "", "serve", "--data", t.TempDir(), "--issuers-file", path)
 	assert.NotZero(t, status)
-	assert.Contains(t, output, path+":3: /issuers/0/audience: unknown setting")
+	assert.Contains(t, output, path+":3: /issuers/0/audience: unknown key; did you mean audiences?")
 }
 
 func TestTokenFlagsWithoutEffectAreRejected(t *testing.T) {

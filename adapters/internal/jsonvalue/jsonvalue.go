@@ -50,7 +50,7 @@ func (r *Reader) Add(pointer, message string) {
 func (r *Reader) Object(pointer string, value any, known ...string) (object map[string]any, ok bool) {
 	object, ok = value.(map[string]any)
 	if !ok {
-		r.Add(pointer, "must be an object")
+		r.Add(pointer, "must be an object"+instead(value))
 		return nil, false
 	}
 	for name := range object {
@@ -64,7 +64,7 @@ func (r *Reader) Object(pointer string, value any, known ...string) (object map[
 // Bool reads a boolean.
 func (r *Reader) Bool(pointer string, value any) (given, ok bool) {
 	if given, ok = value.(bool); !ok {
-		r.Add(pointer, "must be true or false")
+		r.Add(pointer, "must be true or false"+instead(value))
 	}
 	return given, ok
 }
@@ -73,7 +73,7 @@ func (r *Reader) Bool(pointer string, value any) (given, ok bool) {
 func (r *Reader) Text(pointer string, value any, fault func(string) string) (string, bool) {
 	given, ok := value.(string)
 	if !ok {
-		r.Add(pointer, "must be a string")
+		r.Add(pointer, "must be a string"+instead(value))
 		return "", false
 	}
 	if r.TypesOnly {
@@ -89,11 +89,19 @@ func (r *Reader) Text(pointer string, value any, fault func(string) string) (str
 	return given, message == ""
 }
 
+// List reads an array of any length.
+func (r *Reader) List(pointer string, value any) (list []any, ok bool) {
+	if list, ok = value.([]any); !ok {
+		r.Add(pointer, "must be an array"+instead(value))
+	}
+	return list, ok
+}
+
 // Texts reads an array of at most [MaxElements] strings, each of them once.
 func (r *Reader) Texts(pointer string, value any, fault func(string) string) ([]string, bool) {
 	elements, ok := value.([]any)
 	if !ok {
-		r.Add(pointer, "must be an array of strings")
+		r.Add(pointer, "must be an array of strings"+instead(value))
 		return nil, false
 	}
 	if len(elements) > MaxElements && !r.TypesOnly {
@@ -159,7 +167,7 @@ func (r *Reader) Duration(pointer string, value any) (time.Duration, bool) {
 	const form = "must be a duration in whole seconds, such as 24h, or a number of seconds"
 	if given, isText := value.(string); isText {
 		parsed, err := time.ParseDuration(given)
-		if err != nil || parsed%time.Second != 0 {
+		if err != nil || parsed < 0 || parsed%time.Second != 0 {
 			r.Add(pointer, form)
 			return 0, false
 		}
@@ -185,6 +193,24 @@ func Choice[S ~string](r *Reader, pointer string, value any, values ...S) (S, bo
 	}
 	given, ok := r.Text(pointer, value, OneOf(values...))
 	return S(given), ok
+}
+
+// instead names the type of a value that has the wrong one, as the end of a sentence.
+func instead(value any) string {
+	switch value.(type) {
+	case nil:
+		return ", not null"
+	case bool:
+		return ", not true or false"
+	case float64:
+		return ", not a number"
+	case string:
+		return ", not a string"
+	case []any:
+		return ", not an array"
+	default:
+		return ", not an object"
+	}
 }
 
 // Escaped returns a name as a token of a JSON Pointer (RFC 6901 §3), shortened.

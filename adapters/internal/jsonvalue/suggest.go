@@ -1,14 +1,19 @@
 package jsonvalue
 
-import "github.com/clientele-oauth/clientele/adapters/internal/contract"
+import (
+	"strings"
+
+	"github.com/clientele-oauth/clientele/adapters/internal/contract"
+)
 
 // unknownKey returns the message for a key that is not one of those known. It suggests the
-// key that differs least, if it differs in at most two characters.
+// key that differs least, if it differs in at most two characters, and otherwise lists all.
 func unknownKey(name string, known []string) string {
 	const message = "unknown key"
+	all := message + "; known: " + strings.Join(known, ", ")
 	best, least := "", 3
 	if contract.Shortened(name) != name {
-		return message
+		return all
 	}
 	for _, candidate := range known {
 		if d := distance(name, candidate); d < least && d < len(candidate) {
@@ -16,7 +21,7 @@ func unknownKey(name string, known []string) string {
 		}
 	}
 	if best == "" {
-		return message
+		return all
 	}
 	return message + "; did you mean " + best + "?"
 }

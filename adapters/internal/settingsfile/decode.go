@@ -28,11 +28,11 @@ func (d *decoder) enter(line, depth int) error {
 
 // add adds a member to an object. A duplicate name is an error.
 func (s *Value) add(name string, line int, value *Value) error {
-	if _, twice := s.Members[name]; twice {
+	if _, twice := s.members[name]; twice {
 		return &Error{Line: line, Message: fmt.Sprintf("duplicate setting %q", name)}
 	}
-	value.Line = line // of the name
-	s.Members[name], s.Names = value, append(s.Names, name)
+	value.line = line // of the name
+	s.members[name] = value
 	return nil
 }
 
@@ -76,17 +76,17 @@ func (d *decoder) yaml(n *yaml.Node, depth int) (*Value, error) {
 	case yaml.AliasNode:
 		return d.yaml(n.Alias, depth+1)
 	case yaml.SequenceNode:
-		s := &Value{Line: n.Line, Kind: Array}
+		s := &Value{line: n.Line, kind: arrayKind}
 		for _, item := range n.Content {
 			value, err := d.yaml(item, depth+1)
 			if err != nil {
 				return nil, err
 			}
-			s.Items = append(s.Items, value)
+			s.items = append(s.items, value)
 		}
 		return s, nil
 	case yaml.MappingNode:
-		s := &Value{Line: n.Line, Kind: Object, Members: map[string]*Value{}}
+		s := &Value{line: n.Line, kind: objectKind, members: map[string]*Value{}}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			name := n.Content[i]
 			if name.Kind != yaml.ScalarNode {
@@ -102,14 +102,14 @@ func (d *decoder) yaml(n *yaml.Node, depth int) (*Value, error) {
 		}
 		return s, nil
 	case yaml.ScalarNode:
-		s := &Value{Line: n.Line, Kind: String, Text: n.Value}
+		s := &Value{line: n.Line, kind: textKind, text: n.Value}
 		switch n.ShortTag() {
 		case "!!bool":
-			s.Kind, s.Truth = Boolean, strings.EqualFold(n.Value, "true")
+			s.kind, s.truth = booleanKind, strings.EqualFold(n.Value, "true")
 		case "!!int", "!!float":
-			s.Kind = Number
+			s.kind = numberKind
 		case "!!null":
-			s.Kind = Null
+			s.kind = nullKind
 		}
 		return s, nil
 	default:

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/configured"
+	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 )
 
 // MaxBytes is the maximum size of a file.
@@ -49,28 +50,26 @@ func Join(faults []*Error) error {
 	return errors.Join(all...)
 }
 
-// Kind is the type of a value. Its text continues a sentence that begins with "must be".
-type Kind string
+// kind is the type of a value.
+type kind int
 
-// The kinds.
 const (
-	String  Kind = "a string"
-	Boolean Kind = "true or false"
-	Object  Kind = "an object"
-	Array   Kind = "an array"
-	Number  Kind = "a number"
-	Null    Kind = "null"
+	nullKind kind = iota
+	textKind
+	booleanKind
+	numberKind
+	arrayKind
+	objectKind
 )
 
 // Value is a value in a file.
 type Value struct {
-	Line    int // where it begins, or its name if it is a member of an object
-	Kind    Kind
-	Text    string   // of a string, or a number as it is written
-	Truth   bool     // of a boolean
-	Names   []string // of the members of an object, in the order of the file
-	Members map[string]*Value
-	Items   []*Value // of an array
+	line    int // where it begins, or its name if it is a member of an object
+	kind    kind
+	text    string // of a string, or a number as it is written
+	truth   bool   // of a boolean
+	members map[string]*Value
+	items   []*Value // of an array
 }
 
 // Read returns the text of a file, of at most [MaxBytes]. Only regular files are read.
@@ -96,25 +95,25 @@ func Decode(file string, text []byte) (*Value, error) {
 // JSON returns the value in the types that encoding/json decodes to. A number that JSON
 // cannot express, such as 0x10, is NaN.
 func (s *Value) JSON() any {
-	switch s.Kind {
-	case String:
-		return s.Text
-	case Boolean:
-		return s.Truth
-	case Number:
-		if number, err := strconv.ParseFloat(s.Text, 64); err == nil && decimal.MatchString(s.Text) {
+	switch s.kind {
+	case textKind:
+		return s.text
+	case booleanKind:
+		return s.truth
+	case numberKind:
+		if number, err := strconv.ParseFloat(s.text, 64); err == nil && decimal.MatchString(s.text) {
 			return number
 		}
 		return math.NaN()
-	case Array:
-		list := make([]any, len(s.Items))
-		for i, item := range s.Items {
+	case arrayKind:
+		list := make([]any, len(s.items))
+		for i, item := range s.items {
 			list[i] = item.JSON()
 		}
 		return list
-	case Object:
-		object := make(map[string]any, len(s.Members))
-		for name, member := range s.Members {
+	case objectKind:
+		object := make(map[string]any, len(s.members))
+		for name, member := range s.members {
 			object[name] = member.JSON()
 		}
 		return object
@@ -126,19 +125,29 @@ func (s *Value) JSON() any {
 // decimal matches numbers as JSON writes them (RFC 8259 §6).
 var decimal = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 
+// Located returns the breaches of the file's values as joined errors with their lines; nil if
+// there are none.
+func (s *Value) Located(file string, breaches []contract.Breach) error {
+	faults := make([]*Error, len(breaches))
+	for i, b := range breaches {
+		faults[i] = &Error{File: file, Line: s.LineOf(b.Pointer), Setting: b.Pointer, Message: b.Message}
+	}
+	return Join(faults)
+}
+
 // LineOf returns the line of the value at a JSON Pointer (RFC 6901), or of the innermost
 // value around it that exists.
 func (s *Value) LineOf(pointer string) int {
 	at := s
 	for token := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
-		next := at.Members[strings.NewReplacer("~1", "/", "~0", "~").Replace(token)]
-		if i, err := strconv.Atoi(token); at.Kind == Array && err == nil && i >= 0 && i < len(at.Items) {
-			next = at.Items[i]
+		next := at.members[strings.NewReplacer("~1", "/", "~0", "~").Replace(token)]
+		if i, err := strconv.Atoi(token); at.kind == arrayKind && err == nil && i >= 0 && i < len(at.items) {
+			next = at.items[i]
 		}
 		if next == nil {
 			break
 		}
 		at = next
 	}
-	return at.Line
+	return at.line
 }
