@@ -54,7 +54,7 @@ func (r *Registry) Authenticate(ctx context.Context, caller Caller, request Auth
 	if err := caller.May(OpAuthenticateClient); err != nil {
 		return Authentication{}, err
 	}
-	if err := r.admitVerification(caller); err != nil {
+	if err := r.checkVerificationRate(caller); err != nil {
 		return Authentication{}, err
 	}
 	attempt := authentication{registry: r, tenant: caller.Tenant, request: request}
@@ -184,7 +184,7 @@ func (a *authentication) find(ctx context.Context) (domain.AuthFailure, error) {
 	if a.credentials.Secret != "" {
 		var unknown domain.Client
 		unknown.VerifySecret(a.credentials.Secret, a.registry.config.Peppers, a.registry.now())
-		if err := a.registry.admitGuess(identity); err != nil {
+		if err := a.registry.checkFailures(identity); err != nil {
 			return "", err
 		}
 		a.registry.failed(identity)

@@ -10,40 +10,50 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// AdmitManagement returns nil if the token is the registration access token of the client,
-// before the body of the request is read. The error is [ErrRegistrationOff], [ErrInvalidToken],
-// [ErrNoRegistrationToken], [ErrManagementDenied] or that of the store.
-func (r *Registry) AdmitManagement(ctx context.Context, tenant domain.TenantID, id domain.ClientID, token string) error {
-	_, err := r.manage(ctx, tenant, id, token)
+// MayManage returns nil if the token is the registration access token of the client,
+// before the body of the request is read. It changes nothing, so this is no use of the
+// token. The error is [ErrRegistrationOff], [ErrInvalidToken], [ErrNoRegistrationToken],
+// [ErrManagementDenied] or that of the store.
+func (r *Registry) MayManage(ctx context.Context, tenant domain.TenantID, id domain.ClientID, token string) error {
+	_, _, err := r.findManaged(ctx, tenant, id, token)
 	return err
 }
 
-// manage returns the client that the token manages. The errors are those of
-// [Registry.AdmitManagement]. The first use of a new token ends the one before it.
-func (r *Registry) manage(ctx context.Context, tenant domain.TenantID, id domain.ClientID, token string) (domain.Client, error) {
+// findManaged returns the client that the token manages, and whether the token is the
+// current one. The errors are those of [Registry.MayManage].
+func (r *Registry) findManaged(
+	ctx context.Context, tenant domain.TenantID, id domain.ClientID, token string,
+) (client domain.Client, current bool, err error) {
 	of, err := r.RegistrationPolicy(tenant)
 	switch {
 	case err != nil:
-		return domain.Client{}, err
+		return domain.Client{}, false, err
 	case token == "":
-		return domain.Client{}, ErrNoRegistrationToken
+		return domain.Client{}, false, ErrNoRegistrationToken
 	}
-	client, err := r.config.Store.Find(ctx, tenant, id)
+	client, err = r.config.Store.Find(ctx, tenant, id)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		client = domain.Client{}
 	case err != nil:
-		return domain.Client{}, err
+		return domain.Client{}, false, err
 	}
 	current, ok := client.VerifyRegistrationToken(token, r.config.Peppers, r.now()) // also without a client: it takes the same time
 	switch {
 	case !ok || client.Deleted():
-		return domain.Client{}, ErrInvalidToken
+		return domain.Client{}, false, ErrInvalidToken
 	case client.Settings().Status == domain.StatusSuspended, of.Policy.Unmanaged:
-		return domain.Client{}, ErrManagementDenied
+		return domain.Client{}, false, ErrManagementDenied
+	default:
+		return client, current, nil
 	}
-	if !current {
-		return client, nil
+}
+
+// manage is findManaged for a use case. The first use of a new token ends the one before it.
+func (r *Registry) manage(ctx context.Context, tenant domain.TenantID, id domain.ClientID, token string) (domain.Client, error) {
+	client, current, err := r.findManaged(ctx, tenant, id, token)
+	if err != nil || !current {
+		return client, err
 	}
 	client, ended := client.WithoutPreviousToken()
 	if ended {
@@ -66,7 +76,7 @@ func selfManager(c *domain.Client) Caller {
 }
 
 // FindSelf reads the registration of a client (RFC 7592 §2.1). The errors are those of
-// [Registry.AdmitManagement].
+// [Registry.MayManage].
 func (r *Registry) FindSelf(ctx context.Context, tenant domain.TenantID, id domain.ClientID, token string) (SelfRegistered, error) {
 	client, err := r.manage(ctx, tenant, id, token)
 	if err != nil {
@@ -87,7 +97,7 @@ func (r *Registry) secretEnd(c *domain.Client) time.Time {
 // ReviseSelf updates the registration of a client (RFC 7592 §2.2): what the client sends
 // replaces all that it may set. A client with a secret method and without an active secret
 // gets a new one. An update without effect makes no revision. The error is that of
-// [Registry.AdmitManagement], a [*StatementError], [ErrReplayed], [ErrSoftwareTaken],
+// [Registry.MayManage], a [*StatementError], [ErrReplayed], [ErrSoftwareTaken],
 // [ErrPreconditionFailed], an [*InvalidError] with every violation, or that of the store.
 func (r *Registry) ReviseSelf(ctx context.Context, id domain.ClientID, request SelfRequest) (SelfRegistered, error) {
 	client, err := r.manage(ctx, request.Tenant, id, request.Token)
@@ -220,7 +230,7 @@ func (r *Registry) checkPresented(ctx context.Context, c *domain.Client, id doma
 }
 
 // DeleteSelf deletes a client at its own request (RFC 7592 §2.3). The errors are those of
-// [Registry.AdmitManagement] and [ErrPreconditionFailed].
+// [Registry.MayManage] and [ErrPreconditionFailed].
 func (r *Registry) DeleteSelf(ctx context.Context, tenant domain.TenantID, id domain.ClientID, token string, opts Options) error {
 	client, err := r.manage(ctx, tenant, id, token)
 	if err != nil {

@@ -68,8 +68,8 @@ type SelfRegistered struct {
 // subjectOfSelf is the subject of clients that register themselves, in the log.
 const subjectOfSelf = "registration"
 
-// admission is what a request may do that registers a client.
-type admission struct {
+// allowance is what a request may do that registers a client.
+type allowance struct {
 	tenant domain.TenantID
 	policy domain.RegistrationPolicy
 	// trusted are the issuers of software statements that the policy allows.
@@ -104,46 +104,46 @@ func (r *Registry) RegistrationPolicy(tenant domain.TenantID) (TenantRegistratio
 	return of, nil
 }
 
-// AdmitRegistration returns nil if a request with this token may register a client in the
+// MayRegister returns nil if a request with this token may register a client in the
 // tenant, before its body is read. A request that is repeated with the same idempotency key
 // may use an initial access token without a use left. The error is [ErrRegistrationOff],
 // [ErrInvalidToken], [ErrNoRegistrationToken], [ErrTooManyRequests] or that of the store.
-func (r *Registry) AdmitRegistration(ctx context.Context, tenant domain.TenantID, token string, repeats bool) error {
-	admitted, err := r.admit(ctx, tenant, token, repeats)
+func (r *Registry) MayRegister(ctx context.Context, tenant domain.TenantID, token string, repeats bool) error {
+	allowed, err := r.allowance(ctx, tenant, token, repeats)
 	if err != nil {
 		return err
 	}
 	limit := r.config.Registrations.Tokens
-	if admitted.token != nil && limit != nil && !limit.Allow(tenant, admitted.token.ID) {
+	if allowed.token != nil && limit != nil && !limit.Allow(tenant, allowed.token.ID) {
 		return ErrTooManyRequests
 	}
 	return nil
 }
 
-// admit finds out what a request with the token may do. See [Registry.AdmitRegistration]
+// allowance finds out what a request with the token may do. See [Registry.MayRegister]
 // for repeats and the errors.
-func (r *Registry) admit(ctx context.Context, tenant domain.TenantID, token string, repeats bool) (admission, error) {
+func (r *Registry) allowance(ctx context.Context, tenant domain.TenantID, token string, repeats bool) (allowance, error) {
 	of, err := r.RegistrationPolicy(tenant)
 	if err != nil {
-		return admission{}, err
+		return allowance{}, err
 	}
-	admitted := admission{tenant: tenant, policy: of.Policy, maxClients: of.Policy.MaxClients}
+	allowed := allowance{tenant: tenant, policy: of.Policy, maxClients: of.Policy.MaxClients}
 	switch {
 	case token != "":
 		initial, err := r.initialToken(ctx, tenant, token)
 		if err != nil {
-			return admission{}, err
+			return allowance{}, err
 		}
 		if initial.UsedUp() && !repeats {
-			return admission{}, ErrTokenEnded
+			return allowance{}, ErrTokenEnded
 		}
-		admitted.token = &initial
-		admitted.policy = of.Policy.Narrow(initial.Policy)
+		allowed.token = &initial
+		allowed.policy = of.Policy.Narrow(initial.Policy)
 	case !of.Policy.Open:
-		return admission{}, ErrNoRegistrationToken
+		return allowance{}, ErrNoRegistrationToken
 	}
-	admitted.trusted = of.TrustedIssuers(admitted.policy)
-	return admitted, nil
+	allowed.trusted = of.TrustedIssuers(allowed.policy)
+	return allowed, nil
 }
 
 // TrustedIssuers returns the issuers whose software statements a registration may have,
@@ -184,16 +184,16 @@ func (r *Registry) initialToken(ctx context.Context, tenant domain.TenantID, val
 
 // OpenRegistration verifies a registration request that is a JWT, and the software statement
 // in it. claims is the JSON object of the request. The error is that of
-// [Registry.AdmitRegistration] or of [StatementVerifier.VerifyRequest].
+// [Registry.MayRegister] or of [StatementVerifier.VerifyRequest].
 func (r *Registry) OpenRegistration(
 	ctx context.Context, tenant domain.TenantID, token, text string,
 ) (claims []byte, statement *domain.Statement, err error) {
-	admitted, err := r.admit(ctx, tenant, token, true)
+	allowed, err := r.allowance(ctx, tenant, token, true)
 	if err != nil {
 		return nil, nil, err
 	}
 	claims, verified, err := r.config.Registrations.Statements.VerifyRequest(
-		ctx, tenant, admitted.trusted, r.RegistrationEndpoint(tenant), text, r.now())
+		ctx, tenant, allowed.trusted, r.RegistrationEndpoint(tenant), text, r.now())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -201,17 +201,17 @@ func (r *Registry) OpenRegistration(
 }
 
 // RegisterSelf registers a client (RFC 7591 §3). The error is that of
-// [Registry.AdmitRegistration], a [*StatementError], [ErrReplayed], [ErrSoftwareTaken], a
+// [Registry.MayRegister], a [*StatementError], [ErrReplayed], [ErrSoftwareTaken], a
 // [*TooManyRegisteredError], [ErrQuota], [ErrKeyReused], an [*InvalidError] with every
 // violation, or that of the store. On error nothing was stored, and no use of the token was
 // taken, except that this is unknown after [ErrUnavailable].
 func (r *Registry) RegisterSelf(ctx context.Context, request SelfRequest) (SelfRegistered, error) {
-	admitted, err := r.admit(ctx, request.Tenant, request.Token, request.Options.Idempotency != nil)
+	allowed, err := r.allowance(ctx, request.Tenant, request.Token, request.Options.Idempotency != nil)
 	if err != nil {
 		return SelfRegistered{}, err
 	}
-	caller := admitted.caller()
-	registered, err := r.registerSelf(ctx, caller, admitted, request)
+	caller := allowed.caller()
+	registered, err := r.registerSelf(ctx, caller, allowed, request)
 	if r.isRepeated(ctx, caller, request.Options, err) {
 		registered, err = r.earlierSelfRegistration(ctx, caller, request.Options)
 	}
@@ -223,7 +223,7 @@ func (r *Registry) RegisterSelf(ctx context.Context, request SelfRequest) (SelfR
 
 // caller returns the caller of the registration. Its subject is that of the idempotency
 // records: keys of different initial access tokens are different.
-func (a admission) caller() Caller {
+func (a allowance) caller() Caller {
 	caller := Caller{Tenant: a.tenant, Subject: subjectOfSelf}
 	if a.token != nil {
 		caller.Subject += " " + a.token.ID
@@ -232,7 +232,7 @@ func (a admission) caller() Caller {
 }
 
 // actor returns the author of the first revision of the client.
-func (a admission) actor(id domain.ClientID, statement *domain.Statement) domain.Actor {
+func (a allowance) actor(id domain.ClientID, statement *domain.Statement) domain.Actor {
 	actor := domain.Actor{Subject: subjectOfSelf, ClientID: id, Via: domain.ViaOpen, SoftwareID: statement.Software()}
 	switch {
 	case a.token != nil:
@@ -243,33 +243,33 @@ func (a admission) actor(id domain.ClientID, statement *domain.Statement) domain
 	return actor
 }
 
-func (r *Registry) registerSelf(ctx context.Context, caller Caller, admitted admission, request SelfRequest) (SelfRegistered, error) {
+func (r *Registry) registerSelf(ctx context.Context, caller Caller, allowed allowance, request SelfRequest) (SelfRegistered, error) {
 	opts := request.Options
 	if err := r.checkProcessed(ctx, caller, opts); err != nil {
 		return SelfRegistered{}, err
 	}
-	if admitted.token != nil && admitted.token.UsedUp() {
+	if allowed.token != nil && allowed.token.UsedUp() {
 		return SelfRegistered{}, ErrTokenEnded
 	}
 	now := r.now()
-	statement, err := r.statement(ctx, admitted.trusted, request, now)
+	statement, err := r.statement(ctx, allowed.trusted, request, now)
 	if err != nil {
 		return SelfRegistered{}, err
 	}
-	if err := r.checkQuota(ctx, admitted.tenant); err != nil {
+	if err := r.checkQuota(ctx, allowed.tenant); err != nil {
 		return SelfRegistered{}, err
 	}
-	identity := domain.Identity{TenantID: admitted.tenant}
+	identity := domain.Identity{TenantID: allowed.tenant}
 	if !opts.DryRun {
 		identity.ID, identity.ClientID = "client_"+r.config.Random.ID(), domain.ClientID("app-"+r.config.Random.ID())
 	}
-	actor := admitted.actor(identity.ClientID, statement)
+	actor := allowed.actor(identity.ClientID, statement)
 	caller.registration = &actor
 	draft := r.config.Book.RegisterSelf(identity, domain.SelfRegistration{
-		Metadata: request.Metadata, Policy: admitted.policy, Statement: statement,
+		Metadata: request.Metadata, Policy: allowed.policy, Statement: statement,
 		Via: actor.Via, TokenID: actor.TokenID, IssuedBy: actor.IssuedBy,
 	})
-	outcome, err := r.decide(ctx, admitted.tenant, draft, now)
+	outcome, err := r.decide(ctx, allowed.tenant, draft, now)
 	if err != nil {
 		return SelfRegistered{}, err
 	}
@@ -280,10 +280,10 @@ func (r *Registry) registerSelf(ctx context.Context, caller Caller, admitted adm
 	if opts.DryRun {
 		return registered, nil
 	}
-	r.equip(&registered, admitted.policy, now)
-	opts.claim = &RegistrationClaim{MaxClients: admitted.maxClients, Statement: statement}
-	if admitted.token != nil {
-		opts.claim.TokenID, opts.claim.MaxTokenClients = admitted.token.ID, admitted.token.Policy.MaxClients
+	r.equip(&registered, allowed.policy, now)
+	opts.claim = &RegistrationClaim{MaxClients: allowed.maxClients, Statement: statement}
+	if allowed.token != nil {
+		opts.claim.TokenID, opts.claim.MaxTokenClients = allowed.token.ID, allowed.token.Policy.MaxClients
 	}
 	return registered, r.commit(ctx, caller, domain.ActionCreate, registered.Client, opts)
 }

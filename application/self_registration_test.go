@@ -350,6 +350,7 @@ func TestARotatedTokenLivesUntilTheNewOneIsUsed(t *testing.T) {
 		first, err := r.ReviseSelf(t.Context(), id, update(registered, metadata("Two")))
 		require.NoError(t, err)
 		require.NotEqual(t, registered.Token, first.Token)
+		require.NoError(t, r.MayManage(t.Context(), "tenant_a", id, first.Token))
 		_, err = r.FindSelf(t.Context(), "tenant_a", id, registered.Token)
 		require.NoError(t, err, "the new one was not used yet")
 		_, err = r.FindSelf(t.Context(), "tenant_a", id, first.Token)

@@ -33,7 +33,7 @@ func (r *Registry) VerifySecret(ctx context.Context, caller Caller, id domain.Cl
 	if err := caller.May(OpVerifySecret); err != nil {
 		return Verification{}, err
 	}
-	if err := r.admitVerification(caller); err != nil {
+	if err := r.checkVerificationRate(caller); err != nil {
 		return Verification{}, err
 	}
 	client, err := r.find(ctx, caller, OpVerifySecret, id)
@@ -46,8 +46,8 @@ func (r *Registry) VerifySecret(ctx context.Context, caller Caller, id domain.Cl
 	return r.verify(ctx, client, value)
 }
 
-// admitVerification returns [ErrTooManyRequests] if the caller verifies too often.
-func (r *Registry) admitVerification(caller Caller) error {
+// checkVerificationRate returns [ErrTooManyRequests] if the caller verifies too often.
+func (r *Registry) checkVerificationRate(caller Caller) error {
 	if r.config.Verifications != nil && !r.config.Verifications.Allow(caller.Tenant, caller.Subject) {
 		return ErrTooManyRequests
 	}
@@ -67,7 +67,7 @@ func (r *Registry) verify(ctx context.Context, client domain.Client, value strin
 	default:
 		if provenID, ok := r.proven.find(r.config.Random, client, value, now); ok {
 			secretID, valid = provenID, true
-		} else if err := r.admitGuess(identity); err != nil {
+		} else if err := r.checkFailures(identity); err != nil {
 			return Verification{}, err
 		}
 	}
@@ -95,8 +95,8 @@ func (r *Registry) verify(ctx context.Context, client domain.Client, value strin
 	return result, nil
 }
 
-// admitGuess returns a [*RetryError] if too many verifications of the client have failed.
-func (r *Registry) admitGuess(of domain.Identity) error {
+// checkFailures returns a [*RetryError] if too many verifications of the client have failed.
+func (r *Registry) checkFailures(of domain.Identity) error {
 	if r.config.Failures == nil {
 		return nil
 	}

@@ -141,10 +141,10 @@ func (s *server) verifyRegistrationToken(r *http.Request, x *requestState) error
 	of := &x.registration
 	switch {
 	case x.operation.id == opRegisterClient:
-		return s.registry.AdmitRegistration(r.Context(), of.tenant, of.token, r.Header.Get("Idempotency-Key") != "")
+		return s.registry.MayRegister(r.Context(), of.tenant, of.token, r.Header.Get("Idempotency-Key") != "")
 	case !of.clientID.IsPossible():
 		return application.ErrInvalidToken
 	default:
-		return s.registry.AdmitManagement(r.Context(), of.tenant, of.clientID, of.token)
+		return s.registry.MayManage(r.Context(), of.tenant, of.clientID, of.token)
 	}
 }
