@@ -14,8 +14,8 @@ const slots = 1 << 16
 // Buckets implements [application.Limiter] with a token bucket per name: it allows a number
 // of operations per period, and as many at once. It is safe for concurrent use.
 //
-// Its memory is constant, and no caller can make it forget what it counted for a name by
-// using many others. Two names may share a limit. This is for names that anyone can choose;
+// Its memory is constant, and operations with many other names do not reset what was counted
+// for one. Two names may share a limit. This is for names that anyone can choose;
 // [Limiter] is for the names of callers that are known.
 type Buckets struct{ used *buckets.Buckets[key] }
 

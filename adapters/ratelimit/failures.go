@@ -8,9 +8,8 @@ import (
 )
 
 // FailureLimiter implements [application.FailureLimiter] with [Buckets]: it allows a number
-// of failures per minute and client, and as many at once. No caller can make it forget the
-// failures of a client by failing for many others, also for ones that do not exist. Two
-// clients may share a limit.
+// of failures per minute and client, and as many at once. Failures for many other clients, also
+// for ones that do not exist, do not reset those of one. Two clients may share a limit.
 type FailureLimiter struct{ failures *Buckets }
 
 // FailuresPerMinute returns a limiter that allows n failures per minute, by the clock now.

@@ -11,7 +11,7 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-func TestFailuresAreForgivenOverTime(t *testing.T) {
+func TestFailuresCountForALimitedTime(t *testing.T) {
 	now := time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
 	limit := ratelimit.FailuresPerMinute(6, func() time.Time { return now })
 	for range 6 {
@@ -39,7 +39,7 @@ func TestFailuresAreForgivenOverTime(t *testing.T) {
 	}
 	assert.Positive(t, limit.Wait("a", "1"), "what was not used does not accumulate")
 	now = now.Add(-time.Hour)
-	assert.Positive(t, limit.Wait("a", "1"), "a clock that goes back forgives nothing")
+	assert.Positive(t, limit.Wait("a", "1"), "a clock that goes back changes nothing")
 }
 
 // Failures for many other clients do not make the limiter forget those of one.

@@ -36,12 +36,12 @@ type Authentication struct {
 }
 
 // Authenticate lets the registry decide which client sent a request, with every method
-// that the registry knows: client_secret_basic, client_secret_post, private_key_jwt,
+// that the registry supports: client_secret_basic, client_secret_post, private_key_jwt,
 // tls_client_auth, self_signed_tls_client_auth and none. Each assertion is accepted once,
 // by all servers together. The error is [ErrNotAuthenticated], with the reason for the log
 // of the server, or [ErrUnavailable].
 //
-// The registry is asked each time, so a server that should work without it uses
+// Each call sends a request to the registry, so a server that should work without it uses
 // [Mirror.VerifySecret] and [Mirror.Keys] instead.
 func (m *Mirror) Authenticate(ctx context.Context, c Credentials) (Authentication, error) {
 	select {
@@ -53,7 +53,7 @@ func (m *Mirror) Authenticate(ctx context.Context, c Credentials) (Authenticatio
 	return m.registry.authenticate(ctx, c)
 }
 
-// authenticate asks the registry.
+// authenticate sends the request to the registry.
 func (r registry) authenticate(ctx context.Context, c Credentials) (Authentication, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()

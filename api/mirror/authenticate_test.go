@@ -56,13 +56,13 @@ func TestAuthenticate(t *testing.T) {
 		require.ErrorIs(t, err, mirror.ErrNotAuthenticated, name)
 		require.NotErrorIs(t, err, mirror.ErrUnavailable, name)
 	}
-	for name, lie := range map[string]http.HandlerFunc{
+	for name, replace := range map[string]http.HandlerFunc{
 		"401 for the token": status(http.StatusUnauthorized), "403": status(http.StatusForbidden), "404": status(http.StatusNotFound),
 		"400 of a proxy": status(http.StatusBadRequest), "413 of a proxy": status(http.StatusRequestEntityTooLarge),
 		"429": status(http.StatusTooManyRequests), "503": status(http.StatusServiceUnavailable), "garbage": respond("{}"), "endless": endless,
 		"a suspended client": respond(`{"data":{"method":"none","client":{"client_id":"app","revision":1,"status":"suspended"}}}`),
 	} {
-		p.set(only("authenticate", lie))
+		p.set(only("authenticate", replace))
 		_, err := m.Authenticate(t.Context(), mirror.Credentials{Authorization: basic("app", secret)})
 		require.ErrorIs(t, err, mirror.ErrUnavailable, name)
 		require.NotErrorIs(t, err, mirror.ErrNotAuthenticated, name)

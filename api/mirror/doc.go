@@ -1,14 +1,14 @@
 // Package mirror keeps a copy of the clients of a registry in the memory of an
 // authorization server. [Open] reads a snapshot, and a goroutine then follows the change
 // feed, so that a change is in the copy within milliseconds. [Mirror.Get]
-// reads the copy and sends nothing. [Mirror.VerifySecret] asks the registry and keeps
+// reads the copy and sends nothing. [Mirror.VerifySecret] verifies at the registry and keeps
 // positive results for as long as the registry permits. [Mirror.Keys] has inline keys in the
 // copy, and reads those at a jwks_uri through the registry. [Mirror.Authenticate] passes on
 // everything by which a request authenticates a client.
 //
 // [Mirror.Resolve] is Get for servers that also admit clients by URL: with
-// [Config].Documents it asks the registry for the client that a client ID metadata document
-// defines, and uses the response for as long as the registry says.
+// [Config].Documents it requests the client that a client ID metadata document defines from
+// the registry, and uses the response for as long as the registry permits.
 //
 // While the registry is unavailable, the copy remains in use until it is older than
 // [Config].MaxStaleness. With [Config].File the copy survives a restart of the server, and
@@ -16,7 +16,7 @@
 //
 // # Errors
 //
-// A server has to tell three situations apart:
+// A server has to distinguish three situations:
 //
 //   - [ErrNotFound]: there is no such client, or it is suspended or deleted. The response
 //     of the server is invalid_client.

@@ -31,7 +31,7 @@ const (
 const documentTimeout = 10 * time.Second
 
 // How long a document is used before it is requested again: as long as the registry
-// says, within these limits. They also limit what a wrong clock can do.
+// specifies, within these limits. They also limit the effect of a wrong clock.
 const (
 	minDocumentAge = time.Second
 	maxDocumentAge = 24 * time.Hour
@@ -52,8 +52,8 @@ func isURL(id string) bool {
 
 // Resolve returns the client, if it is active. For all clients in the copy it is as
 // [Mirror.Get]. With [Config].Documents it also returns the client whose identifier is the
-// URL of a client ID metadata document that the registry admits. It asks the registry for
-// it, and uses the response for as long as the registry says.
+// URL of a client ID metadata document that the registry admits. It requests this client from
+// the registry, and uses the response for as long as the registry permits.
 //
 // An approved document is a client in the copy, and works while the registry is
 // unavailable. The registry is asked about it in the background, so that it notices that
@@ -111,13 +111,13 @@ func (m *Mirror) joinDocument(id string) (*document, error) {
 	}
 	d, started, err := m.documents.join(id, m.now())
 	if started {
-		m.flights.Go(func() { m.flyDocument(id, d) })
+		m.flights.Go(func() { m.requestDocument(id, d) })
 	}
 	return d, err
 }
 
-// flyDocument requests a document.
-func (m *Mirror) flyDocument(id string, d *document) {
+// requestDocument requests a document.
+func (m *Mirror) requestDocument(id string, d *document) {
 	select {
 	case m.resolutions <- struct{}{}:
 		defer func() { <-m.resolutions }()
@@ -137,7 +137,7 @@ func (m *Mirror) flyDocument(id string, d *document) {
 	m.documents.finish(id, d, e, err, started.Add(age))
 }
 
-// documentCheck is when the registry was asked about an approved document. The zero value
+// documentCheck is when an approved document was last requested from the registry. The zero value
 // is ready to use.
 type documentCheck struct {
 	mu      sync.Mutex
@@ -317,8 +317,8 @@ func (s *documents) count() int {
 	return n
 }
 
-// document asks the registry for the client that a document defines, and for how long the
-// response may be used. The error wraps [ErrNotFound] if there is none.
+// document requests the client that a document defines from the registry, and returns for how
+// long the response may be used. The error wraps [ErrNotFound] if there is none.
 func (r registry) document(ctx context.Context, id string) (*entry, time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, documentTimeout)
 	defer cancel()

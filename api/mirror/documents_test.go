@@ -63,7 +63,7 @@ func TestResolveDocuments(t *testing.T) {
 	require.ErrorIs(t, err, mirror.ErrNotFound)
 	_, err = m.Resolve(t.Context(), "https://agent.example.com/"+strings.Repeat("x", 1024))
 	require.ErrorIs(t, err, mirror.ErrNotFound)
-	assert.Zero(t, p.seen("client-metadata"), "the registry is asked about URLs of a reasonable length only")
+	assert.Zero(t, p.seen("client-metadata"), "only URLs of a reasonable length are requested")
 
 	for range 3 {
 		c, err = m.Resolve(t.Context(), documentURL)
@@ -182,7 +182,7 @@ func TestDocumentsAreRequestedOnce(t *testing.T) {
 	assert.Equal(t, 2, p.seen("client-metadata"))
 }
 
-// A document that is not fresh any more is not used, also while the registry is away. The
+// A document that is not fresh any more is not used, also while the registry is unavailable. The
 // clock of the registry counts.
 func TestDocumentsEnd(t *testing.T) {
 	t.Parallel()
@@ -206,7 +206,7 @@ func TestDocumentsEnd(t *testing.T) {
 	require.NoError(t, resolve())
 	assert.Equal(t, 1, p.seen("client-metadata"))
 	p.set(only("client-metadata", status(http.StatusInternalServerError)))
-	require.NoError(t, resolve(), "fresh while the registry is away")
+	require.NoError(t, resolve(), "fresh while the registry is unavailable")
 	offset.Store(int64(62 * time.Minute))
 	require.ErrorIs(t, resolve(), mirror.ErrUnavailable, "not an unknown client")
 	p.set(only("client-metadata", documentFor))
@@ -264,15 +264,15 @@ func suspension(revision int) string {
 	return fmt.Sprintf(`{"action":"create","client_id":%q,"revision":%d,"client":%s}`, documentURL, revision, document)
 }
 
-// The registry is asked about an approved document in the background, once while it is
-// fresh, and what it responds changes nothing.
+// An approved document is requested from the registry in the background, once while it is
+// fresh, and the response changes nothing.
 func TestApprovedDocumentsAreChecked(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
 	p := newProxy(t, r.url)
 	var offset atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
-	lie := func(respond http.HandlerFunc) func(http.ResponseWriter, *http.Request, http.Handler) {
+	replace := func(respond http.HandlerFunc) func(http.ResponseWriter, *http.Request, http.Handler) {
 		return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 			switch {
 			case strings.HasSuffix(r.URL.Path, "/client-metadata"):
@@ -286,7 +286,7 @@ func TestApprovedDocumentsAreChecked(t *testing.T) {
 			}
 		}
 	}
-	p.set(lie(documentFor))
+	p.set(replace(documentFor))
 	m, err := tryOpenAt(t, mirror.Config{
 		Client: connectWith(t, p.URL, client.StaticToken("token")), Documents: true, MaxStaleness: -1, Resync: -1,
 	}, now)
@@ -305,7 +305,7 @@ func TestApprovedDocumentsAreChecked(t *testing.T) {
 	resolve()
 	assert.Equal(t, 1, p.seen("client-metadata"), "it is fresh")
 	for i, respond := range []http.HandlerFunc{status(http.StatusNotFound), status(http.StatusInternalServerError), documentFor} {
-		p.set(lie(respond))
+		p.set(replace(respond))
 		offset.Store(int64(time.Duration(i+2) * time.Minute))
 		soon(t, func() bool {
 			resolve()
@@ -323,7 +323,7 @@ func TestApprovedDocumentsAreChecked(t *testing.T) {
 		{status(http.StatusInternalServerError), false}, // says nothing about the policy
 		{documentFor, true},
 	} {
-		p.set(lie(change.respond))
+		p.set(replace(change.respond))
 		offset.Store(int64(time.Duration(i+6) * time.Minute))
 		soon(t, func() bool { return found() == change.found && p.seen("client-metadata") == i+5 }, "it is checked again")
 		assert.Equal(t, change.found, found())
@@ -345,8 +345,8 @@ func TestDocumentsAreBounded(t *testing.T) {
 	assert.Equal(t, mirror.MaxDocuments+10, p.seen("client-metadata"), "the last one is kept")
 }
 
-// The server publishes what the policy of the registry says, and what was known last while the
-// registry is away.
+// The server publishes what the policy of the registry allows, and what was known last while the
+// registry is unavailable.
 func TestServerMetadata(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)

@@ -65,7 +65,7 @@ func Example() {
 	}
 	clients, err := mirror.Open(context.Background(), mirror.Config{
 		Client:       registry,
-		File:         filepath.Join(dir, "mirror"), // to start while the registry is away
+		File:         filepath.Join(dir, "mirror"), // to start while the registry is unavailable
 		MaxStaleness: 12 * time.Hour,
 	})
 	if err != nil {

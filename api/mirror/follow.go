@@ -265,7 +265,7 @@ func (m *Mirror) await(c *Client) {
 }
 
 // readHashes reads the hashes of secrets that changed. What fails is tried again by the
-// next step; until then the registry is asked for each verification.
+// next step; until then each verification is a request to the registry.
 func (m *Mirror) readHashes(ctx context.Context) error {
 	for id := range m.pending {
 		e := m.state.clients[id]

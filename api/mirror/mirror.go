@@ -62,8 +62,8 @@ type Config struct {
 	// MaxBytes limits the documents that the mirror keeps in memory. A registry with more
 	// cannot be mirrored. 0 means 512 MiB.
 	MaxBytes int64
-	// Documents lets [Mirror.Resolve] ask the registry for clients whose identifier is the URL
-	// of a client ID metadata document, if the policy of the registry admits it.
+	// Documents lets [Mirror.Resolve] request clients from the registry whose identifier is the
+	// URL of a client ID metadata document, if the policy of the registry admits it.
 	Documents bool
 	// OnChange is called after each change of the copy, in the order of the changes. It
 	// must not block: the mirror does not follow the registry until it returns.
@@ -73,7 +73,7 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// ActionResync is the action of a [Change] that stands for a new snapshot.
+// ActionResync is the action of a [Change] for a new snapshot.
 const ActionResync = "resync"
 
 // Change is a change of the copy.
@@ -120,7 +120,7 @@ type Mirror struct {
 }
 
 // Open returns a mirror of the registry. It returns when the copy is complete: after the
-// first snapshot, or after the file was read and the registry was asked for what changed
+// first snapshot, or after the file was read and the registry was asked for the changes
 // since, for which it waits at most two seconds. The error wraps [ErrUnavailable] and the
 // reason if the context ends before there is a copy. The mirror must be closed.
 func Open(ctx context.Context, config Config) (*Mirror, error) {
@@ -205,7 +205,7 @@ func (m *Mirror) Close() error {
 }
 
 // Get returns the client, if it is in the copy and active. It sends nothing; [Mirror.Resolve] also
-// knows clients that are not in the copy. The error is [ErrNotFound], [ErrStale] or
+// finds clients that are not in the copy. The error is [ErrNotFound], [ErrStale] or
 // [ErrUnavailable].
 func (m *Mirror) Get(id string) (*Client, error) {
 	e, err := m.find(id)
@@ -288,7 +288,7 @@ func (m *Mirror) Health() Health {
 	return h
 }
 
-// since returns the time between two times, by whichever clock says more: the monotonic
+// since returns the time between two times, by the clock that shows more: the monotonic
 // clock may stop while a machine sleeps, and the other one may be set back.
 func since(start, now time.Time) time.Duration {
 	return max(now.Sub(start), now.Round(0).Sub(start.Round(0)), 0)

@@ -243,7 +243,7 @@ type verification struct {
 	MaxAgeSeconds int64     `json:"max_age_seconds"`
 }
 
-// verifySecret asks whether the value is a secret of the client.
+// verifySecret verifies at the registry that the value is a secret of the client.
 func (r registry) verifySecret(ctx context.Context, id, value string) (verification, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -275,7 +275,7 @@ func resendable(_ context.Context, r *http.Request) error {
 }
 
 // notFound reports whether the registry itself responded that there is no such client. A
-// 404 of a proxy, which has no request id, says nothing about the client.
+// 404 of a proxy, which has no request id, is not about the client.
 func notFound(err error) bool {
 	problem, ok := errors.AsType[*client.ProblemError](err)
 	return ok && problem.Status == http.StatusNotFound && problem.RequestID != ""

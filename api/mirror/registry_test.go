@@ -196,12 +196,12 @@ func soon(t testing.TB, condition func() bool, message string) {
 	require.Eventually(t, condition, 30*time.Second, 2*time.Millisecond, message)
 }
 
-// proxy stands between the mirror and the registry, and may lie.
+// proxy is between the mirror and the registry, and may replace responses.
 type proxy struct {
 	*httptest.Server
-	mu  sync.Mutex
-	lie func(w http.ResponseWriter, r *http.Request, through http.Handler)
-	n   map[string]int
+	mu      sync.Mutex
+	replace func(w http.ResponseWriter, r *http.Request, through http.Handler)
+	n       map[string]int
 }
 
 func newProxy(t testing.TB, to string) *proxy {
@@ -217,22 +217,22 @@ func newProxy(t testing.TB, to string) *proxy {
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
 		p.n[filepath.Base(r.URL.Path)]++
-		lie := p.lie
+		replace := p.replace
 		p.mu.Unlock()
-		if lie == nil {
+		if replace == nil {
 			through.ServeHTTP(w, r)
 			return
 		}
-		lie(w, r, through)
+		replace(w, r, through)
 	}))
 	t.Cleanup(p.Close)
 	return p
 }
 
-func (p *proxy) set(lie func(w http.ResponseWriter, r *http.Request, through http.Handler)) {
+func (p *proxy) set(replace func(w http.ResponseWriter, r *http.Request, through http.Handler)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.lie = lie
+	p.replace = replace
 }
 
 // seen returns how many requests had the last element in their path.

@@ -15,8 +15,8 @@ const (
 	metadataFailure = 5 * time.Second
 )
 
-// ServerMetadata are the members of the metadata of an authorization server (RFC 8414 §2) that
-// say how clients that the server does not know yet become known to it.
+// ServerMetadata are the members of the metadata of an authorization server (RFC 8414 §2) about
+// the ways in which new clients register.
 type ServerMetadata struct {
 	// RegistrationEndpoint is where clients register themselves at the registry (RFC 7591);
 	// empty unless registration is open to all.
@@ -30,14 +30,14 @@ type ServerMetadata struct {
 type serverMetadata struct {
 	mu      sync.Mutex
 	known   ServerMetadata
-	next    time.Time     // when the registry is asked again
+	next    time.Time     // when the next request is due
 	running chan struct{} // closed when the request that runs has ended; nil if none runs
 }
 
 // ServerMetadata returns what the server should publish, as the policy of the registry has
-// it. The registry is asked at most once a minute, with one request for all callers. While it
-// is unavailable, or if the context ends before it responds, the result is what was known
-// last.
+// it. It requests them from the registry at most once a minute, with one request for all
+// callers. While the registry is unavailable, or if the context ends before it responds, the
+// result is what was known last.
 func (m *Mirror) ServerMetadata(ctx context.Context) ServerMetadata {
 	if running := m.joinServerMetadata(); running != nil {
 		select {
@@ -61,13 +61,13 @@ func (m *Mirror) joinServerMetadata() <-chan struct{} {
 	defer s.mu.Unlock()
 	if s.running == nil && !m.closed && !m.now().Before(s.next) {
 		s.running = make(chan struct{})
-		m.flights.Go(m.flyServerMetadata)
+		m.flights.Go(m.requestServerMetadata)
 	}
 	return s.running
 }
 
-// flyServerMetadata asks the registry, and keeps its response.
-func (m *Mirror) flyServerMetadata() {
+// requestServerMetadata requests the metadata from the registry, and keeps them.
+func (m *Mirror) requestServerMetadata() {
 	started := m.now()
 	known, err := m.registry.serverMetadata(m.context)
 	known.DocumentsSupported = known.DocumentsSupported && m.config.Documents
@@ -83,7 +83,7 @@ func (m *Mirror) flyServerMetadata() {
 	s.running = nil
 }
 
-// serverMetadata asks the registry.
+// serverMetadata requests the metadata of the server from the registry.
 func (r registry) serverMetadata(ctx context.Context) (ServerMetadata, error) {
 	ctx, cancel := context.WithTimeout(ctx, metadataTimeout)
 	defer cancel()

@@ -31,8 +31,8 @@ type Verification struct {
 	SecretID string
 	// ExpiresAt is when it expires; zero if it never does.
 	ExpiresAt time.Time
-	// Local reports that the registry was not asked: the result was kept, or verified
-	// against a hash.
+	// Local reports that nothing was requested from the registry: the result was kept, or
+	// verified against a hash.
 	Local bool
 }
 
@@ -56,12 +56,12 @@ type flight struct {
 
 // VerifySecret verifies a secret of the client. The error is nil only if the value is
 // valid; otherwise it is [ErrWrongSecret], that of [Mirror.Get], or [ErrUnavailable] if the
-// registry has to be asked and does not respond.
+// registry is needed and does not respond.
 //
 // A positive result is kept for as long as the registry permits, and at most until the
-// secret expires or the client changes. A negative one is never kept: the registry is
-// asked about each wrong value and limits how many may be tried. With [Config].Verifiers a
-// value that matches a hash is valid without asking.
+// secret expires or the client changes. A negative one is never kept: each wrong value
+// is sent to the registry, which limits how many may be tried. With [Config].Verifiers a value
+// that matches a hash is valid without a request.
 func (m *Mirror) VerifySecret(ctx context.Context, id, value string) (Verification, error) {
 	e, err := m.find(id)
 	if err != nil {
@@ -142,7 +142,7 @@ func (m *Mirror) join(e *entry, key digest, now time.Time, id, value string) (*f
 	c.flights[key] = f
 	m.flights.Go(func() {
 		defer cancel()
-		m.fly(ctx, e, key, f, id, value)
+		m.request(ctx, e, key, f, id, value)
 	})
 	return f, Verification{}, nil
 }
@@ -160,10 +160,10 @@ func (e *entry) leave(key digest, f *flight) {
 	}
 }
 
-// fly asks the registry. The result is kept in the entry that was current at the start: if
+// request verifies the value at the registry. The result is kept in the entry that was current at the start: if
 // the client has changed since then, it is not read.
-func (m *Mirror) fly(ctx context.Context, e *entry, key digest, f *flight, id, value string) {
-	response, started, err := m.ask(ctx, id, value)
+func (m *Mirror) request(ctx context.Context, e *entry, key digest, f *flight, id, value string) {
+	response, started, err := m.send(ctx, id, value)
 	c := &e.cache
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -204,8 +204,8 @@ func (c *cache) keep(key digest, r result) {
 	c.verified[key] = r
 }
 
-// ask asks the registry, and returns when the request began.
-func (m *Mirror) ask(ctx context.Context, id, value string) (verification, time.Time, error) {
+// send sends the request when there is a place for it, and returns when it began.
+func (m *Mirror) send(ctx context.Context, id, value string) (verification, time.Time, error) {
 	select {
 	case m.verify <- struct{}{}:
 		defer func() { <-m.verify }()

@@ -32,7 +32,7 @@ func verified(t testing.TB, m *mirror.Mirror, id, value string) mirror.Verificat
 	return v
 }
 
-func refused(t testing.TB, m *mirror.Mirror, id, value string) {
+func rejected(t testing.TB, m *mirror.Mirror, id, value string) {
 	t.Helper()
 	_, err := m.VerifySecret(t.Context(), id, value)
 	require.ErrorIs(t, err, mirror.ErrWrongSecret)
@@ -54,7 +54,7 @@ func TestVerifySecret(t *testing.T) {
 	assert.Equal(t, v.SecretID, again.SecretID)
 	assert.Equal(t, 1, p.seen("verify-secret"), "the second result was kept")
 	for range 3 {
-		refused(t, m, "app", "wrong")
+		rejected(t, m, "app", "wrong")
 	}
 	assert.Equal(t, 4, p.seen("verify-secret"), "negative results are never kept")
 	for name, value := range map[string]string{"empty": "", "no UTF-8": secret + "\xff", "long": string(make([]byte, 5000))} {
@@ -62,7 +62,7 @@ func TestVerifySecret(t *testing.T) {
 		require.ErrorIs(t, err, mirror.ErrWrongSecret, name)
 	}
 	assert.Equal(t, 4, p.seen("verify-secret"), "values that cannot be right are not sent")
-	refused(t, m, "app", string(make([]byte, 600))) // the registry rejects it with 400
+	rejected(t, m, "app", string(make([]byte, 600))) // the registry rejects it with 400
 	_, err := m.VerifySecret(t.Context(), "nobody", secret)
 	require.ErrorIs(t, err, mirror.ErrNotFound)
 
@@ -151,7 +151,7 @@ func write(w http.ResponseWriter, text string) {
 	_, _ = w.Write([]byte(text))
 }
 
-// only lies for requests whose path ends with the element.
+// only replaces the responses to requests whose path ends with the element.
 func only(element string, respond http.HandlerFunc) func(http.ResponseWriter, *http.Request, http.Handler) {
 	return func(w http.ResponseWriter, r *http.Request, through http.Handler) {
 		if len(r.URL.Path) > len(element) && r.URL.Path[len(r.URL.Path)-len(element):] == element {
@@ -169,7 +169,7 @@ type gate struct {
 
 func newGate() *gate { return &gate{make(chan struct{}, 100), make(chan struct{})} }
 
-func (g *gate) lie(element string) func(http.ResponseWriter, *http.Request, http.Handler) {
+func (g *gate) delay(element string) func(http.ResponseWriter, *http.Request, http.Handler) {
 	return func(w http.ResponseWriter, r *http.Request, through http.Handler) {
 		through.ServeHTTP(&gated{w, g, r.URL.Path[len(r.URL.Path)-len(element):] == element}, r)
 	}
@@ -198,7 +198,7 @@ func TestAResultFromBeforeAChangeIsNotKept(t *testing.T) {
 	p := newProxy(t, r.url)
 	m := open(t, mirror.Config{Client: connect(t, p.URL, r.token())})
 	g := newGate()
-	p.set(g.lie("verify-secret"))
+	p.set(g.delay("verify-secret"))
 	result := make(chan error, 1)
 	go func() {
 		_, err := m.VerifySecret(context.Background(), "app", secret)
@@ -210,7 +210,7 @@ func TestAResultFromBeforeAChangeIsNotKept(t *testing.T) {
 	close(g.opened)
 	require.NoError(t, <-result, "it was valid when the verification began")
 	assert.Zero(t, m.Cached("app"))
-	refused(t, m, "app", secret)
+	rejected(t, m, "app", secret)
 }
 
 func TestConcurrentVerificationsOfAValueAreOne(t *testing.T) {
@@ -220,7 +220,7 @@ func TestConcurrentVerificationsOfAValueAreOne(t *testing.T) {
 	p := newProxy(t, r.url)
 	m := open(t, mirror.Config{Client: connect(t, p.URL, r.token())})
 	g := newGate()
-	p.set(g.lie("verify-secret"))
+	p.set(g.delay("verify-secret"))
 	patient := t.Context()
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
@@ -312,7 +312,7 @@ func TestSecretsAreVerifiedLocally(t *testing.T) {
 	m := open(t, mirror.Config{Client: connect(t, p.URL, r.token()), Verifiers: true})
 	v := verified(t, m, "app", old)
 	assert.True(t, v.Local)
-	refused(t, m, "app", "wrong")
+	rejected(t, m, "app", "wrong")
 	assert.Equal(t, 1, p.seen("verify-secret"), "only the wrong value was sent")
 	assert.Zero(t, p.seen("secret-verifiers"), "the snapshot has the hashes")
 
@@ -374,7 +374,7 @@ func TestHashesThatFailAreReadAgain(t *testing.T) {
 	p.set(only("secret-verifiers", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
 	current := r.rotate("app", 0)
 	soon(t, func() bool { return m.Health().LastError != nil }, "the failure is reported")
-	assert.False(t, verified(t, m, "app", current).Local, "the registry is asked in the meantime")
+	assert.False(t, verified(t, m, "app", current).Local, "the registry verifies it in the meantime")
 	p.set(nil)
 	soon(t, func() bool {
 		e, err := m.VerifySecret(t.Context(), "app", current)

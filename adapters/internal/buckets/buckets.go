@@ -17,8 +17,8 @@ import (
 // many at once. It is safe for concurrent use.
 //
 // Keys are assigned to a fixed number of slots by a hash with a random seed. So the memory is
-// constant, and no one can make it forget what it counted for a key by using many others. Two
-// keys in one slot share its limit.
+// constant, and operations with many other keys do not reset what was counted for one. Two keys
+// in one slot share its limit.
 type Buckets[K comparable] struct {
 	most   float64 // per period
 	period time.Duration
@@ -31,7 +31,7 @@ type Buckets[K comparable] struct {
 
 // slot counts operations.
 type slot struct {
-	used float64 // which have not been forgiven yet, at the time at
+	used float64 // that still count, at the time at
 	at   time.Time
 }
 

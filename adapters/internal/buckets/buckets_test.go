@@ -9,7 +9,7 @@ import (
 	"github.com/clientele-oauth/clientele/adapters/internal/buckets"
 )
 
-func TestOperationsAreForgivenOverTime(t *testing.T) {
+func TestOperationsCountForALimitedTime(t *testing.T) {
 	now := time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
 	limit := buckets.New[string](1<<12, 3, time.Minute, func() time.Time { return now })
 	for _, step := range []struct {
@@ -24,8 +24,8 @@ func TestOperationsAreForgivenOverTime(t *testing.T) {
 		{"third", 0, limit.Take, 0},
 		{"too many", 0, limit.Take, 20 * time.Second},
 		{"a rejected operation does not count", 0, limit.Wait, 20 * time.Second},
-		{"one is forgiven", 20 * time.Second, limit.Wait, 0},
-		{"a clock that goes back forgives nothing", -time.Hour, limit.Take, 0},
+		{"one no longer counts", 20 * time.Second, limit.Wait, 0},
+		{"a clock that goes back changes nothing", -time.Hour, limit.Take, 0},
 		{"not even later", 0, limit.Take, 20 * time.Second},
 	} {
 		now = now.Add(step.pass)

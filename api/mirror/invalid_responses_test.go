@@ -23,7 +23,7 @@ import (
 
 // Whatever the registry sends instead of changes, the copy remains as it is, the mirror
 // does not ask all the time, and it goes on when the registry is right again.
-func TestLiesInTheFeed(t *testing.T) {
+func TestInvalidFeeds(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
 	r.register("app", func(c *client.CreateClientRequest) { c.Scopes = &[]string{"payments"} })
@@ -31,7 +31,7 @@ func TestLiesInTheFeed(t *testing.T) {
 	item := func(format string, args ...any) http.HandlerFunc {
 		return respond(`{"data":{"next":"s9.x","changes":[` + fmt.Sprintf(format, args...) + `]}}`)
 	}
-	for name, lie := range map[string]http.HandlerFunc{
+	for name, invalid := range map[string]http.HandlerFunc{
 		"garbage":     respond("\x00\xff"),
 		"a page":      respond("<html></html>"),
 		"null":        respond("null"),
@@ -66,11 +66,11 @@ func TestLiesInTheFeed(t *testing.T) {
 			t.Parallel()
 			p := newProxy(t, r.url)
 			m := open(t, mirror.Config{Client: connect(t, p.URL, r.token())})
-			var lies atomic.Int32
+			var responses atomic.Int32
 			started := time.Now()
-			p.set(only("changes", func(w http.ResponseWriter, r *http.Request) { lies.Add(1); lie(w, r) }))
+			p.set(only("changes", func(w http.ResponseWriter, r *http.Request) { responses.Add(1); invalid(w, r) }))
 			p.CloseClientConnections() // the request that waits
-			soon(t, func() bool { return lies.Load() > 3 }, "asked again")
+			soon(t, func() bool { return responses.Load() > 3 }, "asked again")
 			assert.Greater(t, time.Since(started), 100*time.Millisecond, "with pauses")
 			c, err := m.Get("app")
 			require.NoError(t, err)
@@ -114,12 +114,12 @@ func forever(w http.ResponseWriter, text []byte) {
 }
 
 // A snapshot that is not complete and right leaves no copy.
-func TestLiesInTheSnapshot(t *testing.T) {
+func TestInvalidSnapshots(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
 	r.register("app", nil)
 	first := `{"changes_cursor":"s1.00000000000000000000"}` + "\n"
-	for name, lie := range map[string]http.HandlerFunc{
+	for name, invalid := range map[string]http.HandlerFunc{
 		"garbage":           respond("\x00\xff"),
 		"no position":       respond(`{"changes_cursor":""}` + "\n" + `{"clients":0}` + "\n"),
 		"half":              respond(first + documentOf("app", 1) + "\n"),
@@ -150,13 +150,13 @@ func TestLiesInTheSnapshot(t *testing.T) {
 			p := newProxy(t, r.url)
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
-			var lies atomic.Int32
+			var responses atomic.Int32
 			started := time.Now()
 			p.set(only("snapshot", func(w http.ResponseWriter, r *http.Request) {
-				if lies.Add(1) == 3 { // two attempts have failed
+				if responses.Add(1) == 3 { // two attempts have failed
 					cancel()
 				}
-				lie(w, r)
+				invalid(w, r)
 			}))
 			_, err := mirror.Open(ctx, mirror.Config{Client: connect(t, p.URL, r.token()), MaxBytes: 1 << 20})
 			require.ErrorIs(t, err, mirror.ErrUnavailable)
@@ -264,7 +264,7 @@ func TestAChangeOfAClientThatIsGone(t *testing.T) {
 	p := newProxy(t, r.url)
 	var seen changes
 	m := open(t, mirror.Config{Client: connect(t, p.URL, r.token()), OnChange: seen.add})
-	// The first answer may be lost with the connections that are closed below.
+	// The first response may be lost with the connections that are closed below.
 	p.set(func(w http.ResponseWriter, req *http.Request, through http.Handler) {
 		if strings.HasSuffix(req.URL.Path, "changes") && len(seen.actions()) < 2 {
 			write(w, `{"data":{"next":"`+m.Health().Cursor+`x","changes":[`+document("gone", 2)+`]}}`)
