@@ -5111,6 +5111,25 @@ type DeleteRegistrationParams struct {
 	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
 	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// GetRegistrationParams defines parameters for GetRegistration.
+type GetRegistrationParams struct {
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // UpdateRegistrationParams defines parameters for UpdateRegistration.
@@ -5120,6 +5139,11 @@ type UpdateRegistrationParams struct {
 	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
 	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // AuthenticateClientJSONRequestBody defines body for AuthenticateClient for application/json ContentType.
@@ -5249,7 +5273,7 @@ type ServerInterface interface {
 	DeleteRegistration(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID, params DeleteRegistrationParams)
 	// GetRegistration Read the own registration (RFC 7592)
 	// (GET /oauth/{tenant}/register/{client_id})
-	GetRegistration(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID)
+	GetRegistration(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID, params GetRegistrationParams)
 	// UpdateRegistration Replace the own registration (RFC 7592)
 	// (PUT /oauth/{tenant}/register/{client_id})
 	UpdateRegistration(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID, params UpdateRegistrationParams)
@@ -5471,7 +5495,7 @@ func (_ Unimplemented) DeleteRegistration(w http.ResponseWriter, r *http.Request
 
 // GetRegistration Read the own registration (RFC 7592)
 // (GET /oauth/{tenant}/register/{client_id})
-func (_ Unimplemented) GetRegistration(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID) {
+func (_ Unimplemented) GetRegistration(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID, params GetRegistrationParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -8621,6 +8645,25 @@ func (siw *ServerInterfaceWrapper) DeleteRegistration(w http.ResponseWriter, r *
 
 	}
 
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.DeleteRegistration(w, r, tenant, clientID, params)
 	}))
@@ -8656,8 +8699,51 @@ func (siw *ServerInterfaceWrapper) GetRegistration(w http.ResponseWriter, r *htt
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetRegistrationParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetRegistration(w, r, tenant, clientID)
+		siw.Handler.GetRegistration(w, r, tenant, clientID, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -8712,6 +8798,25 @@ func (siw *ServerInterfaceWrapper) UpdateRegistration(w http.ResponseWriter, r *
 		}
 
 		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
 
 	}
 
@@ -15005,6 +15110,7 @@ func (response DeleteRegistration503JSONResponse) VisitDeleteRegistrationRespons
 type GetRegistrationRequestObject struct {
 	Tenant   Tenant   `json:"tenant"`
 	ClientID ClientID `json:"client_id"`
+	Params   GetRegistrationParams
 }
 
 type GetRegistrationResponseObject interface {
@@ -15033,6 +15139,22 @@ func (response GetRegistration200JSONResponse) VisitGetRegistrationResponse(w ht
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type GetRegistration304ResponseHeaders struct {
+	ETag *string
+}
+
+type GetRegistration304Response struct {
+	Headers GetRegistration304ResponseHeaders
+}
+
+func (response GetRegistration304Response) VisitGetRegistrationResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type GetRegistration400JSONResponse struct {
@@ -16523,11 +16645,12 @@ func (sh *strictHandler) DeleteRegistration(w http.ResponseWriter, r *http.Reque
 }
 
 // GetRegistration operation middleware
-func (sh *strictHandler) GetRegistration(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID) {
+func (sh *strictHandler) GetRegistration(w http.ResponseWriter, r *http.Request, tenant Tenant, clientID ClientID, params GetRegistrationParams) {
 	var request GetRegistrationRequestObject
 
 	request.Tenant = tenant
 	request.ClientID = clientID
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.GetRegistration(ctx, request.(GetRegistrationRequestObject))

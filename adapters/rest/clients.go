@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
@@ -210,13 +209,11 @@ func (s *server) GetClient(ctx context.Context, r api.GetClientRequestObject) (a
 	if valueOr(r.Params.Active, false) && client.Settings().Status != domain.StatusActive {
 		return nil, application.ErrNotFound
 	}
-	tag := etag(client.Revision())
-	var preconditions application.Options
-	requestStateOf(ctx).conditions(&preconditions, r.Params.IfMatch, r.Params.IfNoneMatch)
-	switch { // in this order (RFC 9110 §13.2.2)
-	case preconditions.IfMatch != nil && !slices.Contains(preconditions.IfMatch, client.Revision()):
-		return nil, application.ErrPreconditionFailed
-	case preconditions.IfAbsent, slices.Contains(preconditions.IfNoneMatch, client.Revision()):
+	switch unmodified, err := readConditions(client.Revision(), r.Params.IfMatch, r.Params.IfNoneMatch); {
+	case err != nil:
+		return nil, err
+	case unmodified:
+		tag := etag(client.Revision())
 		return api.GetClient304Response{Headers: api.GetClient304ResponseHeaders{ETag: &tag}}, nil
 	}
 	first, last, err := s.registry.SeenOf(ctx, &client)

@@ -88,7 +88,7 @@ func parseEntityTags(header string) (tags, error) {
 
 // conditions sets the preconditions of a request in the options. Malformed headers
 // were rejected before.
-func (x *requestState) conditions(opts *application.Options, ifMatch, ifNoneMatch *string) {
+func conditions(opts *application.Options, ifMatch, ifNoneMatch *string) {
 	if ifMatch != nil {
 		if t, err := parseEntityTags(*ifMatch); err == nil && !t.anything {
 			opts.IfMatch = t.strong
@@ -99,6 +99,18 @@ func (x *requestState) conditions(opts *application.Options, ifMatch, ifNoneMatc
 		opts.IfAbsent = err == nil && t.anything
 		opts.IfNoneMatch = slices.Concat(t.strong, t.weak) // weak comparison (§13.1.2)
 	}
+}
+
+// readConditions evaluates the preconditions of a request that reads a client at this
+// revision. unmodified means that the response is 304; the error is
+// [application.ErrPreconditionFailed].
+func readConditions(at domain.RevisionNumber, ifMatch, ifNoneMatch *string) (unmodified bool, err error) {
+	var preconditions application.Options
+	conditions(&preconditions, ifMatch, ifNoneMatch)
+	if preconditions.IfMatch != nil && !slices.Contains(preconditions.IfMatch, at) { // evaluated first (RFC 9110 §13.2.2)
+		return false, application.ErrPreconditionFailed
+	}
+	return preconditions.IfAbsent || slices.Contains(preconditions.IfNoneMatch, at), nil
 }
 
 // forbidConditions evaluates If-Match for resources without an ETag, such as lists.
@@ -129,7 +141,7 @@ func (s *server) forbidConditions(next http.Handler) http.Handler {
 
 // errNoETag rejects If-Match for a resource that has no ETag.
 var errNoETag = &contractError{
-	status: http.StatusPreconditionFailed, message: "If-Match has an ETag, but this resource has none; only clients have one",
+	status: http.StatusPreconditionFailed, message: "If-Match has an ETag, but this resource has none",
 }
 
 // takes reports whether the operation has the header parameter.

@@ -49,7 +49,7 @@ type requestState struct {
 // options returns the options of the change that the request makes.
 func (x *requestState) options(dryRun *bool, ifMatch, ifNoneMatch, idempotencyKey *string) application.Options {
 	opts := application.Options{DryRun: dryRun != nil && *dryRun, Reason: x.reason, RequestID: x.requestID}
-	x.conditions(&opts, ifMatch, ifNoneMatch)
+	conditions(&opts, ifMatch, ifNoneMatch)
 	if x.violations.total() > 0 { // the request is validated, then rejected
 		opts.DryRun = true
 		return opts

@@ -29,11 +29,19 @@ func (s *server) RegisterClient(ctx context.Context, r api.RegisterClientRequest
 }
 
 // GetRegistration implements GET /oauth/{tenant}/register/{client_id} (RFC 7592 §2.1).
-func (s *server) GetRegistration(ctx context.Context, _ api.GetRegistrationRequestObject) (api.GetRegistrationResponseObject, error) {
+func (s *server) GetRegistration(ctx context.Context, r api.GetRegistrationRequestObject) (api.GetRegistrationResponseObject, error) {
 	of := requestStateOf(ctx).registration
 	registered, err := s.registry.FindSelf(ctx, of.tenant, of.clientID, of.token)
 	if err != nil {
 		return nil, err
+	}
+	revision := registered.Client.Revision()
+	switch unmodified, err := readConditions(revision, r.Params.IfMatch, r.Params.IfNoneMatch); {
+	case err != nil:
+		return nil, err
+	case unmodified:
+		tag := etag(revision)
+		return api.GetRegistration304Response{Headers: api.GetRegistration304ResponseHeaders{ETag: &tag}}, nil
 	}
 	return s.registered(http.StatusOK, registered), nil
 }
@@ -41,7 +49,7 @@ func (s *server) GetRegistration(ctx context.Context, _ api.GetRegistrationReque
 // UpdateRegistration implements PUT /oauth/{tenant}/register/{client_id} (RFC 7592 §2.2).
 func (s *server) UpdateRegistration(ctx context.Context, r api.UpdateRegistrationRequestObject) (api.UpdateRegistrationResponseObject, error) {
 	x := requestStateOf(ctx)
-	request := x.selfRequest(x.options(nil, r.Params.IfMatch, nil, nil))
+	request := x.selfRequest(x.options(nil, r.Params.IfMatch, r.Params.IfNoneMatch, nil))
 	for _, name := range x.registration.request.Forbidden {
 		request.Findings = append(request.Findings, domain.RegistrationFinding(domain.RuleForbiddenMember, "/"+name, name+" must not be in an update"))
 	}
@@ -56,7 +64,7 @@ func (s *server) UpdateRegistration(ctx context.Context, r api.UpdateRegistratio
 func (s *server) DeleteRegistration(ctx context.Context, r api.DeleteRegistrationRequestObject) (api.DeleteRegistrationResponseObject, error) {
 	x := requestStateOf(ctx)
 	of := x.registration
-	if err := s.registry.DeleteSelf(ctx, of.tenant, of.clientID, of.token, x.options(nil, r.Params.IfMatch, nil, nil)); err != nil {
+	if err := s.registry.DeleteSelf(ctx, of.tenant, of.clientID, of.token, x.options(nil, r.Params.IfMatch, r.Params.IfNoneMatch, nil)); err != nil {
 		return nil, err
 	}
 	return api.DeleteRegistration204Response{}, nil

@@ -109,25 +109,62 @@ func TestUpdatesThatAreRejected(t *testing.T) {
 	}, registering(t, onlyTenant("")))
 }
 
-func TestPreconditionsOfUpdates(t *testing.T) {
-	onBothStores(t, func(t *testing.T, s service) {
-		c := s.registered(t, publicClient)
-		send := func(method, tag string) response {
-			body := ""
-			if method == "PUT" {
-				body = strings.Replace(publicClient, "{", `{"client_id":"`+c.id+`","contacts":["`+tag[1:2]+`@example.com"],`, 1)
-			}
-			return s.do(t, call{method: method, path: c.path, token: c.token, body: body, header: http.Header{"If-Match": {tag}}})
+// The preconditions of RFC 9110 §13.1, as those of administrators.
+func TestPreconditionsOfTheManagement(t *testing.T) {
+	onBothStores(t, testPreconditionsOfTheManagement, registering(t, onlyTenant("")))
+}
+
+func testPreconditionsOfTheManagement(t *testing.T, s service) {
+	update := strings.Replace(publicClient, "{", `{"client_id":"{id}","contacts":["a@example.com"],`, 1)
+	for _, tt := range []struct {
+		method, body   string
+		success, unmet int // unmet is the status of If-None-Match
+	}{
+		{"GET", "", 200, 304},
+		{"HEAD", "", 200, 304},
+		{"PUT", update, 200, 412},
+		{"DELETE", "", 204, 412},
+	} {
+		for _, row := range []struct {
+			header, value string
+			status        int
+		}{
+			{"If-Match", `"1"`, tt.success},
+			{"If-Match", `"99", "1"`, tt.success},
+			{"If-Match", "*", tt.success},
+			{"If-Match", `"99"`, 412},
+			{"If-Match", `W/"1"`, 412},
+			{"If-Match", "1", 400},
+			{"If-None-Match", `"99"`, tt.success},
+			{"If-None-Match", `"1"`, tt.unmet},
+			{"If-None-Match", `W/"1"`, tt.unmet},
+			{"If-None-Match", "*", tt.unmet},
+			{"If-None-Match", "1", 400},
+		} {
+			t.Run(tt.method+" "+row.header+" "+row.value, func(t *testing.T) {
+				c := s.registered(t, publicClient)
+				a := s.do(t, call{
+					method: tt.method, path: c.path, token: c.token, body: strings.ReplaceAll(tt.body, "{id}", c.id),
+					header: http.Header{row.header: {row.value}},
+				})
+				require.Equal(t, row.status, a.status, a.text)
+				switch row.status {
+				case 200:
+					assert.NotEmpty(t, a.header.Get("ETag"))
+				case 304:
+					assert.Equal(t, `"1"`, a.header.Get("ETag"))
+					assert.Empty(t, a.text)
+				case 412:
+					if tt.method != "HEAD" {
+						assertRejected(t, a, row.status, "invalid_request")
+					}
+				}
+				if row.status >= 300 {
+					assert.Equal(t, `"1"`, c.item(t).header.Get("ETag"), "the client was changed")
+				}
+			})
 		}
-		assertRejected(t, send("PUT", `"9"`), 412, "invalid_request")
-		assertRejected(t, send("DELETE", `"9"`), 412, "invalid_request")
-		assertRejected(t, send("PUT", `x9x`), 400, "invalid_client_metadata")
-		assertRejected(t, send("GET", `"1"`), 412, "invalid_request")
-		updated := send("PUT", `"1"`)
-		require.Equal(t, 200, updated.status, updated.text)
-		assert.Equal(t, `"2"`, updated.header.Get("ETag"))
-		assert.Equal(t, 204, send("DELETE", `"2"`).status)
-	}, registering(t, onlyTenant("")))
+	}
 }
 
 // A client gets a secret when it needs one and has none, and loses it with its method.

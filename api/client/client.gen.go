@@ -6184,6 +6184,25 @@ type DeleteRegistrationParams struct {
 	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
 	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// GetRegistrationParams defines parameters for GetRegistration.
+type GetRegistrationParams struct {
+	// IfMatch The `ETag` of the client that you read: the request succeeds only if the client is still at that revision, and
+	// is rejected with 412 otherwise (RFC 9110 §13.1.1). An ETag has double quotes; without them the header is rejected
+	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
+	// revision. A dry run honours it, too. For example `"7"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // UpdateRegistrationParams defines parameters for UpdateRegistration.
@@ -6193,6 +6212,11 @@ type UpdateRegistrationParams struct {
 	// with 400. A weak ETag (`W/"7"`) never matches. For a deleted client, the ETag is the number of its last
 	// revision. A dry run honours it, too. For example `"7"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch The `ETag` of the client that you read: if the client is still at that revision, or for `*` if it exists, the
+	// response to a GET is 304 without a body, and every other request is rejected with 412 (RFC 9110 §13.1.2). For
+	// example `"7"`.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // AuthenticateClientJSONRequestBody defines body for AuthenticateClient for application/json ContentType.
@@ -7961,7 +7985,7 @@ type ClientInterface interface {
 	// which the response repeats. The response never has a secret. It is 401 for a client that does not exist, too.
 	//
 	// Corresponds with GET /oauth/{tenant}/register/{client_id} (the `GetRegistration` operationId).
-	GetRegistration(ctx context.Context, tenant Tenant, clientID ClientID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetRegistration(ctx context.Context, tenant Tenant, clientID ClientID, params *GetRegistrationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateRegistrationWithBody Replace the own registration (RFC 7592)
 	//
@@ -9082,8 +9106,8 @@ func (c *Client) DeleteRegistration(ctx context.Context, tenant Tenant, clientID
 // which the response repeats. The response never has a secret. It is 401 for a client that does not exist, too.
 //
 // Corresponds with GET /oauth/{tenant}/register/{client_id} (the `GetRegistration` operationId).
-func (c *Client) GetRegistration(ctx context.Context, tenant Tenant, clientID ClientID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetRegistrationRequest(c.Server, tenant, clientID)
+func (c *Client) GetRegistration(ctx context.Context, tenant Tenant, clientID ClientID, params *GetRegistrationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRegistrationRequest(c.Server, tenant, clientID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -12238,13 +12262,24 @@ func NewDeleteRegistrationRequest(server string, tenant Tenant, clientID ClientI
 			req.Header.Set("If-Match", headerParam0)
 		}
 
+		if params.IfNoneMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam1)
+		}
+
 	}
 
 	return req, nil
 }
 
 // NewGetRegistrationRequest constructs an http.Request for the GetRegistration method
-func NewGetRegistrationRequest(server string, tenant Tenant, clientID ClientID) (*http.Request, error) {
+func NewGetRegistrationRequest(server string, tenant Tenant, clientID ClientID, params *GetRegistrationParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -12279,6 +12314,32 @@ func NewGetRegistrationRequest(server string, tenant Tenant, clientID ClientID) 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam1)
+		}
+
 	}
 
 	return req, nil
@@ -12346,6 +12407,17 @@ func NewUpdateRegistrationRequestWithBody(server string, tenant Tenant, clientID
 			}
 
 			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam1)
 		}
 
 	}
@@ -13095,7 +13167,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /oauth/{tenant}/register/{client_id} (the `GetRegistration` operationId).
-	GetRegistrationWithResponse(ctx context.Context, tenant Tenant, clientID ClientID, reqEditors ...RequestEditorFn) (*GetRegistrationResult, error)
+	GetRegistrationWithResponse(ctx context.Context, tenant Tenant, clientID ClientID, params *GetRegistrationParams, reqEditors ...RequestEditorFn) (*GetRegistrationResult, error)
 
 	// UpdateRegistrationWithBodyWithResponse Replace the own registration (RFC 7592)
 	//
@@ -17842,6 +17914,11 @@ type GetRegistrationResult200Headers struct {
 	ETag *string
 }
 
+// GetRegistrationResult304Headers the declared response headers of an HTTP 304 response for GetRegistration
+type GetRegistrationResult304Headers struct {
+	ETag *string
+}
+
 // GetRegistrationResult401Headers the declared response headers of an HTTP 401 response for GetRegistration
 type GetRegistrationResult401Headers struct {
 	WWWAuthenticate *string
@@ -17880,6 +17957,8 @@ type GetRegistrationResult struct {
 	JSON503 *RegistrationRetry
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetRegistrationResult200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetRegistrationResult304Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetRegistrationResult401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
@@ -19076,8 +19155,8 @@ func (c *ClientWithResponses) DeleteRegistrationWithResponse(ctx context.Context
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /oauth/{tenant}/register/{client_id} (the `GetRegistration` operationId).
-func (c *ClientWithResponses) GetRegistrationWithResponse(ctx context.Context, tenant Tenant, clientID ClientID, reqEditors ...RequestEditorFn) (*GetRegistrationResult, error) {
-	rsp, err := c.GetRegistration(ctx, tenant, clientID, reqEditors...)
+func (c *ClientWithResponses) GetRegistrationWithResponse(ctx context.Context, tenant Tenant, clientID ClientID, params *GetRegistrationParams, reqEditors ...RequestEditorFn) (*GetRegistrationResult, error) {
+	rsp, err := c.GetRegistration(ctx, tenant, clientID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -23976,6 +24055,9 @@ func ParseGetRegistrationResult(rsp *http.Response) (*GetRegistrationResult, err
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest RegistrationRejected
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24045,6 +24127,16 @@ func ParseGetRegistrationResult(rsp *http.Response) (*GetRegistrationResult, err
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetRegistrationResult304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 401:
 		var headers GetRegistrationResult401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
