@@ -184,16 +184,24 @@ func (r *Registry) isRepeated(ctx context.Context, caller Caller, opts Options, 
 // attempt returns the record of an earlier request with the same idempotency key. The
 // error is [ErrNotFound] or, if that was a different request, [ErrKeyReused].
 func (r *Registry) attempt(ctx context.Context, caller Caller, opts Options) (IdempotencyRecord, error) {
-	attempt, err := r.config.Store.FindIdempotencyRecord(ctx, caller.Tenant, caller.Subject, opts.Idempotency.Key)
+	attempt, err := r.findRecord(ctx, caller, opts.Idempotency.Key)
+	if err == nil && attempt.Fingerprint != opts.Idempotency.Fingerprint {
+		return IdempotencyRecord{}, ErrKeyReused
+	}
+	return attempt, err
+}
+
+// findRecord returns the record of an earlier request of the caller with the idempotency
+// key. The error is [ErrNotFound] or that of the store.
+func (r *Registry) findRecord(ctx context.Context, caller Caller, key string) (IdempotencyRecord, error) {
+	record, err := r.config.Store.FindIdempotencyRecord(ctx, caller.Tenant, caller.Subject, key)
 	switch {
 	case err != nil:
 		return IdempotencyRecord{}, err
-	case r.now().Sub(attempt.At) > IdempotencyRetention:
+	case r.now().Sub(record.At) > IdempotencyRetention:
 		return IdempotencyRecord{}, ErrNotFound
-	case attempt.Fingerprint != opts.Idempotency.Fingerprint:
-		return IdempotencyRecord{}, ErrKeyReused
 	default:
-		return attempt, nil
+		return record, nil
 	}
 }
 

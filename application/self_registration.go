@@ -105,11 +105,12 @@ func (r *Registry) RegistrationPolicy(tenant domain.TenantID) (TenantRegistratio
 }
 
 // MayRegister returns nil if a request with this token may register a client in the
-// tenant, before its body is read. A request that is repeated with the same idempotency key
-// may use an initial access token without a use left. The error is [ErrRegistrationOff],
-// [ErrInvalidToken], [ErrNoRegistrationToken], [ErrTooManyRequests] or that of the store.
-func (r *Registry) MayRegister(ctx context.Context, tenant domain.TenantID, token string, repeats bool) error {
-	allowed, err := r.allowance(ctx, tenant, token, repeats)
+// tenant, before its body is read. An initial access token without a use left is valid only
+// for an idempotency key that was used with it; an empty key is none. The error is
+// [ErrRegistrationOff], [ErrInvalidToken], [ErrNoRegistrationToken], [ErrTooManyRequests] or
+// that of the store.
+func (r *Registry) MayRegister(ctx context.Context, tenant domain.TenantID, token, key string) error {
+	allowed, err := r.allowance(ctx, tenant, token, key)
 	if err != nil {
 		return err
 	}
@@ -121,8 +122,8 @@ func (r *Registry) MayRegister(ctx context.Context, tenant domain.TenantID, toke
 }
 
 // allowance finds out what a request with the token may do. See [Registry.MayRegister]
-// for repeats and the errors.
-func (r *Registry) allowance(ctx context.Context, tenant domain.TenantID, token string, repeats bool) (allowance, error) {
+// for the idempotency key and the errors.
+func (r *Registry) allowance(ctx context.Context, tenant domain.TenantID, token, key string) (allowance, error) {
 	of, err := r.RegistrationPolicy(tenant)
 	if err != nil {
 		return allowance{}, err
@@ -134,16 +135,32 @@ func (r *Registry) allowance(ctx context.Context, tenant domain.TenantID, token 
 		if err != nil {
 			return allowance{}, err
 		}
-		if initial.UsedUp() && !repeats {
-			return allowance{}, ErrTokenEnded
-		}
 		allowed.token = &initial
 		allowed.policy = of.Policy.Narrow(initial.Policy)
+		if initial.UsedUp() {
+			if err := r.checkRepeats(ctx, allowed.caller(), key); err != nil {
+				return allowance{}, err
+			}
+		}
 	case !of.Policy.Open:
 		return allowance{}, ErrNoRegistrationToken
 	}
 	allowed.trusted = of.TrustedIssuers(allowed.policy)
 	return allowed, nil
+}
+
+// checkRepeats returns nil if the caller made a registration with the idempotency key, and
+// [ErrTokenEnded] if not. Whether the requests are equal is checked when the body is known.
+func (r *Registry) checkRepeats(ctx context.Context, caller Caller, key string) error {
+	if key == "" {
+		return ErrTokenEnded
+	}
+	switch _, err := r.findRecord(ctx, caller, key); {
+	case errors.Is(err, ErrNotFound):
+		return ErrTokenEnded
+	default:
+		return err
+	}
 }
 
 // TrustedIssuers returns the issuers whose software statements a registration may have,
@@ -186,9 +203,9 @@ func (r *Registry) initialToken(ctx context.Context, tenant domain.TenantID, val
 // in it. claims is the JSON object of the request. The error is that of
 // [Registry.MayRegister] or of [StatementVerifier.VerifyRequest].
 func (r *Registry) OpenRegistration(
-	ctx context.Context, tenant domain.TenantID, token, text string,
+	ctx context.Context, tenant domain.TenantID, token, key, text string,
 ) (claims []byte, statement *domain.Statement, err error) {
-	allowed, err := r.allowance(ctx, tenant, token, true)
+	allowed, err := r.allowance(ctx, tenant, token, key)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -206,7 +223,11 @@ func (r *Registry) OpenRegistration(
 // violation, or that of the store. On error nothing was stored, and no use of the token was
 // taken, except that this is unknown after [ErrUnavailable].
 func (r *Registry) RegisterSelf(ctx context.Context, request SelfRequest) (SelfRegistered, error) {
-	allowed, err := r.allowance(ctx, request.Tenant, request.Token, request.Options.Idempotency != nil)
+	key := ""
+	if request.Options.Idempotency != nil {
+		key = request.Options.Idempotency.Key
+	}
+	allowed, err := r.allowance(ctx, request.Tenant, request.Token, key)
 	if err != nil {
 		return SelfRegistered{}, err
 	}

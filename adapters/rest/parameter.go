@@ -115,6 +115,24 @@ func (p parameter) check(values []string) (read, reason string) {
 	return read, reason
 }
 
+// validHeader returns the value of a header parameter; empty if the operation has no such
+// parameter, or if it is omitted or not valid.
+func (op *operation) validHeader(r *http.Request, name string) string {
+	for _, p := range op.parameters {
+		if p.in != openapi3.ParameterInHeader || p.name != name {
+			continue
+		}
+		values, err := p.values(r, nil)
+		if err != nil || len(values) == 0 {
+			return ""
+		}
+		if value, reason := p.check(values); reason == "" {
+			return value
+		}
+	}
+	return ""
+}
+
 // checkParameters validates the parameters of a request. It also rejects unknown
 // query parameters, because a misspelled dry_run must not become a real change. It
 // removes invalid parameters from the request; canContinue is false if the request

@@ -91,7 +91,7 @@ func (s *server) checkRegistration(r *http.Request, x *requestState) error {
 	x.fingerprint = fingerprint(r, text)
 	var err error
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != jsonType { // a JWT
-		if text, of.statement, err = s.registry.OpenRegistration(r.Context(), of.tenant, of.token, string(text)); err != nil {
+		if text, of.statement, err = s.registry.OpenRegistration(r.Context(), of.tenant, of.token, of.key, string(text)); err != nil {
 			return err
 		}
 	}

@@ -30,6 +30,7 @@ type registrationState struct {
 	clientID   domain.ClientID // in the path; empty for a registration
 	token      string          // the bearer token; empty if there is none
 	network    string          // see [server.networkOf]
+	key        string          // the Idempotency-Key; empty if there is none, or if it is not valid
 	acceptsJWT bool            // the body may be a JWT
 
 	request   self.Request
@@ -113,6 +114,7 @@ func (s *server) checkRegistrationToken(r *http.Request, x *requestState) error 
 		return fmt.Errorf("%w: %w", application.ErrInvalidToken, err)
 	}
 	x.registration.token = token
+	x.registration.key = x.operation.validHeader(r, "Idempotency-Key")
 	failures, network := s.limits.FailedTokens, x.registration.network
 	if token == "" || failures == nil {
 		return s.verifyRegistrationToken(r, x)
@@ -141,7 +143,7 @@ func (s *server) verifyRegistrationToken(r *http.Request, x *requestState) error
 	of := &x.registration
 	switch {
 	case x.operation.id == opRegisterClient:
-		return s.registry.MayRegister(r.Context(), of.tenant, of.token, r.Header.Get("Idempotency-Key") != "")
+		return s.registry.MayRegister(r.Context(), of.tenant, of.token, of.key)
 	case !of.clientID.IsPossible():
 		return application.ErrInvalidToken
 	default:

@@ -93,7 +93,10 @@ func testTokensThatAreNotValid(t *testing.T, s service) {
 	revoked := s.do(t, call{method: "POST", path: tokensPath, token: "admin"})
 	require.Equal(t, 204, s.do(t, call{method: "DELETE", path: tokensPath + "/" + revoked.data("token_id").(string), token: "admin"}).status)
 	used := s.initialToken(t, `{}`)
-	require.Equal(t, 201, s.do(t, call{method: "POST", path: registerPath, token: used, body: webClient}).status)
+	keyed := func(key, body string) call {
+		return call{method: "POST", path: registerPath, token: used, body: body, header: http.Header{"Idempotency-Key": {key}}}
+	}
+	require.Equal(t, 201, s.do(t, keyed("k1", webClient)).status)
 	foreign := s.do(t, call{method: "POST", path: tokensPath, token: "other-tenant"}).data("token").(string)
 
 	register := func(token string) call {
@@ -108,6 +111,9 @@ func testTokensThatAreNotValid(t *testing.T, s service) {
 		"a token that was altered":                            register(initial + "x"),
 		"a token that was revoked":                            register(revoked.data("token").(string)),
 		"a token that is used up":                             register(used),
+		"a token that is used up, and another key":            keyed("k2", webClient),
+		"a token that is used up, another key, and no JSON":   keyed("k2", "{"),
+		"a token that is used up, and an invalid key":         keyed("\xff", "{"),
 		"a token of another tenant":                           register(foreign),
 		"a registration access token, to register":            register(c.token),
 		"an access token of the admin API":                    register("admin"),

@@ -187,6 +187,7 @@ func TestRepeatedRegistrations(t *testing.T) {
 		assertRejected(t, keyed(publicClient), 409, "invalid_request")
 		assert.Equal(t, 201, s.do(t, call{method: "POST", path: registerPath, token: token, body: webClient}).status)
 		assert.Equal(t, 201, keyed(webClient).status, "also when the token is used up")
+		assertRejected(t, keyed("{"), 400, "invalid_client_metadata") // the key shows that it may be the same request
 		list := s.do(t, call{method: "GET", path: clients, token: "admin"})
 		assert.EqualValues(t, 2, list.body["total"])
 
