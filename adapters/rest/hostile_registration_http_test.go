@@ -126,7 +126,7 @@ func hostileRegistrationMessages(s stranger) []says {
 	query := func(q string) string {
 		return s.raw("POST", registerPath+"?"+q, webClient, "Authorization: Bearer "+s.initial)
 	}
-	rows = append(rows, saying(invalidClientMetadata, each(400, "query of a registration", query,
+	rows = append(rows, saying(`"invalid_request"`, each(400, "query of a registration", query,
 		"dry_run=", "dry_run=1", "dry_run=TRUE", "dry_run=true&dry_run=false", "dry_run=%00", "dry_run[]=true", "unknown=1", "Dry_run=true", "%zz", "a;b", "%00=1",
 		strings.Repeat("a&", 3000)+"b", "x="+strings.Repeat("a", 100_000),
 	))...)

@@ -157,7 +157,9 @@ func testMalformedRegistrations(t *testing.T, s service) {
 		"a JWT without such an issuer":     {call{body: "a.b.c", header: kind("application/jwt")}, 415, "invalid_client_metadata", nil},
 		"a content coding":                 {call{body: webClient, header: http.Header{"Content-Encoding": {"gzip"}}}, 415, "invalid_client_metadata", nil},
 		"a text that is not ASCII":         {call{body: `{` + uri + `,"application_type":"ä\"\\"}`}, 400, "invalid_client_metadata", nil},
-		"an unknown parameter":             {call{path: registerPath + "?dryrun=true", body: webClient}, 400, "invalid_client_metadata", []string{"?dryrun contract"}},
+		"an unknown parameter":             {call{path: registerPath + "?dryrun=true", body: webClient}, 400, "invalid_request", []string{"?dryrun contract"}},
+		"a malformed query":                {call{path: registerPath + "?a=%", body: webClient}, 400, "invalid_request", []string{"? contract"}},
+		"a malformed header":               {call{body: webClient, header: http.Header{"Idempotency-Key": {"a b"}}}, 400, "invalid_request", []string{"Idempotency-Key contract"}},
 		"If-Match":                         {call{body: webClient, header: http.Header{"If-Match": {`"1"`}}}, 412, "invalid_request", nil},
 	} {
 		t.Run(name, func(t *testing.T) {

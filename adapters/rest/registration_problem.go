@@ -99,7 +99,8 @@ func registrationCode(status int) string {
 }
 
 // rejectedMetadata returns the response that lists violations in the standard names. Those
-// of redirect URIs decide the code and come first in the description (RFC 7591 §3.2.2).
+// of redirect URIs decide the code and come first in the description (RFC 7591 §3.2.2). Those
+// of parameters are not about the metadata; a request that has one has no others.
 func rejectedMetadata(found domain.Findings) problem {
 	p := problem{status: http.StatusBadRequest, code: invalidClientMetadata, message: "the client metadata is rejected"}
 	if len(found) > 0 {
@@ -107,6 +108,9 @@ func rejectedMetadata(found domain.Findings) problem {
 		redirect := slices.IndexFunc(found, func(f domain.Finding) bool { return isAt(f.Pointer, "/redirect_uris") })
 		if redirect >= 0 {
 			p.code, first = invalidRedirectURI, found[redirect]
+		}
+		if isParameter(first.Pointer) {
+			p.code = invalidRequest
 		}
 		p.message = first.Message
 		if more := len(found) - 1; more > 0 {
@@ -122,6 +126,10 @@ func rejectedMetadata(found domain.Findings) problem {
 func isAt(pointer, place string) bool {
 	return pointer == place || strings.HasPrefix(pointer, place+"/")
 }
+
+// isParameter reports whether the place is a parameter, as in [parameter.place], and not in the
+// body.
+func isParameter(place string) bool { return place != "" && place[0] != '/' }
 
 // writeRegistrationError responds to a client that registers or manages itself, and logs
 // internal errors and rejected tokens.

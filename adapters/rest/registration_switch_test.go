@@ -72,7 +72,7 @@ func TestOpenRegistration(t *testing.T) {
 		require.Equal(t, http.StatusCreated, secret.status, secret.text)
 		assertMembers(t, secret, map[string]any{"token_endpoint_auth_method": "none", "client_secret": nil})
 		assertRejected(t, s.do(t, call{method: "POST", path: registerPath, token: "wrong", body: publicClient}), 401, "invalid_token")
-		assertRejected(t, s.do(t, call{method: "POST", path: registerPath, body: publicClient, header: http.Header{"Idempotency-Key": {"k"}}}), 400, "invalid_client_metadata")
+		assertRejected(t, s.do(t, call{method: "POST", path: registerPath, body: publicClient, header: http.Header{"Idempotency-Key": {"k"}}}), 400, "invalid_request")
 		published := s.do(t, call{method: "GET", path: "/admin/oauth/authorization-server-metadata", token: "read"})
 		assert.Equal(t, publicURL+registerPath, published.data("registration_endpoint"), published.text)
 	}, registering(t, openTenant))

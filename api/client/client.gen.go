@@ -4260,7 +4260,8 @@ type RegistrationError struct {
 	// Example: client_name must be a string
 	ErrorDescription *string `json:"error_description,omitempty"`
 
-	// Violations All violations, at most the first 100. `field` is a JSON Pointer in the standard names.
+	// Violations All violations, at most the first 100. `field` is a JSON Pointer in the standard names or, with the code
+	// `invalid_request`, the name of a parameter: `?dry_run` in the query, `If-Match` for a header.
 	Violations *[]Finding `json:"violations,omitempty"`
 
 	// ViolationsOmitted The number of violations that are not listed; absent if all are listed.
