@@ -107,7 +107,7 @@ func NewReader() (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{schema: schema}, nil
+	return &Reader{schema: schema.ForUpdates()}, nil
 }
 
 // Read returns the configurations in text. The extension of the name determines

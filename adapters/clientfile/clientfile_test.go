@@ -140,7 +140,7 @@ func TestReadReportsInvalidConfigurations(t *testing.T) {
 		text, pointer, message string
 	}{
 		{`"text"`, "", "a client configuration must be an object"},
-		{`{"name": null}`, "/name", "null is not allowed"},
+		{`{"name": null}`, "/name", "to leave it unchanged"},
 		{`{"naem": "x"}`, "/naem", "unknown field"},
 		{`{"redirect_uris": [1]}`, "/redirect_uris/0", "must be a string"},
 		{`{"client_id": 1}`, "/client_id", "must be a string"},

@@ -87,6 +87,9 @@ func newOperation(described *openapi3.Operation, parameters openapi3.Parameters)
 	if err != nil {
 		return nil, err
 	}
+	if application.Operation(op.id) == application.OpUpdateClient {
+		op.body = op.body.ForUpdates()
+	}
 	if op.configures, err = configures(described.OperationID, op.body); err != nil {
 		return nil, err
 	}

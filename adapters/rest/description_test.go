@@ -171,6 +171,15 @@ func TestMessagesAboutBodiesArePlain(t *testing.T) {
 		require.Equal(t, 400, a.status, body)
 		assert.Contains(t, a.body["violations"].([]any)[0].(map[string]any)["message"], want, body)
 	}
+	const toClear = "null is not allowed; omit the field to leave it unchanged, or send an empty value to clear it"
+	for path, want := range map[string]string{
+		"PUT " + clients + "/" + id: toClear, "POST " + clients: "null is not allowed; omit the field", "POST " + tokensPath: "null is not allowed; omit the field",
+	} {
+		method, path, _ := strings.Cut(path, " ")
+		a := s.do(t, call{method: method, path: path, token: "admin", body: `{"name":null,"description":null}`})
+		require.Equal(t, 400, a.status, a.text)
+		assert.Contains(t, a.text, `"`+want+`"`, path)
+	}
 	a := s.do(t, call{method: "POST", path: clients, token: "admin", body: `{"client_id":"my#app","name":"x","redirect_uris":["https://a.example/"]}`})
 	assert.Contains(t, a.text, "must consist of ASCII letters, digits, spaces and the characters - . _ ~ : / @ +")
 }

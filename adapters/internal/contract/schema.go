@@ -18,7 +18,8 @@ import (
 // The work is bounded: the check skips the elements of an array that is too long, and
 // describes at most [MaxBreaches] breaches.
 type Schema struct {
-	shape *shape
+	shape   *shape
+	updates bool // see [Schema.ForUpdates]
 }
 
 // NewSchema returns the schema of a request body or of a parameter. The error
@@ -30,6 +31,12 @@ func NewSchema(s *openapi3.Schema) (*Schema, error) {
 		return nil, err
 	}
 	return &Schema{shape: compiled}, nil
+}
+
+// ForUpdates returns the schema for objects in which an omitted field means that it stays
+// unchanged. Its messages also describe how to clear a field.
+func (s *Schema) ForUpdates() *Schema {
+	return &Schema{shape: s.shape, updates: true}
 }
 
 // Document returns openapi.yaml, which must not be changed. To read it takes a moment, so it
@@ -88,6 +95,8 @@ type Verdict struct {
 	// Rewritten reports that the value was changed: something was removed, or a
 	// time was converted to UTC.
 	Rewritten bool
+
+	updates bool // see [Schema.ForUpdates]
 }
 
 // Total returns the number of all breaches.
@@ -119,7 +128,7 @@ func (s *Schema) Check(value any) []Breach {
 // Inspect checks a decoded JSON value, which consists of nil, bool, string, float64,
 // map[string]any and []any. It removes invalid fields from the value; see [Verdict].
 func (s *Schema) Inspect(value any) Verdict {
-	var v Verdict
+	v := Verdict{updates: s.updates}
 	fields, ok := value.(map[string]any)
 	if !ok || s.shape.kind != openapi3.TypeObject {
 		s.shape.check(&v, nil, value)

@@ -139,7 +139,11 @@ func (c *shape) compileString(s *openapi3.Schema) error {
 func (c *shape) check(v *Verdict, at []string, value any) any {
 	switch value := value.(type) {
 	case nil:
-		v.add(at, constant("null is not allowed; omit the field to leave it unchanged, or send an empty value to clear it"))
+		message := "null is not allowed; omit the field"
+		if v.updates {
+			message += " to leave it unchanged, or send an empty value to clear it"
+		}
+		v.add(at, constant(message))
 		return nil
 	case string:
 		if c.kind == openapi3.TypeString {
