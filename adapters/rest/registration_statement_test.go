@@ -251,6 +251,12 @@ func TestRegistrationRequestsThatAreJWTs(t *testing.T) {
 		})
 		assertRejected(t, managing, 415, "invalid_client_metadata")
 		assert.Equal(t, "send the body as application/json", managing.body["error_description"])
+		renewing := s.do(t, call{
+			method: "PUT", path: registerPath + "/" + a.body["client_id"].(string), token: a.body["registration_access_token"].(string),
+			body: object(t, map[string]any{"client_id": a.body["client_id"], "software_statement": statement(), "redirect_uris": []string{"https://app.example.com/cb"}}),
+		})
+		assertRejected(t, renewing, 400, "invalid_client_metadata")
+		assert.Contains(t, renewing.body["error_description"], "not in an update")
 	}, registering(t, trusting(t, d.issuer(t, map[string]any{
 		"request_jwt": true, "audience": []string{"https://as.example.com"}, "unique_software_id": true, "jti": "once",
 	}))))

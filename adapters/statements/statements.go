@@ -78,7 +78,11 @@ func (v *Verifier) Verify(
 ) (domain.Statement, error) {
 	statement, issuer, err := v.verify(ctx, issuers, text, now)
 	if err == nil && issuer.RequestJWT {
-		err = &application.StatementError{Reason: application.StatementInvalidRequest, Message: "software of this issuer is registered with a signed request (application/jwt or application/jose)"}
+		err = &application.StatementError{
+			Reason: application.StatementInvalidRequest,
+			Message: "a software statement of this issuer is accepted only in a signed registration (application/jwt or application/jose), not in an update; " +
+				"to renew it, register again",
+		}
 	}
 	if err != nil {
 		return domain.Statement{}, err

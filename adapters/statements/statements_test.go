@@ -166,7 +166,7 @@ func TestStatementsAreAcceptedOnlyIfEveryCheckPasses(t *testing.T) {
 		"a scope of another type":                  {text: signed(claims{"scope": []string{"openid"}}), want: "rejected: the software statement: the claim scope"},
 		"a software_id of another type":            {text: signed(claims{"software_id": 7}), want: "rejected: the software statement: the claim software_id"},
 		"keys of another type":                     {text: signed(claims{"jwks": []string{"x"}}), want: "rejected: the software statement: the claim jwks"},
-		"a signed request that is required":        {text: signed(nil), change: func(i *domain.StatementIssuer) { i.RequestJWT = true }, want: "request: software of this issuer"},
+		"a signed request that is required":        {text: signed(nil), change: func(i *domain.StatementIssuer) { i.RequestJWT = true }, want: "request: a software statement of this issuer"},
 		"keys of the issuer that are not readable": {text: signed(nil), change: func(i *domain.StatementIssuer) { i.Keys = "[]" }, want: "failed: "},
 	} {
 		t.Run(name, func(t *testing.T) {
