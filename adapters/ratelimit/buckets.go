@@ -29,9 +29,4 @@ func (b *Buckets) Allow(tenant domain.TenantID, name string) bool {
 	return b.used.Take(key{tenant, name}) == 0
 }
 
-// Wait returns how long it takes until an operation is allowed; 0 if one is allowed now.
-func (b *Buckets) Wait(tenant domain.TenantID, name string) time.Duration {
-	return b.used.Wait(key{tenant, name})
-}
-
 var _ application.Limiter = (*Buckets)(nil)

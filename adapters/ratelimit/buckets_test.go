@@ -13,7 +13,7 @@ import (
 func TestBucketsAllowANumberPerPeriod(t *testing.T) {
 	now := time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
-	limit := ratelimit.ByNetwork(ratelimit.Per(3, time.Minute, clock), ratelimit.Per(5, time.Hour, clock))
+	limit := ratelimit.ByNetwork(clock, ratelimit.Rate{Count: 3, Period: time.Minute}, ratelimit.Rate{Count: 5, Period: time.Hour})
 	allowed := func(name string) (n int) {
 		for range 10 {
 			if limit.Allow(name) {
@@ -35,7 +35,7 @@ func TestBucketsAllowANumberPerPeriod(t *testing.T) {
 
 func TestFailuresCountBeyondTheLimitOfANetwork(t *testing.T) {
 	now := time.Date(2026, 4, 15, 10, 30, 0, 0, time.UTC)
-	limit := ratelimit.ByNetwork(ratelimit.Per(2, time.Minute, func() time.Time { return now }))
+	limit := ratelimit.ByNetwork(func() time.Time { return now }, ratelimit.Rate{Count: 2, Period: time.Minute})
 	limit.Failed("1")
 	assert.Zero(t, limit.Wait("1"))
 	for range 10 {

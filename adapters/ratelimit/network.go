@@ -1,20 +1,37 @@
 package ratelimit
 
-import "time"
+import (
+	"time"
+
+	"github.com/clientele-oauth/clientele/adapters/internal/buckets"
+)
+
+// Rate is a number of operations per period, of which all may come at once.
+type Rate struct {
+	Count  int
+	Period time.Duration
+}
 
 // NetworkLimiter limits an operation by the network that its requests come from. It allows
-// what each of its limits allows, and is safe for concurrent use.
-type NetworkLimiter []*Buckets
+// what each of its rates allows, and is safe for concurrent use. Two networks may share a
+// limit.
+type NetworkLimiter []*buckets.Buckets[string]
 
-// ByNetwork returns a limiter with these limits, e.g. a number of operations per minute and
-// another one per hour. An operation that a later one of them rejects counts for the earlier
-// ones.
-func ByNetwork(limits ...*Buckets) NetworkLimiter { return limits }
+// ByNetwork returns a limiter with these rates, e.g. a number of operations per minute and
+// another one per hour, by the clock now. An operation that a later one of them rejects
+// counts for the earlier ones.
+func ByNetwork(now func() time.Time, rates ...Rate) NetworkLimiter {
+	var l NetworkLimiter
+	for _, r := range rates {
+		l = append(l, buckets.New[string](slots, r.Count, r.Period, now))
+	}
+	return l
+}
 
 // Allow reports whether the operation is allowed once more now.
 func (l NetworkLimiter) Allow(network string) bool {
 	for _, b := range l {
-		if !b.Allow("", network) {
+		if b.Take(network) > 0 {
 			return false
 		}
 	}
@@ -24,7 +41,7 @@ func (l NetworkLimiter) Allow(network string) bool {
 // Wait returns how long it takes until an operation is allowed; 0 if one is allowed now.
 func (l NetworkLimiter) Wait(network string) (longest time.Duration) {
 	for _, b := range l {
-		longest = max(longest, b.Wait("", network))
+		longest = max(longest, b.Wait(network))
 	}
 	return longest
 }
@@ -33,6 +50,6 @@ func (l NetworkLimiter) Wait(network string) (longest time.Duration) {
 // for operations of which only the failures count, in place of Allow.
 func (l NetworkLimiter) Failed(network string) {
 	for _, b := range l {
-		b.used.Count(key{name: network})
+		b.Count(network)
 	}
 }

@@ -230,9 +230,9 @@ func onHostileRegistrations(t *testing.T, test func(t *testing.T, s service, iss
 	}})
 	onBothStores(t, func(t *testing.T, s service) { test(t, s, d) }, registering(t, file), func(c *setup) {
 		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-		c.Registrations.Register = ratelimit.ByNetwork(ratelimit.Per(100_000, time.Minute, time.Now))
-		c.Registrations.Management = ratelimit.ByNetwork(ratelimit.Per(100_000, time.Minute, time.Now))
-		c.Registrations.FailedTokens = ratelimit.ByNetwork(ratelimit.Per(100_000, time.Minute, time.Now))
+		c.Registrations.Register = ratelimit.ByNetwork(time.Now, ratelimit.Rate{Count: 100_000, Period: time.Minute})
+		c.Registrations.Management = ratelimit.ByNetwork(time.Now, ratelimit.Rate{Count: 100_000, Period: time.Minute})
+		c.Registrations.FailedTokens = ratelimit.ByNetwork(time.Now, ratelimit.Rate{Count: 100_000, Period: time.Minute})
 	})
 }
 

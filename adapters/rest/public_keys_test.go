@@ -158,7 +158,7 @@ func TestFetchedKeysAreServedFromTheCache(t *testing.T) {
 func TestPublicKeysAreLimitedByAddress(t *testing.T) {
 	at := time.Now()
 	s := newService(t, published, func(c *setup) {
-		c.Addresses = ratelimit.ByNetwork(ratelimit.Per(2, time.Second, func() time.Time { return at }))
+		c.Addresses = ratelimit.ByNetwork(func() time.Time { return at }, ratelimit.Rate{Count: 2, Period: time.Second})
 	})
 	s.registerKeyed(t, "app", oneKey)
 	get := func(remote string) *httptest.ResponseRecorder {

@@ -188,9 +188,9 @@ func TestRateLimitsOfRegistrations(t *testing.T) {
 		now := time.Now()
 		clock := func() time.Time { return now }
 		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("10.0.0.0/8")} // 192.0.2.1 is the address of httptest
-		c.Registrations.Register = ratelimit.ByNetwork(ratelimit.Per(3, time.Minute, clock), ratelimit.Per(50, time.Hour, clock))
-		c.Registrations.Management = ratelimit.ByNetwork(ratelimit.Per(4, time.Minute, clock))
-		c.Registrations.FailedTokens = ratelimit.ByNetwork(ratelimit.Per(2, time.Minute, clock))
+		c.Registrations.Register = ratelimit.ByNetwork(clock, ratelimit.Rate{Count: 3, Period: time.Minute}, ratelimit.Rate{Count: 50, Period: time.Hour})
+		c.Registrations.Management = ratelimit.ByNetwork(clock, ratelimit.Rate{Count: 4, Period: time.Minute})
+		c.Registrations.FailedTokens = ratelimit.ByNetwork(clock, ratelimit.Rate{Count: 2, Period: time.Minute})
 	})
 }
 
@@ -198,7 +198,7 @@ func TestRateLimitsOfRegistrations(t *testing.T) {
 func TestRateLimitOfAnHour(t *testing.T) {
 	clock := &documentClock{}
 	s := newService(t, registering(t, openTenant), func(c *setup) {
-		c.Registrations.Register = ratelimit.ByNetwork(ratelimit.Per(3, time.Minute, clock.Now), ratelimit.Per(4, time.Hour, clock.Now))
+		c.Registrations.Register = ratelimit.ByNetwork(clock.Now, ratelimit.Rate{Count: 3, Period: time.Minute}, ratelimit.Rate{Count: 4, Period: time.Hour})
 	})
 	register := func() response { return s.do(t, call{method: "POST", path: registerPath, body: publicClient}) }
 	for range 3 {
@@ -216,7 +216,7 @@ func TestRateLimitOfAnHour(t *testing.T) {
 func TestForwardedAddressesNeedATrustedProxy(t *testing.T) {
 	now := time.Now()
 	s := newService(t, registering(t, openTenant), func(c *setup) {
-		c.Registrations.Register = ratelimit.ByNetwork(ratelimit.Per(1, time.Minute, func() time.Time { return now }))
+		c.Registrations.Register = ratelimit.ByNetwork(func() time.Time { return now }, ratelimit.Rate{Count: 1, Period: time.Minute})
 	})
 	register := func(forwarded string) response {
 		return s.do(t, call{method: "POST", path: registerPath, body: publicClient, header: http.Header{"X-Forwarded-For": {forwarded}}})

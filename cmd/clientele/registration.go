@@ -72,10 +72,10 @@ const (
 // registrationLimits returns the rate limits of each address.
 func registrationLimits() rest.RegistrationLimits {
 	return rest.RegistrationLimits{
-		Register: ratelimit.ByNetwork(
-			ratelimit.Per(registrationsPerMinute, time.Minute, time.Now), ratelimit.Per(registrationsPerHour, time.Hour, time.Now)),
-		Management:   ratelimit.ByNetwork(ratelimit.Per(managementPerMinute, time.Minute, time.Now)),
-		FailedTokens: ratelimit.ByNetwork(ratelimit.Per(failedTokensPerMinute, time.Minute, time.Now)),
+		Register: ratelimit.ByNetwork(time.Now,
+			ratelimit.Rate{Count: registrationsPerMinute, Period: time.Minute}, ratelimit.Rate{Count: registrationsPerHour, Period: time.Hour}),
+		Management:   ratelimit.ByNetwork(time.Now, ratelimit.Rate{Count: managementPerMinute, Period: time.Minute}),
+		FailedTokens: ratelimit.ByNetwork(time.Now, ratelimit.Rate{Count: failedTokensPerMinute, Period: time.Minute}),
 	}
 }
 

@@ -269,7 +269,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		Trace:         traces.Requests,
 	}
 	surface.Registrations, surface.TrustedProxies = registrationLimits(), c.proxies()
-	surface.PublicURL, surface.Addresses = c.publicBase(), ratelimit.ByNetwork(ratelimit.Per(c.PublicRate, time.Second, time.Now))
+	surface.PublicURL, surface.Addresses = c.publicBase(), ratelimit.ByNetwork(time.Now, ratelimit.Rate{Count: c.PublicRate, Period: time.Second})
 	if c.CallerRate > 0 {
 		surface.Callers = ratelimit.PerSecond(c.CallerRate, time.Now)
 	}
