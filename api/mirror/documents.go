@@ -98,7 +98,7 @@ func (m *Mirror) resolve(ctx context.Context, id string) (*entry, error) {
 			return d.entry, d.err
 		}
 	}
-	return nil, fmt.Errorf("%w: the client changes all the time", ErrUnavailable)
+	return nil, fmt.Errorf("%w: the client changed during every attempt", ErrUnavailable)
 }
 
 // joinDocument returns the document that is kept or being requested. It requests it if there

@@ -239,7 +239,7 @@ export class Registry extends EventEmitter<Events> {
       const resolved = await this.#documents.find(id);
       if (!resolved.outdated) return resolved.client;
     }
-    throw new RegistryUnavailableError('the client changes all the time');
+    throw new RegistryUnavailableError('the client changed during every attempt');
   }
 
   /**
@@ -557,7 +557,7 @@ export class Registry extends EventEmitter<Events> {
       const began = performance.now();
       try {
         await this.#file.write(header, this.#clients);
-        // A large file that changes all the time takes a twentieth of the time at most.
+        // Writing a large file that changes often takes a twentieth of the time at most.
         this.#fileDelay = Math.max(FILE_DELAY, 20 * (performance.now() - began));
         this.#fileWritten = Date.now();
         this.#fileError = undefined;

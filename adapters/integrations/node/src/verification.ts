@@ -62,7 +62,7 @@ export class Verifications {
       // A value may have been valid before the change only.
       if (!valid || !asking.outdated) return valid;
     }
-    throw new RegistryUnavailableError('the client changes all the time, so that its secret cannot be verified');
+    throw new RegistryUnavailableError('the secret cannot be verified, because the client changed during every attempt');
   }
 
   /** Forgets the results for a client that changed, also those that are on their way. */
