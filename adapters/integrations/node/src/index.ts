@@ -1,4 +1,5 @@
-export { openRegistry, Registry, type Health, type RegistryOptions, type ClientProblem } from './registry.js';
+export { openRegistry, Registry } from './registry.js';
+export type { Health, RegistryOptions, ClientProblem } from './options.js';
 export { clienteleAdapter, configuration, extraClientMetadata, install, type AdapterOptions, type InstallOptions } from './provider.js';
 export { ProtocolError, RegistryUnavailableError, ResponseError, StaleError } from './errors.js';
 export type { ClientMetadata } from './clients.js';

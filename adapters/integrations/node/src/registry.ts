@@ -1,88 +1,17 @@
 import { EventEmitter } from 'node:events';
 import { performance } from 'node:perf_hooks';
-import { Clients, asChange, isCursor, quote, type Change, type ClientMetadata, type Limits } from './clients.js';
+import { Checks, type Check } from './checks.js';
+import { quote, type ClientMetadata, type Clients, type Limits } from './clients.js';
 import { Documents, isURL } from './documents.js';
-import { ProtocolError, RegistryUnavailableError, ResponseError, StaleError, describe } from './errors.js';
+import { ProtocolError, RegistryUnavailableError, StaleError, describe } from './errors.js';
+import { FORM, LostCursorError, apply, backoff, readChanges } from './feed.js';
 import { MirrorFile } from './file.js';
 import { ServerMetadataCache, type ServerMetadata } from './metadata.js';
+import { positive, type Health, type RegistryOptions } from './options.js';
 import { readSnapshot } from './snapshot.js';
-import { Transport, chunks, isObject, readObject, type Token } from './transport.js';
+import { Transport, chunks } from './transport.js';
 import { Verifications } from './verification.js';
-
-/** How to reach the registry, and how long to do without it. */
-export interface RegistryOptions {
-  /** The root URL of the registry, for example `https://clientele.example.com`. */
-  readonly url: string;
-  /** A token with the scopes `clients:read` and `clients:verify`. */
-  readonly token: Token;
-  /** The tenant, if the token has the platform role. */
-  readonly tenant?: string | undefined;
-  /** A file that keeps the clients, so that the server can start while the registry is unavailable. */
-  readonly file?: string | undefined;
-  /**
-   * Whether to keep the hashes of secrets, in the file as well, so that secrets are verified
-   * without the registry. The token then needs the scope `clients:verifiers`, too. Default: false.
-   */
-  readonly verifiers?: boolean | undefined;
-  /**
-   * Whether clients are admitted whose identifier is the URL of a client ID metadata document, if
-   * the policy of the registry admits it. Default: false.
-   */
-  readonly documents?: boolean | undefined;
-  /** Seconds for which the copy is used while the registry is unavailable. Default: 86400. Negative: without limit. */
-  readonly maxStaleness?: number | undefined;
-  /** Seconds within which {@link openRegistry} must have the clients. Default: 30. */
-  readonly startTimeout?: number | undefined;
-  /** Seconds for verifying a secret. Default: 5. */
-  readonly verifyTimeout?: number | undefined;
-  /** Maximum number of clients. Default: 200000. */
-  readonly maxClients?: number | undefined;
-  /** Maximum size of all clients, in bytes. Default: 256 MiB. */
-  readonly maxBytes?: number | undefined;
-  /** Receives what an operator should know. Default: a line on standard error. */
-  readonly log?: ((message: string) => void) | undefined;
-}
-
-/** A client that the authorization server does not accept, or not in every respect. */
-export interface ClientProblem {
-  readonly clientId: string;
-  readonly revision: number;
-  /** The words of the authorization server, or the fields that it ignores. */
-  readonly reason: string;
-}
-
-/** The state of the copy, for health checks and metrics. */
-export interface Health {
-  /**
-   * `current`: it follows the registry; `disconnected`: the registry is unavailable, and the copy
-   * is used; `stale`: there is no copy, or it is too old to be used; `closed`.
-   */
-  readonly state: 'current' | 'disconnected' | 'stale' | 'closed';
-  readonly clients: number;
-  /** When the registry last responded. */
-  readonly contact: Date | undefined;
-  /** Seconds since then, and for how long the registry held changes back before. */
-  readonly age: number | undefined;
-  /** Why the last request failed, if it did. */
-  readonly error: string | undefined;
-  /** Why the file could not be read or written, if so. */
-  readonly fileError: string | undefined;
-  /** The number of clients that the authorization server rejects, and the first 100 of them. */
-  readonly rejectedCount: number;
-  readonly rejected: readonly ClientProblem[];
-  /** The number of clients with requirements that the authorization server ignores, and the first 100 of them. */
-  readonly ignoredCount: number;
-  readonly ignored: readonly ClientProblem[];
-  /** The number of clients whose records in the registry are damaged, and the first 100 of them. */
-  readonly unreadableCount: number;
-  readonly unreadable: readonly string[];
-  /** Results of verifications that are kept, and requests for further ones. */
-  readonly verifications: { readonly kept: number; readonly running: number };
-  /** With `documents`: clients by URL that are kept in addition to the copy, and requests for further ones. */
-  readonly documents: { readonly kept: number; readonly running: number };
-  /** With `verifiers`: the number of clients whose hashes of secrets are still to be read. */
-  readonly missingVerifiers: number;
-}
+import { MissingVerifiers } from './verifiers.js';
 
 interface Events {
   /** A client changed. The copy has the change already. */
@@ -91,21 +20,9 @@ interface Events {
   synchronized: [{ clients: number }];
 }
 
-/** Returns why the authorization server rejects a client, and what it ignores of a client that it accepts. */
-type Check = (client: ClientMetadata) => { readonly rejected?: string | undefined; readonly ignored?: string | undefined };
-
 const SNAPSHOT_TIMEOUT = 10 * 60 * 1000;
 const WAIT_SECONDS = 25;
-const RESPONSE_TIME = 10_000;
-const CHANGES_LIMIT = 500;
-const MAX_CHANGES_BYTES = 32 * 1024 * 1024;
-const MAX_VERIFIERS_BYTES = 64 * 1024;
 const MAX_CATCH_UP = 1_000;
-const MIN_BACKOFF = 100;
-/** A connection costs little, so that the registry is found soon after it is back. */
-const MAX_BACKOFF = 500;
-/** A snapshot costs much, and a registry that breaks its contract does not stop at once. */
-const MAX_EXPENSIVE_BACKOFF = 30_000;
 /** A registry that loses its history again and again is not read at once again. */
 const MIN_BETWEEN_SNAPSHOTS = 10_000;
 /** The time between requests for changes that brought nothing, for a registry that does not wait. */
@@ -113,14 +30,9 @@ const IDLE_PAUSE = 200;
 const FILE_DELAY = 500;
 const FILE_REFRESH = 5 * 60 * 1000;
 const CATCH_UP_WITH_FILE = 5_000;
-const CHECKS_AT_ONCE = 50;
 const SHOWN = 100;
 /** How often a document is requested again because the client changed during the request. */
 const RESOLVE_ATTEMPTS = 3;
-const FORM = { format: 'rfc7591', effective: 'true' };
-
-/** The cursor is not in the history of the registry, so that the clients are read again. */
-class LostCursorError extends RegistryUnavailableError {}
 
 /**
  * A copy of the clients of a registry, which follows its changes. Open it with {@link openRegistry}.
@@ -174,20 +86,10 @@ export class Registry extends EventEmitter<Events> {
 
   #writing: Promise<void> = Promise.resolve();
 
-  #check: Check | undefined;
+  readonly #checks: Checks;
 
-  readonly #rejected = new Map<string, ClientProblem>();
-
-  readonly #ignored = new Map<string, ClientProblem>();
-
-  readonly #verifiers: boolean;
-
-  /** Clients whose hashes of secrets are to be read. */
-  readonly #missingVerifiers = new Set<string>();
-
-  #readingVerifiers: Promise<void> | undefined;
-
-  #verifiersError: string | undefined;
+  /** Undefined if hashes of secrets are not kept. */
+  readonly #missingVerifiers: MissingVerifiers | undefined;
 
   #closed = false;
 
@@ -204,7 +106,6 @@ export class Registry extends EventEmitter<Events> {
     this.#maxStaleness = maxStaleness < 0 ? Number.POSITIVE_INFINITY : maxStaleness * 1000;
     // The copy must not become stale while a request waits for changes.
     this.#waitSeconds = Math.min(WAIT_SECONDS, Math.floor(this.#maxStaleness / 3000));
-    this.#verifiers = options.verifiers ?? false;
     this.#transport = new Transport(url, token, tenant);
     this.#verifications = new Verifications(this.#transport, positive(options, 'verifyTimeout', 5) * 1000);
     this.#source = `${new URL(url).href} ${tenant ?? ''}`;
@@ -212,6 +113,9 @@ export class Registry extends EventEmitter<Events> {
     const log = options.log ?? ((message) => { console.warn(`clientele: ${message}`); });
     // Part of a message can come from outside, and must not look like a line of its own.
     this.#log = (message) => { log(message.replace(/\p{C}/gu, ' ')); };
+    const clients = (): Clients | undefined => this.#clients;
+    this.#checks = new Checks(clients, this.#log);
+    this.#missingVerifiers = options.verifiers ? new MissingVerifiers(this.#transport, clients, () => { this.#writeSoon(); }, this.#log) : undefined;
     this.#documents = options.documents ? new Documents(this.#transport) : undefined;
   }
 
@@ -275,15 +179,15 @@ export class Registry extends EventEmitter<Events> {
       age: age === undefined ? undefined : age / 1000,
       error: this.#error,
       fileError: this.#fileError,
-      rejectedCount: this.#rejected.size,
-      rejected: first(this.#rejected.values(), SHOWN),
-      ignoredCount: this.#ignored.size,
-      ignored: first(this.#ignored.values(), SHOWN),
+      rejectedCount: this.#checks.rejected.size,
+      rejected: first(this.#checks.rejected.values(), SHOWN),
+      ignoredCount: this.#checks.ignored.size,
+      ignored: first(this.#checks.ignored.values(), SHOWN),
       unreadableCount: this.#unreadable.size,
       unreadable: first(this.#unreadable, SHOWN),
       verifications: { kept: this.#verifications.cached, running: this.#verifications.asking },
       documents: { kept: this.#documents?.kept ?? 0, running: this.#documents?.running ?? 0 },
-      missingVerifiers: this.#missingVerifiers.size,
+      missingVerifiers: this.#missingVerifiers?.size ?? 0,
     };
   }
 
@@ -292,9 +196,10 @@ export class Registry extends EventEmitter<Events> {
     if (this.#closed) return;
     this.#closed = true;
     this.#transport.close();
+    this.#checks.use(undefined);
     this.#endSleep?.();
     await this.#following;
-    await this.#readingVerifiers;
+    await this.#missingVerifiers?.idle();
     if (this.#fileTimer) {
       clearTimeout(this.#fileTimer);
       this.#writeFile();
@@ -310,8 +215,8 @@ export class Registry extends EventEmitter<Events> {
    * @internal
    */
   async checkWith(check: Check): Promise<void> {
-    this.#check = check;
-    await this.#checkAll();
+    this.#checks.use(check);
+    await this.#checks.all();
   }
 
   /**
@@ -371,13 +276,13 @@ export class Registry extends EventEmitter<Events> {
   /** Reads all clients and the changes since. The copy is replaced when it is complete. */
   async #readAll(): Promise<void> {
     this.#readAllAt = performance.now();
-    const request = { query: this.#verifiers ? { ...FORM, include: 'secret_verifiers' } : FORM, timeout: SNAPSHOT_TIMEOUT };
+    const request = { query: this.#missingVerifiers ? { ...FORM, include: 'secret_verifiers' } : FORM, timeout: SNAPSHOT_TIMEOUT };
     const read = (response: Response): ReturnType<typeof readSnapshot> => readSnapshot(chunks(response, 2 * this.#limits.maxBytes), this.#limits);
     const { clients, unreadable, cursor } = await this.#transport.send('/snapshot', request, read);
     let after = cursor;
     let heldBack = 0;
     for (let i = 0; i < MAX_CATCH_UP; i += 1) {
-      const batch = await this.#changes(after, 0);
+      const batch = await readChanges(this.#transport, after, 0);
       if (batch.changes.some((change) => change.unreadable && !unreadable.has(change.clientId))) {
         throw new ProtocolError('the registry has a damaged record that it reads in one place only');
       }
@@ -395,20 +300,20 @@ export class Registry extends EventEmitter<Events> {
     this.#cursor = after;
     this.#caughtUp = true;
     this.#contacted(heldBack);
-    this.#findMissingVerifiers();
-    this.#readVerifiers();
+    this.#missingVerifiers?.findAll();
+    this.#missingVerifiers?.read();
     // What was known of secrets may be older than what the snapshot has.
     this.#verifications.dropAll();
     this.#documents?.dropAll();
     this.#writeSoon();
     this.#emit('synchronized', { clients: clients.size });
-    void this.#checkAll();
+    void this.#checks.all();
   }
 
   /** Waits for changes and applies them. */
   async #readChanges(): Promise<void> {
     const began = performance.now();
-    const { changes, next, heldBack } = await this.#changes(this.#cursor ?? '', this.#caughtUp ? this.#waitSeconds : 0);
+    const { changes, next, heldBack } = await readChanges(this.#transport, this.#cursor ?? '', this.#caughtUp ? this.#waitSeconds : 0);
     if (changes.some((change) => change.unreadable)) throw new LostCursorError('a change in the feed is damaged');
     const clients = this.#clients;
     if (!clients) throw new LostCursorError('there is no copy');
@@ -421,54 +326,16 @@ export class Registry extends EventEmitter<Events> {
       this.#unreadable.delete(clientId);
       if (!changed) continue;
       applied += 1;
-      if (this.#verifiers && clients.lacksVerifiers(clientId)) this.#missingVerifiers.add(clientId);
-      this.#checkOne(clientId);
+      this.#missingVerifiers?.find(clientId);
+      this.#checks.one(clientId);
       this.#emit('change', { clientId, action, revision });
     }
     this.#caughtUp ||= !changes.length;
     this.#cursor = next;
     this.#contacted(heldBack);
     if (changes.length) this.#writeSoon();
-    this.#readVerifiers();
+    this.#missingVerifiers?.read();
     if (!applied) await this.#sleep(Math.max(0, IDLE_PAUSE - (performance.now() - began)));
-  }
-
-  #findMissingVerifiers(): void {
-    this.#missingVerifiers.clear();
-    const clients = this.#clients;
-    if (!this.#verifiers || !clients) return;
-    for (const id of clients.ids()) if (clients.lacksVerifiers(id)) this.#missingVerifiers.add(id);
-  }
-
-  /** Reads hashes of secrets that changed. Until then, and if it fails, the registry is asked for each verification. */
-  #readVerifiers(): void {
-    if (!this.#missingVerifiers.size || this.#readingVerifiers) return;
-    this.#readingVerifiers = (async () => {
-      try {
-        for (const id of this.#missingVerifiers) {
-          const clients = this.#clients;
-          const revision = clients?.revision(id);
-          if (!clients || revision === undefined || !clients.lacksVerifiers(id)) {
-            this.#missingVerifiers.delete(id);
-            continue;
-          }
-          const path = `/clients/${encodeURIComponent(id)}/secret-verifiers`;
-          const { data } = await this.#transport.send(path, { timeout: RESPONSE_TIME }, (response) => readObject(response, MAX_VERIFIERS_BYTES));
-          if (!isObject(data) || data['secret_verifiers'] === undefined) throw new ProtocolError('the registry sent no hashes of secrets');
-          clients.setVerifiers(id, revision, data['secret_verifiers']);
-          // A client that has changed since then goes behind the others.
-          this.#missingVerifiers.delete(id);
-          if (this.#clients?.lacksVerifiers(id)) this.#missingVerifiers.add(id);
-          this.#writeSoon();
-        }
-        this.#verifiersError = undefined;
-      } catch (error) {
-        const message = `the hashes of secrets cannot be read: ${describe(error)}`;
-        if (!this.#closed && this.#verifiersError !== message) this.#log(message);
-        this.#verifiersError = message;
-      }
-      this.#readingVerifiers = undefined;
-    })();
   }
 
   /** Calls the listeners. Their errors are not failures of the registry. */
@@ -478,24 +345,6 @@ export class Registry extends EventEmitter<Events> {
     } catch (error) {
       this.#log(`a listener for ${name} failed: ${describe(error)}`);
     }
-  }
-
-  async #changes(after: string, wait: number): Promise<{ changes: Change[]; next: string; heldBack: number }> {
-    const query = { ...FORM, after, limit: String(CHANGES_LIMIT), wait_seconds: String(wait) };
-    let body: Record<string, unknown>;
-    try {
-      body = await this.#transport.send('/changes', { query, timeout: wait * 1000 + RESPONSE_TIME }, (response) => readObject(response, MAX_CHANGES_BYTES));
-    } catch (error) {
-      if (error instanceof ResponseError && error.status === 400 && error.own && error.fields.includes('?after')) {
-        throw new LostCursorError('the registry does not know the last change that was read; it was probably restored from a backup', { cause: error });
-      }
-      throw error;
-    }
-    const { data } = body;
-    if (!isObject(data) || !Array.isArray(data['changes']) || !isCursor(data['next'])) throw new ProtocolError('the registry sent no changes');
-    if (data['changes'].length > 10 * CHANGES_LIMIT) throw new ProtocolError('the registry sent too many changes');
-    const heldBack = data['held_back_seconds'];
-    return { changes: data['changes'].map(asChange), next: data['next'], heldBack: typeof heldBack === 'number' && heldBack > 0 ? heldBack : 0 };
   }
 
   #usable(): Clients {
@@ -526,7 +375,7 @@ export class Registry extends EventEmitter<Events> {
 
   async #readFile(): Promise<boolean> {
     try {
-      const stored = await this.#file?.read(this.#source, this.#verifiers);
+      const stored = await this.#file?.read(this.#source, this.#missingVerifiers !== undefined);
       await this.#file?.clean();
       if (!stored) return false;
       this.#clients = stored.clients;
@@ -534,7 +383,7 @@ export class Registry extends EventEmitter<Events> {
       this.#cursor = stored.cursor;
       this.#contact = { clock: stored.contact, timer: performance.now() - (Date.now() - stored.contact) };
       this.#fileWritten = stored.contact;
-      this.#findMissingVerifiers();
+      this.#missingVerifiers?.findAll();
       return true;
     } catch (error) {
       this.#fileFailed('read', error);
@@ -553,7 +402,7 @@ export class Registry extends EventEmitter<Events> {
     this.#fileTimer = undefined;
     this.#writing = this.#writing.then(async () => {
       if (!this.#file || !this.#clients || !this.#contact || this.#cursor === undefined) return;
-      const header = { source: this.#source, cursor: this.#cursor, contact: Math.round(this.#contact.clock), unreadable: [...this.#unreadable], verifiers: this.#verifiers };
+      const header = { source: this.#source, cursor: this.#cursor, contact: Math.round(this.#contact.clock), unreadable: [...this.#unreadable], verifiers: this.#missingVerifiers !== undefined };
       const began = performance.now();
       try {
         await this.#file.write(header, this.#clients);
@@ -571,35 +420,6 @@ export class Registry extends EventEmitter<Events> {
     const message = `the file ${this.#file?.path ?? ''} cannot be ${what}: ${describe(error)}`;
     if (this.#fileError !== message) this.#log(message);
     this.#fileError = message;
-  }
-
-  #checkOne(id: string): void {
-    const client = this.#clients?.active(id);
-    const { rejected, ignored } = (client && this.#check?.(client)) ?? {};
-    this.#note(this.#rejected, client, id, rejected, 'the authorization server rejects the client');
-    this.#note(this.#ignored, client, id, ignored, 'the authorization server ignores fields of the client');
-  }
-
-  /** Notes what was found of a client, and logs it once. */
-  #note(notes: Map<string, ClientProblem>, client: ClientMetadata | undefined, id: string, reason: string | undefined, message: string): void {
-    if (!client || reason === undefined) {
-      notes.delete(id);
-      return;
-    }
-    if (notes.get(id)?.reason !== reason) this.#log(`${message} ${quote(id)}: ${reason}`);
-    notes.set(id, { clientId: id, revision: client.revision, reason });
-  }
-
-  async #checkAll(): Promise<void> {
-    const clients = this.#clients;
-    if (!clients || !this.#check) return;
-    for (const notes of [this.#rejected, this.#ignored]) for (const id of notes.keys()) if (!clients.has(id)) notes.delete(id);
-    const ids = clients.ids();
-    for (let i = 0; i < ids.length && this.#clients === clients && !this.#closed; i += CHECKS_AT_ONCE) {
-      for (const id of ids.slice(i, i + CHECKS_AT_ONCE)) this.#checkOne(id);
-      // Requests are served at the same time.
-      await new Promise((resolve) => { setImmediate(resolve); });
-    }
   }
 
   async #sleep(milliseconds: number): Promise<void> {
@@ -625,25 +445,6 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
   return registry;
 }
 
-/** Applies a change, unless the copy is newer, and reports whether it did. */
-function apply(clients: Clients, change: Change): boolean {
-  const known = clients.revision(change.clientId);
-  // A client is purged after its last revision, so that both have the same number.
-  if (known !== undefined && change.revision <= known && change.action !== 'purge') return false;
-  if (change.removes) return clients.delete(change.clientId);
-  if (!change.client) return false;
-  clients.change(change.client, change.action);
-  return true;
-}
-
-/** Returns the milliseconds to wait after so many failures, at random, so that servers do not come back in step. */
-function backoff(failures: number, error: unknown, expensive: boolean): number {
-  const limit = error instanceof ProtocolError || (expensive && error instanceof ResponseError) ? MAX_EXPENSIVE_BACKOFF : MAX_BACKOFF;
-  const longest = Math.min(limit, MIN_BACKOFF * 2 ** Math.min(failures, 20));
-  const asked = error instanceof RegistryUnavailableError ? (error.retryAfter ?? 0) * 1000 : 0;
-  return Math.max(longest * (0.5 + Math.random() / 2), Math.min(asked, 60_000));
-}
-
 function first<T>(values: Iterable<T>, count: number): T[] {
   const result: T[] = [];
   for (const value of values) {
@@ -651,10 +452,4 @@ function first<T>(values: Iterable<T>, count: number): T[] {
     result.push(value);
   }
   return result;
-}
-
-function positive<Name extends 'maxClients' | 'maxBytes' | 'verifyTimeout' | 'startTimeout'>(options: RegistryOptions, name: Name, standard: number): number {
-  const value = options[name] ?? standard;
-  if (typeof value !== 'number' || !(value > 0)) throw new TypeError(`${name} must be a positive number`);
-  return value;
 }
