@@ -786,12 +786,12 @@ type ClientDocument struct {
 	// Example: true
 	Approved *bool `json:"approved,omitempty"`
 
-	// Changed The members that changed then.
+	// Changed The members that changed at `changed_at`, sorted.
 	//
 	// Example: ["redirect_uris"]
 	Changed *[]string `json:"changed,omitempty"`
 
-	// ChangedAt When the document was first seen to have changed; absent if it has not.
+	// ChangedAt When members last changed; absent if none has, see `members_changed_at`.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	ChangedAt *string `json:"changed_at,omitempty"`
@@ -811,10 +811,20 @@ type ClientDocument struct {
 	// Example: 2026-04-15T10:30:00Z
 	FreshUntil *string `json:"fresh_until,omitempty"`
 
-	// KeysChanged Whether keys changed then.
+	// KeysChanged Whether `changed` has `jwks` or `jwks_uri`.
 	//
 	// Example: true
 	KeysChanged *bool `json:"keys_changed,omitempty"`
+
+	// MembersChangedAt When each member last changed; members that did not change are absent. For an approved document, these are the
+	// approvals that changed the configuration, which are stored; the first approval changes nothing. For any other
+	// document, it is what the process that responds noticed since it first fetched the document: other processes may
+	// have noticed other changes, and a restart forgets them. So an authorization server must also compare the
+	// configuration with the one that it holds.
+	//
+	//
+	// Example: {"redirect_uris":"2026-04-15T10:30:00Z"}
+	MembersChangedAt *map[string]string `json:"members_changed_at,omitempty"`
 
 	// Pending A changed document that waits for approval.
 	Pending *PendingDocument `json:"pending,omitempty"`

@@ -86,7 +86,7 @@ func TestAChangedDocumentWaitsForApproval(t *testing.T) {
 			assert.Equal(t, "App", resolved.Client.Settings().Name, "the approved document stays in force")
 			assert.Equal(t, first, resolved.Digest)
 			assert.Equal(t, &domain.PendingDocument{Digest: second, SeenAt: noticed, Changed: []string{"client_name", "redirect_uris"}}, resolved.Pending)
-			assert.Empty(t, resolved.Changed, "nothing has changed for the client")
+			assert.Empty(t, resolved.Changes, "nothing has changed for the client")
 			assert.EqualValues(t, 2, resolved.Client.Revision())
 			h.clock.advance(time.Minute)
 		}
@@ -107,9 +107,15 @@ func TestAChangedDocumentWaitsForApproval(t *testing.T) {
 		require.ErrorAs(t, err, &invalid, "the document is another one now")
 		revised := h.approve(t, second)
 		assert.Equal(t, "Other", revised.Client.Settings().Name)
-		assert.Equal(t, &domain.ApprovedDocument{Digest: second, ApprovedAt: h.clock.Now()}, revised.Client.Registration().Document)
+		changes := domain.DocumentChanges{"client_name": h.clock.Now(), "redirect_uris": h.clock.Now()}
+		assert.Equal(t, &domain.ApprovedDocument{Digest: second, ApprovedAt: h.clock.Now(), Changes: changes}, revised.Client.Registration().Document)
 		resolved := h.resolve(t)
 		assert.Equal(t, second, resolved.Digest)
+		assert.Equal(t, changes, resolved.Changes)
+		restarted := &documentHost{registry: h.replica(), url: h.url}
+		assert.Equal(t, changes, restarted.resolve(t).Changes)
+		h.fail()
+		assert.Equal(t, changes, h.resolve(t).Changes, "also while the document is not available")
 		assert.Nil(t, resolved.Pending)
 		assert.Equal(t, []domain.Action{
 			domain.ActionApproveDocument, domain.ActionDocumentChanged, domain.ActionDocumentChanged, domain.ActionDocumentChanged,

@@ -18,11 +18,9 @@ type ResolvedDocument struct {
 	Digest     string // of the document that Client follows
 	FetchedAt  time.Time
 	FreshUntil time.Time // until when the result may be reused
-	// ChangedAt, Changed and KeysChanged are as in [FetchedDocument]. They are zero while a
-	// changed document waits for approval, because nothing has changed for the client.
-	ChangedAt   time.Time
-	Changed     []string
-	KeysChanged bool
+	// Changes are those of the approvals of a client that is approved, which are stored. For
+	// others they are as in [FetchedDocument].
+	Changes domain.DocumentChanges
 	// Approved reports that an administrator approved the document, and Pending is the
 	// newest document if it differs from it.
 	Approved bool
@@ -193,7 +191,7 @@ func (d documentRequest) checkDraft(ctx context.Context, draft *domain.Draft) (d
 func (f FetchedDocument) resolved(client domain.Client, warnings domain.Findings) ResolvedDocument {
 	return ResolvedDocument{
 		Client: client, Warnings: warnings, Digest: f.Document.Digest, FetchedAt: f.FetchedAt, FreshUntil: f.FreshUntil,
-		ChangedAt: f.ChangedAt, Changed: f.Changed, KeysChanged: f.KeysChanged,
+		Changes: f.Changes,
 	}
 }
 
@@ -224,11 +222,8 @@ func (d documentRequest) resolveStored(ctx context.Context, stored domain.Client
 		return ResolvedDocument{}, err
 	}
 	document := stored.Registration().Document
-	if document.Digest != fetched.Document.Digest {
-		fetched.ChangedAt, fetched.Changed, fetched.KeysChanged = time.Time{}, nil, false
-	}
 	resolved := fetched.resolved(stored, d.warnings(stored, fetched))
-	resolved.Digest, resolved.Approved, resolved.Pending = document.Digest, true, document.Pending
+	resolved.Digest, resolved.Changes, resolved.Approved, resolved.Pending = document.Digest, document.Changes, true, document.Pending
 	return resolved, nil
 }
 
@@ -237,7 +232,7 @@ func (d documentRequest) resolveStored(ctx context.Context, stored domain.Client
 func (d documentRequest) unavailable(stored domain.Client, reason string) ResolvedDocument {
 	document := stored.Registration().Document
 	return ResolvedDocument{
-		Client: stored, Digest: document.Digest, Approved: true, Pending: document.Pending,
+		Client: stored, Digest: document.Digest, Changes: document.Changes, Approved: true, Pending: document.Pending,
 		FetchedAt: document.ApprovedAt, FreshUntil: d.registry.now().Add(approvedFresh),
 		Warnings: domain.Findings{domain.RegistrationFinding(domain.RuleDocumentUnavailable, "",
 			"the document cannot be used at the moment, and the approved configuration stays in force: "+reason)},

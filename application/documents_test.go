@@ -168,8 +168,7 @@ func TestADocumentIsResolvedWithoutAClient(t *testing.T) {
 
 		h.serve(t, map[string]any{"redirect_uris": []string{"https://other.example/cb"}})
 		resolved = h.resolve(t)
-		assert.Equal(t, []string{"grant_types", "redirect_uris"}, resolved.Changed)
-		assert.Equal(t, h.clock.Now(), resolved.ChangedAt)
+		assert.Equal(t, domain.DocumentChanges{"grant_types": h.clock.Now(), "redirect_uris": h.clock.Now()}, resolved.Changes)
 	})
 }
 

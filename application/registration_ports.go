@@ -153,10 +153,7 @@ type FetchedDocument struct {
 	FetchedAt  time.Time
 	FreshUntil time.Time
 	Cached     bool // it was fetched by an earlier call
-	// ChangedAt is when a different document was first fetched than before, and Changed
-	// the names of the members that differ; zero and nil if it has not changed since this
-	// process first fetched it.
-	ChangedAt   time.Time
-	Changed     []string
-	KeysChanged bool
+	// Changes are those that this process noticed since it first fetched the document; nil
+	// if it noticed none.
+	Changes domain.DocumentChanges
 }

@@ -49,7 +49,12 @@ func (b *Rulebook) reviseDocument(c Client, d MetadataDocument, p DocumentPolicy
 	draft.approves = true
 	draft.registered = old.Document == nil || old.Document.Digest != d.Digest || old.Document.Pending != nil
 	draft.after = draft.after.withRegistration(func(r *Registration) {
-		r.Policy, r.MadeUpName, r.Document = ceilings, in.madeUpName, &ApprovedDocument{Digest: d.Digest}
+		r.Policy, r.MadeUpName = ceilings, in.madeUpName
+		approved := &ApprovedDocument{Digest: d.Digest}
+		if r.Document != nil {
+			approved.Changes = r.Document.Changes
+		}
+		r.Document = approved
 	})
 	return draft
 }
@@ -78,11 +83,23 @@ func (c Client) DocumentChanged(p PendingDocument, now time.Time) (Client, error
 	return c.withRegistration(func(r *Registration) { r.Document = &document }).next(now), nil
 }
 
-// approvedAt returns the client with the time of the approval of its document.
-func (c Client) approvedAt(now time.Time) Client {
+// approvedAt returns the client with the time of the approval of its document, which changed
+// these members of the configuration that was approved before.
+func (c Client) approvedAt(now time.Time, members []string) Client {
 	return c.withRegistration(func(r *Registration) {
-		r.Document = &ApprovedDocument{Digest: r.Document.Digest, ApprovedAt: now}
+		approved := *r.Document
+		approved.ApprovedAt, approved.Changes = now, approved.Changes.With(members, now)
+		r.Document = &approved
 	})
+}
+
+// changedMembers returns the names of the members that a document changes, sorted; none for
+// a client that was not stored before.
+func (d *Draft) changedMembers() []string {
+	if d.kind == registration {
+		return nil
+	}
+	return documentMembers(d.changed)
 }
 
 // intake reads the document as the metadata of a client.

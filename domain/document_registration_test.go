@@ -218,13 +218,15 @@ func TestAChangedDocumentWaitsAndIsApproved(t *testing.T) {
 	require.Empty(t, outcome.Findings)
 	assert.Equal(t, []Scope{"openid"}, outcome.Client.Settings().Scopes)
 	assert.Equal(t, "platform", outcome.Client.Settings().Owner)
-	assert.Equal(t, &ApprovedDocument{Digest: "sha-256:2", ApprovedAt: later}, outcome.Client.Registration().Document)
+	changes := DocumentChanges{"scope": later}
+	assert.Equal(t, &ApprovedDocument{Digest: "sha-256:2", ApprovedAt: later, Changes: changes}, outcome.Client.Registration().Document)
 
 	again := must(book.ReviseDocument(outcome.Client, changed, DocumentPolicy{})).Decide(Facts{}, later)
 	assert.Equal(t, outcome.Client, again.Client, "it is approved already")
 	changed.Digest = "sha-256:3"
-	other := must(book.ReviseDocument(outcome.Client, changed, DocumentPolicy{})).Decide(Facts{}, later)
+	other := must(book.ReviseDocument(outcome.Client, changed, DocumentPolicy{})).Decide(Facts{}, later.Add(time.Hour))
 	assert.Equal(t, "sha-256:3", other.Client.Registration().Document.Digest, "also if no setting changes")
+	assert.Equal(t, changes, other.Client.Registration().Document.Changes)
 }
 
 func TestDocumentsAreNotOfOtherClients(t *testing.T) {

@@ -87,6 +87,8 @@ type PreviousToken struct {
 type ApprovedDocument struct {
 	Digest     string // "sha-256:" and the digest of the approved document in lower-case hexadecimal
 	ApprovedAt time.Time
+	// Changes are those that approvals made to the configuration, since the first one.
+	Changes DocumentChanges
 	// Pending is the newest document if it differs from the approved one; nil if not.
 	Pending *PendingDocument
 }

@@ -194,20 +194,21 @@ func (d *documents) isOwn(id domain.ClientID) bool {
 	return known && version.own
 }
 
-// remember adds a document to the cache, and notes what differs from the one before it.
+// remember adds a document to the cache, and notes which members differ from those of the
+// one before it.
 func (d *documents) remember(
 	key documentKey, size int, members memberDigests, fetched result[application.FetchedDocument],
 ) result[application.FetchedDocument] {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	document := &fetched.facts.Document
-	version := documentVersion{digest: document.Digest, members: members, own: document.ClientID == string(document.URL)}
+	version := documentVersion{members: members, own: document.ClientID == string(document.URL)}
 	if before, ok := d.last.get(key.url); ok {
-		version = version.after(before, fetched.fetchedAt)
+		version.changes = before.changes.With(version.members.differences(before.members), fetched.fetchedAt)
 	}
 	d.last.put(key.url, version, len(key.url)+version.size())
 	fetched.facts.FreshUntil = fetched.expires
-	fetched.facts.ChangedAt, fetched.facts.Changed, fetched.facts.KeysChanged = version.changedAt, version.changed, version.keysChanged
+	fetched.facts.Changes = version.changes
 	d.cache.put(key, fetched, documentOverhead*size)
 	return fetched
 }

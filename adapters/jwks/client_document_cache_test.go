@@ -202,27 +202,35 @@ func TestChangesOfClientDocumentsAreNoticed(t *testing.T) {
 	start := clock.now()
 	minute := func(n int) time.Time { return start.Add(time.Duration(n) * time.Minute) }
 	for i, step := range []struct {
-		text      string
-		changedAt time.Time
-		changed   []string
-		keys      bool
+		text    string
+		changes domain.DocumentChanges
 	}{
-		{`{"client_name":"a"}`, time.Time{}, nil, false},
-		{`{"client_name":"a"}`, time.Time{}, nil, false},
-		{`{"client_name": "\u0061", "tos_uri": null}`, minute(2), []string{}, false}, // another text for the same values
-		{`{"client_name":"b","redirect_uris":["https://a.example/"]}`, minute(3), []string{"client_name", "redirect_uris"}, false},
-		{`{"client_name":"b","redirect_uris":["https://a.example/"]}`, minute(3), []string{"client_name", "redirect_uris"}, false},
-		{`{"client_name":"b","jwks":{"keys":[{` + key + `}]},"unknown":1}`, minute(5), []string{"jwks", "redirect_uris"}, true},
-		{`{"client_name":"b","jwks":{"keys":[{` + key + `,"kid":"1"}]},"unknown":2}`, minute(6), []string{"jwks"}, true},
-		{`{"client_name":"b","jwks_uri":"https://a.example/"}`, minute(7), []string{"jwks", "jwks_uri"}, true},
-		{`{"client_name":"b"}`, minute(8), []string{"jwks_uri"}, true},
+		{`{"client_name":"a"}`, nil},
+		{`{"client_name":"a"}`, nil},
+		{`{"client_name": "\u0061", "tos_uri": null}`, nil}, // another text for the same values
+		{`{"client_name":"b","redirect_uris":["https://a.example/"]}`, domain.DocumentChanges{"client_name": minute(3), "redirect_uris": minute(3)}},
+		{`{"client_name":"b","redirect_uris":["https://a.example/"]}`, domain.DocumentChanges{"client_name": minute(3), "redirect_uris": minute(3)}},
+		{
+			`{"client_name":"b","jwks":{"keys":[{` + key + `}]},"unknown":1}`,
+			domain.DocumentChanges{"client_name": minute(3), "jwks": minute(5), "redirect_uris": minute(5)},
+		},
+		{
+			`{"client_name":"b","jwks":{"keys":[{` + key + `,"kid":"1"}]},"unknown":2}`,
+			domain.DocumentChanges{"client_name": minute(3), "jwks": minute(6), "redirect_uris": minute(5)},
+		},
+		{
+			`{"client_name":"b","jwks_uri":"https://a.example/"}`,
+			domain.DocumentChanges{"client_name": minute(3), "jwks": minute(7), "jwks_uri": minute(7), "redirect_uris": minute(5)},
+		},
+		{
+			`{"client_name":"b"}`,
+			domain.DocumentChanges{"client_name": minute(3), "jwks": minute(7), "jwks_uri": minute(8), "redirect_uris": minute(5)},
+		},
 	} {
 		host.serves(step.text, "max-age=0")
 		fetched, err := resolver.FetchClientDocument(t.Context(), "a", host.url, 0, false)
 		require.NoError(t, err)
-		assert.Equal(t, step.changedAt, fetched.ChangedAt, i)
-		assert.Equal(t, step.changed, fetched.Changed, i)
-		assert.Equal(t, step.keys, fetched.KeysChanged, i)
+		assert.Equal(t, step.changes, fetched.Changes, i)
 		clock.advance(time.Minute)
 	}
 	host.serves("[]", "")
@@ -230,7 +238,8 @@ func TestChangesOfClientDocumentsAreNoticed(t *testing.T) {
 	host.serves(`{"client_name":"b","software_id":"s"}`, "")
 	fetched, err := resolver.FetchClientDocument(t.Context(), "a", host.url, 0, false)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"software_id"}, fetched.Changed, "a bad document is not one to compare with")
+	_, changed := fetched.Changes.Last()
+	assert.Equal(t, []string{"software_id"}, changed, "a bad document is not one to compare with")
 }
 
 func TestConcurrentFetchesOfOneClientDocumentShareARequest(t *testing.T) {

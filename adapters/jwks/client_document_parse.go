@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -78,36 +77,26 @@ func digestMembers(members map[string]jsontext.Value) memberDigests {
 	return digests
 }
 
-// documentVersion is what is remembered of the last document that was read at a URL.
-type documentVersion struct {
-	digest  string
-	members memberDigests
-	own     bool // its client_id is the URL
-
-	// The last change: when it was seen, and the names of the members that differ.
-	changedAt   time.Time
-	changed     []string
-	keysChanged bool
-}
-
-// after returns the version as one that was fetched after another one.
-func (v documentVersion) after(before documentVersion, now time.Time) documentVersion {
-	if v.digest == before.digest {
-		return before
-	}
-	v.changedAt, v.changed = now, []string{}
+// differences returns the names of the members that differ, sorted.
+func (m memberDigests) differences(before memberDigests) (names []string) {
 	for f := range domain.SelfFields().All() {
 		name := f.Metadata()
-		was, wasGiven := before.members[name]
-		is, isGiven := v.members[name]
+		was, wasGiven := before[name]
+		is, isGiven := m[name]
 		if wasGiven != isGiven || was != is {
-			v.changed = append(v.changed, name)
+			names = append(names, name)
 		}
 	}
-	slices.Sort(v.changed)
-	v.keysChanged = slices.Contains(v.changed, domain.FieldJWKS.Metadata()) || slices.Contains(v.changed, domain.FieldJWKSURI.Metadata())
-	return v
+	slices.Sort(names)
+	return names
+}
+
+// documentVersion is what is remembered of the last document that was read at a URL.
+type documentVersion struct {
+	members memberDigests
+	own     bool // its client_id is the URL
+	changes domain.DocumentChanges
 }
 
 // size is about the memory that the version takes, in bytes.
-func (v documentVersion) size() int { return 2 * sha256.Size * (len(v.members) + 1) }
+func (v documentVersion) size() int { return 2 * sha256.Size * (len(v.members) + len(v.changes) + 1) }

@@ -2,7 +2,9 @@ package rest
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
@@ -43,14 +45,20 @@ func (s *server) GetClientMetadata(ctx context.Context, r api.GetClientMetadataR
 
 // writeDocument writes what is known about a client ID metadata document.
 func writeDocument(w *jsonobject.Writer, d *application.ResolvedDocument) {
+	changedAt, changed := d.Changes.Last()
 	w.Object("document", func() {
 		w.Bool("approved", d.Approved)
-		jsonobject.Texts(w, "changed", d.Changed)
-		writeTime(w, "changed_at", d.ChangedAt)
+		jsonobject.Texts(w, "changed", changed)
+		writeTime(w, "changed_at", changedAt)
 		w.Text("digest", d.Digest)
 		writeTime(w, "fetched_at", d.FetchedAt)
 		writeTime(w, "fresh_until", d.FreshUntil)
-		w.Bool("keys_changed", d.KeysChanged)
+		w.Bool("keys_changed", domain.ChangesKeys(changed))
+		w.Object("members_changed_at", func() {
+			for _, member := range slices.Sorted(maps.Keys(d.Changes)) {
+				w.Time(member, d.Changes[member], time.RFC3339)
+			}
+		})
 		writePending(w, d.Pending)
 	})
 }

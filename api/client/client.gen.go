@@ -786,12 +786,12 @@ type ClientDocument struct {
 	// Example: true
 	Approved *bool `json:"approved,omitempty"`
 
-	// Changed The members that changed then.
+	// Changed The members that changed at `changed_at`, sorted.
 	//
 	// Example: ["redirect_uris"]
 	Changed *[]string `json:"changed,omitempty"`
 
-	// ChangedAt When the document was first seen to have changed; absent if it has not.
+	// ChangedAt When members last changed; absent if none has, see `members_changed_at`.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	ChangedAt *string `json:"changed_at,omitempty"`
@@ -811,10 +811,20 @@ type ClientDocument struct {
 	// Example: 2026-04-15T10:30:00Z
 	FreshUntil *string `json:"fresh_until,omitempty"`
 
-	// KeysChanged Whether keys changed then.
+	// KeysChanged Whether `changed` has `jwks` or `jwks_uri`.
 	//
 	// Example: true
 	KeysChanged *bool `json:"keys_changed,omitempty"`
+
+	// MembersChangedAt When each member last changed; members that did not change are absent. For an approved document, these are the
+	// approvals that changed the configuration, which are stored; the first approval changes nothing. For any other
+	// document, it is what the process that responds noticed since it first fetched the document: other processes may
+	// have noticed other changes, and a restart forgets them. So an authorization server must also compare the
+	// configuration with the one that it holds.
+	//
+	//
+	// Example: {"redirect_uris":"2026-04-15T10:30:00Z"}
+	MembersChangedAt *map[string]string `json:"members_changed_at,omitempty"`
 
 	// Pending A changed document that waits for approval.
 	Pending *PendingDocument `json:"pending,omitempty"`
@@ -7472,7 +7482,9 @@ type ClientInterface interface {
 	// `document`. A malformed `client_id` gets 400.
 	//
 	// Show users the host of the `client_id` and of the redirect URI, ask for consent each time, do not link to the logo,
-	// and ask again or revoke if `changed` names redirect URIs, the authentication method or keys.
+	// and ask again or revoke if redirect URIs, the authentication method or keys are not those of the configuration that
+	// you hold. `members_changed_at` says what changed at approvals; without an approval it is only a hint, because a
+	// restart forgets it.
 	//
 	// Corresponds with GET /admin/oauth/client-metadata (the `GetClientMetadata` operationId).
 	GetClientMetadata(ctx context.Context, params *GetClientMetadataParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8183,7 +8195,9 @@ func (c *Client) ListChanges(ctx context.Context, params *ListChangesParams, req
 // `document`. A malformed `client_id` gets 400.
 //
 // Show users the host of the `client_id` and of the redirect URI, ask for consent each time, do not link to the logo,
-// and ask again or revoke if `changed` names redirect URIs, the authentication method or keys.
+// and ask again or revoke if redirect URIs, the authentication method or keys are not those of the configuration that
+// you hold. `members_changed_at` says what changed at approvals; without an approval it is only a hint, because a
+// restart forgets it.
 //
 // Corresponds with GET /admin/oauth/client-metadata (the `GetClientMetadata` operationId).
 func (c *Client) GetClientMetadata(ctx context.Context, params *GetClientMetadataParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -12606,7 +12620,9 @@ type ClientWithResponsesInterface interface {
 	// `document`. A malformed `client_id` gets 400.
 	//
 	// Show users the host of the `client_id` and of the redirect URI, ask for consent each time, do not link to the logo,
-	// and ask again or revoke if `changed` names redirect URIs, the authentication method or keys.
+	// and ask again or revoke if redirect URIs, the authentication method or keys are not those of the configuration that
+	// you hold. `members_changed_at` says what changed at approvals; without an approval it is only a hint, because a
+	// restart forgets it.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -18348,7 +18364,9 @@ func (c *ClientWithResponses) ListChangesWithResponse(ctx context.Context, param
 // `document`. A malformed `client_id` gets 400.
 //
 // Show users the host of the `client_id` and of the redirect URI, ask for consent each time, do not link to the logo,
-// and ask again or revoke if `changed` names redirect URIs, the authentication method or keys.
+// and ask again or revoke if redirect URIs, the authentication method or keys are not those of the configuration that
+// you hold. `members_changed_at` says what changed at approvals; without an approval it is only a hint, because a
+// restart forgets it.
 //
 // Returns a wrapper object for the known response body format(s).
 //

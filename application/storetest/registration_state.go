@@ -125,7 +125,10 @@ func fill(t *testing.T, v reflect.Value, n *int) {
 			fill(t, v.Index(i), n)
 		}
 	case reflect.Map:
-		v.Set(reflect.ValueOf(map[string]string{fmt.Sprint("name ", *n): "text"}))
+		name, value := reflect.ValueOf(fmt.Sprint("name ", *n)), reflect.New(v.Type().Elem()).Elem()
+		fill(t, value, n)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(name, value)
 	case reflect.Struct:
 		for _, field := range v.Fields() {
 			fill(t, field, n)

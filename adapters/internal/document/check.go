@@ -165,6 +165,11 @@ func (c *checker) reflected(name string, v reflect.Value) {
 		for i := range v.Len() {
 			c.reflected(name, v.Index(i))
 		}
+	case reflect.Map:
+		for member := v.MapRange(); member.Next(); {
+			c.reflected(name, member.Key())
+			c.reflected(name+" "+member.Key().String(), member.Value())
+		}
 	default: // numbers, flags and bytes
 	}
 }

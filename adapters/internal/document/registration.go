@@ -67,9 +67,10 @@ type (
 	}
 
 	approvedDocumentState struct {
-		Digest     string           `json:"digest,omitzero"`
-		ApprovedAt time.Time        `json:"approved_at,omitzero"`
-		Pending    *pendingDocument `json:"pending,omitzero"`
+		Digest     string                 `json:"digest,omitzero"`
+		ApprovedAt time.Time              `json:"approved_at,omitzero"`
+		Changes    domain.DocumentChanges `json:"changes,omitempty"`
+		Pending    *pendingDocument       `json:"pending,omitzero"`
 	}
 
 	pendingDocument struct {
@@ -134,7 +135,10 @@ func storedDocument(d *domain.ApprovedDocument) *approvedDocumentState {
 	if d == nil {
 		return nil
 	}
-	stored := &approvedDocumentState{d.Digest, d.ApprovedAt.UTC(), nil}
+	stored := &approvedDocumentState{Digest: d.Digest, ApprovedAt: d.ApprovedAt.UTC()}
+	for member, at := range d.Changes {
+		stored.Changes = stored.Changes.With([]string{member}, at.UTC())
+	}
 	if p := d.Pending; p != nil {
 		pending := pendingDocument(*p)
 		pending.SeenAt = pending.SeenAt.UTC()
@@ -186,7 +190,9 @@ func decodeRegistration(text []byte) (*domain.Registration, error) {
 		r.AccessToken = &domain.RegistrationToken{Hash: t.Hash, KeyID: t.KeyID, CreatedAt: t.CreatedAt, Previous: (*domain.PreviousToken)(t.Previous)}
 	}
 	if d := stored.Document; d != nil {
-		r.Document = &domain.ApprovedDocument{Digest: d.Digest, ApprovedAt: d.ApprovedAt, Pending: (*domain.PendingDocument)(d.Pending)}
+		r.Document = &domain.ApprovedDocument{
+			Digest: d.Digest, ApprovedAt: d.ApprovedAt, Changes: d.Changes, Pending: (*domain.PendingDocument)(d.Pending),
+		}
 	}
 	if s := stored.Statement; s != nil {
 		var err error

@@ -101,8 +101,13 @@ func fill(t *rapid.T, v reflect.Value, name string) {
 			v.Set(reflect.Append(v, element))
 		}
 	case reflect.Map: // an empty map is nil
-		if texts := rapid.MapOfN(texts(), texts(), 0, 3).Draw(t, name); len(texts) > 0 {
-			v.Set(reflect.ValueOf(texts))
+		for _, key := range rapid.SliceOfN(texts(), 0, 3).Draw(t, name) {
+			if v.IsNil() {
+				v.Set(reflect.MakeMap(v.Type()))
+			}
+			value := reflect.New(v.Type().Elem()).Elem()
+			fill(t, value, name)
+			v.SetMapIndex(reflect.ValueOf(key), value)
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
@@ -230,11 +235,14 @@ func clean(v reflect.Value) {
 		if v.IsNil() {
 			return
 		}
-		texts := map[string]string{}
-		for name, text := range v.Interface().(map[string]string) {
-			texts[cleanText(name)] = cleanText(text)
+		cleaned := reflect.MakeMap(v.Type())
+		for key, value := range v.Seq2() {
+			element := reflect.New(v.Type().Elem()).Elem()
+			element.Set(value)
+			clean(element)
+			cleaned.SetMapIndex(reflect.ValueOf(cleanText(key.String())), element)
 		}
-		v.Set(reflect.ValueOf(texts))
+		v.Set(cleaned)
 	case reflect.Struct:
 		if v.Type() == reflect.TypeFor[domain.KeySource]() || v.Type() == reflect.TypeFor[domain.MaxAge]() {
 			return
