@@ -43,7 +43,7 @@ func TestADocumentIsApprovedByItsDigest(t *testing.T) {
 		found, err := h.Find(t.Context(), admin, h.url)
 		require.NoError(t, err)
 		assert.Equal(t, domain.ViaDocument, found.Registration().Via)
-		assert.Equal(t, &domain.ApprovedDocument{Digest: digest, ApprovedAt: h.clock.Now()}, found.Registration().Document)
+		assert.Equal(t, &domain.ApprovedDocument{Digest: digest, ApprovedAt: h.clock.Now(), FetchedAt: h.clock.Now()}, found.Registration().Document)
 		log, err := h.Store.Revisions(t.Context(), "tenant_a", h.url, 0, 1)
 		require.NoError(t, err)
 		assert.Equal(t, domain.Actor{Subject: "alice", Via: domain.ViaAdmin}, log[0].Actor)
@@ -108,7 +108,7 @@ func TestAChangedDocumentWaitsForApproval(t *testing.T) {
 		revised := h.approve(t, second)
 		assert.Equal(t, "Other", revised.Client.Settings().Name)
 		changes := domain.DocumentChanges{"client_name": h.clock.Now(), "redirect_uris": h.clock.Now()}
-		assert.Equal(t, &domain.ApprovedDocument{Digest: second, ApprovedAt: h.clock.Now(), Changes: changes}, revised.Client.Registration().Document)
+		assert.Equal(t, &domain.ApprovedDocument{Digest: second, ApprovedAt: h.clock.Now(), FetchedAt: h.clock.Now(), Changes: changes}, revised.Client.Registration().Document)
 		resolved := h.resolve(t)
 		assert.Equal(t, second, resolved.Digest)
 		assert.Equal(t, changes, resolved.Changes)
@@ -116,6 +116,7 @@ func TestAChangedDocumentWaitsForApproval(t *testing.T) {
 		assert.Equal(t, changes, restarted.resolve(t).Changes)
 		h.fail()
 		assert.Equal(t, changes, h.resolve(t).Changes, "also while the document is not available")
+		assert.Equal(t, h.clock.Now().Add(-5*time.Minute), h.resolve(t).FetchedAt)
 		assert.Nil(t, resolved.Pending)
 		assert.Equal(t, []domain.Action{
 			domain.ActionApproveDocument, domain.ActionDocumentChanged, domain.ActionDocumentChanged, domain.ActionDocumentChanged,
@@ -265,6 +266,44 @@ func TestReplicasThatReadADocumentAtDifferentTimesNoteAChangeOnce(t *testing.T) 
 			h.clock.advance(time.Second)
 		}
 		assert.Equal(t, []domain.Action{domain.ActionApproveDocument, domain.ActionDocumentChanged, domain.ActionApproveDocument}, h.actions(t))
+	})
+}
+
+// A document that was withdrawn is not noted again by a process that still has it, and what
+// was fetched before it was noted, but is used later, does not hide newer documents.
+func TestReplicasThatReadADocumentAtDifferentTimesNoteAWithdrawalOnce(t *testing.T) {
+	onDocumentHosts(t, func(t *testing.T, h *documentHost) {
+		other := &documentHost{registry: h.replica(), url: h.url}
+		digest := h.serve(t, nil)
+		h.approve(t, digest)
+		h.serve(t, map[string]any{"client_name": "Other"})
+		require.NotNil(t, other.resolve(t).Pending)
+		h.serve(t, nil)
+		h.clock.advance(-4 * time.Minute) // what the other replica read is still fresh
+		for range 3 {
+			assert.Nil(t, h.resolve(t).Pending)
+			assert.Nil(t, other.resolve(t).Pending, "the other document is the older one")
+			h.clock.advance(time.Second)
+		}
+		assert.Equal(t, []domain.Action{domain.ActionApproveDocument, domain.ActionDocumentChanged, domain.ActionDocumentChanged}, h.actions(t))
+	})
+}
+
+// An older document that a process approves or notes is older also if it does so late.
+func TestADocumentThatWasFetchedAfterAnApprovedOneIsNewer(t *testing.T) {
+	onDocumentHosts(t, func(t *testing.T, h *documentHost) {
+		other := &documentHost{registry: h.replica(), url: h.url}
+		digest := h.serve(t, nil)
+		h.resolve(t)
+		second := h.serve(t, map[string]any{"client_name": "Other"})
+		h.clock.advance(-4 * time.Minute) // what the first replica read is still fresh
+		assert.Equal(t, "Other", other.resolve(t).Client.Settings().Name)
+		h.clock.advance(time.Second)
+		h.approve(t, digest)
+		waiting := other.resolve(t)
+		require.NotNil(t, waiting.Pending)
+		assert.Equal(t, second, waiting.Pending.Digest)
+		assert.Equal(t, second, h.resolve(t).Pending.Digest)
 	})
 }
 

@@ -15,8 +15,8 @@ import (
 type ResolvedDocument struct {
 	Client     domain.Client // its revision is 0 unless the document is approved
 	Warnings   domain.Findings
-	Digest     string // of the document that Client follows
-	FetchedAt  time.Time
+	Digest     string    // of the document that Client follows
+	FetchedAt  time.Time // while no document can be used, see [domain.ApprovedDocument.FetchedAt]
 	FreshUntil time.Time // until when the result may be reused
 	// Changes are those of the approvals of a client that is approved, which are stored. For
 	// others they are as in [FetchedDocument].
@@ -73,7 +73,7 @@ func (r *Registry) resolveDocument(ctx context.Context, tenant domain.TenantID, 
 	if err != nil {
 		return ResolvedDocument{}, err
 	}
-	resolved := fetched.resolved(outcome.Client.Unapproved(fetched.FetchedAt), request.withWarnings(outcome.Findings))
+	resolved := fetched.resolved(outcome.Client.Unapproved(fetched.Document.FetchedAt), request.withWarnings(outcome.Findings))
 	if request.policy.RequireApproval {
 		return ResolvedDocument{}, &DocumentError{
 			Reason: DocumentDenied, Waiting: &resolved,
@@ -190,7 +190,7 @@ func (d documentRequest) checkDraft(ctx context.Context, draft *domain.Draft) (d
 // resolved returns the result for a client that follows the document.
 func (f FetchedDocument) resolved(client domain.Client, warnings domain.Findings) ResolvedDocument {
 	return ResolvedDocument{
-		Client: client, Warnings: warnings, Digest: f.Document.Digest, FetchedAt: f.FetchedAt, FreshUntil: f.FreshUntil,
+		Client: client, Warnings: warnings, Digest: f.Document.Digest, FetchedAt: f.Document.FetchedAt, FreshUntil: f.FreshUntil,
 		Changes: f.Changes,
 	}
 }
@@ -233,7 +233,7 @@ func (d documentRequest) unavailable(stored domain.Client, reason string) Resolv
 	document := stored.Registration().Document
 	return ResolvedDocument{
 		Client: stored, Digest: document.Digest, Changes: document.Changes, Approved: true, Pending: document.Pending,
-		FetchedAt: document.ApprovedAt, FreshUntil: d.registry.now().Add(approvedFresh),
+		FetchedAt: document.FetchedAt, FreshUntil: d.registry.now().Add(approvedFresh),
 		Warnings: domain.Findings{domain.RegistrationFinding(domain.RuleDocumentUnavailable, "",
 			"the document cannot be used at the moment, and the approved configuration stays in force: "+reason)},
 	}
@@ -257,17 +257,17 @@ func (d documentRequest) warnings(stored domain.Client, fetched FetchedDocument)
 func (d documentRequest) note(ctx context.Context, stored domain.Client, fetched FetchedDocument) (domain.Client, error) {
 	actor := domain.Actor{Subject: subjectOfSelf, ClientID: d.url, Via: domain.ViaDocument}
 	service := Caller{Tenant: d.tenant, Subject: subjectOfSelf, ClientID: d.url, registration: &actor}
-	digest := fetched.Document.Digest
-	if stored.Registration().Document.HasSeen(digest, fetched.FetchedAt) { // mostly; without another read
+	digest, fetchedAt := fetched.Document.Digest, fetched.Document.FetchedAt
+	if stored.Registration().Document.HasSeen(digest, fetchedAt) { // mostly; without another read
 		return stored, nil
 	}
 	revised, err := d.registry.change(ctx, service, d.url, domain.ActionDocumentChanged, Options{},
 		func(_ context.Context, c domain.Client, now time.Time) (outcome domain.Outcome, err error) {
 			outcome.Client = c
-			if r := c.Registration(); r != nil && r.Document != nil && r.Document.HasSeen(digest, fetched.FetchedAt) {
+			if r := c.Registration(); r != nil && r.Document != nil && r.Document.HasSeen(digest, fetchedAt) {
 				return outcome, nil
 			}
-			outcome.Client, err = c.DocumentChanged(domain.PendingDocument{Digest: digest, SeenAt: now, Changed: d.changed(c, fetched)}, now)
+			outcome.Client, err = c.DocumentChanged(domain.PendingDocument{Digest: digest, SeenAt: fetchedAt, Changed: d.changed(c, fetched)}, now)
 			return outcome, err
 		})
 	if errors.Is(err, ErrNotFound) {

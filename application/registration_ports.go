@@ -147,10 +147,9 @@ type ClientDocuments interface {
 	) (FetchedDocument, error)
 }
 
-// FetchedDocument is a client ID metadata document and when it was fetched.
+// FetchedDocument is a client ID metadata document that was fetched.
 type FetchedDocument struct {
 	Document   domain.MetadataDocument
-	FetchedAt  time.Time
 	FreshUntil time.Time
 	Cached     bool // it was fetched by an earlier call
 	// Changes are those that this process noticed since it first fetched the document; nil

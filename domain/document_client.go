@@ -17,12 +17,12 @@ func (c Client) Unapproved(fetched time.Time) Client {
 }
 
 // HasSeen reports whether nothing is to be noted of a document with the digest that was
-// read for the client at the time: it is the approved one and none is pending, it is the
-// pending one, or it was read before the last note or approval. Processes read a document
-// at different times; older ones are no change.
-func (a *ApprovedDocument) HasSeen(digest string, read time.Time) bool {
+// fetched for the client at the time: it is the pending one or, if none is pending, the
+// approved one; or it was fetched before that one. Processes fetch a document at different
+// times and may use it later, so times of fetches are compared; older ones are no change.
+func (a *ApprovedDocument) HasSeen(digest string, fetched time.Time) bool {
 	if a.Pending == nil {
-		return a.Digest == digest || read.Before(a.ApprovedAt)
+		return a.Digest == digest || fetched.Before(a.FetchedAt)
 	}
-	return a.Pending.Digest == digest || read.Before(a.Pending.SeenAt)
+	return a.Pending.Digest == digest || fetched.Before(a.Pending.SeenAt)
 }

@@ -22,7 +22,7 @@ func (b *Rulebook) registerDocument(tenant TenantID, d MetadataDocument, p Docum
 	in := d.intake(p, ceilings, base, server)
 	draft := b.draftIntake(Identity{ID: "", TenantID: tenant, ClientID: d.URL}, in)
 	draft.after.state.Registration = &Registration{
-		Via: ViaDocument, Policy: ceilings, MadeUpName: in.madeUpName, Document: &ApprovedDocument{Digest: d.Digest},
+		Via: ViaDocument, Policy: ceilings, MadeUpName: in.madeUpName, Document: &ApprovedDocument{Digest: d.Digest, FetchedAt: d.FetchedAt},
 	}
 	draft.approves = true
 	return draft
@@ -50,7 +50,7 @@ func (b *Rulebook) reviseDocument(c Client, d MetadataDocument, p DocumentPolicy
 	draft.registered = old.Document == nil || old.Document.Digest != d.Digest || old.Document.Pending != nil
 	draft.after = draft.after.withRegistration(func(r *Registration) {
 		r.Policy, r.MadeUpName = ceilings, in.madeUpName
-		approved := &ApprovedDocument{Digest: d.Digest}
+		approved := &ApprovedDocument{Digest: d.Digest, FetchedAt: d.FetchedAt}
 		if r.Document != nil {
 			approved.Changes = r.Document.Changes
 		}
@@ -78,7 +78,7 @@ func (c Client) DocumentChanged(p PendingDocument, now time.Time) (Client, error
 	document := *c.state.Registration.Document
 	document.Pending = &p
 	if p.Digest == document.Digest {
-		document.Pending = nil
+		document.Pending, document.FetchedAt = nil, p.SeenAt
 	}
 	return c.withRegistration(func(r *Registration) { r.Document = &document }).next(now), nil
 }

@@ -1,5 +1,7 @@
 package domain
 
+import "time"
+
 // DocumentMode is which client ID metadata documents a tenant admits.
 type DocumentMode string
 
@@ -52,4 +54,6 @@ type MetadataDocument struct {
 	// Secrets are the forbidden members that the document has, e.g. client_secret.
 	Secrets []string
 	Digest  string // see [ApprovedDocument.Digest]
+	// FetchedAt is when the document was fetched; zero if it was not.
+	FetchedAt time.Time
 }

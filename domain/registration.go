@@ -87,6 +87,9 @@ type PreviousToken struct {
 type ApprovedDocument struct {
 	Digest     string // "sha-256:" and the digest of the approved document in lower-case hexadecimal
 	ApprovedAt time.Time
+	// FetchedAt is when the approved document was fetched for the approval or, if another one
+	// was pending since, when it was first fetched again.
+	FetchedAt time.Time
 	// Changes are those that approvals made to the configuration, since the first one.
 	Changes DocumentChanges
 	// Pending is the newest document if it differs from the approved one; nil if not.
@@ -96,6 +99,6 @@ type ApprovedDocument struct {
 // PendingDocument is a changed document that waits for approval.
 type PendingDocument struct {
 	Digest  string
-	SeenAt  time.Time
-	Changed []string // the names of the members that differ from the approved document, sorted
+	SeenAt  time.Time // when the document was fetched
+	Changed []string  // the names of the members that differ from the approved document, sorted
 }

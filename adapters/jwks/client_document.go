@@ -176,8 +176,9 @@ func (d *documents) fetchWithinLimits(tenant domain.TenantID, key documentKey, h
 		return result[application.FetchedDocument]{}, err
 	}
 	now := d.options.Now()
+	document.FetchedAt = now.UTC().Truncate(time.Microsecond) // with the resolution of the stores
 	return d.remember(key, len(text), members, result[application.FetchedDocument]{
-		facts:     application.FetchedDocument{Document: document, FetchedAt: now},
+		facts:     application.FetchedDocument{Document: document},
 		fetchedAt: now,
 		expires:   now.Add(documentFreshness().of(header, now)),
 	}), nil

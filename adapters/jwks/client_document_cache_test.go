@@ -87,14 +87,14 @@ func TestClientDocumentsAreReusedWhileTheyAreFresh(t *testing.T) {
 				return fetched
 			}
 			first := fetch()
-			assert.Equal(t, began, first.FetchedAt)
+			assert.Equal(t, began, first.Document.FetchedAt)
 			assert.Equal(t, began.Add(fresh), first.FreshUntil)
 			clock.advance(fresh - time.Nanosecond)
 			first.Cached = true
 			assert.Equal(t, first, fetch())
 			assert.EqualValues(t, 1, host.requests.Load())
 			clock.advance(time.Nanosecond)
-			assert.Equal(t, clock.now(), fetch().FetchedAt)
+			assert.Equal(t, clock.now(), fetch().Document.FetchedAt)
 			assert.EqualValues(t, 2, host.requests.Load())
 
 			_, err := resolver.FetchClientDocument(t.Context(), "a", host.url, 0, true)

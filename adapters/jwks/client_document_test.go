@@ -202,13 +202,16 @@ func TestClientDocumentsAreRead(t *testing.T) {
 		got := fetched.Document
 		assert.Equal(t, domain.MetadataDocument{
 			URL: url, ClientID: "u", Metadata: got.Metadata, Secrets: []string{"client_secret"}, Digest: "sha-256:" + hex.EncodeToString(digest[:]),
+			FetchedAt: got.FetchedAt,
 		}, got)
+		assert.WithinDuration(t, time.Now(), got.FetchedAt, time.Minute)
 		assert.Equal(t, domain.Settings{
 			Name: "App", Scopes: []domain.Scope{"a", "b"}, RedirectURIs: []domain.RedirectURI{"https://a.example/cb"},
 			AuthMethods: []domain.AuthMethod{domain.AuthNone}, GrantTypes: []domain.GrantType{"authorization_code", "magic"},
 		}, got.Metadata.Values(), "members of administrators are ignored, unknown values are kept")
 		parsed, err := resolver.ParseClientDocument(url, []byte(document))
 		require.NoError(t, err)
+		got.FetchedAt = time.Time{}
 		assert.Equal(t, got, parsed)
 	}
 	assert.Equal(t, []string{"application/json"}, request.Values("Accept"))

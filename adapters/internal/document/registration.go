@@ -69,6 +69,7 @@ type (
 	approvedDocumentState struct {
 		Digest     string                 `json:"digest,omitzero"`
 		ApprovedAt time.Time              `json:"approved_at,omitzero"`
+		FetchedAt  time.Time              `json:"fetched_at,omitzero"`
 		Changes    domain.DocumentChanges `json:"changes,omitempty"`
 		Pending    *pendingDocument       `json:"pending,omitzero"`
 	}
@@ -135,7 +136,7 @@ func storedDocument(d *domain.ApprovedDocument) *approvedDocumentState {
 	if d == nil {
 		return nil
 	}
-	stored := &approvedDocumentState{Digest: d.Digest, ApprovedAt: d.ApprovedAt.UTC()}
+	stored := &approvedDocumentState{Digest: d.Digest, ApprovedAt: d.ApprovedAt.UTC(), FetchedAt: d.FetchedAt.UTC()}
 	for member, at := range d.Changes {
 		stored.Changes = stored.Changes.With([]string{member}, at.UTC())
 	}
@@ -191,7 +192,8 @@ func decodeRegistration(text []byte) (*domain.Registration, error) {
 	}
 	if d := stored.Document; d != nil {
 		r.Document = &domain.ApprovedDocument{
-			Digest: d.Digest, ApprovedAt: d.ApprovedAt, Changes: d.Changes, Pending: (*domain.PendingDocument)(d.Pending),
+			Digest: d.Digest, ApprovedAt: d.ApprovedAt, FetchedAt: d.FetchedAt,
+			Changes: d.Changes, Pending: (*domain.PendingDocument)(d.Pending),
 		}
 	}
 	if s := stored.Statement; s != nil {

@@ -28,7 +28,8 @@ func fullRegistration() *domain.Registration {
 			Hash: []byte{1, 2}, KeyID: "k", CreatedAt: at, Previous: &domain.PreviousToken{Hash: []byte{3}, KeyID: "l", ExpiresAt: at.Add(time.Minute)},
 		},
 		Document: &domain.ApprovedDocument{
-			Digest: "sha-256:0", ApprovedAt: at, Changes: domain.DocumentChanges{"jwks": at}, Pending: &domain.PendingDocument{Digest: "sha-256:1", SeenAt: at.Add(time.Hour), Changed: []string{"logo_uri"}},
+			Digest: "sha-256:0", ApprovedAt: at, FetchedAt: at, Changes: domain.DocumentChanges{"jwks": at},
+			Pending: &domain.PendingDocument{Digest: "sha-256:1", SeenAt: at.Add(time.Hour), Changed: []string{"logo_uri"}},
 		},
 	}
 }
@@ -59,7 +60,8 @@ func TestTheStoredFormOfARegistration(t *testing.T) {
 			"previous": {"hash": "Aw==", "key_id": "l", "expires_at": "2026-04-15T10:31:00.123456Z"}
 		},
 		"document": {
-			"digest": "sha-256:0", "approved_at": "2026-04-15T10:30:00.123456Z", "changes": {"jwks": "2026-04-15T10:30:00.123456Z"},
+			"digest": "sha-256:0", "approved_at": "2026-04-15T10:30:00.123456Z", "fetched_at": "2026-04-15T10:30:00.123456Z",
+			"changes": {"jwks": "2026-04-15T10:30:00.123456Z"},
 			"pending": {"digest": "sha-256:1", "seen_at": "2026-04-15T11:30:00.123456Z", "changed": ["logo_uri"]}
 		}
 	}`, encodeRegistration(t, fullRegistration()))
