@@ -168,7 +168,7 @@ func TestAnApprovedClientStaysInForceWhileItsDocumentIsNotUsable(t *testing.T) {
 			resolved := h.resolve(t)
 			assert.Equal(t, "App", resolved.Client.Settings().Name)
 			assert.Equal(t, digest, resolved.Digest)
-			assert.Equal(t, []string{"cimd-unavailable"}, rulesOf(resolved.Warnings))
+			assert.Equal(t, []string{"cimd-redirect-origin", "cimd-unavailable"}, rulesOf(resolved.Warnings))
 			assert.Equal(t, h.clock.Now().Add(fresh), resolved.FreshUntil)
 		}
 		h.fail()

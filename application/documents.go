@@ -25,6 +25,16 @@ type ResolvedDocument struct {
 	// newest document if it differs from it.
 	Approved bool
 	Pending  *domain.PendingDocument
+	// Review is what an approval of the pending document would do; nil if none is pending, or
+	// if it cannot be fetched at the moment.
+	Review *DocumentReview
+}
+
+// DocumentReview is what an approval of a document would do, as far as is known without a
+// fetch of keys or of a sector identifier.
+type DocumentReview struct {
+	Violations  domain.Findings // for which the approval would be rejected
+	Differences []domain.Difference
 }
 
 // approvedFresh is how long the approved configuration may be reused while its document is
@@ -211,9 +221,9 @@ func (d documentRequest) resolveStored(ctx context.Context, stored domain.Client
 	failure, unusable := errors.AsType[*DocumentError](err)
 	switch {
 	case unusable:
-		return d.unavailable(stored, failure.Error()), nil
+		return d.unavailable(ctx, stored, failure.Error())
 	case errors.Is(err, ErrTooManyRequests), errors.Is(err, ErrTooManyFetches):
-		return d.unavailable(stored, err.Error()), nil
+		return d.unavailable(ctx, stored, err.Error())
 	case err != nil:
 		return ResolvedDocument{}, err
 	}
@@ -221,35 +231,73 @@ func (d documentRequest) resolveStored(ctx context.Context, stored domain.Client
 	if err != nil {
 		return ResolvedDocument{}, err
 	}
+	warnings, err := d.warnings(ctx, stored)
+	if err != nil {
+		return ResolvedDocument{}, err
+	}
 	document := stored.Registration().Document
-	resolved := fetched.resolved(stored, d.warnings(stored, fetched))
+	resolved := fetched.resolved(stored, warnings)
+	if document.Pending != nil && document.Pending.Digest == fetched.Document.Digest {
+		if resolved.Review, err = d.review(ctx, stored, fetched); err != nil {
+			return ResolvedDocument{}, err
+		}
+	}
 	resolved.Digest, resolved.Changes, resolved.Approved, resolved.Pending = document.Digest, document.Changes, true, document.Pending
 	return resolved, nil
 }
 
 // unavailable returns the result for an approved client whose document cannot be read at the
 // moment: what was approved stays in force.
-func (d documentRequest) unavailable(stored domain.Client, reason string) ResolvedDocument {
+func (d documentRequest) unavailable(ctx context.Context, stored domain.Client, reason string) (ResolvedDocument, error) {
+	warnings, err := d.warnings(ctx, stored)
+	if err != nil {
+		return ResolvedDocument{}, err
+	}
 	document := stored.Registration().Document
 	return ResolvedDocument{
 		Client: stored, Digest: document.Digest, Changes: document.Changes, Approved: true, Pending: document.Pending,
 		FetchedAt: document.FetchedAt, FreshUntil: d.registry.now().Add(approvedFresh),
-		Warnings: domain.Findings{domain.RegistrationFinding(domain.RuleDocumentUnavailable, "",
-			"the document cannot be used at the moment, and the approved configuration stays in force: "+reason)},
-	}
+		Warnings: append(warnings, domain.RegistrationFinding(domain.RuleDocumentUnavailable, "",
+			"the document cannot be used at the moment, and the approved configuration stays in force: "+reason)),
+	}, nil
 }
 
-// warnings returns the warnings about an approved client, if the document is the approved
-// one. They are those that need no further fetch.
-func (d documentRequest) warnings(stored domain.Client, fetched FetchedDocument) domain.Findings {
-	if stored.Registration().Document.Digest != fetched.Document.Digest {
-		return nil
+// warnings returns the warnings about the URL and the approved configuration of a client.
+func (d documentRequest) warnings(ctx context.Context, stored domain.Client) (domain.Findings, error) {
+	facts, err := d.knownFacts(ctx, stored.Settings().Keys)
+	if err != nil {
+		return nil, err
 	}
+	found, err := d.registry.config.Book.DocumentWarnings(stored, d.policy, facts, d.registry.now())
+	if err != nil { // deleted in the meantime, which is reported elsewhere
+		return d.findings, nil //nolint:nilerr // see above
+	}
+	return d.withWarnings(found), nil
+}
+
+// review returns what an approval of the document would do for an approved client.
+func (d documentRequest) review(ctx context.Context, stored domain.Client, fetched FetchedDocument) (*DocumentReview, error) {
 	draft, err := d.registry.config.Book.ReviseDocument(stored, fetched.Document, d.policy)
-	if err != nil { // deleted in the meantime
-		return nil
+	if err != nil { // deleted in the meantime, which is reported elsewhere
+		return nil, nil //nolint:nilerr,nilnil // see above
 	}
-	return d.withWarnings(draft.Decide(domain.Facts{}, d.registry.now()).Findings)
+	source, _ := draft.Keys()
+	facts, err := d.knownFacts(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	return &DocumentReview{
+		Violations:  draft.Decide(facts, d.registry.now()).Findings.Violations(),
+		Differences: domain.Compare(stored.Settings(), draft.Settings()),
+	}, nil
+}
+
+// knownFacts returns the facts about a client that need no fetch.
+func (d documentRequest) knownFacts(ctx context.Context, source domain.KeySource) (domain.Facts, error) {
+	keys, err := resolve(ctx, d.registry.config.Keys, d.tenant, source, false)
+	return domain.Facts{
+		Keys: keys, Sector: domain.SectorIdentifierUnexamined(), Server: serverOf(ctx, d.registry.config.Servers, d.tenant),
+	}, err
 }
 
 // note stores that the document of an approved client changed, or that it is the approved
@@ -283,11 +331,9 @@ func (d documentRequest) changed(c domain.Client, fetched FetchedDocument) []str
 	if err != nil { // deleted in the meantime, which is reported elsewhere
 		return nil
 	}
-	names := []string{}
-	for _, difference := range domain.Compare(c.Settings(), draft.Settings()) {
-		if domain.SelfFields().Has(difference.Field) {
-			names = append(names, difference.Field.Metadata())
-		}
+	names := append(draft.ChangedMembers(), fetched.Document.Secrets...)
+	if fetched.Document.ClientID != string(d.url) {
+		names = append(names, "client_id")
 	}
 	slices.Sort(names)
 	return names

@@ -59,6 +59,25 @@ func (b *Rulebook) reviseDocument(c Client, d MetadataDocument, p DocumentPolicy
 	return draft
 }
 
+// DocumentWarnings returns the warnings about the approved configuration of a client that a
+// client ID metadata document defines, without those about values that were not approved.
+// The error is [ErrDeleted] or [ErrNoDocumentClient].
+func (b *Rulebook) DocumentWarnings(c Client, p DocumentPolicy, facts Facts, now time.Time) (Findings, error) {
+	if !c.isDocument() {
+		return nil, ErrNoDocumentClient
+	}
+	draft, err := b.Revise(c, Change{})
+	if err != nil {
+		return nil, err
+	}
+	in := &intake{id: c.state.Identity.ClientID, settings: c.state.Settings, document: true}
+	if c.state.Registration.MadeUpName {
+		in.warnMadeUpName()
+	}
+	in.checkDocumentURIs(in.id, p.RedirectOrigin)
+	return slices.Concat(draft.Decide(facts, now).Findings, in.report.findings).Warnings(), nil
+}
+
 // isDocument reports whether a client ID metadata document defines the client.
 func (c *Client) isDocument() bool {
 	return c.state.Registration != nil && c.state.Registration.Via == ViaDocument
@@ -93,9 +112,9 @@ func (c Client) approvedAt(now time.Time, members []string) Client {
 	})
 }
 
-// changedMembers returns the names of the members that a document changes, sorted; none for
+// ChangedMembers returns the names of the members that a document changes, sorted; none for
 // a client that was not stored before.
-func (d *Draft) changedMembers() []string {
+func (d *Draft) ChangedMembers() []string {
 	if d.kind == registration {
 		return nil
 	}

@@ -223,7 +223,7 @@ func (d *Draft) Decide(facts Facts, now time.Time) Outcome {
 	}
 	after := d.after.next(now)
 	if d.approves {
-		after = after.approvedAt(now, d.changedMembers())
+		after = after.approvedAt(now, d.ChangedMembers())
 	}
 	switch {
 	case d.kind == registration:

@@ -167,6 +167,10 @@ func (in *intake) settleName() {
 	}
 	in.madeUpName = true
 	in.settings.Name = in.makeUpName()
+	in.warnMadeUpName()
+}
+
+func (in *intake) warnMadeUpName() {
 	in.warn(in.nameRule(), FieldName.pointer(), "the client has no name; %s is shown in its place", quoted(in.settings.Name))
 }
 

@@ -2,6 +2,7 @@ package rest_test
 
 import (
 	"net/http"
+	"net/url"
 	"testing"
 	"time"
 
@@ -61,5 +62,72 @@ func TestChangesOfAnApprovedClientDocument(t *testing.T) {
 		later := s.Now().Format(time.RFC3339)
 		assertChanges(s.resolve(t, target), later, []any{"client_name"}, false)
 		assert.Equal(t, map[string]any{"client_name": later, "jwks_uri": at, "redirect_uris": at}, s.resolve(t, target).documentOf("members_changed_at"))
+	})
+}
+
+// The warnings about an approved client are those about what was approved, whatever its
+// document is now.
+func TestWarningsAboutAnApprovedClientDocument(t *testing.T) {
+	onDocumentServices(t, func(t *testing.T, s *documentService) {
+		target := s.url("/client")
+		loopback := map[string]any{"redirect_uris": []string{"http://127.0.0.1/cb"}, "client_name": nil}
+		warnings := []string{"/client_name cimd-name", "/redirect_uris cimd-loopback-only"}
+		first := s.publishes(t, target, loopback)
+		require.Equal(t, warnings, first.found("warnings"))
+		require.Equal(t, http.StatusOK, s.approve(t, target, first.documentOf("digest").(string)).status)
+		assert.Equal(t, warnings, s.resolve(t, target).found("warnings"))
+		assert.Equal(t, warnings, s.publishes(t, target, nil).found("warnings"), "a change is pending")
+		s.advance(5 * time.Minute)
+		s.responds(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+		assert.Equal(t, append(warnings, " cimd-unavailable"), s.resolve(t, target).found("warnings"))
+	})
+}
+
+// A pending document is described so that an administrator sees what an approval would do.
+func TestPendingClientDocuments(t *testing.T) {
+	onDocumentServices(t, func(t *testing.T, s *documentService) {
+		target := s.url("/client")
+		first := s.publishes(t, target, nil)
+		require.Equal(t, http.StatusOK, s.approve(t, target, first.documentOf("digest").(string)).status)
+		private := map[string]any{"keys": []any{map[string]any{"kty": "oct", "k": "c2VjcmV0"}}}
+		for _, tt := range []struct {
+			name       string
+			members    map[string]any
+			changed    []any
+			violations []string
+		}{
+			{
+				"a link that is a script", map[string]any{"logo_uri": "javascript:alert(1)"},
+				[]any{"logo_uri"}, []string{"/logo_uri link-syntax", "/logo_uri cimd-link"},
+			},
+			{"another client_id", map[string]any{"client_id": "https://app.example/client"}, []any{"client_id"}, []string{"/client_id cimd-client-id"}},
+			{"no client_id", map[string]any{"client_id": nil}, []any{"client_id"}, []string{"/client_id cimd-client-id"}},
+			{
+				"a secret", map[string]any{"client_secret": "s", "client_secret_expires_at": 0},
+				[]any{"client_secret", "client_secret_expires_at"}, []string{"/client_secret cimd-secret", "/client_secret_expires_at cimd-secret"},
+			},
+			{"a secret key", map[string]any{"jwks": private}, []any{"jwks"}, []string{"/jwks cimd-private-key"}},
+			{"a change that can be approved", map[string]any{"client_name": "Other"}, []any{"client_name"}, nil},
+		} {
+			pending := pendingOf(t, s.publishes(t, target, tt.members))
+			assert.Equal(t, tt.changed, pending["changed"], tt.name)
+			violations := response{body: pending}.found("violations")
+			assert.Equal(t, tt.violations, violations, tt.name)
+			approved := s.approve(t, target, pending["digest"].(string))
+			assert.Equal(t, len(violations) == 0, approved.status == http.StatusOK, "%s: %s", tt.name, approved.text)
+		}
+		pending := pendingOf(t, s.publishes(t, target, map[string]any{"redirect_uris": []string{"https://127.0.0.1/a", "https://127.0.0.1/b"}}))
+		assert.Equal(t, []any{
+			map[string]any{"field": "/name", "before": []any{"Other"}, "after": []any{"App"}},
+			map[string]any{"field": "/redirect_uris", "before": []any{"https://127.0.0.1/cb"}, "after": []any{"https://127.0.0.1/a", "https://127.0.0.1/b"}},
+		}, pending["differences"])
+		stored := s.do(t, call{method: "GET", path: clients + "/" + url.PathEscape(target), token: "read"})
+		registration, _ := stored.data("registration").(map[string]any)
+		document, _ := registration["document"].(map[string]any)
+		assert.Equal(t, map[string]any{"changed": pending["changed"], "digest": pending["digest"], "seen_at": pending["seen_at"]}, document["pending"])
+
+		s.advance(5 * time.Minute)
+		s.responds(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
+		assert.Equal(t, document["pending"], pendingOf(t, s.resolve(t, target)), "a document that was removed is still pending")
 	})
 }

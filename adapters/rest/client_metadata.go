@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/adapters/internal/jsonobject"
 	"github.com/clientele-oauth/clientele/adapters/internal/metadata/self"
 	"github.com/clientele-oauth/clientele/api"
@@ -59,19 +60,27 @@ func writeDocument(w *jsonobject.Writer, d *application.ResolvedDocument) {
 				w.Time(member, d.Changes[member], time.RFC3339)
 			}
 		})
-		writePending(w, d.Pending)
+		writePending(w, d.Pending, d.Review)
 	})
 }
 
-// writePending writes a document that waits for approval, if there is one.
-func writePending(w *jsonobject.Writer, p *domain.PendingDocument) {
+// writePending writes a document that waits for approval, if there is one, and its review
+// unless that is nil.
+func writePending(w *jsonobject.Writer, p *domain.PendingDocument, review *application.DocumentReview) {
 	if p == nil {
 		return
 	}
 	w.Object("pending", func() {
 		jsonobject.Texts(w, "changed", p.Changed)
+		if review != nil {
+			writeDifferences(w, review.Differences)
+		}
 		w.Text("digest", p.Digest)
 		w.Time("seen_at", p.SeenAt, time.RFC3339)
+		if review != nil {
+			violations := self.Places(review.Violations)
+			contract.WriteFindings(w, "violations", violations[:min(len(violations), maxViolations)])
+		}
 	})
 }
 

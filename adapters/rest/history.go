@@ -51,8 +51,18 @@ func writeLogged(w *jsonobject.Writer, entry *application.LoggedRevision) {
 	w.Text("action", string(entry.Action))
 	writeActor(w, entry.Actor)
 	w.Time("at", entry.At, time.RFC3339)
+	writeDifferences(w, entry.Differences)
+	w.Int("number", int64(entry.Client.Revision()))
+	w.TextUnlessEmpty("reason", entry.Reason)
+	w.TextUnlessEmpty("request_id", entry.RequestID)
+	if entry.Unreadable {
+		w.Bool("unreadable", true)
+	}
+}
+
+func writeDifferences(w *jsonobject.Writer, differences []domain.Difference) {
 	w.Array("differences", func() {
-		for _, d := range entry.Differences {
+		for _, d := range differences {
 			w.Object("", func() {
 				jsonobject.Texts(w, "after", valuesOf(d.After))
 				jsonobject.Texts(w, "before", valuesOf(d.Before))
@@ -60,12 +70,6 @@ func writeLogged(w *jsonobject.Writer, entry *application.LoggedRevision) {
 			})
 		}
 	})
-	w.Int("number", int64(entry.Client.Revision()))
-	w.TextUnlessEmpty("reason", entry.Reason)
-	w.TextUnlessEmpty("request_id", entry.RequestID)
-	if entry.Unreadable {
-		w.Bool("unreadable", true)
-	}
 }
 
 // valuesOf returns the value of a field as a list of strings.

@@ -79,7 +79,7 @@ func writeRegistration(w *jsonobject.Writer, r *domain.Registration, seen seen) 
 			w.Object("document", func() {
 				w.Time("approved_at", d.ApprovedAt, time.RFC3339)
 				w.Text("digest", d.Digest)
-				writePending(w, d.Pending)
+				writePending(w, d.Pending, nil)
 			})
 		}
 		writeTime(w, "first_seen_at", seen.first)

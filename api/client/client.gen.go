@@ -516,7 +516,9 @@ type ApprovedDocument struct {
 	// Example: sha-256:9f86d081884c7d65
 	Digest *string `json:"digest,omitempty"`
 
-	// Pending A changed document that waits for approval.
+	// Pending A changed document that was fetched and is not approved. It is pending until it or another document is approved, or
+	// until the approved document is fetched again; also while no document can be fetched, and if its violations make an
+	// approval impossible.
 	Pending *PendingDocument `json:"pending,omitempty"`
 }
 
@@ -826,7 +828,9 @@ type ClientDocument struct {
 	// Example: {"redirect_uris":"2026-04-15T10:30:00Z"}
 	MembersChangedAt *map[string]string `json:"members_changed_at,omitempty"`
 
-	// Pending A changed document that waits for approval.
+	// Pending A changed document that was fetched and is not approved. It is pending until it or another document is approved, or
+	// until the approved document is fetched again; also while no document can be fetched, and if its violations make an
+	// approval impossible.
 	Pending *PendingDocument `json:"pending,omitempty"`
 }
 
@@ -1357,7 +1361,7 @@ type ClientMetadata struct {
 	// Example: PS256
 	UserinfoSignedResponseAlg *string `json:"userinfo_signed_response_alg,omitempty"`
 
-	// Warnings Warnings about the client ID metadata document; at most the first 100.
+	// Warnings Warnings about the client ID metadata document or, if it is approved, about the approved configuration; at most the first 100.
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
@@ -3839,22 +3843,32 @@ type Pagination struct {
 	TotalPages *int64 `json:"total_pages,omitempty"`
 }
 
-// PendingDocument A changed document that waits for approval.
+// PendingDocument A changed document that was fetched and is not approved. It is pending until it or another document is approved, or
+// until the approved document is fetched again; also while no document can be fetched, and if its violations make an
+// approval impossible.
 type PendingDocument struct {
-	// Changed The members that differ from the approved document.
+	// Changed The members that differ from the approved configuration, sorted. `client_id` differs if it is not the URL.
 	//
 	// Example: ["redirect_uris"]
 	Changed *[]string `json:"changed,omitempty"`
+
+	// Differences What an approval would change. Only in `document` of a client, while the pending document can be fetched.
+	Differences *[]Difference `json:"differences,omitempty"`
 
 	// Digest The digest of the document.
 	//
 	// Example: sha-256:9f86d081884c7d65
 	Digest *string `json:"digest,omitempty"`
 
-	// SeenAt When it was first fetched.
+	// SeenAt When it was first fetched after another document.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	SeenAt *string `json:"seen_at,omitempty"`
+
+	// Violations Why an approval would be rejected, at most the first 100; empty if nothing is known that prevents it. Keys and
+	// sector identifiers at a URI are fetched only at the approval. Only in `document` of a client, while the pending
+	// document can be fetched.
+	Violations *[]Finding `json:"violations,omitempty"`
 }
 
 // ProfileName A profile to check against.
