@@ -803,7 +803,7 @@ type ClientDocument struct {
 	// Example: sha-256:9f86d081884c7d65
 	Digest *string `json:"digest,omitempty"`
 
-	// FetchedAt When the document was fetched.
+	// FetchedAt When the document was fetched. For an approved one that cannot be fetched at the moment: when the approved document was fetched for its approval or, after another one was pending, when it was first fetched again.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	FetchedAt *string `json:"fetched_at,omitempty"`

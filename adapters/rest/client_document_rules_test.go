@@ -49,6 +49,9 @@ func TestClientDocumentURLs(t *testing.T) {
 		for _, target := range []string{"https://app.example/a b", "https://app.example/\n", "https://app.example/ä", "app", "", "https://app.example/\x00"} {
 			assert.Equal(t, http.StatusBadRequest, s.resolve(t, target).status, "%q", target)
 		}
+		upper := s.resolve(t, "HTTPS://app.example/client")
+		assert.Equal(t, http.StatusBadRequest, upper.status)
+		assert.Contains(t, upper.text, "with its scheme in lower case")
 		assert.Equal(t, http.StatusBadRequest, s.do(t, call{method: "GET", path: clientMetadata, token: "read"}).status)
 		assert.Zero(t, s.requests.Load())
 

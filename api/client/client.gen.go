@@ -803,7 +803,7 @@ type ClientDocument struct {
 	// Example: sha-256:9f86d081884c7d65
 	Digest *string `json:"digest,omitempty"`
 
-	// FetchedAt When the document was fetched.
+	// FetchedAt When the document was fetched. For an approved one that cannot be fetched at the moment: when the approved document was fetched for its approval or, after another one was pending, when it was first fetched again.
 	//
 	// Example: 2026-04-15T10:30:00Z
 	FetchedAt *string `json:"fetched_at,omitempty"`
@@ -7492,8 +7492,9 @@ type ClientInterface interface {
 	//
 	// The response is that of `GET /admin/oauth/clients/{client_id}` with `effective=true` and `include=jwks`, and
 	// `document` in addition. A document that is not usable gets 404 with a `reason`: `denied` (the policy does not admit
-	// it), `unreachable`, `malformed` or `refused` (the last two with `violations`). A document that waits for approval gets `denied`, and
-	// `document`. A malformed `client_id` gets 400.
+	// it), `unreachable`, `malformed` or `refused`. `refused`, and `malformed` because of the values of members, have
+	// `violations`; a document that is too large or not one JSON object, or that repeats a member, is `malformed` without
+	// them. A document that waits for approval gets `denied`, and `document`. A malformed `client_id` gets 400.
 	//
 	// Show users the host of the `client_id` and of the redirect URI, ask for consent each time, do not link to the logo,
 	// and ask again or revoke if redirect URIs, the authentication method or keys are not those of the configuration that
@@ -7506,8 +7507,9 @@ type ClientInterface interface {
 	// ApproveClientMetadataWithBody Approve a client ID metadata document
 	//
 	// Approves the document with the digest: the registry stores its client, and authorization servers get this version
-	// until another one is approved. If the document at the URL has another digest, the response is 400 and names it. The
-	// role of an administrator is required.
+	// until another one is approved. The document is the one that the registry fetched a short while ago, if that has the
+	// digest and is still fresh; otherwise it is fetched again. If neither has the digest, the response is 400 and names the
+	// one of the document at the URL. The role of an administrator is required.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -7517,8 +7519,9 @@ type ClientInterface interface {
 	// ApproveClientMetadata Approve a client ID metadata document
 	//
 	// Approves the document with the digest: the registry stores its client, and authorization servers get this version
-	// until another one is approved. If the document at the URL has another digest, the response is 400 and names it. The
-	// role of an administrator is required.
+	// until another one is approved. The document is the one that the registry fetched a short while ago, if that has the
+	// digest and is still fresh; otherwise it is fetched again. If neither has the digest, the response is 400 and names the
+	// one of the document at the URL. The role of an administrator is required.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -8205,8 +8208,9 @@ func (c *Client) ListChanges(ctx context.Context, params *ListChangesParams, req
 //
 // The response is that of `GET /admin/oauth/clients/{client_id}` with `effective=true` and `include=jwks`, and
 // `document` in addition. A document that is not usable gets 404 with a `reason`: `denied` (the policy does not admit
-// it), `unreachable`, `malformed` or `refused` (the last two with `violations`). A document that waits for approval gets `denied`, and
-// `document`. A malformed `client_id` gets 400.
+// it), `unreachable`, `malformed` or `refused`. `refused`, and `malformed` because of the values of members, have
+// `violations`; a document that is too large or not one JSON object, or that repeats a member, is `malformed` without
+// them. A document that waits for approval gets `denied`, and `document`. A malformed `client_id` gets 400.
 //
 // Show users the host of the `client_id` and of the redirect URI, ask for consent each time, do not link to the logo,
 // and ask again or revoke if redirect URIs, the authentication method or keys are not those of the configuration that
@@ -8229,8 +8233,9 @@ func (c *Client) GetClientMetadata(ctx context.Context, params *GetClientMetadat
 // ApproveClientMetadataWithBody Approve a client ID metadata document
 //
 // Approves the document with the digest: the registry stores its client, and authorization servers get this version
-// until another one is approved. If the document at the URL has another digest, the response is 400 and names it. The
-// role of an administrator is required.
+// until another one is approved. The document is the one that the registry fetched a short while ago, if that has the
+// digest and is still fresh; otherwise it is fetched again. If neither has the digest, the response is 400 and names the
+// one of the document at the URL. The role of an administrator is required.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8250,8 +8255,9 @@ func (c *Client) ApproveClientMetadataWithBody(ctx context.Context, params *Appr
 // ApproveClientMetadata Approve a client ID metadata document
 //
 // Approves the document with the digest: the registry stores its client, and authorization servers get this version
-// until another one is approved. If the document at the URL has another digest, the response is 400 and names it. The
-// role of an administrator is required.
+// until another one is approved. The document is the one that the registry fetched a short while ago, if that has the
+// digest and is still fresh; otherwise it is fetched again. If neither has the digest, the response is 400 and names the
+// one of the document at the URL. The role of an administrator is required.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -12630,8 +12636,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// The response is that of `GET /admin/oauth/clients/{client_id}` with `effective=true` and `include=jwks`, and
 	// `document` in addition. A document that is not usable gets 404 with a `reason`: `denied` (the policy does not admit
-	// it), `unreachable`, `malformed` or `refused` (the last two with `violations`). A document that waits for approval gets `denied`, and
-	// `document`. A malformed `client_id` gets 400.
+	// it), `unreachable`, `malformed` or `refused`. `refused`, and `malformed` because of the values of members, have
+	// `violations`; a document that is too large or not one JSON object, or that repeats a member, is `malformed` without
+	// them. A document that waits for approval gets `denied`, and `document`. A malformed `client_id` gets 400.
 	//
 	// Show users the host of the `client_id` and of the redirect URI, ask for consent each time, do not link to the logo,
 	// and ask again or revoke if redirect URIs, the authentication method or keys are not those of the configuration that
@@ -12646,8 +12653,9 @@ type ClientWithResponsesInterface interface {
 	// ApproveClientMetadataWithBodyWithResponse Approve a client ID metadata document
 	//
 	// Approves the document with the digest: the registry stores its client, and authorization servers get this version
-	// until another one is approved. If the document at the URL has another digest, the response is 400 and names it. The
-	// role of an administrator is required.
+	// until another one is approved. The document is the one that the registry fetched a short while ago, if that has the
+	// digest and is still fresh; otherwise it is fetched again. If neither has the digest, the response is 400 and names the
+	// one of the document at the URL. The role of an administrator is required.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12657,8 +12665,9 @@ type ClientWithResponsesInterface interface {
 	// ApproveClientMetadataWithResponse Approve a client ID metadata document
 	//
 	// Approves the document with the digest: the registry stores its client, and authorization servers get this version
-	// until another one is approved. If the document at the URL has another digest, the response is 400 and names it. The
-	// role of an administrator is required.
+	// until another one is approved. The document is the one that the registry fetched a short while ago, if that has the
+	// digest and is still fresh; otherwise it is fetched again. If neither has the digest, the response is 400 and names the
+	// one of the document at the URL. The role of an administrator is required.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -18374,8 +18383,9 @@ func (c *ClientWithResponses) ListChangesWithResponse(ctx context.Context, param
 //
 // The response is that of `GET /admin/oauth/clients/{client_id}` with `effective=true` and `include=jwks`, and
 // `document` in addition. A document that is not usable gets 404 with a `reason`: `denied` (the policy does not admit
-// it), `unreachable`, `malformed` or `refused` (the last two with `violations`). A document that waits for approval gets `denied`, and
-// `document`. A malformed `client_id` gets 400.
+// it), `unreachable`, `malformed` or `refused`. `refused`, and `malformed` because of the values of members, have
+// `violations`; a document that is too large or not one JSON object, or that repeats a member, is `malformed` without
+// them. A document that waits for approval gets `denied`, and `document`. A malformed `client_id` gets 400.
 //
 // Show users the host of the `client_id` and of the redirect URI, ask for consent each time, do not link to the logo,
 // and ask again or revoke if redirect URIs, the authentication method or keys are not those of the configuration that
@@ -18396,8 +18406,9 @@ func (c *ClientWithResponses) GetClientMetadataWithResponse(ctx context.Context,
 // ApproveClientMetadataWithBodyWithResponse Approve a client ID metadata document
 //
 // Approves the document with the digest: the registry stores its client, and authorization servers get this version
-// until another one is approved. If the document at the URL has another digest, the response is 400 and names it. The
-// role of an administrator is required.
+// until another one is approved. The document is the one that the registry fetched a short while ago, if that has the
+// digest and is still fresh; otherwise it is fetched again. If neither has the digest, the response is 400 and names the
+// one of the document at the URL. The role of an administrator is required.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -18413,8 +18424,9 @@ func (c *ClientWithResponses) ApproveClientMetadataWithBodyWithResponse(ctx cont
 // ApproveClientMetadataWithResponse Approve a client ID metadata document
 //
 // Approves the document with the digest: the registry stores its client, and authorization servers get this version
-// until another one is approved. If the document at the URL has another digest, the response is 400 and names it. The
-// role of an administrator is required.
+// until another one is approved. The document is the one that the registry fetched a short while ago, if that has the
+// digest and is still fresh; otherwise it is fetched again. If neither has the digest, the response is 400 and names the
+// one of the document at the URL. The role of an administrator is required.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
