@@ -60,14 +60,14 @@ func TestADocumentIsApprovedByItsDigest(t *testing.T) {
 	})
 }
 
-func TestADocumentThatIsRefusedCannotBeApproved(t *testing.T) {
+func TestADocumentThatIsRejectedCannotBeApproved(t *testing.T) {
 	onDocumentHosts(t, func(t *testing.T, h *documentHost) {
-		refused := map[string]any{"client_secret": "s"}
+		rejected := map[string]any{"client_secret": "s"}
 		for range 2 { // not approved before, and approved before
-			_, err := h.ApproveDocument(t.Context(), admin, h.url, h.serve(t, refused), application.Options{})
+			_, err := h.ApproveDocument(t.Context(), admin, h.url, h.serve(t, rejected), application.Options{})
 			var failure *application.DocumentError
 			require.ErrorAs(t, err, &failure)
-			assert.Equal(t, application.DocumentRefused, failure.Reason)
+			assert.Equal(t, application.DocumentRejected, failure.Reason)
 			h.approve(t, h.serve(t, nil))
 		}
 		assert.Equal(t, []domain.Action{domain.ActionApproveDocument}, h.actions(t))
@@ -181,7 +181,7 @@ func TestAnApprovedClientStaysInForceWhileItsDocumentIsNotUsable(t *testing.T) {
 		}
 		assert.Equal(t, []domain.Action{domain.ActionApproveDocument}, h.actions(t))
 		h.serve(t, map[string]any{"logo_uri": "javascript:alert(1)"})
-		assert.NotNil(t, h.resolve(t).Pending, "one that is refused waits as well, but cannot be approved")
+		assert.NotNil(t, h.resolve(t).Pending, "one that is rejected waits as well, but cannot be approved")
 	})
 }
 

@@ -191,7 +191,7 @@ func (d documentRequest) checkDraft(ctx context.Context, draft *domain.Draft) (d
 		return domain.Outcome{}, err
 	case outcome.Findings.HasViolations():
 		return domain.Outcome{}, &DocumentError{
-			Reason: DocumentRefused, Message: "the client that the document defines violates rules", Findings: outcome.Findings,
+			Reason: DocumentRejected, Message: "the client that the document defines violates rules", Findings: outcome.Findings,
 		}
 	}
 	return outcome, nil

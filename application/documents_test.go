@@ -250,7 +250,7 @@ func TestAMalformedURLIsRejected(t *testing.T) {
 	})
 }
 
-func TestADocumentThatViolatesRulesIsRefused(t *testing.T) {
+func TestADocumentThatViolatesRulesIsRejected(t *testing.T) {
 	onDocumentHosts(t, func(t *testing.T, h *documentHost) {
 		for rule, members := range map[string]map[string]any{
 			"cimd-client-id": {"client_id": string(h.url) + "/"},
@@ -260,19 +260,19 @@ func TestADocumentThatViolatesRulesIsRefused(t *testing.T) {
 		} {
 			h.serve(t, members)
 			failure := h.failure(t)
-			assert.Equal(t, application.DocumentRefused, failure.Reason, rule)
+			assert.Equal(t, application.DocumentRejected, failure.Reason, rule)
 			assert.Contains(t, rulesOf(failure.Findings.Violations()), rule)
 		}
 	})
 }
 
-// A document that is refused is read again, so that its owner does not wait for a cache.
+// A document that is rejected is read again, so that its owner does not wait for a cache.
 func TestADocumentThatIsRepairedIsUsableAtOnce(t *testing.T) {
 	onDocumentHosts(t, func(t *testing.T, h *documentHost) {
 		h.serve(t, map[string]any{"client_secret": "s"})
-		assert.Equal(t, application.DocumentRefused, h.failure(t).Reason)
+		assert.Equal(t, application.DocumentRejected, h.failure(t).Reason)
 		assert.EqualValues(t, 1, h.requests.Load(), "one that was just read is not read again")
-		assert.Equal(t, application.DocumentRefused, h.failure(t).Reason)
+		assert.Equal(t, application.DocumentRejected, h.failure(t).Reason)
 		assert.EqualValues(t, 2, h.requests.Load())
 		h.serve(t, nil)
 		h.clock.advance(-5 * time.Minute)
@@ -281,7 +281,7 @@ func TestADocumentThatIsRepairedIsUsableAtOnce(t *testing.T) {
 
 		h.serve(t, map[string]any{"client_secret": "s"})
 		for range 20 {
-			assert.Equal(t, application.DocumentRefused, h.failure(t).Reason, "also if the host must not be asked again")
+			assert.Equal(t, application.DocumentRejected, h.failure(t).Reason, "also if the host must not be asked again")
 		}
 		assert.LessOrEqual(t, h.requests.Load(), int64(13))
 	})

@@ -164,14 +164,14 @@ const (
 	DocumentDenied      DocumentReason = "denied"      // the policy does not admit it
 	DocumentUnreachable DocumentReason = "unreachable" // it cannot be fetched
 	DocumentMalformed   DocumentReason = "malformed"   // it is not a JSON object of client metadata
-	DocumentRefused     DocumentReason = "refused"     // it violates rules
+	DocumentRejected    DocumentReason = "refused"     // it violates rules
 )
 
 // DocumentError reports that a client ID metadata document is not usable.
 type DocumentError struct {
 	Reason   DocumentReason
 	Message  string
-	Findings domain.Findings // the violations, if it is refused or malformed
+	Findings domain.Findings // the violations, if it is rejected or malformed
 	// Waiting is the client that the document defines, if it is denied only because it waits
 	// for the approval of an administrator; nil otherwise. It must not be served.
 	Waiting *ResolvedDocument

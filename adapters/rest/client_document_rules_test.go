@@ -179,9 +179,9 @@ func TestRedirectOriginsOfClientDocuments(t *testing.T) {
 		s.policy.RedirectOrigin = domain.LinkHostsOff
 		assert.Empty(t, s.resolve(t, s.url("/client")).found("warnings"))
 		s.policy.RedirectOrigin = domain.LinkHostsRequire
-		refused := s.resolve(t, s.url("/client"))
-		assert.Equal(t, http.StatusNotFound, refused.status)
-		assert.Equal(t, []string{found}, refused.violated())
+		rejected := s.resolve(t, s.url("/client"))
+		assert.Equal(t, http.StatusNotFound, rejected.status)
+		assert.Equal(t, []string{found}, rejected.violated())
 	})
 }
 
