@@ -8,14 +8,14 @@ import "slices"
 // be substituted, are reported.
 //
 // The steps depend on each other: each one reads what those before it wrote. In addition to
-// what the table lists, all of them but the first four leave locked fields as they are, and
+// what the table lists, all of them but the first two leave locked fields as they are, and
 // most read the policy. Requests are the registrations and updates by a client itself;
 // documents are client ID metadata documents.
 //
 //	step                      for        reads                         writes                         specification
 //	take                      all        metadata                      settings, given                RFC 7591 §2; RFC 7592 §2.2
-//	takeStatement             requests   given, settings               settings, given, hasStatement  RFC 7591 §2.3
 //	lockFields                updates    given, stored client          settings, given, locked        RFC 7592 §2.2
+//	takeStatement             requests   given, settings               settings, given, hasStatement  RFC 7591 §2.3
 //	lockMethods               updates    given, stored client          auth_methods, locked           own
 //	checkDocument             documents  settings                      -                              CIMD §4, §4.1, §8.6
 //	settleWords               all        settings                      application_type, algorithms   RFC 7591 §3.2.1
@@ -82,7 +82,7 @@ func (in *intake) take(metadata Change) {
 }
 
 // takeStatement takes the claims of a statement, which have precedence over the metadata
-// (RFC 7591 §2.3); nil is no statement.
+// (RFC 7591 §2.3); nil is no statement. Fields that an administrator set keep their values.
 func (in *intake) takeStatement(statement *Statement) {
 	if statement == nil {
 		return
@@ -90,58 +90,72 @@ func (in *intake) takeStatement(statement *Statement) {
 	in.hasStatement = true
 	in.applyCeiling(statement)
 	sent := in.settings
-	fixed := statement.Fixed.named.intersect(SelfFields())
-	for f := range fixed.All() {
+	var taken FieldSet
+	for f := range statement.Fixed.named.intersect(SelfFields()).All() {
 		value := statement.Fixed.Value(f)
-		if value.IsEmpty() && f != FieldScopes { // software may have no scope at all; other claims are then not given
+		switch {
+		case in.locked.Has(f), value.IsEmpty() && !VouchedFields().Has(f):
 			continue
-		}
-		if in.given.Has(f) && !value.equal(f.Of(&sent)) {
+		case f == FieldRedirectURIs && value.IsEmpty():
+			in.limitRedirects(nil)
+			continue
+		case !in.given.Has(f) || value.equal(f.Of(&sent)):
+		case value.IsEmpty():
+			in.warn(ruleClaim, f.pointer(), "the software statement has no value for this, so none is registered")
+		default:
 			in.warn(ruleClaim, f.pointer(), "the software statement has another value, which applies")
 		}
 		f.Of(&in.settings).set(value)
-		in.given.Add(f)
+		// The scopes are given also without a value: software may have none at all.
+		in.given.put(f, !value.IsEmpty() || f == FieldScopes)
+		taken.Add(f)
 	}
-	in.dropAlternatives(fixed)
+	in.dropAlternatives(taken)
 }
 
 // dropAlternatives removes the fields of which only one may be set, if the statement sets
-// another one of them.
-func (in *intake) dropAlternatives(fixed FieldSet) {
+// another one of them, or that another one has no value.
+func (in *intake) dropAlternatives(taken FieldSet) {
 	var unset Settings
-	for f := range fixed.withGroups().All() {
-		if fixed.Has(f) || !in.given.Has(f) {
+	for f := range taken.withGroups().All() {
+		if taken.Has(f) || !in.given.Has(f) {
 			continue
 		}
-		in.warn(ruleClaim, f.pointer(), "the software statement sets another source in place of this, which applies")
+		in.warn(ruleClaim, f.pointer(), "the software statement determines what applies in place of this")
 		f.Of(&in.settings).set(f.Of(&unset))
 		in.given.Remove(f)
 	}
 }
 
 // applyCeiling applies the claims of which the client may register a part. A client that sends
-// nothing registers all of it. A claim of no scope allows none.
+// nothing registers all of it. An empty claim allows nothing.
 func (in *intake) applyCeiling(statement *Statement) {
 	ceiling := statement.Ceiling.values
-	if len(ceiling.RedirectURIs) > 0 {
-		if !in.given.Has(FieldRedirectURIs) {
+	if f := FieldRedirectURIs; statement.Ceiling.named.Has(f) && !in.locked.Has(f) {
+		if !in.given.Has(f) {
 			in.settings.RedirectURIs = ceiling.RedirectURIs
-			in.given.Add(FieldRedirectURIs)
+			in.given.put(f, len(ceiling.RedirectURIs) > 0)
 		}
-		for i, uri := range in.settings.RedirectURIs {
-			if !slices.Contains(ceiling.RedirectURIs, uri) {
-				in.find(ruleClaim, Violation, FieldRedirectURIs.element(i), string(uri), "the software statement does not have this redirect URI; remove it")
-			}
-		}
+		in.limitRedirects(ceiling.RedirectURIs)
 	}
-	if statement.Ceiling.named.Has(FieldScopes) {
-		if !in.given.Has(FieldScopes) {
+	if f := FieldScopes; statement.Ceiling.named.Has(f) && !in.locked.Has(f) {
+		if !in.given.Has(f) {
 			in.settings.Scopes = ceiling.Scopes
-			in.given.Add(FieldScopes)
+			in.given.Add(f)
 			return
 		}
-		in.settings.Scopes = filter(in, FieldScopes, in.settings.Scopes, "the software statement does not have it",
+		in.settings.Scopes = filter(in, f, in.settings.Scopes, "the software statement does not have it",
 			func(s Scope) bool { return slices.Contains(ceiling.Scopes, s) })
+	}
+}
+
+// limitRedirects reports the redirect URIs that the statement does not have. They are never
+// replaced, see [intake.checkRedirects].
+func (in *intake) limitRedirects(allowed []RedirectURI) {
+	for i, uri := range in.settings.RedirectURIs {
+		if !slices.Contains(allowed, uri) {
+			in.find(ruleClaim, Violation, FieldRedirectURIs.element(i), string(uri), "the software statement does not have this redirect URI; remove it")
+		}
 	}
 }
 

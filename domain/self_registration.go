@@ -89,8 +89,8 @@ func (b *Rulebook) reviseSelf(c Client, metadata Change, statement *Statement, s
 	}
 	in := newIntake(c.state.Identity.ClientID, old.Policy.WithDefaults(), c.state.Settings, server)
 	in.take(metadata)
-	in.takeStatement(statement)
 	in.lockFields(c.state.Settings, old.Locks)
+	in.takeStatement(statement)
 	in.lockMethods(c.state.Settings)
 	in.settle()
 	in.unsetImpliedResponseTypes(c.state.Settings)

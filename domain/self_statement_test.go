@@ -86,6 +86,32 @@ func TestThePrecedenceOfASoftwareStatement(t *testing.T) {
 			want: map[Field]any{FieldScopes: []string{}}, findings: []string{warning + "/scopes"},
 		},
 		{
+			name: "a ceiling without redirect URIs allows none", statement: &Statement{Ceiling: ChangeOf(Settings{}, FieldRedirectURIs)},
+			findings: []string{violation + "/redirect_uris/0"}, rejected: "registration-statement-claim",
+		},
+		{
+			name: "an empty claim for redirect URIs allows none", statement: statementWith(ChangeOf(Settings{}, FieldRedirectURIs)),
+			findings: []string{violation + "/redirect_uris/0"}, rejected: "registration-statement-claim",
+		},
+		{
+			name: "an empty claim for keys allows none", statement: statementWith(ChangeOf(Settings{}, FieldJWKS)), sends: []func(*Settings){keys},
+			want: map[Field]any{FieldJWKS: ""}, findings: []string{warning + "/jwks"},
+		},
+		{
+			name: "an empty claim for keys allows none at another place", statement: statementWith(ChangeOf(Settings{}, FieldJWKS)),
+			sends: []func(*Settings){keysAt("https://app.example.com/jwks")},
+			want:  map[Field]any{FieldJWKSURI: ""}, findings: []string{warning + "/jwks_uri"},
+		},
+		{
+			name:      "an empty claim for keys beside another one is not another source",
+			statement: statementWith(ChangeOf(Settings{Keys: KeysAt("https://app.example.com/jwks")}, FieldJWKS)),
+			want:      map[Field]any{FieldJWKSURI: "https://app.example.com/jwks"},
+		},
+		{
+			name: "other empty claims are not given", statement: statementWith(ChangeOf(Settings{}, FieldName)),
+			want: map[Field]any{FieldName: "App"},
+		},
+		{
 			name: "a required statement is there", statement: statementWith(Change{}), policy: RegistrationPolicy{Statement: StatementRequired},
 		},
 	})

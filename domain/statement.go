@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -13,7 +14,7 @@ type Statement struct {
 	// client sends.
 	Fixed Change
 	// Ceiling are the redirect URIs and scopes of which the client may register a part,
-	// in the mode ceiling.
+	// in the mode ceiling. An empty value that it names allows none.
 	Ceiling Change
 	// Text is the statement as it was received.
 	Text string
@@ -90,9 +91,28 @@ func (i *StatementIssuer) AdmitsOneOf(roles []string) bool {
 	})
 }
 
+// ClaimFor returns the name of the claim for a field; "" if the issuer has none. If several
+// claims have the same meaning, it is the first one in alphabetical order. software_id has this
+// name unless another claim is configured.
+func (i *StatementIssuer) ClaimFor(f Field) string {
+	for _, claim := range slices.Sorted(maps.Keys(i.Claims)) {
+		if i.Claims[claim] == f.Metadata() {
+			return claim
+		}
+	}
+	if len(i.Claims) == 0 || f == FieldSoftwareID {
+		return f.Metadata()
+	}
+	return ""
+}
+
 // Bind returns what a statement sets for its client, and of what the client may register a
 // part, see [Statement]. claimed are the claims that are client metadata, and roles those of
 // the software.
+//
+// In the mode ceiling a claim that is absent allows nothing, as an empty one: the statement
+// vouches for no redirect URI, or for no scope. Only if the issuer has no claim at all for
+// scopes, neither by name nor by role, they are limited by the policy alone.
 func (i *StatementIssuer) Bind(claimed Change, roles []string) (fixed, ceiling Change) {
 	fixed = claimed
 	if i.RoleClaim != "" {
@@ -102,7 +122,7 @@ func (i *StatementIssuer) Bind(claimed Change, roles []string) (fixed, ceiling C
 		return fixed, Change{}
 	}
 	for _, f := range []Field{FieldRedirectURIs, FieldScopes} {
-		if fixed.Names(f) {
+		if fixed.Names(f) || f == FieldRedirectURIs || i.ClaimFor(f) != "" {
 			ceiling = ceiling.With(f, fixed.values)
 			fixed = fixed.Without(f)
 		}

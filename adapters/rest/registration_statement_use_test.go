@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"encoding/json"
 	"maps"
 	"net/http"
 	"strings"
@@ -87,6 +88,55 @@ func TestClaimsOfWrongTypes(t *testing.T) {
 		rejected := s.registerSelf(t, stated(t, d.statement(t, map[string]any{"redirect_uris": "https://app.example.com/cb"}), nil))
 		assertRejected(t, rejected, 400, "invalid_software_statement")
 	}, registering(t, trusting(t, d.issuer(t, nil))))
+}
+
+// What a statement does not vouch for is not registered, whether its claim is empty or absent.
+// Here the statement is the only credential.
+func TestStatementsVouchForNothingElse(t *testing.T) {
+	d := newDirectory(t, "https://directory.example")
+	vouched := []string{"https://app.example.com/cb"}
+	tests := map[string]struct {
+		mode     string
+		claims   map[string]any
+		metadata map[string]any
+		code     string // of the rejection; empty if it is accepted
+		want     map[string]any
+	}{
+		"ceiling, no redirect URIs":                 {mode: "ceiling", claims: map[string]any{"redirect_uris": []string{}}, code: "invalid_redirect_uri"},
+		"ceiling, redirect URIs are null":           {mode: "ceiling", claims: map[string]any{"redirect_uris": json.RawMessage("null")}, code: "invalid_redirect_uri"},
+		"ceiling, redirect URIs are absent":         {mode: "ceiling", claims: map[string]any{"scope": "openid"}, code: "invalid_redirect_uri"},
+		"ceiling, other redirect URIs":              {mode: "ceiling", claims: map[string]any{"redirect_uris": vouched}, code: "invalid_redirect_uri"},
+		"fixed, no redirect URIs":                   {mode: "fixed", claims: map[string]any{"redirect_uris": []string{}}, code: "invalid_redirect_uri"},
+		"fixed, redirect URIs are absent":           {mode: "fixed", claims: map[string]any{}, want: map[string]any{"redirect_uris": []any{"https://evil.example/cb"}}},
+		"ceiling, no scope":                         {mode: "ceiling", claims: map[string]any{"redirect_uris": vouched, "scope": ""}, metadata: map[string]any{"redirect_uris": vouched, "scope": "admin"}, code: "invalid_client_metadata"},
+		"ceiling, the scope is absent":              {mode: "ceiling", claims: map[string]any{"redirect_uris": vouched}, metadata: map[string]any{"redirect_uris": vouched, "scope": "admin"}, code: "invalid_client_metadata"},
+		"ceiling, neither scope is there":           {mode: "ceiling", claims: map[string]any{"redirect_uris": vouched}, metadata: map[string]any{"redirect_uris": vouched}, want: map[string]any{"scope": nil}},
+		"fixed, no scope":                           {mode: "fixed", claims: map[string]any{"redirect_uris": vouched, "scope": ""}, metadata: map[string]any{"scope": "admin"}, want: map[string]any{"scope": nil}},
+		"fixed, no keys":                            {mode: "fixed", claims: map[string]any{"redirect_uris": vouched, "jwks_uri": ""}, metadata: map[string]any{"jwks_uri": "https://evil.example/jwks"}, want: map[string]any{"jwks_uri": nil}},
+		"ceiling, no redirect URIs, no one is sent": {mode: "ceiling", claims: map[string]any{"redirect_uris": []string{}}, metadata: map[string]any{"redirect_uris": []string{}}, code: "invalid_redirect_uri"},
+	}
+	file := map[string]any{}
+	for name, tt := range tests {
+		file[tenantOf(name)] = map[string]any{"registration": map[string]any{
+			"enabled": true, "open": true, "statement": "required", "default_scopes": []string{"openid"}, "issuers": []any{d.issuer(t, map[string]any{"mode": tt.mode})},
+		}}
+	}
+	onBothStores(t, func(t *testing.T, s service) {
+		for name, tt := range tests {
+			t.Run(name, func(t *testing.T) {
+				metadata := map[string]any{"redirect_uris": []string{"https://evil.example/cb"}, "token_endpoint_auth_method": "none"}
+				maps.Copy(metadata, tt.metadata)
+				statement := d.statement(t, tt.claims)
+				a := s.do(t, call{method: "POST", path: "/oauth/" + tenantOf(name) + "/register", body: stated(t, statement, metadata)})
+				if tt.code != "" {
+					assertRejected(t, a, 400, tt.code)
+					return
+				}
+				require.Equal(t, 201, a.status, a.text)
+				assertMembers(t, a, tt.want)
+			})
+		}
+	}, registering(t, object(t, map[string]any{"tenants": file})))
 }
 
 // Each software has one client that is not deleted, if the issuer is configured so.

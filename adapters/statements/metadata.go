@@ -2,7 +2,6 @@ package statements
 
 import (
 	"encoding/json"
-	"maps"
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,45 +12,37 @@ import (
 	"github.com/clientele-oauth/clientele/domain"
 )
 
-// readMetadata sets the client metadata of a statement.
+// readMetadata sets the client metadata of a statement. A claim that is empty counts as not
+// given, unless the statement vouches for it: then there is nothing of it.
 func (v *Verifier) readMetadata(issuer domain.StatementIssuer, claims jws.Members, statement *domain.Statement) error {
-	values := map[string]any{}
+	values, empty := map[string]any{}, []domain.Field{}
 	for f := range domain.SelfFields().All() {
-		claim := claimFor(issuer, f)
+		claim := issuer.ClaimFor(f)
 		raw, given := claims[claim]
 		if claim == "" || !given {
 			continue
 		}
+		vouched := domain.VouchedFields().Has(f)
 		value, usable := v.valueOf(f, raw)
-		if !usable && domain.VouchedFields().Has(f) {
+		switch {
+		case !usable && vouched:
 			return rejected("the software statement: the claim %s does not have the form of %s", claim, f.Metadata())
-		}
-		if value != nil {
+		case value != nil:
 			values[f.String()] = value
+		case vouched:
+			empty = append(empty, f)
 		}
 	}
-	statement.Fixed, statement.Ceiling = issuer.Bind(contract.ChangeOf(values), rolesOf(issuer, claims))
+	claimed := contract.ChangeOf(values)
+	for _, f := range empty {
+		claimed.Set(f)
+	}
+	statement.Fixed, statement.Ceiling = issuer.Bind(claimed, rolesOf(issuer, claims))
 	statement.SoftwareID = statement.Fixed.Values().SoftwareID
 	return nil
 }
 
-// claimFor returns the claim for a field; "" if it has none. If several claims have the same
-// meaning, it is the first one in alphabetical order. software_id has this name unless
-// another claim is configured.
-func claimFor(issuer domain.StatementIssuer, f domain.Field) string {
-	for _, claim := range slices.Sorted(maps.Keys(issuer.Claims)) {
-		if issuer.Claims[claim] == f.Metadata() {
-			return claim
-		}
-	}
-	if len(issuer.Claims) == 0 || f == domain.FieldSoftwareID {
-		return f.Metadata()
-	}
-	return ""
-}
-
-// valueOf returns the value of a field in the form of the API; nil if the claim is empty,
-// which counts as not given (RFC 7592 §2.2). usable is false if the claim does not have the
+// valueOf returns the value of a field in the form of the API; nil if the claim is empty. usable is false if the claim does not have the
 // form of the field; of a list, the values are returned that do.
 func (v *Verifier) valueOf(f domain.Field, claim jsontext.Value) (value any, usable bool) {
 	var decoded any

@@ -1,6 +1,7 @@
 package statements_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -228,7 +229,11 @@ func TestClaimsBecomeClientMetadata(t *testing.T) {
 			plain, only(claims{"contacts": []any{"a@b.example", 1, nil}}), domain.ChangeOf(domain.Settings{Contacts: []string{"a@b.example"}}),
 		},
 		"empty claims are not given": {
-			plain, only(claims{"client_name": "", "redirect_uris": []string{}, "scope": "", "jwks_uri": nil}), domain.Change{},
+			plain, only(claims{"client_name": "", "contacts": []string{}, "logo_uri": nil}), domain.Change{},
+		},
+		"empty claims that are vouched for have no value": {
+			plain, only(claims{"redirect_uris": []string{}, "scope": "", "jwks_uri": nil, "jwks": nil, "software_id": ""}),
+			domain.ChangeOf(domain.Settings{}, slices.Collect(domain.VouchedFields().All())...),
 		},
 		"what only administrators set is ignored": {
 			plain, only(claims{"status": "active", "owner": "x", "skip_consent": true, "is_confidential": true, "client_id": "x", "require_pkce": false, "labels": claims{}}),
