@@ -95,7 +95,8 @@ func (r *Registry) secretEnd(c *domain.Client) time.Time {
 }
 
 // ReviseSelf updates the registration of a client (RFC 7592 §2.2): what the client sends
-// replaces all that it may set. A client with a secret method and without an active secret
+// replaces all that it may set. A new software statement must be about the same software, by
+// the same issuer, as the one that the client has. A client with a secret method and without an active secret
 // gets a new one. An update without effect makes no revision. The error is that of
 // [Registry.MayManage], a [*StatementError], [ErrReplayed], [ErrSoftwareTaken],
 // [ErrPreconditionFailed], an [*InvalidError] with every violation, or that of the store.
@@ -172,6 +173,11 @@ func (u *selfUpdate) decide(ctx context.Context, c domain.Client, now time.Time)
 	current, ok := c.VerifyRegistrationToken(u.request.Token, r.config.Peppers, now)
 	if !ok { // taken away in the meantime
 		return domain.Outcome{}, ErrInvalidToken
+	}
+	if kept := c.Registration().Statement; kept != nil && u.statement != nil && !kept.SameSoftware(u.statement) {
+		return domain.Outcome{}, &StatementError{
+			Reason: StatementInvalid, Message: "the software statement must have the iss and the software_id of the one that the client has; register other software as another client",
+		}
 	}
 	draft, err := r.config.Book.ReviseSelf(c, u.request.Metadata, u.statement)
 	if err != nil {

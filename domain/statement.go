@@ -35,6 +35,11 @@ func (s *Statement) Software() string {
 	return s.SoftwareID
 }
 
+// SameSoftware reports whether both statements are of one issuer and about one software.
+func (s *Statement) SameSoftware(other *Statement) bool {
+	return s.Issuer == other.Issuer && s.SoftwareID == other.SoftwareID
+}
+
 // ClaimMode is how the claims for redirect URIs and scopes limit the client.
 type ClaimMode string
 

@@ -170,6 +170,32 @@ func TestAStatementThatIsSentBackStays(t *testing.T) {
 	}, registering(t, trusting(t, d.issuer(t, map[string]any{"jti": "once", "unique_software_id": true}))))
 }
 
+// A client stays the software that it was registered as.
+func TestAnUpdateIsAboutTheSameSoftware(t *testing.T) {
+	d, second := newDirectory(t, "https://directory.example"), newDirectory(t, "https://second.example")
+	onBothStores(t, func(t *testing.T, s service) {
+		c := s.registered(t, stated(t, d.statement(t, nil), nil))
+		for name, statement := range map[string]string{
+			"other software":        d.statement(t, map[string]any{"software_id": "software-2"}),
+			"no software_id":        d.statement(t, map[string]any{"software_id": nil}),
+			"an empty software_id":  d.statement(t, map[string]any{"software_id": ""}),
+			"of another issuer":     second.statement(t, nil),
+			"of an unknown issuer":  newDirectory(t, "https://third.example").statement(t, nil),
+			"with another software": d.statement(t, map[string]any{"software_id": "Software-1"}),
+		} {
+			t.Run(name, func(t *testing.T) {
+				assertRejected(t, c.do(t, "PUT", stated(t, statement, map[string]any{"client_id": "{id}"})), 400, "invalid_software_statement")
+			})
+		}
+		assertMembers(t, c.do(t, "GET", ""), map[string]any{"software_id": "software-1", "software_statement": c.sent.body["software_statement"]})
+
+		without := s.registered(t, webClient)
+		a := without.do(t, "PUT", stated(t, d.statement(t, nil), map[string]any{"client_id": "{id}"}))
+		require.Equal(t, http.StatusOK, a.status, a.text)
+		assertMembers(t, a, map[string]any{"software_id": "software-1"})
+	}, registering(t, trusting(t, d.issuer(t, nil), second.issuer(t, nil))))
+}
+
 // The shape of Open Banking UK: other names of claims, of which a client may take a part, and
 // roles.
 func TestStatementsOfOpenBankingUK(t *testing.T) {
