@@ -54,6 +54,10 @@ const (
 // DefaultStatementAge is the maximum age of a software statement if its issuer has no other.
 const DefaultStatementAge = 10 * time.Minute
 
+// MaxStatementAge bounds the maximum age of software statements. So long the use of a
+// statement that does not expire must be remembered.
+const MaxStatementAge = 90 * 24 * time.Hour
+
 // StatementIssuer is the trust in one issuer of software statements.
 type StatementIssuer struct {
 	Issuer        string   // the claim iss, byte for byte

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/clientele-oauth/clientele/adapters/internal/contract"
 	"github.com/clientele-oauth/clientele/adapters/internal/jsonvalue"
@@ -95,8 +96,11 @@ func (r *reader) issuerKey(pointer, name string, value any, s *domain.StatementI
 		s.RequireExpiry, _ = r.Bool(pointer, value)
 	case "max_age":
 		var ok bool
-		if s.MaxAge, ok = r.Duration(pointer, value); ok && s.MaxAge == 0 {
+		switch s.MaxAge, ok = r.Duration(pointer, value); {
+		case ok && s.MaxAge == 0:
 			r.Add(pointer, "must be greater than zero")
+		case s.MaxAge > domain.MaxStatementAge:
+			r.Add(pointer, fmt.Sprintf("must be at most %d days", domain.MaxStatementAge/(24*time.Hour)))
 		}
 	case "jti":
 		use, _ := jsonvalue.Choice(&r.Reader, pointer, value, "once", "ignore")

@@ -218,6 +218,7 @@ func TestInvalidFiles(t *testing.T) {
 		"an unknown algorithm":          {issuer(`"iss": "i", "jwks_uri": "https://a.example", "algs": ["RSA"]`), is + "algs/0: must be one of PS256"},
 		"no algorithm":                  {issuer(`"iss": "i", "jwks_uri": "https://a.example", "algs": []`), is + "algs: must have at least one element"},
 		"a maximum age of zero":         {issuer(`"iss": "i", "jwks_uri": "https://a.example", "max_age": 0`), is + "max_age: must be greater than zero"},
+		"a maximum age of a year":       {issuer(`"iss": "i", "jwks_uri": "https://a.example", "max_age": "8760h"`), is + "max_age: must be at most 90 days"},
 		"an unknown jti":                {issuer(`"iss": "i", "jwks_uri": "https://a.example", "jti": "twice"`), is + "jti: must be one of once, ignore"},
 		"an unknown mode of claims":     {issuer(`"iss": "i", "jwks_uri": "https://a.example", "mode": "x"`), is + "mode: must be one of fixed, ceiling"},
 		"a claim for no metadata":       {issuer(`"iss": "i", "jwks_uri": "https://a.example", "claims": {"a": "name"}`), is + "claims/a: must be a name of client metadata"},

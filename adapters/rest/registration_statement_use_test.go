@@ -147,6 +147,11 @@ func TestASoftwareHasOneClient(t *testing.T) {
 		duplicate := s.registerSelf(t, stated(t, d.statement(t, nil), nil))
 		assertRejected(t, duplicate, 400, "invalid_software_statement")
 		require.Equal(t, http.StatusCreated, s.registerSelf(t, stated(t, d.statement(t, map[string]any{"software_id": "software-2"}), nil)).status)
+		for range 2 {
+			unnamed := s.registerSelf(t, stated(t, d.statement(t, map[string]any{"software_id": nil}), nil))
+			assertRejected(t, unnamed, 400, "invalid_software_statement")
+			assert.Contains(t, unnamed.body["error_description"], "software_id")
+		}
 		require.Equal(t, http.StatusNoContent, c.do(t, "DELETE", "").status)
 		again := s.registerSelf(t, stated(t, d.statement(t, nil), nil))
 		assert.Equal(t, http.StatusCreated, again.status, again.text)

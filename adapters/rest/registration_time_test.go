@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/clientele-oauth/clientele/adapters/registrationfile"
 	"github.com/clientele-oauth/clientele/application"
 	"github.com/clientele-oauth/clientele/domain"
 )
@@ -69,6 +70,43 @@ func TestUpdatesRenewSecrets(t *testing.T) {
 		ended := c.do(t, "PUT", strings.Replace(update, "{", `{"client_secret":"`+first+`",`, 1))
 		assertRejected(t, ended, 400, "invalid_client_metadata")
 	})
+}
+
+// changingPolicies are the policies of a file that a test replaces.
+type changingPolicies struct{ application.RegistrationPolicies }
+
+// A statement that was used is not accepted again if the maximum age of statements is raised.
+func TestUsesOfStatementsOutlastTheMaximumAge(t *testing.T) {
+	d := newDirectory(t, "https://directory.example")
+	book, err := domain.NewRulebook(domain.Policy{KeyPreflight: domain.PreflightOff})
+	require.NoError(t, err)
+	of := func(maxAge string) application.RegistrationPolicies {
+		policies, err := registrationfile.Parse("test.yaml", []byte(trusting(t, d.issuer(t, map[string]any{"max_age": maxAge}))), book)
+		require.NoError(t, err)
+		return policies
+	}
+	for name, lifetime := range map[string]time.Duration{"with exp": 48 * time.Hour, "without exp": 0} {
+		t.Run(name, func(t *testing.T) {
+			clock, policies := &documentClock{}, &changingPolicies{}
+			onBothStores(t, func(t *testing.T, s service) {
+				policies.RegistrationPolicies = of("5m")
+				claims := map[string]any{"iat": clock.Now().Unix(), "exp": nil}
+				if lifetime > 0 {
+					claims["exp"] = clock.Now().Add(lifetime).Unix()
+				}
+				metadata := stated(t, d.statement(t, claims), nil)
+				require.Equal(t, http.StatusCreated, s.registerSelf(t, metadata).status)
+				clock.advance(10 * time.Minute)
+				assert.Contains(t, s.registerSelf(t, metadata).text, "too old")
+				policies.RegistrationPolicies = of("24h")
+				again := s.registerSelf(t, metadata)
+				assertRejected(t, again, 400, "invalid_software_statement")
+				assert.Contains(t, again.text, "used before")
+			}, registering(t, onlyTenant("")), func(c *setup) {
+				c.Clock, c.Registry.Clock, c.Registry.Registrations.Policies = clock, clock, policies
+			})
+		})
+	}
 }
 
 // The token that was replaced ends ten minutes later, also if the new one is never used.

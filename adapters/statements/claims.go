@@ -19,51 +19,56 @@ import (
 // clockSkew is the tolerated difference to the clocks of others.
 const clockSkew = time.Minute
 
-// checkStatementTimes checks the times of a statement, and returns until when it is
-// accepted.
-func checkStatementTimes(issuer domain.StatementIssuer, claims jws.Members, now time.Time) (until time.Time, err error) {
-	until, err = checkTimes(claims, now, issuer.MaxAge, issuer.RequireExpiry)
+// checkStatementTimes checks the times of a statement, and returns until when its use must be
+// remembered.
+func checkStatementTimes(issuer domain.StatementIssuer, claims jws.Members, now time.Time) (remembered time.Time, err error) {
+	remembered, err = checkTimes(claims, now, issuer.MaxAge, issuer.RequireExpiry)
 	if err != nil {
-		return until, rejected("the software statement: %v", err)
+		return remembered, rejected("the software statement: %v", err)
 	}
-	return until, nil
+	return remembered, nil
 }
 
-// checkTimes checks "exp", "nbf" and "iat" (RFC 7519 §4.1.4 to §4.1.6), and returns until
-// when the message is accepted. "iat" is required, since the age counts from it; "exp" only
-// if requireExpiry is set.
-func checkTimes(claims jws.Members, now time.Time, maxAge time.Duration, requireExpiry bool) (until time.Time, err error) {
+// checkTimes checks "exp", "nbf" and "iat" (RFC 7519 §4.1.4 to §4.1.6). "iat" is required,
+// since the age counts from it; "exp" only if requireExpiry is set.
+//
+// remembered is until when the use of a message must be remembered, so that it is not accepted
+// again if the maximum age is raised later: until it expires, or has any age that can be
+// configured.
+func checkTimes(claims jws.Members, now time.Time, maxAge time.Duration, requireExpiry bool) (remembered time.Time, err error) {
 	issued, dated, err := claims.Date("iat")
 	if err != nil {
-		return until, err
+		return remembered, err
 	}
 	expires, ends, err := claims.Date("exp")
 	if err != nil {
-		return until, err
+		return remembered, err
 	}
 	begins, _, err := claims.Date("nbf")
 	if err != nil {
-		return until, err
+		return remembered, err
 	}
-	until = issued.Add(maxAge + clockSkew)
-	if end := expires.Add(clockSkew); ends && end.Before(until) {
-		until = end
-	}
+	tooOld := issued.Add(maxAge + clockSkew)
 	switch {
 	case !dated:
-		return until, errors.New("iat is missing")
+		return remembered, errors.New("iat is missing")
 	case !ends && requireExpiry:
-		return until, errors.New("exp is missing")
+		return remembered, errors.New("exp is missing")
 	case ends && !now.Before(expires.Add(clockSkew)):
-		return until, errors.New("it has expired")
+		return remembered, errors.New("it has expired")
 	case now.Add(clockSkew).Before(begins):
-		return until, errors.New("it is not valid yet (nbf)")
+		return remembered, errors.New("it is not valid yet (nbf)")
 	case now.Add(clockSkew).Before(issued):
-		return until, errors.New("it was issued in the future (iat)")
-	case !now.Before(until):
-		return until, fmt.Errorf("it is too old: iat may be at most %s ago", maxAge)
+		return remembered, errors.New("it was issued in the future (iat)")
+	case !now.Before(tooOld):
+		return remembered, fmt.Errorf("it is too old: iat may be at most %s ago", maxAge)
+	case !ends:
+		return issued.Add(domain.MaxStatementAge + clockSkew), nil
+	case expires.Add(clockSkew).After(tooOld):
+		return expires.Add(clockSkew), nil
+	default:
+		return tooOld, nil
 	}
-	return until, nil
 }
 
 // admit checks the claims that must have certain values, and that the software has an

@@ -111,7 +111,7 @@ func checkRequest(issuer domain.StatementIssuer, audience string, claims jws.Mem
 	if !slices.ContainsFunc(audiences, func(a string) bool { return a == audience || slices.Contains(issuer.Audiences, a) }) {
 		return errors.New("aud is not the registration endpoint or another accepted audience")
 	}
-	until, err := checkTimes(claims, now, domain.DefaultStatementAge, true)
+	remembered, err := checkTimes(claims, now, domain.DefaultStatementAge, true)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func checkRequest(issuer domain.StatementIssuer, audience string, claims jws.Mem
 	case id == "":
 		return errors.New("jti is missing")
 	case statement.ID == nil:
-		statement.ID, statement.ExpiresAt = digestOf(statement.Issuer+"\x00"+name, id), until
+		statement.ID, statement.ExpiresAt = digestOf(statement.Issuer+"\x00"+name, id), remembered
 	}
 	return nil
 }

@@ -120,7 +120,7 @@ func TestASignedRequestIsForOneUse(t *testing.T) {
 	require.NotNil(t, first.ID)
 	assert.Equal(t, first.ID, again.ID)
 	assert.NotEqual(t, first.ID, next.ID)
-	assert.Equal(t, now.Add(6*time.Minute), first.ExpiresAt.UTC())
+	assert.Equal(t, now.Add(11*time.Minute), first.ExpiresAt.UTC(), "the maximum age is longer than its exp")
 
 	cdr := dataRightClaims().with(claims{"jwks_uri": keys.url})
 	first, next = verify(dataRight(t), cdr, nil), verify(dataRight(t), cdr, claims{"jti": "request-2"})

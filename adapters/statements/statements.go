@@ -111,7 +111,7 @@ func (v *Verifier) verify(
 		return statement, issuer, err
 	}
 	statement = domain.Statement{Issuer: name, Text: text, UniqueSoftware: issuer.UniqueSoftware}
-	until, err := checkStatementTimes(issuer, message.Payload, now)
+	remembered, err := checkStatementTimes(issuer, message.Payload, now)
 	if err != nil {
 		return statement, issuer, err
 	}
@@ -120,10 +120,13 @@ func (v *Verifier) verify(
 		if err != nil || id == "" {
 			return statement, issuer, rejected("the software statement has no jti")
 		}
-		statement.ID, statement.ExpiresAt = digestOf(name, id), until
+		statement.ID, statement.ExpiresAt = digestOf(name, id), remembered
 	}
 	if err := v.readMetadata(issuer, message.Payload, &statement); err != nil {
 		return statement, issuer, err
+	}
+	if issuer.UniqueSoftware && statement.SoftwareID == "" {
+		return statement, issuer, rejected("the software statement has no %s, by which software of its issuer is registered once", issuer.ClaimFor(domain.FieldSoftwareID))
 	}
 	return statement, issuer, admit(issuer, message.Payload)
 }

@@ -154,6 +154,9 @@ func TestStatementsAreAcceptedOnlyIfEveryCheckPasses(t *testing.T) {
 		"no jti":                                   {text: signed(claims{"jti": nil}), want: "accepted"},
 		"no jti if it is for one use":              {text: signed(claims{"jti": nil}), change: func(i *domain.StatementIssuer) { i.OnceOnly = true }, want: "rejected: the software statement has no jti"},
 		"a jti of another type for one use":        {text: signed(claims{"jti": 1}), change: func(i *domain.StatementIssuer) { i.OnceOnly = true }, want: "rejected: the software statement has no jti"},
+		"no software_id":                           {text: signed(claims{"software_id": nil}), want: "accepted"},
+		"no software_id if it is unique":           {text: signed(claims{"software_id": nil}), change: func(i *domain.StatementIssuer) { i.UniqueSoftware = true }, want: "rejected: the software statement has no software_id"},
+		"an empty software_id if it is unique":     {text: signed(claims{"software_id": ""}), change: func(i *domain.StatementIssuer) { i.UniqueSoftware = true }, want: "rejected: the software statement has no software_id"},
 		"no required claim":                        {text: signed(nil), change: active, want: "unapproved: the software is not admitted: the claim org_status"},
 		"another value of a required claim":        {text: signed(claims{"org_status": "Revoked"}), change: active, want: "unapproved: "},
 		"another type of a required claim":         {text: signed(claims{"org_status": []string{"Active"}}), change: active, want: "unapproved: "},
@@ -203,10 +206,11 @@ func TestTheIdentifierOfAStatementIsForItsIssuerUntilItExpires(t *testing.T) {
 	statement := verify(nil)
 	digest := sha256.Sum256([]byte("https://directory.example\x001"))
 	assert.Equal(t, &digest, statement.ID)
-	assert.Equal(t, now.Add(10*time.Minute), statement.ExpiresAt.UTC(), "it is too old before it expires")
+	assert.Equal(t, now.Add(61*time.Minute), statement.ExpiresAt.UTC(), "a raised max_age would accept it until it expires")
 	assert.Equal(t, "app-7", statement.SoftwareID)
 	assert.True(t, statement.UniqueSoftware)
-	assert.Equal(t, now.Add(2*time.Minute), verify(claims{"exp": now.Add(time.Minute).Unix()}).ExpiresAt.UTC())
+	assert.Equal(t, now.Add(10*time.Minute), verify(claims{"exp": now.Add(time.Minute).Unix()}).ExpiresAt.UTC(), "as long as the maximum age")
+	assert.Equal(t, now.Add(domain.MaxStatementAge), verify(claims{"exp": nil}).ExpiresAt.UTC(), "as long as any max_age would accept it")
 	assert.NotEqual(t, statement.ID, verify(claims{"jti": "2"}).ID)
 	issuer.OnceOnly, issuer.UniqueSoftware = false, false
 	statement = verify(nil)
