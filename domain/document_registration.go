@@ -182,7 +182,7 @@ func (in *intake) rejectDocumentMethod(m AuthMethod) {
 		in.reject(ruleDocumentSecret, FieldAuthMethods.pointer(), "%s uses a shared secret, which the client of a document does not have; use none or private_key_jwt", m)
 		return
 	}
-	in.reject(ruleMethodReplaced, FieldAuthMethods.pointer(), "the policy does not allow %s", quoted(m))
+	in.reject(ruleMethodReplaced, FieldAuthMethods.pointer(), "%s", in.methodFault(m))
 }
 
 // checkDocumentURIs checks the redirect URIs of a document against its URL.

@@ -69,6 +69,16 @@ func TestTheRulesForDocuments(t *testing.T) {
 			findings: []string{"violation cimd-secret /client_secret", "violation cimd-secret /client_secret_expires_at"},
 		},
 		{
+			name: "scopes of other servers", document: documentOf(scopes("a", "b")),
+			policy:   DocumentPolicy{Ceilings: RegistrationPolicy{Scopes: []Scope{"openid", "profile"}, DefaultScopes: []Scope{"profile"}}},
+			findings: []string{"warning registration-value-replaced /scopes"}, want: map[Field]any{FieldScopes: []string{"profile"}},
+		},
+		{
+			name: "scopes of other servers, no default ones", document: documentOf(scopes("a", "b")),
+			policy:   DocumentPolicy{Ceilings: RegistrationPolicy{Scopes: []Scope{"openid"}}},
+			findings: []string{"warning registration-value-replaced /scopes"}, want: map[Field]any{FieldScopes: []string{}},
+		},
+		{
 			name: "a method with a secret", document: documentOf(methods(AuthSecretPost)), policy: DocumentPolicy{Ceilings: RegistrationPolicy{Open: true}},
 			findings: []string{"violation cimd-secret /client_auth_methods"},
 		},

@@ -2,6 +2,8 @@ package domain
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -17,6 +19,10 @@ type Draft struct {
 
 	// extra are findings that depend on how the draft was made, not on the client alone.
 	extra Findings
+	// positions are those that values had in the request, and locked the fields that an
+	// administrator set, see [intake].
+	positions map[Field][]int
+	locked    FieldSet
 	// registered reports that the registration of the client changes, even if no field does.
 	registered bool
 	// approves makes the time of the decision that of the approval of the document.
@@ -214,6 +220,7 @@ func (d *Draft) Decide(facts Facts, now time.Time) Outcome {
 	if findings.HasViolations() && !d.requiresAll() {
 		d.markPreexisting(findings, facts, now)
 	}
+	d.locate(findings)
 	findings = slices.Concat(findings, d.extra, d.subjectWarnings())
 	if d.after.isDocument() {
 		findings = findings.ofDocument()
@@ -243,6 +250,25 @@ func (d *Draft) validate(c Client, facts Facts, now time.Time) Findings {
 		id = c.state.Identity.ClientID
 	}
 	return d.book.validate(c.state.Settings, id, facts, now)
+}
+
+// locate makes the findings of the rules point to the places of the values in the request, and
+// says of a field that an administrator set that the request cannot change it.
+func (d *Draft) locate(findings Findings) {
+	for i := range findings {
+		f := &findings[i]
+		name, element, _ := strings.Cut(strings.TrimPrefix(f.Pointer, "/"), "/")
+		field, known := FieldNamed(name, LastField)
+		if !known {
+			continue
+		}
+		if index, err := strconv.Atoi(element); err == nil && index < len(d.positions[field]) {
+			f.Pointer = field.element(d.positions[field][index])
+		}
+		if d.locked.Has(field) {
+			f.Message += "; an administrator set this field, and it keeps its value: change the others, or ask the administrator"
+		}
+	}
 }
 
 // markPreexisting turns the violations that existed before and are not touched by

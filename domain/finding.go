@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Level is the consequence of a violated rule.
@@ -158,6 +159,15 @@ func (r *report) except(separate []Field, about Field) {
 
 // maxQuoted limits how much of a submitted value a message repeats.
 const maxQuoted = 80
+
+// quotedList returns submitted values for a message, see [quoted].
+func quotedList[S ~string](list []S) string {
+	var texts []string
+	for _, s := range list {
+		texts = append(texts, quoted(s))
+	}
+	return strings.Join(texts, ", ")
+}
 
 // quoted returns a submitted value for a message: shortened, and escaped so that it
 // cannot control a terminal or forge log lines.

@@ -41,6 +41,9 @@ type intake struct {
 	settings Settings
 	given    FieldSet // the fields that the client or its statement sets
 	locked   FieldSet // the fields that stay as they are stored
+	// positions are, of each list of which values were left out, the positions that the others
+	// had before.
+	positions map[Field][]int
 	// madeUpName reports that the client has no name.
 	madeUpName   bool
 	hasStatement bool
@@ -53,7 +56,7 @@ func newIntake(id ClientID, policy RegistrationPolicy, base Settings, server Ser
 	for f := range SelfFields().All() {
 		f.Of(&base).set(f.Of(&defaults))
 	}
-	return &intake{id: id, policy: policy, settings: base, server: server}
+	return &intake{id: id, policy: policy, settings: base, server: server, positions: map[Field][]int{}}
 }
 
 // warn reports a warning of the rule on the field.
@@ -144,8 +147,9 @@ func (in *intake) applyCeiling(statement *Statement) {
 			in.given.Add(f)
 			return
 		}
-		in.settings.Scopes = filter(in, f, in.settings.Scopes, "the software statement does not have it",
-			func(s Scope) bool { return slices.Contains(ceiling.Scopes, s) })
+		in.settings.Scopes = filter(in, f, in.settings.Scopes, func(s Scope) string {
+			return when(!slices.Contains(ceiling.Scopes, s), "the software statement does not have it")
+		})
 	}
 }
 
@@ -212,23 +216,37 @@ func (in *intake) settle() {
 	in.checkStatement()
 }
 
-// filter returns the values of the list that are allowed. The others are reported as left
-// out. If none is left, that is a violation, and the list stays as it is for the rules.
-func filter[S ~string](in *intake, f Field, list []S, why string, allowed func(S) bool) []S {
-	if in.locked.Has(f) || !slices.ContainsFunc(list, func(s S) bool { return !allowed(s) }) {
-		return list
-	}
-	if !slices.ContainsFunc(list, allowed) {
-		in.reject(ruleNotAllowed, f.pointer(), "no value of this list can be registered; of %s: %s", quoted(list[0]), why)
-		return list
-	}
-	some := make([]S, 0, len(list))
+// filter returns the values of the list for which fault returns no reason to leave them out. The
+// others are reported as left out. If none is left, that is a violation, and the list stays as it
+// is for the rules.
+func filter[S ~string](in *intake, f Field, list []S, fault func(S) string) []S {
+	var kept []S
+	var positions []int
 	for i, s := range list {
-		if allowed(s) {
-			some = append(some, s)
-			continue
+		if in.locked.Has(f) || fault(s) == "" {
+			kept, positions = append(kept, s), append(positions, in.position(f, i))
 		}
-		in.warn(ruleValueDropped, f.element(i), "%s is left out: %s", quoted(s), why)
 	}
-	return some
+	switch len(kept) {
+	case len(list):
+		return list
+	case 0:
+		in.reject(ruleNotAllowed, f.pointer(), "no value of this list can be registered; of %s: %s", quoted(list[0]), fault(list[0]))
+		return list
+	}
+	for i, s := range list {
+		if why := fault(s); why != "" {
+			in.warn(ruleValueDropped, f.element(in.position(f, i)), "%s is left out: %s", quoted(s), why)
+		}
+	}
+	in.positions[f] = positions
+	return kept
+}
+
+// position returns which element of the list that was taken the i-th value of the field is.
+func (in *intake) position(f Field, i int) int {
+	if positions, left := in.positions[f]; left {
+		return positions[i]
+	}
+	return i
 }

@@ -96,7 +96,7 @@ func selfRegistrationRules() []Rule {
 		},
 		{
 			ID: ruleValueDropped, Level: Warning, Source: "RFC 7591 §2, §3.2.1",
-			Summary: "a value of a list is unknown, or the policy does not allow it: it is left out, and the rest is registered",
+			Summary: "a value of a list is unknown, or the policy, the profile or the authorization server does not allow it: it is left out, and the rest is registered",
 		},
 		{
 			ID: ruleNotAllowed, Level: Violation, Source: "RFC 7591 §3.2.1, §3.2.2",
@@ -104,7 +104,7 @@ func selfRegistrationRules() []Rule {
 		},
 		{
 			ID: ruleValueReplaced, Level: Warning, Source: "RFC 7591 §3.2.1",
-			Summary: "a value is not coherent with others, or has no meaning here, and is replaced: a response type that the grants do not allow, an application_type other than web and native, a signature algorithm that means any or none",
+			Summary: "a value is not coherent with others, or has no meaning here, and is replaced: a response type that the grants do not allow, response types that follow from the grants and that the policy does not allow, the scopes of a client ID metadata document if none is allowed, an application_type other than web and native, a signature algorithm that means any or none",
 		},
 		{
 			ID: ruleMethodReplaced, Level: Violation, Softens: true, Source: "RFC 7591 §2, §3.2.1",

@@ -43,7 +43,9 @@ func (b *Rulebook) registerSelf(id Identity, r SelfRegistration, server ServerMe
 // draftIntake drafts a new client with the settings of the intake.
 func (b *Rulebook) draftIntake(id Identity, in *intake) *Draft {
 	after := Restore(State{Identity: id, Settings: in.settings})
-	return &Draft{book: b, kind: registration, after: after, changed: after.Filled(), extra: in.report.findings}
+	return &Draft{
+		book: b, kind: registration, after: after, changed: after.Filled(), extra: in.report.findings, positions: in.positions,
+	}
 }
 
 // written returns the administrator's half of a new client: [Defaults] and what the policy
@@ -106,7 +108,7 @@ func (b *Rulebook) reviseSelf(c Client, metadata Change, statement *Statement, s
 
 // reviseIntake drafts c with the settings of the intake.
 func (b *Rulebook) reviseIntake(c Client, in *intake) *Draft {
-	d := &Draft{book: b, kind: revision, before: c, after: c, extra: in.report.findings}
+	d := &Draft{book: b, kind: revision, before: c, after: c, extra: in.report.findings, positions: in.positions, locked: in.locked}
 	for f := range Fields() {
 		d.set(f, f.Of(&in.settings))
 	}

@@ -136,7 +136,36 @@ func TestTheFormOfARegistration(t *testing.T) {
 		{
 			name:     "a bare id_token alone is rejected",
 			sends:    []func(*Settings){responseTypes("id_token")},
-			rejected: "response-type-grant",
+			findings: []string{"violation registration-not-allowed /response_types"}, rejected: "registration-not-allowed",
+		},
+		{
+			name:   "a response type alone that needs a grant that is allowed is rejected",
+			sends:  []func(*Settings){responseTypes("id_token")},
+			policy: machines, rejected: "response-type-grant",
+		},
+		{
+			name:   "the default response type stays unset where it is allowed",
+			policy: RegistrationPolicy{ResponseTypes: []ResponseType{"code id_token", "code"}},
+			want:   map[Field]any{FieldResponseTypes: []string{}},
+		},
+		{
+			name:     "the default response type is replaced where it is not allowed",
+			policy:   RegistrationPolicy{ResponseTypes: []ResponseType{"none", "id_token code"}, Grants: []GrantType{GrantAuthorizationCode, GrantImplicit}},
+			sends:    []func(*Settings){listed(GrantAuthorizationCode, GrantImplicit)},
+			want:     map[Field]any{FieldResponseTypes: []string{"code id_token"}},
+			findings: []string{"warning registration-value-replaced /response_types"},
+		},
+		{
+			name:     "of several default response types those that are not allowed are left out",
+			policy:   RegistrationPolicy{ResponseTypes: []ResponseType{"code token", "code"}, Grants: []GrantType{GrantAuthorizationCode, GrantImplicit}},
+			sends:    []func(*Settings){listed(GrantAuthorizationCode, GrantImplicit)},
+			want:     map[Field]any{FieldResponseTypes: []string{"code"}},
+			findings: []string{"warning registration-value-replaced /response_types"},
+		},
+		{
+			name:     "the default response type is rejected if no other one can be used",
+			policy:   RegistrationPolicy{ResponseTypes: []ResponseType{"code id_token"}},
+			findings: []string{"violation registration-not-allowed /response_types"}, rejected: "registration-not-allowed",
 		},
 		{
 			name:   "a response type stays if its grant is listed",

@@ -283,6 +283,7 @@ func TestPoliciesForClientDocuments(t *testing.T) {
 			"any":                     {domain.DocumentPolicy{Mode: domain.DocumentsAny}, 200, []any{"openid", "admin"}},
 			"ceilings of the tenant":  {domain.DocumentPolicy{Mode: domain.DocumentsAny, Ceilings: *scopes}, 200, []any{"openid"}},
 			"a policy of the host":    {domain.DocumentPolicy{Mode: domain.DocumentsAllow, Hosts: []domain.DocumentHost{{Host: "127.0.0.1", Policy: scopes}}}, 200, []any{"openid"}},
+			"only other scopes":       {domain.DocumentPolicy{Mode: domain.DocumentsAny, Ceilings: domain.RegistrationPolicy{Scopes: []domain.Scope{"profile"}, DefaultScopes: []domain.Scope{"profile"}}}, 200, []any{"profile"}},
 			"a policy of other hosts": {domain.DocumentPolicy{Mode: domain.DocumentsAny, Hosts: []domain.DocumentHost{{Host: "app.example", Policy: scopes}}}, 200, []any{"openid", "admin"}},
 		} {
 			s.policy = tt.policy

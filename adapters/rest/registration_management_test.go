@@ -14,6 +14,23 @@ import (
 
 // The management of registrations by the clients themselves (RFC 7592).
 
+// A client that sends back what it read changes nothing, also if the policy replaced what the
+// client did not send.
+func TestSendingBackWhatWasRead(t *testing.T) {
+	onBothStores(t, func(t *testing.T, s service) {
+		c := s.registered(t, `{"redirect_uris":["https://app.example.com/cb"],"scope":"openid","grant_types":["authorization_code","implicit"]}`)
+		assert.Contains(t, c.sent.found("warnings"), "/response_types registration-value-replaced")
+		read := c.do(t, "GET", "")
+		for _, member := range []string{"client_id_issued_at", "client_secret_expires_at", "registration_client_uri", "registration_access_token"} {
+			delete(read.body, member)
+		}
+		again := c.do(t, "PUT", object(t, read.body))
+		require.Equal(t, http.StatusOK, again.status, again.text)
+		assertMembers(t, again, map[string]any{"response_types": []any{"code id_token"}})
+		assert.Equal(t, read.header.Get("ETag"), again.header.Get("ETag"))
+	}, registering(t, onlyTenant(`response_types: ["code id_token"], grants: [authorization_code, implicit]`)))
+}
+
 func TestClientsReadTheirRegistration(t *testing.T) {
 	onBothStores(t, func(t *testing.T, s service) {
 		c := s.registered(t, webClient)

@@ -44,6 +44,8 @@ func TestPolicies(t *testing.T) {
 		"a link on another host, warned":      {``, strings.Replace(webClient, "{", `{"logo_uri":"https://bank.example/logo.png",`, 1), "", map[string]any{"logo_uri": "https://bank.example/logo.png"}, nil},
 		"a link on another host, required":    {`link_hosts: require`, strings.Replace(webClient, "{", `{"logo_uri":"https://bank.example/logo.png",`, 1), "invalid_client_metadata", nil, nil},
 		"response types beyond the policy":    {`response_types: [code], grants: [authorization_code, implicit]`, strings.Replace(webClient, "{", `{"grant_types":["authorization_code","implicit"],"response_types":["code","id_token"],`, 1), "", map[string]any{"response_types": []any{"code"}}, nil},
+		"response types beyond, replaced":     {`response_types: ["code id_token"], grants: [authorization_code, implicit]`, strings.Replace(webClient, "{", `{"grant_types":["authorization_code","implicit"],"scope":"openid",`, 1), "", map[string]any{"response_types": []any{"code id_token"}}, nil},
+		"response types beyond, not usable":   {`response_types: ["code id_token", code], grants: [authorization_code, implicit]`, strings.Replace(webClient, "{", `{"grant_types":["implicit"],`, 1), "invalid_client_metadata", nil, nil},
 		"an extension grant":                  {`grants: ["urn:example:grant", authorization_code]`, strings.Replace(webClient, "{", `{"grant_types":["authorization_code","urn:example:grant"],`, 1), "", map[string]any{"grant_types": []any{"authorization_code"}}, nil},
 		"a host in an exact list":             {`redirect_hosts: [app.example.com]`, webClient, "", nil, nil},
 		"a host below an exact one":           {`redirect_hosts: [example.com]`, webClient, "invalid_redirect_uri", nil, nil},

@@ -73,7 +73,9 @@ func TestUpdatesRenewSecrets(t *testing.T) {
 }
 
 // changingPolicies are the policies of a file that a test replaces.
-type changingPolicies struct{ application.RegistrationPolicies }
+type changingPolicies struct {
+	application.RegistrationPolicies
+}
 
 // A statement that was used is not accepted again if the maximum age of statements is raised.
 func TestUsesOfStatementsOutlastTheMaximumAge(t *testing.T) {
