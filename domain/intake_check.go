@@ -5,16 +5,16 @@ import "slices"
 // checkRedirects reports the URIs to which browsers and servers are sent and that the
 // policy does not allow. They are never replaced: a client would wait at the wrong one.
 func (in *intake) checkRedirects() {
-	in.eachURI([]Field{FieldRedirectURIs}, func(u *uri, _ Field, pointer string) {
+	restricted := []Field{FieldRedirectURIs, FieldPostLogoutRedirectURIs, FieldBackchannelLogoutURI, FieldFrontchannelLogoutURI}
+	in.eachURI(restricted, func(u *uri, f Field, pointer string) {
 		kind := u.redirectKind()
 		if kind != "" && !slices.Contains(in.policy.RedirectKinds, kind) {
-			in.find(ruleRedirectKind, Violation, pointer, u.raw, "the policy does not allow redirect URIs of the kind %s; remove it", kind)
+			in.find(ruleRedirectKind, Violation, pointer, u.raw, "the policy does not allow URIs of the kind %s in %s; remove it", kind, f)
 		}
 	})
 	if in.policy.RedirectHosts == nil {
 		return
 	}
-	restricted := []Field{FieldRedirectURIs, FieldPostLogoutRedirectURIs, FieldBackchannelLogoutURI, FieldFrontchannelLogoutURI}
 	in.eachURI(restricted, func(u *uri, _ Field, pointer string) {
 		if !anyMatches(in.policy.RedirectHosts, u.policyHost()) {
 			in.find(ruleRedirectHost, Violation, pointer, u.raw, "the policy does not allow the host %s; use a host that it allows", quoted(u.policyHost()))

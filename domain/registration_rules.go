@@ -120,7 +120,7 @@ func selfRegistrationRules() []Rule {
 		},
 		{
 			ID: ruleRedirectKind, Level: Violation, Source: "RFC 8252 §7; OIDC Registration §3.2",
-			Summary: "the policy does not allow redirect URIs of this kind: https, loopback or private-use",
+			Summary: "the policy does not allow redirect URIs, post-logout redirect URIs and logout URIs of this kind: https, loopback or private-use",
 		},
 		{
 			ID: ruleLinkHost, Level: Violation, Softens: true, Source: "RFC 7591 §5",

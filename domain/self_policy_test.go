@@ -76,6 +76,20 @@ func TestThePolicyOfARegistration(t *testing.T) {
 			sends:    []func(*Settings){public, redirect("com.example.app:/cb")},
 			findings: []string{"violation registration-redirect-kind /redirect_uris/0"}, rejected: kindRule,
 		},
+		{
+			name: "the kind of a post-logout redirect URI", policy: RegistrationPolicy{RedirectKinds: []RedirectKind{RedirectHTTPS}},
+			sends: []func(*Settings){public, func(s *Settings) {
+				s.PostLogoutRedirectURIs = []RedirectURI{"https://app.example.com/out", "com.example.app:/out"}
+			}},
+			findings: []string{"violation registration-redirect-kind /post_logout_redirect_uris/1"}, rejected: kindRule,
+		},
+		{
+			name: "the kind of logout URIs", policy: RegistrationPolicy{RedirectKinds: []RedirectKind{RedirectHTTPS}},
+			sends: []func(*Settings){func(s *Settings) {
+				s.BackchannelLogout.URI, s.FrontchannelLogout.URI = "http://127.0.0.1/out", "http://127.0.0.1/out"
+			}},
+			findings: []string{"violation registration-redirect-kind /backchannel_logout_uri", "violation registration-redirect-kind /frontchannel_logout_uri"}, rejected: kindRule,
+		},
 		{name: "an omitted scope gets the default ones", policy: RegistrationPolicy{Scopes: []Scope{"a", "b"}, DefaultScopes: []Scope{"a"}}, want: map[Field]any{FieldScopes: []string{"a"}}},
 		{name: "an omitted scope gets not everything", policy: RegistrationPolicy{Scopes: []Scope{"a", "b"}}, want: map[Field]any{FieldScopes: []string{}}},
 		{

@@ -27,6 +27,7 @@ func TestPolicies(t *testing.T) {
 		"another host to log out to":          {`redirect_hosts: ["*.example.com"]`, `{"redirect_uris":["https://app.example.com/cb"],"post_logout_redirect_uris":["https://evil.example/"]}`, "invalid_client_metadata", nil, nil},
 		"another host to report logouts to":   {`redirect_hosts: ["*.example.com"]`, `{"redirect_uris":["https://app.example.com/cb"],"backchannel_logout_uri":"https://evil.example/"}`, "invalid_client_metadata", nil, nil},
 		"a kind of redirect URI":              {`redirect_kinds: [https]`, `{"redirect_uris":["com.example.app:/cb"],"token_endpoint_auth_method":"none"}`, "invalid_redirect_uri", nil, nil},
+		"a kind of URI to log out to":         {`redirect_kinds: [https]`, strings.Replace(publicClient, "{", `{"post_logout_redirect_uris":["com.example.app:/out"],`, 1), "invalid_client_metadata", nil, nil},
 		"a loopback redirect URI":             {`redirect_kinds: [https]`, `{"redirect_uris":["http://127.0.0.1/cb"],"token_endpoint_auth_method":"none"}`, "invalid_redirect_uri", nil, nil},
 		"only grants beyond the policy":       {``, `{"grant_types":["client_credentials"]}`, "invalid_client_metadata", nil, nil},
 		"only scopes beyond the policy":       {`scopes: [openid]`, strings.Replace(webClient, "{", `{"scope":"admin",`, 1), "invalid_client_metadata", nil, nil},
