@@ -50,7 +50,8 @@ func (r *Registry) CreateInitialToken(
 }
 
 // CheckTokenPolicy returns a violation for each key of the policy of an initial access token
-// that allows more than the tenant does, or that writes to clients what the rules reject. The
+// that allows more than the tenant does, because of which no client can be registered, or that
+// writes to clients what the rules reject. The
 // tenant trusts only the issuers in its configuration. The pointers begin with the key.
 func (t TenantRegistration) CheckTokenPolicy(book *domain.Rulebook, token domain.RegistrationPolicy) domain.Findings {
 	policy := t.Policy
@@ -60,7 +61,10 @@ func (t TenantRegistration) CheckTokenPolicy(book *domain.Rulebook, token domain
 			policy.Issuers = append(policy.Issuers, t.Issuers[i].Issuer)
 		}
 	}
-	return slices.Concat(policy.Beyond(token), book.CheckWritten(token))
+	if beyond := policy.Beyond(token); beyond.HasViolations() {
+		return slices.Concat(beyond, book.CheckWritten(token))
+	}
+	return slices.Concat(policy.Narrow(token).CheckUsable(), book.CheckWritten(token))
 }
 
 // inPolicy returns the findings about a policy with the pointers that they have in a

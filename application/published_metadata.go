@@ -37,8 +37,8 @@ func (r *Registry) PublishedMetadata(_ context.Context, caller Caller) (Publishe
 	if of.Enabled && of.Policy.Open {
 		published.RegistrationEndpoint = r.RegistrationEndpoint(caller.Tenant)
 	}
-	published.GrantTypes, published.ResponseTypes = of.Policy.Grants, of.Policy.ResponseTypes
-	published.AuthMethods, published.Scopes = of.Policy.AuthMethods, of.Policy.Scopes
+	published.GrantTypes, published.ResponseTypes = of.Policy.Grants, of.Policy.UsableResponseTypes()
+	published.AuthMethods, published.Scopes = of.Policy.UsableMethods(), of.Policy.Scopes
 	published.CodeChallengeMethods = []string{"S256"}
 	return published, nil
 }

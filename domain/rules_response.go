@@ -31,12 +31,15 @@ const (
 // known reports whether the response type is registered (OAuth parameters registry of
 // IANA), in any order of its words.
 func (t ResponseType) known() bool {
-	switch wordsOf(t) {
-	case responseCode, "token", responseIDToken, "none",
-		responseCodeIDToken, "code token", "id_token token", "code id_token token":
-		return true
-	default:
-		return false
+	return slices.Contains(knownResponseTypes(), ResponseType(wordsOf(t)))
+}
+
+// knownResponseTypes lists the registered response types, with their words in the order of
+// [wordsOf].
+func knownResponseTypes() []ResponseType {
+	return []ResponseType{
+		ResponseType(responseCode), ResponseType(responseIDToken), "token", "none",
+		ResponseType(responseCodeIDToken), "code token", "id_token token", "code id_token token",
 	}
 }
 

@@ -35,6 +35,12 @@ func (r *reader) documents(pointer string, value any, tenant domain.Registration
 	if hosts, given := object["hosts"]; given {
 		p.Hosts = r.hosts(pointer+"/hosts", hosts, p.Mode, tenant)
 	}
+	if p.Mode == domain.DocumentsAllow && len(p.Hosts) == 0 {
+		r.Add(pointer+"/mode", "allow needs at least one host in hosts")
+	}
+	if p.Mode.On() && !tenant.AdmitsDocuments() {
+		r.Add(pointer+"/mode", "no document can be used: auth_methods of registration has only methods with a shared secret")
+	}
 	return p
 }
 
@@ -101,8 +107,12 @@ func (r *reader) hostPolicy(pointer string, value any, tenant domain.Registratio
 		return nil
 	}
 	policy := r.policy(pointer, object, registrationpolicy.InDocuments)
-	for _, finding := range tenant.Beyond(policy) {
+	beyond := tenant.Beyond(policy)
+	for _, finding := range beyond {
 		r.Add(pointer+finding.Pointer, finding.Message)
+	}
+	if len(beyond) == 0 {
+		r.usable(pointer, tenant.Narrow(policy))
 	}
 	return &policy
 }

@@ -124,6 +124,17 @@ func (r *reader) registration(pointer string, value any, t *application.TenantRe
 	if t.Policy.Statement == domain.StatementRequired && len(t.Issuers) == 0 {
 		r.Add(pointer+"/statement", "required needs at least one issuer in issuers")
 	}
+	if _, given := object["statement"]; !given && len(t.Issuers) > 0 {
+		r.Add(pointer+"/issuers", "have no effect without statement; set it to optional or required, or to none")
+	}
+	r.usable(pointer, t.Policy)
+}
+
+// usable checks that clients can be registered under a policy.
+func (r *reader) usable(pointer string, policy domain.RegistrationPolicy) {
+	for _, finding := range policy.CheckUsable() {
+		r.Add(pointer+finding.Pointer, finding.Message)
+	}
 }
 
 // policy reads the keys of a policy. In addition to their form, it checks that their values

@@ -80,8 +80,8 @@ func accepted() map[string]string {
 		"off as YAML 1.1 has it":          "tenants: {a: {registration: {link_hosts: false}, cimd: {mode: false, redirect_origin: false}}}\n",
 		"an anchor and its alias":         "tenants: {a: {registration: &r {enabled: true}}, b: {registration: *r}}\n",
 		"all denied but a host":           "tenants: {a: {cimd: {mode: deny, hosts: [bad.example]}}}\n",
-		"inline keys":                     `{"tenants": {"a": {"registration": {"issuers": [{"iss": "i", "keys": ` + publicKey + `}]}}}}`,
-		"values that a client never gets": `tenants: {a: {registration: {auth_methods: [client_secret_jwt], grants: ["urn:example:grant"]}}}`,
+		"inline keys":                     `{"tenants": {"a": {"registration": {"statement": "none", "issuers": [{"iss": "i", "keys": ` + publicKey + `}]}}}}`,
+		"values that a client never gets": `tenants: {a: {registration: {auth_methods: [client_secret_jwt, none], grants: ["urn:example:grant", authorization_code]}}}`,
 	}
 }
 
@@ -153,7 +153,7 @@ func registration(members string) string {
 	return `{"tenants": {"a": {"registration": {` + members + `}}}}`
 }
 
-func issuer(members string) string { return registration(`"issuers": [{` + members + `}]`) }
+func issuer(members string) string { return registration(`"statement": "optional", "issuers": [{` + members + `}]`) }
 
 func cimd(members string) string { return `{"tenants": {"a": {"cimd": {` + members + `}}}}` }
 
@@ -195,6 +195,12 @@ func TestInvalidFiles(t *testing.T) {
 		"a label that rules reject":            {registration(`"labels": {"tier": "gold"}`), at + "labels: "},
 		"a lifetime that rules reject":         {registration(`"access_token_lifetime": 1`), at + "access_token_lifetime: "},
 		"a required statement without issuers": {registration(`"statement": "required"`), at + "statement: required needs at least one issuer"},
+
+		"no grants":                     {registration(`"grants": []`), at + "grants: no client can be registered"},
+		"open with a secret":            {registration(`"open": true, "auth_methods": ["client_secret_basic"]`), at + "auth_methods: no client can be registered"},
+		"a profile without its methods": {registration(`"profile": "fapi2-security", "auth_methods": ["none"]`), at + "auth_methods: no client can be registered: the profile fapi2-security"},
+		"dpop and mtls":                 {registration(`"dpop": true, "mtls": true`), at + "mtls: dpop is forced, too"},
+		"issuers without statement":     {registration(`"issuers": [{"iss": "i", "jwks_uri": "https://a.example"}]`), at + "issuers: have no effect without statement"},
 
 		"issuers that are an object":    {registration(`"issuers": {}`), at + "issuers: must be an array"},
 		"too many issuers":              {registration(`"issuers": [` + strings.Repeat("1,", 100) + `1]`), at + "issuers: must have at most 100 elements"},
@@ -242,6 +248,9 @@ func TestInvalidFiles(t *testing.T) {
 		"a key that narrows nothing": {cimd(`"hosts": [{"host": "a.example", "policy": {"open": true}}]`), cd + "hosts/0/policy/open: unknown key"},
 		"a policy that widens":       {cimd(`"hosts": [{"host": "a.example", "policy": {"grants": ["client_credentials"]}}]`), cd + "hosts/0/policy/grants: "},
 		"a policy for a denied host": {cimd(`"mode": "deny", "hosts": [{"host": "a.example", "policy": {}}]`), cd + "hosts/0/policy: has no effect"},
+		"allow without hosts":        {cimd(`"mode": "allow"`), cd + "mode: allow needs at least one host"},
+		"a policy for no client":     {cimd(`"mode": "allow", "hosts": [{"host": "a.example", "policy": {"grants": ["refresh_token"]}}]`), cd + "hosts/0/policy/grants: no client can be registered"},
+		"methods of no document":     {`{"tenants": {"a": {"registration": {"auth_methods": ["client_secret_basic"]}, "cimd": {"mode": "any"}}}}`, cd + "mode: no document can be used"},
 		"an unknown redirect_origin": {cimd(`"redirect_origin": "maybe"`), cd + "redirect_origin: must be one of require, warn, off"},
 		"approval as a boolean":      {cimd(`"approval": true`), cd + "approval: must be a string"},
 		"a document that is too big": {cimd(`"max_bytes": 65537`), cd + "max_bytes: must be between 1 and 65536"},

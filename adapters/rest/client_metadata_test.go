@@ -44,3 +44,13 @@ func TestWhatAuthorizationServersPublish(t *testing.T) {
 		assert.Equal(t, 403, get("verify").status)
 	}, registering(t, `tenants: {tenant_a: {registration: {enabled: true, scopes: [openid]}, cimd: {mode: any}}}`))
 }
+
+// Nothing is published that a forced profile forbids to clients.
+func TestWhatAuthorizationServersPublishUnderAProfile(t *testing.T) {
+	onBothStores(t, func(t *testing.T, s service) {
+		a := s.do(t, call{method: "GET", path: "/admin/oauth/authorization-server-metadata", token: "read"})
+		require.Equal(t, http.StatusOK, a.status, a.text)
+		assert.Equal(t, []any{"private_key_jwt"}, a.data("token_endpoint_auth_methods_supported"))
+		assert.Equal(t, []any{"code"}, a.data("response_types_supported"))
+	}, registering(t, onlyTenant(`profile: fapi2-security, response_types: [code, "code id_token"], grants: [authorization_code, implicit]`)))
+}

@@ -88,7 +88,6 @@ func TestRegistrationsAreCheckedOfflineAsByTheService(t *testing.T) {
 		"a statement, without issuers":         {``, `{}`, withStatement},
 		"a statement that is not a string":     {``, `{}`, `{"redirect_uris":["https://app.example.com/cb"],"software_statement":{}}`},
 		"a statement that is switched off":     {`statement: none, ` + trustedIssuer, `{}`, withStatement},
-		"a statement by default":               {trustedIssuer, `{}`, withStatement},
 		"a statement that no token allows":     {`statement: optional, ` + trustedIssuer, `{"issuers":[]}`, withStatement},
 		"a statement that is missing":          {`statement: required, ` + trustedIssuer, `{}`, webClient},
 		"a statement that a token requires":    {`statement: optional, ` + trustedIssuer, `{"statement":"required"}`, webClient},

@@ -165,7 +165,7 @@ func TestWhereStatementsAreAccepted(t *testing.T) {
 	in := func(settings string) string {
 		return `{"registration":{"enabled":true,"issuers":[` + issuer + `],` + settings + `}}`
 	}
-	file := `{"tenants":{"none":` + in(`"statement":"none"`) + `,"default":` + in(`"scopes":["openid"]`) + `,"optional":` + in(`"statement":"optional"`) +
+	file := `{"tenants":{"none":` + in(`"statement":"none"`) + `,"default":{"registration":{"enabled":true}},"optional":` + in(`"statement":"optional"`) +
 		`,"open":` + in(`"open":true,"statement":"required"`) + `}}`
 	onBothStores(t, func(t *testing.T, s service) {
 		register := func(tenant, token, metadata string) response {

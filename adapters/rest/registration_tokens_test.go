@@ -92,6 +92,7 @@ func TestInitialAccessTokensThatAreRejected(t *testing.T) {
 			`{"max_uses":0}`: "/max_uses contract", `{"max_uses":10001}`: "/max_uses contract", `{"expires_in":7776001}`: "/expires_in contract",
 			`{"expires_in":0}`: "/expires_in contract", `{"max_use":1}`: "/max_use contract", `{"policy":{"scope":["a"]}}`: "/policy/scope contract",
 			`{"policy":{"open":true}}`: "/policy/open contract", `{"policy":{"redirect_hosts":["https://x.example"]}}`: "/policy/redirect_hosts/0 contract",
+			`{"policy":{"grants":[]}}`:                        "/policy/grants registration-policy",
 			`{"policy":{"scopes":["admin"]}}`:                 "/policy/scopes",
 			`{"policy":{"redirect_hosts":["x.example"]}}`:     "/policy/redirect_hosts",
 			`{"policy":{"grants":["client_credentials"]}}`:    "/policy/grants",
