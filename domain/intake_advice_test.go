@@ -155,3 +155,40 @@ func TestWhatAClientReadChangesNothing(t *testing.T) {
 		})
 	}
 }
+
+// A client that registers itself can follow the advice of the rules that apply to all clients: it
+// has no is_confidential, and its name and scopes have other names.
+func TestTheAdviceOfTheRulesCanBeFollowedByClients(t *testing.T) {
+	granting := func(list ...GrantType) RegistrationPolicy { return RegistrationPolicy{Grants: list} }
+	for name, tt := range map[string]struct {
+		policy    RegistrationPolicy
+		sends     func(*Settings)
+		rule      string
+		wantsText string
+	}{
+		"a public client under a profile": {
+			RegistrationPolicy{Profile: ProfileFAPI2Security}, methods(AuthNone), "confidential-required",
+			"this profile is for confidential clients only; use an authentication method such as private_key_jwt",
+		},
+		"client_credentials of a public client": {
+			granting(GrantClientCredentials), all(methods(AuthNone), listed(GrantClientCredentials)), "grant-client-credentials-public",
+			"only a confidential client may use client_credentials; use an authentication method other than none, or remove the grant",
+		},
+		"CIBA of a public client": {
+			granting(GrantCIBA), all(methods(AuthNone), listed(GrantCIBA)), "grant-ciba-public",
+			"a CIBA client must be confidential; use an authentication method other than none, or remove the grant",
+		},
+		"a name without visible characters": {RegistrationPolicy{}, nameOf("\u2800"), "name-required", "the client needs a name with a visible character"},
+		"a scope twice":                     {RegistrationPolicy{}, scopes("openid", "openid"), "scope-duplicate", `"openid" is listed twice; remove one`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var messages []string
+			for _, f := range registered(t, SelfRegistration{Metadata: sent(app, tt.sends), Policy: tt.policy}).Findings {
+				if f.Rule == tt.rule {
+					messages = append(messages, f.Message)
+				}
+			}
+			assert.Equal(t, []string{tt.wantsText}, messages)
+		})
+	}
+}

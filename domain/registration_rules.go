@@ -92,7 +92,7 @@ func selfRegistrationRules() []Rule {
 	rules := []Rule{
 		{
 			ID: RuleRegistrationPolicy, Level: Violation, Source: "own",
-			Summary: "a key of a registration policy has an invalid value, or the policy of an initial access token allows more than that of the tenant",
+			Summary: "a key of a registration policy has an invalid value, or prevents that any client is registered, or the policy of an initial access token allows more than that of the tenant",
 		},
 		{
 			ID: ruleValueDropped, Level: Warning, Source: "RFC 7591 §2, §3.2.1",

@@ -118,7 +118,7 @@ func authenticationRules() []Rule {
 			Summary: "the client is public",
 			check: func(j *candidate, r *report) {
 				if !j.Confidential {
-					r.on(FieldConfidential, "this profile is for confidential clients only; set is_confidential to true")
+					r.on(FieldConfidential, "this profile is for confidential clients only; use an authentication method such as private_key_jwt")
 				}
 			},
 		},

@@ -91,7 +91,7 @@ func grantRules() []Rule {
 		{
 			ID: "grant-client-credentials-public", Level: Violation, Source: "RFC 6749 §4.4", needs: grantsAndType,
 			Summary: "client_credentials is listed for a public client",
-			check:   publicGrant(GrantClientCredentials, "only a confidential client may use client_credentials; make it confidential, or remove the grant"),
+			check:   publicGrant(GrantClientCredentials, "only a confidential client may use client_credentials; use an authentication method other than none, or remove the grant"),
 		},
 		{
 			ID: "grant-ciba-public", Level: Violation, Source: "CIBA Core §7.1", needs: []Field{FieldGrantTypes, FieldConfidential, FieldCIBADeliveryMode},
@@ -100,9 +100,9 @@ func grantRules() []Rule {
 				switch {
 				case j.Confidential:
 				case j.hasGrant(GrantCIBA):
-					eachGrant(GrantCIBA, "a CIBA client must authenticate; make it confidential, or remove the grant")(j, r)
+					eachGrant(GrantCIBA, "a CIBA client must be confidential; use an authentication method other than none, or remove the grant")(j, r)
 				case j.usesCIBA():
-					r.on(FieldCIBADeliveryMode, "a CIBA client must authenticate; make it confidential, or clear backchannel_token_delivery_mode")
+					r.on(FieldCIBADeliveryMode, "a CIBA client must be confidential; use an authentication method other than none, or clear backchannel_token_delivery_mode")
 				}
 			},
 		},
@@ -224,8 +224,8 @@ func publicGrant(grant GrantType, message string) func(*candidate, *report) {
 // checkDuplicates reports duplicate elements of an array.
 func checkDuplicates[T ~string](r *report, field Field, list []T) {
 	for i, value := range list {
-		if first := slices.Index(list, value); first < i {
-			r.at(field, i, string(value), "%s is a duplicate of %s/%d; remove one", quoted(value), field, first)
+		if slices.Index(list, value) < i {
+			r.at(field, i, string(value), "%s is listed twice; remove one", quoted(value))
 		}
 	}
 }

@@ -107,17 +107,16 @@ func checkTexts(j *candidate, r *report, fields []Field) {
 func checkElements(j *candidate, r *report, fields []Field) {
 	for _, field := range fields {
 		list := field.Of(&j.Settings).(Texts)
-		seen := make(map[string]int, list.Len())
+		seen := make(map[string]bool, list.Len())
 		for i := range list.Len() {
 			element := list.Text(i)
-			first, repeated := seen[element]
 			switch {
 			case element == "":
 				r.at(field, i, field.String(), "an element must not be empty; remove it")
-			case repeated:
-				r.at(field, i, field.String()+" "+element, "%s is a duplicate of %s/%d; remove one", quoted(element), field, first)
+			case seen[element]:
+				r.at(field, i, field.String()+" "+element, "%s is listed twice; remove one", quoted(element))
 			default:
-				seen[element] = i
+				seen[element] = true
 				continue
 			}
 			r.except(fields, field)

@@ -17,7 +17,7 @@ func metadataRules() []Rule {
 			Summary: "the name is empty or has no visible character",
 			check: func(j *candidate, r *report) {
 				if !hasVisible(j.Name) {
-					r.on(FieldName, "name is required; it must have a visible character")
+					r.on(FieldName, "the client needs a name with a visible character")
 				}
 			},
 		},

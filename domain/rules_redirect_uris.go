@@ -202,14 +202,13 @@ func checkDuplicateURIs(r *report, field Field, uris []uri, normalise func(*uri)
 	if len(uris) < 2 {
 		return
 	}
-	first := make(map[string]int, len(uris))
+	seen := make(map[string]bool, len(uris))
 	for i := range uris {
 		normalised := normalise(&uris[i])
-		if k, ok := first[normalised]; ok {
-			r.at(field, i, uris[i].raw, "this URI is a duplicate of %s/%d; remove one", field, k)
-			continue
+		if seen[normalised] {
+			r.at(field, i, uris[i].raw, "this URI is listed twice; remove one")
 		}
-		first[normalised] = i
+		seen[normalised] = true
 	}
 }
 

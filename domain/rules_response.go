@@ -291,9 +291,8 @@ func checkResponseTypeDuplicates(j *candidate, r *report) {
 		if strings.Count(string(t), " ")+1 > words.len() {
 			r.at(FieldResponseTypes, i, string(t), "%s has a word twice; remove one", quoted(t))
 		}
-		first := slices.IndexFunc(j.ResponseTypes, func(other ResponseType) bool { return wordsOf(other) == words })
-		if first < i {
-			r.at(FieldResponseTypes, i, string(t), "%s is a duplicate of response_types/%d; remove one", quoted(t), first)
+		if hasResponseType(j.ResponseTypes[:i], t) {
+			r.at(FieldResponseTypes, i, string(t), "%s is listed twice, in any order of the words; remove one", quoted(t))
 		}
 	}
 }
