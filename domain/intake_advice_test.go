@@ -18,20 +18,27 @@ func TestFindingsPointIntoTheRequest(t *testing.T) {
 		want      []string
 	}{
 		{
-			"a grant", RegistrationPolicy{Grants: []GrantType{GrantClientCredentials, GrantRefreshToken}}, nil,
+			"a grant",
+			RegistrationPolicy{Grants: []GrantType{GrantClientCredentials, GrantRefreshToken}},
+			nil,
 			all(listed(GrantAuthorizationCode, GrantRefreshToken), redirect()),
 			[]string{"/grant_types/0 registration-value-dropped", "/grant_types/1 grant-refresh-alone"},
 		},
 		{
-			"a response type after an unknown one", RegistrationPolicy{}, nil, responseTypes("bogus", "code", "token"),
+			"a response type after an unknown one",
+			RegistrationPolicy{},
+			nil, responseTypes("bogus", "code", "token"),
 			[]string{"/response_types/0 registration-value-dropped", "/response_types/2 registration-value-dropped"},
 		},
 		{
-			"a duplicate response mode", RegistrationPolicy{}, nil, modes("bogus", "query", "query"),
+			"a duplicate response mode",
+			RegistrationPolicy{},
+			nil, modes("bogus", "query", "query"),
 			[]string{"/response_modes/0 registration-value-dropped", "/response_modes/2 list-element"},
 		},
 		{
-			"a scope beyond the policy, after one beyond the statement", RegistrationPolicy{Scopes: []Scope{"openid", "a"}},
+			"a scope beyond the policy, after one beyond the statement",
+			RegistrationPolicy{Scopes: []Scope{"openid", "a"}},
 			&Statement{Ceiling: sent(scopes("openid", "b"))}, scopes("a", "openid", "b", "openid"),
 			[]string{"/scopes/0 registration-value-dropped", "/scopes/2 registration-value-dropped", "/scopes/3 scope-duplicate"},
 		},
@@ -62,49 +69,73 @@ func TestTheReasonWhyAValueCannotBeRegistered(t *testing.T) {
 		want    string
 	}{
 		{
-			"a response type whose grant the policy does not allow", RegistrationPolicy{}, nil,
+			"a response type whose grant the policy does not allow",
+			RegistrationPolicy{},
+			nil,
 			[]func(*Settings){listed(GrantAuthorizationCode, GrantImplicit), responseTypes("code id_token")},
 			"/response_types", `no value of this list can be registered; of "code id_token": it needs the grant type implicit, and the policy does not allow it`,
 		},
 		{
-			"a response type that the profile does not allow", fapi, nil, []func(*Settings){keys, responseTypes("code", "code id_token")},
+			"a response type that the profile does not allow", fapi, nil,
+			[]func(*Settings){keys, responseTypes("code", "code id_token")},
 			"/response_types/1", `"code id_token" is left out: the profile fapi2-security does not allow it`,
 		},
 		{
-			"a response type whose grant is not listed", RegistrationPolicy{Grants: []GrantType{GrantAuthorizationCode, GrantImplicit}}, nil,
-			[]func(*Settings){responseTypes("code", "id_token")}, "/response_types/1", `"id_token" is left out: it needs the grant type implicit`,
+			"a response type whose grant is not listed",
+			RegistrationPolicy{Grants: []GrantType{GrantAuthorizationCode, GrantImplicit}},
+			nil,
+			[]func(*Settings){responseTypes("code", "id_token")},
+			"/response_types/1", `"id_token" is left out: it needs the grant type implicit`,
 		},
 		{
-			"an unknown grant", RegistrationPolicy{}, nil, []func(*Settings){listed(GrantAuthorizationCode, "magic")},
+			"an unknown grant",
+			RegistrationPolicy{},
+			nil,
+			[]func(*Settings){listed(GrantAuthorizationCode, "magic")},
 			"/grant_types/1", `"magic" is left out: it is unknown here`,
 		},
 		{
-			"a grant beyond the policy", RegistrationPolicy{}, nil, []func(*Settings){listed(GrantAuthorizationCode, GrantImplicit)},
+			"a grant beyond the policy",
+			RegistrationPolicy{},
+			nil,
+			[]func(*Settings){listed(GrantAuthorizationCode, GrantImplicit)},
 			"/grant_types/1", `"implicit" is left out: the policy does not allow it`,
 		},
 		{
-			"a grant beyond the server", RegistrationPolicy{}, map[string][]string{"grant_types_supported": {"authorization_code"}},
+			"a grant beyond the server",
+			RegistrationPolicy{},
+			map[string][]string{"grant_types_supported": {"authorization_code"}},
 			[]func(*Settings){listed(GrantAuthorizationCode, GrantRefreshToken)},
 			"/grant_types/1", `"refresh_token" is left out: the authorization server does not support it`,
 		},
 		{
-			"none without PKCE", allow(AuthNone), nil, []func(*Settings){methods(AuthSecretPost)}, "/client_auth_methods",
+			"none without PKCE", allow(AuthNone), nil,
+			[]func(*Settings){methods(AuthSecretPost)},
+			"/client_auth_methods",
 			`the policy does not allow "client_secret_post", and none replaces a method that is named only if the policy requires PKCE; name none`,
 		},
 		{
-			"a method without its keys", allow(AuthPrivateKeyJWT, AuthTLS), nil, []func(*Settings){methods(AuthSecretPost)}, "/client_auth_methods",
+			"a method without its keys", allow(AuthPrivateKeyJWT, AuthTLS), nil,
+			[]func(*Settings){methods(AuthSecretPost)},
+			"/client_auth_methods",
 			`the policy does not allow "client_secret_post", and the metadata do not have what another method needs: private_key_jwt (jwks or jwks_uri), tls_client_auth (one tls_client_auth_* member)`,
 		},
 		{
-			"a method that the profile does not allow", fapi, nil, []func(*Settings){methods(AuthSecretBasic)}, "/client_auth_methods",
+			"a method that the profile does not allow", fapi, nil,
+			[]func(*Settings){methods(AuthSecretBasic)},
+			"/client_auth_methods",
 			`the profile fapi2-security does not allow "client_secret_basic", and the metadata do not have what another method needs: private_key_jwt (jwks or jwks_uri)`,
 		},
 		{
-			"a method that the profile does not allow, replaced", fapi, nil, []func(*Settings){methods(AuthSecretBasic), keys}, "/client_auth_methods",
+			"a method that the profile does not allow, replaced", fapi, nil,
+			[]func(*Settings){methods(AuthSecretBasic), keys},
+			"/client_auth_methods",
 			`the profile fapi2-security does not allow "client_secret_basic"; private_key_jwt is registered`,
 		},
 		{
-			"no method at all", RegistrationPolicy{Profile: ProfileFAPI2Security, AuthMethods: []AuthMethod{AuthNone}}, nil, nil, "/client_auth_methods",
+			"no method at all",
+			RegistrationPolicy{Profile: ProfileFAPI2Security, AuthMethods: []AuthMethod{AuthNone}},
+			nil, nil, "/client_auth_methods",
 			`the policy does not allow "client_secret_basic", and there is no method that policy, profile and authorization server allow`,
 		},
 	} {
@@ -167,7 +198,8 @@ func TestTheAdviceOfTheRulesCanBeFollowedByClients(t *testing.T) {
 		wantsText string
 	}{
 		"a public client under a profile": {
-			RegistrationPolicy{Profile: ProfileFAPI2Security}, methods(AuthNone), "confidential-required",
+			RegistrationPolicy{Profile: ProfileFAPI2Security},
+			methods(AuthNone), "confidential-required",
 			"this profile is for confidential clients only; use an authentication method such as private_key_jwt",
 		},
 		"client_credentials of a public client": {

@@ -153,7 +153,9 @@ func registration(members string) string {
 	return `{"tenants": {"a": {"registration": {` + members + `}}}}`
 }
 
-func issuer(members string) string { return registration(`"statement": "optional", "issuers": [{` + members + `}]`) }
+func issuer(members string) string {
+	return registration(`"statement": "optional", "issuers": [{` + members + `}]`)
+}
 
 func cimd(members string) string { return `{"tenants": {"a": {"cimd": {` + members + `}}}}` }
 
