@@ -56,9 +56,9 @@ type RegistrationStore interface {
 	SeenTimes(ctx context.Context, tenant domain.TenantID, id domain.ClientID) (first, last time.Time, err error)
 
 	// Unseen returns at most limit clients of the tenant that registered themselves before
-	// the time, were never seen and are not deleted, the oldest first. Clients that cannot be
-	// read are left out.
-	Unseen(ctx context.Context, tenant domain.TenantID, before time.Time, limit int) ([]domain.Client, error)
+	// the time, were never seen and are not deleted, whose positions come after the one given,
+	// in this order, so the oldest first. Clients that cannot be read are left out.
+	Unseen(ctx context.Context, tenant domain.TenantID, after UnseenPosition, before time.Time, limit int) ([]domain.Client, error)
 
 	// CommitUnseen is Commit for a client that was never seen. If it was, nothing changes, and
 	// the error is [ErrConflict]. Of a deletion and a concurrent NoteSeen of the client,
@@ -94,6 +94,19 @@ type RegistrationClaim struct {
 type Seen struct {
 	Client ClientKey
 	At     time.Time
+}
+
+// UnseenPosition is the position of a client in the order of [RegistrationStore.Unseen]: that
+// of the creation and, among clients of the same time, of the identifiers. The zero value
+// comes before all clients.
+type UnseenPosition struct {
+	CreatedAt time.Time
+	ClientID  domain.ClientID
+}
+
+// UnseenPositionOf returns the position of a client.
+func UnseenPositionOf(c *domain.Client) UnseenPosition {
+	return UnseenPosition{CreatedAt: c.CreatedAt(), ClientID: c.Identity().ClientID}
 }
 
 // RegisteredCount is how many clients registered themselves, in all tenants together.

@@ -65,6 +65,7 @@ type Registry struct {
 	proven    provenSecrets
 	followers followers
 	seen      recentlySeen
+	unused    unusedPositions
 }
 
 // NewRegistry returns a registry with these ports and options.

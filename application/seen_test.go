@@ -18,8 +18,10 @@ type lateReports struct {
 	happens func()
 }
 
-func (s lateReports) Unseen(ctx context.Context, tenant domain.TenantID, before time.Time, limit int) ([]domain.Client, error) {
-	clients, err := s.RegistrationStore.Unseen(ctx, tenant, before, limit)
+func (s lateReports) Unseen(
+	ctx context.Context, tenant domain.TenantID, after application.UnseenPosition, before time.Time, limit int,
+) ([]domain.Client, error) {
+	clients, err := s.RegistrationStore.Unseen(ctx, tenant, after, before, limit)
 	s.happens()
 	return clients, err
 }
@@ -51,5 +53,29 @@ func TestAClientThatIsReportedDuringTheDeletionOfUnusedOnesStays(t *testing.T) {
 		_, err = r.FindSelf(t.Context(), "tenant_a", idOf(used), used.Token)
 		require.NoError(t, err)
 		require.ErrorIs(t, r.NoteSeen(t.Context(), admin, idOf(unused)), application.ErrNotFound)
+	})
+}
+
+// Clients that may not be deleted do not keep later ones from being deleted.
+func TestTheSearchForUnusedClientsReachesAllClients(t *testing.T) {
+	onEachStoreLetIn(t, domain.RegistrationPolicy{UnusedTTL: 24 * time.Hour}, func(t *testing.T, r *registry) {
+		suspended := domain.ChangeOf(domain.Settings{Status: domain.StatusSuspended})
+		token := initialToken(t, r, domain.InitialTokenProperties{MaxUses: 250})
+		const kept = 201 // more than the clients of one call
+		for i := range kept + 1 {
+			registered, err := r.RegisterSelf(t.Context(), request(token.Value, metadata("App")))
+			require.NoError(t, err)
+			if i < kept {
+				_, err = r.Revise(t.Context(), admin, idOf(registered), suspended, application.Options{})
+				require.NoError(t, err)
+			}
+			advance(r, time.Second)
+		}
+		advance(r, 25*time.Hour)
+		for call, want := range []int{0, 1, 0, 0} {
+			deleted, err := r.DeleteUnused(t.Context(), domain.Actor{Subject: "service"})
+			require.NoError(t, err)
+			assert.Equal(t, want, deleted, "call %d", call)
+		}
 	})
 }

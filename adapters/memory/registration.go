@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -159,14 +160,17 @@ func (s *Store) RegisteredWith(
 }
 
 // Unseen implements [application.RegistrationStore].
-func (s *Store) Unseen(ctx context.Context, tenant domain.TenantID, before time.Time, limit int) ([]domain.Client, error) {
+func (s *Store) Unseen(
+	ctx context.Context, tenant domain.TenantID, after application.UnseenPosition, before time.Time, limit int,
+) ([]domain.Client, error) {
 	if err := s.lock(ctx); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
 	t := s.tenant(tenant)
 	ids := t.selected(func(c client) bool {
-		return c.live() && c.as.Self && c.createdAt.Before(stored(before)) && t.unseen(c.row.ClientID)
+		comesAfter := cmp.Or(c.createdAt.Compare(stored(after.CreatedAt)), cmp.Compare(c.row.ClientID, after.ClientID)) > 0
+		return c.live() && c.as.Self && comesAfter && c.createdAt.Before(stored(before)) && t.unseen(c.row.ClientID)
 	})
 	slices.SortStableFunc(ids, func(a, b domain.ClientID) int { return t.clients[a].createdAt.Compare(t.clients[b].createdAt) })
 	return t.decoded(ids, limit), nil

@@ -195,17 +195,16 @@ func (s *Store) readableClients(ctx context.Context, query string, args, first [
 }
 
 // Unseen implements [application.RegistrationStore]. It skips clients that cannot be decoded.
-func (s *Store) Unseen(ctx context.Context, tenant domain.TenantID, before time.Time, limit int) (clients []domain.Client, err error) {
+func (s *Store) Unseen(
+	ctx context.Context, tenant domain.TenantID, after application.UnseenPosition, before time.Time, limit int,
+) (clients []domain.Client, err error) {
 	const query = `
 		SELECT registered.created_at, registered.client_id, ` + columnsOfC + `
 		FROM registered_clients AS registered JOIN clients c USING (tenant_id, client_id)
 		WHERE registered.tenant_id = $1 AND registered.self AND NOT registered.seen AND registered.created_at < $2
 			AND (registered.created_at, registered.client_id) > ($3, $4)
 		ORDER BY registered.created_at, registered.client_id LIMIT $5`
-	var (
-		createdAt time.Time
-		id        string
-	)
+	createdAt, id := after.CreatedAt, string(after.ClientID)
 	for {
 		args := []any{string(tenant), before, createdAt, id, limit - len(clients)}
 		found, err := s.readableClients(ctx, query, args, []any{&createdAt, &id}, &clients)

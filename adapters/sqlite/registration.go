@@ -170,13 +170,15 @@ func (s *Store) readable(ctx context.Context, query string, args, first []any, c
 }
 
 // Unseen implements [application.RegistrationStore]. It skips clients that cannot be decoded.
-func (s *Store) Unseen(ctx context.Context, tenant domain.TenantID, before time.Time, limit int) (clients []domain.Client, err error) {
+func (s *Store) Unseen(
+	ctx context.Context, tenant domain.TenantID, after application.UnseenPosition, before time.Time, limit int,
+) (clients []domain.Client, err error) {
 	const query = `
 		SELECT created_at, client_id, ` + columnsOfC + `
 		FROM registered_clients INDEXED BY registered_clients_unseen CROSS JOIN clients c USING (tenant_id, client_id)
 		WHERE tenant_id = ? AND self AND NOT seen AND created_at < ? AND (created_at, client_id) > (?, ?)
 		ORDER BY created_at, client_id LIMIT ?`
-	var createdAt, id string
+	createdAt, id := timeText(after.CreatedAt), string(after.ClientID)
 	for {
 		args := []any{string(tenant), timeText(before), createdAt, id, limit - len(clients)}
 		found, err := s.readable(ctx, query, args, []any{&createdAt, &id}, &clients)

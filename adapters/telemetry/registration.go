@@ -87,10 +87,10 @@ func (s timedRegistrations) SeenTimes(
 
 // Unseen implements [application.RegistrationStore].
 func (s timedRegistrations) Unseen(
-	ctx context.Context, tenant domain.TenantID, before time.Time, limit int,
+	ctx context.Context, tenant domain.TenantID, after application.UnseenPosition, before time.Time, limit int,
 ) (clients []domain.Client, err error) {
 	defer func(began time.Time) { s.timed.done("Unseen", began, err) }(time.Now())
-	return s.next.Unseen(ctx, tenant, before, limit)
+	return s.next.Unseen(ctx, tenant, after, before, limit)
 }
 
 // CommitUnseen implements [application.RegistrationStore].

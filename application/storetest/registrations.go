@@ -251,7 +251,7 @@ func endedContextOfRegistrations(t *testing.T, store Registrations) {
 		"NoteSeen":            func() error { return store.NoteSeen(ctx, seenAt(tenant, "app-1", now)) },
 		"CommitUnseen":        func() error { return store.CommitUnseen(ctx, revisionOf(domain.ActionDelete, deleted(t, client, now))) },
 		"SeenTimes":           func() error { _, _, err := store.SeenTimes(ctx, tenant, "app-1"); return err },
-		"Unseen":              func() error { _, err := store.Unseen(ctx, tenant, now, 1); return err },
+		"Unseen":              func() error { _, err := store.Unseen(ctx, tenant, application.UnseenPosition{}, now, 1); return err },
 		"CountRegistered":     func() error { _, err := store.CountRegistered(ctx); return err },
 		"DeleteStatementUses": func() error { _, err := store.DeleteStatementUses(ctx, now, 1); return err },
 	} {

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -133,10 +134,22 @@ func unseen(t *testing.T, store Registrations) {
 	commitNew(t, store, tenant, "by-hand", domain.Change{})
 	require.NoError(t, store.Commit(t.Context(), created(with(register(t, tenant, "url"), &domain.Registration{Via: domain.ViaDocument}))))
 	find := func(before time.Time, limit int) []string {
-		clients, err := store.Unseen(t.Context(), tenant, before, limit)
+		t.Helper()
+		clients, err := store.Unseen(t.Context(), tenant, application.UnseenPosition{}, before, limit)
 		require.NoError(t, err)
 		return ids(clients)
 	}
+	var pages []string
+	for after := (application.UnseenPosition{}); ; {
+		page, err := store.Unseen(t.Context(), tenant, after, at(5), 2)
+		require.NoError(t, err)
+		if len(page) == 0 {
+			break
+		}
+		pages = append(pages, strings.Join(ids(page), " "))
+		after = application.UnseenPositionOf(&page[len(page)-1])
+	}
+	assert.Equal(t, []string{"app-5 app-4", "app-1 app-2", "app-3 app-0"}, pages)
 	assert.Equal(t, []string{"app-5", "app-4", "app-1", "app-2", "app-3", "app-0"}, find(at(5), 10))
 	assert.Equal(t, []string{"app-5", "app-4"}, find(at(5), 2))
 	assert.Equal(t, []string{"app-5", "app-4", "app-1"}, find(at(3), 10), "registered before the time")

@@ -30,7 +30,7 @@ func damagedRegistration(t *testing.T, store Damageable) {
 		clients, err := store.RegisteredWith(t.Context(), tenant, "token-1", "", limit)
 		require.NoError(t, err)
 		assert.Equal(t, []string{"app-1", "app-3"}[:min(limit, 2)], ids(clients))
-		clients, err = store.Unseen(t.Context(), tenant, now.Add(time.Hour), limit)
+		clients, err = store.Unseen(t.Context(), tenant, application.UnseenPosition{}, now.Add(time.Hour), limit)
 		require.NoError(t, err)
 		assert.Equal(t, []string{"app-1", "app-3"}[:min(limit, 2)], ids(clients))
 	}
