@@ -103,16 +103,17 @@ func (r *Registry) earlierInitialToken(ctx context.Context, caller Caller, opts 
 }
 
 // ListInitialTokens returns a page of the initial access tokens of the caller's tenant, in
-// the order of their ids, beginning after an id. The error is [ErrForbidden] unless the
-// caller is an administrator, [ErrRegistrationOff] or that of the store.
+// the order of their ids, beginning after an id, also while registration is switched off for
+// the tenant. The error is [ErrForbidden] unless the caller is an administrator,
+// [ErrRegistrationOff] if the [RegistrationConfig] has no ports, or that of the store.
 func (r *Registry) ListInitialTokens(
 	ctx context.Context, caller Caller, after string, limit int,
 ) (tokens []domain.InitialToken, more bool, err error) {
 	if err := caller.May(OpListRegistrationTokens); err != nil {
 		return nil, false, err
 	}
-	if _, err := r.RegistrationPolicy(caller.Tenant); err != nil {
-		return nil, false, err
+	if !r.config.Registrations.on() {
+		return nil, false, ErrRegistrationOff
 	}
 	tokens, more, err = r.config.Registrations.Store.InitialTokens(ctx, caller.Tenant, after, limit)
 	if err != nil {
@@ -123,15 +124,16 @@ func (r *Registry) ListInitialTokens(
 
 // RevokeInitialToken revokes an initial access token of the caller's tenant: no client can
 // be registered with it any more. If suspend is set, it also suspends the clients that were
-// registered with it, one after the other; after an error the call can be repeated. The
-// error is [ErrForbidden] unless the caller is an administrator, [ErrRegistrationOff],
-// [ErrNoSuchToken] or that of the store.
+// registered with it, one after the other; after an error the call can be repeated. It works
+// also while registration is switched off for the tenant. The error is [ErrForbidden] unless
+// the caller is an administrator, [ErrRegistrationOff] if the [RegistrationConfig] has no
+// ports, [ErrNoSuchToken] or that of the store.
 func (r *Registry) RevokeInitialToken(ctx context.Context, caller Caller, id string, suspend bool, opts Options) error {
 	if err := caller.May(OpDeleteRegistrationToken); err != nil {
 		return err
 	}
-	if _, err := r.RegistrationPolicy(caller.Tenant); err != nil {
-		return err
+	if !r.config.Registrations.on() {
+		return ErrRegistrationOff
 	}
 	err := r.config.Registrations.Store.RevokeInitialToken(ctx, caller.Tenant, id, r.now())
 	switch {

@@ -3,6 +3,7 @@ package rest_test
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -123,6 +124,44 @@ func TestUnusedClientsThatAreKept(t *testing.T) {
 					s.advance(day + time.Second)
 				}
 				assert.Equal(t, tt.deleted, deleted)
+			})
+		})
+	}
+}
+
+// After a leak, an operator switches registration off first. An administrator can then still
+// revoke the token and suspend its clients.
+func TestTokensAreRevokedWhileRegistrationIsOff(t *testing.T) {
+	for name, off := range map[string]string{
+		"by the switch":             `tenants: {tenant_a: {registration: {enabled: false}}}`,
+		"by removing its policy":    `tenants: {}`,
+		"by removing the whole key": `tenants: {tenant_a: {}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			onFile(t, onlyTenant(""), func(t *testing.T, s *fileService) {
+				created := s.do(t, call{method: "POST", path: tokensPath, token: "admin", body: `{"max_uses":9}`})
+				leaked, id := created.data("token").(string), created.data("token_id").(string)
+				register := call{method: "POST", path: registerPath, token: leaked, body: webClient}
+				a := s.do(t, register)
+				require.Equal(t, http.StatusCreated, a.status, a.text)
+				c := clients + "/" + a.body["client_id"].(string)
+
+				s.replaceFile(t, off)
+				assert.Equal(t, http.StatusNotFound, s.do(t, call{method: "POST", path: tokensPath, token: "admin", body: `{}`}).status)
+				list := s.do(t, call{method: "GET", path: tokensPath, token: "admin"})
+				require.Equal(t, http.StatusOK, list.status, list.text)
+				assert.Contains(t, list.text, id)
+				assert.Equal(t, http.StatusForbidden, s.do(t, call{method: "GET", path: tokensPath, token: "read"}).status)
+				for _, query := range []string{"", "?suspend_clients=true"} {
+					revoked := s.do(t, call{method: "DELETE", path: tokensPath + "/" + id + query, token: "admin"})
+					require.Equal(t, http.StatusNoContent, revoked.status, revoked.text)
+				}
+				assert.Equal(t, "suspended", s.do(t, call{method: "GET", path: c, token: "admin"}).data("status"))
+				unknown := s.do(t, call{method: "DELETE", path: tokensPath + "/iat_" + strings.Repeat("0", 32), token: "admin"})
+				assert.Equal(t, http.StatusNotFound, unknown.status)
+
+				s.replaceFile(t, onlyTenant(""))
+				assertRejected(t, s.do(t, register), 401, "invalid_token")
 			})
 		})
 	}

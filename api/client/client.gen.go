@@ -7872,8 +7872,9 @@ type ClientInterface interface {
 
 	// ListRegistrationTokens List initial access tokens
 	//
-	// Lists the initial access tokens of the tenant in the order of their ids, without their values. Tokens that ended
-	// more than 90 days ago may be missing. The role of an administrator is required.
+	// Lists the initial access tokens of the tenant in the order of their ids, without their values, also while
+	// registration is switched off. Tokens that ended more than 90 days ago may be missing. The role of an administrator
+	// is required.
 	//
 	// Corresponds with GET /admin/oauth/registration-tokens (the `ListRegistrationTokens` operationId).
 	ListRegistrationTokens(ctx context.Context, params *ListRegistrationTokensParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -7902,8 +7903,8 @@ type ClientInterface interface {
 
 	// DeleteRegistrationToken Revoke an initial access token
 	//
-	// Revokes the token. The clients that were registered with it stay, unless `suspend_clients` suspends them. The role of
-	// an administrator is required.
+	// Revokes the token, also while registration is switched off. The clients that were registered with it stay, unless
+	// `suspend_clients` suspends them. The role of an administrator is required.
 	//
 	// Corresponds with DELETE /admin/oauth/registration-tokens/{token_id} (the `DeleteRegistrationToken` operationId).
 	DeleteRegistrationToken(ctx context.Context, tokenID TokenID, params *DeleteRegistrationTokenParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8898,8 +8899,9 @@ func (c *Client) CheckCompliance(ctx context.Context, params *CheckCompliancePar
 
 // ListRegistrationTokens List initial access tokens
 //
-// Lists the initial access tokens of the tenant in the order of their ids, without their values. Tokens that ended
-// more than 90 days ago may be missing. The role of an administrator is required.
+// Lists the initial access tokens of the tenant in the order of their ids, without their values, also while
+// registration is switched off. Tokens that ended more than 90 days ago may be missing. The role of an administrator
+// is required.
 //
 // Corresponds with GET /admin/oauth/registration-tokens (the `ListRegistrationTokens` operationId).
 func (c *Client) ListRegistrationTokens(ctx context.Context, params *ListRegistrationTokensParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8958,8 +8960,8 @@ func (c *Client) CreateRegistrationToken(ctx context.Context, params *CreateRegi
 
 // DeleteRegistrationToken Revoke an initial access token
 //
-// Revokes the token. The clients that were registered with it stay, unless `suspend_clients` suspends them. The role of
-// an administrator is required.
+// Revokes the token, also while registration is switched off. The clients that were registered with it stay, unless
+// `suspend_clients` suspends them. The role of an administrator is required.
 //
 // Corresponds with DELETE /admin/oauth/registration-tokens/{token_id} (the `DeleteRegistrationToken` operationId).
 func (c *Client) DeleteRegistrationToken(ctx context.Context, tokenID TokenID, params *DeleteRegistrationTokenParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -13050,8 +13052,9 @@ type ClientWithResponsesInterface interface {
 
 	// ListRegistrationTokensWithResponse List initial access tokens
 	//
-	// Lists the initial access tokens of the tenant in the order of their ids, without their values. Tokens that ended
-	// more than 90 days ago may be missing. The role of an administrator is required.
+	// Lists the initial access tokens of the tenant in the order of their ids, without their values, also while
+	// registration is switched off. Tokens that ended more than 90 days ago may be missing. The role of an administrator
+	// is required.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -13082,8 +13085,8 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteRegistrationTokenWithResponse Revoke an initial access token
 	//
-	// Revokes the token. The clients that were registered with it stay, unless `suspend_clients` suspends them. The role of
-	// an administrator is required.
+	// Revokes the token, also while registration is switched off. The clients that were registered with it stay, unless
+	// `suspend_clients` suspends them. The role of an administrator is required.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -18983,8 +18986,9 @@ func (c *ClientWithResponses) CheckComplianceWithResponse(ctx context.Context, p
 
 // ListRegistrationTokensWithResponse List initial access tokens
 //
-// Lists the initial access tokens of the tenant in the order of their ids, without their values. Tokens that ended
-// more than 90 days ago may be missing. The role of an administrator is required.
+// Lists the initial access tokens of the tenant in the order of their ids, without their values, also while
+// registration is switched off. Tokens that ended more than 90 days ago may be missing. The role of an administrator
+// is required.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -19033,8 +19037,8 @@ func (c *ClientWithResponses) CreateRegistrationTokenWithResponse(ctx context.Co
 
 // DeleteRegistrationTokenWithResponse Revoke an initial access token
 //
-// Revokes the token. The clients that were registered with it stay, unless `suspend_clients` suspends them. The role of
-// an administrator is required.
+// Revokes the token, also while registration is switched off. The clients that were registered with it stay, unless
+// `suspend_clients` suspends them. The role of an administrator is required.
 //
 // Returns a wrapper object for the known response body format(s).
 //
