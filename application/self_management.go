@@ -49,13 +49,16 @@ func (r *Registry) findManaged(
 	}
 }
 
-// manage is findManaged for a use case. The first use of a new token ends the one before it.
-func (r *Registry) manage(ctx context.Context, tenant domain.TenantID, id domain.ClientID, token string) (domain.Client, error) {
+// manage is findManaged for a use case. A use that shows which of two tokens the client has
+// ends the other one, see [domain.Client.WithTokenUse].
+func (r *Registry) manage(
+	ctx context.Context, tenant domain.TenantID, id domain.ClientID, token string, reading bool,
+) (domain.Client, error) {
 	client, current, err := r.findManaged(ctx, tenant, id, token)
-	if err != nil || !current {
+	if err != nil {
 		return client, err
 	}
-	client, ended := client.WithoutPreviousToken()
+	client, ended := client.WithTokenUse(current, reading)
 	if ended {
 		err = r.config.Registrations.Store.AdoptRegistration(ctx, client)
 	}
@@ -78,7 +81,7 @@ func selfManager(c *domain.Client) Caller {
 // FindSelf reads the registration of a client (RFC 7592 §2.1). The errors are those of
 // [Registry.MayManage].
 func (r *Registry) FindSelf(ctx context.Context, tenant domain.TenantID, id domain.ClientID, token string) (SelfRegistered, error) {
-	client, err := r.manage(ctx, tenant, id, token)
+	client, err := r.manage(ctx, tenant, id, token, true)
 	if err != nil {
 		return SelfRegistered{}, err
 	}
@@ -101,7 +104,7 @@ func (r *Registry) secretEnd(c *domain.Client) time.Time {
 // [Registry.MayManage], a [*StatementError], [ErrReplayed], [ErrSoftwareTaken],
 // [ErrPreconditionFailed], an [*InvalidError] with every violation, or that of the store.
 func (r *Registry) ReviseSelf(ctx context.Context, id domain.ClientID, request SelfRequest) (SelfRegistered, error) {
-	client, err := r.manage(ctx, request.Tenant, id, request.Token)
+	client, err := r.manage(ctx, request.Tenant, id, request.Token, false)
 	if err != nil {
 		return SelfRegistered{}, err
 	}
@@ -179,6 +182,9 @@ func (u *selfUpdate) decide(ctx context.Context, c domain.Client, now time.Time)
 			Reason: StatementInvalid, Message: "the software statement must have the iss and the software_id of the one that the client has; register other software as another client",
 		}
 	}
+	if used, changed := c.WithTokenUse(current, false); changed { // if manage could not store it
+		c, current = used, true
+	}
 	draft, err := r.config.Book.ReviseSelf(c, u.request.Metadata, u.statement)
 	if err != nil {
 		return domain.Outcome{}, err
@@ -204,7 +210,7 @@ func (u *selfUpdate) decide(ctx context.Context, c domain.Client, now time.Time)
 	switch {
 	case err != nil:
 	case !current: // the response with the new token was lost
-		outcome.Client, u.former = outcome.Client.WithFormerToken(now), true
+		outcome.Client, u.former = outcome.Client.WithFormerToken(), true
 	case policy.RotateOnUpdate && outcome.Client.Revision() != c.Revision():
 		var token domain.RegistrationToken
 		token, u.token = domain.NewRegistrationToken(r.config.Random.Entropy(), r.pepper(), now)
@@ -238,7 +244,7 @@ func (r *Registry) checkPresented(ctx context.Context, c *domain.Client, id doma
 // DeleteSelf deletes a client at its own request (RFC 7592 §2.3). The errors are those of
 // [Registry.MayManage] and [ErrPreconditionFailed].
 func (r *Registry) DeleteSelf(ctx context.Context, tenant domain.TenantID, id domain.ClientID, token string, opts Options) error {
-	client, err := r.manage(ctx, tenant, id, token)
+	client, err := r.manage(ctx, tenant, id, token, false)
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (r *Registration) hasTokenUnder(keyID string, now time.Time) bool {
 		return false
 	}
 	previous := r.AccessToken.Previous
-	return r.AccessToken.KeyID == keyID || previous != nil && previous.KeyID == keyID && previous.ExpiresAt.After(now)
+	return r.AccessToken.KeyID == keyID || previous != nil && previous.KeyID == keyID && previous.valid(now)
 }
 
 // RegistrationToken is the stored record of a registration access token (RFC 7592 §3).
@@ -70,16 +70,23 @@ type RegistrationToken struct {
 	Hash      []byte // as [Secret.Hash]
 	KeyID     string // as [Secret.KeyID]
 	CreatedAt time.Time
-	// Previous is the token before it, which is valid until it ends or the new one is
-	// first used; nil if there is none.
+	// Previous is another token that is valid, too, until it ends or a use shows which of
+	// them the client has; nil if there is none.
 	Previous *PreviousToken
 }
 
-// PreviousToken is a registration access token that was rotated.
+// PreviousToken is a registration access token that is valid beside the current one. After a
+// rotation, it is the one before. After [Client.WithFormerToken], it is the one that the
+// rotation created, and does not expire: the client may have either.
 type PreviousToken struct {
 	Hash      []byte
 	KeyID     string
-	ExpiresAt time.Time
+	ExpiresAt time.Time // zero if it does not expire
+}
+
+// valid reports whether the token has not expired.
+func (t *PreviousToken) valid(now time.Time) bool {
+	return t.ExpiresAt.IsZero() || now.Before(t.ExpiresAt)
 }
 
 // ApprovedDocument is the state of a client ID metadata document that an administrator

@@ -89,8 +89,8 @@ func (t tokenHashes) match(hash []byte, keyID string) bool {
 }
 
 // VerifyRegistrationToken reports whether the value is the registration access token of
-// the client, and whether it is the current one: false if it is the one before a rotation,
-// whose time has not ended. It makes the same comparisons for a client without a token, so
+// the client, and whether it is the current one: false if it is the [PreviousToken] that has
+// not expired. It makes the same comparisons for a client without a token, so
 // that the time of a response does not show which clients exist; call it with the zero
 // Client if there is none. A suspended client keeps its token.
 func (c *Client) VerifyRegistrationToken(value string, peppers []Pepper, now time.Time) (current, ok bool) {
@@ -105,7 +105,7 @@ func (c *Client) VerifyRegistrationToken(value string, peppers []Pepper, now tim
 		previous = *token.Previous
 	}
 	current = hashes.match(token.Hash, token.KeyID)
-	former := hashes.match(previous.Hash, previous.KeyID) && now.Before(previous.ExpiresAt)
+	former := hashes.match(previous.Hash, previous.KeyID) && previous.valid(now)
 	return current, current || former
 }
 
@@ -173,10 +173,10 @@ func (c Client) WithRotatedToken(t RegistrationToken, now time.Time) (Client, er
 
 // WithFormerToken returns the client with the registration access token before the last
 // rotation as the current one again, at the same revision. A client that still changes its
-// registration with it has not received the new one, whose value is not kept. The new one
-// is valid for [MaxTokenOverlap], because it may have received it in the meantime. It has
-// no effect on a client without a former token.
-func (c Client) WithFormerToken(now time.Time) Client {
+// registration with it may not have received the new one, whose value is not kept, or may
+// have repeated a request whose response it received. So both are valid until
+// [Client.WithTokenUse]. It has no effect on a client without a former token.
+func (c Client) WithFormerToken() Client {
 	old := c.state.Registration
 	if old == nil || old.AccessToken == nil || old.AccessToken.Previous == nil {
 		return c
@@ -184,7 +184,7 @@ func (c Client) WithFormerToken(now time.Time) Client {
 	current, former := old.AccessToken, old.AccessToken.Previous
 	return c.withAccessToken(&RegistrationToken{
 		Hash: former.Hash, KeyID: former.KeyID, CreatedAt: current.CreatedAt,
-		Previous: &PreviousToken{Hash: current.Hash, KeyID: current.KeyID, ExpiresAt: now.Add(MaxTokenOverlap)},
+		Previous: &PreviousToken{Hash: current.Hash, KeyID: current.KeyID},
 	})
 }
 
@@ -197,15 +197,30 @@ func (c Client) WithFirstRegistrationToken(t RegistrationToken) Client {
 	return c.withAccessToken(&t)
 }
 
-// WithoutPreviousToken returns the client without the registration access token before the
-// last rotation, at the same revision: the new one was used. changed is false if there is
-// none.
-func (c Client) WithoutPreviousToken() (without Client, changed bool) {
+// WithTokenUse returns the client after a use of its registration access token, at the same
+// revision. current is that of [Client.VerifyRegistrationToken]. A use that shows which of
+// two tokens the client has ends the other one:
+//
+//   - After a rotation, every use of the new token.
+//   - After [Client.WithFormerToken], every use of the token that the rotation created, which
+//     becomes the current one, and reading with the one before. Another update with it shows
+//     nothing, because it may be repeated once more.
+//
+// changed is false if no token ended.
+func (c Client) WithTokenUse(current, reading bool) (used Client, changed bool) {
 	old := c.state.Registration
 	if old == nil || old.AccessToken == nil || old.AccessToken.Previous == nil {
 		return c, false
 	}
-	token := *old.AccessToken
+	token, other := *old.AccessToken, old.AccessToken.Previous
+	either := other.ExpiresAt.IsZero()
+	switch {
+	case current && (reading || !either):
+	case !current && either:
+		token.Hash, token.KeyID = other.Hash, other.KeyID
+	default:
+		return c, false
+	}
 	token.Previous = nil
 	return c.withAccessToken(&token), true
 }

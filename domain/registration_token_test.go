@@ -149,19 +149,37 @@ func TestARegistrationTokenIsVerifiedAndRotated(t *testing.T) {
 	assert.Equal(t, current, verify(rotated, two, testNow))
 	assert.Equal(t, former, verify(rotated, one, testNow.Add(MaxTokenOverlap-1)))
 	assert.Equal(t, not, verify(rotated, one, testNow.Add(MaxTokenOverlap)), "it ends after 10 minutes")
-	undone := rotated.WithFormerToken(testNow.Add(time.Minute))
+	undone := rotated.WithFormerToken()
 	assert.Equal(t, rotated.Revision(), undone.Revision())
 	assert.Equal(t, current, verify(undone, one, testNow.Add(time.Hour)), "it stays")
-	assert.Equal(t, former, verify(undone, two, testNow.Add(time.Minute+MaxTokenOverlap-1)))
-	assert.Equal(t, not, verify(undone, two, testNow.Add(time.Minute+MaxTokenOverlap)))
-	assert.Equal(t, with, with.WithFormerToken(testNow), "there is no former one")
-	assert.Equal(t, client, client.WithFormerToken(testNow))
-	used, changed := rotated.WithoutPreviousToken()
-	assert.True(t, changed)
-	assert.Equal(t, rotated.Revision(), used.Revision())
-	assert.Equal(t, not, verify(used, one, testNow), "the new one was used")
-	_, changed = used.WithoutPreviousToken()
-	assert.False(t, changed)
+	assert.Equal(t, former, verify(undone, two, testNow.Add(time.Hour)), "the client may have either")
+	assert.Equal(t, with, with.WithFormerToken(), "there is no former one")
+	assert.Equal(t, client, client.WithFormerToken())
+	for _, use := range []struct {
+		name             string
+		client           Client
+		current, reading bool
+		changed          bool
+		one, two         [2]bool
+	}{
+		{"the new one is read with", rotated, true, true, true, not, current},
+		{"the new one is used", rotated, true, false, true, not, current},
+		{"the one before is read with", rotated, false, true, false, former, current},
+		{"the one before is used", rotated, false, false, false, former, current},
+		{"either: the former one is read with", undone, true, true, true, current, not},
+		{"either: the former one is used", undone, true, false, false, current, former},
+		{"either: the other one is read with", undone, false, true, true, not, current},
+		{"either: the other one is used", undone, false, false, true, not, current},
+		{"the only one is used", with, true, true, false, current, not},
+		{"no token", client, true, true, false, not, not},
+	} {
+		used, changed := use.client.WithTokenUse(use.current, use.reading)
+		assert.Equal(t, use.changed, changed, use.name)
+		assert.Equal(t, use.client.Revision(), used.Revision(), use.name)
+		assert.Equal(t, use.one, verify(used, one, testNow), use.name)
+		assert.Equal(t, use.two, verify(used, two, testNow), use.name)
+	}
+	assert.True(t, undone.Registration().hasTokenUnder("p1", testNow.Add(time.Hour)))
 
 	issued := must(rotated.IssueRegistrationToken(first, RegistrationPolicy{}, testNow))
 	assert.Equal(t, not, verify(issued, two, testNow), "a new one of an administrator ends the others at once")
