@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -283,8 +284,8 @@ func (in *intake) nameRule() string {
 }
 
 // makeUpName returns the host of the first redirect URI, else the software_id, else the
-// client_id; for a document, the host of the client_id, which is the only part that is
-// verified.
+// client_id, or a text in its place if it is not known yet; for a document, the host of the
+// client_id, which is the only part that is verified.
 func (in *intake) makeUpName() string {
 	uris := in.settings.RedirectURIs
 	if in.document {
@@ -298,5 +299,5 @@ func (in *intake) makeUpName() string {
 	if id := in.settings.SoftwareID; hasVisible(id) && nameFault(id) == "" {
 		return id
 	}
-	return string(in.id)
+	return cmp.Or(string(in.id), "client_id")
 }

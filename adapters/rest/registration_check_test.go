@@ -92,6 +92,7 @@ func TestRegistrationsAreCheckedOfflineAsByTheService(t *testing.T) {
 		"a statement that is missing":          {`statement: required, ` + trustedIssuer, `{}`, webClient},
 		"a statement that a token requires":    {`statement: optional, ` + trustedIssuer, `{"statement":"required"}`, webClient},
 		"a statement of a trusted issuer":      {trusting(nil), `{}`, signed},
+		"a client without a name":              {`grants: [client_credentials]`, `{}`, `{"grant_types":["client_credentials"]}`},
 		"a statement that needs a JWT":         {trusting(map[string]any{"request_jwt": true}), `{}`, signed},
 		"JSON where a JWT is accepted":         {`statement: optional, ` + trustedIssuer, `{}`, webClient},
 	}

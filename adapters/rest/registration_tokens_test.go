@@ -137,7 +137,7 @@ func TestOnlyARegistrationUsesATokenUp(t *testing.T) {
 			assertMembers(t, dry, map[string]any{
 				"client_secret": nil, "registration_access_token": nil, "registration_client_uri": nil, "token_endpoint_auth_method": "client_secret_basic",
 			})
-			assert.Empty(t, dry.body["client_id"])
+			assertMembers(t, dry, map[string]any{"client_id": nil, "client_id_issued_at": nil})
 			assert.Empty(t, dry.header.Get("ETag"))
 		}
 		assert.Equal(t, 201, s.do(t, call{method: "POST", path: registerPath, token: token, body: webClient}).status)
@@ -201,4 +201,20 @@ func TestRepeatedRegistrations(t *testing.T) {
 		assert.Nil(t, two.data("token"))
 		assert.Equal(t, "true", two.header.Get("Idempotent-Replayed"))
 	}, registering(t, onlyTenant("")))
+}
+
+// A dry run decides as a registration does, also where the client gets its client_id as its
+// name.
+func TestADryRunOfAClientWithoutAName(t *testing.T) {
+	onBothStores(t, func(t *testing.T, s service) {
+		const service = `{"grant_types":["client_credentials"]}`
+		token := s.initialToken(t, `{}`)
+		dry := s.do(t, call{method: "POST", path: registerPath + "?dry_run=true", token: token, body: service})
+		require.Equal(t, http.StatusOK, dry.status, dry.text)
+		assertMembers(t, dry, map[string]any{"client_id": nil, "client_id_issued_at": nil, "client_name": nil})
+		assert.Contains(t, dry.text, `\"client_id\" is shown in its place`)
+		made := s.do(t, call{method: "POST", path: registerPath, token: token, body: service})
+		require.Equal(t, http.StatusCreated, made.status, made.text)
+		assert.Equal(t, made.found("warnings"), dry.found("warnings"))
+	}, registering(t, onlyTenant("grants: [client_credentials]")))
 }

@@ -3936,7 +3936,7 @@ type RegisteredClient struct {
 	// Example: app-123
 	ClientID *string `json:"client_id,omitempty"`
 
-	// ClientIDIssuedAt When the client was registered, in seconds since 1970.
+	// ClientIDIssuedAt When the client was registered, in seconds since 1970. Absent in a dry run.
 	//
 	// Example: 1776249000
 	ClientIDIssuedAt *int64 `json:"client_id_issued_at,omitempty"`

@@ -26,12 +26,15 @@ const (
 )
 
 // Write writes the metadata of a client for a response to the client itself (RFC 7591
-// §3.2.1): the client_id, when it was issued, and the members that are set. grant_types and
+// §3.2.1): the client_id and when it was issued, unless none was, as in a dry run, and the
+// members that are set. grant_types and
 // response_types are always written, because the defaults of RFC 7591 §2 for absent ones
 // are not those of the registry. A name that the registry chose is not written.
 func Write(w *jsonobject.Writer, c *domain.Client) {
-	w.Text(clientID, string(c.Identity().ClientID))
-	w.Int(issuedAt, c.CreatedAt().Unix())
+	if id := c.Identity().ClientID; id != "" {
+		w.Text(clientID, string(id))
+		w.Int(issuedAt, c.CreatedAt().Unix())
+	}
 	WriteMetadata(w, c)
 	if registration := c.Registration(); registration != nil && registration.Statement != nil {
 		w.Text(softwareStatement, registration.Statement.Text)
