@@ -193,7 +193,7 @@ func (u *selfUpdate) decide(ctx context.Context, c domain.Client, now time.Time)
 	if err != nil {
 		return domain.Outcome{}, err
 	}
-	outcome.Findings = slices.Concat(u.findings, outcome.Findings)
+	outcome.Findings = slices.Concat(u.findings, outcome.Findings.Independent(u.findings.Fields()))
 	if outcome.Findings.HasViolations() {
 		return outcome, nil
 	}

@@ -294,6 +294,7 @@ func (r *Registry) registerSelf(ctx context.Context, caller Caller, allowed allo
 	if err != nil {
 		return SelfRegistered{}, err
 	}
+	outcome.Findings = outcome.Findings.Independent(request.Findings.Fields())
 	if findings := slices.Concat(request.Findings, outcome.Findings); findings.HasViolations() {
 		return SelfRegistered{}, &InvalidError{Findings: findings}
 	}

@@ -10,8 +10,7 @@ import (
 func (f Findings) Independent(of FieldSet) Findings {
 	var some Findings
 	for _, finding := range f {
-		name, _, _ := strings.Cut(strings.TrimPrefix(finding.Pointer, "/"), "/")
-		at, isField := FieldNamed(name, LastField)
+		at, isField := finding.field()
 		depends := isField && of.Has(at) || of.hasAny(finding.needs)
 		if depends || of.Has(FieldProfile) && !appliesEverywhere(finding.Rule) {
 			continue
@@ -19,6 +18,22 @@ func (f Findings) Independent(of FieldSet) Findings {
 		some = append(some, finding)
 	}
 	return some
+}
+
+// Fields returns the fields that the pointers of the findings name.
+func (f Findings) Fields() (named FieldSet) {
+	for i := range f {
+		if at, isField := f[i].field(); isField {
+			named.Add(at)
+		}
+	}
+	return named
+}
+
+// field returns the field that the pointer names.
+func (f *Finding) field() (at Field, ok bool) {
+	name, _, _ := strings.Cut(strings.TrimPrefix(f.Pointer, "/"), "/")
+	return FieldNamed(name, LastField)
 }
 
 // appliesEverywhere reports whether the rule applies in every profile.

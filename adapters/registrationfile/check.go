@@ -83,7 +83,7 @@ func (c *Checker) Request(
 	}
 	draft := c.inspector.Book.RegisterSelf(domain.Identity{TenantID: tenant}, registration)
 	outcome := c.inspector.Decide(ctx, draft)
-	findings = append(append(findings, self.Places(malformed)...), self.Places(outcome.Findings)...)
+	findings = append(append(findings, self.Places(malformed)...), self.Places(outcome.Findings.Independent(malformed.Fields()))...)
 	return checked(text, c.shown(outcome.Client), findings)
 }
 

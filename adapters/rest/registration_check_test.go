@@ -80,6 +80,7 @@ func TestRegistrationsAreCheckedOfflineAsByTheService(t *testing.T) {
 		"open, a machine":                      {`open: true`, ``, `{"grant_types":["client_credentials"]}`},
 		"open, with a token":                   {`open: true`, `{"scopes":["openid"]}`, publicClient},
 		"malformed members":                    {``, `{}`, `{"client_name":1,"redirect_uris":["https://app.example.com/#"],"jwks":[]}`},
+		"redirect URIs that are a text":        {``, `{}`, `{"redirect_uris":"https://app.example.com/cb"}`},
 		"members that an update must not have": {``, `{}`, `{"redirect_uris":["https://app.example.com/cb"],"client_id":"x","client_secret":"s","registration_access_token":"t"}`},
 		"a list":                               {``, `{}`, `[]`},
 		"no JSON":                              {``, `{}`, `x`},

@@ -179,3 +179,33 @@ func testMalformedRegistrations(t *testing.T, s service) {
 	accepted := s.do(t, call{method: "POST", path: registerPath, token: token, body: webClient, header: kind("application/json; charset=UTF-8")})
 	assert.Equal(t, http.StatusCreated, accepted.status, "rejections have used nothing up: %s", accepted.text)
 }
+
+// A member that cannot be read has one violation, not others that follow from its absence.
+func TestAMemberThatCannotBeReadHasOneViolation(t *testing.T) {
+	const redirects = `"redirect_uris":["https://app.example.com/cb"]`
+	onBothStores(t, func(t *testing.T, s service) {
+		c := s.registered(t, webClient)
+		token := s.initialToken(t, `{}`)
+		for name, tt := range map[string]struct {
+			members  string
+			violated []string
+		}{
+			"a text instead of a list":       {`"redirect_uris":"https://app.example.com/cb"`, []string{"/redirect_uris contract"}},
+			"too long a redirect URI":        {`"redirect_uris":["https://app.example.com/` + strings.Repeat("x", 4000) + `"]`, []string{"/redirect_uris/0 contract"}},
+			"a text instead of keys":         {redirects + `,"token_endpoint_auth_method":"private_key_jwt","jwks":"x"`, []string{"/jwks contract"}},
+			"grants that are a text":         {redirects + `,"grant_types":"implicit","response_types":["code"]`, []string{"/grant_types contract"}},
+			"an independent violation stays": {`"redirect_uris":1,"logo_uri":"javascript:x"`, []string{"/redirect_uris contract", "/logo_uri link-syntax"}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				for _, a := range []response{
+					s.do(t, call{method: "POST", path: registerPath, token: token, body: "{" + tt.members + "}"}),
+					s.do(t, call{method: "POST", path: registerPath + "?dry_run=true", token: token, body: "{" + tt.members + "}"}),
+					c.do(t, "PUT", `{"client_id":"{id}",`+tt.members+"}"),
+				} {
+					require.Equal(t, http.StatusBadRequest, a.status, a.text)
+					assert.ElementsMatch(t, tt.violated, a.violated(), a.text)
+				}
+			})
+		}
+	}, registering(t, onlyTenant("")))
+}
