@@ -116,6 +116,8 @@ var (
 	// ErrManagementDenied: the client is suspended, or the policy of the tenant lets no
 	// client manage its registration.
 	ErrManagementDenied = errors.New("the client is suspended or must not manage its registration")
+	// ErrManagementOff: the policy of the tenant lets no client manage its registration.
+	ErrManagementOff = errors.New("the management of registrations is switched off")
 	// ErrTokenEnded: the initial access token has no use left, was revoked or has expired.
 	// It wraps ErrInvalidToken.
 	ErrTokenEnded = fmt.Errorf("%w: the initial access token has ended", ErrInvalidToken)

@@ -168,8 +168,8 @@ func (r *Registry) suspendRegisteredWith(ctx context.Context, caller Caller, tok
 
 // IssueRegistrationToken gives a client a new registration access token, which ends the one
 // before it, so that it can manage its registration (RFC 7592), also a client that did not
-// register itself. The error is that of [Registry.Revise] or [ErrRegistrationOff]; the
-// caller must be an administrator.
+// register itself. The error is that of [Registry.Revise], [ErrRegistrationOff] or
+// [ErrManagementOff]; the caller must be an administrator.
 func (r *Registry) IssueRegistrationToken(ctx context.Context, caller Caller, id domain.ClientID, opts Options) (SelfRegistered, error) {
 	if err := caller.May(OpIssueClientRegistrationToken); err != nil {
 		return SelfRegistered{}, err
@@ -192,6 +192,9 @@ func (r *Registry) IssueRegistrationToken(ctx context.Context, caller Caller, id
 			var token domain.RegistrationToken
 			token, value = domain.NewRegistrationToken(r.config.Random.Entropy(), r.pepper(), now)
 			outcome.Client, err = c.IssueRegistrationToken(token, of.Policy, now)
+			if err == nil && of.Policy.Unmanaged {
+				err = ErrManagementOff
+			}
 			return outcome, err
 		})
 	if err != nil {

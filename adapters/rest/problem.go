@@ -173,6 +173,11 @@ func problemOf(err error, op *operation) (p problem, known bool) {
 		return problem{status: http.StatusNotFound, message: "there is no such initial access token"}, true
 	case errors.Is(err, application.ErrRegistrationOff):
 		return problem{status: http.StatusNotFound, message: "registration is switched off for this tenant in the registration file of the service"}, true
+	case errors.Is(err, application.ErrManagementOff):
+		return problem{
+			status:  http.StatusConflict,
+			message: "management is switched off for this tenant in the registration file of the service, so a registration access token would not work",
+		}, true
 	case errors.Is(err, application.ErrTaken):
 		return problem{status: http.StatusConflict, message: "the client_id is in use, or belongs to a deleted client"}, true
 	case errors.Is(err, application.ErrQuota):

@@ -156,22 +156,35 @@ func TestUnusedClientsAreDeleted(t *testing.T) {
 	})
 }
 
-// Where the tenant switched the management off, clients cannot manage themselves, also if an
-// administrator gave them a token.
+// Where the tenant switched the management off, clients cannot manage themselves, also if they
+// have a token, and administrators cannot issue one.
 func TestManagementIsSwitchedOff(t *testing.T) {
-	onBothStores(t, func(t *testing.T, s service) {
+	const off = `management: false`
+	onFile(t, onlyTenant(off), func(t *testing.T, s *fileService) {
 		registered := s.registered(t, publicClient)
 		assertMembers(t, registered.sent, map[string]any{"registration_access_token": nil, "registration_client_uri": nil})
-		issued := s.do(t, call{method: "POST", path: clients + "/" + registered.id + "/registration-token", token: "admin"})
+		issue := func(id string) response {
+			return s.do(t, call{method: "POST", path: clients + "/" + id + "/registration-token", token: "admin"})
+		}
+		for id, status := range map[string]int{registered.id: http.StatusConflict, s.create(t): http.StatusConflict, "unknown": http.StatusNotFound} {
+			assert.Equal(t, status, issue(id).status, id)
+		}
+		assert.Contains(t, issue(registered.id).body["message"], "management")
+		assert.NotContains(t, registered.item(t).data("registration"), "registration_token_created_at")
+		s.replaceFile(t, onlyTenant(""))
+		issued := issue(registered.id)
 		require.Equal(t, http.StatusCreated, issued.status, issued.text)
 		registered.token = issued.data("registration_access_token").(string)
+		assert.Equal(t, http.StatusOK, registered.do(t, "GET", "").status)
+		s.replaceFile(t, onlyTenant(off))
+		assert.Equal(t, http.StatusConflict, issue(registered.id).status)
 		for _, method := range []string{"GET", "PUT", "DELETE"} {
 			body := map[string]string{"PUT": `{"client_id":"{id}"}`}[method]
 			assertRejected(t, registered.do(t, method, body), 403, "access_denied")
 		}
 		registered.token = "wrong"
 		assertRejected(t, registered.do(t, "GET", ""), 401, "invalid_token")
-	}, registering(t, onlyTenant(`management: false`)))
+	})
 }
 
 // A client that waits for an administrator has its token, and may use it once it is active.

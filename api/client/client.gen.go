@@ -7681,7 +7681,8 @@ type ClientInterface interface {
 	// IssueClientRegistrationToken Issue a registration access token
 	//
 	// Gives the client a new registration access token, with which it can manage its own registration (RFC 7592), also if
-	// it did not register itself. The token before it, if any, ends. The value is shown only once. The role of an
+	// it did not register itself. The token before it, if any, ends. The value is shown only once. If management is
+	// switched off for the tenant in the registration file, where no such token works, the response is 409. The role of an
 	// administrator is required.
 	//
 	// Corresponds with POST /admin/oauth/clients/{client_id}/registration-token (the `IssueClientRegistrationToken` operationId).
@@ -8538,7 +8539,8 @@ func (c *Client) RevokeClientRegistrationToken(ctx context.Context, clientID Cli
 // IssueClientRegistrationToken Issue a registration access token
 //
 // Gives the client a new registration access token, with which it can manage its own registration (RFC 7592), also if
-// it did not register itself. The token before it, if any, ends. The value is shown only once. The role of an
+// it did not register itself. The token before it, if any, ends. The value is shown only once. If management is
+// switched off for the tenant in the registration file, where no such token works, the response is 409. The role of an
 // administrator is required.
 //
 // Corresponds with POST /admin/oauth/clients/{client_id}/registration-token (the `IssueClientRegistrationToken` operationId).
@@ -12843,7 +12845,8 @@ type ClientWithResponsesInterface interface {
 	// IssueClientRegistrationTokenWithResponse Issue a registration access token
 	//
 	// Gives the client a new registration access token, with which it can manage its own registration (RFC 7592), also if
-	// it did not register itself. The token before it, if any, ends. The value is shown only once. The role of an
+	// it did not register itself. The token before it, if any, ends. The value is shown only once. If management is
+	// switched off for the tenant in the registration file, where no such token works, the response is 409. The role of an
 	// administrator is required.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -18675,7 +18678,8 @@ func (c *ClientWithResponses) RevokeClientRegistrationTokenWithResponse(ctx cont
 // IssueClientRegistrationTokenWithResponse Issue a registration access token
 //
 // Gives the client a new registration access token, with which it can manage its own registration (RFC 7592), also if
-// it did not register itself. The token before it, if any, ends. The value is shown only once. The role of an
+// it did not register itself. The token before it, if any, ends. The value is shown only once. If management is
+// switched off for the tenant in the registration file, where no such token works, the response is 409. The role of an
 // administrator is required.
 //
 // Returns a wrapper object for the known response body format(s).
