@@ -132,6 +132,9 @@ func (r *Registry) commit(ctx context.Context, caller Caller, action domain.Acti
 		Action: action, Actor: caller.actor(), At: c.UpdatedAt(), Client: c, Reason: opts.Reason, RequestID: opts.RequestID,
 	}
 	attempt := opts.record(caller, c)
+	if action == domain.ActionRestore && r.config.Registrations.on() {
+		opts.claim = softwareClaim(&c)
+	}
 	switch {
 	case opts.claim != nil:
 		return r.config.Registrations.Store.CommitRegistration(ctx, revision, *opts.claim, attempt)
@@ -140,6 +143,18 @@ func (r *Registry) commit(ctx context.Context, caller Caller, action domain.Acti
 	default:
 		return r.config.Store.Commit(ctx, revision)
 	}
+}
+
+// softwareClaim returns the claim of a restored client to its software; nil unless its
+// statement makes it unique. The statement itself is not used again.
+func softwareClaim(c *domain.Client) *RegistrationClaim {
+	registration := c.Registration()
+	if registration == nil || registration.Statement == nil || !registration.Statement.UniqueSoftware {
+		return nil
+	}
+	statement := *registration.Statement
+	statement.ID = nil
+	return &RegistrationClaim{Statement: &statement}
 }
 
 // record returns the idempotency record of a request with this result; nil if the request

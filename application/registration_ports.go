@@ -10,8 +10,9 @@ import (
 // RegistrationStore keeps what registrations from outside need beside the clients.
 type RegistrationStore interface {
 	// CommitRegistration is Commit, or CommitOnce if the record is not nil, for a revision
-	// of a client that registers itself, or that presents a statement. It claims what the registration uses, in
-	// the same transaction, both or neither. The error is [ErrTokenEnded] if the initial
+	// of a client that registers itself, that presents a statement, or that is restored with
+	// the statement of a unique software. It claims what the registration uses, in the same
+	// transaction, both or neither. The error is [ErrTokenEnded] if the initial
 	// access token has no use left, was revoked or has expired by the time of the revision,
 	// [ErrReplayed] if the statement was used before, [ErrSoftwareTaken] if another client
 	// that is not deleted has the software_id, and a [*TooManyRegisteredError] if the tenant

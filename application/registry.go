@@ -325,8 +325,8 @@ func (r *Registry) Delete(ctx context.Context, caller Caller, id domain.ClientID
 }
 
 // Restore restores a deleted client. If it is active, it must comply with the current
-// rules. The errors are those of [Registry.Revise], [domain.ErrNotDeleted] and
-// [ErrQuota]; a purged client is [ErrNotFound].
+// rules. The errors are those of [Registry.Revise], [domain.ErrNotDeleted], [ErrQuota] and
+// [ErrSoftwareTaken], which a dry run does not find; a purged client is [ErrNotFound].
 func (r *Registry) Restore(ctx context.Context, caller Caller, id domain.ClientID, opts Options) (Revised, error) {
 	return r.restore(ctx, caller, id, opts, r.config.Book.Restore)
 }

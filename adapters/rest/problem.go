@@ -178,6 +178,8 @@ func problemOf(err error, op *operation) (p problem, known bool) {
 			status:  http.StatusConflict,
 			message: "management is switched off for this tenant in the registration file of the service, so a registration access token would not work",
 		}, true
+	case errors.Is(err, application.ErrSoftwareTaken):
+		return problem{status: http.StatusConflict, message: "another client has the software_id of this client; delete that one first"}, true
 	case errors.Is(err, application.ErrTaken):
 		return problem{status: http.StatusConflict, message: "the client_id is in use, or belongs to a deleted client"}, true
 	case errors.Is(err, application.ErrQuota):

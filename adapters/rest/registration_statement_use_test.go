@@ -155,6 +155,11 @@ func TestASoftwareHasOneClient(t *testing.T) {
 		require.Equal(t, http.StatusNoContent, c.do(t, "DELETE", "").status)
 		again := s.registerSelf(t, stated(t, d.statement(t, nil), nil))
 		assert.Equal(t, http.StatusCreated, again.status, again.text)
+		restored := c.restore(t)
+		assert.Equal(t, http.StatusConflict, restored.status, restored.text)
+		assert.Contains(t, restored.body["message"], "software_id")
+		require.Equal(t, http.StatusNoContent, s.do(t, call{method: "DELETE", path: clients + "/" + again.body["client_id"].(string), token: "admin"}).status)
+		assert.Equal(t, http.StatusOK, c.restore(t).status)
 	}, registering(t, trusting(t, d.issuer(t, map[string]any{"unique_software_id": true}))))
 }
 

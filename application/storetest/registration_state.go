@@ -59,6 +59,8 @@ func RunRegistrations(t *testing.T, open func(t *testing.T) Registrations) {
 		{"one of several concurrent uses of a statement succeeds", concurrentStatementUses},
 		{"a unique software has one client that is not deleted", uniqueSoftware},
 		{"one of several concurrent registrations of a unique software succeeds", concurrentSoftware},
+		{"a client of a unique software is restored unless another one has it", restoredSoftware},
+		{"one of several concurrent restorations and registrations of a unique software succeeds", concurrentRestorations},
 		{"DeleteStatementUses deletes expired records in batches", expiredStatements},
 
 		{"SeenTimes returns the first and the last report", seenTimes},

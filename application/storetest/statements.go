@@ -104,6 +104,54 @@ func concurrentSoftware(t *testing.T, store Registrations) {
 	assert.Equal(t, 1, made)
 }
 
+// restoration returns the restoration of a client of a software that is deleted, and what it
+// claims.
+func restoration(t *testing.T, store Registrations, id domain.ClientID) (domain.Revision, application.RegistrationClaim) {
+	t.Helper()
+	client, err := store.Find(t.Context(), tenant, id)
+	require.NoError(t, err)
+	client = deleted(t, client, now)
+	require.NoError(t, store.Commit(t.Context(), revisionOf(domain.ActionDelete, client)))
+	restored, findings := restore(t, client, now)
+	require.False(t, findings.HasViolations())
+	statement := *client.Registration().Statement
+	statement.ID = nil
+	return revisionOf(domain.ActionRestore, restored), application.RegistrationClaim{Statement: &statement}
+}
+
+func restoredSoftware(t *testing.T, store Registrations) {
+	const issuer = "https://directory.example"
+	require.NoError(t, useStatement(t, store, tenant, "app-1", unique(1, issuer, "a"), now))
+	revision, claim := restoration(t, store, "app-1")
+	require.NoError(t, useStatement(t, store, tenant, "app-2", unique(2, issuer, "a"), now))
+	require.ErrorIs(t, store.CommitRegistration(t.Context(), revision, claim, nil), application.ErrSoftwareTaken)
+	found, err := store.Find(t.Context(), tenant, "app-1")
+	require.NoError(t, err)
+	assert.True(t, found.Deleted())
+	other, otherClaim := restoration(t, store, "app-2")
+	require.NoError(t, store.CommitRegistration(t.Context(), revision, claim, nil), "the other one is deleted")
+	require.ErrorIs(t, store.CommitRegistration(t.Context(), other, otherClaim, nil), application.ErrSoftwareTaken)
+}
+
+func concurrentRestorations(t *testing.T, store Registrations) {
+	const clients, issuer = 8, "https://directory.example"
+	var revisions []domain.Revision
+	var claims []application.RegistrationClaim
+	for i := range byte(clients) {
+		id := domain.ClientID(fmt.Sprintf("app-%d", i))
+		require.NoError(t, useStatement(t, store, tenant, id, unique(i, issuer, "a"), now))
+		revision, claim := restoration(t, store, id)
+		revisions, claims = append(revisions, revision), append(claims, claim)
+	}
+	made := race(t, 2*clients, func(i int) error {
+		if i < clients {
+			return store.CommitRegistration(t.Context(), revisions[i], claims[i], nil)
+		}
+		return useStatement(t, store, tenant, domain.ClientID(fmt.Sprintf("app-%d", i)), unique(byte(i), issuer, "a"), now) //nolint:gosec // below 16
+	}, application.ErrSoftwareTaken)
+	assert.Equal(t, 1, made)
+}
+
 func expiredStatements(t *testing.T, store Registrations) {
 	for i := range byte(5) {
 		require.NoError(t, useStatement(t, store, tenant, domain.ClientID(fmt.Sprintf("app-%d", i)), statementOf(i), now))
