@@ -121,6 +121,9 @@ var (
 	// ErrTokenEnded: the initial access token has no use left, was revoked or has expired.
 	// It wraps ErrInvalidToken.
 	ErrTokenEnded = fmt.Errorf("%w: the initial access token has ended", ErrInvalidToken)
+	// ErrDeletedSince: an earlier request with the same idempotency key registered a client
+	// that was deleted since.
+	ErrDeletedSince = errors.New("the client was deleted after its registration")
 	// ErrNoSuchToken: the tenant has no such initial access token.
 	ErrNoSuchToken = errors.New("no such initial access token")
 	// ErrSoftwareTaken: another client has the software_id.

@@ -219,7 +219,7 @@ func (r *Registry) OpenRegistration(
 
 // RegisterSelf registers a client (RFC 7591 §3). The error is that of
 // [Registry.MayRegister], a [*StatementError], [ErrReplayed], [ErrSoftwareTaken], a
-// [*TooManyRegisteredError], [ErrQuota], [ErrKeyReused], an [*InvalidError] with every
+// [*TooManyRegisteredError], [ErrQuota], [ErrKeyReused], [ErrDeletedSince], an [*InvalidError] with every
 // violation, or that of the store. On error nothing was stored, and no use of the token was
 // taken, except that this is unknown after [ErrUnavailable].
 func (r *Registry) RegisterSelf(ctx context.Context, request SelfRequest) (SelfRegistered, error) {
@@ -355,13 +355,21 @@ func (r *Registry) statement(
 }
 
 // earlierSelfRegistration returns the client that an earlier request registered, without
-// its secret and its token, which are not kept.
+// its secret and its token, which are not kept. The error is [ErrDeletedSince] if that client
+// is deleted.
 func (r *Registry) earlierSelfRegistration(ctx context.Context, caller Caller, opts Options) (SelfRegistered, error) {
-	earlier, err := r.earlierRegistration(ctx, caller, opts)
+	record, err := r.attempt(ctx, caller, opts)
 	if err != nil {
 		return SelfRegistered{}, err
 	}
-	current, err := r.config.Store.Find(ctx, caller.Tenant, earlier.Client.Identity().ClientID)
+	current, err := r.config.Store.Find(ctx, caller.Tenant, record.ClientID)
+	switch {
+	case errors.Is(err, ErrNotFound), err == nil && current.Deleted():
+		return SelfRegistered{}, ErrDeletedSince
+	case err != nil:
+		return SelfRegistered{}, err
+	}
+	earlier, err := r.earlierRegistration(ctx, caller, opts)
 	if err != nil {
 		return SelfRegistered{}, err
 	}

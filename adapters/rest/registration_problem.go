@@ -54,6 +54,11 @@ func registrationProblemOf(err error) (p problem, known bool) {
 		return problem{status: http.StatusBadRequest, code: invalidSoftwareStatement, message: "the software statement was used before"}, true
 	case errors.Is(err, application.ErrSoftwareTaken):
 		return problem{status: http.StatusBadRequest, code: invalidSoftwareStatement, message: "another client has the software_id"}, true
+	case errors.Is(err, application.ErrDeletedSince):
+		return problem{
+			status: http.StatusConflict, code: invalidRequest,
+			message: "an earlier request with this Idempotency-Key registered a client that was deleted since; use another key to register again",
+		}, true
 	case errors.As(err, &invalid):
 		return rejectedMetadata(self.Places(invalid.Findings.Violations())), true
 	case errors.Is(err, application.ErrNoRegistrationToken):

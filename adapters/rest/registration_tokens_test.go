@@ -191,6 +191,13 @@ func TestRepeatedRegistrations(t *testing.T) {
 		assertRejected(t, keyed("{"), 400, "invalid_client_metadata") // the key shows that it may be the same request
 		list := s.do(t, call{method: "GET", path: clients, token: "admin"})
 		assert.EqualValues(t, 2, list.body["total"])
+		path := clients + "/" + first.body["client_id"].(string)
+		require.Equal(t, 204, s.do(t, call{method: "DELETE", path: path, token: "admin"}).status)
+		deleted := keyed(webClient)
+		assertRejected(t, deleted, 409, "invalid_request")
+		assert.Contains(t, deleted.body["error_description"], "deleted")
+		require.Equal(t, 200, s.do(t, call{method: "POST", path: path + "/restore", token: "admin"}).status)
+		assert.Equal(t, 201, keyed(webClient).status)
 
 		created := func() response {
 			return s.do(t, call{method: "POST", path: tokensPath, token: "admin", body: `{}`, header: http.Header{"Idempotency-Key": {"k1"}}})

@@ -6198,7 +6198,7 @@ type RegisterClientParams struct {
 	DryRun *RegistrationDryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IdempotencyKey As for the operations of the admin API. It requires an initial access token. The response to a retry has neither the
-	// secret nor the registration access token, which are not stored. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
+	// secret nor the registration access token, which are not stored. If the client was deleted since, it is 409. For example `4d2f7a1e-0c55-4f5e-9d0c-6f6a3b7f1c2d`.
 	IdempotencyKey *RegistrationIdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
