@@ -19,6 +19,7 @@ const (
 	ruleClaim          = "registration-statement-claim"
 	ruleLocked         = "registration-locked"
 	ruleInitialToken   = "registration-token"
+	ruleWaits          = "registration-waits"
 
 	// RuleClientIDRepeated and RuleSecretRepeated are the rules about what an update
 	// repeats, and RuleForbiddenMember the one about what it must not have.
@@ -137,6 +138,10 @@ func selfRegistrationRules() []Rule {
 		{
 			ID: ruleInitialToken, Level: Violation, Source: "own",
 			Summary: "a property of a new initial access token is out of bounds: its lifetime, its uses or its description",
+		},
+		{
+			ID: ruleWaits, Level: Warning, Source: "own",
+			Summary: "the policy suspends new clients: the registration waits for an administrator",
 		},
 		{
 			ID: RuleClientIDRepeated, Level: Violation, Source: "RFC 7592 §2.2",

@@ -109,6 +109,7 @@ func TestThePolicyOfARegistration(t *testing.T) {
 				FieldStatus: "suspended", FieldLabels: map[string]string{"example.com/tier": "self"}, FieldOwner: "platform", FieldResources: []string{"https://api.example.com"},
 				FieldAccessTokenLifetime: int64(300), FieldIDTokenLifetime: int64(301), FieldRefreshTokenLifetime: int64(3600),
 			},
+			findings: []string{"warning registration-waits "},
 		},
 		{
 			name: "resources of the token that the tenant does not have", policy: RegistrationPolicy{Resources: []string{}},

@@ -32,6 +32,9 @@ func (b *Rulebook) registerSelf(id Identity, r SelfRegistration, server ServerMe
 	in.take(r.Metadata)
 	in.takeStatement(r.Statement)
 	in.settle()
+	if in.settings.Status == StatusSuspended {
+		in.warn(ruleWaits, "", "the client is suspended until an administrator activates it; until then it cannot be used, and its registration cannot be read or changed")
+	}
 	d := b.draftIntake(id, in)
 	d.after.state.Registration = &Registration{
 		Via: r.Via, TokenID: r.TokenID, IssuedBy: r.IssuedBy,

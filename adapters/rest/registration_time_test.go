@@ -191,9 +191,15 @@ func TestManagementIsSwitchedOff(t *testing.T) {
 func TestAClientThatWaitsCannotManageItself(t *testing.T) {
 	onBothStores(t, func(t *testing.T, s service) {
 		c := s.registered(t, publicClient)
+		assert.Contains(t, c.sent.found("warnings"), " registration-waits")
+		dry := s.do(t, call{method: "POST", path: registerPath + "?dry_run=true", token: s.initialToken(t, `{}`), body: publicClient})
+		assert.Equal(t, c.sent.found("warnings"), dry.found("warnings"))
 		assertRejected(t, c.do(t, "GET", ""), 403, "access_denied")
 		c.change(t, `{"status":"active"}`)
 		assert.Equal(t, http.StatusOK, c.do(t, "GET", "").status)
+		updated := c.do(t, "PUT", strings.Replace(publicClient, "{", `{"client_id":"{id}",`, 1))
+		require.Equal(t, http.StatusOK, updated.status, updated.text)
+		assert.Empty(t, updated.found("warnings"), "only a registration waits")
 	}, registering(t, onlyTenant(`initial_status: suspended`)))
 }
 
