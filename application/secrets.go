@@ -12,7 +12,9 @@ import (
 // SecretOptions are the options of a new secret.
 type SecretOptions struct {
 	Description string
-	ExpiresAt   *time.Time // nil means never
+	// ExpiresAt is the end of the secret. nil means never, or after the secret_ttl with which
+	// the client registered itself.
+	ExpiresAt *time.Time
 	// Hash is the hash of a value that the client already has, made by another system;
 	// empty for a new random value. Only administrators may give one.
 	Hash string
@@ -84,6 +86,7 @@ func (r *Registry) CreateSecret(
 	return r.issue(ctx, caller, id, domain.ActionCreateSecret, opts, secretOf,
 		func(c domain.Client, s *domain.Secret, now time.Time) (domain.Client, error) {
 			s.Description = options.Description
+			*s = limited(c, *s)
 			if options.ExpiresAt != nil && !c.Deleted() {
 				var err error
 				if *s, err = s.WithExpiry(*options.ExpiresAt, now); err != nil {
@@ -95,7 +98,8 @@ func (r *Registry) CreateSecret(
 }
 
 // RotateSecret replaces the secrets of a client with a new one. The replaced secrets
-// still verify for the grace period; nil means the default of the registry. The errors
+// still verify for the grace period; nil means the default of the registry. The new one of a
+// client that registered itself with a secret_ttl ends after this time. The errors
 // are those of [Registry.Revise], [ErrKeyReused], [domain.ErrNoSecretUse] and
 // [domain.ErrSecretsUnreadable].
 func (r *Registry) RotateSecret(
@@ -109,8 +113,18 @@ func (r *Registry) RotateSecret(
 	}
 	return r.issue(ctx, caller, id, domain.ActionRotateSecret, opts, r.newSecret,
 		func(c domain.Client, s *domain.Secret, now time.Time) (domain.Client, error) {
+			*s = limited(c, *s)
 			return c.RotateSecret(*s, *grace, now)
 		})
+}
+
+// limited returns a new secret of the client that ends after the
+// [domain.RegistrationPolicy.SecretTTL] with which it registered itself.
+func limited(c domain.Client, s domain.Secret) domain.Secret {
+	if registration := c.Registration(); registration.SelfRegistered() && registration.Policy.SecretTTL > 0 {
+		s.ExpiresAt = s.CreatedAt.Add(registration.Policy.SecretTTL)
+	}
+	return s
 }
 
 // issue creates a secret and adds it to the client.

@@ -111,6 +111,31 @@ func TestUsesOfStatementsOutlastTheMaximumAge(t *testing.T) {
 	}
 }
 
+// A secret that an administrator adds or rotates also ends after secret_ttl, unless the
+// administrator gives another time.
+func TestSecretsOfAdministratorsEnd(t *testing.T) {
+	onClock(t, onlyTenant(`secret_ttl: 1h`), func(t *testing.T, s service, clock *documentClock, _ func() *application.Registry) {
+		self, byHand := s.registered(t, webClient).id, s.create(t)
+		end, named := clock.Now().Add(time.Hour).Format(time.RFC3339), clock.Now().Add(48*time.Hour).Format(time.RFC3339)
+		for _, tt := range []struct {
+			name, id, path, body string
+			end                  any
+		}{
+			{"rotated", self, "/rotate-secret", `{"grace_seconds":0}`, end},
+			{"added", self, "/secrets", `{}`, end},
+			{"rotated, of a client of an administrator", byHand, "/rotate-secret", `{"grace_seconds":0}`, nil},
+			{"added, to a client of an administrator", byHand, "/secrets", `{}`, nil},
+			{"added with an end", s.registered(t, webClient).id, "/secrets", `{"expires_at":"` + named + `"}`, named},
+		} {
+			a := s.do(t, call{method: "POST", path: clients + "/" + tt.id + tt.path, token: "admin", body: tt.body})
+			require.Contains(t, []int{http.StatusOK, http.StatusCreated}, a.status, "%s: %s", tt.name, a.text)
+			listed, _ := s.do(t, call{method: "GET", path: clients + "/" + tt.id + "/secrets", token: "admin"}).data("secrets").([]any)
+			require.NotEmpty(t, listed, tt.name)
+			assert.Equal(t, tt.end, listed[len(listed)-1].(map[string]any)["expires_at"], tt.name)
+		}
+	})
+}
+
 // The token that was replaced ends ten minutes later, also if the new one is never used.
 func TestAReplacedTokenEnds(t *testing.T) {
 	onClock(t, onlyTenant(`rotate_on_update: true`), func(t *testing.T, s service, clock *documentClock, _ func() *application.Registry) {

@@ -7728,7 +7728,8 @@ type ClientInterface interface {
 	// RotateSecretWithBody Rotate the secret
 	//
 	// Creates a new secret, which becomes the client's only active one. The previously active secrets stay valid for the
-	// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately).
+	// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately). The new secret of a
+	// client that registered itself ends after the `secret_ttl` of its policy.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -7738,7 +7739,8 @@ type ClientInterface interface {
 	// RotateSecret Rotate the secret
 	//
 	// Creates a new secret, which becomes the client's only active one. The previously active secrets stay valid for the
-	// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately).
+	// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately). The new secret of a
+	// client that registered itself ends after the `secret_ttl` of its policy.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -8636,7 +8638,8 @@ func (c *Client) RestoreRevision(ctx context.Context, clientID ClientID, number 
 // RotateSecretWithBody Rotate the secret
 //
 // Creates a new secret, which becomes the client's only active one. The previously active secrets stay valid for the
-// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately).
+// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately). The new secret of a
+// client that registered itself ends after the `secret_ttl` of its policy.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8656,7 +8659,8 @@ func (c *Client) RotateSecretWithBody(ctx context.Context, clientID ClientID, pa
 // RotateSecret Rotate the secret
 //
 // Creates a new secret, which becomes the client's only active one. The previously active secrets stay valid for the
-// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately).
+// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately). The new secret of a
+// client that registered itself ends after the `secret_ttl` of its policy.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -12902,7 +12906,8 @@ type ClientWithResponsesInterface interface {
 	// RotateSecretWithBodyWithResponse Rotate the secret
 	//
 	// Creates a new secret, which becomes the client's only active one. The previously active secrets stay valid for the
-	// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately).
+	// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately). The new secret of a
+	// client that registered itself ends after the `secret_ttl` of its policy.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12912,7 +12917,8 @@ type ClientWithResponsesInterface interface {
 	// RotateSecretWithResponse Rotate the secret
 	//
 	// Creates a new secret, which becomes the client's only active one. The previously active secrets stay valid for the
-	// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately).
+	// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately). The new secret of a
+	// client that registered itself ends after the `secret_ttl` of its policy.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -18765,7 +18771,8 @@ func (c *ClientWithResponses) RestoreRevisionWithResponse(ctx context.Context, c
 // RotateSecretWithBodyWithResponse Rotate the secret
 //
 // Creates a new secret, which becomes the client's only active one. The previously active secrets stay valid for the
-// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately).
+// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately). The new secret of a
+// client that registered itself ends after the `secret_ttl` of its policy.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -18781,7 +18788,8 @@ func (c *ClientWithResponses) RotateSecretWithBodyWithResponse(ctx context.Conte
 // RotateSecretWithResponse Rotate the secret
 //
 // Creates a new secret, which becomes the client's only active one. The previously active secrets stay valid for the
-// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately).
+// grace period (default 4 hours; `grace_seconds` overrides it, and 0 revokes them immediately). The new secret of a
+// client that registered itself ends after the `secret_ttl` of its policy.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
