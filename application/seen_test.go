@@ -28,7 +28,7 @@ func (s lateReports) Unseen(
 
 // Nothing reads the reports of clients without a registration.
 func TestReportsOfClientsWithoutARegistrationAreNotStored(t *testing.T) {
-	onEachStoreLetIn(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
+	onEachStoreRegistering(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
 		byHand, self := register(t, r), idOf(selfRegister(t, r, metadata("App")))
 		for id, stored := range map[domain.ClientID]bool{byHand: false, self: true} {
 			require.NoError(t, r.NoteSeen(t.Context(), admin, id))
@@ -41,7 +41,7 @@ func TestReportsOfClientsWithoutARegistrationAreNotStored(t *testing.T) {
 
 // A report that was acknowledged counts, also if the search for unused clients came before it.
 func TestAClientThatIsReportedDuringTheDeletionOfUnusedOnesStays(t *testing.T) {
-	onEachStoreLetIn(t, domain.RegistrationPolicy{UnusedTTL: 24 * time.Hour}, func(t *testing.T, r *registry) {
+	onEachStoreRegistering(t, domain.RegistrationPolicy{UnusedTTL: 24 * time.Hour}, func(t *testing.T, r *registry) {
 		used, unused := selfRegister(t, r, metadata("Used")), selfRegister(t, r, metadata("Unused"))
 		advance(r, 25*time.Hour)
 		r.with(func(c *application.Config) {
@@ -58,7 +58,7 @@ func TestAClientThatIsReportedDuringTheDeletionOfUnusedOnesStays(t *testing.T) {
 
 // Clients that may not be deleted do not keep later ones from being deleted.
 func TestTheSearchForUnusedClientsReachesAllClients(t *testing.T) {
-	onEachStoreLetIn(t, domain.RegistrationPolicy{UnusedTTL: 24 * time.Hour}, func(t *testing.T, r *registry) {
+	onEachStoreRegistering(t, domain.RegistrationPolicy{UnusedTTL: 24 * time.Hour}, func(t *testing.T, r *registry) {
 		suspended := domain.ChangeOf(domain.Settings{Status: domain.StatusSuspended})
 		token := initialToken(t, r, domain.InitialTokenProperties{MaxUses: 250})
 		const kept = 201 // more than the clients of one call

@@ -47,8 +47,8 @@ func registrationPorts(
 	return application.RegistrationConfig{Store: store, Policies: policies, Statements: verifier, Documents: resolver}
 }
 
-// letIn switches registration on for the tenant of [admin].
-func letIn(t *testing.T, r *registry, policy domain.RegistrationPolicy) {
+// allowRegistration switches registration on for the tenant of [admin].
+func allowRegistration(t *testing.T, r *registry, policy domain.RegistrationPolicy) {
 	t.Helper()
 	r.with(func(c *application.Config) {
 		c.Registrations = registrationPorts(t, r,
@@ -57,11 +57,11 @@ func letIn(t *testing.T, r *registry, policy domain.RegistrationPolicy) {
 	})
 }
 
-// onEachStoreLetIn is onEachStore with registration switched on.
-func onEachStoreLetIn(t *testing.T, policy domain.RegistrationPolicy, test func(t *testing.T, r *registry)) {
+// onEachStoreRegistering is onEachStore with registration switched on.
+func onEachStoreRegistering(t *testing.T, policy domain.RegistrationPolicy, test func(t *testing.T, r *registry)) {
 	t.Helper()
 	onEachStore(t, func(t *testing.T, r *registry) {
-		letIn(t, r, policy)
+		allowRegistration(t, r, policy)
 		test(t, r)
 	})
 }
@@ -106,7 +106,7 @@ func update(registered application.SelfRegistered, change domain.Change) applica
 }
 
 func TestAClientRegistersReadsUpdatesAndDeletesItself(t *testing.T) {
-	onEachStoreLetIn(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
+	onEachStoreRegistering(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
 		token := initialToken(t, r, domain.InitialTokenProperties{Description: "portal"})
 		registered, err := r.RegisterSelf(t.Context(), request(token.Value, metadata("App")))
 		require.NoError(t, err)
@@ -145,7 +145,7 @@ func TestAClientRegistersReadsUpdatesAndDeletesItself(t *testing.T) {
 }
 
 func TestWhoIsNotLetIn(t *testing.T) {
-	onEachStoreLetIn(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
+	onEachStoreRegistering(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
 		one, other := selfRegister(t, r, metadata("One")), selfRegister(t, r, metadata("Other"))
 		used := initialToken(t, r, domain.InitialTokenProperties{})
 		_, err := r.RegisterSelf(t.Context(), request(used.Value, metadata("Used")))
@@ -182,7 +182,7 @@ func TestWhoIsNotLetIn(t *testing.T) {
 }
 
 func TestConcurrentUsesOfATokenMakeAsManyClientsAsItAllows(t *testing.T) {
-	onEachStoreLetIn(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
+	onEachStoreRegistering(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
 		token := initialToken(t, r, domain.InitialTokenProperties{MaxUses: 5})
 		var group sync.WaitGroup
 		errs := make([]error, 32)
@@ -223,7 +223,7 @@ func (s *interruptedStore) CommitRegistration(
 }
 
 func TestARepeatedRegistrationTakesNoSecondUse(t *testing.T) {
-	onEachStoreLetIn(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
+	onEachStoreRegistering(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
 		store := &interruptedStore{RegistrationStore: r.Registrations.Store, interrupt: true}
 		r.with(func(c *application.Config) { c.Registrations.Store = store })
 		token := initialToken(t, r, domain.InitialTokenProperties{})
@@ -254,7 +254,7 @@ func TestARepeatedRegistrationTakesNoSecondUse(t *testing.T) {
 }
 
 func TestRejectedRegistrationsAndDryRunsTakeNoUse(t *testing.T) {
-	onEachStoreLetIn(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
+	onEachStoreRegistering(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
 		token := initialToken(t, r, domain.InitialTokenProperties{})
 		dry := request(token.Value, metadata("App"))
 		dry.Options.DryRun = true
@@ -273,7 +273,7 @@ func TestRejectedRegistrationsAndDryRunsTakeNoUse(t *testing.T) {
 }
 
 func TestAnUpdateAndAnAdministratorBothSurvive(t *testing.T) {
-	onEachStoreLetIn(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
+	onEachStoreRegistering(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
 		registered := selfRegister(t, r, metadata("App"))
 		id := idOf(registered)
 		_, err := r.Revise(t.Context(), admin, id, domain.ChangeOf(domain.Settings{Name: "Chosen", Owner: "payments"}), application.Options{})
@@ -302,7 +302,7 @@ func TestAnUpdateAndAnAdministratorBothSurvive(t *testing.T) {
 }
 
 func TestAnUpdateRepeatsItsIdentifierAndSecret(t *testing.T) {
-	onEachStoreLetIn(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
+	onEachStoreRegistering(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
 		registered := selfRegister(t, r, metadata("App"))
 		pointers := func(change func(*application.SelfRequest)) (pointers []string) {
 			request := update(registered, metadata("Renamed"))
@@ -325,7 +325,7 @@ func TestAnUpdateRepeatsItsIdentifierAndSecret(t *testing.T) {
 }
 
 func TestAnUpdateRenewsAnExpiredSecret(t *testing.T) {
-	onEachStoreLetIn(t, domain.RegistrationPolicy{SecretTTL: time.Hour}, func(t *testing.T, r *registry) {
+	onEachStoreRegistering(t, domain.RegistrationPolicy{SecretTTL: time.Hour}, func(t *testing.T, r *registry) {
 		registered := selfRegister(t, r, metadata("App"))
 		assert.Equal(t, now.Add(time.Hour), registered.SecretExpires)
 		advance(r, 2*time.Hour)
@@ -344,7 +344,7 @@ func TestAnUpdateRenewsAnExpiredSecret(t *testing.T) {
 }
 
 func TestARotatedTokenLivesUntilTheNewOneIsUsed(t *testing.T) {
-	onEachStoreLetIn(t, domain.RegistrationPolicy{RotateOnUpdate: true}, func(t *testing.T, r *registry) {
+	onEachStoreRegistering(t, domain.RegistrationPolicy{RotateOnUpdate: true}, func(t *testing.T, r *registry) {
 		registered := selfRegister(t, r, metadata("App"))
 		id := idOf(registered)
 		first, err := r.ReviseSelf(t.Context(), id, update(registered, metadata("Two")))
@@ -372,7 +372,7 @@ func TestARotatedTokenLivesUntilTheNewOneIsUsed(t *testing.T) {
 func TestNoNumberOfLostResponsesLocksAClientOut(t *testing.T) {
 	for name, names := range map[string][]string{"the same update": {"Two", "Two", "Two"}, "other updates": {"Two", "Three", "Four"}} {
 		t.Run(name, func(t *testing.T) {
-			onEachStoreLetIn(t, domain.RegistrationPolicy{RotateOnUpdate: true}, func(t *testing.T, r *registry) {
+			onEachStoreRegistering(t, domain.RegistrationPolicy{RotateOnUpdate: true}, func(t *testing.T, r *registry) {
 				registered := selfRegister(t, r, metadata("App"))
 				id := idOf(registered)
 				var last application.SelfRegistered
@@ -391,7 +391,7 @@ func TestNoNumberOfLostResponsesLocksAClientOut(t *testing.T) {
 }
 
 func TestATokenForAClientMadeByHand(t *testing.T) {
-	onEachStoreLetIn(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
+	onEachStoreRegistering(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
 		id := register(t, r)
 		issued, err := r.IssueRegistrationToken(t.Context(), admin, id, application.Options{})
 		require.NoError(t, err)
@@ -421,7 +421,7 @@ func TestATokenForAClientMadeByHand(t *testing.T) {
 }
 
 func TestRevokingATokenCanSuspendItsClients(t *testing.T) {
-	onEachStoreLetIn(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
+	onEachStoreRegistering(t, domain.RegistrationPolicy{}, func(t *testing.T, r *registry) {
 		token := initialToken(t, r, domain.InitialTokenProperties{MaxUses: 3})
 		var ids []domain.ClientID
 		for range 2 {
@@ -445,7 +445,7 @@ func TestRevokingATokenCanSuspendItsClients(t *testing.T) {
 
 func TestOnlyAdministratorsDelegate(t *testing.T) {
 	r := newRegistry(t)
-	letIn(t, r, domain.RegistrationPolicy{})
+	allowRegistration(t, r, domain.RegistrationPolicy{})
 	writer := admin
 	writer.Administrator = false
 	_, err := r.CreateInitialToken(t.Context(), writer, domain.InitialTokenProperties{}, application.Options{})
@@ -457,7 +457,7 @@ func TestOnlyAdministratorsDelegate(t *testing.T) {
 
 func TestBoundsOfInitialTokens(t *testing.T) {
 	r := newRegistry(t)
-	letIn(t, r, domain.RegistrationPolicy{Scopes: []domain.Scope{"openid"}})
+	allowRegistration(t, r, domain.RegistrationPolicy{Scopes: []domain.Scope{"openid"}})
 	for pointer, token := range map[string]domain.InitialTokenProperties{
 		"/expires_in":    {ExpiresIn: domain.MaxInitialTokenLifetime + time.Second},
 		"/max_uses":      {MaxUses: domain.MaxInitialTokenUses + 1},
@@ -479,7 +479,7 @@ func TestBoundsOfInitialTokens(t *testing.T) {
 }
 
 func TestUnusedClientsAreDeletedAndUsedOnesStay(t *testing.T) {
-	onEachStoreLetIn(t, domain.RegistrationPolicy{UnusedTTL: 24 * time.Hour}, func(t *testing.T, r *registry) {
+	onEachStoreRegistering(t, domain.RegistrationPolicy{UnusedTTL: 24 * time.Hour}, func(t *testing.T, r *registry) {
 		used, unused, byHand := selfRegister(t, r, metadata("Used")), selfRegister(t, r, metadata("Unused")), register(t, r)
 		require.NoError(t, r.NoteSeen(t.Context(), admin, idOf(used)))
 		require.ErrorIs(t, r.NoteSeen(t.Context(), admin, "unknown"), application.ErrNotFound)
@@ -500,7 +500,7 @@ func TestUnusedClientsAreDeletedAndUsedOnesStay(t *testing.T) {
 }
 
 func TestClientsBeyondTheLimitAreRejected(t *testing.T) {
-	onEachStoreLetIn(t, domain.RegistrationPolicy{MaxClients: 1}, func(t *testing.T, r *registry) {
+	onEachStoreRegistering(t, domain.RegistrationPolicy{MaxClients: 1}, func(t *testing.T, r *registry) {
 		first := selfRegister(t, r, metadata("One"))
 		token := initialToken(t, r, domain.InitialTokenProperties{})
 		_, err := r.RegisterSelf(t.Context(), request(token.Value, metadata("Two")))
