@@ -97,14 +97,18 @@ func TestPendingClientDocuments(t *testing.T) {
 			violations []string
 		}{
 			{
-				"a link that is a script", map[string]any{"logo_uri": "javascript:alert(1)"},
-				[]any{"logo_uri"}, []string{"/logo_uri link-syntax", "/logo_uri cimd-link"},
+				"a link that is a script",
+				map[string]any{"logo_uri": "javascript:alert(1)"},
+				[]any{"logo_uri"},
+				[]string{"/logo_uri link-syntax", "/logo_uri cimd-link"},
 			},
 			{"another client_id", map[string]any{"client_id": "https://app.example/client"}, []any{"client_id"}, []string{"/client_id cimd-client-id"}},
 			{"no client_id", map[string]any{"client_id": nil}, []any{"client_id"}, []string{"/client_id cimd-client-id"}},
 			{
-				"a secret", map[string]any{"client_secret": "s", "client_secret_expires_at": 0},
-				[]any{"client_secret", "client_secret_expires_at"}, []string{"/client_secret cimd-secret", "/client_secret_expires_at cimd-secret"},
+				"a secret",
+				map[string]any{"client_secret": "s", "client_secret_expires_at": 0},
+				[]any{"client_secret", "client_secret_expires_at"},
+				[]string{"/client_secret cimd-secret", "/client_secret_expires_at cimd-secret"},
 			},
 			{"a secret key", map[string]any{"jwks": private}, []any{"jwks"}, []string{"/jwks cimd-private-key"}},
 			{"a change that can be approved", map[string]any{"client_name": "Other"}, []any{"client_name"}, nil},
