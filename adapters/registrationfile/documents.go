@@ -35,9 +35,6 @@ func (r *reader) documents(pointer string, value any, tenant domain.Registration
 	if hosts, given := object["hosts"]; given {
 		p.Hosts = r.hosts(pointer+"/hosts", hosts, p.Mode, tenant)
 	}
-	if p.Mode == domain.DocumentsAllow && len(p.Hosts) == 0 {
-		r.Add(pointer+"/mode", "allow needs at least one host in hosts")
-	}
 	if p.Mode.On() && !tenant.AdmitsDocuments() {
 		r.Add(pointer+"/mode", "no document can be used: auth_methods of registration has only methods with a shared secret")
 	}

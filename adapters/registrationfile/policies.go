@@ -124,9 +124,6 @@ func (r *reader) registration(pointer string, value any, t *application.TenantRe
 	if t.Policy.Statement == domain.StatementRequired && len(t.Issuers) == 0 {
 		r.Add(pointer+"/statement", "required needs at least one issuer in issuers")
 	}
-	if _, given := object["statement"]; !given && len(t.Issuers) > 0 {
-		r.Add(pointer+"/issuers", "have no effect without statement; set it to optional or required, or to none")
-	}
 	r.usable(pointer, t.Policy)
 }
 
