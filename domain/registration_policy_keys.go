@@ -98,7 +98,7 @@ func limitKey[N int | int64 | time.Duration](name string, field func(*Registrati
 		},
 		beyond: func(p, by *RegistrationPolicy) string {
 			own, other := *field(p), *field(by)
-			return messageIf(own > 0 && other > own, "it is more than the policy of the tenant allows")
+			return when(own > 0 && other > own, "it is more than the policy of the tenant allows")
 		},
 	}
 }
@@ -113,7 +113,7 @@ func modeKey[S ~string](name, message string, values []S, field func(*Registrati
 		name:   name,
 		narrow: func(n, by *RegistrationPolicy) { *field(n) = stricter(values, *field(n), *field(by)) },
 		beyond: func(p, by *RegistrationPolicy) string {
-			return messageIf(isLaxer(values, *field(p), *field(by)), message)
+			return when(isLaxer(values, *field(p), *field(by)), message)
 		},
 	}
 }
@@ -152,7 +152,7 @@ func narrowProfile(n, by *RegistrationPolicy) {
 
 func profileBeyond(p, by *RegistrationPolicy) string {
 	differs := p.Profile != ProfileNone && by.Profile != ProfileNone && by.Profile != p.Profile && !by.Profile.strengthens(p.Profile)
-	return messageIf(differs, "the policy of the tenant forces another profile, which this one does not include")
+	return when(differs, "the policy of the tenant forces another profile, which this one does not include")
 }
 
 // narrowLabels adds the labels whose names n does not have, as many as a client can have:
@@ -182,13 +182,13 @@ func labelsBeyond(p, by *RegistrationPolicy) string {
 			return "the policy of the tenant sets another value for a label; remove it"
 		}
 	}
-	return messageIf(more > 0 && len(p.Labels)+more > MaxLabels, "with those of the policy of the tenant these are more labels than a client can have")
+	return when(more > 0 && len(p.Labels)+more > MaxLabels, "with those of the policy of the tenant these are more labels than a client can have")
 }
 
 func narrowOwner(n, by *RegistrationPolicy) { n.Owner = cmp.Or(n.Owner, by.Owner) }
 
 func ownerBeyond(p, by *RegistrationPolicy) string {
-	return messageIf(p.Owner != "" && by.Owner != "" && p.Owner != by.Owner, "the policy of the tenant sets another owner")
+	return when(p.Owner != "" && by.Owner != "" && p.Owner != by.Owner, "the policy of the tenant sets another owner")
 }
 
 // narrowStatement applies the stricter mode, except that a tenant that accepts no statement
@@ -203,13 +203,5 @@ func statementBeyond(p, by *RegistrationPolicy) string {
 	if by.Statement.Accepts() && !p.Statement.Accepts() {
 		return "the policy of the tenant accepts no software statements"
 	}
-	return messageIf(isLaxer(StatementModes(), p.Statement, by.Statement), laxer)
-}
-
-// messageIf returns the message if the condition is true, and otherwise "".
-func messageIf(condition bool, message string) string {
-	if condition {
-		return message
-	}
-	return ""
+	return when(isLaxer(StatementModes(), p.Statement, by.Statement), laxer)
 }
