@@ -115,9 +115,9 @@ func TestResponsesHaveTheFieldsOfOpenAPI(t *testing.T) {
 		schema  string // of the response
 		absent  []string
 	}{
-		{"a client", withActive, call{path: clients + "/app-123?include=jwks"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at", "/data/effective", "/data/registration/first_seen_at", "/data/registration/last_seen_at"}},
-		{"a client without its keys", withActive, call{path: clients + "/app-123"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at", "/data/jwks", "/data/effective", "/data/registration/first_seen_at", "/data/registration/last_seen_at"}},
-		{"a client with what a server is to apply", withActive, call{path: clients + "/app-123?effective=true&format=clientele"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at", "/data/jwks", "/data/registration/first_seen_at", "/data/registration/last_seen_at"}},
+		{"a client", withActive, call{path: clients + "/app-123?include=jwks"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at", "/data/effective", "/data/registration/first_seen_at", "/data/registration/last_seen_at", "/data/registration/document/pending/differences", "/data/registration/document/pending/violations"}},
+		{"a client without its keys", withActive, call{path: clients + "/app-123"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at", "/data/jwks", "/data/effective", "/data/registration/first_seen_at", "/data/registration/last_seen_at", "/data/registration/document/pending/differences", "/data/registration/document/pending/violations"}},
+		{"a client with what a server is to apply", withActive, call{path: clients + "/app-123?effective=true&format=clientele"}, "OAuthClientItemDetailResponse", []string{"/warnings", "/data/deleted_at", "/data/jwks", "/data/registration/first_seen_at", "/data/registration/last_seen_at", "/data/registration/document/pending/differences", "/data/registration/document/pending/violations"}},
 		{"a document", withActive, call{path: clients + "/app-123?format=rfc7591"}, "ClientMetadata", []string{"/deleted_at", "/jwks_uri", "/warnings"}},
 		{"a document for a server", withActive, call{path: clients + "/app-123?format=rfc7591&effective=true&active=true"}, "ClientMetadata", []string{"/deleted_at", "/jwks_uri", "/warnings"}},
 		{"a page", withActive, call{path: clients + "?page=2&page_size=1&include=jwks"}, "OAuthClientListResponse", []string{"/next", "/unreadable", "/items/deleted_at", "/items/effective"}},
