@@ -19,6 +19,8 @@ const (
 	maxDocumentsBytes = 32 << 20
 	maxDocumentBytes  = 512 << 10
 	maxURLBytes       = 1024
+	// maxChecks is how many approved documents have a check that is remembered.
+	maxChecks = 10_000
 	// maxResolutions is how many requests for documents run at the same time; others wait.
 	maxResolutions = 16
 	// maxAttempts is how often a document is requested again because the client changed
@@ -78,7 +80,7 @@ func (m *Mirror) resolve(ctx context.Context, id string) (*entry, error) {
 		case !m.config.Documents || !isURL(id):
 			return e, err
 		case err == nil:
-			if err := m.checkDocument(id, e); err != nil {
+			if err := m.checkDocument(id); err != nil {
 				return nil, err
 			}
 			return e, nil
@@ -150,8 +152,8 @@ type documentCheck struct {
 // once for as long as it is fresh, and returns an error if the last response was that it is
 // not admitted: the policy denies it. Nothing else of the response is used: a change of the
 // client is in the feed.
-func (m *Mirror) checkDocument(id string, e *entry) (denied error) {
-	c := &e.check
+func (m *Mirror) checkDocument(id string) (denied error) {
+	c := m.documents.check(id)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.running || m.now().Before(c.next) {
@@ -189,6 +191,8 @@ type documents struct {
 	mu    sync.Mutex
 	all   map[string]*document
 	bytes int64
+	// checks are those of approved documents. They outlast changes of the clients.
+	checks map[string]*documentCheck
 }
 
 // document is a client that a document defines, or why there is none. The fields after done
@@ -201,7 +205,28 @@ type document struct {
 	until    time.Time
 }
 
-func newDocuments() *documents { return &documents{all: map[string]*document{}} }
+func newDocuments() *documents {
+	return &documents{all: map[string]*document{}, checks: map[string]*documentCheck{}}
+}
+
+// check returns the check of an approved document. Beyond maxChecks of them, others are
+// forgotten.
+func (s *documents) check(id string) *documentCheck {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.checks[id]
+	if c == nil {
+		for other := range s.checks {
+			if len(s.checks) < maxChecks {
+				break
+			}
+			delete(s.checks, other)
+		}
+		c = &documentCheck{}
+		s.checks[id] = c
+	}
+	return c
+}
 
 // ended reports whether the request for the document has ended.
 func (d *document) ended() bool {

@@ -271,6 +271,7 @@ func TestApprovedDocumentsAreChecked(t *testing.T) {
 	r := newRegistry(t)
 	p := newProxy(t, r.url)
 	var offset atomic.Int64
+	feed := make(chan string)
 	now := func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
 	replace := func(respond http.HandlerFunc) func(http.ResponseWriter, *http.Request, http.Handler) {
 		return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
@@ -282,7 +283,11 @@ func TestApprovedDocumentsAreChecked(t *testing.T) {
 			case r.URL.Query().Get("wait_seconds") == "0":
 				write(w, `{"data":{"next":"s1.x","changes":[]}}`)
 			default:
-				<-r.Context().Done()
+				select {
+				case text := <-feed:
+					write(w, text)
+				case <-r.Context().Done():
+				}
 			}
 		}
 	}
@@ -327,6 +332,11 @@ func TestApprovedDocumentsAreChecked(t *testing.T) {
 		offset.Store(int64(time.Duration(i+6) * time.Minute))
 		soon(t, func() bool { return found() == change.found && p.seen("client-metadata") == i+5 }, "it is checked again")
 		assert.Equal(t, change.found, found())
+		if i == 0 { // a change of the client does not admit it
+			feed <- fmt.Sprintf(`{"data":{"next":"s2.x","changes":[{"action":"update","client_id":%q,"revision":4,"client":%s}]}}`, documentURL, documentOf(documentURL, 4))
+			soon(t, func() bool { return m.Health().Cursor == "s2.x" }, "the change is applied")
+			assert.False(t, found())
+		}
 	}
 }
 

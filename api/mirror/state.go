@@ -29,7 +29,6 @@ type entry struct {
 	hashes    json.RawMessage
 	cache     cache
 	keys      fetchedKeys
-	check     documentCheck
 }
 
 // size is what an entry counts for [Config].MaxBytes.
