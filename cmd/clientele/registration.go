@@ -129,6 +129,13 @@ func countRegistered(
 	return repeat(ctx, countRegisteredEvery, count)
 }
 
+// watchRegistrationFile checks each second whether the registration file has changed, so that
+// a change is in force soon also after a time without requests. The function that it returns
+// stops this.
+func watchRegistrationFile(ctx context.Context, note func(context.Context) string) (end func()) {
+	return repeat(ctx, time.Second, func(ctx context.Context) { note(ctx) })
+}
+
 // deleteUnusedEvery is how often the service looks for unused clients.
 const deleteUnusedEvery = time.Minute
 

@@ -320,6 +320,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	}
 	defer flushSecretUses(ctx, registry, log)()
 	defer forgetAssertions(ctx, registry, log)()
+	defer watchRegistrationFile(ctx, registrationNote)()
 	defer deleteUnused(ctx, registry, log)()
 	defer countRegistered(ctx, registrations.Store, metrics.WatchRegistered(), log)()
 	defer recordSecretEnds(ctx, store, metrics.WatchSecretEnds(time.Now), log)()
