@@ -88,6 +88,13 @@ func TestTheReasonWhyAValueCannotBeRegistered(t *testing.T) {
 			"/response_types/1", `"id_token" is left out: it needs the grant type implicit`,
 		},
 		{
+			"no response type of the policy has the code that the grant needs",
+			RegistrationPolicy{ResponseTypes: []ResponseType{"none"}},
+			nil,
+			[]func(*Settings){listed(GrantAuthorizationCode)},
+			"/response_types", `the policy does not allow "code", which follows from the grant types; name a response type that it allows, with its grant types: "none"`,
+		},
+		{
 			"an unknown grant",
 			RegistrationPolicy{},
 			nil,

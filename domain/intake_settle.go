@@ -126,6 +126,9 @@ func (in *intake) settleImpliedResponseTypes() {
 	if len(types) == 0 {
 		types = only(ceiling, usable)
 	}
+	if s.hasGrant(GrantAuthorizationCode) && !slices.ContainsFunc(types, ResponseType.hasCode) {
+		types = nil
+	}
 	replaced := implied[slices.IndexFunc(implied, beyond)]
 	if len(types) == 0 {
 		in.reject(ruleNotAllowed, FieldResponseTypes.pointer(),

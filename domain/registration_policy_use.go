@@ -27,6 +27,9 @@ func (p RegistrationPolicy) UsableResponseTypes() []ResponseType {
 	})
 }
 
+// hasCode reports whether the authorization response has a code.
+func (t ResponseType) hasCode() bool { return wordsOf(t).has(wordCode) }
+
 // CheckUsable returns a violation for each key of the policy because of which no client can be
 // registered, or, if all its grants redirect, because of which none of these can be used. The
 // pointers are "/" and the key.
@@ -46,9 +49,11 @@ func (p RegistrationPolicy) CheckUsable() Findings {
 		check(len(p.RedirectKinds) == 0, "redirect_kinds", "no client can be registered: every grant needs a redirect URI; allow a kind of them")
 		check(none(p.RedirectHosts), "redirect_hosts", "no client can be registered: every grant needs a redirect URI; allow a host of them")
 		check(types != nil && len(types) == 0, "response_types", "no client can be registered: the grants and the profile allow none of these; allow a response type that they do")
+		needsCode := !slices.Contains(p.Grants, GrantImplicit)
+		check(len(types) > 0 && needsCode && !slices.ContainsFunc(types, ResponseType.hasCode), "response_types",
+			"no client can be registered: authorization_code needs a response type with code; allow one")
 	}
 	check(none(p.Resources), "resources", "no client can be registered: without a resource there is none to write; omit the key, or list one")
-	check(p.DPoP && p.MTLS, "mtls", "dpop is forced, too; tokens are bound to one key only, so force dpop or mtls")
 	check(p.Statement == StatementRequired && none(p.Issuers), "issuers", "no client can be registered: a statement is required, and no issuer is allowed")
 	return findings
 }

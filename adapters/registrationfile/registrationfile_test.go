@@ -203,7 +203,6 @@ func TestInvalidFiles(t *testing.T) {
 		"no grants":                     {registration(`"grants": []`), at + "grants: no client can be registered"},
 		"open with a secret":            {registration(`"open": true, "auth_methods": ["client_secret_basic"]`), at + "auth_methods: no client can be registered"},
 		"a profile without its methods": {registration(`"profile": "fapi2-security", "auth_methods": ["none"]`), at + "auth_methods: no client can be registered: the profile fapi2-security"},
-		"dpop and mtls":                 {registration(`"dpop": true, "mtls": true`), at + "mtls: dpop is forced, too"},
 
 		"issuers that are an object":    {registration(`"issuers": {}`), at + "issuers: must be an array"},
 		"too many issuers":              {registration(`"issuers": [` + strings.Repeat("1,", 100) + `1]`), at + "issuers: must have at most 100 elements"},

@@ -48,7 +48,7 @@ func checkTimes(claims jws.Members, now time.Time, maxAge time.Duration, require
 	if err != nil {
 		return remembered, err
 	}
-	tooOld := issued.Add(maxAge + clockSkew)
+	tooOld, anyAge := issued.Add(maxAge+clockSkew), issued.Add(domain.MaxStatementAge+clockSkew)
 	switch {
 	case !dated:
 		return remembered, errors.New("iat is missing")
@@ -62,8 +62,8 @@ func checkTimes(claims jws.Members, now time.Time, maxAge time.Duration, require
 		return remembered, errors.New("it was issued in the future (iat)")
 	case !now.Before(tooOld):
 		return remembered, fmt.Errorf("it is too old: iat may be at most %s ago", maxAge)
-	case !ends:
-		return issued.Add(domain.MaxStatementAge + clockSkew), nil
+	case !ends || expires.Add(clockSkew).After(anyAge):
+		return anyAge, nil
 	case expires.Add(clockSkew).After(tooOld):
 		return expires.Add(clockSkew), nil
 	default:

@@ -210,6 +210,7 @@ func TestTheIdentifierOfAStatementIsForItsIssuerUntilItExpires(t *testing.T) {
 	assert.Equal(t, "app-7", statement.SoftwareID)
 	assert.True(t, statement.UniqueSoftware)
 	assert.Equal(t, now.Add(10*time.Minute), verify(claims{"exp": now.Add(time.Minute).Unix()}).ExpiresAt.UTC(), "as long as the maximum age")
+	assert.Equal(t, now.Add(domain.MaxStatementAge), verify(claims{"exp": 253402300799}).ExpiresAt.UTC(), "in the year 9999: later it is too old by any max_age")
 	assert.Equal(t, now.Add(domain.MaxStatementAge), verify(claims{"exp": nil}).ExpiresAt.UTC(), "as long as any max_age would accept it")
 	assert.NotEqual(t, statement.ID, verify(claims{"jti": "2"}).ID)
 	issuer.OnceOnly, issuer.UniqueSoftware = false, false
