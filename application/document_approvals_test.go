@@ -1,6 +1,7 @@
 package application_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"sync"
@@ -315,3 +316,24 @@ func (h *documentHost) replica() *registry {
 	})
 	return &r
 }
+
+// What an authorization server does not support is left out of a document, and is no change.
+func TestAPendingDocumentIsReadForTheServer(t *testing.T) {
+	onDocumentHosts(t, func(t *testing.T, h *documentHost) {
+		h.with(func(c *application.Config) {
+			c.Servers = oneServer{domain.NewServerMetadata(map[string][]string{"grant_types_supported": {"authorization_code"}}, false)}
+		})
+		h.approve(t, h.serve(t, nil))
+		h.serve(t, map[string]any{"grant_types": []string{"authorization_code", "refresh_token"}, "client_name": "Other"})
+		resolved := h.resolve(t)
+		require.NotNil(t, resolved.Pending)
+		assert.Equal(t, []string{"client_name"}, resolved.Pending.Changed)
+		require.Len(t, resolved.Review.Differences, 1)
+		assert.Equal(t, domain.FieldName, resolved.Review.Differences[0].Field)
+	})
+}
+
+// oneServer is the authorization server of every tenant.
+type oneServer struct{ metadata domain.ServerMetadata }
+
+func (s oneServer) Server(context.Context, domain.TenantID) domain.ServerMetadata { return s.metadata }

@@ -256,7 +256,7 @@ func (d documentRequest) unavailable(ctx context.Context, stored domain.Client, 
 	document := stored.Registration().Document
 	return ResolvedDocument{
 		Client: stored, Digest: document.Digest, Changes: document.Changes, Approved: true, Pending: document.Pending,
-		FetchedAt: document.FetchedAt, FreshUntil: d.registry.now().Add(approvedFresh),
+		FetchedAt: document.Fetched(), FreshUntil: d.registry.now().Add(approvedFresh),
 		Warnings: append(warnings, domain.RegistrationFinding(domain.RuleDocumentUnavailable, "",
 			"the document cannot be used at the moment, and the approved configuration stays in force: "+reason)),
 	}, nil
@@ -286,6 +286,7 @@ func (d documentRequest) review(ctx context.Context, stored domain.Client, fetch
 	if err != nil {
 		return nil, err
 	}
+	draft = draft.For(facts.Server)
 	return &DocumentReview{
 		Violations:  draft.Decide(facts, d.registry.now()).Findings.Violations(),
 		Differences: domain.Compare(stored.Settings(), draft.Settings()),
@@ -310,12 +311,12 @@ func (d documentRequest) note(ctx context.Context, stored domain.Client, fetched
 		return stored, nil
 	}
 	revised, err := d.registry.change(ctx, service, d.url, domain.ActionDocumentChanged, Options{},
-		func(_ context.Context, c domain.Client, now time.Time) (outcome domain.Outcome, err error) {
+		func(ctx context.Context, c domain.Client, now time.Time) (outcome domain.Outcome, err error) {
 			outcome.Client = c
 			if r := c.Registration(); r != nil && r.Document != nil && r.Document.HasSeen(digest, fetchedAt) {
 				return outcome, nil
 			}
-			outcome.Client, err = c.DocumentChanged(domain.PendingDocument{Digest: digest, SeenAt: fetchedAt, Changed: d.changed(c, fetched)}, now)
+			outcome.Client, err = c.DocumentChanged(domain.PendingDocument{Digest: digest, SeenAt: fetchedAt, Changed: d.changed(ctx, c, fetched)}, now)
 			return outcome, err
 		})
 	if errors.Is(err, ErrNotFound) {
@@ -326,11 +327,12 @@ func (d documentRequest) note(ctx context.Context, stored domain.Client, fetched
 
 // changed returns the names of the members in which a document differs from the
 // configuration of an approved client, sorted.
-func (d documentRequest) changed(c domain.Client, fetched FetchedDocument) []string {
+func (d documentRequest) changed(ctx context.Context, c domain.Client, fetched FetchedDocument) []string {
 	draft, err := d.registry.config.Book.ReviseDocument(c, fetched.Document, d.policy)
 	if err != nil { // deleted in the meantime, which is reported elsewhere
 		return nil
 	}
+	draft = draft.For(serverOf(ctx, d.registry.config.Servers, d.tenant))
 	names := append(draft.ChangedMembers(), fetched.Document.Secrets...)
 	if fetched.Document.ClientID != string(d.url) {
 		names = append(names, "client_id")

@@ -16,13 +16,22 @@ func (c Client) Unapproved(fetched time.Time) Client {
 	return c.withRegistration(func(r *Registration) { r.Document = nil })
 }
 
+// Fetched returns FetchedAt, or ApprovedAt for an approval that was stored before the time of
+// the fetch was.
+func (a *ApprovedDocument) Fetched() time.Time {
+	if a.FetchedAt.IsZero() {
+		return a.ApprovedAt
+	}
+	return a.FetchedAt
+}
+
 // HasSeen reports whether nothing is to be noted of a document with the digest that was
 // fetched for the client at the time: it is the pending one or, if none is pending, the
 // approved one; or it was fetched before that one. Processes fetch a document at different
 // times and may use it later, so times of fetches are compared; older ones are no change.
 func (a *ApprovedDocument) HasSeen(digest string, fetched time.Time) bool {
 	if a.Pending == nil {
-		return a.Digest == digest || fetched.Before(a.FetchedAt)
+		return a.Digest == digest || fetched.Before(a.Fetched())
 	}
 	return a.Pending.Digest == digest || fetched.Before(a.Pending.SeenAt)
 }

@@ -74,6 +74,10 @@ func (b *Rulebook) DocumentWarnings(c Client, p DocumentPolicy, facts Facts, now
 	if c.state.Registration.MadeUpName {
 		in.warnMadeUpName()
 	}
+	if in.policy, _ = p.Admits(in.id); in.policy.LinkHosts == LinkHostsRequire {
+		in.policy.LinkHosts = LinkHostsWarn // it is approved already
+	}
+	in.checkLinks()
 	in.checkDocumentURIs(in.id, p.RedirectOrigin)
 	return slices.Concat(draft.Decide(facts, now).Findings, in.report.findings).Warnings(), nil
 }

@@ -203,6 +203,16 @@ func (d *Draft) requiresAll() bool {
 	}
 }
 
+// For returns the same draft for the authorization server, so that what it does not support
+// is left out; d itself if nothing is known about the server, or if the draft does not depend
+// on it.
+func (d *Draft) For(server ServerMetadata) *Draft {
+	if d.knowing == nil || len(server.supported) == 0 {
+		return d
+	}
+	return d.knowing(server)
+}
+
 // Decide validates the draft and returns the outcome. The facts are about the keys at the
 // source that [Draft.Keys] returned, about the document at the URI that
 // [Draft.SectorIdentifier] returned, and about the authorization server.
@@ -213,8 +223,8 @@ func (d *Draft) requiresAll() bool {
 // must not violate any rule. Secrets that no authentication method uses any more are
 // revoked.
 func (d *Draft) Decide(facts Facts, now time.Time) Outcome {
-	if d.knowing != nil && len(facts.Server.supported) > 0 {
-		return d.knowing(facts.Server).Decide(facts, now)
+	if known := d.For(facts.Server); known != d {
+		return known.Decide(facts, now)
 	}
 	findings := d.validate(d.after, facts, now)
 	if findings.HasViolations() && !d.requiresAll() {

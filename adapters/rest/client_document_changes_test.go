@@ -70,8 +70,8 @@ func TestChangesOfAnApprovedClientDocument(t *testing.T) {
 func TestWarningsAboutAnApprovedClientDocument(t *testing.T) {
 	onDocumentServices(t, func(t *testing.T, s *documentService) {
 		target := s.url("/client")
-		loopback := map[string]any{"redirect_uris": []string{"http://127.0.0.1/cb"}, "client_name": nil}
-		warnings := []string{"/client_name cimd-name", "/redirect_uris cimd-loopback-only"}
+		loopback := map[string]any{"redirect_uris": []string{"http://127.0.0.1/cb"}, "client_name": nil, "logo_uri": "https://logo.example/a.png"}
+		warnings := []string{"/client_name cimd-name", "/logo_uri link-host", "/redirect_uris cimd-loopback-only"}
 		first := s.publishes(t, target, loopback)
 		require.Equal(t, warnings, first.found("warnings"))
 		require.Equal(t, http.StatusOK, s.approve(t, target, first.documentOf("digest").(string)).status)
