@@ -98,11 +98,12 @@ func (r *Registry) secretEnd(c *domain.Client) time.Time {
 }
 
 // ReviseSelf updates the registration of a client (RFC 7592 §2.2): what the client sends
-// replaces all that it may set. A new software statement must be about the same software, by
-// the same issuer, as the one that the client has. A client with a secret method and without an active secret
-// gets a new one. An update without effect makes no revision. The error is that of
-// [Registry.MayManage], a [*StatementError], [ErrReplayed], [ErrSoftwareTaken],
-// [ErrPreconditionFailed], an [*InvalidError] with every violation, or that of the store.
+// replaces all that it may set. A new software statement must be about the same software,
+// by the same issuer, as the one that the client has. A client with a secret method and
+// without an active secret gets a new one. An update without effect makes no revision. The
+// error is that of [Registry.MayManage], a [*StatementError], [ErrReplayed],
+// [ErrSoftwareTaken], [ErrPreconditionFailed], an [*InvalidError] with every violation, or
+// that of the store.
 func (r *Registry) ReviseSelf(ctx context.Context, id domain.ClientID, request SelfRequest) (SelfRegistered, error) {
 	client, err := r.manage(ctx, request.Tenant, id, request.Token, false)
 	if err != nil {
